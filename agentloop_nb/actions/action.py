@@ -1,0 +1,87 @@
+"""What every action is: a strict schema, the docstring a model reads, `perform`, and the cells that replay it."""
+
+from __future__ import annotations
+
+import inspect
+import re
+from abc import abstractmethod
+from typing import Any, ClassVar, Literal
+
+from pydantic import BaseModel, ConfigDict, ValidationInfo
+
+from agentloop_nb.ports import Change, OnOutput, Output, Value, Workspace
+
+DEFAULT_TIMEOUT = 30
+"""Seconds a code step may take when nobody said otherwise."""
+MAX_TIMEOUT = 300
+"""Seconds a model may ask for, unless the user's own default is larger."""
+
+
+class ActionResult(Value):
+    """What an action brought, and the text the model was told of it."""
+
+    success: bool
+    output: str
+    """The text the model was told."""
+    error: str | None = None
+    """Type and message of what went wrong, one line."""
+    metadata: dict[str, Any] = {}
+    """What belongs to this kind of action: `hits`, `page`, `file`, `error` with line and traceback, `artifacts`."""
+    outputs: tuple[Output, ...] = ()
+    """Cell outputs, for the card and the export."""
+    changes: tuple[Change, ...] = ()
+    stopped: bool = False
+    """The user stopped it half-way."""
+
+
+class Cell(Value):
+    """A cell of an exported notebook."""
+
+    cell_type: Literal["code", "markdown"]
+    source: str
+    outputs: tuple[Output, ...] = ()
+    tags: tuple[str, ...] = ()
+
+
+class Action(BaseModel):
+    """Base of all actions. The fields are the schema; the first paragraph of the docstring is what a model reads."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+    name: ClassVar[str]
+    icon: ClassVar[str]
+    title_field: ClassVar[str]
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        cls.name = re.sub(r"(?<!^)(?=[A-Z])", "_", cls.__name__).lower()
+
+    @classmethod
+    def description(cls) -> str:
+        """The sentence a model reads about this action."""
+        return " ".join(inspect.cleandoc(cls.__doc__ or "").split("\n\n", maxsplit=1)[0].split())
+
+    @property
+    def title(self) -> str:
+        """One line that tells this action from another, for a card."""
+        return next((line.strip() for line in str(getattr(self, self.title_field)).splitlines() if line.strip()), "")
+
+    @abstractmethod
+    async def perform(self, workspace: Workspace, *, step: int, on_output: OnOutput) -> ActionResult:
+        """Carry the action out, once. Raises `ActionFailed` with a reason for the model."""
+
+    def cells(self, result: ActionResult, step: int) -> list[Cell]:  # noqa: ARG002 - most actions need no cell
+        """The notebook cells that replay this action, without a model and without the network."""
+        return []
+
+
+def clamp(low: int, high: int, value: Any) -> Any:
+    """Pull a number into its bounds; anything but a number is left for the schema to reject."""
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return int(min(max(value, low), high))
+    return value
+
+
+def timeout_bounds(info: ValidationInfo) -> tuple[int, int]:
+    """Default and ceiling of a code step in seconds: the user's `--timeout`, passed as validation context."""
+    default = int((info.context or {}).get("timeout", DEFAULT_TIMEOUT))
+    return default, max(MAX_TIMEOUT, default)

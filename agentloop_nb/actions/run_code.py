@@ -1,0 +1,81 @@
+"""The action `run_code`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import Field, ValidationInfo, field_validator
+
+from agentloop_nb.actions.action import DEFAULT_TIMEOUT, MAX_TIMEOUT, Action, ActionResult, Cell, clamp, timeout_bounds
+from agentloop_nb.actions.text import bounded, describe_change, text_of
+from agentloop_nb.ports import CodeOutcome, OnOutput, Workspace
+
+
+class RunCode(Action):
+    """Run Python in the user's live IPython kernel. Variables persist between steps and belong to the user; figures
+    and the last expression are shown; magics, `!` shell lines and top-level `await` work. Files are in the current
+    folder. Failing code is not run again: you are told the error and decide what to do.
+    """
+
+    icon = "🐍"
+    title_field = "code"
+
+    code: str = Field(min_length=1)
+    """The source of one cell."""
+    timeout: int = Field(DEFAULT_TIMEOUT, ge=1, json_schema_extra={"maximum": MAX_TIMEOUT}, validate_default=True)
+    """Seconds after which the code is stopped."""
+
+    @field_validator("timeout", mode="before")
+    @classmethod
+    def _clamp(cls, value: Any, info: ValidationInfo) -> Any:
+        default, ceiling = timeout_bounds(info)
+        return default if value is None else clamp(1, ceiling, value)
+
+    async def perform(self, workspace: Workspace, *, step: int, on_output: OnOutput) -> ActionResult:
+        outcome = await workspace.run_code(self.code, step=step, timeout=self.timeout, on_output=on_output)
+        return ActionResult(
+            success=outcome.ending == "ok",
+            output=self._tell(outcome),
+            error=self._error(outcome),
+            metadata=_metadata(outcome),
+            outputs=outcome.outputs,
+            changes=outcome.changes,
+            stopped=outcome.ending == "stopped",
+        )
+
+    def _error(self, outcome: CodeOutcome) -> str | None:
+        if outcome.ending == "timeout":
+            return f"TimeoutError: stopped after {self.timeout} s"
+        if outcome.ending == "stopped":
+            return "stopped by the user"
+        return f"{outcome.error.type}: {outcome.error.message}" if outcome.error else None
+
+    def _tell(self, outcome: CodeOutcome) -> str:
+        """Say what happened in the order it happened: output, then the error, then what changed."""
+        parts = [bounded(text_of(outcome.outputs))]
+        if outcome.ending == "timeout":
+            parts.append(f"Stopped after {self.timeout} s (its limit); what was printed before is above.")
+        elif outcome.ending == "stopped":
+            parts.append("The user stopped this step.")
+        elif outcome.error:
+            parts.append(bounded(outcome.error.traceback))
+        if outcome.changes:
+            parts.append("Variables: " + "; ".join(map(describe_change, outcome.changes)))
+        if outcome.files:
+            parts.append("Files written: " + ", ".join(outcome.files))
+        parts += outcome.notes
+        return "\n".join(part for part in parts if part) or "Done; nothing was printed."
+
+    def cells(self, result: ActionResult, step: int) -> list[Cell]:  # noqa: ARG002
+        tags = () if result.success else ("raises-exception",)
+        return [Cell(cell_type="code", source=self.code.strip("\n"), outputs=result.outputs, tags=tags)]
+
+
+def _metadata(outcome: CodeOutcome) -> dict[str, Any]:
+    found = {
+        "error": outcome.error and outcome.error.model_dump(),
+        "files": list(outcome.files),
+        "read": list(outcome.read),
+        "notes": list(outcome.notes),
+    }
+    return {key: value for key, value in found.items() if value}

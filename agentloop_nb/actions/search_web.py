@@ -1,0 +1,45 @@
+"""The action `search_web`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import Field, field_validator
+
+from agentloop_nb.actions.action import Action, ActionResult, Cell, clamp
+from agentloop_nb.ports import OnOutput, SearchHit, Workspace
+
+
+class SearchWeb(Action):
+    """Search the web. You are told titles, addresses and snippets; use read_url to read a page."""
+
+    icon = "🔎"
+    title_field = "query"
+
+    query: str = Field(min_length=1)
+    """What to search for."""
+    num_results: int = Field(5, ge=1, le=10)
+    """How many results you want."""
+
+    @field_validator("num_results", mode="before")
+    @classmethod
+    def _clamp(cls, value: Any) -> Any:
+        return 5 if value is None else clamp(1, 10, value)
+
+    async def perform(self, workspace: Workspace, *, step: int, on_output: OnOutput) -> ActionResult:  # noqa: ARG002
+        hits = await workspace.web.search(self.query, self.num_results)
+        if not hits:
+            output = f"No results for {self.query!r}. Try other words, or go on without the web."
+            return ActionResult(success=True, output=output, metadata={"hits": []})
+        listing = "\n".join(_line(number, hit) for number, hit in enumerate(hits, 1))
+        return ActionResult(success=True, output=listing, metadata={"hits": [hit.model_dump() for hit in hits]})
+
+    def cells(self, result: ActionResult, step: int) -> list[Cell]:  # noqa: ARG002
+        hits = [SearchHit(**hit) for hit in result.metadata.get("hits", ())]
+        lines = [f"Searched the web for **{self.query}**; the results as they were then:", ""]
+        lines += [f"{number}. [{hit.title}]({hit.url}) — {hit.snippet}" for number, hit in enumerate(hits, 1)]
+        return [Cell(cell_type="markdown", source="\n".join(lines if hits else [*lines, f"*{result.output}*"]))]
+
+
+def _line(number: int, hit: SearchHit) -> str:
+    return f"{number}. {hit.title}\n   {hit.url}\n   {hit.snippet}".rstrip()

@@ -1,0 +1,46 @@
+"""The action `write_file`."""
+
+from __future__ import annotations
+
+from pathlib import PurePosixPath
+
+from pydantic import Field
+
+from agentloop_nb.actions.action import Action, ActionResult, Cell
+from agentloop_nb.ports import OnOutput, Workspace
+
+
+class WriteFile(Action):
+    """Write a text file into the working folder, replacing it if it exists. run_code reads it by the same name."""
+
+    icon = "💾"
+    title_field = "filename"
+
+    filename: str = Field(min_length=1)
+    """A path inside the working folder; sub-folders are made."""
+    content: str
+    """The whole text."""
+
+    async def perform(self, workspace: Workspace, *, step: int, on_output: OnOutput) -> ActionResult:  # noqa: ARG002
+        written = workspace.write_file(self.filename, self.content)
+        verb = "Replaced" if written.replaced else "Wrote"
+        output = f"{verb} {written.path} ({written.size:,} bytes)."
+        return ActionResult(success=True, output=output, metadata={"file": written.model_dump()})
+
+    def cells(self, result: ActionResult, step: int) -> list[Cell]:  # noqa: ARG002
+        if not result.success:
+            return [Cell(cell_type="markdown", source=f"Tried to write `{self.filename}`: *{result.error}*")]
+        path = result.metadata["file"]["path"]
+        lines = ["from pathlib import Path", ""]
+        if (parent := str(PurePosixPath(path).parent)) != ".":
+            lines.append(f"Path({parent!r}).mkdir(parents=True, exist_ok=True)")
+        lines.append(f"_ = Path({path!r}).write_text({_literal(self.content)}, encoding='utf-8')")
+        return [Cell(cell_type="code", source="\n".join(lines))]
+
+
+def _literal(text: str) -> str:
+    """Return `text` as Python source: a readable triple-quoted string where that is exact, else one with escapes."""
+    plain = text.isprintable() if "\n" not in text else all(line.isprintable() for line in text.split("\n"))
+    if "\n" in text and plain and "\\" not in text and '"""' not in text and not text.endswith('"'):
+        return f'"""{text}"""'
+    return repr(text)

@@ -1,0 +1,131 @@
+"""A decision: why, and which action. Parsed once, at the boundary, from whatever a model wrote."""
+
+from __future__ import annotations
+
+import difflib
+import json
+import re
+from typing import Any
+
+from pydantic import SerializeAsAny, ValidationError, field_validator
+
+from agentloop_nb.actions import BY_NAME, Action
+from agentloop_nb.actions.action import DEFAULT_TIMEOUT
+from agentloop_nb.errors import DecisionError
+from agentloop_nb.ports import Value
+
+_FENCE = re.compile(r"```(?:json)?\s*\n(.*?)\n?\s*```", re.DOTALL)
+_KEYS = {"reasoning", "action", "input"}
+
+
+class Decision(Value):
+    """One structured decision of the model."""
+
+    reasoning: str
+    action: SerializeAsAny[Action]
+
+    @field_validator("action", mode="before")
+    @classmethod
+    def _from_record(cls, value: Any) -> Any:
+        """Rebuild the action of a recorded decision: `{"name": ..., **fields}`."""
+        if isinstance(value, dict):
+            fields = dict(value)
+            return BY_NAME[fields.pop("name")].model_validate(fields, context={"timeout": fields.get("timeout") or 30})
+        return value
+
+    def record(self) -> dict[str, Any]:
+        """The decision in the shape it is asked for: `{"reasoning", "action": {"name", **fields}}`."""
+        return {"reasoning": self.reasoning, "action": {"name": self.action.name, **self.action.model_dump(mode="json")}}
+
+
+def parse(text: str, *, timeout: int = DEFAULT_TIMEOUT, final: bool = False) -> Decision:
+    """Read a decision from a model's reply. Raises `DecisionError` in words a model can act on.
+
+    Understood without a round trip: the asked shape `{"reasoning", "action": {"name", ...}}`, the original's
+    `{"action": "run_code", "reasoning", "input": {...}}`, code fences, prose around the JSON, and raw line breaks
+    inside strings. `timeout` is the default of a code step in seconds; `final` allows only `finish`.
+    """
+    data = _object(text)
+    name, fields = _name_and_fields(data)
+    action_class = BY_NAME.get(name)
+    if action_class is None:
+        raise DecisionError(_unknown_action(name))
+    if final and name != "finish":
+        raise DecisionError(f"this is the last step: only 'finish' is allowed, not {name!r}. Summarise what was achieved.")
+    reasoning = data.get("reasoning")
+    if not isinstance(reasoning, str) or not reasoning.strip():
+        raise DecisionError('"reasoning" is missing or empty: say in a sentence why you take this action.')
+    if extra := data.keys() - _KEYS:
+        raise DecisionError(f"unexpected keys {sorted(extra)}: a decision has only reasoning and action.")
+    try:
+        action = action_class.model_validate(fields, context={"timeout": timeout})
+    except ValidationError as error:
+        raise DecisionError(_explain(name, error)) from error
+    return Decision(reasoning=reasoning, action=action)
+
+
+def _object(text: str) -> dict[str, Any]:
+    if not text.strip():
+        raise DecisionError("the reply was empty: answer with one JSON object.")
+    for candidate in _candidates(text):
+        try:
+            data = json.loads(candidate, strict=False)  # strict=False: raw line breaks inside strings
+        except (json.JSONDecodeError, RecursionError):
+            continue
+        if isinstance(data, dict):
+            return data
+        if isinstance(data, list) and len(data) == 1 and isinstance(data[0], dict):
+            return data[0]
+    raise DecisionError(f"the reply is not one valid JSON object ({_syntax_error(text)}).")
+
+
+def _candidates(text: str) -> list[str]:
+    """The whole text, then what stands in a code fence, then from the first brace to the last."""
+    found = [text.strip(), *_FENCE.findall(text)]
+    start, end = text.find("{"), text.rfind("}")
+    if 0 <= start < end:
+        found.append(text[start : end + 1])
+    return found
+
+
+def _syntax_error(text: str) -> str:
+    start = max(text.find("{"), 0)
+    try:
+        json.loads(text[start:].strip(), strict=False)
+    except RecursionError:
+        return "nested too deeply"
+    except json.JSONDecodeError as error:
+        near = text[start:].strip()[max(error.pos - 20, 0) : error.pos + 20]
+        return f"{error.msg} at character {error.pos}, near {near!r}"
+    return "not an object"
+
+
+def _name_and_fields(data: dict[str, Any]) -> tuple[str, dict[str, Any]]:
+    action = data.get("action")
+    if isinstance(action, str):
+        fields = data.get("input", {})
+        if not isinstance(fields, dict):
+            raise DecisionError(f'"input" must be an object with the fields of {action!r}.')
+        return action, fields
+    if isinstance(action, dict):
+        fields = dict(action)
+        name = fields.pop("name", None)
+        if isinstance(name, str):
+            return name, fields
+        raise DecisionError(f'"action" has no "name"; the actions are {", ".join(BY_NAME)}.')
+    raise DecisionError(f'"action" is missing; it is an object with a "name", one of {", ".join(BY_NAME)}.')
+
+
+def _unknown_action(name: str) -> str:
+    close = difflib.get_close_matches(name, BY_NAME, n=1)
+    hint = f"; did you mean {close[0]!r}?" if close else "."
+    return f"there is no action {name!r}{hint} The actions are {', '.join(BY_NAME)}."
+
+
+def _explain(name: str, error: ValidationError) -> str:
+    problems = []
+    for item in error.errors(include_url=False):
+        field = ".".join(map(str, item["loc"])) or "input"
+        problems.append(f"{field}: {item['msg'].lower()}")
+    known = ", ".join(BY_NAME[name].model_fields)
+    return f"the fields of {name!r} are wrong: {'; '.join(problems)}. Its fields are {known}."

@@ -1,0 +1,65 @@
+"""Three families of errors: told to the user, told to the model, and faults of a model server."""
+
+from __future__ import annotations
+
+
+class UserError(Exception):
+    """The user's next step is clear: one line, says what to type; shown without a traceback."""
+
+    def _render_traceback_(self) -> list[str]:
+        """Show only the message in IPython (its documented hook)."""
+        return [f"{type(self).__name__}: {self}"]
+
+
+class AgentStopped(UserError):
+    """A run was stopped by the user; raised so that `Run All` stops too."""
+
+
+class AgentFailed(UserError):
+    """A run ended as `failed` (or, under `--strict`, met a limit); raised so that `Run All` stops too."""
+
+
+class ToldToModel(Exception):  # noqa: N818 - reads as what happens to it
+    """Its message goes back to the model as an observation; the run goes on."""
+
+
+class DecisionError(ToldToModel):
+    """A reply is no valid decision. The message says what to change, in words a model can act on."""
+
+
+class ActionFailed(ToldToModel):
+    """An action could not be carried out (blocked address, file outside the folder, no result)."""
+
+
+class ModelFault(Exception):  # noqa: N818 - an abstract parent, never raised itself
+    """A model call that brought no usable reply.
+
+    `spent` is what the server reported for the failed attempt, or None when it reported nothing and the attempt may
+    have been billed (it then counts at its worst case). A refusal before any token was made has `billed` false.
+    """
+
+    def __init__(self, message: str, *, billed: bool = False) -> None:
+        super().__init__(message)
+        self.billed = billed
+
+
+class TransientFault(ModelFault):
+    """Worth trying again: rate limit, 5xx, reset, stall, broken stream."""
+
+    def __init__(self, message: str, *, billed: bool = False, retry_after: float | None = None) -> None:
+        super().__init__(message, billed=billed)
+        self.retry_after = retry_after
+        """Seconds the server asked us to wait, if it did."""
+
+
+class PermanentFault(ModelFault):
+    """Trying again cannot help: wrong key, unknown model, no credit. The message says what to do."""
+
+
+class ContextOverflow(ModelFault):
+    """The prompt is longer than the model's context; the transcript must be compacted."""
+
+    def __init__(self, message: str, *, limit: int | None = None) -> None:
+        super().__init__(message)
+        self.limit = limit
+        """The context window in tokens, if the server told it."""

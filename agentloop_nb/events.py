@@ -1,0 +1,233 @@
+"""What happens in a run: frozen events, named in the past tense. The record is these, one a line, and nothing else.
+
+`Progress` is what a view may show while something is under way; it is never recorded.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from decimal import Decimal
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, SerializerFunctionWrapHandler, TypeAdapter, field_serializer, model_serializer
+
+from agentloop_nb.actions import ActionResult
+from agentloop_nb.decision import Decision
+from agentloop_nb.ports import Delta, Output, Usage, Value
+
+FORMAT = 1
+"""Version of the record; the first key of its first line."""
+
+Status = Literal["running", "finished", "step_limit", "cost_limit", "stopped", "failed", "interrupted"]
+
+
+class Event(Value):
+    """Base of all events. `step` is the number of the decision it belongs to, from 1; 0 before the first."""
+
+    step: int = 0
+    at: float = Field(default_factory=time.time)
+    """Seconds since the epoch."""
+
+
+class RunStarted(Event):
+    """A goal was given. Everything the model is told at the start is in here, so that the record alone can go on."""
+
+    kind: Literal["run_started"] = "run_started"
+    format: int = FORMAT
+    run: str
+    """The run's id."""
+    goal: str
+    context: str
+    """What the model is told beside the goal: instructions, namespace, recent cells, earlier runs."""
+    settings: dict[str, Any]
+    """The resolved settings, without any secret."""
+    versions: dict[str, str] = {}
+
+    @model_serializer(mode="wrap")
+    def _format_first(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        return {"format": self.format, **handler(self)}
+
+
+class ModelCalled(Event):
+    """A request is about to be sent; `reserved` is the worst it can cost in dollars (None: unknown price)."""
+
+    kind: Literal["model_called"] = "model_called"
+    attempt: int
+    """1 for the first try of this reply, then 2, 3, 4 for its retries."""
+    reserved: Decimal | None = None
+    max_tokens: int | None = None
+
+
+class ModelReplied(Event):
+    """A whole reply came, valid decision or not; it is billed here."""
+
+    kind: Literal["model_replied"] = "model_replied"
+    text: str
+    usage: Usage
+    cost: Decimal | None
+    finish_reason: str = "stop"
+    reasoning: str = ""
+    model: str = ""
+    saved: Decimal | None = None
+    seconds: float = 0.0
+
+
+class ModelFailed(Event):
+    """An attempt brought no reply. `cost` is what it must be taken to have cost; `wait` seconds follow if it is retried."""
+
+    kind: Literal["model_failed"] = "model_failed"
+    attempt: int
+    error: str
+    cost: Decimal | None = Decimal(0)
+    wait: float | None = None
+    """Seconds until the next attempt; None when there is none."""
+
+
+class DecisionRejected(Event):
+    """A reply was no valid decision; `reason` goes back to the model."""
+
+    kind: Literal["decision_rejected"] = "decision_rejected"
+    reason: str
+
+
+class DecisionMade(Event):
+    """The model decided what to do."""
+
+    kind: Literal["decision_made"] = "decision_made"
+    decision: Decision
+
+    @field_serializer("decision")
+    def _record(self, decision: Decision) -> dict[str, Any]:
+        return decision.record()
+
+
+class ApprovalAsked(Event):
+    """The run waits for a person; `risks` names what the action touches."""
+
+    kind: Literal["approval_asked"] = "approval_asked"
+    risks: tuple[str, ...] = ()
+
+
+class ApprovalGiven(Event):
+    """A person (or a policy, see `by`) answered. An edited decision replaces the one that was asked about."""
+
+    kind: Literal["approval_given"] = "approval_given"
+    approved: bool
+    reason: str = ""
+    by: str = "user"
+    edited: Decision | None = None
+
+    @field_serializer("edited")
+    def _record(self, edited: Decision | None) -> dict[str, Any] | None:
+        return edited and edited.record()
+
+
+class ActionStarted(Event):
+    """The action is being carried out; a record that ends here was killed in the middle of it."""
+
+    kind: Literal["action_started"] = "action_started"
+
+
+class ActionFinished(Event):
+    """The action was carried out, well or not; the step is over."""
+
+    kind: Literal["action_finished"] = "action_finished"
+    result: ActionResult
+    seconds: float = 0.0
+
+
+class NoteAdded(Event):
+    """The user told the agent something while it works, or on resuming it."""
+
+    kind: Literal["note_added"] = "note_added"
+    text: str
+
+
+class TranscriptCompacted(Event):
+    """From now on the outputs of steps up to `through` are told shortened to `keep` characters each."""
+
+    kind: Literal["transcript_compacted"] = "transcript_compacted"
+    through: int
+    keep: int
+
+
+class RunFinished(Event):
+    """The run is over, for `reason`. A finished step left its summary in its `finish` action."""
+
+    kind: Literal["run_finished"] = "run_finished"
+    status: Status
+    reason: str = ""
+    summary: str = ""
+    artifacts: tuple[str, ...] = ()
+
+
+class RunResumed(Event):
+    """A run that had ended goes on, perhaps with other limits."""
+
+    kind: Literal["run_resumed"] = "run_resumed"
+    max_steps: int
+    budget: Decimal | None = None
+
+
+class UnknownEvent(Event):
+    """An event of a newer version: kept, and passed over."""
+
+    kind: str
+
+
+KnownEvent = (
+    RunStarted
+    | ModelCalled
+    | ModelReplied
+    | ModelFailed
+    | DecisionRejected
+    | DecisionMade
+    | ApprovalAsked
+    | ApprovalGiven
+    | ActionStarted
+    | ActionFinished
+    | NoteAdded
+    | TranscriptCompacted
+    | RunFinished
+    | RunResumed
+)
+AnyEvent = KnownEvent | UnknownEvent
+
+_KNOWN: TypeAdapter[KnownEvent] = TypeAdapter(Annotated[KnownEvent, Field(discriminator="kind")])
+_KINDS = {str(event.model_fields["kind"].default) for event in KnownEvent.__args__}
+
+
+def event_from(data: dict[str, Any]) -> AnyEvent:
+    """Rebuild an event from its record. Raises `pydantic.ValidationError` for a damaged one."""
+    if data.get("kind") in _KINDS:
+        return _KNOWN.validate_python(data)
+    return UnknownEvent.model_validate(data)
+
+
+class ReplyStreamed(Value):
+    """Progress: a piece of the reply for `step` came in."""
+
+    step: int
+    delta: Delta
+
+
+class OutputAppeared(Value):
+    """Progress: the running step showed something; streams carry only the new text."""
+
+    step: int
+    output: Output
+
+
+class WaitStarted(Value):
+    """Progress: nothing happens for `seconds`, because of `reason`."""
+
+    step: int
+    seconds: float
+    reason: str
+
+
+Progress = ReplyStreamed | OutputAppeared | WaitStarted
+
+View = Callable[[AnyEvent], None]
+ProgressView = Callable[[Progress], None]

@@ -1,0 +1,1 @@
+"""Models: the OpenAI-compatible wire, replay, and what they need (schema, prices)."""

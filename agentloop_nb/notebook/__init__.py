@@ -1,0 +1,1 @@
+"""The notebook edge: everything that knows IPython, ipykernel or widgets."""

@@ -1,0 +1,228 @@
+"""The seams of the loop: the `Model` and `Workspace` protocols, and the values that cross them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from decimal import Decimal
+from pathlib import Path
+from typing import Any, Literal, Protocol
+
+from pydantic import BaseModel, ConfigDict
+
+Output = dict[str, Any]
+"""One output of a cell, as nbformat 4 writes it: `output_type` is stream, display_data, execute_result or error."""
+
+OnOutput = Callable[[Output], None]
+"""Told each output as it appears. A stream output carries only the new text; `update_display_data` may appear too."""
+
+
+class Value(BaseModel):
+    """A frozen value that crosses a seam or lies in the record; fields of newer versions are kept."""
+
+    model_config = ConfigDict(frozen=True, extra="allow")
+
+
+class Usage(Value):
+    """Tokens of one or more model calls. `cached` and `cache_write` lie inside `input`, `reasoning` inside `output`."""
+
+    input: int = 0
+    cached: int = 0
+    cache_write: int = 0
+    output: int = 0
+    reasoning: int = 0
+    estimated: bool = False
+    """True when any part was estimated because the server did not report it."""
+
+    @property
+    def total(self) -> int:
+        """Input plus output tokens."""
+        return self.input + self.output
+
+    def __add__(self, other: Usage) -> Usage:
+        return Usage(
+            input=self.input + other.input,
+            cached=self.cached + other.cached,
+            cache_write=self.cache_write + other.cache_write,
+            output=self.output + other.output,
+            reasoning=self.reasoning + other.reasoning,
+            estimated=self.estimated or other.estimated,
+        )
+
+
+class Image(Value):
+    """A picture for a model that can see."""
+
+    media_type: str
+    base64: str
+
+
+class Message(Value):
+    """One message of the transcript."""
+
+    role: Literal["system", "user", "assistant"]
+    content: str
+    images: tuple[Image, ...] = ()
+
+
+class ModelRequest(Value):
+    """What a model is asked: the transcript, and how it may answer."""
+
+    messages: tuple[Message, ...]
+    final: bool = False
+    """Only `finish` is allowed: the last step of a run."""
+    repairs: int = 0
+    """How many replies in a row were no valid decision; an adapter may try another wire format."""
+    max_tokens: int | None = None
+    """Upper bound of the reply, reasoning included; None leaves it to the server."""
+
+
+class Delta(Value):
+    """A piece of a reply as it streams in; `restarted` throws away what came before it."""
+
+    text: str = ""
+    reasoning: str = ""
+    restarted: bool = False
+
+
+class ModelReply(Value):
+    """A whole reply. `cost` is in US dollars; None means unknown, never zero."""
+
+    text: str
+    usage: Usage
+    cost: Decimal | None
+    finish_reason: str = "stop"
+    reasoning: str = ""
+    model: str = ""
+    """The model that answered, as the server names it."""
+    saved: Decimal | None = None
+    """Dollars not spent because the reply came from the decision cache."""
+
+
+class Model(Protocol):
+    """Something that answers a transcript with text. One `reply` is one attempt: it never retries by itself."""
+
+    @property
+    def name(self) -> str:
+        """As the user would type it, `provider:model`."""
+
+    @property
+    def context_window(self) -> int | None:
+        """In tokens, if known."""
+
+    @property
+    def local(self) -> bool:
+        """True when calls cost nothing and nothing leaves the machine (replay, a local server)."""
+
+    def quote(self, usage: Usage) -> Decimal | None:
+        """Price a usage in US dollars; None when the price is unknown."""
+
+    async def reply(self, request: ModelRequest, on_delta: Callable[[Delta], None]) -> ModelReply:
+        """Answer, telling `on_delta` each piece. Raises a `ModelFault`."""
+
+    async def close(self) -> None:
+        """Release connections."""
+
+
+class Change(Value):
+    """What one step did to one name of the namespace."""
+
+    name: str
+    how: Literal["added", "changed", "deleted"]
+    type: str = ""
+    detail: str = ""
+    """Shape, dtype, length: `60 x 3`, `float64[10]`, `len 4`."""
+    sampled: bool = False
+    """The value was only sampled, so other names may have changed unseen in the same way."""
+    previous: bool = False
+    """The name existed before the run began."""
+    restorable: bool = False
+    """A copy of the former value is kept and can be restored."""
+
+
+class CodeError(Value):
+    """Why code ended early, told in terms of the code that was run."""
+
+    type: str
+    message: str
+    traceback: str
+    """Plain text, clean frames only; lines of the step read `step 3, line 7`."""
+    line: int | None = None
+    """The line of the step's code (1-based) where it happened, or through which it passed last."""
+
+
+class CodeOutcome(Value):
+    """What running code brought."""
+
+    ending: Literal["ok", "error", "timeout", "stopped"]
+    outputs: tuple[Output, ...] = ()
+    """In order, stream texts merged, display updates applied: what a cell would have kept."""
+    error: CodeError | None = None
+    changes: tuple[Change, ...] = ()
+    files: tuple[str, ...] = ()
+    """Files of the working folder that the code made or changed, relative to it."""
+    read: tuple[str, ...] = ()
+    """Files of the working folder that the code opened for reading, relative to it."""
+    notes: tuple[str, ...] = ()
+    """Quiet remarks for the model and the card: `exit() was ignored`, `the working folder was changed back`."""
+
+
+class WrittenFile(Value):
+    """A file that `write_file` wrote, relative to the working folder."""
+
+    path: str
+    size: int
+    """Bytes."""
+    replaced: bool = False
+
+
+class SearchHit(Value):
+    """One search result."""
+
+    title: str
+    url: str
+    snippet: str = ""
+
+
+class Page(Value):
+    """A page as text."""
+
+    url: str
+    """The address after redirects."""
+    title: str = ""
+    text: str = ""
+    media_type: str = "text/html"
+    truncated: bool = False
+
+
+class Web(Protocol):
+    """Where searches and pages come from: the web, or a record. Both methods raise `ActionFailed` with a reason."""
+
+    async def search(self, query: str, num_results: int) -> Sequence[SearchHit]:
+        """Return at most `num_results` hits; an empty sequence means nothing was found."""
+
+    async def read(self, url: str, max_length: int) -> Page:
+        """Return a page's text, at most `max_length` characters."""
+
+
+class Workspace(Protocol):
+    """Where actions take place: a namespace, a folder, and the web."""
+
+    @property
+    def folder(self) -> Path:
+        """The working folder shared by `run_code` and `write_file`."""
+
+    @property
+    def web(self) -> Web:
+        """Searches and pages."""
+
+    def describe(self, tokens: int) -> str:
+        """Tell a model about the namespace, recent cells and earlier runs within a budget of tokens."""
+
+    async def run_code(self, code: str, *, step: int, timeout: float, on_output: OnOutput) -> CodeOutcome:
+        """Run code once. Never raises for what the code does; `timeout` is in seconds."""
+
+    def write_file(self, filename: str, content: str) -> WrittenFile:
+        """Write UTF-8 text inside the folder. Raises `ActionFailed` for a name outside it."""
+
+    def variables(self, names: Sequence[str]) -> dict[str, Any]:
+        """Return the present values of those names that exist."""

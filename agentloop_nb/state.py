@@ -1,0 +1,216 @@
+"""The state of a run: a fold of its events, so that the record alone rebuilds it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Any
+
+from agentloop_nb.actions import ActionResult
+from agentloop_nb.decision import Decision
+from agentloop_nb.events import (
+    ActionFinished,
+    ActionStarted,
+    AnyEvent,
+    ApprovalAsked,
+    ApprovalGiven,
+    DecisionMade,
+    DecisionRejected,
+    ModelCalled,
+    ModelFailed,
+    ModelReplied,
+    NoteAdded,
+    RunFinished,
+    RunResumed,
+    RunStarted,
+    Status,
+    TranscriptCompacted,
+)
+from agentloop_nb.ports import Usage
+
+
+@dataclass
+class Step:
+    """One decision and what became of it, with everything that led there."""
+
+    number: int
+    rejected: list[tuple[str, str]] = field(default_factory=list)
+    """Replies that were no decision, each with the reason the model was told."""
+    failures: list[str] = field(default_factory=list)
+    """Attempts that brought no reply."""
+    notes: list[str] = field(default_factory=list)
+    """What the user said before this decision."""
+    reply: str = ""
+    decision: Decision | None = None
+    result: ActionResult | None = None
+    started: bool = False
+    """The action began; without a result it was cut off in the middle."""
+    approval: ApprovalGiven | None = None
+    risks: tuple[str, ...] = ()
+    usage: Usage = Usage()
+    cost: Decimal = Decimal(0)
+    cost_known: bool = True
+    saved: Decimal = Decimal(0)
+    began: float = 0.0
+    """Seconds since the epoch, of its first event."""
+    thinking: float = 0.0
+    """Seconds spent waiting for the model."""
+    seconds: float = 0.0
+    """Seconds the action took."""
+
+
+@dataclass
+class State:
+    """Everything known about a run. Only `apply` changes it."""
+
+    run: str = ""
+    goal: str = ""
+    context: str = ""
+    settings: dict[str, Any] = field(default_factory=dict)
+    max_steps: int = 50
+    budget: Decimal | None = None
+    status: Status = "running"
+    reason: str = ""
+    summary: str = ""
+    artifacts: tuple[str, ...] = ()
+    steps: list[Step] = field(default_factory=list)
+    last_call: ModelCalled | None = None
+    """A call whose end is not yet known."""
+    last_usage: Usage | None = None
+    """The usage of the last reply that the server reported itself."""
+    rejections: int = 0
+    """Replies in a row that were no decision."""
+    compacted: TranscriptCompacted | None = None
+    began: float = 0.0
+    ended: float | None = None
+
+    @property
+    def current_step(self) -> int:
+        """Steps done: decisions whose action was carried out or refused."""
+        return sum(step.result is not None for step in self.steps[-1:]) + max(len(self.steps) - 1, 0)
+
+    @property
+    def is_complete(self) -> bool:
+        """The goal was met, says the model."""
+        return self.status == "finished"
+
+    @property
+    def total_cost(self) -> Decimal:
+        """Dollars known to have been spent."""
+        return sum((step.cost for step in self.steps), Decimal(0))
+
+    @property
+    def cost_known(self) -> bool:
+        """Whether `total_cost` is all that was spent."""
+        return all(step.cost_known for step in self.steps)
+
+    @property
+    def usage(self) -> Usage:
+        """Tokens of all calls."""
+        return sum((step.usage for step in self.steps), Usage())
+
+    @property
+    def next_step(self) -> int:
+        """The number of the step that is under way or comes next."""
+        return self.current_step + 1
+
+    def apply(self, event: AnyEvent) -> None:
+        """Fold one event in."""
+        match event:
+            case RunStarted():
+                self._start(event)
+            case RunFinished():
+                self._close_call()
+                self.status, self.reason, self.ended = event.status, event.reason, event.at
+                self.summary, self.artifacts = event.summary, event.artifacts
+            case RunResumed():
+                self._close_call()
+                self.status, self.reason, self.summary, self.artifacts, self.ended = "running", "", "", (), None
+                self.max_steps, self.budget, self.rejections = event.max_steps, event.budget, 0
+            case TranscriptCompacted():
+                self.compacted = event
+            case ModelCalled() | ModelReplied() | ModelFailed():
+                self._apply_call(event, self._step(event))
+            case DecisionRejected() | DecisionMade() | NoteAdded():
+                self._apply_decision(event, self._step(event))
+            case ApprovalAsked() | ApprovalGiven() | ActionStarted() | ActionFinished():
+                self._apply_action(event, self._step(event))
+            case _:
+                pass
+
+    def _start(self, event: RunStarted) -> None:
+        self.run, self.goal, self.context = event.run, event.goal, event.context
+        self.settings, self.began = event.settings, event.at
+        self.max_steps = int(event.settings.get("max_steps", self.max_steps))
+        budget = event.settings.get("budget")
+        self.budget = None if budget is None else Decimal(str(budget))
+
+    def _step(self, event: AnyEvent) -> Step:
+        """Return the step an event belongs to, opening it with its first event."""
+        if not self.steps or self.steps[-1].number != event.step:
+            self.steps.append(Step(number=event.step, began=event.at))
+        return self.steps[-1]
+
+    def _apply_call(self, event: ModelCalled | ModelReplied | ModelFailed, step: Step) -> None:
+        match event:
+            case ModelCalled():
+                self._close_call()
+                self.last_call = event
+            case ModelReplied():
+                self.last_call = None
+                step.reply, step.usage = event.text, step.usage + event.usage
+                step.thinking += event.seconds
+                step.saved += event.saved or 0
+                self._spend(step, event.cost)
+                if not event.usage.estimated:
+                    self.last_usage = event.usage
+            case ModelFailed():
+                self.last_call = None
+                step.failures.append(event.error)
+                self._spend(step, event.cost)
+
+    def _apply_decision(self, event: DecisionRejected | DecisionMade | NoteAdded, step: Step) -> None:
+        match event:
+            case DecisionRejected():
+                step.rejected.append((step.reply, event.reason))
+                self.rejections += 1
+            case DecisionMade():
+                step.decision = event.decision
+                self.rejections = 0
+            case NoteAdded():
+                step.notes.append(event.text)
+
+    def _apply_action(
+        self, event: ApprovalAsked | ApprovalGiven | ActionStarted | ActionFinished, step: Step
+    ) -> None:
+        match event:
+            case ApprovalAsked():
+                step.risks = event.risks
+            case ApprovalGiven():
+                step.approval = event
+                step.decision = event.edited or step.decision
+            case ActionStarted():
+                step.started = True
+            case ActionFinished():
+                step.result, step.seconds = event.result, event.seconds
+
+    def _close_call(self) -> None:
+        """Count a call that never reported its end (a killed kernel) at its worst case."""
+        if self.last_call is not None and self.steps:
+            self._spend(self.steps[-1], self.last_call.reserved)
+        self.last_call = None
+
+    def _spend(self, step: Step, cost: Decimal | None) -> None:
+        if cost is None:
+            step.cost_known = False
+        else:
+            step.cost += cost
+
+
+def fold(events: Iterable[AnyEvent]) -> State:
+    """Rebuild a state from its events."""
+    state = State()
+    for event in events:
+        state.apply(event)
+    return state
