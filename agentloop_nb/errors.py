@@ -19,7 +19,7 @@ class AgentFailed(UserError):
     """A run ended as `failed` (or, under `--strict`, met a limit); raised so that `Run All` stops too."""
 
 
-class ToldToModel(Exception):  # noqa: N818 - reads as what happens to it
+class ToldToModel(Exception):
     """Its message goes back to the model as an observation; the run goes on."""
 
 
@@ -31,7 +31,7 @@ class ActionFailed(ToldToModel):
     """An action could not be carried out (blocked address, file outside the folder, no result)."""
 
 
-class ModelFault(Exception):  # noqa: N818 - an abstract parent, never raised itself
+class ModelFault(Exception):
     """A model call that brought no usable reply.
 
     `spent` is what the server reported for the failed attempt, or None when it reported nothing and the attempt may

@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from decimal import Decimal
 from typing import Annotated, Any, Literal
 
@@ -228,6 +227,3 @@ class WaitStarted(Value):
 
 
 Progress = ReplyStreamed | OutputAppeared | WaitStarted
-
-View = Callable[[AnyEvent], None]
-ProgressView = Callable[[Progress], None]

@@ -181,9 +181,7 @@ class State:
             case NoteAdded():
                 step.notes.append(event.text)
 
-    def _apply_action(
-        self, event: ApprovalAsked | ApprovalGiven | ActionStarted | ActionFinished, step: Step
-    ) -> None:
+    def _apply_action(self, event: ApprovalAsked | ApprovalGiven | ActionStarted | ActionFinished, step: Step) -> None:
         match event:
             case ApprovalAsked():
                 step.risks = event.risks

@@ -12,4 +12,15 @@ from agentloop_nb.actions.write_file import WriteFile
 ACTIONS: tuple[type[Action], ...] = (SearchWeb, ReadUrl, RunCode, WriteFile, Finish)
 BY_NAME: dict[str, type[Action]] = {action.name: action for action in ACTIONS}
 
-__all__ = ["ACTIONS", "BY_NAME", "Action", "ActionResult", "Cell", "Finish", "ReadUrl", "RunCode", "SearchWeb", "WriteFile"]
+__all__ = [
+    "ACTIONS",
+    "BY_NAME",
+    "Action",
+    "ActionResult",
+    "Cell",
+    "Finish",
+    "ReadUrl",
+    "RunCode",
+    "SearchWeb",
+    "WriteFile",
+]

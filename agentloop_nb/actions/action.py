@@ -69,7 +69,7 @@ class Action(BaseModel):
     async def perform(self, workspace: Workspace, *, step: int, on_output: OnOutput) -> ActionResult:
         """Carry the action out, once. Raises `ActionFailed` with a reason for the model."""
 
-    def cells(self, result: ActionResult, step: int) -> list[Cell]:  # noqa: ARG002 - most actions need no cell
+    def cells(self, result: ActionResult, step: int) -> list[Cell]:
         """The notebook cells that replay this action, without a model and without the network."""
         return []
 

@@ -27,7 +27,7 @@ class Finish(Action):
     def _none_is_empty(cls, value: Any) -> Any:
         return () if value is None else value
 
-    async def perform(self, workspace: Workspace, *, step: int, on_output: OnOutput) -> ActionResult:  # noqa: ARG002
+    async def perform(self, workspace: Workspace, *, step: int, on_output: OnOutput) -> ActionResult:
         missing = [name for name in self.artifacts if not (workspace.folder / name).exists()]
         if missing:
             raise ActionFailed(
@@ -36,6 +36,6 @@ class Finish(Action):
         metadata = {"artifacts": list(self.artifacts)}
         return ActionResult(success=True, output=self.summary, metadata=metadata)
 
-    def cells(self, result: ActionResult, step: int) -> list[Cell]:  # noqa: ARG002
+    def cells(self, result: ActionResult, step: int) -> list[Cell]:
         files = "".join(f"\n- `{name}`" for name in self.artifacts)
         return [Cell(cell_type="markdown", source=self.summary + (f"\n\nFiles:\n{files}" if files else ""))]

@@ -26,13 +26,13 @@ class ReadUrl(Action):
     def _clamp(cls, value: Any) -> Any:
         return 5000 if value is None else clamp(100, 50000, value)
 
-    async def perform(self, workspace: Workspace, *, step: int, on_output: OnOutput) -> ActionResult:  # noqa: ARG002
+    async def perform(self, workspace: Workspace, *, step: int, on_output: OnOutput) -> ActionResult:
         page = await workspace.web.read(self.url, self.max_length)
         head = f"{page.title}\n{page.url}\n\n" if page.title else f"{page.url}\n\n"
         tail = f"\n\n[cut at {self.max_length} characters]" if page.truncated else ""
         return ActionResult(success=True, output=head + page.text + tail, metadata={"page": page.model_dump()})
 
-    def cells(self, result: ActionResult, step: int) -> list[Cell]:  # noqa: ARG002
+    def cells(self, result: ActionResult, step: int) -> list[Cell]:
         page = result.metadata.get("page")
         if page is None:
             return [Cell(cell_type="markdown", source=f"Tried to read <{self.url}>: *{result.error}*")]

@@ -66,7 +66,7 @@ class RunCode(Action):
         parts += outcome.notes
         return "\n".join(part for part in parts if part) or "Done; nothing was printed."
 
-    def cells(self, result: ActionResult, step: int) -> list[Cell]:  # noqa: ARG002
+    def cells(self, result: ActionResult, step: int) -> list[Cell]:
         tags = () if result.success else ("raises-exception",)
         return [Cell(cell_type="code", source=self.code.strip("\n"), outputs=result.outputs, tags=tags)]
 

@@ -26,7 +26,7 @@ class SearchWeb(Action):
     def _clamp(cls, value: Any) -> Any:
         return 5 if value is None else clamp(1, 10, value)
 
-    async def perform(self, workspace: Workspace, *, step: int, on_output: OnOutput) -> ActionResult:  # noqa: ARG002
+    async def perform(self, workspace: Workspace, *, step: int, on_output: OnOutput) -> ActionResult:
         hits = await workspace.web.search(self.query, self.num_results)
         if not hits:
             output = f"No results for {self.query!r}. Try other words, or go on without the web."
@@ -34,7 +34,7 @@ class SearchWeb(Action):
         listing = "\n".join(_line(number, hit) for number, hit in enumerate(hits, 1))
         return ActionResult(success=True, output=listing, metadata={"hits": [hit.model_dump() for hit in hits]})
 
-    def cells(self, result: ActionResult, step: int) -> list[Cell]:  # noqa: ARG002
+    def cells(self, result: ActionResult, step: int) -> list[Cell]:
         hits = [SearchHit(**hit) for hit in result.metadata.get("hits", ())]
         lines = [f"Searched the web for **{self.query}**; the results as they were then:", ""]
         lines += [f"{number}. [{hit.title}]({hit.url}) — {hit.snippet}" for number, hit in enumerate(hits, 1)]

@@ -11,7 +11,15 @@ MAX_TOLD = 8000
 """Characters of one output or traceback that a model is told; the card and the record keep the whole."""
 
 _ANSI = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)?|\x1b[@-_]")
-_PREFERRED = ("text/llm+plain", "text/llm", "text/markdown", "text/plain", "text/latex", "application/json", "text/html")
+_PREFERRED = (
+    "text/llm+plain",
+    "text/llm",
+    "text/markdown",
+    "text/plain",
+    "text/latex",
+    "application/json",
+    "text/html",
+)
 
 
 def strip_ansi(text: str) -> str:

@@ -21,13 +21,13 @@ class WriteFile(Action):
     content: str
     """The whole text."""
 
-    async def perform(self, workspace: Workspace, *, step: int, on_output: OnOutput) -> ActionResult:  # noqa: ARG002
+    async def perform(self, workspace: Workspace, *, step: int, on_output: OnOutput) -> ActionResult:
         written = workspace.write_file(self.filename, self.content)
         verb = "Replaced" if written.replaced else "Wrote"
         output = f"{verb} {written.path} ({written.size:,} bytes)."
         return ActionResult(success=True, output=output, metadata={"file": written.model_dump()})
 
-    def cells(self, result: ActionResult, step: int) -> list[Cell]:  # noqa: ARG002
+    def cells(self, result: ActionResult, step: int) -> list[Cell]:
         if not result.success:
             return [Cell(cell_type="markdown", source=f"Tried to write `{self.filename}`: *{result.error}*")]
         path = result.metadata["file"]["path"]

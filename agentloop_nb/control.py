@@ -1,0 +1,73 @@
+"""What a person can do to a run while it works: stop it, pause it, tell it something. Safe from any thread."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable
+
+
+class Control:
+    """Handed to a run, its views and its workspace. One `Control` serves one run."""
+
+    def __init__(self) -> None:
+        self.stopping = False
+        """Set once, never cleared: the run must end as soon as it can."""
+        self.interrupt: Callable[[], None] | None = None
+        """Set by a workspace while blocking code runs: cuts that code short from another thread."""
+        self._notes: list[str] = []
+        self._lock = threading.Lock()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._task: asyncio.Task[object] | None = None
+        self._paused = False
+        self._wake: asyncio.Event | None = None
+
+    def attach(self) -> None:
+        """Bind to the task that runs the loop; called inside it, before its first await."""
+        self._loop = asyncio.get_running_loop()
+        self._task = asyncio.current_task()
+        self._wake = asyncio.Event()
+
+    def stop(self) -> None:
+        """End the run now: cut running code short, or cancel what is awaited."""
+        self.stopping = True
+        if self.interrupt is not None:
+            self.interrupt()
+        elif self._loop is not None and not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(self._cancel)
+
+    def _cancel(self) -> None:
+        if self._task is not None and not self._task.done() and self.interrupt is None:
+            self._task.cancel()
+
+    def note(self, text: str) -> None:
+        """Tell the agent something; it reads it before its next decision."""
+        with self._lock:
+            self._notes.append(text)
+
+    def take_notes(self) -> list[str]:
+        """Hand over the notes not yet taken."""
+        with self._lock:
+            notes, self._notes = self._notes, []
+        return notes
+
+    @property
+    def paused(self) -> bool:
+        """Whether the run holds before its next decision."""
+        return self._paused
+
+    def pause(self) -> None:
+        """Hold before the next decision."""
+        self._paused = True
+
+    def unpause(self) -> None:
+        """Go on after a pause."""
+        self._paused = False
+        if self._loop is not None and self._wake is not None and not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(self._wake.set)
+
+    async def wait_while_paused(self) -> None:
+        """Return at once, or when `unpause` is called."""
+        while self._paused and self._wake is not None:
+            self._wake.clear()
+            await self._wake.wait()

@@ -1,0 +1,58 @@
+"""The stream of a run's events: the one way a state changes, a record grows and views learn of it."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable, Callable, Iterable
+from typing import Protocol
+
+from agentloop_nb.decision import Decision
+from agentloop_nb.events import AnyEvent, ApprovalAsked, ApprovalGiven, Progress
+from agentloop_nb.state import State
+
+log = logging.getLogger(__name__)
+
+
+class View(Protocol):
+    """Shows a run. Called on the thread that runs the loop; must be quick, and must not raise."""
+
+    def show(self, event: AnyEvent, state: State) -> None:
+        """Take an event, already recorded and already folded into `state`."""
+
+    def progress(self, progress: Progress) -> None:
+        """Take something that happens in between and is never recorded."""
+
+
+Record = Callable[[AnyEvent], None]
+"""Writes one event durably. A record that cannot be written says so itself; it does not raise."""
+
+Approver = Callable[[ApprovalAsked, Decision], Awaitable[ApprovalGiven]]
+"""Asks a person about a decision."""
+
+
+class Stream:
+    """Emits events: folds each into the state, writes it to the record, then tells the views, in that order."""
+
+    def __init__(self, state: State, record: Record, views: Iterable[View] = ()) -> None:
+        self.state = state
+        self._record = record
+        self._views = list(views)
+
+    def emit(self, event: AnyEvent) -> None:
+        """Take an event in. The only mutation of a run."""
+        self.state.apply(event)
+        self._record(event)
+        for view in list(self._views):
+            self._tell(view, lambda view=view: view.show(event, self.state))
+
+    def progress(self, progress: Progress) -> None:
+        """Tell the views of something that is not recorded."""
+        for view in list(self._views):
+            self._tell(view, lambda view=view: view.progress(progress))
+
+    def _tell(self, view: View, call: Callable[[], None]) -> None:
+        try:
+            call()
+        except Exception as error:
+            self._views.remove(view)
+            log.warning("%s failed and shows no more of this run: %r", type(view).__name__, error, exc_info=True)
