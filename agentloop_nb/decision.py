@@ -54,9 +54,7 @@ def parse(text: str, *, timeout: int = DEFAULT_TIMEOUT, final: bool = False) -> 
     if action_class is None:
         raise DecisionError(_unknown_action(name))
     if final and name != "finish":
-        raise DecisionError(
-            f"this is the last step: only 'finish' is allowed, not {name!r}. Summarise what was achieved."
-        )
+        raise DecisionError(f"this is the last step: only 'finish' is allowed, not {name!r}. Sum up what was achieved.")
     reasoning = data.get("reasoning")
     if not isinstance(reasoning, str) or not reasoning.strip():
         raise DecisionError('"reasoning" is missing or empty: say in a sentence why you take this action.')

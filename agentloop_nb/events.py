@@ -73,7 +73,7 @@ class ModelReplied(Event):
 
 
 class ModelFailed(Event):
-    """An attempt brought no reply. `cost` is what it must be taken to have cost; `wait` seconds follow if it is retried."""
+    """An attempt brought no reply. `cost` is what it counts as having cost; `wait` seconds follow if it is retried."""
 
     kind: Literal["model_failed"] = "model_failed"
     attempt: int
@@ -119,7 +119,7 @@ class ApprovalGiven(Event):
 
     @field_serializer("edited")
     def _record(self, edited: Decision | None) -> dict[str, Any] | None:
-        return edited and edited.record()
+        return None if edited is None else edited.record()
 
 
 class ActionStarted(Event):

@@ -1,4 +1,4 @@
-"""One resolved, frozen `Settings`, and where each value came from: argument > %config > environment > .env > default."""
+"""One resolved, frozen `Settings`: argument > %config > environment > .env > default."""
 
 from __future__ import annotations
 

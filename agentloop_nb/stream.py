@@ -42,17 +42,16 @@ class Stream:
         """Take an event in. The only mutation of a run."""
         self.state.apply(event)
         self._record(event)
-        for view in list(self._views):
-            self._tell(view, lambda view=view: view.show(event, self.state))
+        self._tell(lambda view: view.show(event, self.state))
 
     def progress(self, progress: Progress) -> None:
         """Tell the views of something that is not recorded."""
-        for view in list(self._views):
-            self._tell(view, lambda view=view: view.progress(progress))
+        self._tell(lambda view: view.progress(progress))
 
-    def _tell(self, view: View, call: Callable[[], None]) -> None:
-        try:
-            call()
-        except Exception as error:
-            self._views.remove(view)
-            log.warning("%s failed and shows no more of this run: %r", type(view).__name__, error, exc_info=True)
+    def _tell(self, call: Callable[[View], None]) -> None:
+        for view in list(self._views):
+            try:
+                call(view)
+            except Exception as error:
+                self._views.remove(view)
+                log.warning("%s failed and shows no more of this run: %r", type(view).__name__, error, exc_info=True)
