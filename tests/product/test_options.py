@@ -1,0 +1,88 @@
+"""What people type before and as a goal, on a magic's line and on a command line."""
+
+import pytest
+
+from agentloop_nb.errors import UserError
+from agentloop_nb.options import OPTIONS, describe, parse_options
+from agentloop_nb.settings import Settings, resolve
+
+
+@pytest.mark.parametrize(
+    ("line", "settings", "goal"),
+    [
+        ("Plot the sales by month", {}, "Plot the sales by month"),
+        ("  Plot   the  sales ", {}, "Plot   the  sales "),
+        ("-n 5 -b 0.50 Plot", {"max_steps": "5", "budget": "0.50"}, "Plot"),
+        ("-n5 --budget=0.50 --strict Plot", {"max_steps": "5", "budget": "0.50", "strict": True}, "Plot"),
+        ("-m ollama:qwen3 explain ls -x and --strict", {"model": "ollama:qwen3"}, "explain ls -x and --strict"),
+        ("--export 'my run.ipynb' go", {"export": "my run.ipynb"}, "go"),
+        ('--export="my run.ipynb" go', {"export": "my run.ipynb"}, "go"),
+        ("--export C:\\runs\\a.ipynb go", {"export": "C:\\runs\\a.ipynb"}, "go"),
+        ("--strict -- --strict is a flag: explain it", {"strict": True}, "--strict is a flag: explain it"),
+        ("don't use {x} or $x", {}, "don't use {x} or $x"),
+        ("- a list\n- as a goal", {}, "- a list\n- as a goal"),
+        ('"--strict" explained', {}, '"--strict" explained'),
+        ("--quiet", {"quiet": True}, ""),
+        ("", {}, ""),
+        ("-n 5 -n 6 twice", {"max_steps": "6"}, "twice"),
+    ],
+)
+def test_magic_line(line: str, settings: dict[str, object], goal: str) -> None:
+    assert parse_options(line) == (settings, goal)
+
+
+@pytest.mark.parametrize(
+    ("words", "settings", "goal"),
+    [
+        (["Plot  the sales"], {}, "Plot  the sales"),
+        (["Plot", "the", "sales"], {}, "Plot the sales"),
+        (["-n", "5", "a goal"], {"max_steps": "5"}, "a goal"),
+        (["a quoted goal", "-n", "5", "--strict"], {"max_steps": "5", "strict": True}, "a quoted goal"),
+        (["explain", "ls", "-x"], {}, "explain ls -x"),
+        (["--", "-x", "explained"], {}, "-x explained"),
+        (["--export", "my run.ipynb", "go"], {"export": "my run.ipynb"}, "go"),
+        (["don't stop"], {}, "don't stop"),
+        ([], {}, ""),
+    ],
+)
+def test_command_line(words: list[str], settings: dict[str, object], goal: str) -> None:
+    assert parse_options(words) == (settings, goal)
+
+
+@pytest.mark.parametrize(
+    ("line", "says"),
+    [
+        ("--modle x go", "did you mean --model?"),
+        ("--zzz go", "the options are -m, --model"),
+        ("-5 degrees", "stands after --"),
+        ("--budget", "--budget needs a value, like --budget 0.50"),
+        ("--budget --strict go", "--budget needs a value"),
+        ("--budget= go", "--budget needs a value"),
+        ("--export 'a b go", "a quote is not closed"),
+        ("--strict=yes go", "--strict takes no value"),
+        ("--help", "%%agent?"),
+    ],
+)
+def test_wrong_use_is_one_line_that_says_what_to_type(line: str, says: str) -> None:
+    with pytest.raises(UserError) as error:
+        parse_options(line)
+    assert says in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+def test_a_misspelt_option_after_a_quoted_goal_is_not_taken_for_goal() -> None:
+    with pytest.raises(UserError, match="did you mean --budget"):
+        parse_options(["plot the sales", "--budgt", "0.10"])
+
+
+def test_every_option_is_a_setting_and_its_example_is_accepted() -> None:
+    for option in OPTIONS:
+        assert option.setting in Settings.__dataclass_fields__
+        typed, goal = parse_options([option.flags[-1], *([option.example] if option.value else []), "the goal"])
+        assert goal == "the goal"
+        resolve(typed, {}, {})
+
+
+def test_help_names_every_flag() -> None:
+    text = describe()
+    assert all(flag in text for option in OPTIONS for flag in option.flags)
