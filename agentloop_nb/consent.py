@@ -1,0 +1,126 @@
+"""Asking a person on a terminal: approve, edit, refuse with a reason, or approve the rest."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import shlex
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pydantic import ValidationError
+
+from agentloop_nb.actions import Action, RunCode, WriteFile
+from agentloop_nb.decision import Decision
+from agentloop_nb.events import ApprovalAsked, ApprovalGiven
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+QUESTION = "Carry it out? [y]es, [n]o, [e]dit, yes to [a]ll the rest, or no and a reason: "
+NOBODY = "nobody is there to approve it (no terminal); run it from a terminal, or with --approve auto"
+
+
+class TerminalApprover:
+    """A `stream.Approver` that reads its answers from standard input, if that is a terminal."""
+
+    def __init__(self, console: Console, before: Callable[[], None]) -> None:
+        self._console = console
+        self._before = before
+        """Called before each question, so that nothing moves on the screen."""
+
+    async def __call__(self, asked: ApprovalAsked, decision: Decision) -> ApprovalGiven:
+        """Ask until the answer is clear; without a terminal refuse at once."""
+        if not sys.stdin or not sys.stdin.isatty():
+            return ApprovalGiven(step=asked.step, approved=False, by="policy", reason=NOBODY)
+        self._before()
+        edited: Decision | None = None
+        while True:
+            self._console.print(QUESTION, end="")
+            self._console.file.flush()
+            answer = (await _read_line()).strip()
+            match answer.lower():
+                case "y" | "yes":
+                    return ApprovalGiven(step=asked.step, approved=True, edited=edited)
+                case "a" | "all":
+                    return ApprovalGiven(step=asked.step, approved=True, edited=edited, rest=True)
+                case "e" | "edit":
+                    edited = await self._edit(edited or decision) or edited
+                case "":
+                    continue
+                case _:
+                    return ApprovalGiven(step=asked.step, approved=False, reason=_reason(answer))
+
+    async def _edit(self, decision: Decision) -> Decision | None:
+        """Let the person change the action in their editor; None when that brought nothing that can be used."""
+        text, suffix = _editable(decision.action)
+        try:
+            changed = await _in_editor(text, suffix)
+            action = _rebuilt(decision.action, changed)
+        except (OSError, ValueError, ValidationError) as error:
+            self._console.print(f"That could not be used: {str(error).splitlines()[0]}")
+            return None
+        self._console.print(f"Edited:\n{changed}")
+        return decision.model_copy(update={"action": action})
+
+
+def _reason(answer: str) -> str:
+    word, _, reason = answer.partition(" ")
+    return reason.strip(" :,") if word.lower().strip(":,") in ("n", "no") else answer
+
+
+def _editable(action: Action) -> tuple[str, str]:
+    if isinstance(action, RunCode):
+        return action.code, ".py"
+    if isinstance(action, WriteFile):
+        return action.content, Path(action.filename).suffix or ".txt"
+    return json.dumps(action.model_dump(mode="json"), indent=2, ensure_ascii=False), ".json"
+
+
+def _rebuilt(action: Action, text: str) -> Action:
+    fields = action.model_dump(mode="json")
+    if isinstance(action, RunCode):
+        fields["code"] = text
+    elif isinstance(action, WriteFile):
+        fields["content"] = text
+    else:
+        fields = json.loads(text)
+    return type(action).model_validate(fields, context={"timeout": fields.get("timeout", 30)})
+
+
+async def _in_editor(text: str, suffix: str) -> str:
+    """Return `text` as the person leaves it in $VISUAL, $EDITOR or vi. Raises OSError."""
+    command = shlex.split(os.environ.get("VISUAL") or os.environ.get("EDITOR") or "vi")
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / f"action{suffix}"
+        path.write_text(text, encoding="utf-8")
+        process = await asyncio.create_subprocess_exec(*command, str(path))
+        if await process.wait():
+            raise OSError(f"the editor {command[0]} failed")
+        return path.read_text(encoding="utf-8")
+
+
+async def _read_line() -> str:
+    """Read a line without blocking the loop, so that a stop is obeyed while the question stands."""
+    loop = asyncio.get_running_loop()
+    line: asyncio.Future[str] = loop.create_future()
+
+    def read() -> None:
+        if not line.done():
+            line.set_result(sys.stdin.readline())
+
+    try:
+        loop.add_reader(sys.stdin.fileno(), read)
+    except (NotImplementedError, OSError, ValueError):  # Windows; a stdin without a descriptor
+        return await asyncio.to_thread(sys.stdin.readline)
+    try:
+        text = await line
+    finally:
+        loop.remove_reader(sys.stdin.fileno())
+    if not text:
+        return "n the terminal was closed"
+    return text

@@ -1,0 +1,23 @@
+"""Plain text for terminals and logs: nothing a model, a page or a program wrote can steer the screen."""
+
+from __future__ import annotations
+
+import re
+from decimal import Decimal
+
+from agentloop_nb.actions.text import strip_ansi
+
+_CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+
+
+def clean(text: str) -> str:
+    """Text that cannot steer a terminal: no escape sequences, no control or direction-changing characters."""
+    text = strip_ansi(text.replace("\r\n", "\n"))
+    return _CONTROL.sub(lambda found: "\n" if found[0] == "\r" else "\ufffd", text)
+
+
+def dollars(cost: Decimal, *, known: bool = True) -> str:
+    """`$0.0234`; says so when that is not all, or not known at all."""
+    if known:
+        return f"${cost:.4f}"
+    return f"${cost:.4f} and more (a price is unknown)" if cost else "unknown (no price for this model)"

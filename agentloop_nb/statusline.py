@@ -1,0 +1,96 @@
+"""The moving line under a run on a terminal: what it does now, and the meters."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+from agentloop_nb.actions.text import text_of
+from agentloop_nb.events import (
+    ActionStarted,
+    AnyEvent,
+    ModelCalled,
+    OutputAppeared,
+    Progress,
+    ReplyStreamed,
+    WaitStarted,
+)
+from agentloop_nb.plain import clean
+from agentloop_nb.state import State
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.live import Live
+    from rich.text import Text
+
+
+class StatusLine:
+    """The moving line under the run: what it does now, and the meters."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._live: Live | None = None
+        self._phase = "starting"
+        self._since = time.monotonic()
+        self._tail = ""
+        self._meters = ""
+
+    def follow(self, event: AnyEvent, state: State) -> None:
+        """Take an event in, and show the line if it is not there."""
+        match event:
+            case ModelCalled():
+                self._enter("thinking")
+            case ActionStarted():
+                step = state.steps[-1]
+                self._enter(f"running {step.decision.action.name}" if step.decision else "running")
+            case _:
+                pass
+        budget = f" of ${state.budget:.2f}" if state.budget is not None else ""
+        cost = f"{state.total_cost:.4f}" if state.cost_known else f"{state.total_cost:.4f}+"
+        number = min(state.next_step, state.max_steps)
+        self._meters = f"step {number}/{state.max_steps} · {state.usage.total:,} tokens · ${cost}{budget}"
+        self.start()
+
+    def progress(self, progress: Progress) -> None:
+        """Take in what happens between events."""
+        match progress:
+            case ReplyStreamed():
+                self._enter("writing" if progress.delta.text else "thinking")
+            case WaitStarted():
+                self._enter(f"waiting {progress.seconds:.0f} s, then trying again")
+            case OutputAppeared():
+                lines = clean(text_of([progress.output])).strip().rsplit("\n", 1)
+                self._tail = lines[-1] or self._tail
+
+    def start(self) -> None:
+        """Show the line."""
+        if self._live is None:
+            from rich.live import Live
+
+            self._live = Live(
+                get_renderable=self._line,
+                console=self._console,
+                transient=True,
+                redirect_stdout=False,  # rich would replace sys.stdout, which the running step is writing to
+                redirect_stderr=False,
+            )
+            self._live.start()
+
+    def stop(self) -> None:
+        """Take the line away."""
+        if self._live is not None:
+            self._live.stop()
+            self._live = None
+
+    def _enter(self, phase: str) -> None:
+        if phase != self._phase:
+            self._phase, self._since, self._tail = phase, time.monotonic(), ""
+
+    def _line(self) -> Text:
+        from rich.text import Text
+
+        seconds = time.monotonic() - self._since
+        tail = f" · {self._tail}" if self._tail else ""
+        line = Text(f"⏵ {self._phase} {seconds:.0f} s · {self._meters}{tail}", style="dim", no_wrap=True)
+        line.truncate(self._console.width - 1, overflow="ellipsis")
+        return line
