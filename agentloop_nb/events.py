@@ -42,6 +42,8 @@ class RunStarted(Event):
     settings: dict[str, Any]
     """The resolved settings, without any secret."""
     versions: dict[str, str] = {}
+    cells: tuple[str, ...] = ()
+    """Sources of the user's cells that ran before the run, oldest first: what an export may bring along."""
 
     @model_serializer(mode="wrap")
     def _format_first(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
@@ -115,6 +117,8 @@ class ApprovalGiven(Event):
     approved: bool
     reason: str = ""
     by: str = "user"
+    rest: bool = False
+    """The rest of the run is approved too."""
     edited: Decision | None = None
 
     @field_serializer("edited")

@@ -59,6 +59,14 @@ class Step:
     seconds: float = 0.0
     """Seconds the action took."""
 
+    @property
+    def line(self) -> str:
+        """One line of Markdown: number, action, title, and whether it failed."""
+        action = self.decision.action if self.decision else None
+        what = f"{action.name}: {action.title[:80]}" if action else "no decision"
+        failed = "" if self.result is None or self.result.success else " (failed)"
+        return f"- step {self.number}, {what}{failed}"
+
 
 @dataclass
 class State:
@@ -77,8 +85,6 @@ class State:
     steps: list[Step] = field(default_factory=list)
     last_call: ModelCalled | None = None
     """A call whose end is not yet known."""
-    last_usage: Usage | None = None
-    """The usage of the last reply that the server reported itself."""
     rejections: int = 0
     """Replies in a row that were no decision."""
     compacted: TranscriptCompacted | None = None
@@ -114,6 +120,27 @@ class State:
     def next_step(self) -> int:
         """The number of the step that is under way or comes next."""
         return self.current_step + 1
+
+    @property
+    def changed(self) -> dict[str, int]:
+        """Names the run made or changed and that still stand, with the step that did it last."""
+        names: dict[str, int] = {}
+        for step in self.steps:
+            for change in step.result.changes if step.result else ():
+                if change.how == "deleted":
+                    names.pop(change.name, None)
+                else:
+                    names[change.name] = step.number
+        return names
+
+    def account(self) -> str:
+        """Say what was done so far, in Markdown; for a run that ended before it could sum up by itself."""
+        lines = [step.line for step in self.steps if step.result]
+        if not lines:
+            return ""
+        if self.changed:
+            lines.append(f"\nVariables: {', '.join(f'`{name}`' for name in self.changed)}")
+        return "\n".join(["The run ended before its goal was met. What was done:", "", *lines])
 
     def apply(self, event: AnyEvent) -> None:
         """Fold one event in."""
@@ -163,8 +190,6 @@ class State:
                 step.thinking += event.seconds
                 step.saved += event.saved or 0
                 self._spend(step, event.cost)
-                if not event.usage.estimated:
-                    self.last_usage = event.usage
             case ModelFailed():
                 self.last_call = None
                 step.failures.append(event.error)

@@ -1,0 +1,163 @@
+"""A run as its user sees it: how it went, what it made, and how to take it along."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from agentloop_nb.events import Status
+from agentloop_nb.ports import Workspace
+from agentloop_nb.state import State, Step
+
+
+class ActionTaken(NamedTuple):
+    """One decision, under the original's names."""
+
+    action: str
+    reasoning: str
+    input: dict[str, Any]
+
+
+class ActionOutcome(NamedTuple):
+    """What came of one decision, under the original's names. `output` is the text the model was told."""
+
+    action: str
+    success: bool
+    output: str
+    error: str | None
+    metadata: dict[str, Any]
+
+
+class Run:
+    """The handle of a run: live while it works, complete once it has ended. Everything in it comes from its record."""
+
+    def __init__(self, state: State, journal: Path, workspace: Workspace | None = None) -> None:
+        self._state = state
+        self._workspace = workspace
+        self.journal = journal
+        """The record, one event a line."""
+
+    @property
+    def state(self) -> State:
+        """The fold of the run's events."""
+        return self._state
+
+    @property
+    def id(self) -> str:
+        """What `%agent show` and `agentloop export` call it."""
+        return self._state.run
+
+    @property
+    def goal(self) -> str:
+        """The goal, verbatim."""
+        return self._state.goal
+
+    @property
+    def current_step(self) -> int:
+        """Steps done."""
+        return self._state.current_step
+
+    @property
+    def max_steps(self) -> int:
+        """Steps allowed."""
+        return self._state.max_steps
+
+    @property
+    def status(self) -> Status:
+        """running, finished, step_limit, cost_limit, stopped, failed or interrupted."""
+        return self._state.status
+
+    @property
+    def reason(self) -> str:
+        """Why it ended, and what to type to go on."""
+        return self._state.reason
+
+    @property
+    def is_complete(self) -> bool:
+        """The goal was met, says the model."""
+        return self._state.is_complete
+
+    @property
+    def total_cost(self) -> float:
+        """US dollars known to have been spent; `cost_known` says whether that is all."""
+        return float(self._state.total_cost)
+
+    @property
+    def cost_known(self) -> bool:
+        """Whether every call could be priced."""
+        return self._state.cost_known
+
+    @property
+    def total_tokens(self) -> int:
+        """Tokens in and out, of all calls."""
+        return self._state.usage.total
+
+    @property
+    def summary(self) -> str:
+        """What was achieved, in Markdown."""
+        return self._state.summary
+
+    @property
+    def artifacts(self) -> list[str]:
+        """Files the run names as its results, in the working folder."""
+        return list(self._state.artifacts)
+
+    @property
+    def steps(self) -> list[Step]:
+        """Everything about each step."""
+        return list(self._state.steps)
+
+    @property
+    def actions_taken(self) -> list[ActionTaken]:
+        """The decisions that were carried out or refused, in order."""
+        return [
+            ActionTaken(step.decision.action.name, step.decision.reasoning, step.decision.action.model_dump(mode="json"))
+            for step in self._state.steps
+            if step.decision and step.result
+        ]
+
+    @property
+    def action_results(self) -> list[ActionOutcome]:
+        """What came of each of `actions_taken`."""
+        return [
+            ActionOutcome(
+                step.decision.action.name,
+                step.result.success,
+                step.result.output,
+                step.result.error,
+                step.result.metadata,
+            )
+            for step in self._state.steps
+            if step.decision and step.result
+        ]
+
+    @property
+    def variables(self) -> dict[str, Any]:
+        """What the run made or changed: name -> its value now. Empty for a run of another kernel."""
+        return self._workspace.variables(list(self._state.changed)) if self._workspace else {}
+
+    def export(self, path: str | Path, *, verify: bool = True, **options: Any) -> Path:
+        """Write the run as a notebook that re-runs without a model or a key, and prove it in a fresh kernel.
+
+        The verdict is written into the notebook. `options` are those of `agentloop_nb.export.export`.
+        """
+        from agentloop_nb.export import export
+        from agentloop_nb.verify import verify as check
+
+        folder = self._workspace.folder if self._workspace else None
+        destination = export(self.journal, Path(path), folder=folder, **options)
+        if verify and destination.suffix == ".ipynb":
+            check(destination)
+        return destination
+
+    def __repr__(self) -> str:
+        cost = f"${self.total_cost:.4f}" if self.cost_known else f"${self.total_cost:.4f} and more of unknown price"
+        goal = self.goal if len(self.goal) <= 60 else self.goal[:59] + "…"
+        return f"<Run {self.id}: {self.status}, step {self.current_step}/{self.max_steps}, {cost}, goal {goal!r}>"
+
+    def _repr_html_(self) -> str:
+        from agentloop_nb.notebook.html import static_html
+
+        return static_html(self._state)
+
+

@@ -1,0 +1,221 @@
+from __future__ import annotations
+
+import asyncio
+from decimal import Decimal
+
+import pytest
+
+from agentloop_nb.control import Control
+from agentloop_nb.decision import parse
+from agentloop_nb.errors import ContextOverflow, PermanentFault, TransientFault
+from agentloop_nb.events import ApprovalGiven
+from agentloop_nb.ports import CodeError, CodeOutcome, Usage
+from agentloop_nb.testing import code, decide, finish
+
+
+async def test_a_goal_is_met_in_two_steps(scenario):
+    s = scenario([code("print(1)"), finish("It prints 1.")])
+    state = await s.run()
+    assert s.kinds == [
+        "run_started",
+        *["model_called", "model_replied", "decision_made", "action_started", "action_finished"] * 2,
+        "run_finished",
+    ]
+    assert (state.status, state.is_complete, state.current_step, state.summary) == ("finished", True, 2, "It prints 1.")
+
+
+async def test_the_model_is_told_its_code_failed_and_code_runs_once(scenario):
+    boom = CodeOutcome(
+        ending="error",
+        outputs=({"output_type": "stream", "name": "stdout", "text": "before\n"},),
+        error=CodeError(type="ZeroDivisionError", message="division by zero", traceback="step 1, line 2: 1/0", line=2),
+    )
+    s = scenario([code("bad"), code("good"), finish()], outcomes={"bad": boom})
+    await s.run()
+    assert s.workspace.ran == ["bad", "good"]
+    told = s.model.requests[1].messages[-1].content
+    assert told.startswith("run_code failed:\nbefore\nstep 1, line 2: 1/0")
+    assert s.model.requests[1].messages[-2].content.count('"code": "bad"') == 1, "it sees its own input"
+
+
+async def test_a_malformed_decision_is_told_why_and_costs_no_step(scenario):
+    s = scenario(["not json", decide("run_cod"), finish()], usage=Usage(input=1000, output=0), prices=("1", "1"))
+    state = await s.run()
+    assert state.current_step == 1
+    assert state.total_cost == Decimal("0.003"), "rejected replies are billed"
+    repair = s.model.requests[1].messages[-1].content
+    assert "not one valid JSON object" in repair
+    assert "did you mean 'run_code'" in s.model.requests[2].messages[-1].content
+    assert [request.repairs for request in s.model.requests] == [0, 1, 2]
+
+
+async def test_max_retries_malformed_decisions_in_a_row_end_the_run_with_a_reason(scenario):
+    s = scenario(["", "{}", "nope", "[]", finish()])
+    state = await s.run()
+    assert len(s.model.requests) == 4, "one attempt and three retries"
+    assert state.status == "failed"
+    assert "4 replies in a row were no valid decision" in state.reason
+
+
+async def test_three_transport_faults_are_survived_and_a_fourth_ends_with_a_reason(scenario):
+    fault = TransientFault("429: slow down", retry_after=0)
+    s = scenario([fault, fault, fault, finish()])
+    assert (await s.run()).status == "finished"
+    s = scenario([fault, fault, fault, fault, finish()])
+    state = await s.run()
+    assert (state.status, state.reason) == ("failed", "no reply from the model in 4 attempts; the last: 429: slow down")
+    assert [event.wait for event in s.events if event.kind == "model_failed"] == [0, 0, 0, None]
+
+
+async def test_a_permanent_fault_ends_at_once(scenario):
+    s = scenario([PermanentFault("401: the key is wrong; type %agent login")])
+    state = await s.run()
+    assert (state.status, state.reason) == ("failed", "401: the key is wrong; type %agent login")
+
+
+async def test_at_the_last_step_only_finish_is_allowed_and_its_summary_is_kept(scenario):
+    s = scenario([code("a"), code("b"), code("c"), finish("two of three")], max_steps=3)
+    state = await s.run()
+    assert [request.final for request in s.model.requests] == [False, False, True, True]
+    assert (state.status, state.is_complete, state.summary) == ("step_limit", False, "two of three")
+    assert s.workspace.ran == ["a", "b"]
+    assert "This is the last step" in s.model.requests[2].messages[-1].content
+
+
+async def test_a_model_that_will_not_sum_up_leaves_an_account_of_its_steps(scenario):
+    s = scenario([code("a")] * 9, max_steps=2)
+    state = await s.run()
+    assert state.status == "step_limit"
+    assert "step 1, run_code: a" in state.summary
+
+
+async def test_three_failures_in_a_row_ask_for_another_plan(scenario):
+    bad = CodeOutcome(ending="error", error=CodeError(type="E", message="m", traceback="E: m"))
+    s = scenario([code("x")] * 3 + [finish()], outcomes={"x": bad})
+    await s.run()
+    last = [request.messages[-1].content for request in s.model.requests]
+    assert "Change the plan" not in last[2]
+    assert "has failed 3 times in a row. Change the plan" in last[3]
+
+
+async def test_the_transcript_only_grows(scenario):
+    s = scenario([code("a"), code("b"), finish()])
+    await s.run()
+    first, second, third = (request.messages for request in s.model.requests)
+    assert second[: len(first)] == first
+    assert third[: len(second)] == second
+
+
+async def test_a_long_transcript_is_compacted_once_it_outgrows_its_worth(scenario):
+    loud = CodeOutcome(ending="ok", outputs=({"output_type": "stream", "name": "stdout", "text": "x" * 5000},))
+    s = scenario([code("loud")] * 12 + [finish()], outcomes={"loud": loud})
+    await s.run()
+    sizes = [sum(len(message.content) for message in request.messages) for request in s.model.requests]
+    assert "transcript_compacted" in s.kinds
+    assert max(sizes) < 50_000
+    assert s.model.requests[-1].messages[1] == s.model.requests[0].messages[1], "the goal is never shortened"
+
+
+async def test_a_context_overflow_compacts_and_goes_on(scenario):
+    s = scenario([code("a"), code("b"), ContextOverflow("too long"), ContextOverflow("too long"), finish()])
+    assert (await s.run()).status == "finished"
+    s = scenario([code("a"), *[ContextOverflow("too long")] * 9])
+    state = await s.run()
+    assert state.status == "failed"
+    assert "no longer fits into the model's context" in state.reason
+
+
+async def test_a_budget_is_never_exceeded(scenario):
+    usage = Usage(input=2000, output=500)
+    s = scenario([code(f"x{i}") for i in range(99)], usage=usage, prices=("1", "2"), budget=Decimal("0.05"))
+    state = await s.run()
+    assert state.status == "cost_limit"
+    assert Decimal("0.03") < state.total_cost <= Decimal("0.05")
+    assert "%agent resume --budget 0.05" in state.reason
+
+
+async def test_a_stop_while_the_model_thinks(scenario):
+    control = Control()
+    s = scenario([finish()], control=control)
+
+    async def slow(request, on_delta):
+        control.stop()
+        await asyncio.sleep(30)
+
+    s.model.reply = slow
+    state = await s.run()
+    assert (state.status, s.kinds[-2:]) == ("stopped", ["model_failed", "run_finished"])
+
+
+async def test_a_stop_in_a_step_keeps_its_output_and_no_later_step_runs(scenario):
+    control = Control()
+    half = CodeOutcome(ending="stopped", outputs=({"output_type": "stream", "name": "stdout", "text": "half"},))
+    s = scenario([code("long"), code("next")], outcomes={"long": half}, control=control)
+    state = await s.run()
+    assert state.status == "stopped"
+    assert state.steps[0].result.outputs[0]["text"] == "half"
+    assert s.workspace.ran == ["long"]
+
+
+async def test_a_note_reaches_the_next_decision(scenario):
+    control = Control()
+    s = scenario([code("a"), finish()], control=control)
+    control.note("use log scale")
+    await s.run()
+    assert "Note from the user: use log scale" in s.model.requests[0].messages[-1].content
+
+
+async def test_refused_edited_and_approved(scenario):
+    asked = []
+
+    async def approver(event, decision):
+        asked.append(decision.action.name)
+        match len(asked):
+            case 1:
+                return ApprovalGiven(step=event.step, approved=False, reason="not that file")
+            case 2:
+                edited = parse('{"reasoning": "r", "action": {"name": "run_code", "code": "edited"}}')
+                return ApprovalGiven(step=event.step, approved=True, edited=edited)
+            case _:
+                return ApprovalGiven(step=event.step, approved=True, rest=True)
+
+    s = scenario([code("a"), code("b"), code("c"), code("d"), finish()], approver=approver, approve="code")
+    state = await s.run()
+    assert s.workspace.ran == ["edited", "c", "d"]
+    assert asked == ["run_code"] * 3
+    assert "refused: not that file" in s.model.requests[1].messages[-1].content
+    assert '"edited"' in s.model.requests[2].messages[-2].content
+    assert state.is_complete
+
+
+async def test_with_nobody_there_approval_is_a_refusal_and_never_a_hang(scenario):
+    s = scenario([code("a"), finish()], approve="all")
+    state = await s.run()
+    assert s.workspace.ran == []
+    assert "nobody is there" in state.steps[0].result.output
+
+
+async def test_finish_names_only_files_that_exist(scenario):
+    s = scenario(
+        [finish(artifacts=["a.txt"]), decide("write_file", filename="a.txt", content="x"), finish(artifacts=["a.txt"])]
+    )
+    state = await s.run()
+    assert "no such file: 'a.txt'" in state.steps[0].result.output
+    assert state.artifacts == ("a.txt",)
+
+
+async def test_a_view_that_fails_is_dropped_and_the_run_goes_on(scenario, caplog):
+    class Broken:
+        def show(self, event, state):
+            raise RuntimeError("no paint")
+
+    s = scenario([finish()])
+    s.stream._views.append(Broken())
+    assert (await s.run()).is_complete
+    assert caplog.text.count("Broken failed") == 1
+
+
+@pytest.mark.parametrize("wait", [0.0, 301.0])
+async def test_a_wait_longer_than_anyone_would_sit_through_ends_the_run(scenario, wait):
+    s = scenario([TransientFault("busy", retry_after=wait), finish()])
+    assert (await s.run()).status == ("finished" if wait == 0 else "failed")
