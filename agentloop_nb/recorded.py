@@ -1,0 +1,48 @@
+"""What can be replayed of a run: its decisions, and what the web answered them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from agentloop_nb.actions import ReadUrl, SearchWeb
+from agentloop_nb.decision import Decision
+from agentloop_nb.events import AnyEvent
+from agentloop_nb.ports import Page, SearchHit, Value
+from agentloop_nb.state import State, Step, fold
+
+
+class Recorded(Value):
+    """A decision of a recorded run, and what a search or a page brought then."""
+
+    decision: Decision
+    hits: tuple[SearchHit, ...] | None = None
+    page: Page | None = None
+    error: str | None = None
+    """Why a search or a page failed then."""
+
+    def record(self) -> dict[str, Any]:
+        """As JSON values, for the metadata of an exported notebook."""
+        kept = self.model_dump(mode="json", exclude={"decision"}, exclude_none=True)
+        return {"decision": self.decision.record(), **kept}
+
+
+def refused(step: Step) -> bool:
+    """Whether a person (or a policy) said no to this step."""
+    return step.approval is not None and not step.approval.approved
+
+
+def recorded(source: State | Iterable[AnyEvent]) -> list[Recorded]:
+    """The decisions of a run in order, without those that were refused."""
+    state = source if isinstance(source, State) else fold(source)
+    return [_recorded(step) for step in state.steps if step.decision is not None and not refused(step)]
+
+
+def _recorded(step: Step) -> Recorded:
+    assert step.decision is not None
+    result = step.result
+    if result is None or not isinstance(step.decision.action, SearchWeb | ReadUrl):
+        return Recorded(decision=step.decision)
+    if not result.success:
+        return Recorded(decision=step.decision, error=result.error or result.output)
+    return Recorded(decision=step.decision, hits=result.metadata.get("hits"), page=result.metadata.get("page"))

@@ -1,0 +1,213 @@
+"""The record: what is written survives, what is damaged is named, and nothing that happens to the disk ends a run."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from agentloop_nb import journal
+from agentloop_nb.errors import UserError
+from agentloop_nb.events import ActionFinished, UnknownEvent
+from tests.record.made import counting, printed, started, step
+
+ROOT = Path(__file__).parents[2]
+
+
+def write(folder: Path, events, run: str = "20261122-101500-3fa2", warn=None) -> journal.Journal:
+    record = journal.Journal.create(folder, run, warn=warn)
+    for event in events:
+        record.append(event)
+    return record
+
+
+def test_what_was_appended_is_read_back_and_the_format_comes_first(tmp_path):
+    record = write(tmp_path, counting())
+    assert journal.read(record.path) == counting_with_times(record.path)
+    assert record.path.read_text().startswith('{"format": 1,')
+    assert (tmp_path / ".agentloop" / ".gitignore").read_text() == "*\n"
+
+
+def counting_with_times(path: Path):
+    """The same events with the times that were recorded: `at` is the only thing that differs between two makings."""
+    times = [json.loads(line)["at"] for line in path.read_text().splitlines()]
+    return [event.model_copy(update={"at": at}) for event, at in zip(counting(), times, strict=True)]
+
+
+@pytest.mark.parametrize("cut", range(1, 60, 7))
+def test_a_torn_last_line_is_passed_over_and_cut_off_when_the_record_goes_on(tmp_path, cut):
+    record = write(tmp_path, counting())
+    record.close()
+    whole = record.path.read_bytes()
+    record.path.write_bytes(whole[:-cut])
+    assert len(journal.read(record.path)) in (len(counting()) - 1, len(counting()))
+
+    again = journal.Journal.open(record.path)
+    again.append(counting()[-1])
+    again.close()
+    kinds = [event.kind for event in journal.read(record.path)]
+    assert kinds[-1] == "run_finished"
+    assert kinds[: len(counting()) - 1] == [event.kind for event in counting()[:-1]]
+
+
+def test_damage_in_the_middle_names_its_line(tmp_path):
+    record = write(tmp_path, counting())
+    lines = record.path.read_text().splitlines()
+    lines[4] = lines[4][:-9]
+    record.path.write_text("\n".join(lines) + "\n")
+    with pytest.raises(UserError, match=r"line 5 is damaged"):
+        journal.read(record.path)
+
+
+def test_events_and_actions_of_a_newer_version_are_kept(tmp_path):
+    record = write(tmp_path, counting()[:2])
+    record.close()
+    with record.path.open("a") as file:
+        file.write('{"kind": "telepathy", "step": 1, "at": 1, "whom": "you"}\n')
+        file.write(
+            '{"kind": "decision_made", "step": 1, "at": 1, "decision": {"reasoning": "r", "action": {"name": "fly"}}}\n'
+        )
+    events = journal.read(record.path)
+    assert [type(event) for event in events[2:]] == [UnknownEvent, UnknownEvent]
+    assert events[2].model_dump()["whom"] == "you"
+
+
+def test_long_texts_lie_beside_the_record_once_and_come_back(tmp_path):
+    long = "å" * 100_000
+    odd = {"output_type": "display_data", "data": {"application/json": {"$blob": "../../etc/passwd"}}, "metadata": {}}
+    result = printed(long).model_copy(update={"outputs": (*printed(long).outputs, odd)})
+    record = write(tmp_path, [started(), *step(1, "run_code", result, code="print('å' * 100_000)")])
+    assert record.path.stat().st_size < 5000
+    assert len(list((tmp_path / ".agentloop" / "blobs").iterdir())) == 1
+    back = journal.read(record.path)[-1]
+    assert isinstance(back, ActionFinished)
+    assert back.result == result
+
+
+def test_a_missing_or_forged_long_text_says_so(tmp_path):
+    record = write(tmp_path, [started(), *step(1, "run_code", printed("x" * 70_000), code="1")])
+    (blob,) = (tmp_path / ".agentloop" / "blobs").iterdir()
+    blob.write_text("forged")
+    assert "missing from the record" in journal.read(record.path)[-1].result.output
+
+
+@pytest.mark.skipif(os.name != "posix", reason="folder permissions and locks are those of POSIX")
+class TestTheDisk:
+    def test_a_folder_that_cannot_be_written_is_told_once_and_the_events_stay(self, tmp_path):
+        (tmp_path / ".agentloop").write_text("a file where the folder should be")
+        told = []
+        record = write(tmp_path, counting(), warn=told.append)
+        assert len(told) == 1
+        assert "cannot be written" in told[0]
+        assert record.pending == counting_times(record.pending)
+
+    def test_a_disk_that_fills_and_is_freed_loses_nothing(self, tmp_path):
+        script = f"""
+import resource, signal, sys
+from pathlib import Path
+from agentloop_nb import journal
+from tests.record.made import counting
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+told = []
+record = journal.Journal.create(Path({str(tmp_path)!r}), "20261122-101500-3fa2", warn=told.append)
+events = counting()
+for event in events[:4]:
+    record.append(event)
+resource.setrlimit(resource.RLIMIT_FSIZE, (record.path.stat().st_size + 20, resource.RLIM_INFINITY))
+for event in events[4:9]:
+    record.append(event)
+full = [len(journal.read(record.path)), len(record.pending), len(told)]
+resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+for event in events[9:]:
+    record.append(event)
+print(full, len(journal.read(record.path)) == len(events), record.pending)
+"""
+        done = subprocess.run(
+            [sys.executable, "-c", script], capture_output=True, text=True, cwd=Path.cwd(), check=True
+        )
+        assert done.stdout.strip() == "[4, 5, 1] True []"
+
+    def test_a_deleted_folder_is_made_again_with_everything_in_it(self, tmp_path):
+        told = []
+        record = write(tmp_path, counting()[:5], warn=told.append)
+        shutil.rmtree(tmp_path / ".agentloop")
+        for event in counting()[5:]:
+            record.append(event)
+        assert len(journal.read(record.path)) == len(counting())
+        assert len(told) == 1
+        assert "written again" in told[0]
+
+    def test_a_moved_folder_takes_its_record_along(self, tmp_path):
+        (tmp_path / "a").mkdir()
+        record = write(tmp_path / "a", counting()[:5])
+        (tmp_path / "a").rename(tmp_path / "b")
+        for event in counting()[5:]:
+            record.append(event)
+        assert len(journal.read(journal.find(None, tmp_path / "b"))) == len(counting())
+
+    def test_a_killed_kernel_leaves_every_event_and_its_run_is_interrupted(self, tmp_path):
+        script = f"""
+import os, signal
+from pathlib import Path
+from agentloop_nb import journal
+from tests.record.made import counting
+record = journal.Journal.create(Path({str(tmp_path)!r}), "20261122-101500-3fa2")
+for event in counting()[:7]:
+    record.append(event)
+print("ready", flush=True)
+signal.pause()
+"""
+        child = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True, cwd=ROOT)
+        child.stdout.readline()
+        path = journal.find(None, tmp_path)
+        assert journal.load(path).status == "running"
+        with pytest.raises(UserError, match="still going on in another kernel"):
+            journal.Journal.open(path)
+        child.send_signal(signal.SIGKILL)
+        child.wait()
+        child.stdout.close()
+        assert journal.load(path).status == "interrupted"
+        assert len(journal.read(path)) == 7
+        journal.Journal.open(path).close()
+
+
+def counting_times(events):
+    return [made.model_copy(update={"at": event.at}) for made, event in zip(counting(), events, strict=True)]
+
+
+def test_ids_only_grow_even_when_the_clock_is_set_back(monkeypatch):
+    ids = [journal.new_run_id() for _ in range(50)]
+    monkeypatch.setattr(journal.time, "time", lambda: 0.0)
+    ids += [journal.new_run_id() for _ in range(50)]
+    assert ids == sorted(set(ids))
+
+
+def test_two_runs_at_once_do_not_mix(tmp_path):
+    first, second = (journal.Journal.create(tmp_path, journal.new_run_id()) for _ in range(2))
+    for event in counting():
+        first.append(event)
+        second.append(event.model_copy(update={"at": 1.0}))
+    assert {event.at for event in journal.read(second.path)} == {1.0}
+    assert len(journal.read(first.path)) == len(counting())
+
+
+def test_a_run_is_found_by_id_beginning_path_or_as_the_newest(tmp_path):
+    old = write(tmp_path, counting(), run="20261121-000000-aaaa")
+    new = write(tmp_path, counting(), run="20261122-000000-bbbb")
+    for record in (old, new):
+        record.close()
+    assert journal.find(None, tmp_path) == new.path
+    assert journal.find("20261121", tmp_path) == old.path
+    assert journal.find(str(old.path), Path("/")) == old.path
+    with pytest.raises(UserError, match="begins several"):
+        journal.find("2026112", tmp_path)
+    with pytest.raises(UserError, match="did you mean 20261122-000000-bbbb"):
+        journal.find("20261122-000000-bbbx", tmp_path)
+    new.path.write_text("garbage\n\n")
+    assert [state.status for state in journal.runs(tmp_path)] == ["failed", "finished"]
