@@ -1,0 +1,8 @@
+"""The packaged demo: a record whose decisions were scripted by hand and whose code really ran."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+RECORD = Path(__file__).with_name("fibonacci.jsonl")
+"""What the model `demo` replays: decisions are replayed, code and files are live, nothing is asked of anyone."""
