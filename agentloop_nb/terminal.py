@@ -24,7 +24,6 @@ from agentloop_nb.events import (
     RunResumed,
     RunStarted,
     TranscriptCompacted,
-    WaitStarted,
 )
 from agentloop_nb.plain import clean, dollars
 from agentloop_nb.state import State, Step
@@ -53,14 +52,21 @@ _STATUS = {
 class TerminalView:
     """Prints a run. With `verbose=False` only its closing summary."""
 
-    def __init__(self, console: Console | None = None, verbose: bool = True) -> None:  # noqa: FBT001, FBT002 - pinned
+    def __init__(
+        self,
+        console: Console | None = None,
+        verbose: bool = True,  # noqa: FBT001, FBT002 - the name is pinned, `TerminalView(console, verbose)`
+        *,
+        live: bool = True,
+    ) -> None:
+        """`live=False` draws a run that is over: no status line."""
         from rich.console import Console
 
         self.console = console or Console(file=_own_stdout(), highlight=False, markup=False, emoji=False)
         self.verbose = verbose
         self._rich = self.console.is_terminal and not self.console.is_dumb_terminal
         self._live: StatusLine | None = None
-        if verbose and self._rich and self.console.file.isatty():
+        if live and verbose and self._rich and self.console.file.isatty():
             self._live = StatusLine(self.console)
         self._headed = 0
         """The last step whose header is printed."""
@@ -85,8 +91,6 @@ class TerminalView:
     def progress(self, progress: Progress) -> None:
         if self._live:
             self._live.progress(progress)
-        elif self.verbose and isinstance(progress, WaitStarted):
-            self._line(f"⏳ Waiting {progress.seconds:.0f} s: {progress.reason}")
 
     def close(self) -> None:
         """Take the status line away; the next event brings it back."""
@@ -145,11 +149,11 @@ class TerminalView:
     def _result(self, result: ActionResult, step: int, state: State) -> None:
         if result.success:
             first, rest = _headline(_told(result))
-            self._line(f"✅ Success: {first}", style="green")
+            self._line(f"✅ Success: {first}".rstrip(), style="green")
         else:
             first, rest = _headline(result.error or result.output)
             rest = "\n".join(filter(None, (rest, _failure(result))))
-            self._line(f"❌ Error: {first}", style="red")
+            self._line(f"❌ Error: {first}".rstrip(), style="red")
         self._block(_bounded(rest), "")
         done = next((each for each in reversed(state.steps) if each.number == step), None)
         if done:

@@ -6,3 +6,11 @@ from pathlib import Path
 
 RECORD = Path(__file__).with_name("fibonacci.jsonl")
 """What the model `demo` replays: decisions are replayed, code and files are live, nothing is asked of anyone."""
+
+
+def goal() -> str:
+    """The goal of the packaged demo."""
+    from agentloop_nb import journal
+    from agentloop_nb.state import fold
+
+    return fold(journal.read(RECORD)).goal

@@ -1,0 +1,225 @@
+"""The command line: `agentloop "GOAL"`, and what can be done with runs afterwards."""
+
+from __future__ import annotations
+
+import argparse
+import difflib
+import os
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from agentloop_nb import __version__
+from agentloop_nb.errors import AgentFailed, AgentStopped, UserError
+from agentloop_nb.options import OPTIONS, OUTPUT_DIR, describe, parse_options
+
+if TYPE_CHECKING:
+    from agentloop_nb.run import Run
+    from agentloop_nb.verify import Verdict
+
+FINISHED, NOT_FINISHED, WRONG_USE = 0, 1, 2
+"""Exit codes. `verify` and `export` use the first two for sound and not."""
+
+RUN_OPTIONS = (*OPTIONS, OUTPUT_DIR)
+HELP = f"""\
+agentloop [options] "GOAL"                  run until the goal is met or a limit is reached
+agentloop demo                              try it: no key, no network, scripted decisions, real code
+agentloop runs                              list the runs of this folder
+agentloop show [RUN]                        print a run again
+agentloop resume [options] [RUN] [-- NOTE]  go on with a run, perhaps with a word to the agent
+agentloop export [RUN] OUT.ipynb            write a run as a notebook, and prove that it re-runs
+agentloop verify NOTEBOOK                   prove it again; exit code 0 sound, 1 not
+
+RUN is an id, the beginning of one, or a path; left out, it is the newest run of this folder.
+
+Options:
+{describe(RUN_OPTIONS)}
+
+Exit codes: 0 finished, 1 not finished, 2 wrong use. Settings also come from the environment and .env (see README).
+"""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run a command line, and return its exit code. What goes wrong is one line on standard error."""
+    words = list(sys.argv[1:] if argv is None else argv)
+    try:
+        return _dispatch(words)
+    except (AgentStopped, AgentFailed) as error:
+        return _complain(error, NOT_FINISHED)
+    except UserError as error:
+        return _complain(error, WRONG_USE)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # or Python complains again when it closes standard output
+        return NOT_FINISHED
+    except OSError as error:
+        return _complain(f"{error.filename or 'agentloop'}: {error.strerror or error}", WRONG_USE)
+    except KeyboardInterrupt:
+        return _complain("stopped", NOT_FINISHED)
+
+
+def _complain(problem: object, code: int) -> int:
+    from agentloop_nb.plain import clean
+
+    words = clean(str(problem)).replace("%%agent", "agentloop").replace("%agent ", "agentloop ").split()
+    print("agentloop:", *words, file=sys.stderr)
+    return code
+
+
+def _dispatch(words: list[str]) -> int:
+    if words[:1] in (["-h"], ["--help"]):
+        print(HELP, end="")
+        return FINISHED
+    if words[:1] == ["--version"]:
+        print(f"agentloop {__version__}")
+        return FINISHED
+    if words and (command := _COMMANDS.get(words[0])):
+        return command(words[1:])
+    return _goal(words)
+
+
+def _goal(words: list[str]) -> int:
+    settings, goal = parse_options(words, RUN_OPTIONS)
+    if not goal.strip():
+        raise UserError('the goal is missing: agentloop "GOAL" (or try: agentloop demo; agentloop --help)')
+    close = difflib.get_close_matches(goal, _COMMANDS, n=1, cutoff=0.75)
+    if close and "--" not in words:
+        raise UserError(f"did you mean agentloop {close[0]}? (a goal of that one word is written: agentloop -- {goal})")
+    from agentloop_nb.api import run_agent
+
+    quiet = bool(settings.pop("quiet", False))
+    run = run_agent(goal, verbose=not quiet, **settings)
+    _say_what_next(run)
+    return FINISHED if run.is_complete else NOT_FINISHED
+
+
+def _say_what_next(run: Run) -> None:
+    print(f"Record: {_relative(run.journal)}")
+    if run.is_complete:
+        print(f"As a notebook: agentloop export {run.id} run.ipynb")
+    else:
+        print(f"To go on: agentloop resume {run.id}")
+
+
+def _resume(words: list[str]) -> int:
+    at = words.index("--") if "--" in words else len(words)
+    settings, reference = parse_options(words[:at], RUN_OPTIONS)
+    if " " in reference:
+        raise UserError(f"one RUN at most, not {reference!r}; a note for the agent stands after --")
+    from agentloop_nb.api import resume_run
+
+    quiet = bool(settings.pop("quiet", False))
+    run = resume_run(reference or None, note=" ".join(words[at + 1 :]), verbose=not quiet, **settings)
+    _say_what_next(run)
+    return FINISHED if run.is_complete else NOT_FINISHED
+
+
+def _demo(words: list[str]) -> int:
+    parser = _Parser("demo", OUTPUT_DIR.help)
+    parser.add_argument("--output-dir", default="output")
+    folder = Path(parser.parse_args(words).output_dir)
+    from agentloop_nb import demo
+    from agentloop_nb.api import run_agent
+
+    print("The decisions of this demo are scripted and replayed; its code really runs, and its files are real.")
+    run = run_agent(demo.goal(), model="demo", output_dir=folder)
+    if not run.is_complete:
+        return NOT_FINISHED
+    notebook, verdict = _exported(run.journal, folder / "fibonacci.ipynb", folder=folder)
+    print(f"\nFiles:    {', '.join(str(folder / name) for name in run.artifacts)}")
+    print(f"Notebook: {notebook} ({verdict.text})")
+    print(f"Record:   {_relative(run.journal)}")
+    print('Next: set a key (OPENAI_API_KEY) or start a local server, then: agentloop "GOAL"')
+    return FINISHED if verdict.ok else NOT_FINISHED
+
+
+def _export(words: list[str]) -> int:
+    parser = _Parser("export", "write a run as a notebook, and prove that it re-runs")
+    parser.usage = "agentloop export [--minimal] [RUN] OUT.ipynb"
+    parser.add_argument("words", nargs="+", metavar="OUT.ipynb")
+    parser.add_argument("--minimal", action="store_true", help="only the steps the result depends on")
+    given = parser.parse_args(words)
+    if len(given.words) > 2:
+        raise UserError(f"export takes a run and a file, not {' '.join(given.words)!r}: agentloop export RUN OUT.ipynb")
+    *reference, out = given.words
+    from agentloop_nb import journal
+
+    record = journal.find(reference[0] if reference else None, Path.cwd())
+    options = {"minimal": True} if given.minimal else {}
+    path, verdict = _exported(record, Path(out), **options)
+    print(f"{path}: {verdict.text}")
+    return FINISHED if verdict.ok else NOT_FINISHED
+
+
+def _exported(record: Path, destination: Path, **options: Any) -> tuple[Path, Verdict]:
+    from agentloop_nb.export import export
+    from agentloop_nb.verify import verify
+
+    path = export(record, destination, **options)
+    return path, verify(path)
+
+
+def _verify(words: list[str]) -> int:
+    parser = _Parser("verify", "run an exported notebook in a fresh kernel and compare every output")
+    parser.add_argument("notebook", type=Path)
+    path = parser.parse_args(words).notebook
+    from agentloop_nb.verify import verify
+
+    verdict = verify(path)
+    print(f"{path}: {verdict.text}")
+    return FINISHED if verdict.ok else NOT_FINISHED
+
+
+def _show(words: list[str]) -> int:
+    parser = _Parser("show", "print a run again")
+    parser.add_argument("run", nargs="?")
+    reference = parser.parse_args(words).run
+    from agentloop_nb import journal
+    from agentloop_nb.state import State
+    from agentloop_nb.stream import Stream
+    from agentloop_nb.terminal import TerminalView
+
+    path = journal.find(reference, Path.cwd())
+    stream = Stream(State(), lambda _event: None, [TerminalView(live=False)])
+    for event in journal.read(path):
+        stream.emit(event)
+    return FINISHED if stream.state.is_complete else NOT_FINISHED
+
+
+def _runs(words: list[str]) -> int:
+    _Parser("runs", "list the runs of this folder, newest first").parse_args(words)
+    from agentloop_nb import journal
+    from agentloop_nb.plain import clean, dollars
+
+    states = journal.runs(Path.cwd())
+    if not states:
+        print("no runs in this folder yet")
+    for state in states:
+        goal = " ".join(clean(state.goal or state.reason).split())
+        cost = dollars(state.total_cost) if state.cost_known else "?"
+        print(f"{state.run}  {state.status:<11} {state.current_step:>3}/{state.max_steps:<3} {cost:>8}  {goal[:80]}")
+    return FINISHED
+
+
+def _relative(path: Path) -> Path:
+    return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
+
+
+class _Parser(argparse.ArgumentParser):
+    """The arguments of a command; a mistake is a `UserError` instead of two lines and an exit."""
+
+    def __init__(self, command: str, description: str) -> None:
+        super().__init__(prog=f"agentloop {command}", description=description, allow_abbrev=False)
+
+    def error(self, message: str) -> NoReturn:
+        raise UserError(f"{message}; {' '.join(self.format_usage().split())}")
+
+
+_COMMANDS: dict[str, Callable[[list[str]], int]] = {
+    "demo": _demo,
+    "export": _export,
+    "verify": _verify,
+    "show": _show,
+    "runs": _runs,
+    "resume": _resume,
+}
