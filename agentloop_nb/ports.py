@@ -173,6 +173,10 @@ class WrittenFile(Value):
     size: int
     """Bytes."""
     replaced: bool = False
+    sha256: str = ""
+    """Of the content, in hexadecimal."""
+    previous: str | None = None
+    """SHA-256 of the version it replaced, which is kept for undo."""
 
 
 class SearchHit(Value):
@@ -217,6 +221,9 @@ class Workspace(Protocol):
 
     def describe(self, tokens: int) -> str:
         """Tell a model about the namespace, recent cells and earlier runs within a budget of tokens."""
+
+    def history(self) -> tuple[str, ...]:
+        """Return the sources of the user's cells that ran so far, oldest first, without our own magics."""
 
     async def run_code(self, code: str, *, step: int, timeout: float, on_output: OnOutput) -> CodeOutcome:
         """Run code once. Never raises for what the code does; `timeout` is in seconds."""

@@ -1,0 +1,47 @@
+"""Another attempt at what may be tried again: searches and page reads change nothing, so asking twice is harmless."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+from agentloop_nb.errors import ActionFailed
+
+T = TypeVar("T")
+
+LONGEST_WAIT = 20.0
+"""Seconds waited between two attempts at most, whatever the server asks for."""
+
+OnWait = Callable[[float, str], None]
+"""Told the seconds of a wait before another attempt, and its reason."""
+
+
+class Again(Exception):
+    """Worth another attempt; `after` is how many seconds the server asked to wait."""
+
+    def __init__(self, message: str, after: float | None = None) -> None:
+        super().__init__(message)
+        self.after = after
+
+
+async def attempts(attempt: Callable[[], Awaitable[T]], what: str, *, retries: int, on_wait: OnWait | None) -> T:
+    """Return what `attempt` brings, trying again up to `retries` times. Raises `ActionFailed`."""
+    number = 0
+    while True:
+        try:
+            return await attempt()
+        except Again as fault:
+            number += 1
+            if number > retries:
+                raise ActionFailed(f"{what} failed {number} times: {fault}.") from fault
+            wait = backoff(number) if fault.after is None else min(fault.after, LONGEST_WAIT)
+            if on_wait is not None:
+                on_wait(wait, f"{what}: {fault}")
+            await asyncio.sleep(wait)
+
+
+def backoff(number: int) -> float:
+    """Seconds to wait after the failed attempt `number`, from 1: half a second, doubled each time, a little random."""
+    return min(LONGEST_WAIT, 0.5 * 2.0 ** (number - 1)) * random.uniform(0.75, 1)  # noqa: S311
