@@ -111,7 +111,9 @@ class Run:
     def actions_taken(self) -> list[ActionTaken]:
         """The decisions that were carried out or refused, in order."""
         return [
-            ActionTaken(step.decision.action.name, step.decision.reasoning, step.decision.action.model_dump(mode="json"))
+            ActionTaken(
+                step.decision.action.name, step.decision.reasoning, step.decision.action.model_dump(mode="json")
+            )
             for step in self._state.steps
             if step.decision and step.result
         ]
@@ -159,5 +161,3 @@ class Run:
         from agentloop_nb.notebook.html import static_html
 
         return static_html(self._state)
-
-

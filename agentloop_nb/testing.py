@@ -123,6 +123,10 @@ class FakeWorkspace:
         """Tell that nothing is there."""
         return "The namespace is empty."
 
+    def history(self) -> tuple[str, ...]:
+        """Return no cells: nothing ran before."""
+        return ()
+
     async def run_code(self, code: str, *, step: int, timeout: float, on_output: OnOutput) -> CodeOutcome:
         """Look the outcome up; code that is not in the table prints itself."""
         self.ran.append(code)

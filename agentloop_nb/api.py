@@ -1,0 +1,94 @@
+"""`run_agent` and `arun_agent`: the agent from Python, in a script or in a notebook cell."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+from agentloop_nb.errors import UserError
+from agentloop_nb.notebook.launch import Launch, Launcher
+from agentloop_nb.notebook.shell import private_shell, users_shell
+from agentloop_nb.run import Run
+from agentloop_nb.settings import Settings
+
+OUTPUT_DIR = "output"
+"""The working folder outside Jupyter, below the caller's folder."""
+
+
+def run_agent(
+    goal: str,
+    *,
+    model: str | None = None,
+    base_url: str | None = None,
+    max_steps: int | None = None,
+    max_retries: int | None = None,
+    budget: float | Decimal | str | None = None,
+    timeout: int | None = None,
+    output_dir: str | Path | None = None,
+    approve: str | None = None,
+    verbose: bool = True,
+    **options: Any,
+) -> Run:
+    """Run the agent until the goal is met or a limit is reached, and return the run, however it ended.
+
+    Works inside a running event loop too. In Jupyter the user's namespace and folder are used; elsewhere a private
+    IPython shell, with `output_dir` (`./output`) as the folder of files and code. What is left None comes from
+    `%config AgentMagics`, the environment, `.env`, then the defaults: gpt-4o-mini, 50 steps, 3 retries, no budget (US
+    dollars), 30 seconds a code step, approve "auto". `options` are the other options of `%%agent`, named as settings.
+    Raises `UserError` for wrong input, before anything is spent.
+    """
+    arguments = {
+        "model": model,
+        "base_url": base_url,
+        "max_steps": max_steps,
+        "max_retries": max_retries,
+        "budget": budget,
+        "timeout": timeout,
+        "output_dir": output_dir,
+        "approve": approve,
+        **options,
+    }
+    return _begin(goal, arguments, verbose=verbose).drive()
+
+
+async def arun_agent(goal: str, *, verbose: bool = True, **options: Any) -> Run:
+    """Do what `run_agent` does, awaited; takes the same keywords."""
+    return await _begin(goal, options, verbose=verbose).go()
+
+
+def resume_run(reference: str | None = None, *, note: str = "", verbose: bool = True, **options: Any) -> Run:
+    """Go on with a recorded run of this folder: its id, a unique beginning of it, a path, or None for the newest."""
+    launcher = _launcher(options.get("output_dir"))
+    launch = launcher.resume(reference, options, launcher.settings(_known(options), _config(launcher)), note)
+    launch.verbose = verbose
+    return launch.drive()
+
+
+def _begin(goal: str, arguments: dict[str, Any], *, verbose: bool) -> Launch:
+    launcher = _launcher(arguments.get("output_dir"))
+    launch = launcher.begin(goal, launcher.settings(_known(arguments), _config(launcher)))
+    launch.verbose = verbose and not launch.session.settings.quiet
+    return launch
+
+
+def _launcher(output_dir: str | Path | None) -> Launcher:
+    shell = users_shell()
+    if shell is not None:
+        magics = shell.magics_manager.registry.get("AgentMagics")
+        if magics is not None and output_dir is None:
+            launcher: Launcher = magics.launcher
+            return launcher
+        return Launcher(shell, working_folder=Path(output_dir) if output_dir else None)
+    return Launcher(private_shell(), working_folder=Path(output_dir or OUTPUT_DIR).absolute(), private=True)
+
+
+def _config(launcher: Launcher) -> dict[str, Any]:
+    magics = launcher.shell.magics_manager.registry.get("AgentMagics")
+    return dict(magics.config_values()) if magics is not None else {}
+
+
+def _known(arguments: dict[str, Any]) -> dict[str, Any]:
+    if unknown := arguments.keys() - Settings.__dataclass_fields__.keys():
+        raise UserError(f"run_agent has no option {', '.join(sorted(unknown))}; see help(agentloop_nb.run_agent)")
+    return arguments

@@ -1,0 +1,159 @@
+"""What `%agent` can do beside telling how the last run went: one function a subcommand."""
+
+from __future__ import annotations
+
+import asyncio
+import difflib
+import re
+from collections.abc import Callable, Coroutine
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from IPython.display import publish_display_data
+
+from agentloop_nb import journal
+from agentloop_nb.errors import UserError
+from agentloop_nb.options import describe, parse_options
+
+if TYPE_CHECKING:
+    from agentloop_nb.notebook.magic import AgentMagics
+    from agentloop_nb.run import Run
+    from agentloop_nb.state import State
+
+T = TypeVar("T")
+_NOTE = re.compile(r"(?:^|\s)--\s")
+
+
+def perform(magics: AgentMagics, line: str, *, awaited: bool) -> Any:
+    """Carry out what stands after `%agent`. Raises `UserError` for an unknown word."""
+    word, _, rest = line.strip().partition(" ")
+    if word == "resume":
+        return resume(magics, rest.strip(), awaited=awaited)
+    command = COMMANDS.get(word or "status")
+    if command is None:
+        close = difflib.get_close_matches(word, COMMANDS, n=1)
+        hint = f"did you mean %agent {close[0]}?" if close else f"there are {', '.join(COMMANDS)}."
+        raise UserError(f"there is no %agent {word}; {hint} A goal is given with two signs: %%agent {line.strip()}")
+    return command(magics, rest.strip())
+
+
+def status(magics: AgentMagics, rest: str) -> None:
+    """How the last run went."""
+    if not magics.launcher.runs:
+        print("No run in this kernel yet. Give a goal: %%agent what you want   (%agent help lists what else there is)")
+        return
+    run = magics.launcher.runs[-1]
+    print("\n".join(filter(None, [repr(run), run.reason])))
+
+
+def help_(magics: AgentMagics, rest: str) -> None:
+    """List what can be typed."""
+    width = max(map(len, COMMANDS))
+    lines = [f"  %agent {name:<{width}}  {command.__doc__}" for name, command in COMMANDS.items()]
+    print("\n".join(["%%agent [options] goal   (more lines of the goal may follow)", describe(), "", *lines]))
+
+
+def export(magics: AgentMagics, rest: str) -> None:
+    """PATH: write the last run as a notebook, and prove in a fresh kernel that it re-runs."""
+    if not rest:
+        raise UserError("name the notebook to write: %agent export run.ipynb")
+    export_run(_last(magics, "export"), rest)
+
+
+def export_run(run: Run, path: str) -> None:
+    """Export, verify and say what came of it; an export that does not verify is reported, never raised."""
+    from agentloop_nb.verify import verify
+
+    destination = run.export(path, verify=False)
+    print(f"Exported to {destination}: {verify(destination).text}")
+
+
+def runs(magics: AgentMagics, rest: str) -> None:
+    """The runs recorded in this folder, newest first."""
+    states = journal.runs(magics.launcher.folder)
+    print("\n".join(map(_row, states)) or f"No run is recorded in {magics.launcher.folder}.")
+
+
+def _row(state: State) -> str:
+    cost = f"${state.total_cost:.4f}" + ("" if state.cost_known else "?")
+    return (
+        f"{state.run}  {state.status:<11} {state.current_step:>3} steps  {cost:>9}  {state.goal.splitlines()[0][:60]}"
+    )
+
+
+def show(magics: AgentMagics, rest: str) -> None:
+    """[RUN]: draw a run again from its record."""
+    from agentloop_nb.notebook.html import plain_text, static_html
+
+    state = magics.launcher.state(rest or None)
+    publish_display_data({"text/html": static_html(state), "text/plain": plain_text(state)})
+
+
+def resume(magics: AgentMagics, rest: str, *, awaited: bool = False) -> Any:
+    """[RUN] [--budget USD] [--max-steps N] [-- NOTE]: go on with a run."""
+    before, *after = _NOTE.split(rest, maxsplit=1)
+    arguments, reference = parse_options(before)
+    settings = magics.launcher.settings(arguments, magics.config_values())
+    note = "".join(after).strip().strip("\"'")
+    launch = magics.launcher.resume(reference.strip() or None, arguments, settings, note)
+    return magics.start(launch, awaited=awaited)
+
+
+def login(magics: AgentMagics, rest: str) -> None:
+    """[PROVIDER]: type a key in; it is kept for this kernel's life and never lands in the notebook."""
+    from getpass import getpass
+
+    from agentloop_nb.models import keys
+
+    provider = rest or "openai"
+    key = _colab_key(provider) or getpass(f"Key for {provider} (not shown, kept until the kernel ends): ")
+    if not key.strip():
+        raise UserError("no key was given; type %agent login again")
+    keys.remember(provider, key.strip())
+    print(f"The key for {provider} is kept until this kernel ends.")
+
+
+def _colab_key(provider: str) -> str | None:
+    """The key among Colab's user data, if this is Colab and it is there."""
+    try:
+        from google.colab import userdata
+    except ImportError:
+        return None
+    try:
+        return str(userdata.get(f"{provider.upper()}_API_KEY"))
+    except Exception:  # noqa: BLE001 - not found, or access not granted: ask instead
+        return None
+
+
+def models(magics: AgentMagics, rest: str) -> None:
+    """[PROVIDER]: the models that the configured server offers."""
+    from agentloop_nb.models.registry import list_models
+    from agentloop_nb.settings import environment
+
+    arguments = {"model": rest} if rest else {}
+    settings = magics.launcher.settings(arguments, magics.config_values())
+    print("\n".join(_in_thread(list_models(settings, environment(magics.launcher.folder)))))
+
+
+def _in_thread(coroutine: Coroutine[Any, Any, T]) -> T:
+    """Run a coroutine from synchronous code inside a running loop."""
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(asyncio.run, coroutine).result()
+
+
+def _last(magics: AgentMagics, verb: str) -> Run:
+    if not magics.launcher.runs:
+        raise UserError(f"there is no run in this kernel to {verb}; give a goal first: %%agent what you want")
+    return magics.launcher.runs[-1]
+
+
+COMMANDS: dict[str, Callable[[AgentMagics, str], Any]] = {
+    "status": status,
+    "export": export,
+    "runs": runs,
+    "show": show,
+    "resume": resume,
+    "login": login,
+    "models": models,
+    "help": help_,
+}

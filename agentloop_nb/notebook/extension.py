@@ -1,0 +1,94 @@
+"""What `%load_ext agentloop_nb` does: two magics and an input transformer; heavy imports wait for their first use."""
+
+from __future__ import annotations
+
+import ast
+import threading
+from typing import Any
+
+from agentloop_nb.notebook.magic import AWAITED, AgentMagics
+
+_CALLS = ("get_ipython().run_cell_magic('agent',", "get_ipython().run_line_magic('agent', 'resume")
+
+
+def load(shell: Any) -> None:
+    """Register `%%agent` and `%agent` in a shell; loading again changes nothing."""
+    if _magics(shell) is not None:
+        return
+    taken = "agent" in shell.magics_manager.magics["cell"]
+    shell.register_magics(AgentMagics(shell=shell))
+    transform = _Transformer(shell)
+    shell.input_transformers_post.append(transform)
+    shell.events.register("post_run_cell", _Warmer(shell).warm)
+    if taken:
+        print("agentloop_nb: another extension's %%agent is replaced; %unload_ext agentloop_nb takes ours away")  # noqa: T201
+
+
+def unload(shell: Any) -> None:
+    """Take the magics, the transformer and the hook away."""
+    magics = _magics(shell)
+    if magics is None:
+        return
+    for kind in ("cell", "line"):
+        shell.magics_manager.magics[kind].pop("agent", None)
+    shell.magics_manager.registry.pop("AgentMagics", None)
+    shell.configurables[:] = [each for each in shell.configurables if each is not magics]
+    ours = [each for each in shell.input_transformers_post if isinstance(each, _Transformer)]
+    for each in ours:
+        shell.input_transformers_post.remove(each)
+    for callback in list(shell.events.callbacks["post_run_cell"]):
+        if isinstance(getattr(callback, "__self__", None), _Warmer):
+            shell.events.unregister("post_run_cell", callback)
+
+
+def _magics(shell: Any) -> AgentMagics | None:
+    found = shell.magics_manager.registry.get("AgentMagics")
+    return found if isinstance(found, AgentMagics) else None
+
+
+class _Transformer:
+    """Awaits `%%agent` where the shell can, so that buttons are served while it works; allows an empty body."""
+
+    def __init__(self, shell: Any) -> None:
+        self._shell = shell
+
+    def __call__(self, lines: list[str]) -> list[str]:
+        if not lines or not lines[0].startswith(_CALLS):
+            return lines
+        tree = ast.parse("".join(lines).strip())
+        if (
+            len(tree.body) != 1
+            or not isinstance(tree.body[0], ast.Expr)
+            or not isinstance(tree.body[0].value, ast.Call)
+        ):
+            return lines
+        function = ast.unparse(tree.body[0].value.func)
+        name, line, *body = (ast.literal_eval(argument) for argument in tree.body[0].value.args)
+        awaited = self._shell.autoawait and not self._nested
+        arguments = [name, AWAITED + line if awaited else line, *(text or "\n" for text in body)]
+        return [f"{'await ' if awaited else ''}{function}({', '.join(map(repr, arguments))})\n"]
+
+    @property
+    def _nested(self) -> bool:
+        """Under %%time, %%capture or a nested run_cell nobody awaits us."""
+        trap = self._shell.display_trap
+        active = getattr(trap, "is_active", None)
+        return bool(trap._nested_level > 0 if active is None else active)  # noqa: SLF001 - older IPython has no name for it
+
+
+class _Warmer:
+    """Imports what a run needs in the background, once, after the first cell that the user ran."""
+
+    def __init__(self, shell: Any) -> None:
+        self._shell = shell
+
+    def warm(self, result: Any = None) -> None:
+        self._shell.events.unregister("post_run_cell", self.warm)
+        threading.Thread(target=_import_ahead, name="agentloop-warm", daemon=True).start()
+
+
+def _import_ahead() -> None:
+    import importlib
+
+    for name in ("agentloop_nb.notebook.launch", "agentloop_nb.notebook.panel", "openai", "genai_prices"):
+        importlib.import_module(name)

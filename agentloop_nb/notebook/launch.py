@@ -1,0 +1,127 @@
+"""Launching a run in an IPython shell: settings from every layer, the workspace, the view, and how it is driven."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from agentloop_nb import journal, session
+from agentloop_nb.control import Control
+from agentloop_nb.notebook.drive import drive, drive_async
+from agentloop_nb.notebook.kernel import KernelWorkspace
+from agentloop_nb.ports import Web
+from agentloop_nb.run import Run
+from agentloop_nb.settings import Settings, environment, resolve
+from agentloop_nb.state import State
+
+
+@dataclass
+class Launcher:
+    """Starts and resumes runs in one shell, and remembers them: a later goal may refer to what an earlier one did."""
+
+    shell: Any
+    working_folder: Path | None = None
+    """Folder of files and code; None is the shell's own current folder."""
+    private: bool = False
+    """The shell is ours alone: there is no notebook to show anything in."""
+    runs: list[Run] = field(default_factory=list)
+
+    @property
+    def folder(self) -> Path:
+        """Where records lie and settings are looked for: the current folder of the caller."""
+        return Path.cwd()
+
+    def settings(self, arguments: Mapping[str, Any], config: Mapping[str, Any] | None = None) -> Settings:
+        """Resolve settings. Raises `UserError`."""
+        return resolve(arguments, config or {}, environment(self.folder))
+
+    def begin(self, goal: str, settings: Settings) -> Launch:
+        """Prepare a new run. Raises `UserError`."""
+        control = Control()
+        made = session.begin(
+            goal,
+            settings,
+            environment(self.folder),
+            folder=self.folder,
+            make_workspace=lambda web: self._workspace(web, control),
+            control=control,
+        )
+        return self._launch(made)
+
+    def resume(self, reference: str | None, overrides: Mapping[str, Any], settings: Settings, note: str) -> Launch:
+        """Prepare a recorded run to go on. Raises `UserError`."""
+        control = Control()
+        path = self.find(reference)
+        model = overrides.get("model") or journal.load(path).settings.get("model", settings.model)
+        made = session.resume(
+            path,
+            overrides,
+            environment(self.folder),
+            settings=replace(settings, model=model),
+            make_workspace=lambda web: self._workspace(web, control),
+            note=note,
+            control=control,
+        )
+        return self._launch(made)
+
+    def find(self, reference: str | None) -> Path:
+        """Return the record meant by an id, a prefix, a path, or None: the last run here, else this folder's newest."""
+        if reference is None and self.runs:
+            return self.runs[-1].journal
+        return journal.find(reference, self.folder)
+
+    def state(self, reference: str | None) -> State:
+        """Return the state of the run meant: live if it is of this kernel, else from its record."""
+        if reference is None and self.runs:
+            return self.runs[-1].state
+        return journal.load(self.find(reference))
+
+    def _launch(self, made: session.Session) -> Launch:
+        self.runs.append(made.run)
+        return Launch(made, self.shell, private=self.private)
+
+    def _workspace(self, web: Web, control: Control) -> KernelWorkspace:
+        earlier = [(run.goal, run.summary or run.reason) for run in self.runs]
+        return KernelWorkspace(self.shell, web=web, folder=self.working_folder, control=control, earlier=earlier)
+
+
+@dataclass
+class Launch:
+    """One run, ready to be driven; `await go()`, or `drive()` from synchronous code."""
+
+    session: session.Session
+    shell: Any
+    private: bool = False
+    verbose: bool = True
+
+    def drive(self) -> Run:
+        """Take the run to its end from synchronous code, also inside a running event loop."""
+        return drive(self._go, self.session.control, self.shell)
+
+    async def go(self) -> Run:
+        """Take the run to its end."""
+        return await drive_async(self._go(), self.session.control, self.shell)
+
+    async def _go(self) -> Run:
+        if self.verbose and not self.private and getattr(self.shell, "kernel", None) is not None:
+            return await self._in_panel()
+        from agentloop_nb.terminal import TerminalView
+
+        view = TerminalView(verbose=self.verbose)
+        return await self.session.go([view], view.approver)
+
+    async def _in_panel(self) -> Run:
+        from agentloop_nb.notebook.panel import PanelView
+
+        view = PanelView(self._goal, self.session.control, self.shell)
+        view.open()
+        try:
+            return await self.session.go([view], view.approver)
+        finally:
+            view.close()
+
+    @property
+    def _goal(self) -> str:
+        return next((event.goal for event in self.session.opening if hasattr(event, "goal")), self.session.state.goal)

@@ -1,0 +1,157 @@
+"""A session: the parts of one run put together, from settings to the handle that its user gets."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+from agentloop_nb import __version__, journal
+from agentloop_nb.actions.text import bounded
+from agentloop_nb.control import Control
+from agentloop_nb.errors import UserError
+from agentloop_nb.events import AnyEvent, NoteAdded, RunResumed, RunStarted
+from agentloop_nb.loop import Loop
+from agentloop_nb.models import registry
+from agentloop_nb.models.replay import ReplayModel
+from agentloop_nb.ports import Model, Usage, Web, Workspace
+from agentloop_nb.run import Run
+from agentloop_nb.settings import Settings
+from agentloop_nb.state import State, fold
+from agentloop_nb.stream import Approver, Stream, View
+from agentloop_nb.web import LiveWeb
+
+NAMESPACE_TOKENS = 2000
+"""What the description of the namespace may take of the prompt."""
+INSTRUCTIONS = 8000
+"""Characters of AGENTS.md that the model is told."""
+
+MakeWorkspace = Callable[[Web], Workspace]
+
+
+@dataclass
+class Session:
+    """One run, ready to go. Made by `begin` or `resume`, which raise `UserError` before anything is spent."""
+
+    run: Run
+    opening: Sequence[AnyEvent]
+    state: State
+    record: journal.Journal
+    model: Model
+    workspace: Workspace
+    settings: Settings
+    control: Control
+
+    async def go(self, views: Sequence[View] = (), approver: Approver | None = None) -> Run:
+        """Take the run to its end. How it ended is in the run; only a cancellation from outside is raised."""
+        stream = Stream(self.state, self.record.append, views)
+        loop = Loop(stream, self.model, self.workspace, self.settings, self.control, approver)
+        try:
+            for event in self.opening:
+                stream.emit(event)
+            await loop.run()
+        finally:
+            self.record.close()
+            await self.model.close()
+        return self.run
+
+
+def begin(
+    goal: str,
+    settings: Settings,
+    variables: Mapping[str, str],
+    *,
+    folder: Path,
+    make_workspace: MakeWorkspace,
+    control: Control | None = None,
+) -> Session:
+    """Prepare a new run whose record lies in `folder`. Raises `UserError`, one line that says what to type."""
+    if not goal.strip():
+        raise UserError("the goal is empty: write what you want after %%agent, or in the lines below it")
+    model = _model(settings, variables)
+    workspace = make_workspace(_web(model, settings))
+    state = State()
+    run_id = journal.new_run_id()
+    record = journal.Journal.create(folder, run_id)
+    opening = RunStarted(
+        run=run_id,
+        goal=goal,
+        context=_context(settings, model, workspace, folder),
+        settings=settings.record() | {"model": model.name},
+        versions={"agentloop_nb": __version__, "python": platform.python_version()},
+        cells=workspace.history(),
+    )
+    run = Run(state, record.path, workspace)
+    return Session(run, [opening], state, record, model, workspace, settings, control or Control())
+
+
+def resume(
+    path: Path,
+    overrides: Mapping[str, Any],
+    variables: Mapping[str, str],
+    *,
+    settings: Settings,
+    make_workspace: MakeWorkspace,
+    note: str = "",
+    control: Control | None = None,
+) -> Session:
+    """Prepare a recorded run to go on. `overrides` holds what was named anew; the rest stays as recorded."""
+    events = journal.read(path)
+    state = fold(events)
+    if state.is_complete and not note:
+        raise UserError(f"run {state.run} is finished; to go on from it, add a note: %agent resume -- what to do next")
+    max_steps = int(overrides.get("max_steps") or state.max_steps)
+    budget = overrides.get("budget") or state.budget
+    if state.next_step > max_steps:
+        raise UserError(f"all {max_steps} steps are used; allow more: %agent resume --max-steps {max_steps + 20}")
+    if budget is not None and Decimal(str(budget)) <= state.total_cost:
+        spent = f"{state.total_cost.normalize():f}"
+        raise UserError(f"${spent} is spent already; name a larger budget: %agent resume --budget {spent}1")
+    settings = replace(settings, max_steps=max_steps, budget=budget and Decimal(str(budget)))
+    model = _model(settings, variables)
+    if isinstance(model, ReplayModel):
+        model.position = state.current_step
+    workspace = make_workspace(_web(model, settings))
+    record = journal.Journal.open(path)
+    opening: list[AnyEvent] = [RunResumed(step=state.current_step, max_steps=max_steps, budget=settings.budget)]
+    if note:
+        opening.append(NoteAdded(step=state.next_step, text=note))
+    run = Run(state, path, workspace)
+    return Session(run, opening, state, record, model, workspace, settings, control or Control())
+
+
+def _model(settings: Settings, variables: Mapping[str, str]) -> Model:
+    model = registry.create(settings, variables)
+    if settings.budget is not None and model.quote(Usage(input=1, output=1)) is None:
+        raise UserError(
+            f"the price of {model.name} is unknown, so no budget can be kept; give one: AGENTLOOP_PRICE=0.15,0.60 "
+            "(dollars a million tokens in and out), or leave --budget out"
+        )
+    return model
+
+
+def _web(model: Model, settings: Settings) -> Web:
+    live = LiveWeb(settings)
+    return model.web(live) if isinstance(model, ReplayModel) and not settings.live else live
+
+
+def _context(settings: Settings, model: Model, workspace: Workspace, folder: Path) -> str:
+    """What the model is told beside the goal: the project's instructions, its limits, and what is in the namespace."""
+    instructions = "\n\n".join(filter(None, [_agents_file(folder), settings.instructions.strip()]))
+    tokens = min(NAMESPACE_TOKENS, model.context_window // 4) if model.context_window else NAMESPACE_TOKENS
+    parts = [
+        f"Instructions of this project:\n{instructions}" if instructions else "",
+        f"You may take at most {settings.max_steps} steps.",
+        workspace.describe(tokens),
+    ]
+    return "\n\n".join(filter(None, parts))
+
+
+def _agents_file(folder: Path) -> str:
+    try:
+        return bounded((folder / "AGENTS.md").read_text(encoding="utf-8").strip(), INSTRUCTIONS)
+    except (OSError, UnicodeDecodeError):
+        return ""
