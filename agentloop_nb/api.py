@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import sys
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 from agentloop_nb.errors import UserError
 from agentloop_nb.notebook.launch import Launch, Launcher
-from agentloop_nb.notebook.shell import private_shell, users_shell
+from agentloop_nb.notebook.shell import private_shell
 from agentloop_nb.run import Run
 from agentloop_nb.settings import Settings
 
@@ -73,7 +74,8 @@ def _begin(goal: str, arguments: dict[str, Any], *, verbose: bool) -> Launch:
 
 
 def _launcher(output_dir: str | Path | None) -> Launcher:
-    shell = users_shell()
+    ipython = sys.modules.get("IPython")
+    shell = ipython.get_ipython() if ipython else None
     if shell is not None:
         magics = shell.magics_manager.registry.get("AgentMagics")
         if magics is not None and output_dir is None:

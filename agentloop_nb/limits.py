@@ -69,15 +69,22 @@ def reserve(state: State, model: Model, request: ModelRequest, bound: InputBound
     """Reserve the worst case of one attempt. Raises `CostLimit` when no useful reply fits into what is left."""
     tokens = bound(request.messages)
     if state.budget is None:
-        return Reservation(model.quote(Usage(input=tokens, output=MAX_REPLY)), request.max_tokens)
+        return Reservation(_worst(model, tokens, MAX_REPLY), request.max_tokens)
     left = state.budget - state.total_cost
     longest = request.max_tokens or MAX_REPLY
     for reply in _shrinking(longest):
-        worst = model.quote(Usage(input=tokens, output=reply))
+        worst = _worst(model, tokens, reply)
         if worst is not None and worst <= left:
             return Reservation(worst, reply)
-    least = model.quote(Usage(input=tokens, output=4 * USEFUL_REPLY)) or Decimal(0)
+    least = _worst(model, tokens, 4 * USEFUL_REPLY) or Decimal(0)
     raise CostLimit((state.total_cost + least).quantize(Decimal("0.0001"), ROUND_CEILING))
+
+
+def _worst(model: Model, tokens: int, reply: int) -> Decimal | None:
+    """Price a call as if nothing came from a cache and, where that is dearer, everything was written into one."""
+    plain = model.quote(Usage(input=tokens, output=reply))
+    written = model.quote(Usage(input=tokens, cache_write=tokens, output=reply))
+    return None if plain is None or written is None else max(plain, written)
 
 
 def _shrinking(longest: int) -> Sequence[int]:

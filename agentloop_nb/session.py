@@ -19,6 +19,7 @@ from agentloop_nb.models import registry
 from agentloop_nb.models.replay import ReplayModel
 from agentloop_nb.ports import Model, Usage, Web, Workspace
 from agentloop_nb.run import Run
+from agentloop_nb.secrets import Masker
 from agentloop_nb.settings import Settings
 from agentloop_nb.state import State, fold
 from agentloop_nb.stream import Approver, Stream, View
@@ -44,10 +45,11 @@ class Session:
     workspace: Workspace
     settings: Settings
     control: Control
+    masker: Masker
 
     async def go(self, views: Sequence[View] = (), approver: Approver | None = None) -> Run:
         """Take the run to its end. How it ended is in the run; only a cancellation from outside is raised."""
-        stream = Stream(self.state, self.record.append, views)
+        stream = Stream(self.state, self.record.append, views, masker=self.masker)
         loop = Loop(stream, self.model, self.workspace, self.settings, self.control, approver)
         try:
             for event in self.opening:
@@ -66,6 +68,7 @@ def begin(
     *,
     folder: Path,
     make_workspace: MakeWorkspace,
+    masker: Masker,
     control: Control | None = None,
 ) -> Session:
     """Prepare a new run whose record lies in `folder`. Raises `UserError`, one line that says what to type."""
@@ -85,7 +88,7 @@ def begin(
         cells=workspace.history(),
     )
     run = Run(state, record.path, workspace)
-    return Session(run, [opening], state, record, model, workspace, settings, control or Control())
+    return Session(run, [opening], state, record, model, workspace, settings, control or Control(), masker)
 
 
 def resume(
@@ -95,6 +98,7 @@ def resume(
     *,
     settings: Settings,
     make_workspace: MakeWorkspace,
+    masker: Masker,
     note: str = "",
     control: Control | None = None,
 ) -> Session:
@@ -120,7 +124,7 @@ def resume(
     if note:
         opening.append(NoteAdded(step=state.next_step, text=note))
     run = Run(state, path, workspace)
-    return Session(run, opening, state, record, model, workspace, settings, control or Control())
+    return Session(run, opening, state, record, model, workspace, settings, control or Control(), masker)
 
 
 def _model(settings: Settings, variables: Mapping[str, str]) -> Model:

@@ -7,7 +7,8 @@ from collections.abc import Awaitable, Callable, Iterable
 from typing import Protocol
 
 from agentloop_nb.decision import Decision
-from agentloop_nb.events import AnyEvent, ApprovalAsked, ApprovalGiven, Progress
+from agentloop_nb.events import AnyEvent, ApprovalAsked, ApprovalGiven, Progress, event_from
+from agentloop_nb.secrets import Masker
 from agentloop_nb.state import State
 
 log = logging.getLogger(__name__)
@@ -31,21 +32,31 @@ Approver = Callable[[ApprovalAsked, Decision], Awaitable[ApprovalGiven]]
 
 
 class Stream:
-    """Emits events: folds each into the state, writes it to the record, then tells the views, in that order."""
+    """Emits events: masks secrets in each, folds it into the state, writes it to the record, then tells the views.
 
-    def __init__(self, state: State, record: Record, views: Iterable[View] = ()) -> None:
+    Prompts, cards and exports are made from the state and the record, so what is masked here is masked everywhere.
+    """
+
+    def __init__(
+        self, state: State, record: Record, views: Iterable[View] = (), *, masker: Masker | None = None
+    ) -> None:
         self.state = state
         self._record = record
         self._views = list(views)
+        self._masker = masker or Masker(())
 
     def emit(self, event: AnyEvent) -> None:
         """Take an event in. The only mutation of a run."""
+        if self._masker and self._masker.found_in(event.model_dump_json()):
+            event = event_from(self._masker.mask_value(event.model_dump(mode="json")))
         self.state.apply(event)
         self._record(event)
         self._tell(lambda view: view.show(event, self.state))
 
     def progress(self, progress: Progress) -> None:
         """Tell the views of something that is not recorded."""
+        if self._masker:
+            progress = type(progress).model_validate(self._masker.mask_value(progress.model_dump()))
         self._tell(lambda view: view.progress(progress))
 
     def _tell(self, call: Callable[[View], None]) -> None:

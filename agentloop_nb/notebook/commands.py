@@ -99,6 +99,24 @@ def resume(magics: AgentMagics, rest: str, *, awaited: bool = False) -> Any:
     return magics.start(launch, awaited=awaited)
 
 
+def cost(magics: AgentMagics, rest: str) -> None:
+    """[--what-if MODEL]: what the last run cost, by step and token class."""
+    from agentloop_nb.cost import cost_table, what_if
+    from agentloop_nb.models.registry import pricing
+    from agentloop_nb.settings import environment
+
+    state = magics.launcher.state(None)
+    if not rest:
+        print(cost_table(state))
+        return
+    flag, _, model = rest.partition(" ")
+    if flag != "--what-if" or not model.strip():
+        raise UserError("name a model to compare with: %agent cost --what-if openai:gpt-4o")
+    settings = magics.launcher.settings({}, magics.config_values())
+    price = pricing(model.strip(), settings, environment(magics.launcher.folder))
+    print(what_if(state, model.strip(), price.quote))
+
+
 def login(magics: AgentMagics, rest: str) -> None:
     """[PROVIDER]: type a key in; it is kept for this kernel's life and never lands in the notebook."""
     from getpass import getpass
@@ -153,6 +171,7 @@ COMMANDS: dict[str, Callable[[AgentMagics, str], Any]] = {
     "runs": runs,
     "show": show,
     "resume": resume,
+    "cost": cost,
     "login": login,
     "models": models,
     "help": help_,

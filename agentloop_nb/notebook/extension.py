@@ -55,18 +55,14 @@ class _Transformer:
     def __call__(self, lines: list[str]) -> list[str]:
         if not lines or not lines[0].startswith(_CALLS):
             return lines
-        tree = ast.parse("".join(lines).strip())
-        if (
-            len(tree.body) != 1
-            or not isinstance(tree.body[0], ast.Expr)
-            or not isinstance(tree.body[0].value, ast.Call)
-        ):
-            return lines
-        function = ast.unparse(tree.body[0].value.func)
-        name, line, *body = (ast.literal_eval(argument) for argument in tree.body[0].value.args)
+        match ast.parse("".join(lines).strip()).body:
+            case [ast.Expr(value=ast.Call(func=function, args=arguments))]:
+                name, line, *body = map(ast.literal_eval, arguments)
+            case _:
+                return lines
         awaited = self._shell.autoawait and not self._nested
-        arguments = [name, AWAITED + line if awaited else line, *(text or "\n" for text in body)]
-        return [f"{'await ' if awaited else ''}{function}({', '.join(map(repr, arguments))})\n"]
+        given = [name, AWAITED + line if awaited else line, *(text or "\n" for text in body)]
+        return [f"{'await ' if awaited else ''}{ast.unparse(function)}({', '.join(map(repr, given))})\n"]
 
     @property
     def _nested(self) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -9,10 +10,12 @@ from typing import Any
 
 from agentloop_nb import journal, session
 from agentloop_nb.control import Control
+from agentloop_nb.models.keys import known_keys
 from agentloop_nb.notebook.drive import drive, drive_async
 from agentloop_nb.notebook.kernel import KernelWorkspace
 from agentloop_nb.ports import Web
 from agentloop_nb.run import Run
+from agentloop_nb.secrets import Masker, known_secrets
 from agentloop_nb.settings import Settings, environment, resolve
 from agentloop_nb.state import State
 
@@ -46,6 +49,7 @@ class Launcher:
             environment(self.folder),
             folder=self.folder,
             make_workspace=lambda web: self._workspace(web, control),
+            masker=self._masker(),
             control=control,
         )
         return self._launch(made)
@@ -61,6 +65,7 @@ class Launcher:
             environment(self.folder),
             settings=replace(settings, model=model),
             make_workspace=lambda web: self._workspace(web, control),
+            masker=self._masker(),
             note=note,
             control=control,
         )
@@ -81,6 +86,10 @@ class Launcher:
     def _launch(self, made: session.Session) -> Launch:
         self.runs.append(made.run)
         return Launch(made, self.shell, private=self.private)
+
+    def _masker(self) -> Masker:
+        variables = environment(self.folder)
+        return known_secrets(os.environ, variables, known_keys(variables), self.shell.user_ns)
 
     def _workspace(self, web: Web, control: Control) -> KernelWorkspace:
         earlier = [(run.goal, run.summary or run.reason) for run in self.runs]
