@@ -1,0 +1,151 @@
+"""What one model on one server accepts: learned from its refusals, remembered for the life of the process."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from enum import IntEnum
+from typing import Any
+
+from agentloop_nb.models.faults import Refusal
+from agentloop_nb.models.schema import decision_schema
+from agentloop_nb.ports import Message
+
+
+class Rung(IntEnum):
+    """How a decision's shape is asked for, most reliable first. The prompt describes it in words on every rung."""
+
+    STRICT = 0
+    SCHEMA = 1
+    OBJECT_SCHEMA = 2
+    """`json_object` with the schema beside it, as llama-cpp-python takes it."""
+    OBJECT = 3
+    PROMPTED = 4
+
+
+_FORMAT = re.compile(
+    r"response_format|json_object|schema|grammar|structured|unavailable now|requested parameters|\bstrict\b",
+    re.IGNORECASE,
+)
+_STEP_DOWN_ON = {400, 404, 415, 422, 500, 501}
+_IMAGES = re.compile(r"image|vision|multi-?modal|content must be a string|str(?:ing)? type expected", re.IGNORECASE)
+_UNSUPPORTED = re.compile(
+    r"support|unknown|unrecogni|not (?:allowed|permitted)|invalid|extra|deprecated|unexpected|only", re.IGNORECASE
+)
+_TOO_LARGE = re.compile(r"too large|at most|maximum|exceed|less than|<=|>", re.IGNORECASE)
+_LENGTHS = {"max_tokens": "max_completion_tokens", "max_completion_tokens": "max_tokens"}
+
+
+@dataclass
+class Dialect:
+    """The wire as one model on one server takes it."""
+
+    rung: Rung = Rung.STRICT
+    length: str = "max_tokens"
+    """The name of the parameter that bounds a reply."""
+    longest: int | None = None
+    """The most tokens the server lets a reply have, if it said so."""
+    dropped: set[str] = field(default_factory=set)
+    """Parameters it refused by name."""
+    images: bool = True
+    swapped: bool = False
+    """The other name of `length` was refused before."""
+
+    def body(
+        self,
+        messages: Sequence[Message],
+        *,
+        final: bool,
+        max_tokens: int | None,
+        options: dict[str, Any],
+    ) -> dict[str, Any]:
+        """Compose a request; `options` are sent as they are, unless they were refused."""
+        body: dict[str, Any] = {"messages": [self._message(message) for message in messages], **options}
+        body |= {"stream": True, "stream_options": {"include_usage": True}}
+        if max_tokens is not None:
+            body[self.length] = min(max_tokens, self.longest or max_tokens)
+        if (shape := self._format(final=final)) is not None:
+            body["response_format"] = shape
+        return {name: value for name, value in body.items() if name not in self.dropped}
+
+    def _message(self, message: Message) -> dict[str, Any]:
+        if not (message.images and self.images):
+            return {"role": message.role, "content": message.content}
+        parts: list[dict[str, Any]] = [{"type": "text", "text": message.content}]
+        for image in message.images:
+            address = f"data:{image.media_type};base64,{image.base64}"
+            parts.append({"type": "image_url", "image_url": {"url": address}})
+        return {"role": message.role, "content": parts}
+
+    def _format(self, *, final: bool) -> dict[str, Any] | None:
+        schema = decision_schema(final=final)
+        match self.rung:
+            case Rung.STRICT:
+                return {"type": "json_schema", "json_schema": {"name": "decision", "strict": True, "schema": schema}}
+            case Rung.SCHEMA:
+                return {"type": "json_schema", "json_schema": {"name": "decision", "schema": schema}}
+            case Rung.OBJECT_SCHEMA:
+                return {"type": "json_object", "schema": schema}
+            case Rung.OBJECT:
+                return {"type": "json_object"}
+            case Rung.PROMPTED:
+                return None
+
+    def adapt(self, refusal: Refusal, body: dict[str, Any]) -> bool:
+        """Learn from a refusal of `body`; False when it names nothing that could be asked for differently."""
+        if refusal.status not in _STEP_DOWN_ON:
+            return False
+        return (
+            (refusal.status in (400, 422) and (self._lower(refusal, body) or self._drop(refusal, body)))
+            or self._stop_showing(refusal, body)
+            or self._step_down(refusal, body)
+        )
+
+    def _lower(self, refusal: Refusal, body: dict[str, Any]) -> bool:
+        """Shorten replies to what the server allows: `max_tokens is too large: 8192; at most 4096`."""
+        asked = body.get(self.length)
+        if asked is None or not _names(refusal, (self.length, *_LENGTHS)) or not _TOO_LARGE.search(refusal.text):
+            return False
+        allowed = [number for number in map(int, re.findall(r"\d+", refusal.text)) if 16 <= number < asked]
+        self.longest = max(allowed, default=self.longest)
+        return bool(allowed)
+
+    def _drop(self, refusal: Refusal, body: dict[str, Any]) -> bool:
+        if self.length in body and not self.swapped and _names(refusal, (self.length,)):
+            self.length, self.swapped = _LENGTHS[self.length], True
+            return True
+        for name in body.keys() - {"model", "messages", "response_format", *_LENGTHS}:
+            if _names(refusal, (name,)):
+                self.dropped |= {name, "stream_options"} if name == "stream" else {name}
+                return True
+        return False
+
+    def _stop_showing(self, refusal: Refusal, body: dict[str, Any]) -> bool:
+        shown = any(isinstance(message["content"], list) for message in body["messages"])
+        if not shown or not _IMAGES.search(refusal.text):
+            return False
+        self.images = False
+        return True
+
+    def _step_down(self, refusal: Refusal, body: dict[str, Any]) -> bool:
+        if "response_format" not in body or not _FORMAT.search(f"{refusal.param} {refusal.text}"):
+            return False
+        self.rung = Rung(self.rung + 1)
+        return True
+
+
+def _names(refusal: Refusal, names: Sequence[str]) -> bool:
+    """Whether a refusal is about one of these parameters."""
+    if refusal.param in names:
+        return True
+    return any(re.search(rf"\b{name}\b", refusal.text) for name in names) and bool(_UNSUPPORTED.search(refusal.text))
+
+
+_KNOWN: dict[tuple[str, str], Dialect] = {}
+
+
+def dialect_of(base_url: str, model: str) -> Dialect:
+    """Return what is known of a model on a server; OpenAI's own name for a reply's length differs from everybody's."""
+    own = "api.openai.com" in base_url
+    return _KNOWN.setdefault((base_url, model), Dialect(length="max_completion_tokens" if own else "max_tokens"))

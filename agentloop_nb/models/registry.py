@@ -1,0 +1,167 @@
+"""From a model's name to a `Model`: who serves it, at which address, with which key, at what price."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from pydantic import SecretStr
+
+from agentloop_nb.errors import UserError
+from agentloop_nb.models.faults import Refusal, Server
+from agentloop_nb.models.keys import key_for
+from agentloop_nb.models.prices import Pricing, is_loopback, read_price
+from agentloop_nb.models.providers import (
+    OPENAI,
+    Provider,
+    clean_address,
+    listening,
+    ollama_address,
+    pick_model,
+    same_origin,
+    split,
+)
+from agentloop_nb.ports import Model
+from agentloop_nb.settings import DEFAULT_MODEL, Settings
+
+_OPENROUTER: dict[str, Any] = {"provider": {"require_parameters": True}, "usage": {"include": True}}
+"""Only route to providers that honour the response format, and tell what a call cost."""
+
+
+@dataclass(frozen=True)
+class Target:
+    """Where a model's name leads."""
+
+    provider: Provider | None
+    """None: some server at an address of the user's own."""
+    model: str
+    base_url: str
+    key: SecretStr | None
+    key_variable: str | None
+    """The variable that would hold a key for this address; None when none of ours may go there."""
+
+    def pricing(self, settings: Settings) -> Pricing:
+        """What the model costs there."""
+        free = self.provider is not None and self.provider.free
+        return Pricing(self.model, self.base_url, settings.price, free=free)
+
+    def server(self) -> Server:
+        """The server, as messages speak of it."""
+        name = self.provider.name if self.provider else ""
+        return Server(self.base_url, self.model, name, self.key_variable, sends_key=self.key is not None)
+
+
+def create(settings: Settings, variables: Mapping[str, str]) -> Model:
+    """Make the model that the settings name. Raises `UserError`, one line, with the ways forward."""
+    from agentloop_nb.models.openai_compatible import OpenAICompatible
+
+    name = settings.model.strip()
+    if name == "demo" or name.startswith("replay:"):
+        return _replay(name)
+    found = target(settings, variables)
+    if settings.price:
+        read_price(settings.price, found.model)
+    named = name if name.partition(":")[2] or found.provider in (None, OPENAI) else f"{name}:{found.model}"
+    return OpenAICompatible(
+        name=named,
+        server=found.server(),
+        pricing=found.pricing(settings),
+        key=found.key,
+        temperature=settings.temperature,
+        extra=_OPENROUTER if found.provider and found.provider.name == "openrouter" else {},
+    )
+
+
+def target(settings: Settings, variables: Mapping[str, str]) -> Target:
+    """Find out where a model's name leads. Raises `UserError`, one line, when a key or the model's name is missing."""
+    found = locate(settings, variables)
+    if found.key is None and found.key_variable and found.provider and found.base_url == found.provider.base_url:
+        raise UserError(_no_key(found.provider))
+    if found.model:
+        return found
+    if found.provider is None or not found.provider.free:
+        raise UserError(f"which model? -m {settings.model}:MODEL; %agent models lists what there is")
+    model = pick_model(found.provider, found.base_url)
+    return Target(found.provider, model, found.base_url, found.key, found.key_variable)
+
+
+def locate(settings: Settings, variables: Mapping[str, str]) -> Target:
+    """Find out where a model's name leads, key or not; asks no server. A key goes only to the address it belongs to."""
+    provider, model = split(settings.model)
+    own_address = variables.get("OPENAI_BASE_URL")
+    if provider in (None, OPENAI):
+        base_url = clean_address(settings.base_url or OPENAI.base_url)
+        belongs = same_origin(base_url, OPENAI.base_url) or (own_address and same_origin(base_url, own_address))
+        key = key_for("openai", variables) if belongs else None
+        known = OPENAI if belongs else None
+        return Target(known, model or DEFAULT_MODEL, base_url, key, OPENAI.key if belongs else None)
+    assert provider is not None
+    explicit = settings.base_url if settings.base_url != own_address else None
+    configured = ollama_address(variables) if provider.name == "ollama" else None
+    base_url = clean_address(explicit or configured or provider.base_url)
+    belongs = same_origin(base_url, provider.base_url)
+    key = key_for(provider.name, variables) if belongs else None
+    return Target(provider, model, base_url, key, provider.key if belongs else None)
+
+
+def pricing(name: str, settings: Settings, variables: Mapping[str, str]) -> Pricing:
+    """Price list entry of any model by name, without asking for its key (`%agent cost --what-if MODEL`)."""
+    from dataclasses import replace
+
+    provider, _ = split(name)
+    base_url = settings.base_url if provider is None else None
+    return locate(replace(settings, model=name, base_url=base_url), variables).pricing(settings)
+
+
+async def list_models(settings: Settings, variables: Mapping[str, str]) -> list[str]:
+    """Ask the configured server which models it offers. Raises `UserError`, one line."""
+    import openai
+
+    from agentloop_nb.models.openai_compatible import connect
+
+    found = locate(settings, variables)
+    if found.key is None and found.key_variable and found.provider and not is_loopback(found.base_url):
+        raise UserError(_no_key(found.provider))
+    server = found.server()
+    client = connect(server, found.key)
+    try:
+        answer = await client.get("/models", cast_to=object, options={"timeout": 15.0})
+    except openai.APIStatusError as error:
+        raise UserError(str(server.refused(Refusal.read(error.status_code, error.body)))) from None
+    except openai.APIConnectionError as error:
+        raise UserError(str(server.unreachable(error))) from None
+    except ValueError:
+        answer = None
+    finally:
+        await client.close()
+    data = answer.get("data") if isinstance(answer, dict) else None
+    if not isinstance(data, list):
+        raise UserError(f"{server.host} does not list models at {found.base_url}; the base URL usually ends in /v1")
+    return sorted(str(model["id"]).removeprefix("models/") for model in data if isinstance(model, dict))
+
+
+def _replay(name: str) -> Model:
+    from agentloop_nb.models.replay import ReplayModel
+
+    if name == "demo":
+        folder = resources.files("agentloop_nb") / "demo"
+        records = sorted(str(file) for file in folder.iterdir() if file.name.endswith(".jsonl"))
+        return ReplayModel.from_path(Path(records[0]))
+    path = name.removeprefix("replay:").strip()
+    if not path:
+        raise UserError("which run? -m replay:PATH, where PATH is a journal (.jsonl) or an exported notebook (.ipynb)")
+    return ReplayModel.from_path(Path(path).expanduser())
+
+
+def _no_key(provider: Provider) -> str:
+    found = listening()
+    local = f"use the local server that was found ({' or '.join(found)})" if found else _NO_SERVER
+    return (
+        f"no key for {provider.title}: set {provider.key} (or type %agent login); {local}; or try -m demo without any"
+    )
+
+
+_NO_SERVER = "start a local server and use -m ollama, lmstudio or vllm (none was found listening)"
