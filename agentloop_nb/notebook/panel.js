@@ -1,0 +1,457 @@
+// The live panel of a run. The kernel sends deltas (see board.py); this file folds them into a store and patches the page.
+// Text goes in as text. Only what Python rendered and sanitised (lines and `html` of output blocks) goes in as HTML.
+
+const HELLO_MS = 400;
+const NO_ANSWER_MS = 1500;
+const FOLDED_LINES = 24;
+const SIGNS = { done: "✓", failed: "✗", refused: "⊘", stopped: "■", cut: "…", waiting: "?" };
+const BUSY = new Set(["thinking", "writing", "decided", "running"]);
+const STATE_WORDS = {
+  done: "done", failed: "failed", refused: "refused", stopped: "stopped", cut: "cut off", waiting: "waiting for you",
+  thinking: "thinking", writing: "writing", decided: "decided", running: "running",
+};
+
+// The store: one a model, shared by its views, alive as long as the page.
+
+function createStore(model) {
+  const store = { header: {}, cards: new Map(), seq: -1, skew: 0, opened: new Map(), views: new Set(), greeted: false, acked: new Set() };
+
+  store.reset = (board) => {
+    if (!board || board.seq < store.seq) return;
+    store.seq = board.seq;
+    store.skew = Date.now() / 1000 - board.now;
+    store.header = { ...board.header };
+    store.cards = new Map(board.cards.map((card) => [card.n, { ...card, out: [...(card.out || [])] }]));
+    for (const view of store.views) view.redraw();
+  };
+
+  store.apply = (delta) => {
+    if (delta.seq <= store.seq) return;
+    if (delta.seq > store.seq + 1) return hello();
+    store.seq = delta.seq;
+    store.skew = Date.now() / 1000 - delta.now;
+    Object.assign(store.header, delta.header);
+    for (const change of delta.cards) fold(store, change);
+    for (const view of store.views) view.patch(delta);
+  };
+
+  function hello() { model.send({ op: "hello", seq: store.seq }); }
+
+  function greet(tries) {
+    if (store.greeted || tries > 25) return;
+    hello();
+    setTimeout(() => greet(tries + 1), HELLO_MS);
+  }
+
+  model.on("change:board", () => store.reset(model.get("board")));
+  model.on("msg:custom", (message) => {
+    if (message.op === "delta") store.apply(message);
+    else if (message.op === "hi") store.greeted = true;
+    else if (message.op === "all") { store.greeted = true; store.reset(message.board); }
+    else if (message.op === "ack") for (const view of store.views) view.acknowledged(message.what);
+    if (message.op === "ack") store.acked.add(message.what);
+  });
+  store.reset(model.get("board"));
+  greet(0);
+  return store;
+}
+
+function fold(store, change) {
+  const card = store.cards.get(change.n) || { n: change.n, out: [] };
+  store.cards.set(change.n, card);
+  Object.assign(card, change.set);
+  for (const [key, more] of Object.entries(change.add || {})) card[key] = (card[key] || "") + more;
+  for (const patch of change.out || []) {
+    if (patch.set) card.out[patch.i] = patch.set;
+    else {
+      const block = card.out[patch.i];
+      card.out[patch.i] = { ...block, head: block.head.concat(patch.more), skipped: patch.skipped, tail: patch.tail };
+    }
+  }
+  if ("length" in change) card.out.length = change.length;
+}
+
+// Small helpers.
+
+function node(tag, attributes = {}, ...children) {
+  const made = document.createElement(tag);
+  for (const [name, value] of Object.entries(attributes)) {
+    if (name.startsWith("on")) made.addEventListener(name.slice(2), value);
+    else if (value === true) made.setAttribute(name, "");
+    else if (value !== false && value !== null) made.setAttribute(name, value);
+  }
+  made.append(...children);
+  return made;
+}
+
+function setText(element, text) { if (element.textContent !== text) element.textContent = text; }
+
+function seconds(value) {
+  if (value < 10) return `${Math.max(value, 0).toFixed(1)} s`;
+  if (value < 60) return `${Math.round(value)} s`;
+  const minutes = Math.floor(value / 60);
+  if (minutes < 60) return `${minutes} min ${String(Math.floor(value % 60)).padStart(2, "0")} s`;
+  return `${Math.floor(minutes / 60)} h ${String(minutes % 60).padStart(2, "0")} min`;
+}
+
+const PYTHON = new RegExp(
+  [
+    /(?<comment>#[^\n]*)/,
+    /(?<string>[rbfuRBFU]{0,2}(?:"""[\s\S]*?(?:"""|$)|'''[\s\S]*?(?:'''|$)|"(?:\\.|[^"\\\n])*"?|'(?:\\.|[^'\\\n])*'?))/,
+    /(?<meta>(?<=^|\n)[ \t]*(?:@[\w.]+|%{1,2}\w+|![^\n]*))/,
+    /(?<def>(?<=\b(?:def|class)\s+)\w+)/,
+    /(?<keyword>\b(?:and|as|assert|async|await|break|class|continue|def|del|elif|else|except|finally|for|from|global|if|import|in|is|lambda|nonlocal|not|or|pass|raise|return|try|while|with|yield)\b)/,
+    /(?<atom>\b(?:True|False|None|self|cls)\b)/,
+    /(?<builtin>\b(?:abs|all|any|bool|dict|display|enumerate|filter|float|format|getattr|int|isinstance|len|list|map|max|min|next|open|print|range|repr|reversed|round|set|setattr|sorted|str|sum|super|tuple|type|zip)\b(?=\())/,
+    /(?<number>\b\d[\w.]*)/,
+  ].map((part) => part.source).join("|"),
+  "g",
+);
+
+function highlight(code, lang) {
+  const made = document.createDocumentFragment();
+  if (lang !== "python" || code.length > 20000) { made.append(code); return made; }
+  let at = 0;
+  for (const found of code.matchAll(PYTHON)) {
+    made.append(code.slice(at, found.index));
+    const kind = Object.keys(found.groups).find((name) => found.groups[name] !== undefined);
+    const token = node("span", { class: `agl-t-${kind}` });
+    token.textContent = found[0];
+    made.append(token);
+    at = found.index + found[0].length;
+  }
+  made.append(code.slice(at));
+  return made;
+}
+
+// A card.
+
+function createCard(view, n) {
+  const part = {};
+  const root = node("details", { class: "agl-card", "data-n": n },
+    node("summary", { dir: "auto" },
+      part.sign = node("span", { class: "agl-sign" }), part.icon = node("span", { class: "agl-icon", "aria-hidden": "true" }),
+      part.number = node("span", { class: "agl-number" }), part.title = node("span", { class: "agl-title" }),
+      part.hint = node("span", { class: "agl-hint" }), part.meta = node("span", { class: "agl-meta" })),
+    part.body = node("div", { class: "agl-body" },
+      part.quiet = node("div", { class: "agl-quiet" }), part.reasoning = node("div", { class: "agl-reasoning", dir: "auto" }),
+      part.code = node("div", { class: "agl-code" }), part.ask = node("div", { class: "agl-ask" }),
+      part.out = node("div", { class: "agl-out" }), part.error = node("div", { class: "agl-error" }),
+      part.chips = node("div", { class: "agl-chips" })));
+  setText(part.number, `${n}`);
+  root.querySelector("summary").addEventListener("click", () => view.store.opened.set(n, !root.open));
+  return { root, part, blocks: [] };
+}
+
+function drawCard(view, made, card, keys) {
+  const { part, root } = made;
+  const has = (...names) => !keys || names.some((name) => keys.has(name));
+  if (has("state")) {
+    root.dataset.state = card.state || "";
+    setText(part.sign, SIGNS[card.state] || "");
+    part.sign.setAttribute("aria-label", STATE_WORDS[card.state] || "");
+    part.sign.setAttribute("role", "img");
+    part.sign.classList.toggle("agl-busy", BUSY.has(card.state));
+  }
+  if (has("icon")) setText(part.icon, card.icon || "");
+  if (has("title", "state")) setText(part.title, card.title || (card.state === "thinking" ? "Thinking…" : card.state === "writing" ? "Writing…" : card.action || ""));
+  if (has("error")) setText(part.hint, (card.error || "").split("\n", 1)[0]);
+  if (has("meta")) setText(part.meta, (card.meta || []).join(" · "));
+  if (has("reasoning")) setText(part.reasoning, card.reasoning || "");
+  if (has("quiet", "risks")) drawQuiet(part.quiet, card);
+  if (has("code", "lang", "mark", "state")) drawCode(view, made, card);
+  if (has("ask")) drawAsk(view, part.ask, card);
+  if (has("error", "trace")) drawError(part.error, card);
+  if (has("chips")) drawChips(part.chips, card);
+}
+
+function drawQuiet(element, card) {
+  element.replaceChildren(...(card.quiet || []).map((line) => node("p", { dir: "auto" }, line)));
+  if ((card.risks || []).length) element.append(node("p", { class: "agl-risks" }, `Touches: ${card.risks.join(", ")}`));
+}
+
+function drawCode(view, made, card) {
+  const box = made.part.code;
+  if (!card.code) { box.replaceChildren(); made.pre = null; return; }
+  if (!made.pre) {
+    made.pre = node("pre", { tabindex: "0", "aria-label": `Code of step ${card.n}` });
+    const tools = node("div", { class: "agl-tools" }, copyButton(() => view.store.cards.get(card.n).code));
+    if (globalThis.jupyterapp?.commands) tools.append(insertButton(() => view.store.cards.get(card.n).code));
+    box.replaceChildren(made.pre, tools);
+  }
+  made.pre.replaceChildren(highlight(card.code, card.lang));
+  if (card.mark) markLine(made.pre, card.mark);
+  if (card.state === "writing") made.pre.scrollTop = made.pre.scrollHeight;
+}
+
+function markLine(pre, line) {
+  const bar = node("span", { class: "agl-mark", "aria-label": `failed in line ${line}` });
+  bar.style.setProperty("--at", line - 1);
+  pre.prepend(bar);
+}
+
+function copyButton(text) {
+  const button = node("button", { type: "button", title: "Copy the code", onclick: async () => {
+    try { await navigator.clipboard.writeText(text()); setText(button, "Copied"); }
+    catch { setText(button, "Not allowed"); }
+    setTimeout(() => setText(button, "Copy"), 1200);
+  } }, "Copy");
+  return button;
+}
+
+function insertButton(text) {
+  return node("button", { type: "button", title: "Insert the code as a cell below", onclick: async () => {
+    const { commands } = globalThis.jupyterapp;
+    await commands.execute("notebook:insert-cell-below");
+    await commands.execute("notebook:replace-selection", { text: text() });
+  } }, "Insert below");
+}
+
+function drawError(element, card) {
+  element.replaceChildren();
+  if (!card.error) return;
+  element.append(node("p", {}, card.error));
+  if (card.trace) element.append(node("details", {}, node("summary", {}, "Traceback"), node("pre", { tabindex: "0" }, card.trace)));
+}
+
+function drawChips(element, card) {
+  element.replaceChildren(...(card.chips || []).map((chip) =>
+    node("span", { class: `agl-chip agl-${chip.how.split(" ", 1)[0]}` }, node("i", {}, chip.how), " ", node("b", {}, chip.name), chip.what ? ` ${chip.what}` : "")));
+}
+
+// Outputs.
+
+function drawBlock(block) {
+  if (block.kind === "picture") return node("img", { src: block.src, alt: block.alt || "figure" });
+  if (block.kind === "html") {
+    const made = node("div", { class: "agl-html jp-RenderedHTMLCommon", tabindex: "0", role: "group", "aria-label": "output", dir: "auto" });
+    made.innerHTML = block.html;
+    return made;
+  }
+  const pre = node("pre", { class: `agl-text agl-${block.name}`, tabindex: "0", "aria-label": `output (${block.name})` });
+  const head = node("span"), gap = node("i"), tail = node("span");
+  pre.append(head, gap, tail);
+  const more = node("button", { type: "button", class: "agl-more", onclick: () => {
+    const all = pre.classList.toggle("agl-all");
+    setText(more, all ? "Show less" : "Show all");
+  } }, "Show all");
+  const made = node("div", { class: "agl-block" }, pre, more);
+  made.grow = (lines, skipped, ending) => {
+    if (lines.length) head.insertAdjacentHTML("beforeend", lines.join("\n") + "\n");
+    setText(gap, skipped ? `… ${skipped} lines are not shown; the record has them …\n` : "");
+    tail.innerHTML = ending.join("\n");
+    made.count = (made.count || 0) + lines.length;
+    more.hidden = made.count + ending.length <= FOLDED_LINES;
+    if (!pre.classList.contains("agl-all")) pre.scrollTop = pre.scrollHeight;
+  };
+  made.grow(block.head, block.skipped, block.tail);
+  return made;
+}
+
+function drawOutputs(made, card, patches) {
+  const box = made.part.out;
+  for (const patch of patches) {
+    const shown = made.blocks[patch.i];
+    if (patch.more && shown?.grow) { shown.grow(patch.more, patch.skipped, patch.tail); continue; }
+    const fresh = drawBlock(card.out[patch.i]);
+    if (shown) shown.replaceWith(fresh); else box.append(fresh);
+    made.blocks[patch.i] = fresh;
+  }
+  while (made.blocks.length > card.out.length) made.blocks.pop().remove();
+}
+
+// Approval.
+
+function drawAsk(view, box, card) {
+  const ask = card.ask;
+  if (!ask) { box.replaceChildren(); box.editor = null; return; }
+  if (box.complaint) { setText(box.complaint, ask.complaint || ""); for (const b of box.querySelectorAll("button")) b.disabled = false; return; }
+  const inputs = new Map();
+  const send = (message) => {
+    for (const button of box.querySelectorAll("button")) button.disabled = true;
+    view.send({ n: card.n, ...message });
+  };
+  const edited = () => Object.fromEntries([...inputs].filter(([, area]) => area.dataset.touched).map(([name, area]) => [name, area.value]));
+  const editor = node("div", { class: "agl-editor", hidden: true });
+  for (const [name, value] of Object.entries(ask.fields)) {
+    const area = node("textarea", { "aria-label": `${name} of step ${card.n}`, spellcheck: "false", rows: Math.min(value.split("\n").length + 1, 18), oninput: () => { area.dataset.touched = "1"; } });
+    area.value = value;
+    inputs.set(name, area);
+    editor.append(node("label", {}, node("span", {}, name), area));
+  }
+  const reason = node("input", { type: "text", placeholder: "Why not? The agent reads this.", "aria-label": `Reason for rejecting step ${card.n}`, hidden: true,
+    onkeydown: (event) => { event.stopPropagation(); if (event.key === "Enter") send({ op: "reject", reason: reason.value }); } });
+  const approve = node("button", { type: "button", class: "agl-primary", onclick: () => send({ op: "approve", fields: edited() }) }, "Approve");
+  const edit = node("button", { type: "button", onclick: () => {
+    editor.hidden = false; edit.hidden = true; setText(approve, "Approve the edited step"); inputs.values().next().value?.focus();
+  } }, "Edit");
+  const reject = node("button", { type: "button", onclick: () => {
+    if (reason.hidden) { reason.hidden = false; reason.focus(); setText(reject, "Reject with this reason"); } else send({ op: "reject", reason: reason.value });
+  } }, "Reject…");
+  const rest = node("button", { type: "button", title: "Approve this step and all that follow", onclick: () => send({ op: "rest", fields: edited() }) }, "Approve the rest");
+  box.complaint = node("p", { class: "agl-complaint", role: "alert" }, ask.complaint || "");
+  box.replaceChildren(editor, node("div", { class: "agl-buttons", role: "group", "aria-label": `Approval of step ${card.n}` }, approve, edit, reject, rest, reason), box.complaint);
+  if (inputs.size === 0) edit.hidden = true;
+}
+
+// The view.
+
+function createView(model, store, el) {
+  const part = {};
+  const root = node("section", { class: "agentloop", "aria-label": "Agent run" },
+    node("header", {},
+      node("div", { class: "agl-row" },
+        part.status = node("span", { class: "agl-status", role: "status", "aria-live": "polite" }),
+        part.goal = node("span", { class: "agl-goal", dir: "auto" }),
+        part.buttons = node("span", { class: "agl-controls" },
+          part.pause = node("button", { type: "button", onclick: () => view.send({ op: "pause" }) }, "Pause"),
+          part.stop = node("button", { type: "button", class: "agl-stop", onclick: () => view.stop() }, "Stop"))),
+      node("div", { class: "agl-row agl-meters" },
+        part.steps = meter("steps"), part.elapsed = node("span"), part.tokens = node("span"), part.cost = meter("budget"), part.model = node("span", { class: "agl-model" })),
+      part.reason = node("div", { class: "agl-reason", dir: "auto" })),
+    part.cards = node("div", { class: "agl-cards", tabindex: "0", role: "region", "aria-label": "Steps of the agent" }),
+    part.note = node("form", { class: "agl-tell", onsubmit: (event) => { event.preventDefault(); view.note(); } },
+      part.text = node("input", { type: "text", placeholder: "Tell the agent something; it reads it before its next decision", "aria-label": "Note to the agent", dir: "auto" }),
+      node("button", { type: "submit" }, "Send"),
+      part.told = node("span", { role: "status" })));
+  const cards = new Map();
+  const view = { store, send: (message) => model.send(message) };
+
+  function meter(label) {
+    const bar = node("span", { class: "agl-bar", role: "meter", "aria-label": label, "aria-valuemin": "0", "aria-valuemax": "100", "aria-valuenow": "0" }, node("span"));
+    return node("span", { class: "agl-gauge" }, node("span", { class: "agl-label" }), bar);
+  }
+
+  function drawGauge(element, text, share) {
+    setText(element.firstChild, text);
+    const bar = element.lastChild, percent = Math.round(Math.min(share, 1) * 100);
+    bar.hidden = !(share >= 0);
+    if (bar.hidden) return;
+    bar.setAttribute("aria-valuenow", percent);
+    bar.setAttribute("aria-valuetext", text);
+    bar.firstChild.style.width = `${percent}%`;
+    bar.classList.toggle("agl-high", share > 0.85);
+  }
+
+  function running() { return store.header.status === "running"; }
+
+  function drawHeader() {
+    const header = store.header;
+    root.dataset.status = header.status || "";
+    root.dataset.label = header.label || "";
+    setText(part.goal, header.goal || "");
+    part.goal.title = header.goal || "";
+    drawGauge(part.steps, `step ${header.step || 0} of ${header.steps || "?"}`, header.steps ? header.step / header.steps : -1);
+    setText(part.tokens, header.tokens || "");
+    part.tokens.title = header.tokens_detail || "";
+    drawGauge(part.cost, header.cost || "", / of /.test(header.cost || "") ? header.spent : -1);
+    setText(part.model, header.model || "");
+    setText(part.reason, header.reason || "");
+    part.buttons.hidden = part.note.hidden = !running();
+    setText(part.pause, header.paused ? "Continue" : "Pause");
+    tick();
+  }
+
+  function tick() {
+    const { header } = store, now = Date.now() / 1000 - store.skew;
+    let label = header.label || "";
+    if (header.wait) label += header.wait.until > now ? ` in ${Math.ceil(header.wait.until - now)} s` : "";
+    if (header.paused && running()) label = `paused (${label})`;
+    setText(part.status, label);
+    part.status.title = header.wait?.why || "";
+    if (header.began) setText(part.elapsed, seconds(running() ? now - header.began : header.elapsed));
+  }
+
+  function ensure(n) {
+    if (!cards.has(n)) {
+      const made = createCard(view, n);
+      cards.set(n, made);
+      const after = [...cards.keys()].filter((other) => other < n).pop();
+      if (after === undefined) part.cards.prepend(made.root); else cards.get(after).root.after(made.root);
+    }
+    return cards.get(n);
+  }
+
+  function arrangeOpen() {
+    const newest = Math.max(...store.cards.keys());
+    for (const [n, made] of cards) {
+      const open = store.opened.get(n) ?? (n === newest || Boolean(store.cards.get(n).ask));
+      if (made.root.open !== open) made.root.open = open;
+    }
+  }
+
+  function stick(change) {
+    const box = part.cards, atEnd = box.scrollHeight - box.scrollTop - box.clientHeight < 40;
+    change();
+    if (atEnd) box.scrollTop = box.scrollHeight;
+  }
+
+  view.redraw = () => stick(() => {
+    part.cards.replaceChildren();
+    cards.clear();
+    for (const [n, card] of store.cards) {
+      const made = ensure(n);
+      drawCard(view, made, card, null);
+      drawOutputs(made, card, card.out.map((_, i) => ({ i })));
+    }
+    if (cards.size) arrangeOpen();
+    drawHeader();
+  });
+
+  view.patch = (delta) => stick(() => {
+    let added = false;
+    for (const change of delta.cards) {
+      added ||= !cards.has(change.n);
+      const made = ensure(change.n), card = store.cards.get(change.n);
+      drawCard(view, made, card, new Set([...Object.keys(change.set || {}), ...Object.keys(change.add || {})]));
+      if (change.out || "length" in change) drawOutputs(made, card, change.out || []);
+      added ||= Boolean(change.set && "ask" in change.set);
+    }
+    if (added) arrangeOpen();
+    drawHeader();
+  });
+
+  view.stop = () => {
+    part.stop.disabled = true;
+    setText(part.stop, "Stopping…");
+    store.acked.delete("stop");
+    view.send({ op: "stop" });
+    setTimeout(async () => {
+      if (store.acked.has("stop") || !running()) return;
+      try { await model.widget_manager.kernel.interrupt(); }
+      catch { part.stop.disabled = false; setText(part.stop, "Use the notebook's interrupt button"); }
+    }, NO_ANSWER_MS);
+  };
+
+  view.note = () => {
+    const text = part.text.value.trim();
+    if (!text) return;
+    view.send({ op: "note", text });
+    part.text.value = "";
+    setText(part.told, "Sending…");
+  };
+
+  view.acknowledged = (what) => {
+    if (what === "note") setText(part.told, "The agent reads it before its next decision.");
+    if (what === "stop") { part.stop.disabled = true; setText(part.stop, "Stopping…"); }
+    if (what === "late") view.redraw();
+    setTimeout(() => setText(part.told, ""), 4000);
+  };
+
+  // Jupyter's own shortcuts (a, b, dd, x) must not act on the notebook while someone types here.
+  root.addEventListener("keydown", (event) => event.stopPropagation());
+  root.setAttribute("data-lm-suppress-shortcuts", "true");
+  el.append(root);
+  store.views.add(view);
+  view.redraw();
+  const clock = setInterval(tick, 1000);
+  return () => { clearInterval(clock); store.views.delete(view); };
+}
+
+export default () => {
+  let store;
+  return {
+    initialize({ model }) { store = createStore(model); },
+    render({ model, el }) { return createView(model, (store ??= createStore(model)), el); },
+  };
+};

@@ -1,0 +1,166 @@
+"""Text that is safe to show: escaped, with nothing in it that a reader cannot see."""
+
+from __future__ import annotations
+
+import html
+import re
+from collections.abc import Iterator
+
+_HIDDEN = re.compile("[\u202a-\u202e\u2066-\u2069\u200e\u200f\u061c]")
+_CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+_ESCAPE = re.compile(r"\x1b\[([0-9;:]*)m|\x1b\[[0-?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)?|\x1b[@-_]")
+_BACKSPACE = re.compile("[^\b]\b")
+
+_HUES = ("#808080", "#d1242f", "#1a7f37", "#9a6700", "#0969da", "#8250df", "#1b7c83", "#808080")
+_STYLES = {1: "font-weight:bold", 2: "opacity:.8", 3: "font-style:italic", 4: "text-decoration:underline"}
+_ENDS = {22: (1, 2), 23: (3,), 24: (4,)}
+
+
+def clean(text: str) -> str:
+    """Make visible what hides: bidi controls and control characters become signs, lone surrogates U+FFFD."""
+    text = text.encode("utf-8", "replace").decode() if not text.isascii() else text
+    text = _HIDDEN.sub(lambda found: f"⟨U+{ord(found[0]):04X}⟩", text.replace("\r\n", "\n"))
+    return _CONTROL.sub(lambda found: chr(0x2400 + ord(found[0])) if found[0] < " " else "\ufffd", text)
+
+
+def escape(text: str) -> str:
+    """Clean, and escape for HTML text and attribute values."""
+    return html.escape(clean(text))
+
+
+def one_line(text: str, limit: int = 160) -> str:
+    """The first line that says something, shortened."""
+    line = next((line.strip() for line in text.splitlines() if line.strip()), "")
+    return clean(line if len(line) <= limit else line[: limit - 1].rstrip() + "…")
+
+
+class Ansi:
+    """Turns terminal text into HTML line by line; colours carry over from one line to the next."""
+
+    def __init__(self, on: dict[int, str] | None = None) -> None:
+        self._on = on or {}
+
+    def copy(self) -> Ansi:
+        """Colours as they are now, to try a line out."""
+        return Ansi(dict(self._on))
+
+    def line(self, text: str) -> str:
+        """Render one line (no line break inside) as balanced HTML."""
+        return "".join(self._spans(text))
+
+    def _spans(self, text: str) -> Iterator[str]:
+        start = 0
+        for found in _ESCAPE.finditer(text):
+            yield self._span(text[start : found.start()])
+            start = found.end()
+            if found[1] is not None:
+                self._select([int(code or 0) for code in re.split("[;:]", found[1]) if len(code) < 4])
+        yield self._span(text[start:])
+
+    def _span(self, text: str) -> str:
+        if not text or not self._on:
+            return escape(text)
+        return f'<span style="{";".join(self._on.values())}">{escape(text)}</span>'
+
+    def _select(self, codes: list[int]) -> None:
+        while codes:
+            code = codes.pop(0)
+            if code == 0:
+                self._on.clear()
+            elif code in _STYLES:
+                self._on[code] = _STYLES[code]
+            elif code in _ENDS:
+                for ended in _ENDS[code]:
+                    self._on.pop(ended, None)
+            elif code in (38, 48):
+                self._colour(code, _extended(codes))
+            elif code in (39, 49):
+                self._on.pop(code - 1, None)
+            elif 30 <= code <= 37 or 90 <= code <= 97:
+                self._colour(38, _HUES[code % 10])
+            elif 40 <= code <= 47 or 100 <= code <= 107:
+                self._colour(48, _HUES[code % 10])
+
+    def _colour(self, kind: int, hue: str) -> None:
+        """Mix a hue with the colour of the text around it, so that it reads on light and on dark."""
+        if kind == 38:
+            self._on[38] = f"color:color-mix(in srgb, {hue} 70%, currentColor)"
+        else:
+            self._on[48] = f"background:color-mix(in srgb, {hue} 25%, transparent)"
+
+
+def _extended(codes: list[int]) -> str:
+    """Take the rest of a `38;5;n` or `38;2;r;g;b` selection."""
+    mode = codes.pop(0) if codes else 0
+    if mode == 5 and codes:
+        return _indexed(codes.pop(0))
+    if mode == 2 and len(codes) >= 3:
+        red, green, blue = (min(codes.pop(0), 255) for _ in range(3))
+        return f"#{red:02x}{green:02x}{blue:02x}"
+    return _HUES[0]
+
+
+def _indexed(number: int) -> str:
+    if number < 16:
+        return _HUES[number % 8]
+    if number >= 232:
+        return "#808080"
+    levels = (0, 95, 135, 175, 215, 255)
+    number = min(number - 16, 215)
+    return f"#{levels[number // 36]:02x}{levels[number // 6 % 6]:02x}{levels[number % 6]:02x}"
+
+
+class Lines:
+    """A growing text as lines of HTML: the head is kept, a rolling tail follows, what lies between is counted."""
+
+    HEAD = 24_000
+    """Characters kept from the start; a card is for reading, the record keeps the whole."""
+    TAIL = 4_000
+    WIDTH = 2_000
+    """Characters of one line; a longer one is cut."""
+
+    def __init__(self) -> None:
+        self._ansi = Ansi()
+        self.head: list[str] = []
+        self.tail: list[str] = []
+        self.skipped = 0
+        """Lines between head and tail."""
+        self._shown = 0
+        self._tail_sizes: list[int] = []
+        self._open = ""
+
+    def feed(self, text: str) -> None:
+        """Take more text in."""
+        *whole, self._open = (self._open + text.replace("\r\n", "\n")).split("\n")
+        for line in whole:
+            self._keep(line)
+        if len(self._open) > 2 * self.WIDTH and "\r" not in self._open[-self.WIDTH :]:
+            self._open = self._open[: self.WIDTH + 1] + self._open[-self.WIDTH + 1 :]
+        elif len(self._open) > 20 * self.WIDTH:
+            self._open = self._open[self._open.rfind("\r") :][-self.WIDTH :]
+
+    def _keep(self, line: str) -> None:
+        rendered, size = self._ansi.line(_visible(line)), min(len(line), self.WIDTH) + 1
+        if not self.tail and self._shown + size <= self.HEAD:
+            self.head.append(rendered)
+            self._shown += size
+            return
+        self.tail.append(rendered)
+        self._tail_sizes.append(size)
+        while sum(self._tail_sizes) > self.TAIL and len(self.tail) > 1:
+            del self.tail[0], self._tail_sizes[0]
+            self.skipped += 1
+
+    def ending(self) -> list[str]:
+        """The rolling tail, with the line that is still open, if any."""
+        if not self._open:
+            return self.tail
+        return [*self.tail, self._ansi.copy().line(_visible(self._open))]
+
+
+def _visible(line: str) -> str:
+    """What a terminal would show of a line: after its last carriage return, with backspaces done, not too wide."""
+    line = line.rstrip("\r").rsplit("\r", 1)[-1]
+    while "\b" in line and (shorter := _BACKSPACE.sub("", line).lstrip("\b")) != line:
+        line = shorter
+    return line if len(line) <= Lines.WIDTH else line[: Lines.WIDTH] + " … (this line is cut)"

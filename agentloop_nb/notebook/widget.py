@@ -1,0 +1,41 @@
+"""The widget of a live panel: its state is the board, and its comm is safe to use while a cell runs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import anywidget
+import traitlets
+
+_HERE = Path(__file__).parent
+
+
+class PanelWidget(anywidget.AnyWidget):
+    """Shows a board. Deltas go as custom messages; the synced `board` is read by a page that (re)loads."""
+
+    _esm = _HERE / "panel.js"
+    _css = _HERE / "panel.css"
+    board = traitlets.Any().tag(sync=True, to_json=lambda _value, widget: widget.snapshot())
+
+    def __init__(self, snapshot: Callable[[], dict[str, Any]]) -> None:
+        self.snapshot = snapshot
+        super().__init__()
+        _guard(self.comm)
+
+    def resend(self) -> None:
+        """Send the whole board as state; it arrives even before the page has loaded the widget's script."""
+        self.send_state("board")
+
+
+def _guard(comm: Any) -> None:
+    """Two defects of ipykernel's comms, undone for this comm only.
+
+    7.4 answers a message on the shell that last published here, which may be busy (`_reply_subshell_for`); and every
+    message fires `post_execute`, which makes matplotlib close a figure the running step still draws (`handle_msg`).
+    """
+    if hasattr(comm, "_reply_subshell_for"):
+        comm._reply_subshell_for = lambda _data, default: default  # noqa: SLF001
+    if hasattr(comm, "_msg_callback"):
+        comm.handle_msg = lambda message: comm._msg_callback and comm._msg_callback(message)  # noqa: SLF001
