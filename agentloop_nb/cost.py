@@ -7,7 +7,7 @@ from decimal import Decimal
 
 from agentloop_nb.plain import dollars
 from agentloop_nb.ports import Usage
-from agentloop_nb.state import State
+from agentloop_nb.state import State, Step
 
 _HEAD = ("step", "action", "input", "cached", "output", "reasoning", "cost")
 
@@ -17,9 +17,9 @@ def cost_table(state: State) -> str:
     rows = [
         _row(
             str(step.number),
-            step.decision.action.name if step.decision else "-",
+            _action(step),
             step.usage,
-            _cost(step.cost, step.cost_known),
+            dollars(step.cost) if step.cost_known else "unknown",
         )
         for step in state.steps
     ]
@@ -43,8 +43,8 @@ def what_if(state: State, model: str, quote: Callable[[Usage], Decimal | None]) 
     return f"The same tokens on {model}: {dollars(same)} ({dollars(uncached)} without its cache); this run: {spent}."
 
 
-def _cost(cost: Decimal, known: bool) -> str:  # noqa: FBT001 - a column
-    return dollars(cost) if known else "unknown"
+def _action(step: Step) -> str:
+    return step.decision.action.name if step.decision else "-"
 
 
 def _row(step: str, action: str, usage: Usage, cost: str) -> tuple[str, ...]:
@@ -54,12 +54,7 @@ def _row(step: str, action: str, usage: Usage, cost: str) -> tuple[str, ...]:
 
 
 def _aligned(rows: list[tuple[str, ...]]) -> list[str]:
+    """Columns to the right, but for the action's name."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    return [
-        "  ".join(_cell(text, width, index) for index, (text, width) in enumerate(zip(row, widths, strict=True)))
-        for row in rows
-    ]
-
-
-def _cell(text: str, width: int, index: int) -> str:
-    return text.ljust(width) if index == 1 else text.rjust(width)
+    form = "  ".join(f"{{:{'<' if index == 1 else '>'}{width}}}" for index, width in enumerate(widths))
+    return [form.format(*row) for row in rows]

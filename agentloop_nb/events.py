@@ -148,11 +148,12 @@ class NoteAdded(Event):
 
 
 class TranscriptCompacted(Event):
-    """From now on the outputs of steps up to `through` are told shortened to `keep` characters each."""
+    """From now on outputs of steps up to `through` are told in `keep` characters, steps up to `digested` in a line."""
 
     kind: Literal["transcript_compacted"] = "transcript_compacted"
     through: int
     keep: int
+    digested: int = 0
 
 
 class RunFinished(Event):

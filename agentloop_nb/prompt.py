@@ -16,12 +16,16 @@ from agentloop_nb.events import TranscriptCompacted
 from agentloop_nb.ports import Message, Model
 from agentloop_nb.state import State, Step
 
-WHOLE_STEPS = 6
+GROWTH = 13_500
+"""Characters of whole outputs that may gather before they are shortened; a dozen ordinary ones fit."""
+WHOLE_STEPS = 4
 """The newest steps that a compaction leaves whole."""
-SHORT = 160
+SHORT = 100
 """Characters that remain of an old output."""
-GROWTH = 16_000
-"""Characters of whole outputs that may gather before they are compacted; a dozen ordinary ones fit."""
+SHORT_STEPS = 24
+"""Shortened steps that may gather before the older ones are digested to a line each."""
+KEPT_STEPS = 6
+"""The newest shortened steps that a digest leaves."""
 
 _RULES = """\
 You work inside a person's live Jupyter kernel, in a closed loop: you decide on one action, the system carries it out \
@@ -79,17 +83,35 @@ def compose(state: State, *, max_retries: int = 3) -> tuple[Message, ...]:
 
 def _messages(state: State, max_retries: int) -> Iterator[Message]:
     yield Message(role="system", content=system_prompt())
-    told = f"Goal:\n{state.goal}\n\n{state.context}".rstrip()
-    for index, step in enumerate(state.steps):
+    digested = state.compacted.digested if state.compacted else 0
+    told = f"Goal:\n{state.goal}\n\n{state.context}".rstrip() + _digest(state.steps[:digested])
+    for index, step in enumerate(state.steps[digested:], digested):
         yield Message(role="user", content=told + _notes(step) + _nudge(state, step.number))
         if step.result is None:
-            for reply, reason in step.rejected:
-                yield Message(role="assistant", content=reply or "(empty)")
-                yield Message(role="user", content=f"Not accepted: {reason} Answer again with one JSON object.")
+            yield from _repairs(step)
             return
         yield Message(role="assistant", content=_decided(step))
         told = _observation(state, index, max_retries)
     yield Message(role="user", content=told + _nudge(state, state.next_step))
+
+
+def _repairs(step: Step) -> Iterator[Message]:
+    for reply, reason in step.rejected:
+        yield Message(role="assistant", content=reply or "(empty)")
+        yield Message(role="user", content=f"Not accepted: {reason} Answer again with one JSON object.")
+
+
+def _digest(steps: list[Step]) -> str:
+    """Tell the oldest steps in a line each: decision, failure, names and notes are never forgotten."""
+    return "\n\nThe first steps, in short:\n" + "\n".join(map(_digest_line, steps)) if steps else ""
+
+
+def _digest_line(step: Step) -> str:
+    changes = step.result.changes if step.result else ()
+    names = ", ".join(change.name for change in changes if change.how != "deleted")
+    error = f" {step.result.error[:100]}" if step.result and step.result.error else ""
+    made = f" -> {names}" if names else ""
+    return f"{step.line}{error}{made}{_notes(step)}"
 
 
 def _decided(step: Step) -> str:
@@ -147,14 +169,23 @@ def compaction(state: State, model: Model) -> TranscriptCompacted | None:
     limit = min(GROWTH, model.context_window * 2) if model.context_window else GROWTH
     if size <= limit or len(whole) <= WHOLE_STEPS:
         return None
-    return TranscriptCompacted(step=state.next_step, through=whole[-WHOLE_STEPS - 1].number, keep=SHORT)
+    return _compacted(state, through=whole[-WHOLE_STEPS - 1].number, short_steps=SHORT_STEPS)
 
 
 def overflow_compaction(state: State) -> TranscriptCompacted | None:
     """Shorten as much as can be, after a model refused a prompt as too long; None when nothing is left to shorten."""
     last = state.current_step
-    if last == 0 or (state.compacted is not None and state.compacted.through >= last and state.compacted.keep <= SHORT):
-        return None
-    if state.compacted is None or state.compacted.through < last - 1:
-        return TranscriptCompacted(step=state.next_step, through=last - 1 or last, keep=SHORT)
-    return TranscriptCompacted(step=state.next_step, through=last, keep=SHORT)
+    levels = ((max(last - 1, 0), SHORT_STEPS), (last, SHORT_STEPS), (last, KEPT_STEPS), (last, 0))
+    for through, short_steps in levels:
+        event = _compacted(state, through=through, short_steps=short_steps)
+        before = state.compacted
+        if before is None or event.through > before.through or event.digested > before.digested:
+            return event if event.through else None
+    return None
+
+
+def _compacted(state: State, *, through: int, short_steps: int) -> TranscriptCompacted:
+    digested = state.compacted.digested if state.compacted else 0
+    if through - digested > short_steps:
+        digested = max(through - min(KEPT_STEPS, short_steps), digested)
+    return TranscriptCompacted(step=state.next_step, through=through, keep=SHORT, digested=digested)
