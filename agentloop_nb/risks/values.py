@@ -1,0 +1,315 @@
+"""What expressions are worth before they run: names by their import, strings as far as they are spelled out."""
+
+from __future__ import annotations
+
+import ast
+import base64
+import binascii
+import codecs
+from collections.abc import Iterator
+from urllib.parse import unquote
+
+from agentloop_nb.risks.words import words
+
+HOLE = "…"
+"""Stands for a part of a string that is not known before the code runs."""
+MAX_STRING = 20_000
+"""Characters of one worked-out string."""
+_DEPTH = 30
+
+
+class Values:
+    """The names a piece of code binds: imports and aliases to dotted names, variables to strings."""
+
+    def __init__(self) -> None:
+        self._aliases: dict[str, str] = {}
+        self._bound: dict[str, list[ast.expr]] = {}
+
+    def learn(self, tree: ast.AST) -> None:  # noqa: C901  # a line for each kind of node
+        """Take in what a tree binds; later trees add to earlier ones."""
+        for node in ast.walk(tree):
+            match node:
+                case ast.Import():
+                    for name in node.names:
+                        self._aliases[name.asname or name.name.partition(".")[0]] = (
+                            name.name if name.asname else name.name.partition(".")[0]
+                        )
+                case ast.ImportFrom(module=str(module)):
+                    for name in node.names:
+                        self._aliases[name.asname or name.name] = f"{module}.{name.name}"
+                case ast.Assign():
+                    for target in node.targets:
+                        self._bind(target, node.value)
+                case ast.AnnAssign(value=ast.expr() as value) | ast.NamedExpr(value=value) | ast.AugAssign(value=value):
+                    self._bind(node.target, value)
+                case ast.For() | ast.AsyncFor() | ast.comprehension():
+                    self._bind(node.target, node.iter)
+                case ast.withitem(optional_vars=ast.expr() as target):
+                    self._bind(target, node.context_expr)
+                case _:
+                    pass
+
+    def _bind(self, target: ast.expr, value: ast.expr) -> None:
+        if isinstance(target, ast.Name):
+            self._bound.setdefault(target.id, []).append(value)
+        elif isinstance(target, ast.Tuple | ast.List):
+            paired = isinstance(value, ast.Tuple | ast.List) and len(value.elts) == len(target.elts)
+            for index, item in enumerate(target.elts):
+                self._bind(item, value.elts[index] if paired else value)  # type: ignore[attr-defined]
+
+    def bindings(self, name: str) -> list[ast.expr]:
+        """Every expression bound to a name."""
+        return self._bound.get(name, [])
+
+    def imported(self, name: str) -> bool:
+        """Whether a name is an import."""
+        return name in self._aliases
+
+    def dotted(self, node: ast.expr, depth: int = 0) -> str:  # noqa: PLR0911  # a line for each kind of node
+        """Name what an expression refers to: `os.system`, `requests.Session().post`; `?` for what is not known."""
+        if depth > _DEPTH:
+            return "?"
+        match node:
+            case ast.Name():
+                return self._dotted_name(node.id, depth)
+            case ast.Attribute():
+                return f"{self.dotted(node.value, depth + 1)}.{node.attr}"
+            case ast.Call():
+                return self._dotted_call(node, depth)
+            case ast.Subscript():
+                return self._dotted_item(node, depth)
+            case ast.Await():
+                return self.dotted(node.value, depth + 1)
+            case ast.BinOp(op=ast.Div()):
+                left = self.dotted(node.left, depth + 1)
+                return left if "Path" in left else "?"
+            case ast.Constant():
+                return type(node.value).__name__
+            case ast.Lambda():
+                return "?"
+            case _:
+                return "?"
+
+    def _dotted_name(self, name: str, depth: int) -> str:
+        if name in self._aliases:
+            return self._aliases[name]
+        for value in self._bound.get(name, ())[-3:]:
+            if isinstance(value, ast.Name | ast.Attribute | ast.Call | ast.Subscript | ast.Await | ast.BinOp):
+                found = self.dotted(value, depth + 5)
+                if found != "?":
+                    return found
+        return name if name not in self._bound else "?"
+
+    def _dotted_call(self, node: ast.Call, depth: int) -> str:
+        function = self.dotted(node.func, depth + 1)
+        first = self.text(node.args[0], depth + 1) if node.args else None
+        if function in ("__import__", "importlib.import_module", "builtins.__import__") and first:
+            return first
+        if function in ("getattr", "builtins.getattr") and len(node.args) > 1:
+            return f"{self.dotted(node.args[0], depth + 1)}.{self.text(node.args[1], depth + 1) or '?'}"
+        if function in ("vars", "globals", "locals"):
+            return self.dotted(node.args[0], depth + 1) if node.args else "globals()"
+        if function == "functools.partial" and node.args:
+            return self.dotted(node.args[0], depth + 1)
+        return f"{function}()"
+
+    def _dotted_item(self, node: ast.Subscript, depth: int) -> str:
+        owner = self.dotted(node.value, depth + 1)
+        key = self.text(node.slice, depth + 1)
+        if key and owner == "sys.modules":
+            return key
+        if key and owner == "globals()":
+            return self._dotted_name(key, depth + 1)
+        if (
+            key
+            and isinstance(node.value, ast.Call | ast.Attribute)
+            and owner.removesuffix(".__dict__") in self._modules()
+        ):
+            return f"{owner.removesuffix('.__dict__')}.{key}"
+        return f"{owner}[]"
+
+    def _modules(self) -> set[str]:
+        return set(self._aliases.values()) | {"os", "builtins", "subprocess", "shutil"}
+
+    def text(self, node: ast.expr, depth: int = 0) -> str | None:
+        """Work out a string or a path, `HOLE` for unknown parts; None when nothing of it is known."""
+        if depth > _DEPTH:
+            return None
+        found = self._text(node, depth)
+        return found if found is None or len(found) <= MAX_STRING else found[:MAX_STRING]
+
+    def _text(self, node: ast.expr, depth: int) -> str | None:  # noqa: C901, PLR0911, PLR0912  # a line for each kind
+        match node:
+            case ast.Constant(value=str(value)):
+                return value
+            case ast.Constant(value=bytes(value)):
+                return value.decode(errors="replace")
+            case ast.Constant(value=int(number)) if not isinstance(number, bool):
+                return str(number)
+            case ast.JoinedStr():
+                return "".join(self._piece(part, depth) for part in node.values)
+            case ast.FormattedValue():
+                return self.text(node.value, depth + 1)
+            case ast.BinOp(op=ast.Add()):
+                return self._joined(node.left, node.right, "", depth)
+            case ast.BinOp(op=ast.Div()):
+                return self._joined(node.left, node.right, "/", depth)
+            case ast.BinOp(op=ast.Mod()):
+                return self.text(node.left, depth + 1)
+            case ast.Name():
+                return self._named(node.id, depth)
+            case ast.List() | ast.Tuple() | ast.Set() if node.elts:
+                return self.text(node.elts[0], depth + 1)
+            case ast.Subscript():
+                return self._item(node, depth)
+            case ast.Call():
+                return self._called(node, depth)
+            case ast.Attribute():
+                return self._attribute(node, depth)
+            case ast.Starred() | ast.Await():
+                return self.text(node.value, depth + 1)
+            case _:
+                return None
+
+    def _piece(self, node: ast.expr, depth: int) -> str:
+        found = self.text(node, depth + 1)
+        return HOLE if found is None else found
+
+    def _joined(self, left: ast.expr, right: ast.expr, between: str, depth: int) -> str | None:
+        first, second = self.text(left, depth + 1), self.text(right, depth + 1)
+        if first is None and second is None:
+            return None
+        return f"{HOLE if first is None else first}{between}{HOLE if second is None else second}"
+
+    def _named(self, name: str, depth: int) -> str | None:
+        for value in reversed(self._bound.get(name, ())):
+            if (found := self.text(value, depth + 5)) is not None:
+                return found
+        return {"__file__": "script.py"}.get(name)
+
+    def _item(self, node: ast.Subscript, depth: int) -> str | None:
+        if self.dotted(node.value, depth + 1) == "os.environ" and self.text(node.slice, depth + 1) in (
+            "HOME",
+            "USERPROFILE",
+        ):
+            return "~"
+        whole = self.text(node.value, depth + 1)
+        step = node.slice.step if isinstance(node.slice, ast.Slice) else None
+        if (
+            whole is not None
+            and isinstance(step, ast.UnaryOp)
+            and isinstance(node.value, ast.Constant | ast.Name | ast.BinOp)
+        ):
+            return whole[::-1]
+        return whole
+
+    def _attribute(self, node: ast.Attribute, depth: int) -> str | None:
+        whole = self.text(node.value, depth + 1)
+        name = self.dotted(node, depth + 1)
+        if name == "sys.executable":
+            return "python"
+        if whole is None:
+            return None
+        return f"{whole}/.." if node.attr == "parent" else whole
+
+    def _called(self, node: ast.Call, depth: int) -> str | None:  # noqa: C901, PLR0911  # a line for each function
+        name = self.dotted(node.func, depth + 1)
+        last = name.rsplit(".", 1)[-1]
+        receiver = self.text(node.func.value, depth + 1) if isinstance(node.func, ast.Attribute) else None
+        first = self.text(node.args[0], depth + 1) if node.args else None
+        if last in ("home", "gethomedir") or (name == "os.getenv" and first == "HOME"):
+            return "~"
+        if name in ("os.getcwd", "pathlib.Path.cwd"):
+            return "."
+        if name == "os.path.join" or (last == "joinpath" and receiver is not None):
+            parts = [] if receiver is None else [receiver]
+            return "/".join([*parts, *(self._piece(argument, depth) for argument in node.args)])
+        if last == "join" and receiver is not None and node.args:
+            return self._join(receiver, node.args[0], depth)
+        if (decoded := _decoded(name, last, first if first is not None else receiver)) is not None:
+            return decoded
+        if last == "format" and receiver is not None:
+            return self._format(receiver, node, depth)
+        if last == "replace" and receiver is not None and len(node.args) == 2:
+            return receiver.replace(first or "", self._piece(node.args[1], depth)) if first else receiver
+        if last == "chr" and first is not None and first.isdecimal() and int(first) < 0x110000:
+            return chr(int(first))
+        if last in _PASSING and receiver is not None:
+            return receiver
+        if last in ("glob", "rglob", "iterdir", "with_name", "with_suffix") and receiver is not None:
+            return f"{receiver}/{first or HOLE}"
+        return first if last in _TAKING else None
+
+    def _join(self, between: str, items: ast.expr, depth: int) -> str | None:
+        if isinstance(items, ast.List | ast.Tuple):
+            return between.join(self._piece(item, depth) for item in items.elts)
+        if isinstance(items, ast.GeneratorExp | ast.ListComp):
+            return self._mapped(items, between, depth)
+        return self.text(items, depth + 1)
+
+    def _mapped(self, items: ast.GeneratorExp | ast.ListComp, between: str, depth: int) -> str | None:
+        """`"".join(chr(n) for n in [104, 105])`: numbers spelled out as characters."""
+        source = items.generators[0].iter
+        if isinstance(source, ast.Name) and self._bound.get(source.id):
+            source = self._bound[source.id][-1]
+        is_chr = isinstance(items.elt, ast.Call) and self.dotted(items.elt.func, depth + 1) == "chr"
+        if is_chr and isinstance(source, ast.List | ast.Tuple):
+            return between.join(
+                chr(item.value)
+                for item in source.elts
+                if isinstance(item, ast.Constant) and isinstance(item.value, int) and 0 <= item.value < 0x110000
+            )
+        return self.text(items.elt, depth + 1)
+
+    def _format(self, template: str, node: ast.Call, depth: int) -> str:
+        parts = template.split("{")
+        arguments = iter([*node.args, *(keyword.value for keyword in node.keywords)])
+        found = parts[0]
+        for part in parts[1:]:
+            value = next(arguments, None)
+            found += (HOLE if value is None else self._piece(value, depth)) + part.partition("}")[2]
+        return found
+
+
+_PASSING = words(
+    "strip lstrip rstrip lower upper expanduser resolve absolute as_posix decode encode rstrip removesuffix "
+    "removeprefix expandvars copy split splitlines geturl with_segments read_text"
+)
+_TAKING = words(
+    "Path PurePath PosixPath PurePosixPath WindowsPath str bytes bytearray abspath realpath normpath expanduser "
+    "expandvars fspath quote sorted list tuple set reversed iter next glob iglob listdir scandir walk Request URL "
+    "unquote urljoin normcase dirname open enumerate IFrame compile split"
+)
+
+
+def _decoded(name: str, last: str, text: str | None) -> str | None:  # noqa: PLR0911  # a line for each encoding
+    """Undo an encoding that code undoes itself."""
+    if not text:
+        return None
+    try:
+        match last:
+            case "b64decode" | "urlsafe_b64decode" | "standard_b64decode" | "decodebytes" | "a2b_base64":
+                return base64.b64decode(
+                    text + "=" * (-len(text) % 4), altchars=b"-_" if "url" in last else None
+                ).decode()
+            case "b32decode":
+                return base64.b32decode(text).decode()
+            case "fromhex" | "unhexlify" | "a2b_hex" | "b16decode":
+                return bytes.fromhex(text).decode()
+            case "unquote" | "unquote_plus":
+                return unquote(text)
+            case "decode" if name == "codecs.decode":
+                return codecs.decode(text, "rot13")
+            case _:
+                return None
+    except (ValueError, binascii.Error):
+        return None
+
+
+def strings(tree: ast.AST, values: Values) -> Iterator[str]:
+    """Yield every string in a tree that is known, each as whole as it can be worked out."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Constant | ast.JoinedStr | ast.BinOp | ast.Call | ast.Subscript):
+            found = values.text(node)
+            if found and not found.isdecimal():
+                yield found
