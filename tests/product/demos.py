@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import platform
 import shutil
 import tempfile
@@ -14,12 +13,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from agentloop_nb.notebook.kernel import KernelWorkspace
-from agentloop_nb.notebook.shell import private_shell
+from nbclient import NotebookClient
+from nbformat.v4 import new_code_cell, new_notebook
 
 from agentloop_nb import __version__, journal
 from agentloop_nb.events import RunStarted
 from agentloop_nb.loop import Loop
+from agentloop_nb.notebook.kernel import KernelWorkspace
 from agentloop_nb.ports import Page, SearchHit
 from agentloop_nb.settings import Settings
 from agentloop_nb.state import State
@@ -249,36 +249,38 @@ Sources: [1] <{JULIAN.url}>, [2] <{GREGORIAN.url}>. The counts and mean years we
     pages=(JULIAN, GREGORIAN),
 )
 
-DEMOS = (FIBONACCI, SALES, BAR_CHART, LEAP_YEARS)
+DEMOS = {"FIBONACCI": FIBONACCI, "SALES": SALES, "BAR_CHART": BAR_CHART, "LEAP_YEARS": LEAP_YEARS}
 
 
-async def make(demo: Demo, folder: Path) -> None:
-    """Run a demo in `folder` and keep its record; it must finish without a failed step."""
-    shell = private_shell()
+async def make(name: str, shell: Any) -> None:
+    """Run a demo in the current folder, in the kernel of `shell`, and keep its record. No step may fail."""
+    demo = globals()[name]
     if demo.before:
-        shell.run_cell(demo.before)
-    run = journal.new_run_id()
+        shell.run_cell(demo.before).raise_error()
+    folder, run, state = Path.cwd(), journal.new_run_id(), State()
     record = journal.Journal.create(folder, run)
-    state = State()
     stream = Stream(state, record.append)
     settings = Settings(model="scripted")
-    model = ScriptedModel(demo.decisions)
     versions = {"agentloop_nb": __version__, "python": platform.python_version()}
     stream.emit(RunStarted(run=run, goal=demo.goal, context=SCRIPTED, settings=settings.record(), versions=versions))
-    await Loop(stream, model, KernelWorkspace(shell, web=demo.web, folder=folder), settings).run()
+    await Loop(stream, ScriptedModel(demo.decisions), KernelWorkspace(shell, web=demo.web), settings).run()
     record.close()
     assert state.is_complete, state.reason
-    assert all(step.result and step.result.success for step in state.steps)
-    demo.record.parent.mkdir(parents=True, exist_ok=True)
+    failed = [step.result for step in state.steps if step.result is None or not step.result.success]
+    assert not failed, failed
+    assert not list(folder.rglob("blobs")), "a record has to stand alone"
     shutil.copyfile(record.path, demo.record)
 
 
 def main() -> None:
-    for demo in DEMOS:
+    for name, demo in DEMOS.items():
+        notebook = new_notebook()
+        source = f"from tests.product.demos import make\nawait make({name!r}, get_ipython())"
+        notebook.cells.append(new_code_cell(f"import sys\nsys.path.insert(0, {str(ROOT)!r})\n{source}"))
         with tempfile.TemporaryDirectory() as folder:
             shutil.copytree(ROOT / "notebooks" / "data", Path(folder) / "data")
-            asyncio.run(make(demo, Path(folder)))
-            print(demo.record.relative_to(ROOT))
+            NotebookClient(notebook, resources={"metadata": {"path": folder}}).execute()
+        print(demo.record.relative_to(ROOT))
 
 
 if __name__ == "__main__":
