@@ -1,0 +1,74 @@
+"""The live kernel as a `Workspace`: code runs where the user's own cells run."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from agentloop_nb.control import Control
+from agentloop_nb.notebook import drive, history, namespace, scope
+from agentloop_nb.notebook.step import Step
+from agentloop_nb.ports import CodeOutcome, OnOutput, Output, Web, WrittenFile
+
+
+class KernelWorkspace:
+    """Actions take place in an IPython shell: the user's, or a private one. One workspace serves one run.
+
+    `folder` is where files are written and code runs; left out, it is the current folder.
+    """
+
+    def __init__(self, shell: Any, *, web: Web, folder: Path | None = None, control: Control | None = None) -> None:
+        self.shell = shell
+        self.folder = (folder or Path.cwd()).resolve()
+        self.web = web
+        self.control = control or Control()
+        self.earlier: list[tuple[str, str]] = []
+        """Goals and summaries of earlier runs in this kernel, oldest first."""
+        self.labels: dict[str, str] = {}
+        """Step numbers by the file name IPython gave to their code, so that tracebacks say `step 3`."""
+        self.before_run = frozenset(shell.user_ns)
+
+    def describe(self, tokens: int) -> str:
+        """Tell a model about the namespace, recent cells and earlier runs within a budget of tokens."""
+        return namespace.describe(self.shell, tokens, self.earlier)
+
+    def history(self) -> tuple[str, ...]:
+        """Return the sources of the user's cells that ran so far, oldest first, without our own magics."""
+        return history.user_cells(self.shell)
+
+    def variables(self, names: Sequence[str]) -> dict[str, Any]:
+        """Return the present values of those names that exist."""
+        return {name: self.shell.user_ns[name] for name in names if name in self.shell.user_ns}
+
+    def write_file(self, filename: str, content: str) -> WrittenFile:
+        """Write UTF-8 text inside the folder. Raises `ActionFailed` for a name outside it."""
+        from agentloop_nb import files
+
+        return files.write(self.folder, filename, content)
+
+    async def run_code(self, code: str, *, step: int, timeout: float, on_output: OnOutput) -> CodeOutcome:
+        """Run code once, on the thread of the user's cells."""
+        if self.control.stopping:
+            return CodeOutcome(ending="stopped")
+        loop, bench = asyncio.get_running_loop(), drive.bench()
+        if bench is None:
+            return await Step(self, code, step, timeout, lambda output: _tell(on_output, output)).run()
+
+        def post(output: Output) -> None:
+            loop.call_soon_threadsafe(on_output, output)
+
+        running = Step(self, code, step, timeout, post)
+        future = asyncio.wrap_future(bench.submit(running.run_blocking))
+        try:
+            return await asyncio.shield(future)
+        except asyncio.CancelledError:
+            running.stop()
+            return await future
+
+
+def _tell(on_output: OnOutput, output: Output) -> None:
+    """Tell a view, whose own output is no output of the step."""
+    with scope.entered(scope.OUTSIDE):
+        on_output(output)

@@ -1,0 +1,78 @@
+"""Whose output is this? The step that runs, or somebody else who shares the process with it.
+
+A context variable answers it for everything that runs in the step's context, tasks and `to_thread` included. Raw
+threads have no context, so a thread is marked with the scope it was started in.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+
+OUTSIDE = object()
+"""The scope of the loop, the views and our own threads while a step runs."""
+
+_scope: ContextVar[object | None] = ContextVar("agentloop_scope", default=None)
+_MARK = "_agentloop_scope"
+
+
+def current() -> object | None:
+    """The scope of the running code: a step, `OUTSIDE`, or None for everything that has nothing to do with us."""
+    return _scope.get()
+
+
+def in_step() -> bool:
+    """Whether the code that asks runs inside a step (a nested `%%agent` does)."""
+    return current() not in (None, OUTSIDE)
+
+
+@contextmanager
+def entered(scope: object) -> Iterator[None]:
+    """Run the body in a scope."""
+    token = _scope.set(scope)
+    try:
+        yield
+    finally:
+        _scope.reset(token)
+
+
+def enter(scope: object) -> None:
+    """Put the whole rest of this context (a thread's, a task's) into a scope."""
+    _scope.set(scope)
+
+
+def belongs(step: object, home: int, extra_threads: frozenset[int] = frozenset()) -> bool:
+    """Whether the calling code belongs to `step`, which runs on the thread `home`.
+
+    `extra_threads` are idents of threads that work for the step although it did not start them.
+    """
+    scope = _scope.get()
+    if scope is not None:
+        return scope is step
+    ident = threading.get_ident()
+    if ident == home:
+        return False
+    thread = threading.current_thread()
+    mark = thread.__dict__.get(_MARK)
+    if mark is not None:
+        return mark is not OUTSIDE
+    return ident in extra_threads or type(thread).__name__ == "_DummyThread"  # started by C code or `_thread`
+
+
+@contextmanager
+def marked_threads() -> Iterator[None]:
+    """Mark each thread started in the body with the scope of whoever starts it."""
+    start = threading.Thread.start
+
+    def marking_start(thread: threading.Thread) -> None:
+        own = threading.current_thread().__dict__.get(_MARK)
+        thread.__dict__.setdefault(_MARK, _scope.get() or own)
+        start(thread)
+
+    threading.Thread.start = marking_start  # type: ignore[method-assign, assignment]
+    try:
+        yield
+    finally:
+        threading.Thread.start = start  # type: ignore[method-assign]

@@ -1,0 +1,63 @@
+"""A private IPython shell for runs outside Jupyter: scripts, the CLI, tests."""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import ModuleType
+from typing import Any
+
+
+def private_shell() -> Any:
+    """Make a shell with an empty namespace that leaves the calling program alone.
+
+    It keeps no history, writes nothing into the user's home, and is the process's IPython only while it is `in_charge`.
+    The program's own `__main__` stays what it is, too.
+    """
+    from IPython.core.interactiveshell import InteractiveShell
+    from traitlets.config import Config
+
+    config = Config()
+    config.HistoryManager.enabled = False
+    config.InteractiveShell.colors = "nocolor"
+    config.InteractiveShell.xmode = "Context"
+    main, path, hook = sys.modules.get("__main__"), list(sys.path), sys.excepthook
+    module = ModuleType("__main__", "The namespace of an agent run.")
+    try:
+        shell = InteractiveShell(config=config, ipython_dir=tempfile.mkdtemp(prefix="agentloop-"), user_module=module)
+    finally:
+        sys.path[:], sys.excepthook = path, hook
+        if main is not None:
+            sys.modules["__main__"] = main
+    shell._agentloop_private = True  # noqa: SLF001
+    return shell
+
+
+def is_private(shell: Any) -> bool:
+    """Whether a shell was made by `private_shell`."""
+    return getattr(shell, "_agentloop_private", False)
+
+
+@contextmanager
+def in_charge(shell: Any) -> Iterator[None]:
+    """Make a private shell the process's IPython and its module `__main__`; any other shell already is."""
+    if not is_private(shell):
+        yield
+        return
+    from IPython.core.interactiveshell import InteractiveShell
+
+    instance, main = InteractiveShell._instance, sys.modules["__main__"]  # noqa: SLF001
+    InteractiveShell._instance = shell  # noqa: SLF001
+    sys.modules["__main__"] = shell.user_module
+    backend = os.environ.get("MPLBACKEND")
+    os.environ["MPLBACKEND"] = backend or "module://matplotlib_inline.backend_inline"  # as ipykernel does
+    try:
+        yield
+    finally:
+        if backend is None:
+            os.environ.pop("MPLBACKEND", None)
+        sys.modules["__main__"] = main
+        InteractiveShell._instance = instance  # noqa: SLF001

@@ -1,0 +1,182 @@
+"""One step of code, from its source to its outcome."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import Coroutine
+from contextlib import ExitStack, contextmanager
+from typing import TYPE_CHECKING, Any
+
+from agentloop_nb.notebook import shell as shells
+from agentloop_nb.notebook import tracebacks
+from agentloop_nb.notebook.capture import Capture, patch
+from agentloop_nb.notebook.guards import Guards
+from agentloop_nb.notebook.outputlog import OutputLog
+from agentloop_nb.notebook.overseer import Overseer, StepInterrupt
+from agentloop_nb.ports import CodeError, CodeOutcome, OnOutput
+
+if TYPE_CHECKING:
+    from agentloop_nb.notebook.kernel import KernelWorkspace
+
+_STUCK = (
+    "[stopping: the step is inside native code, which Python cannot cut; it ends when that call returns. "
+    "Restarting the kernel ends it at once, and %agent resume then goes on from the record]\n"
+)
+
+
+class Step:
+    """Runs `code` once in the workspace's shell."""
+
+    def __init__(self, workspace: KernelWorkspace, code: str, number: int, timeout: float, tell: OnOutput) -> None:
+        self._workspace = workspace
+        self._shell = workspace.shell
+        self._code = code
+        self._number = number
+        self._notes: list[str] = []
+        self._tell = tell
+        self._overseer = Overseer(self, timeout, self, self._interrupted)
+        self._log = OutputLog(tell, self._overseer.flush_soon)
+        self._transform()
+
+    def _transform(self) -> None:
+        self._failed: Any = None
+        try:
+            self._cell = self._shell.transform_cell(self._code)
+        except Exception:  # noqa: BLE001 - IPython shows it as the cell's error
+            self._cell, self._failed = self._code, sys.exc_info()
+        self._awaits = self._shell.should_run_async(
+            self._code, transformed_cell=self._cell, preprocessing_exc_tuple=self._failed
+        )
+
+    # -- what others may do meanwhile
+
+    def stop(self) -> None:
+        """End it, from any thread."""
+        self._overseer.stop()
+
+    def _interrupted(self) -> None:
+        self._workspace.control.stopping = True
+
+    def flush(self) -> None:
+        """Tell the output that waits to be told."""
+        self._log.flush()
+
+    def stuck(self) -> None:
+        """Tell that the code cannot be cut."""
+        self._tell({"output_type": "stream", "name": "stderr", "text": _STUCK})
+
+    # -- running
+
+    def run_blocking(self) -> CodeOutcome:
+        """Run it to its end on this thread, whether or not an event loop runs here."""
+        return _complete(self.run(), awaits=self._awaits)
+
+    async def run(self) -> CodeOutcome:
+        """Run it to its end on this thread's event loop."""
+        with self._prepared():
+            result = await self._execute()
+        return self._outcome(result)
+
+    @contextmanager
+    def _prepared(self) -> Any:
+        control = self._workspace.control
+        quiet = _is_quiet(self._shell, self._cell)
+        capture = Capture(self._shell, self._log, self, quiet=quiet, hides=self._hides)
+        with ExitStack() as stack:
+            stack.enter_context(shells.in_charge(self._shell))
+            stack.enter_context(self._overseer)
+            control.interrupt = self._overseer.stop
+            stack.callback(setattr, control, "interrupt", None)
+            stack.enter_context(Guards(self._shell, self._workspace.folder, self, self._notes))
+            self._label(stack)
+            stack.enter_context(capture)
+            stack.callback(self._log.flush)
+            stack.callback(capture.drain)
+            yield
+
+    def _hides(self, error: BaseException | None) -> bool:
+        """Whether an error is only how the step was cut short."""
+        cut = isinstance(error, asyncio.CancelledError) and self._overseer.reason is not None
+        return cut or isinstance(error, StepInterrupt)
+
+    def _label(self, stack: ExitStack) -> None:
+        """Have tracebacks call the code by its step."""
+        compiler, labels = self._shell.compile, self._workspace.labels
+        named = compiler.format_code_name
+        self._filename = compiler.get_code_name(self._code, self._cell, self._shell.execution_count)
+        labels[self._filename] = str(self._number)
+
+        def format_code_name(name: str) -> Any:
+            return ("Step", labels[name]) if name in labels else named(name)
+
+        patch(stack, compiler, "format_code_name", format_code_name)
+        self._named = format_code_name
+
+    async def _execute(self) -> Any:
+        run = self._shell.run_cell_async(
+            self._code, store_history=False, transformed_cell=self._cell, preprocessing_exc_tuple=self._failed
+        )
+        result = None
+        try:
+            if self._awaits:
+                task = asyncio.ensure_future(run)
+                self._overseer.watch_task(task)
+                result = await task
+            else:
+                result = await run
+            self._shell.events.trigger("post_execute")
+            self._shell.events.trigger("post_run_cell", result)
+        except StepInterrupt:
+            pass
+        return result
+
+    # -- what came of it
+
+    def _outcome(self, result: Any) -> CodeOutcome:
+        error = result and (result.error_before_exec or result.error_in_exec)
+        reason = self._overseer.reason
+        told: CodeError | None = None
+        if reason is None and error is not None:
+            told = tracebacks.code_error(error, self._place, self._filename)
+        elif reason is not None and error is not None and (at := tracebacks.innermost(error, self._place)):
+            self._notes.append(f"It was at {at}")
+        ending = reason or ("error" if error is not None else "ok")
+        return CodeOutcome(ending=ending, outputs=self._log.final(), error=told, notes=tuple(self._notes))
+
+    def _place(self, filename: str) -> str | None:
+        named = self._named(filename)
+        return None if named is None else f"{named[0].lower()} {named[1]}"
+
+
+def _is_quiet(shell: Any, cell: str) -> bool:
+    try:
+        return bool(shell.displayhook.semicolon_at_end_of_expression(cell))
+    except Exception:  # noqa: BLE001 - code that cannot be tokenised shows an error, not a value
+        return False
+
+
+def _complete(coro: Coroutine[Any, Any, CodeOutcome], *, awaits: bool) -> CodeOutcome:
+    """Run a coroutine on this thread. One that really awaits gets an event loop of its own, beside a running one."""
+    if not awaits:
+        try:
+            coro.send(None)
+        except StopIteration as stop:
+            outcome: CodeOutcome = stop.value
+            return outcome
+        raise RuntimeError("code without await suspended")
+    return run_in_fresh_loop(coro)
+
+
+def run_in_fresh_loop(coro: Coroutine[Any, Any, CodeOutcome]) -> CodeOutcome:
+    """Run a coroutine in a new event loop on this thread, even while another one is running here."""
+    running = asyncio._get_running_loop()  # noqa: SLF001 - documented for implementers of event loops
+    swap = getattr(asyncio.tasks, "_swap_current_task", None)
+    current = swap(running, None) if swap and running else None
+    asyncio._set_running_loop(None)  # noqa: SLF001
+    try:
+        return asyncio.run(coro)
+    finally:
+        asyncio._set_running_loop(running)  # noqa: SLF001
+        if swap and running:
+            swap(running, current)
