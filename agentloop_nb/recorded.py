@@ -7,9 +7,8 @@ from typing import Any
 
 from agentloop_nb.actions import ReadUrl, SearchWeb
 from agentloop_nb.decision import Decision
-from agentloop_nb.events import AnyEvent
 from agentloop_nb.ports import Page, SearchHit, Value
-from agentloop_nb.state import State, Step, fold
+from agentloop_nb.state import Step
 
 
 class Recorded(Value):
@@ -32,10 +31,9 @@ def refused(step: Step) -> bool:
     return step.approval is not None and not step.approval.approved
 
 
-def recorded(source: State | Iterable[AnyEvent]) -> list[Recorded]:
-    """The decisions of a run in order, without those that were refused."""
-    state = source if isinstance(source, State) else fold(source)
-    return [_recorded(step) for step in state.steps if step.decision is not None and not refused(step)]
+def recorded(steps: Iterable[Step]) -> list[Recorded]:
+    """The decisions of a run's steps in order, without those that were refused."""
+    return [_recorded(step) for step in steps if step.decision is not None and not refused(step)]
 
 
 def _recorded(step: Step) -> Recorded:

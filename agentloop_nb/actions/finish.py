@@ -7,6 +7,7 @@ from typing import Any
 from pydantic import Field, field_validator
 
 from agentloop_nb.actions.action import Action, ActionResult, Cell
+from agentloop_nb.actions.markdown import harmless
 from agentloop_nb.errors import ActionFailed
 from agentloop_nb.ports import OnOutput, Workspace
 
@@ -38,4 +39,4 @@ class Finish(Action):
 
     def cells(self, result: ActionResult, step: int) -> list[Cell]:
         files = "".join(f"\n- `{name}`" for name in self.artifacts)
-        return [Cell(cell_type="markdown", source=self.summary + (f"\n\nFiles:\n{files}" if files else ""))]
+        return [Cell(cell_type="markdown", source=harmless(self.summary) + (f"\n\nFiles:\n{files}" if files else ""))]

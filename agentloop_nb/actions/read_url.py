@@ -7,6 +7,7 @@ from typing import Any
 from pydantic import Field, field_validator
 
 from agentloop_nb.actions.action import Action, ActionResult, Cell, clamp
+from agentloop_nb.actions.markdown import harmless, link
 from agentloop_nb.ports import OnOutput, Workspace
 
 
@@ -35,7 +36,7 @@ class ReadUrl(Action):
     def cells(self, result: ActionResult, step: int) -> list[Cell]:
         page = result.metadata.get("page")
         if page is None:
-            return [Cell(cell_type="markdown", source=f"Tried to read <{self.url}>: *{result.error}*")]
-        quoted = "\n".join(f"> {line}".rstrip() for line in page["text"].splitlines())
-        source = f"Read [{page['title'] or page['url']}]({page['url']}); the text as it was then:\n\n{quoted}"
-        return [Cell(cell_type="markdown", source=source)]
+            return [Cell(cell_type="markdown", source=f"Tried to read `{self.url}`: *{harmless(str(result.error))}*")]
+        quoted = "\n".join(f"> {line}".rstrip() for line in harmless(page["text"]).splitlines())
+        title = link(str(page.get("title") or page["url"]), str(page["url"]))
+        return [Cell(cell_type="markdown", source=f"Read {title}; the text as it was then:\n\n{quoted}")]

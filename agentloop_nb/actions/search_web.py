@@ -7,6 +7,7 @@ from typing import Any
 from pydantic import Field, field_validator
 
 from agentloop_nb.actions.action import Action, ActionResult, Cell, clamp
+from agentloop_nb.actions.markdown import harmless, link
 from agentloop_nb.ports import OnOutput, SearchHit, Workspace
 
 
@@ -36,9 +37,13 @@ class SearchWeb(Action):
 
     def cells(self, result: ActionResult, step: int) -> list[Cell]:
         hits = [SearchHit(**hit) for hit in result.metadata.get("hits", ())]
-        lines = [f"Searched the web for **{self.query}**; the results as they were then:", ""]
-        lines += [f"{number}. [{hit.title}]({hit.url}) — {hit.snippet}" for number, hit in enumerate(hits, 1)]
-        return [Cell(cell_type="markdown", source="\n".join(lines if hits else [*lines, f"*{result.output}*"]))]
+        if not hits:
+            outcome = harmless(result.error or result.output)
+            return [Cell(cell_type="markdown", source=f"Searched the web for **{harmless(self.query)}**: *{outcome}*")]
+        lines = [f"Searched the web for **{harmless(self.query)}**; the results as they were then:", ""]
+        for number, hit in enumerate(hits, 1):
+            lines.append(f"{number}. {link(hit.title, hit.url)} — {harmless(hit.snippet)}".replace("\n", " "))
+        return [Cell(cell_type="markdown", source="\n".join(lines))]
 
 
 def _line(number: int, hit: SearchHit) -> str:

@@ -30,11 +30,13 @@ class WriteFile(Action):
     def cells(self, result: ActionResult, step: int) -> list[Cell]:
         if not result.success:
             return [Cell(cell_type="markdown", source=f"Tried to write `{self.filename}`: *{result.error}*")]
-        path = result.metadata["file"]["path"]
-        lines = ["from pathlib import Path", ""]
+        path = str((result.metadata.get("file") or {}).get("path", self.filename))
+        lines = [
+            f"with open({path!r}, 'w', encoding='utf-8', newline='') as _:",
+            f"    _.write({_literal(self.content)})",
+        ]
         if (parent := str(PurePosixPath(path).parent)) != ".":
-            lines.append(f"Path({parent!r}).mkdir(parents=True, exist_ok=True)")
-        lines.append(f"_ = Path({path!r}).write_text({_literal(self.content)}, encoding='utf-8')")
+            lines.insert(0, f"__import__('os').makedirs({parent!r}, exist_ok=True)")
         return [Cell(cell_type="code", source="\n".join(lines))]
 
 

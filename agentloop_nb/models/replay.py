@@ -16,6 +16,7 @@ from agentloop_nb.actions import BY_NAME, ReadUrl, SearchWeb
 from agentloop_nb.errors import ActionFailed, PermanentFault, UserError
 from agentloop_nb.ports import Delta, ModelReply, ModelRequest, Page, SearchHit, Usage, Web
 from agentloop_nb.recorded import Recorded, recorded
+from agentloop_nb.state import fold
 
 MAX_NOTEBOOK = 256 * 1024 * 1024
 """Bytes of a notebook that are read at all."""
@@ -34,7 +35,7 @@ class ReplayModel:
     def from_path(cls, path: str | Path) -> ReplayModel:
         """Read a record (`.jsonl`) or an exported notebook (`.ipynb`). Raises `UserError`. Nothing is executed."""
         path = Path(path).expanduser()
-        decisions = _of_notebook(path) if path.suffix == ".ipynb" else recorded(journal.read(path))
+        decisions = _of_notebook(path) if path.suffix == ".ipynb" else recorded(fold(journal.read(path)).steps)
         if not decisions:
             raise UserError(f"{path} holds no decisions to replay")
         return cls(decisions, str(path))

@@ -14,6 +14,7 @@ from agentloop_nb.events import ApprovalAsked, ApprovalGiven
 from agentloop_nb.models.replay import ReplayModel
 from agentloop_nb.ports import Message, ModelRequest
 from agentloop_nb.recorded import recorded
+from agentloop_nb.state import fold
 from tests.record.made import counting, finished, started, step
 
 ASK = ModelRequest(messages=(Message(role="user", content="go on"),))
@@ -87,7 +88,7 @@ async def test_the_web_answers_in_the_recorded_order_and_says_what_it_never_saw(
 async def test_an_exported_notebooks_metadata_replays_the_same(tmp_path):
     from_journal = replaying(tmp_path, counting())
     notebook = tmp_path / "run.ipynb"
-    decisions = [each.record() for each in recorded(counting())]
+    decisions = [each.record() for each in recorded(fold(counting()).steps)]
     notebook.write_text(json.dumps({"metadata": {"agentloop": {"decisions": decisions}}}))
     assert ReplayModel.from_path(notebook).decisions == from_journal.decisions
 
