@@ -93,7 +93,9 @@ class Launcher:
 
     def _workspace(self, web: Web, control: Control) -> KernelWorkspace:
         earlier = [(run.goal, run.summary or run.reason) for run in self.runs]
-        return KernelWorkspace(self.shell, web=web, folder=self.working_folder, control=control, earlier=earlier)
+        workspace = KernelWorkspace(self.shell, web=web, folder=self.working_folder, control=control)
+        workspace.earlier = earlier
+        return workspace
 
 
 @dataclass
