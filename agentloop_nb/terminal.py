@@ -252,6 +252,10 @@ def _bounded(text: str) -> str:
 
 
 def _meters(step: Step) -> str:
-    cost = dollars(step.cost) if step.cost_known else "price unknown"
-    saved = f" (cached, saved {dollars(step.saved)})" if step.saved else ""
-    return f"{step.thinking + step.seconds:.1f} s · {step.usage.total:,} tokens · {cost}{saved}"
+    parts = [f"{step.thinking + step.seconds:.1f} s"]
+    if step.usage.total:
+        parts.append(f"{step.usage.total:,} tokens")
+        parts.append(dollars(step.cost) if step.cost_known else "price unknown")
+    if step.saved:
+        parts.append(f"cached, saved {dollars(step.saved)}")
+    return " · ".join(parts)
