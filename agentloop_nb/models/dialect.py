@@ -94,7 +94,7 @@ class Dialect:
 
     def adapt(self, refusal: Refusal, body: dict[str, Any]) -> bool:
         """Learn from a refusal of `body`; False when it names nothing that could be asked for differently."""
-        if refusal.status not in _STEP_DOWN_ON:
+        if refusal.status not in _STEP_DOWN_ON or refusal.is_overflow:
             return False
         return (
             (refusal.status in (400, 422) and (self._lower(refusal, body) or self._drop(refusal, body)))

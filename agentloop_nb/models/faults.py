@@ -144,6 +144,8 @@ class Server:
     def _denied(self, refusal: Refusal) -> str:
         if refusal.status == 401:
             return self._said(refusal, "the key was not accepted" if self.sends_key else "a key is needed") + self._key
+        if "content_filter" in refusal.text or "content management policy" in refusal.text:
+            return self._said(refusal, "the provider's filter refused the prompt") + "; say it differently and resume"
         if refusal.status == 403:
             return self._said(refusal, "access denied") + "; check what your key may use"
         if refusal.is_page or (refusal.status in (404, 405) and self.model not in refusal.text):

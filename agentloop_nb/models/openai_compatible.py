@@ -221,7 +221,7 @@ class OpenAICompatible:
     def _masked(self, fault: ModelFault) -> ModelFault:
         """Take the key out of a message, in case a server repeats it."""
         secret = self.key.get_secret_value() if self.key else ""
-        if secret and secret in str(fault):
+        if len(secret) >= 8 and secret in str(fault):
             fault.args = (str(fault).replace(secret, "•••"),)
         return fault
 
