@@ -46,6 +46,8 @@ class Reading:
     deleted: list[str] = field(default_factory=list)
     """Paths it deletes; `HOLE` for one that is not known."""
     written: list[str] = field(default_factory=list)
+    unknown_deletes: list[ast.expr] = field(default_factory=list)
+    """What it deletes where no path is spelled out."""
     built: list[ast.expr] = field(default_factory=list)
     """What it executes although it is no code yet: the arguments of exec, eval, os.system and their like."""
     runs: set[str] = field(default_factory=set)
@@ -277,6 +279,8 @@ class _Reader:
                 self.writes([path or HOLE])
         elif tables.DELETES.match(name):
             self.deletes([path or HOLE])
+            if path is None:
+                self.reading.unknown_deletes += [*node.args, *([node.func] if not node.args else [])]
         elif tables.MOVES.match(name):
             ends = [values.text(argument) or HOLE for argument in node.args]
             self.writes([*([receiver] if receiver else []), *ends])
@@ -306,8 +310,11 @@ class _Reader:
         arguments = (*node.args, *(keyword.value for keyword in node.keywords))
         named = frozenset(host for item in arguments for host in hosts(values.text(item) or "", bare=True))
         reads_url = first is not None and re.match(r"(https?|ftp|s3|gs|abfss?|hdfs)://", first) is not None
-        known = tables.NETWORK.match(name) or tables.SOCKET.match(name)
-        if not known and not (reads_url and name not in ("print", "str", "len", "repr", "display", "re.findall")):
+        shows = tables.SHOWS.match(name) is not None
+        if shows:
+            named |= frozenset(host for item in arguments for host in hosts(values.text(item) or ""))
+        known = tables.NETWORK.match(name) or tables.SOCKET.match(name) or (shows and named)
+        if not known and not (reads_url and not tables.MAKES_TEXT.match(name)):
             return
         self.reading.risks.add("network")
         if isinstance(node.func, ast.Attribute):

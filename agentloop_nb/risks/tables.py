@@ -43,6 +43,14 @@ READS = re.compile(
     r"open_dataset|linecache\.getlines?)$|linecache\.\w+|fileinput\.input|glob\.\w+"
 )
 OPENS = frozenset({"open", "io.open", "builtins.open", "os.open", "codecs.open", "gzip.open", "bz2.open", "lzma.open"})
+MAKES_TEXT = re.compile(
+    r"print$|str$|len$|repr$|re\.\w+|urllib\.parse\..*|.*\.(append|add|format|join|split|replace|startswith)$"
+)
+"""Calls that may be given an address without going there."""
+SHOWS = re.compile(
+    r"(.*\.)?(HTML|Javascript|JavaScript|Markdown|SVG|Image|IFrame|Audio|Video|display_html|display_markdown)$"
+)
+"""Calls whose argument the browser opens."""
 ENVIRONMENT = re.compile(
     r"os\.(environb?|getenvb?|putenv|unsetenv)\b.*|dotenv\.\w+|keyring\.\w+|google\.colab\.userdata\b.*|netrc\.\w+|decouple\.\w+"
 )

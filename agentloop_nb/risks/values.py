@@ -24,8 +24,10 @@ class Values:
     def __init__(self) -> None:
         self._aliases: dict[str, str] = {}
         self._bound: dict[str, list[ast.expr]] = {}
+        self._defined: set[str] = set()
+        self._parameters: dict[str, list[str]] = {}
 
-    def learn(self, tree: ast.AST) -> None:  # noqa: C901  # a line for each kind of node
+    def learn(self, tree: ast.AST) -> None:  # noqa: C901, PLR0912  # a line for each kind of node
         """Take in what a tree binds; later trees add to earlier ones."""
         for node in ast.walk(tree):
             match node:
@@ -46,8 +48,39 @@ class Values:
                     self._bind(node.target, node.iter)
                 case ast.withitem(optional_vars=ast.expr() as target):
                     self._bind(target, node.context_expr)
+                case ast.FunctionDef() | ast.AsyncFunctionDef() | ast.ClassDef():
+                    self._define(node)
+                case ast.ExceptHandler(name=str(name)):
+                    self._defined.add(name)
                 case _:
                     pass
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Call):
+                self._pass_arguments(node)
+
+    def _define(self, node: ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef) -> None:
+        self._defined.add(node.name)
+        if not isinstance(node, ast.ClassDef):
+            self._parameters[node.name] = _parameters(node.args)
+
+    def _pass_arguments(self, node: ast.Call) -> None:
+        """Bind parameters to what calls hand over, also through `df.apply(function)` and `map(function, rows)`."""
+        arguments = [item.value if isinstance(item, ast.Starred) else item for item in node.args]
+        if isinstance(node.func, ast.Name) and node.func.id in self._parameters:
+            names = self._parameters[node.func.id]
+            for name, value in [
+                *zip(names, arguments, strict=False),
+                *((keyword.arg, keyword.value) for keyword in node.keywords if keyword.arg in names),
+            ]:
+                self._bound.setdefault(str(name), []).append(value)
+        for argument in arguments:
+            names = _parameters(argument.args) if isinstance(argument, ast.Lambda) else []
+            if isinstance(argument, ast.Name):
+                names = self._parameters.get(argument.id, [])
+            others = [other for other in arguments if other is not argument]
+            receiver = [node.func.value] if isinstance(node.func, ast.Attribute) else []
+            for name in names:
+                self._bound.setdefault(name, []).extend([*receiver, *others])
 
     def _bind(self, target: ast.expr, value: ast.expr) -> None:
         if isinstance(target, ast.Name):
@@ -60,6 +93,10 @@ class Values:
     def bindings(self, name: str) -> list[ast.expr]:
         """Every expression bound to a name."""
         return self._bound.get(name, [])
+
+    def defined(self, name: str) -> bool:
+        """Whether a name is a function, a class or an exception of this code."""
+        return name in self._defined
 
     def imported(self, name: str) -> bool:
         """Whether a name is an import."""
@@ -280,6 +317,11 @@ _TAKING = words(
     "expandvars fspath quote sorted list tuple set reversed iter next glob iglob listdir scandir walk Request URL "
     "unquote urljoin normcase dirname open enumerate IFrame compile split"
 )
+
+
+def _parameters(arguments: ast.arguments) -> list[str]:
+    named = [*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs]
+    return [item.arg for item in [*named, *filter(None, (arguments.vararg, arguments.kwarg))]]
 
 
 def _decoded(name: str, last: str, text: str | None) -> str | None:  # noqa: PLR0911  # a line for each encoding

@@ -1,0 +1,63 @@
+"""Where text came from: what the user said, and what pages, searches, files and tables said.
+
+Everything here is a function of the state, so that a recorded run is judged as the live one was.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+from agentloop_nb.actions import ReadUrl, RunCode, SearchWeb
+from agentloop_nb.state import State, Step
+
+OPENING, CLOSING = "<<data", "data>>"
+_MARKED = re.compile(rf"{OPENING} from (?P<origin>[^\n]*)\n(?P<text>.*?)\n{CLOSING}", re.DOTALL)
+_FORGED = re.compile(r"<\s*<\s*(?=data)|(?<=data)\s*>\s*>", re.IGNORECASE)
+
+
+class Source(NamedTuple):
+    """A text that is data, not instruction."""
+
+    origin: str
+    """For a person: `the page https://example.org (step 3)`."""
+    text: str
+
+
+def mark(text: str, origin: str) -> str:
+    """Put a text between marks that it cannot forge, so that a model can tell data from instructions."""
+    calm = _FORGED.sub(lambda match: match[0].replace("<", "‹").replace(">", "›"), text)
+    source = " ".join(_FORGED.sub("", origin).split())[:200]
+    return f"{OPENING} from {source}\n{calm}\n{CLOSING}"
+
+
+def split(text: str) -> tuple[str, list[Source]]:
+    """Part a text into what is not marked and the marked texts in it."""
+    return _MARKED.sub("", text), [Source(match["origin"], match["text"]) for match in _MARKED.finditer(text)]
+
+
+def said_by_user(state: State, cells: Sequence[str] = ()) -> str:
+    """Everything that counts as asked for: goal, notes, the user's cells, the unmarked part of the context."""
+    notes = [note for step in state.steps for note in step.notes]
+    return "\n".join([state.goal, *notes, *cells, split(state.context)[0]])
+
+
+def sources(state: State) -> list[Source]:
+    """Every text that is data, in the order it came."""
+    return [*split(state.context)[1], *(source for step in state.steps for source in of_step(step))]
+
+
+def of_step(step: Step) -> Iterator[Source]:
+    """What one step brought in."""
+    if step.result is None or step.decision is None:
+        return
+    match step.decision.action:
+        case ReadUrl(url=url):
+            yield Source(f"the page {url} (step {step.number})", step.result.output)
+        case SearchWeb(query=query):
+            yield Source(f"the search for {query!r} (step {step.number})", step.result.output)
+        case RunCode():
+            yield Source(f"the output of step {step.number}", step.result.output)
+        case _:
+            pass
