@@ -5,7 +5,7 @@ import json
 import pytest
 
 from tests.e2e.conftest import errors, text
-from tests.wire import Reply, Wire, decision, finish
+from tests.wire import Reply, Wire, decision, error, finish
 
 LOAD = "%load_ext agentloop_nb"
 SALES = "import pandas as pd\nsales = pd.DataFrame({'month': ['Jan', 'Feb'], 'amount': [10, 30]})"
@@ -59,7 +59,8 @@ def test_a_goal_on_the_first_line_needs_no_body_and_follows_up(run_notebook):
 
 
 def test_failing_code_is_told_with_its_line_and_is_not_run_again(run_notebook):
-    broken = "tries = globals().get('tries', 0) + 1\ndef mean(xs):\n    print('before')\n    return sum(xs) / len(xs)\nmean([])"
+    broken = "tries = globals().get('tries', 0) + 1\ndef mean(xs):\n    print('before')\n"
+    broken += "    return sum(xs) / len(xs)\nmean([])"
     with Wire([decision("run_code", code=broken), finish()]) as wire:
         notebook = run_notebook([LOAD, "%%agent -m scripted\ncompute", "tries"], wire)
     assert errors(notebook) == []
@@ -168,7 +169,6 @@ WRONG = [
     pytest.param("%%agent -m scripted\n   ", "the goal is empty", id="empty-goal"),
     pytest.param("%%agent --modle x\ngoal", "did you mean --model", id="unknown-option"),
     pytest.param("%%agent --budget abc -m scripted\ngoal", "--budget must be a positive amount", id="bad-budget"),
-    pytest.param("%%agent -m nosuch:thing\ngoal", "nosuch", id="unknown-provider"),
     pytest.param("%%agent -m replay:missing.jsonl\ngoal", "missing.jsonl", id="missing-replay"),
     pytest.param("%%agent -m scripted --budget 1\ngoal", "AGENTLOOP_PRICE", id="unknown-price"),
     pytest.param("%agent shwo", "did you mean %agent show", id="unknown-command"),
@@ -191,6 +191,17 @@ def test_wrong_input_is_one_line_that_says_what_to_type(run_notebook, monkeypatc
     assert message in told
     assert len("\n".join(notebook.cells[2].outputs[-1].traceback).splitlines()) == 1, "no traceback"
     assert text(notebook, 3) == "1"
+
+
+def test_an_unknown_model_is_named_in_one_line(run_notebook):
+    unknown = error(404, "The model `gpt-9` does not exist", code="model_not_found", type="invalid_request_error")
+    with Wire([unknown]) as wire:
+        notebook = run_notebook([LOAD, "%%agent -m gpt-9\ngoal"], wire, allow_errors=True)
+    [(name, told)] = errors(notebook)
+    assert name == "AgentFailed"
+    assert "gpt-9" in told
+    assert "%agent models" in told
+    assert len("\n".join(notebook.cells[1].outputs[-1].traceback).splitlines()) == 1
 
 
 def test_without_a_key_the_ways_forward_are_named(run_notebook):
