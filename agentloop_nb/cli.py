@@ -61,7 +61,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _complain(problem: object, code: int) -> int:
     from agentloop_nb.plain import clean
 
-    words = clean(str(problem)).replace("%%agent", "agentloop").replace("%agent ", "agentloop ").split()
+    text = str(problem).replace("(or type %agent login)", "(a .env file will do)")
+    words = clean(text).replace("%%agent", "agentloop").replace("%agent ", "agentloop ").split()
     print("agentloop:", *words, file=sys.stderr)
     return code
 
@@ -87,18 +88,32 @@ def _goal(words: list[str]) -> int:
         raise UserError(f"did you mean agentloop {close[0]}? (a goal of that one word is written: agentloop -- {goal})")
     from agentloop_nb.api import run_agent
 
+    name, destination = settings.pop("output", None), settings.pop("export", None)
+    if name is not None and not name.isidentifier():
+        raise UserError(f"-o names a variable, not {name!r}; for files there are --output-dir DIR and --export PATH")
+    settings.setdefault("output_dir", "output")
+    _writable(Path(settings["output_dir"]))
     quiet = bool(settings.pop("quiet", False))
-    run = run_agent(goal, verbose=not quiet, **settings)
-    _say_what_next(run)
-    return FINISHED if run.is_complete else NOT_FINISHED
+    return _report(run_agent(goal, verbose=not quiet, **settings), destination)
 
 
-def _say_what_next(run: Run) -> None:
+def _writable(folder: Path) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    if not os.access(folder, os.W_OK):
+        raise UserError(f"{folder} cannot be written; name another folder: --output-dir DIR")
+
+
+def _report(run: Run, destination: str | None) -> int:
+    """Say where things are and what can be done next."""
     print(f"Record: {_relative(run.journal)}")
-    if run.is_complete:
-        print(f"As a notebook: agentloop export {run.id} run.ipynb")
-    else:
+    if destination is not None:
+        path, verdict = _exported(run.journal, Path(destination))
+        print(f"Notebook: {path} ({verdict.text})")
+    if not run.is_complete:
         print(f"To go on: agentloop resume {run.id}")
+    elif destination is None:
+        print(f"As a notebook: agentloop export {run.id} run.ipynb")
+    return FINISHED if run.is_complete else NOT_FINISHED
 
 
 def _resume(words: list[str]) -> int:
@@ -106,18 +121,24 @@ def _resume(words: list[str]) -> int:
     settings, reference = parse_options(words[:at], RUN_OPTIONS)
     if " " in reference:
         raise UserError(f"one RUN at most, not {reference!r}; a note for the agent stands after --")
+    from agentloop_nb import journal
     from agentloop_nb.api import resume_run
 
-    quiet = bool(settings.pop("quiet", False))
-    run = resume_run(reference or None, note=" ".join(words[at + 1 :]), verbose=not quiet, **settings)
-    _say_what_next(run)
-    return FINISHED if run.is_complete else NOT_FINISHED
+    record = journal.find(reference or None, Path.cwd())
+    recorded = journal.load(record).settings
+    for name in ("base_url", "output_dir"):
+        if recorded.get(name):
+            settings.setdefault(name, recorded[name])
+    quiet, destination = bool(settings.pop("quiet", False)), settings.pop("export", None)
+    note = " ".join(words[at + 1 :])
+    return _report(resume_run(str(record), note=note, verbose=not quiet, **settings), destination)
 
 
 def _demo(words: list[str]) -> int:
     parser = _Parser("demo", OUTPUT_DIR.help)
     parser.add_argument("--output-dir", default="output")
     folder = Path(parser.parse_args(words).output_dir)
+    _writable(folder)
     from agentloop_nb import demo
     from agentloop_nb.api import run_agent
 
@@ -125,7 +146,7 @@ def _demo(words: list[str]) -> int:
     run = run_agent(demo.goal(), model="demo", output_dir=folder)
     if not run.is_complete:
         return NOT_FINISHED
-    notebook, verdict = _exported(run.journal, folder / "fibonacci.ipynb", folder=folder)
+    notebook, verdict = _exported(run.journal, folder / "fibonacci.ipynb")
     print(f"\nFiles:    {', '.join(str(folder / name) for name in run.artifacts)}")
     print(f"Notebook: {notebook} ({verdict.text})")
     print(f"Record:   {_relative(run.journal)}")
@@ -152,10 +173,13 @@ def _export(words: list[str]) -> int:
 
 
 def _exported(record: Path, destination: Path, **options: Any) -> tuple[Path, Verdict]:
+    from agentloop_nb import journal
     from agentloop_nb.export import export
     from agentloop_nb.verify import verify
 
-    path = export(record, destination, **options)
+    output_dir = journal.load(record).settings.get("output_dir")
+    folder = Path(output_dir) if output_dir else None
+    path = _relative(export(record, destination, folder=folder, **options))
     return path, verify(path)
 
 

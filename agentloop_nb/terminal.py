@@ -106,7 +106,7 @@ class TerminalView:
             case ModelCalled():
                 self._head(event.step, state)
             case ModelFailed():
-                again = "" if event.wait is None else f"; trying again in {event.wait:.0f} s"
+                again = "" if event.wait is None else f"; trying again in {event.wait:.1f} s"
                 self._line(f"⚠️ No reply: {event.error}{again}")
             case DecisionRejected():
                 self._line(f"↩️ Not a decision, asked again: {event.reason}")

@@ -89,7 +89,7 @@ assert saved[:2] == [0, 1]
 assert all(c == a + b for a, b, c in zip(saved, saved[1:], saved[2:]))
 print("count:", len(saved))
 print("ratio of the last two:", round(saved[-1] / saved[-2], 6))
-saved""",
+saved[-5:]""",
         ),
         decide(
             "finish",
