@@ -44,7 +44,7 @@ def text_of(outputs: Iterable[Output]) -> str:
 
 def _one(output: Output) -> str:
     if output["output_type"] == "stream":
-        return _final_lines(strip_ansi(str(output["text"])))
+        return final_lines(strip_ansi(str(output["text"])))
     data = output.get("data", {})
     pictures = [f"[{mime} shown]" for mime in data if mime.startswith("image/")]
     for mime in _PREFERRED:
@@ -53,7 +53,7 @@ def _one(output: Output) -> str:
     return " ".join(pictures)
 
 
-def _final_lines(text: str) -> str:
+def final_lines(text: str) -> str:
     r"""Apply carriage returns, so that a progress bar tells only its last state."""
     if "\r" not in text:
         return text

@@ -16,7 +16,8 @@ Json = dict[str, Any]
 def seal(notebook: Json) -> None:
     """Write the seal into a notebook's metadata, over everything that is certified."""
     ours = notebook["metadata"]["agentloop"]
-    ours["seal"] = {"cells": {cell["id"]: _of_cell(cell) for cell in notebook["cells"]}, "metadata": _of_metadata(ours)}
+    cells = [[cell["id"], _of_cell(cell)] for cell in notebook["cells"]]
+    ours["seal"] = {"cells": cells, "metadata": _of_metadata(ours)}
 
 
 def broken(notebook: Json) -> str | None:
@@ -25,15 +26,16 @@ def broken(notebook: Json) -> str | None:
     kept = ours.get("seal")
     if kept is None:
         return None
-    if not isinstance(kept, dict) or not isinstance(kept.get("cells"), dict):
-        return "its seal"
-    cells = {str(cell.get("id")): _of_cell(cell) for cell in notebook["cells"]}
-    for name, digest in cells.items():
-        if kept["cells"].get(name) != digest:
+    if not isinstance(kept, dict) or not isinstance(kept.get("cells"), list):
+        return "the seal"
+    sealed = {str(name): digest for name, digest in kept["cells"]}
+    cells = [[cell["id"], _of_cell(cell)] for cell in notebook["cells"]]
+    for name, digest in cells:
+        if sealed.get(name) != digest:
             return f"cell {name}"
-    if list(cells) != list(kept["cells"]) or len(cells) != len(notebook["cells"]):
-        return "the order or number of its cells"
-    return None if kept.get("metadata") == _of_metadata(ours) else "its metadata"
+    if cells != kept["cells"]:
+        return "the order or number of the cells"
+    return None if kept.get("metadata") == _of_metadata(ours) else "the metadata"
 
 
 def _of_cell(cell: Json) -> str:
