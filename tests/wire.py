@@ -319,7 +319,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         self.wire.gets.append(self.path)
-        if self.path.rstrip("/").endswith("/models"):
+        if self.path == "/v1/models":
             listed = [model if isinstance(model, dict) else {"id": model} for model in self.wire.models]
             data = [{"object": "model", "owned_by": "tests", "created": 1, **model} for model in listed]
             self._answer(Answer(status=200, body={"object": "list", "data": data}))
@@ -330,7 +330,7 @@ class _Handler(BaseHTTPRequestHandler):
         body = json.loads(self.rfile.read(int(self.headers.get("Content-Length", 0))) or b"{}")
         headers = {name.lower(): value for name, value in self.headers.items()}
         request = Request(self.path, headers, body, time.monotonic())
-        if not self.path.endswith("/chat/completions"):
+        if self.path != "/v1/chat/completions":
             self._answer(error(404, f"no such path: {self.path}"))
             return
         item = as_item(self.wire.take(request))
@@ -413,7 +413,6 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.write(f"{len(payload):x}\r\n".encode() + payload + b"\r\n")
 
     def _end_badly(self, ending: str) -> None:
-        self.close_connection = True
         if ending == "truncated":
             self._send(b"")
             return
@@ -422,6 +421,7 @@ class _Handler(BaseHTTPRequestHandler):
             self._send(f"data: {json.dumps(event)}\n\n".encode())
             self._send(b"")
             return
+        self.close_connection = True
         if ending == "hang":
             self._wait(3600)
         if ending == "reset":

@@ -134,6 +134,8 @@ class Server:
             )
         if refusal.status in (408, 409, 425, 429) or refusal.status >= 500:
             return self._overloaded(refusal)
+        if refusal.status in (401, 403):
+            return PermanentFault(self._locked(refusal))
         return PermanentFault(self._denied(refusal))
 
     def _overloaded(self, refusal: Refusal) -> TransientFault:
@@ -141,13 +143,14 @@ class Server:
         billed = refusal.status >= 500 and refusal.status != 501
         return TransientFault(self._said(refusal, what), billed=billed, retry_after=refusal.retry_after)
 
-    def _denied(self, refusal: Refusal) -> str:
-        if refusal.status == 401:
-            return self._said(refusal, "the key was not accepted" if self.sends_key else "a key is needed") + self._key
-        if "content_filter" in refusal.text or "content management policy" in refusal.text:
-            return self._said(refusal, "the provider's filter refused the prompt") + "; say it differently and resume"
+    def _locked(self, refusal: Refusal) -> str:
         if refusal.status == 403:
             return self._said(refusal, "access denied") + "; check what your key may use"
+        return self._said(refusal, "the key was not accepted" if self.sends_key else "a key is needed") + self._key
+
+    def _denied(self, refusal: Refusal) -> str:
+        if "content_filter" in refusal.text or "content management policy" in refusal.text:
+            return self._said(refusal, "the provider's filter refused the prompt") + "; say it differently and resume"
         if refusal.is_page or (refusal.status in (404, 405) and self.model not in refusal.text):
             return f"{self.host} has no chat completions at {self.base_url}; the base URL usually ends in /v1"
         if refusal.status == 404:

@@ -78,6 +78,7 @@ class OpenAICompatible:
 
     async def reply(self, request: ModelRequest, on_delta: Callable[[Delta], None]) -> ModelReply:
         """Answer, in one attempt that is billed at most once; refusals that cost nothing are asked differently."""
+        client = await self._connected()
         dialect = self._dialect(request)
         max_tokens = request.max_tokens
         while True:
@@ -85,7 +86,7 @@ class OpenAICompatible:
             fold = Fold()
             try:
                 async with asyncio.timeout(self.patience.first) as clock:
-                    await self._receive(body, fold, on_delta, clock)
+                    await self._receive(client, body, fold, on_delta, clock)
             except TimeoutError:
                 self._accept_without_end(fold)
             except _Refused as refused:
@@ -112,12 +113,17 @@ class OpenAICompatible:
         return options
 
     async def _receive(
-        self, body: dict[str, Any], fold: Fold, on_delta: Callable[[Delta], None], clock: asyncio.Timeout
+        self,
+        client: AsyncOpenAI,
+        body: dict[str, Any],
+        fold: Fold,
+        on_delta: Callable[[Delta], None],
+        clock: asyncio.Timeout,
     ) -> None:
         """Send a request and fold the answer in, pushing the clock on as pieces come."""
         loop = asyncio.get_running_loop()
         deadline = loop.time() + self.patience.total
-        async with aclosing(self._chunks(body)) as chunks:
+        async with aclosing(self._chunks(client, body)) as chunks:
             async for chunk in chunks:
                 if (delta := fold.take(chunk)) is not None:
                     on_delta(delta)
@@ -126,13 +132,13 @@ class OpenAICompatible:
         if not fold.whole:
             raise self.server.garbled("the reply ended half-way" if fold.begun else "the reply was empty")
 
-    async def _chunks(self, body: dict[str, Any]) -> AsyncGenerator[dict[str, Any], None]:
+    async def _chunks(self, client: AsyncOpenAI, body: dict[str, Any]) -> AsyncGenerator[dict[str, Any], None]:
         """Yield the chunks of a streamed answer, or one whole answer where the server does not stream."""
         import openai
 
         stream: AsyncStream[object] | None = None
         try:
-            stream = await self._open(body)
+            stream = await _open(client, body)
             kind = stream.response.headers.get("content-type", "")
             if "event-stream" in kind:
                 async for chunk in stream:
@@ -153,14 +159,6 @@ class OpenAICompatible:
         finally:
             if stream is not None:
                 await stream.close()
-
-    async def _open(self, body: dict[str, Any]) -> AsyncStream[object]:
-        """Post a ready-made body: the SDK's own `create` walks every message of it, which grows with the transcript."""
-        from openai import AsyncStream
-
-        return await self._connected().post(
-            "/chat/completions", cast_to=object, body=body, stream=True, stream_cls=AsyncStream[object]
-        )
 
     def _whole(self, payload: bytes, kind: str) -> dict[str, Any]:
         """Read an answer that is no stream."""
@@ -225,10 +223,10 @@ class OpenAICompatible:
             fault.args = (str(fault).replace(secret, "•••"),)
         return fault
 
-    def _connected(self) -> AsyncOpenAI:
-        """The client, made at the first call."""
+    async def _connected(self) -> AsyncOpenAI:
+        """The client, made at the first call; in a thread, because importing the SDK takes half a second."""
         if self._client is None:
-            self._client = connect(self.server, self.key, self.patience.connect)
+            self._client = await asyncio.to_thread(connect, self.server, self.key, self.patience.connect)
         return self._client
 
     async def close(self) -> None:
@@ -244,6 +242,15 @@ class _Refused(Exception):
     def __init__(self, refusal: Refusal) -> None:
         super().__init__(refusal.message)
         self.refusal = refusal
+
+
+async def _open(client: AsyncOpenAI, body: dict[str, Any]) -> AsyncStream[object]:
+    """Post a ready-made body: the SDK's own `create` walks every message of it, which grows with the transcript."""
+    from openai import AsyncStream
+
+    return await client.post(
+        "/chat/completions", cast_to=object, body=body, stream=True, stream_cls=AsyncStream[object]
+    )
 
 
 def connect(server: Server, key: SecretStr | None, seconds: float = Patience.connect) -> AsyncOpenAI:

@@ -127,9 +127,9 @@ def read_price(setting: str, model: str) -> Rates | None:
     TOML or JSON: `["gpt-4o-mini"]` with `input`, `output` and, if they differ, `cached` and `cache_write`.
     """
     if re.fullmatch(r"[\s$\d.,eE+-]+", setting):
-        return _rates(
-            dict(zip(_KINDS, setting.replace("$", "").split(","), strict=False)), f"AGENTLOOP_PRICE={setting}"
-        )
+        amounts = setting.replace("$", "").split(",")
+        named = dict(zip(_KINDS, amounts, strict=False)) if len(amounts) <= len(_KINDS) else {}
+        return _rates(named, f"AGENTLOOP_PRICE={setting}")
     path = Path(setting).expanduser()
     table = _table(path)
     entry = table.get(model, table.get(ANY_MODEL))

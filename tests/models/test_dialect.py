@@ -22,8 +22,12 @@ def formats(wire) -> list[str]:
 
 
 LM_STUDIO = {"error": "'response_format.type' must be 'json_schema' or 'text'"}
-LLAMA_CPP_PYTHON = {"error": {"message": "[{'type': 'literal_error', 'loc': ('body', 'response_format', 'type'), "
-                              "'msg': \"Input should be 'text' or 'json_object'\"}]", "type": "internal_server_error"}}  # fmt: skip
+LLAMA_CPP_PYTHON = {
+    "error": {
+        "message": "[{'loc': ('body', 'response_format', 'type'), 'msg': \"Input should be 'text' or 'json_object'\"}]",
+        "type": "internal_server_error",
+    }
+}
 FASTAPI = {"detail": [{"type": "literal_error", "loc": ["body", "response_format", "type"], "msg": "bad"}]}
 
 

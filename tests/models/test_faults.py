@@ -156,8 +156,11 @@ async def test_nobody_there(request_of):
 
 async def test_a_server_that_needs_a_key_of_another_address_says_so(talk, request_of):
     t = talk(finish(), key="secret")
-    other = talk(wire=t.wire, variables={"OPENAI_BASE_URL": "http://127.0.0.1:9/v1", "OPENAI_API_KEY": "secret"},
-                 arguments={"base_url": t.wire.base_url})  # fmt: skip
+    other = talk(
+        wire=t.wire,
+        variables={"OPENAI_BASE_URL": "http://127.0.0.1:9/v1", "OPENAI_API_KEY": "secret"},
+        arguments={"base_url": t.wire.base_url},
+    )
     with pytest.raises(PermanentFault, match="keys are sent only to the address in OPENAI_BASE_URL"):
         await other.ask(request_of())
     assert t.wire.requests[-1].headers["authorization"] == "Bearer none"
