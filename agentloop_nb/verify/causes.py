@@ -58,7 +58,7 @@ def _refusal(kind: str, what: str) -> str:
 
 def _of_error(notebook: Json, name: str, message: str) -> str:
     if match := _NAME.search(message):
-        return f"{match[1]!r} was made before the run, in an earlier cell that is not known; define it in a cell of its own"
+        return f"{match[1]!r} came from an earlier cell that is not known; define it in a cell of its own"
     if (match := _FILE.search(message)) or name == "FileNotFoundError":
         missing = next(filter(None, match.groups())) if match else message
         return f"the file {PurePath(missing).name!r} is missing: no cell makes it, and it is not among the inputs"

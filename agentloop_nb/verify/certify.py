@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
-import datetime
+import datetime as dt
 import json
-from collections.abc import Coroutine, Iterable
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import nbformat
 
@@ -24,10 +21,11 @@ from agentloop_nb.verify.fresh import Performance, perform
 from agentloop_nb.verify.verdict import CELL, Verdict
 
 Json = dict[str, Any]
-T = TypeVar("T")
 
 MAX_NOTEBOOK = 256 * 1024 * 1024
 """Bytes of a notebook that are read at all."""
+DATES = ("%Y-%m-%d", "%d.%m.%Y", "%m/%d/%Y", "%d %B %Y", "%B %d, %Y", "%Y%m%d")
+"""How a date is usually written."""
 HASH_SEEDS = (1, 20261, 977)
 """Of the three runs that tell chance from a hidden dependency."""
 
@@ -48,9 +46,8 @@ class Certifier:
     def verdict(self) -> Verdict:
         """Check the seal, the input files, then every cell. A first verdict, or a better one, is written down."""
         if changed := broken(self._notebook):
-            return Verdict(
-                ok=False, cell=changed.removeprefix("cell "), cause=f"{changed} was changed after it was sealed"
-            )
+            cell = changed.removeprefix("cell ") if changed.startswith("cell ") else None
+            return Verdict(ok=False, cell=cell, cause=f"{'it' if cell else changed} was changed after it was sealed")
         verdict = self._inputs() or self._run()
         if not (self._ours.get("verdict") or {}).get("ok"):
             self._write(verdict)
@@ -107,7 +104,7 @@ class Certifier:
             seed = HASH_SEEDS[len(self._performances)]
             home = self._path.parent.resolve()
             run = perform(self._notebook, inputs, home=home, timeout=self._timeout, hash_seed=seed)
-            self._performances.append(_wait(run))
+            self._performances.append(run)
         return self._performances[number]
 
     def _ended(self, cell: Json, performance: Performance) -> str:
@@ -147,15 +144,13 @@ class Certifier:
 
     def _date(self, cell: Json, performance: Performance) -> str | None:
         """A cell that came out the same, and will not tomorrow."""
-        today = datetime.datetime.now().astimezone()
+        today = dt.datetime.now().astimezone()
         shown = json.dumps(performance.outputs.get(cell["id"], []))
-        dates = [
-            today.strftime(form) for form in ("%Y-%m-%d", "%d.%m.%Y", "%m/%d/%Y", "%d %B %Y", "%B %d, %Y", "%Y%m%d")
-        ]
-        return "it shows the date" if cell["id"] in self._clock and any(date in shown for date in dates) else None
+        shows = any(today.strftime(form) in shown for form in DATES)
+        return "it shows the date" if shows and cell["id"] in self._clock else None
 
     def _settle(self, cell: Json, performance: Performance) -> None:
-        """Let `pytest --nbval` agree: errors are kept as a fresh kernel words them, the rest is marked where it varies."""
+        """Let `pytest --nbval` agree: errors are kept as a fresh kernel words them, what varies is marked."""
         fresh = performance.outputs.get(cell["id"], [])
         if failed(fresh) is not None:
             cell["outputs"] = self._scrubbed(cell, performance)
@@ -171,12 +166,6 @@ def _mark(cell: Json, how: str, why: str) -> None:
     metadata["tags"] = list(dict.fromkeys([*metadata.get("tags", ()), UNCHECKED]))
 
 
-def _wait(work: Coroutine[Any, Any, T]) -> T:
-    """Run to the end in a thread of its own: the caller may be inside a running event loop."""
-    with ThreadPoolExecutor(1, "agentloop-verify") as pool:
-        return pool.submit(asyncio.run, work).result()
-
-
 def _read(path: Path) -> Json:
     """Read an exported notebook. Raises `UserError`."""
     try:
@@ -189,9 +178,8 @@ def _read(path: Path) -> Json:
     except OSError as error:
         raise UserError(f"{path} cannot be read: {error.strerror or error}") from None
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError, nbformat.ValidationError) as error:
-        raise UserError(
-            f"{path} is no valid notebook ({str(error).splitlines()[0] if str(error) else error!r})"
-        ) from None
+        reason = str(error).partition("\n")[0] or type(error).__name__
+        raise UserError(f"{path} is no valid notebook ({reason})") from None
     notebook: Json = json.loads(json.dumps(found))
     _check(notebook["metadata"].get("agentloop"), path)
     return notebook
@@ -204,9 +192,8 @@ def _check(ours: Any, path: Path) -> None:
     if ours.get("format") != FORMAT:
         raise UserError(f"{path} is of format {ours.get('format')!r}; this version verifies format {FORMAT}")
     shapes = {"inputs": list, "packages": dict, "versions": dict, "seeds": list}
-    files: Iterable[Any] = ours.get("inputs") if isinstance(ours.get("inputs"), list) else [None]
     whole = all(isinstance(ours.get(key), kind) for key, kind in shapes.items())
-    if not whole or not all(_is_input(file) for file in files) or not isinstance(ours["versions"].get("python"), str):
+    if not whole or not all(map(_is_input, ours["inputs"])) or not isinstance(ours["versions"].get("python"), str):
         raise UserError(f"{path}: what it says of itself is damaged or forged; export the run again")
 
 

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import json
 import os
 import shutil
 import site
+import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Coroutine, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -28,6 +31,26 @@ _KEPT = {
     *("XDG_CACHE_HOME", "MPLCONFIGDIR", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"),
 }
 """Variables that say where things are installed; all others are the user's own, and stay out."""
+_SYSTEM = ("/usr", "/lib", "/lib64", "/bin", "/sbin", "/etc", "/proc", "/sys", "/dev", "/opt", "/var", "/run", "/nix")
+    [
+        "/usr",
+        "/lib",
+        "/lib64",
+        "/bin",
+        "/sbin",
+        "/etc",
+        "/proc",
+        "/sys",
+        "/dev",
+        "/opt",
+        "/var",
+        "/run",
+        "/nix",
+        "/Library",
+        "/System",
+    ]
+)
+"""Where the system's own files lie."""
 _NOWHERE = "http://127.0.0.1:9"
 
 
@@ -47,10 +70,12 @@ class Performance:
     """The cell at which the kernel died or ran out of time, and which of the two."""
 
 
-async def perform(
-    notebook: Json, inputs: Mapping[str, Path], *, home: Path, timeout: int, hash_seed: int
-) -> Performance:
-    """Run a notebook. `inputs` are files by the name the notebook knows them; `home` is a folder it must not see."""
+def perform(notebook: Json, inputs: Mapping[str, Path], *, home: Path, timeout: int, hash_seed: int) -> Performance:
+    """Run a notebook to its end.
+
+    `inputs` are files by the name that the notebook knows them by; `home` is the folder it comes from, which it must
+    not see; `timeout` is in seconds for each cell.
+    """
     with tempfile.TemporaryDirectory(prefix="agentloop-verify-") as name:
         root = Path(name).resolve()
         folder = root / "work"
@@ -60,8 +85,14 @@ async def perform(
             (folder / path).parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(source, folder / path)
         run = _Run(notebook, root, folder)
-        await run.perform(_environment(root, home, hash_seed), timeout)
+        _wait(run.perform(_environment(root, home, hash_seed), timeout))
         return run.performance
+
+
+def _wait(work: Coroutine[Any, Any, None]) -> None:
+    """Run to the end in a thread of its own: the caller may be inside a running event loop."""
+    with ThreadPoolExecutor(1, "agentloop-verify") as pool:
+        pool.submit(asyncio.run, work).result()
 
 
 class _Run:
@@ -75,7 +106,7 @@ class _Run:
         manager = AsyncKernelManager(kernel_spec_manager=_ThisPython(), kernel_name="fresh")
         client = _Client(self._notebook, km=manager, timeout=timeout, allow_errors=True, store_widget_state=False)
         try:
-            await client.async_start_new_kernel(cwd=str(self._folder), env=environment)
+            await client.async_start_new_kernel(cwd=str(self._folder), env=environment, stderr=subprocess.DEVNULL)
             await client.async_start_new_kernel_client()
             await self._cells(client)
         finally:
@@ -122,7 +153,7 @@ class _Client(NotebookClient):  # type: ignore[misc]
         return super().process_message(msg, cell, cell_index)
 
 
-class _ThisPython(KernelSpecManager):  # type: ignore[misc]
+class _ThisPython(KernelSpecManager):
     """Knows one kernel: the Python of this process, jailed."""
 
     def get_kernel_spec(self, kernel_name: str) -> Any:
@@ -133,9 +164,7 @@ class _ThisPython(KernelSpecManager):  # type: ignore[misc]
 def _environment(root: Path, home: Path, hash_seed: int) -> dict[str, str]:
     kept = {name: value for name, value in os.environ.items() if name.upper() in _KEPT or name.startswith("LC_")}
     cache = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
-    proxies = {
-        name: _NOWHERE for each in ("http", "https", "all") for name in (f"{each}_proxy", f"{each}_PROXY".upper())
-    }
+    proxies = dict.fromkeys(("http_proxy", "https_proxy", "all_proxy", "HTTP_PROXY", "HTTPS_PROXY"), _NOWHERE)
     return kept | proxies | {
         "HOME": str(root / "home"),
         "USERPROFILE": str(root / "home"),
@@ -151,33 +180,17 @@ def _environment(root: Path, home: Path, hash_seed: int) -> dict[str, str]:
 
 
 def _walls(root: Path, home: Path, cache: str) -> dict[str, Any]:
-    places = {sys.prefix, sys.base_prefix, sys.exec_prefix, site.getuserbase(), cache, *filter(None, sys.path)}
-    system = (
-        "/usr",
-        "/lib",
-        "/lib64",
-        "/bin",
-        "/sbin",
-        "/etc",
-        "/proc",
-        "/sys",
-        "/dev",
-        "/opt",
-        "/var",
-        "/run",
-        "/nix",
-    )
-    own = [str(root), *sorted(str(Path(place).resolve()) for place in places), *sorted(places)]
-    runtime = [str(Path(tempfile.gettempdir()).resolve()), tempfile.gettempdir(), _runtime_folder()]
-    if sys.platform == "win32":
-        return {
-            "own": [],
-            "allowed": [str(Path(root.anchor))],
-            "denied": [str(home)],
-            "log": str(root / "refused.jsonl"),
-        }
-    allowed = [*system, *runtime, "/Library", "/System", "/Applications"]
-    return {"own": own, "allowed": allowed, "denied": [str(home)], "log": str(root / "refused.jsonl")}
+    """What the jail lets through: the clean folder, what is installed, and the system's own."""
+    temporary = tempfile.gettempdir()
+    installed = {sys.prefix, sys.base_prefix, sys.exec_prefix, site.getuserbase(), cache, *filter(None, sys.path)}
+    installed |= {str(Path(place).resolve()) for place in installed}
+    own = sorted(place for place in installed if not home.is_relative_to(place))
+    return {
+        "own": [str(root), *own],
+        "allowed": [*_SYSTEM, temporary, str(Path(temporary).resolve()), _runtime_folder()],
+        "denied": [str(home)],
+        "log": str(root / "refused.jsonl"),
+    }
 
 
 def _runtime_folder() -> str:

@@ -7,8 +7,10 @@ to a log, one JSON line each, so that the verdict can name it. Started as `pytho
 import json
 import os
 import runpy
+import socket
 import sys
 import weakref
+from typing import Any
 
 SETTINGS = json.loads(os.environ.pop("AGENTLOOP_JAIL"))
 ALLOWED = tuple(SETTINGS["allowed"])
@@ -17,15 +19,17 @@ DENIED = tuple(SETTINGS["denied"])
 """Folders inside the allowed ones that may not: the user's own working folder."""
 SOURCES = (".py", ".pyc", ".so", ".pyd", ".pth")
 """Ends of files that an import reads, wherever they are installed."""
-bound: "weakref.WeakSet[object]" = weakref.WeakSet()
+bound: "weakref.WeakSet[socket.socket]" = weakref.WeakSet()
 
 
 def refuse(kind: str, what: object) -> None:
+    """Note what is refused, for the verdict."""
     with open(SETTINGS["log"], "a", encoding="utf-8") as log:  # noqa: PTH123 - this file runs alone
         log.write(json.dumps({"kind": kind, "what": str(what)}) + "\n")
 
 
 def check_open(path: object) -> None:
+    """Refuse files outside the folders that a verified notebook has."""
     if not isinstance(path, str | bytes):
         return
     place = os.path.abspath(os.fsdecode(path))  # noqa: PTH100 - this file runs alone
@@ -69,7 +73,8 @@ def check_name(host: object) -> None:
         raise ConnectionError(f"the network is cut off while a notebook is verified ({name})")
 
 
-def watch(event: str, arguments: "tuple[object, ...]") -> None:
+def watch(event: str, arguments: "tuple[Any, ...]") -> None:
+    """The audit hook."""
     if event == "open":
         check_open(arguments[0])
     elif event == "socket.bind":
