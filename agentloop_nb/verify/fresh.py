@@ -32,24 +32,6 @@ _KEPT = {
 }
 """Variables that say where things are installed; all others are the user's own, and stay out."""
 _SYSTEM = ("/usr", "/lib", "/lib64", "/bin", "/sbin", "/etc", "/proc", "/sys", "/dev", "/opt", "/var", "/run", "/nix")
-    [
-        "/usr",
-        "/lib",
-        "/lib64",
-        "/bin",
-        "/sbin",
-        "/etc",
-        "/proc",
-        "/sys",
-        "/dev",
-        "/opt",
-        "/var",
-        "/run",
-        "/nix",
-        "/Library",
-        "/System",
-    ]
-)
 """Where the system's own files lie."""
 _NOWHERE = "http://127.0.0.1:9"
 
