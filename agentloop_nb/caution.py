@@ -15,11 +15,11 @@ from pathlib import Path
 from urllib.parse import unquote_plus
 
 from agentloop_nb.actions import Action, ReadUrl, RunCode, SearchWeb, WriteFile
-from agentloop_nb.provenance import Source, said_by_user, sources
-from agentloop_nb.risks import Reading, Target, hosts, outside, read
+from agentloop_nb.provenance import Source, of_step, said_by_user, split
+from agentloop_nb.risks import Reading, Target, hosts, learned, outside, read
 from agentloop_nb.risks.flows import carried
 from agentloop_nb.risks.shell import Command
-from agentloop_nb.risks.values import HOLE
+from agentloop_nb.risks.values import HOLE, Values
 from agentloop_nb.risks.words import words
 from agentloop_nb.state import State, Step
 
@@ -41,14 +41,46 @@ _WELL_KNOWN = words(
 """Packages whose name says nothing about who suggested them."""
 
 
+class Memory:
+    """What was read of a run so far. Reading only grows with it, so a judge reads each step once."""
+
+    def __init__(self) -> None:
+        self.values = Values()
+        """The names that the run's code has bound."""
+        self.used: set[Target] = set()
+        """What that code used, allowed or unsuspected."""
+        self.code: list[str] = []
+        self.sources: list[Source] = []
+        """What is data, in plain words."""
+        self._steps = 0
+
+    def take_in(self, state: State) -> None:
+        """Read the steps that came since."""
+        if not self.sources and not self._steps:
+            self.sources += map(_plain_source, split(state.context)[1])
+        done = [step for step in state.steps[self._steps :] if step.result is not None]
+        for step in done:
+            self.sources += map(_plain_source, of_step(step))
+            if _was_run(step) and (code := _code(step)):
+                self.used |= read(code, self.values).targets
+                learned([code], self.values)
+                self.code.append(code)
+        self._steps += len(done)
+
+
 def reasons_to_ask(
-    action: Action, state: State, *, cells: Sequence[str] = (), folder: Path | None = None
+    action: Action,
+    state: State,
+    *,
+    cells: Sequence[str] = (),
+    folder: Path | None = None,
+    memory: Memory | None = None,
 ) -> tuple[str, ...]:
     """Say, a line each, why a person should see this action first; empty when there is no reason. Never raises.
 
-    `cells` are the sources of the user's cells, `folder` the working folder.
+    `cells` are the sources of the user's cells, `folder` the working folder; one `memory` serves one run.
     """
-    judge = _Judge(state, cells, folder)
+    judge = _Judge(state, cells, folder, memory or Memory())
     match action:
         case RunCode(code=code):
             found = judge.code(code)
@@ -70,25 +102,21 @@ def denial(reasons: Sequence[str]) -> str:
 class _Judge:
     """One action weighed against one state."""
 
-    def __init__(self, state: State, cells: Sequence[str], folder: Path | None) -> None:
+    def __init__(self, state: State, cells: Sequence[str], folder: Path | None, memory: Memory) -> None:
+        memory.take_in(state)
         self._state = state
         self._user = _plain(said_by_user(state, cells))
-        self._sources = [Source(source.origin, _plain(source.text)) for source in sources(state)]
         self._folder = folder
-        self._before = [_code(step) for step in state.steps if _was_run(step)]
-        self._used: set[Target] = set()
-        """What code of this run used before, allowed or unsuspected."""
-        for index, code in enumerate(self._before):
-            if code:
-                self._used |= read(code, self._before[:index]).targets
+        self._sources, self._before = memory.sources, memory.code
+        self._used, self._values = memory.used, memory.values
 
     # -- code
 
     def code(self, code: str) -> Iterator[str]:
-        reading = read(code, [*self._before])
+        reading = read(code, self._values)
         yield from self._reading(reading)
         for script in self._scripts(code, reading):
-            yield from self._reading(read(script, self._before))
+            yield from self._reading(read(script, self._values))
 
     def _reading(self, reading: Reading) -> Iterator[str]:
         new = sorted(reading.targets - self._used)
@@ -236,6 +264,10 @@ class _Judge:
 
     def _said(self, path: str) -> bool:
         return len(path) > 1 and _plain(path) in self._user
+
+
+def _plain_source(source: Source) -> Source:
+    return Source(source.origin, _plain(source.text))
 
 
 def _plain(text: str) -> str:

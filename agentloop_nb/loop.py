@@ -6,8 +6,9 @@ import asyncio
 import time
 from dataclasses import dataclass, field
 
-from agentloop_nb.actions import Action, ActionResult, Finish
+from agentloop_nb.actions import Action, ActionResult, Finish, RunCode, WriteFile
 from agentloop_nb.ask import Asker, GaveUp
+from agentloop_nb.caution import Memory, denial, reasons_to_ask
 from agentloop_nb.control import Control
 from agentloop_nb.decision import Decision, parse
 from agentloop_nb.errors import ActionFailed, DecisionError
@@ -25,6 +26,7 @@ from agentloop_nb.events import (
 )
 from agentloop_nb.limits import CostLimit
 from agentloop_nb.ports import Model, Workspace
+from agentloop_nb.risks import read_risks
 from agentloop_nb.settings import Settings
 from agentloop_nb.state import State
 from agentloop_nb.stream import Approver, Stream
@@ -48,6 +50,7 @@ class Loop:
 
     def __post_init__(self) -> None:
         self._asker = Asker(self.stream, self.model, self.settings.max_retries)
+        self._memory = Memory()
 
     @property
     def state(self) -> State:
@@ -97,7 +100,9 @@ class Loop:
             except GaveUp as error:
                 raise self._give_up(str(error)) from error
             except CostLimit as limit:
-                raise self._end("cost_limit", f"{limit}: %agent resume --budget {limit.budget.normalize():f}") from limit
+                raise self._end(
+                    "cost_limit", f"{limit}: %agent resume --budget {limit.budget.normalize():f}"
+                ) from limit
             else:
                 self.stream.emit(DecisionMade(step=step, decision=decision))
                 return decision
@@ -107,30 +112,44 @@ class Loop:
     # -- approve
 
     async def _approve(self, decision: Decision) -> Decision | None:
-        """Ask a person where the settings say so. None: refused, which the model is told as an observation."""
-        if self.approve_rest or not self._needs_approval(decision):
+        """Ask a person where settings or caution say so. None: refused, which the model is told as an observation."""
+        reasons = self._reasons_to_ask(decision.action)
+        if not reasons and (self.approve_rest or not self._wants_approval(decision.action)):
             return decision
-        step = self.state.next_step
-        asked = ApprovalAsked(step=step)
+        risks = read_risks(decision.action.code) if isinstance(decision.action, RunCode) else ()
+        asked = ApprovalAsked(step=self.state.next_step, risks=(*reasons, *risks))
         self.stream.emit(asked)
-        if self.approver is None:
-            answer = ApprovalGiven(step=step, approved=False, by="policy", reason="nobody is there to approve it")
-        else:
-            answer = await self.approver(asked, decision)
+        answer = await self._answer(asked, decision)
+        if reasons and not answer.approved and answer.by == "policy":
+            answer = answer.model_copy(update={"reason": denial(reasons)})
         self.stream.emit(answer)
         self.approve_rest = self.approve_rest or answer.rest
         if answer.approved:
             return answer.edited or decision
         why = f": {answer.reason}" if answer.reason else ""
         result = ActionResult(success=False, output=f"Not carried out, it was refused{why}.", error=f"refused{why}")
-        self.stream.emit(ActionFinished(step=step, result=result))
+        self.stream.emit(ActionFinished(step=asked.step, result=result))
         return None
 
-    def _needs_approval(self, decision: Decision) -> bool:
-        name = decision.action.name
-        return name != "finish" and (
-            self.settings.approve == "all" or (self.settings.approve == "code" and name in ("run_code", "write_file"))
-        )
+    async def _answer(self, asked: ApprovalAsked, decision: Decision) -> ApprovalGiven:
+        if self.approver is None:
+            return ApprovalGiven(step=asked.step, approved=False, by="policy", reason="nobody is there to approve it")
+        return await self.approver(asked, decision)
+
+    def _wants_approval(self, action: Action) -> bool:
+        match self.settings.approve:
+            case "all":
+                return not isinstance(action, Finish)
+            case "code":
+                return isinstance(action, RunCode | WriteFile)
+            case "auto":
+                return False
+
+    def _reasons_to_ask(self, action: Action) -> tuple[str, ...]:
+        if self.settings.trust_web:
+            return ()
+        cells, folder = self.state.cells, self.workspace.folder
+        return reasons_to_ask(action, self.state, cells=cells, folder=folder, memory=self._memory)
 
     # -- perform
 

@@ -10,15 +10,16 @@ import json
 from collections.abc import Iterator
 from functools import cache
 
-from agentloop_nb.actions import ACTIONS, Action
+from agentloop_nb.actions import ACTIONS, Action, Finish, WriteFile
 from agentloop_nb.actions.text import bounded
 from agentloop_nb.events import TranscriptCompacted
 from agentloop_nb.ports import Message, Model
+from agentloop_nb.provenance import mark
 from agentloop_nb.state import State, Step
 
-GROWTH = 13_500
+GROWTH = 13000
 """Characters of whole outputs that may gather before they are shortened; a dozen ordinary ones fit."""
-WHOLE_STEPS = 4
+WHOLE_STEPS = 3
 """The newest steps that a compaction leaves whole."""
 SHORT = 100
 """Characters that remain of an old output."""
@@ -140,6 +141,8 @@ def _observation(state: State, index: int, max_retries: int) -> str:
     output = step.result.output
     if state.compacted is not None and step.number <= state.compacted.through:
         output = bounded(output, state.compacted.keep)
+    if not isinstance(step.decision.action, WriteFile | Finish):
+        output = mark(output, f"step {step.number}")
     if step.result.success:
         return f"{name} is done:\n{output}"
     told = f"{name} failed:\n{output}"

@@ -75,6 +75,8 @@ class State:
     run: str = ""
     goal: str = ""
     context: str = ""
+    cells: tuple[str, ...] = ()
+    """The user's own cells before the run."""
     settings: dict[str, Any] = field(default_factory=dict)
     max_steps: int = 50
     budget: Decimal | None = None
@@ -168,7 +170,7 @@ class State:
 
     def _start(self, event: RunStarted) -> None:
         self.run, self.goal, self.context = event.run, event.goal, event.context
-        self.settings, self.began = event.settings, event.at
+        self.cells, self.settings, self.began = event.cells, event.settings, event.at
         self.max_steps = int(event.settings.get("max_steps", self.max_steps))
         budget = event.settings.get("budget")
         self.budget = None if budget is None else Decimal(str(budget))

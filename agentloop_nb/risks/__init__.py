@@ -6,7 +6,7 @@ Code that hides what it does can do it unseen.
 
 from __future__ import annotations
 
-from agentloop_nb.risks.reading import Kind, Reading, Target, hosts, outside, read
+from agentloop_nb.risks.reading import Kind, Reading, Target, hosts, learned, outside, read
 
 ORDER = (
     "deletes outside the folder",
@@ -23,7 +23,7 @@ ORDER = (
 )
 """Every phrase, the gravest first."""
 
-__all__ = ["ORDER", "Kind", "Reading", "Target", "hosts", "outside", "read", "read_risks", "targets"]
+__all__ = ["ORDER", "Kind", "Reading", "Target", "hosts", "learned", "outside", "read", "read_risks", "targets"]
 
 
 def read_risks(code: str) -> tuple[str, ...]:

@@ -56,12 +56,18 @@ class Reading:
     trees: list[ast.AST] = field(default_factory=list)
 
 
-def read(code: str, earlier: Iterable[str] = ()) -> Reading:
-    """Read a cell. `earlier` are the cells run before it, whose names it may use. Never raises."""
-    reading = Reading()
-    for cell in earlier:
+def learned(cells: Iterable[str], values: Values | None = None) -> Values:
+    """Return the names that cells bind, added to those of `values`."""
+    values = values or Values()
+    for cell in cells:
         if (tree := take_apart(cell).tree) is not None:
-            reading.values.learn(tree)
+            values.learn(tree)
+    return values
+
+
+def read(code: str, values: Values | None = None) -> Reading:
+    """Read a cell. `values` are the names bound before it, which it may use; they stay as they are. Never raises."""
+    reading = Reading(values=values.copy() if values else Values())
     _Reader(reading).cell(code)
     return reading
 

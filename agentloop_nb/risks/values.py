@@ -27,6 +27,14 @@ class Values:
         self._defined: set[str] = set()
         self._parameters: dict[str, list[str]] = {}
 
+    def copy(self) -> Values:
+        """The same names, to learn more without changing these."""
+        copied = Values()
+        copied._aliases, copied._defined = dict(self._aliases), set(self._defined)
+        copied._bound = {name: list(bound) for name, bound in self._bound.items()}
+        copied._parameters = dict(self._parameters)
+        return copied
+
     def learn(self, tree: ast.AST) -> None:  # noqa: C901, PLR0912  # a line for each kind of node
         """Take in what a tree binds; later trees add to earlier ones."""
         for node in ast.walk(tree):
