@@ -190,7 +190,7 @@ class Wire:
         self.gets: list[str] = []
         """Paths of GET requests."""
         self.usages: list[dict[str, Any]] = []
-        """The usage of each reply that was sent to its end."""
+        """The usages that were reported, in order."""
         self.hung_up: list[float] = []
         """When clients left a hanging reply, on time.monotonic()."""
         self.refuse = tuple(refuse)
@@ -365,9 +365,9 @@ class _Handler(BaseHTTPRequestHandler):
             message["refusal"] = reply.refusal
         choice = {"index": 0, "message": message, "finish_reason": reply.finish_reason}
         body = {**self._head(reply, request), "object": "chat.completion", "choices": [choice]}
-        self._answer(Answer(status=200, body=body | ({"usage": usage} if usage else {})))
         if usage:
             self.wire.usages.append(usage)
+        self._answer(Answer(status=200, body=body | ({"usage": usage} if usage else {})))
 
     def _stream(self, reply: Reply, request: Request) -> None:
         self._wait(reply.delay)
@@ -389,8 +389,8 @@ class _Handler(BaseHTTPRequestHandler):
         self._chunk(reply, request, choices=[{"index": 0, "delta": {}, "finish_reason": reply.finish_reason}])
         usage = self.wire.usage(reply, request)
         if usage and (request.body.get("stream_options") or {}).get("include_usage"):
-            self._chunk(reply, request, choices=[], usage=usage)
             self.wire.usages.append(usage)
+            self._chunk(reply, request, choices=[], usage=usage)
         if reply.ending == "done":
             self._send(b"data: [DONE]\n\n")
         self._send(b"")

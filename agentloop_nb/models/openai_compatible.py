@@ -58,6 +58,8 @@ class OpenAICompatible:
     patience: Patience = Patience()
     window: int | None = None
     """The context window in tokens, where the server told it."""
+    _dearer: Decimal = Decimal(1)
+    """How many times its listed price the server was seen to charge."""
     _ignored: int = 0
     """Replies in a row that did not follow the format asked for."""
     _client: AsyncOpenAI | None = field(default=None, repr=False)
@@ -73,8 +75,9 @@ class OpenAICompatible:
         return is_loopback(self.server.base_url) and self.quote(Usage(input=1_000_000, output=1_000_000)) == 0
 
     def quote(self, usage: Usage) -> Decimal | None:
-        """Price a usage in US dollars; None when the price is unknown."""
-        return self.pricing.quote(usage)
+        """Price a usage in US dollars, no lower than the server was seen to charge; None when the price is unknown."""
+        listed = self.pricing.quote(usage)
+        return None if listed is None else listed * self._dearer
 
     async def reply(self, request: ModelRequest, on_delta: Callable[[Delta], None]) -> ModelReply:
         """Answer, in one attempt that is billed at most once; refusals that cost nothing are asked differently."""
@@ -205,16 +208,23 @@ class OpenAICompatible:
     def _replied(self, request: ModelRequest, fold: Fold) -> ModelReply:
         reported = read_usage(fold.usage)
         usage = reported or estimate(request.messages, fold.written)
-        cost = read_cost(fold.usage)
+        cost = self._cost(usage, read_cost(fold.usage))
         self._ignored = 0 if is_object(fold.text) or fold.finish_reason == "length" else self._ignored + 1
         return ModelReply(
             text=fold.text or fold.refusal,
             usage=usage,
-            cost=self.quote(usage) if cost is None else cost,
+            cost=cost,
             finish_reason="refusal" if fold.refusal and not fold.text else fold.finish_reason or "stop",
             reasoning=fold.reasoning,
             model=fold.model,
         )
+
+    def _cost(self, usage: Usage, charged: Decimal | None) -> Decimal | None:
+        """What the server says it charged, else the price; a server dearer than its price list raises later quotes."""
+        quoted = self.quote(usage)
+        if charged is not None and quoted and charged > quoted:
+            self._dearer *= charged / quoted
+        return quoted if charged is None else charged
 
     def _masked(self, fault: ModelFault) -> ModelFault:
         """Take the key out of a message, in case a server repeats it."""

@@ -65,7 +65,7 @@ def create(settings: Settings, variables: Mapping[str, str]) -> Model:
     if settings.price:
         read_price(settings.price, found.model)
     named = name if name.partition(":")[2] or found.provider in (None, OPENAI) else f"{name}:{found.model}"
-    return OpenAICompatible(
+    model = OpenAICompatible(
         name=named,
         server=found.server(),
         pricing=found.pricing(settings),
@@ -73,6 +73,14 @@ def create(settings: Settings, variables: Mapping[str, str]) -> Model:
         temperature=settings.temperature,
         extra=_OPENROUTER if found.provider and found.provider.name == "openrouter" else {},
     )
+    return model if settings.cache is None else _cached(model, found, settings)
+
+
+def _cached(model: Model, found: Target, settings: Settings) -> Model:
+    from agentloop_nb.models.cache import CachedModel, DecisionCache
+
+    identity = {"base_url": found.base_url, "model": found.model, "temperature": settings.temperature}
+    return CachedModel(model, DecisionCache(Path(str(settings.cache)).expanduser()), identity)
 
 
 def target(settings: Settings, variables: Mapping[str, str]) -> Target:

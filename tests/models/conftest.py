@@ -58,7 +58,7 @@ async def talk() -> AsyncIterator[Callable[..., Talk]]:
         server = wire or Wire(script, key=key, **options).start()
         given = {"OPENAI_BASE_URL": server.base_url} | ({"OPENAI_API_KEY": key} if key else {}) | (variables or {})
         made = create(resolve({"model": model, **(arguments or {})}, {}, given), given)
-        made.patience = IMPATIENT
+        getattr(made, "model", made).patience = IMPATIENT
         talks.append(Talk(server, made))
         return talks[-1]
 

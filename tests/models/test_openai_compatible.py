@@ -147,3 +147,14 @@ async def test_temperature_is_sent_when_set(talk, request_of):
     t = talk(finish(), arguments={"temperature": 0.2})
     await t.ask(request_of())
     assert t.wire.bodies[0]["temperature"] == 0.2
+
+
+async def test_a_server_dearer_than_its_list_raises_the_next_quotes(talk, request_of):
+    usage = {"prompt_tokens": 1000, "completion_tokens": 0, "total_tokens": 1000}
+    dear, cheap = {**usage, "cost": 0.00030}, {**usage, "cost": 0.00001}
+    text = json.dumps(finish())
+    t = talk(Reply(text=text, usage=dear), Reply(text=text, usage=cheap), model="gpt-4o-mini")
+    assert t.model.quote(Usage(input=1000)) == Decimal("0.00015")
+    for _ in range(2):
+        await t.ask(request_of())
+        assert t.model.quote(Usage(input=1000)) == Decimal("0.00030")
