@@ -9,12 +9,11 @@ from typing import Any
 
 from agentloop_nb import journal
 from agentloop_nb.errors import UserError
-from agentloop_nb.events import AnyEvent, RunStarted
+from agentloop_nb.events import AnyEvent
 from agentloop_nb.export.inputs import InputFile, take_along
 from agentloop_nb.export.notebook import build
 from agentloop_nb.export.scrub import Scrubber
 from agentloop_nb.export.story import story
-from agentloop_nb.state import fold
 
 __all__ = ["export"]
 
@@ -35,9 +34,7 @@ def export(
     """
     events = journal.read(source) if isinstance(source, Path) else list(source)
     folder = folder or (_home(source) if isinstance(source, Path) else None)
-    started = events[0]
-    cells = started.cells if isinstance(started, RunStarted) else ()
-    notebook = build(story(fold(events), cells, minimal=minimal), folder, Scrubber(folder, mask or _masker()))
+    notebook = build(story(events, minimal=minimal), folder, Scrubber(folder, mask or _masker()))
     destination = _destination(destination)
     write(notebook, destination)
     if folder is not None and folder.resolve() != destination.parent.resolve():

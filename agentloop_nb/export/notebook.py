@@ -11,7 +11,6 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from agentloop_nb import __version__
 from agentloop_nb.actions import Cell, Finish, RunCode
 from agentloop_nb.actions.markdown import fenced, harmless
 from agentloop_nb.export.inputs import inputs
@@ -66,7 +65,7 @@ def _metadata(story: Story, folder: Path | None, scrub: Scrubber) -> Json:
         "goal": scrub.text(story.state.goal),
         "status": story.state.status,
         "model": scrub.text(str(story.state.settings.get("model", ""))),
-        "versions": {"agentloop_nb": __version__, "python": platform.python_version()},
+        "versions": {"python": platform.python_version(), **story.versions},
         "packages": packages(sources),
         "seeds": sorted({found for source in sources for found in _SEED.findall(source)}),
         "minimal": story.minimal,

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from agentloop_nb.actions import Finish
+from agentloop_nb.events import AnyEvent, RunStarted
 from agentloop_nb.export.earlier import clean
 from agentloop_nb.export.relevance import Piece, depended_on, pieces, undefined
 from agentloop_nb.ports import Output
-from agentloop_nb.state import State, Step
+from agentloop_nb.state import State, Step, fold
 
 
 @dataclass(frozen=True)
@@ -26,11 +27,15 @@ class Story:
     code: tuple[Piece, ...]
     """All of the above that is run, in order."""
     minimal: bool = False
+    versions: dict[str, str] = field(default_factory=dict)
+    """Of Python and this package, when the run was made."""
 
 
-def story(state: State, cells: Sequence[str], *, minimal: bool = False) -> Story:
-    """Choose what is told. `cells` are the sources of the user's cells before the run."""
-    earlier = [source for source in map(clean, cells) if source]
+def story(events: Sequence[AnyEvent], *, minimal: bool = False) -> Story:
+    """Choose what is told of a run."""
+    state = fold(events)
+    started = next((event for event in events if isinstance(event, RunStarted)), None)
+    earlier = [source for source in map(clean, started.cells if started else ()) if source]
     steps = [step for step in state.steps if step.decision is not None]
     chain = pieces(earlier, steps)
     first = len(earlier)
@@ -45,6 +50,7 @@ def story(state: State, cells: Sequence[str], *, minimal: bool = False) -> Story
         missing=tuple(undefined(chain, kept & worked)),
         code=tuple(chain[index] for index in sorted(kept)),
         minimal=minimal,
+        versions=started.versions if started else {},
     )
 
 
