@@ -24,6 +24,7 @@ _REFUSED = [
     ipaddress.ip_network(block)
     for block in (
         "168.63.129.16/32",  # Azure's wire server: a public number for a private service
+        "192.0.0.0/24",  # protocol assignments, Oracle's metadata service among them; Python versions differ on it
         "192.88.99.0/24",  # 6to4 relays
         "64:ff9b::/96",  # NAT64, which leads into whatever IPv4 network is behind it
         "64:ff9b:1::/48",
