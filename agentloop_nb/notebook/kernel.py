@@ -8,7 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from agentloop_nb.control import Control
-from agentloop_nb.notebook import drive, history, namespace, scope
+from agentloop_nb.notebook import drive, history, scope
+from agentloop_nb.notebook.namespace import Privacy, Surroundings
+from agentloop_nb.notebook.past import History, Undone
 from agentloop_nb.notebook.step import Step
 from agentloop_nb.ports import CodeOutcome, OnOutput, Output, Web, WrittenFile
 
@@ -16,10 +18,19 @@ from agentloop_nb.ports import CodeOutcome, OnOutput, Output, Web, WrittenFile
 class KernelWorkspace:
     """Actions take place in an IPython shell: the user's, or a private one. One workspace serves one run.
 
-    `folder` is where files are written and code runs; left out, it is the current folder.
+    `folder` is where files are written and code runs; left out, it is the current folder. `memory` is how many bytes
+    copies of variables may take, for undo.
     """
 
-    def __init__(self, shell: Any, *, web: Web, folder: Path | None = None, control: Control | None = None) -> None:
+    def __init__(
+        self,
+        shell: Any,
+        *,
+        web: Web,
+        folder: Path | None = None,
+        control: Control | None = None,
+        memory: int = 512 * 2**20,
+    ) -> None:
         self.shell = shell
         self.folder = (folder or Path.cwd()).resolve()
         self.web = web
@@ -29,10 +40,16 @@ class KernelWorkspace:
         self.labels: dict[str, str] = {}
         """Step numbers by the file name IPython gave to their code, so that tracebacks say `step 3`."""
         self.before_run = frozenset(shell.user_ns)
+        """Names that existed before the run."""
+        self.privacy: Privacy = "full"
+        self.past = History(memory)
 
     def describe(self, tokens: int) -> str:
         """Tell a model about the namespace, recent cells and earlier runs within a budget of tokens."""
-        return namespace.describe(self.shell, tokens, self.earlier)
+        names = dict(self.shell.user_ns)
+        hidden = self.shell.user_ns_hidden
+        names = {name: value for name, value in names.items() if not (name in hidden and hidden[name] is value)}
+        return Surroundings(names, self.history(), self.earlier, self.privacy).describe(tokens)
 
     def history(self) -> tuple[str, ...]:
         """Return the sources of the user's cells that ran so far, oldest first, without our own magics."""
@@ -47,6 +64,14 @@ class KernelWorkspace:
         from agentloop_nb import files
 
         return files.write(self.folder, filename, content)
+
+    def undo(self, first: int) -> Undone:
+        """Take back what step `first` and all later ones did to variables, latest first."""
+        return self.past.undo(first, self.shell.user_ns)
+
+    def restore(self, name: str) -> bool:
+        """Give a name back the value it had before the run; False when no copy is kept."""
+        return self.past.restore(name, self.shell.user_ns)
 
     async def run_code(self, code: str, *, step: int, timeout: float, on_output: OnOutput) -> CodeOutcome:
         """Run code once, on the thread of the user's cells."""

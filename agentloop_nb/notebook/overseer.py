@@ -110,7 +110,7 @@ class Overseer:
         if self._signals:
             signal.signal(signal.SIGINT, self._old_handler)
         else:
-            _raise_in(self._home, None)
+            raise_in(self._home, None)
 
     def _on_sigint(self, _signal: int, _frame: FrameType | None) -> None:
         if self._over:
@@ -163,14 +163,14 @@ class Overseer:
         if self._signals and signal.getsignal(signal.SIGINT) == self._on_sigint:
             signal.pthread_kill(self._home.ident or 0, signal.SIGINT)
         elif self._task is None or rounds > 0:
-            _raise_in(self._home, StepInterrupt)
+            raise_in(self._home, StepInterrupt)
 
 
 def _signals_work() -> bool:
     return threading.current_thread() is threading.main_thread() and hasattr(signal, "pthread_kill") and os.name != "nt"
 
 
-def _raise_in(thread: threading.Thread, error: type[BaseException] | None) -> None:
+def raise_in(thread: threading.Thread, error: type[BaseException] | None) -> None:
     """Raise `error` in a thread at its next bytecode; None takes back what has not been raised yet."""
     value = ctypes.py_object(error) if error is not None else None
     ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread.ident or 0), value)

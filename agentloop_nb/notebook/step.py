@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Any
 from agentloop_nb.notebook import shell as shells
 from agentloop_nb.notebook import tracebacks
 from agentloop_nb.notebook.capture import Capture, patch
+from agentloop_nb.notebook.changes import Watch
 from agentloop_nb.notebook.guards import Guards
 from agentloop_nb.notebook.outputlog import OutputLog
 from agentloop_nb.notebook.overseer import Overseer, StepInterrupt
-from agentloop_nb.ports import CodeError, CodeOutcome, OnOutput
+from agentloop_nb.ports import Change, CodeError, CodeOutcome, OnOutput
 
 if TYPE_CHECKING:
     from agentloop_nb.notebook.kernel import KernelWorkspace
@@ -34,6 +35,7 @@ class Step:
         self._code = code
         self._number = number
         self._notes: list[str] = []
+        self._changes: tuple[Change, ...] = ()
         self._tell = tell
         self._overseer = Overseer(self, timeout, self, self._interrupted)
         self._log = OutputLog(tell, self._overseer.flush_soon)
@@ -74,8 +76,11 @@ class Step:
 
     async def run(self) -> CodeOutcome:
         """Run it to its end on this thread's event loop."""
+        watch = Watch(self._shell.user_ns, self._cell, room=self._workspace.past.room)
         with self._prepared():
             result = await self._execute()
+        self._changes, record = watch.finish(self._number, self._workspace.before_run)
+        self._workspace.past.add(record)
         return self._outcome(result)
 
     @contextmanager
@@ -142,7 +147,9 @@ class Step:
         elif reason is not None and error is not None and (at := tracebacks.innermost(error, self._place)):
             self._notes.append(f"It was at {at}")
         ending = reason or ("error" if error is not None else "ok")
-        return CodeOutcome(ending=ending, outputs=self._log.final(), error=told, notes=tuple(self._notes))
+        return CodeOutcome(
+            ending=ending, outputs=self._log.final(), error=told, changes=self._changes, notes=tuple(self._notes)
+        )
 
     def _place(self, filename: str) -> str | None:
         named = self._named(filename)

@@ -1,0 +1,377 @@
+"""The kinds of mutable values a step can be taken back for: how to save one, compare it, and put it back in place.
+
+Everything is restored into the same object, so that other names and containers that hold it see the restored value too.
+"""
+
+from __future__ import annotations
+
+import operator
+import sys
+from collections import OrderedDict, deque
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import date, time, timedelta, tzinfo
+from decimal import Decimal
+from fractions import Fraction
+from pathlib import PurePath
+from re import Pattern
+from types import BuiltinFunctionType, FunctionType, MethodType, ModuleType, NoneType
+from typing import Any
+
+ATOMS = frozenset({
+    *(int, float, complex, bool, str, bytes, NoneType, range, slice, type(Ellipsis), type(NotImplemented)),
+    *(Decimal, Fraction, Pattern, FunctionType, BuiltinFunctionType, MethodType, ModuleType),
+})  # fmt: skip
+"""Types of values that do not change, or whose changes are not looked at."""
+_FROZEN = (date, time, timedelta, tzinfo, PurePath, range, frozenset, BaseException)
+_OPAQUE_HOMES = frozenset({
+    *("matplotlib", "IPython", "ipykernel", "ipywidgets", "traitlets", "anywidget", "agentloop_nb", "jinja2"),
+    *("logging", "threading", "asyncio", "socket", "io", "sqlite3", "ssl", "zmq", "multiprocessing", "concurrent"),
+    *("subprocess", "weakref", "contextvars", "tkinter"),
+})  # fmt: skip
+"""Packages whose objects are machinery: too entangled to be put back piece by piece."""
+LAZY_FRAME = 32 * 2**20
+"""Bytes from which a pandas 3 table is saved by its own copy-on-write instead of a copy at once."""
+
+
+@dataclass(frozen=True)
+class Kind:
+    """What can be done with values of one kind. `content` is what `save` returned."""
+
+    save: Callable[[Any], Any]
+    same: Callable[[Any, Any], bool]
+    """Whether a value still is what its saved content says."""
+    restore: Callable[[Any, Any], None]
+    children: Callable[[Any], Iterable[Any]] = lambda _content: ()
+    """Values inside a saved content that may change themselves."""
+    size: Callable[[Any], int] = lambda _value: 64
+    """Bytes that saving the value takes, about."""
+
+
+def kind_of(value: Any) -> Kind | None:
+    """The kind of a value; None for one that cannot change, or that we cannot save (see `is_opaque`)."""
+    cls = type(value)
+    if cls in ATOMS:
+        return None
+    kind = (
+        _EXACT.get(cls)
+        or _scientific(value)
+        or next((_EXACT[base] for base in _EXACT if isinstance(value, base)), None)
+    )
+    if kind is not None:
+        return kind
+    if isinstance(value, type):
+        return CLASS if value.__module__ == "__main__" else None
+    if isinstance(value, _FROZEN) or is_opaque(value) or _state(value) is None:
+        return None
+    return OBJECT
+
+
+def is_opaque(value: Any) -> bool:
+    """Whether a value can change in ways that cannot be taken back: a generator, an open file, a widget."""
+    cls = type(value)
+    if cls in ATOMS or isinstance(value, (type, *_FROZEN)):
+        return False
+    if cls in _EXACT or _scientific(value) is not None:
+        return False
+    home = str(getattr(cls, "__module__", "")).partition(".")[0].lstrip("_")
+    return home in _OPAQUE_HOMES or hasattr(cls, "__next__") or (_state(value) is None and home != "builtins")
+
+
+# -- built-in containers
+
+
+def _identical(one: Iterable[Any], other: Iterable[Any]) -> bool:
+    return all(map(operator.is_, one, other))
+
+
+def _restore_list(value: list[Any], content: list[Any]) -> None:
+    list.__setitem__(value, slice(None), content)
+
+
+def _dict_type(value: dict[Any, Any]) -> Any:
+    return OrderedDict if isinstance(value, OrderedDict) else dict
+
+
+def _restore_dict(value: dict[Any, Any], content: dict[Any, Any]) -> None:
+    _dict_type(value).clear(value)
+    for key, item in content.items():
+        _dict_type(value).__setitem__(value, key, item)
+
+
+def _same_dict(value: dict[Any, Any], content: dict[Any, Any]) -> bool:
+    same_keys = len(value) == len(content) and _identical(dict.keys(value), content)
+    return same_keys and _identical(dict.values(value), content.values())
+
+
+def _restore_set(value: set[Any], content: set[Any]) -> None:
+    set.clear(value)
+    set.update(value, content)
+
+
+def _restore_deque(value: deque[Any], content: list[Any]) -> None:
+    value.clear()
+    value.extend(content)
+
+
+def _restore_bytes(value: bytearray, content: bytes) -> None:
+    value[:] = content
+
+
+LIST = Kind(
+    save=list.copy,
+    same=lambda value, content: len(value) == len(content) and _identical(list.__iter__(value), content),
+    restore=_restore_list,
+    children=lambda content: content,
+    size=lambda value: 56 + 8 * len(value),
+)
+DICT = Kind(
+    save=lambda value: dict(dict.items(value)),
+    same=_same_dict,
+    restore=_restore_dict,
+    children=lambda content: content.values(),
+    size=lambda value: 64 + 100 * len(value),
+)
+SET = Kind(
+    save=lambda value: set(set.__iter__(value)),
+    same=lambda value, content: len(value) == len(content) and set.issubset(content, value),
+    restore=_restore_set,
+    size=lambda value: 64 + 60 * len(value),
+)
+DEQUE = Kind(
+    save=list,
+    same=lambda value, content: len(value) == len(content) and _identical(value, content),
+    restore=_restore_deque,
+    children=lambda content: content,
+    size=lambda value: 64 + 8 * len(value),
+)
+BYTES = Kind(save=bytes, same=operator.eq, restore=_restore_bytes, size=len)
+TUPLE = Kind(save=lambda value: value, same=lambda *_: True, restore=lambda *_: None, children=lambda content: content)
+_EXACT: dict[type, Kind] = {list: LIST, dict: DICT, set: SET, deque: DEQUE, bytearray: BYTES, tuple: TUPLE}
+
+
+# -- objects and classes
+
+
+def _state(value: Any) -> dict[str, Any] | None:
+    """The attributes of an object, from its `__dict__` and its slots; None when it has neither."""
+    try:
+        found = object.__getattribute__(value, "__dict__")
+    except (AttributeError, TypeError):
+        found = None
+    state = dict(found) if isinstance(found, dict) else None
+    for base in type(value).__mro__:
+        slots = vars(base).get("__slots__", ())
+        for name in (slots,) if isinstance(slots, str) else tuple(slots):
+            with suppress(AttributeError, TypeError):
+                state = {} if state is None else state
+                state[f"\0{name}"] = object.__getattribute__(value, _mangled(base, name))
+    return state
+
+
+def _mangled(cls: type, name: str) -> str:
+    return f"_{cls.__name__.lstrip('_')}{name}" if name.startswith("__") and not name.endswith("__") else name
+
+
+def _same_state(value: Any, content: dict[str, Any]) -> bool:
+    return _same_dict(_state(value) or {}, content)
+
+
+def _restore_state(value: Any, content: dict[str, Any]) -> None:
+    attributes = {name: item for name, item in content.items() if not name.startswith("\0")}
+    with suppress(AttributeError, TypeError):
+        _restore_dict(object.__getattribute__(value, "__dict__"), attributes)
+    for name in (_state(value) or {}).keys() | content.keys():
+        if name.startswith("\0") and name not in ("\0__dict__", "\0__weakref__"):
+            with suppress(AttributeError, TypeError):
+                if name in content:
+                    object.__setattr__(value, name[1:], content[name])
+                else:
+                    object.__delattr__(value, name[1:])
+
+
+def _restore_class(value: type, content: dict[str, Any]) -> None:
+    now = dict(vars(value))
+    for name in now.keys() - content.keys():
+        type.__delattr__(value, name)
+    for name, item in content.items():
+        if now.get(name) is not item:
+            type.__setattr__(value, name, item)
+
+
+def _class_state(value: type) -> dict[str, Any]:
+    return {name: item for name, item in vars(value).items() if name not in ("__dict__", "__weakref__", "__doc__")}
+
+
+OBJECT = Kind(
+    save=_state,
+    same=_same_state,
+    restore=_restore_state,
+    children=lambda content: content.values(),
+    size=lambda _value: 200,
+)
+CLASS = Kind(
+    save=_class_state,
+    same=lambda value, content: _same_dict(_class_state(value), content),
+    restore=_restore_class,
+    children=lambda content: content.values(),
+    size=lambda _value: 500,
+)
+
+
+# -- numpy and pandas, only where they are loaded
+
+
+def _scientific(value: Any) -> Kind | None:
+    numpy, pandas = sys.modules.get("numpy"), sys.modules.get("pandas")
+    if numpy is not None and isinstance(value, getattr(numpy, "ndarray", ())):
+        return ARRAY
+    if pandas is not None and isinstance(value, (getattr(pandas, "DataFrame", ()), getattr(pandas, "Series", ()))):
+        return TABLE
+    if pandas is not None and isinstance(value, getattr(pandas, "Index", ())):
+        return INDEX
+    return None
+
+
+def _plain(array: Any) -> Any:
+    return sys.modules["numpy"].asarray(array)
+
+
+def _save_array(array: Any) -> tuple[Any, Any]:
+    """The data, and the mask of a masked array."""
+    mask: Any = getattr(array, "mask", None)
+    return _plain(array).copy(order="K"), None if mask is None else mask.copy()
+
+
+def _same_array(array: Any, content: tuple[Any, Any]) -> bool:
+    saved, mask = content
+    if not same_data(_plain(array), saved):
+        return False
+    return mask is None or bool((sys.modules["numpy"].asarray(array.mask) == mask).all())
+
+
+def same_data(one: Any, other: Any) -> bool:
+    """Whether two arrays hold the same bits (or, for objects, the same objects)."""
+    numpy = sys.modules["numpy"]
+    if one.shape != other.shape or one.dtype != other.dtype:
+        return False
+    if one.dtype.hasobject:
+        return one.dtype.names is None and _identical(one.ravel().tolist(), other.ravel().tolist())
+    left, right = (numpy.ascontiguousarray(array).reshape(-1).view(numpy.uint8) for array in (one, other))
+    return all(
+        (left[start : start + _CHUNK] == right[start : start + _CHUNK]).all() for start in range(0, len(left), _CHUNK)
+    )
+
+
+_CHUNK = 2**22
+
+
+def _restore_array(array: Any, content: tuple[Any, Any]) -> None:
+    saved, mask = content
+    writeable = array.flags.writeable
+    if not writeable:
+        array.flags.writeable = True
+    if array.dtype != saved.dtype:
+        array.dtype = saved.dtype
+    if array.shape != saved.shape:
+        if array.size == saved.size:
+            array.shape = saved.shape
+        else:
+            array.resize(saved.shape, refcheck=False)
+    _plain(array)[...] = saved
+    if mask is not None:
+        array.mask = mask
+    array.flags.writeable = writeable
+
+
+ARRAY = Kind(
+    save=_save_array,
+    same=_same_array,
+    restore=_restore_array,
+    children=lambda content: content[0].ravel().tolist() if content[0].dtype == object else (),
+    size=lambda value: int(value.nbytes),
+)
+
+
+def _copy_on_write() -> bool:
+    return int(str(sys.modules["pandas"].__version__).partition(".")[0]) >= 3
+
+
+def _table_size(table: Any) -> int:
+    return sum(int(block.values.nbytes) for block in table._mgr.blocks)  # noqa: SLF001 - memory_usage() costs 100 times more
+
+
+def _is_lazy(table: Any) -> bool:
+    return _copy_on_write() and _table_size(table) > LAZY_FRAME
+
+
+def _save_table(table: Any) -> Any:
+    saved = table.copy(deep=not _is_lazy(table))
+    saved.attrs = dict(table.attrs)
+    return saved
+
+
+def _same_table(table: Any, saved: Any) -> bool:
+    if (
+        table.shape != saved.shape
+        or table.attrs != saved.attrs
+        or getattr(table, "name", None) != getattr(saved, "name", None)
+    ):
+        return False
+    return all(map(_same_axis, table.axes, saved.axes)) and _same_blocks(table, saved)
+
+
+def _same_axis(one: Any, other: Any) -> bool:
+    return one is other or (one.names == other.names and one.dtype == other.dtype and one.equals(other))
+
+
+def _same_blocks(table: Any, saved: Any) -> bool:
+    ours, theirs = table._mgr.blocks, saved._mgr.blocks  # noqa: SLF001 - no public way sees the bits without copying them
+    aligned = len(ours) == len(theirs) and all(
+        type(one.values) is type(other.values) and (one.mgr_locs.as_array == other.mgr_locs.as_array).all()
+        for one, other in zip(ours, theirs, strict=True)
+    )
+    if not aligned:
+        dtypes = [list(each.dtypes) if each.ndim == 2 else each.dtype for each in (table, saved)]
+        return dtypes[0] == dtypes[1] and bool(table.equals(saved))
+    return all(_same_values(one.values, other.values) for one, other in zip(ours, theirs, strict=True))
+
+
+def _same_values(one: Any, other: Any) -> bool:
+    if hasattr(one, "flags"):
+        same_place = one.__array_interface__["data"] == other.__array_interface__["data"]
+        return (same_place and one.shape == other.shape) or same_data(one, other)
+    return one.dtype == other.dtype and bool(one.equals(other))
+
+
+def _restore_table(table: Any, saved: Any) -> None:
+    copy = saved.copy(deep=not _is_lazy(saved))
+    table._update_inplace(copy)  # noqa: SLF001 - what pandas' own inplace=True does
+    table.attrs = dict(saved.attrs)
+    if table.ndim == 1:
+        table.name = saved.name
+
+
+def _table_children(saved: Any) -> Iterable[Any]:
+    for block in saved._mgr.blocks:  # noqa: SLF001
+        if block.values.dtype == object:
+            yield from _plain(block.values).ravel().tolist()
+
+
+TABLE = Kind(
+    save=_save_table,
+    same=_same_table,
+    restore=_restore_table,
+    children=_table_children,
+    size=lambda table: 0 if _is_lazy(table) else _table_size(table),
+)
+
+
+def _restore_index(index: Any, names: list[Any]) -> None:
+    index.names = names
+
+
+INDEX = Kind(
+    save=lambda index: list(index.names), same=lambda index, names: list(index.names) == names, restore=_restore_index
+)

@@ -1,0 +1,153 @@
+"""Which names of the namespace a piece of code can touch, told by reading it and the user's functions it calls."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from types import CodeType, FunctionType, MethodType
+from typing import Any
+
+_WIDE = {
+    "globals",
+    "locals",
+    "vars",
+    "exec",
+    "eval",
+    "get_ipython",
+    "user_ns",
+    "__main__",
+    "gc",
+    "ctypes",
+    "__builtins__",
+}
+"""Names through which code can reach every variable."""
+_HARMLESS_MAGICS = {
+    "time",
+    "timeit",
+    "capture",
+    "prun",
+    "pip",
+    "conda",
+    "matplotlib",
+    "config",
+    "bash",
+    "sh",
+    "ls",
+    "cd",
+}
+_MAGIC_CALLS = {"run_line_magic", "run_cell_magic", "system", "getoutput"}
+_WORD = re.compile(r"[^\W\d]\w*")
+MAX_FUNCTIONS = 500
+
+
+@dataclass(frozen=True)
+class Reach:
+    """The `names` of the namespace that code can touch; `wide`: it has means to touch any other as well."""
+
+    names: frozenset[str]
+    wide: bool
+
+
+def reach(source: str, namespace: Mapping[str, Any]) -> Reach:
+    """Read transformed code (no magics, but the calls they become). Code that does not parse touches nothing."""
+    try:
+        words = set(_words(ast.parse(source)))
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return Reach(frozenset(), wide=False)
+    done: set[int] = set()
+    waiting = list(words)
+    while waiting and len(done) < MAX_FUNCTIONS:
+        name = waiting.pop()
+        if name in namespace:
+            new = set(_words_behind(namespace[name], namespace, done)) - words
+            words |= new
+            waiting += new
+    return Reach(frozenset(words & namespace.keys()), wide=not words.isdisjoint(_WIDE))
+
+
+def _words(tree: ast.AST) -> Iterator[str]:
+    """Every word of the code that may name a variable, or lead to all of them."""
+    magics: set[int] = set()
+    for node in ast.walk(tree):  # a call comes before its parts
+        if isinstance(node, ast.Call) and (name := _magic(node)):
+            magics.add(id(node.func.value.func))  # type: ignore[attr-defined]
+            yield from _words_of_magic(name, node.args)
+        elif id(node) not in magics:
+            yield from _words_of(node)
+
+
+def _words_of(node: ast.AST) -> Iterable[str]:
+    match node:
+        case ast.Name(id=name):
+            return [name]
+        case ast.Attribute(attr=name) if name in _WIDE:
+            return [name]
+        case ast.Global(names=names):
+            return names
+        case ast.alias(name=name, asname=asname):
+            return [asname or name, name.partition(".")[0]]
+    return ()
+
+
+def _magic(node: ast.Call) -> str | None:
+    """The method of `get_ipython().run_line_magic(...)` and its kin, which is what magics and `!` lines become."""
+    func = node.func
+    if isinstance(func, ast.Attribute) and func.attr in _MAGIC_CALLS and isinstance(func.value, ast.Call):
+        return func.attr if _called(func.value) == "get_ipython" else None
+    return None
+
+
+def _called(node: ast.Call) -> str:
+    return node.func.id if isinstance(node.func, ast.Name) else ""
+
+
+def _words_of_magic(call: str, arguments: Iterable[ast.expr]) -> Iterator[str]:
+    texts = [arg.value for arg in arguments if isinstance(arg, ast.Constant) and isinstance(arg.value, str)]
+    if call.endswith("_magic"):
+        if texts and texts[0] not in _HARMLESS_MAGICS:
+            yield "get_ipython"
+        texts = texts[1:]
+    for text in texts:
+        yield from _WORD.findall(text)
+
+
+def _words_behind(value: Any, namespace: Mapping[str, Any], done: set[int]) -> Iterator[str]:
+    """The globals used by the user's own functions and methods that a value leads to."""
+    for function in _functions(value):
+        if id(function) not in done and function.__globals__ is namespace:
+            done.add(id(function))
+            yield from _globals_of(function.__code__)
+            for cell in function.__closure__ or ():
+                inner = _content(cell)
+                yield from _words_behind(inner, namespace, done) if callable(inner) else ()
+
+
+def _content(cell: Any) -> Any:
+    try:
+        return cell.cell_contents
+    except ValueError:  # not filled yet
+        return None
+
+
+def _functions(value: Any) -> Iterator[FunctionType]:
+    if isinstance(value, FunctionType):
+        yield value
+        return
+    if isinstance(value, MethodType):
+        yield from _functions(value.__func__)
+    kind = value if isinstance(value, type) else type(value)
+    if getattr(kind, "__module__", None) == "__main__":
+        for base in kind.__mro__:
+            for member in vars(base).values() if base.__module__ == "__main__" else ():
+                inner = member.fget if isinstance(member, property) else getattr(member, "__func__", member)
+                if isinstance(inner, FunctionType):
+                    yield inner
+
+
+def _globals_of(code: CodeType) -> Iterator[str]:
+    yield from code.co_names
+    for constant in code.co_consts:
+        if isinstance(constant, CodeType):
+            yield from _globals_of(constant)
