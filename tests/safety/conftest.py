@@ -21,9 +21,14 @@ class Site:
         self.pages: dict[str, bytes | Handler] = {}
 
     def page(
-        self, path: str, body: bytes | str = b"", *, media: str | None = "text/html; charset=utf-8", status: str = "200 OK",
+        self,
+        path: str,
+        body: bytes | str = b"",
+        *,
+        media: str | None = "text/html; charset=utf-8",
+        status: str = "200 OK",
         headers: dict[str, str] | None = None,
-    ) -> None:  # fmt: skip
+    ) -> None:
         data = body.encode() if isinstance(body, str) else body
         lines = [f"HTTP/1.1 {status}", f"Content-Length: {len(data)}", "Connection: close"]
         lines += [f"Content-Type: {media}"] if media is not None else []

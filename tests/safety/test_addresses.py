@@ -183,7 +183,7 @@ async def test_a_host_the_user_allows_is_read_by_its_name(site: Site) -> None:
 
 
 async def test_the_next_address_is_tried_when_one_does_not_answer(site: Site) -> None:
-    site.page("/", "plain", type="text/plain")
+    site.page("/", "plain", media="text/plain")
     web = LiveWeb(Settings(allow_hosts=("two.example",)), resolver=Names(two_example=["127.0.0.2", "127.0.0.1"]))
     assert (await web.read(f"http://two.example:{site.port}/", 1000)).text == "plain"
 
@@ -194,7 +194,7 @@ async def test_the_certificate_must_be_for_the_name_although_the_address_is_conn
     authority.issue_cert("named.example").configure_cert(server_side)
     client_side = ssl.create_default_context()
     authority.configure_trust(client_side)
-    site.page("/", "plain", type="text/plain")
+    site.page("/", "plain", media="text/plain")
     server = await asyncio.start_server(site.serve, "127.0.0.1", 0, ssl=server_side)
     port = server.sockets[0].getsockname()[1]
     resolver = Names(named_example=["127.0.0.1"], other_example=["127.0.0.1"])
@@ -218,7 +218,7 @@ async def test_a_proxy_is_used_when_the_environment_names_one(site: Site, monkey
     server = await asyncio.start_server(proxy, "127.0.0.1", 0)
     monkeypatch.setenv("http_proxy", f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}")
     monkeypatch.setenv("no_proxy", "direct.example")
-    site.page("/", "direct", type="text/plain")
+    site.page("/", "direct", media="text/plain")
     resolver = Names(public_example=["93.184.215.14"], private_example=["10.0.0.1"], direct_example=["127.0.0.1"])
     web = LiveWeb(Settings(max_retries=0, allow_hosts=("direct.example",)), resolver=resolver)
     assert (await web.read("http://public.example/", 1000)).text == "proxied"
