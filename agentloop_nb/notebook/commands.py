@@ -117,6 +117,31 @@ def cost(magics: AgentMagics, rest: str) -> None:
     print(what_if(state, model.strip(), price.quote))
 
 
+def who(magics: AgentMagics, rest: str) -> None:
+    """What the last run made or changed, and which step did."""
+    from agentloop_nb import lineage
+
+    print(lineage.who(magics.launcher.state(rest or None)))
+
+
+def why(magics: AgentMagics, rest: str) -> None:
+    """NAME: the chain of cells and steps behind a variable."""
+    from agentloop_nb import lineage
+
+    if not rest:
+        raise UserError("name a variable: %agent why NAME (%agent who lists them)")
+    print(lineage.why(magics.launcher.state(None), rest))
+
+
+def sent(magics: AgentMagics, rest: str) -> None:
+    """[STEP]: the exact text that left the machine, and its size by source."""
+    from agentloop_nb.sent import sent as show_sent
+
+    if rest and not rest.isdecimal():
+        raise UserError("name a step by its number: %agent sent 3")
+    print(show_sent(journal.read(magics.launcher.find(None)), int(rest) if rest else None))
+
+
 def login(magics: AgentMagics, rest: str) -> None:
     """[PROVIDER]: type a key in; it is kept for this kernel's life and never lands in the notebook."""
     from getpass import getpass
@@ -172,6 +197,9 @@ COMMANDS: dict[str, Callable[[AgentMagics, str], Any]] = {
     "show": show,
     "resume": resume,
     "cost": cost,
+    "who": who,
+    "why": why,
+    "sent": sent,
     "login": login,
     "models": models,
     "help": help_,
