@@ -264,21 +264,26 @@ async def _open(client: AsyncOpenAI, body: dict[str, Any]) -> AsyncStream[object
 
 
 def connect(server: Server, key: SecretStr | None, seconds: float = Patience.connect) -> AsyncOpenAI:
-    """Make a client that neither retries nor tells a server what belongs to OpenAI (organization, custom headers)."""
+    """Make a client that neither retries nor tells a server what belongs to OpenAI (organization, custom headers).
+
+    Without TLS a new connection costs next to nothing, and every call gets one: small servers close idle connections
+    at the very moment the next request is sent (seen with llama-server).
+    """
     import openai
 
-    loopback = is_loopback(server.base_url)
+    secure = server.base_url.startswith("https:")
+    headers = {} if secure else {"Connection": "close"}
+    if server.provider != "openai":
+        headers |= _blank_custom_headers(key)
     http_client = None
-    if loopback:  # no proxy, no redirect to elsewhere, and no certificate store to load
-        http_client = openai.DefaultAsyncHttpxClient(
-            trust_env=False, follow_redirects=False, verify=server.base_url.startswith("https")
-        )
+    if is_loopback(server.base_url):  # no proxy, no redirect to elsewhere, and no certificate store to load
+        http_client = openai.DefaultAsyncHttpxClient(trust_env=False, follow_redirects=False, verify=secure)
     client = openai.AsyncOpenAI(
         api_key=key.get_secret_value() if key else NO_KEY,
         base_url=server.base_url,
         max_retries=0,
         timeout=openai.Timeout(None, connect=seconds),
-        default_headers=None if server.provider == "openai" else _blank_custom_headers(key),
+        default_headers=headers,
         http_client=http_client,
     )
     if server.provider != "openai":

@@ -114,14 +114,11 @@ async def test_the_end_of_a_stream_may_be_informal(talk, request_of, ending):
     assert not (await t.ask(request_of())).usage.estimated
 
 
-async def test_the_connection_is_kept_for_the_next_step(talk, request_of):
-    t = talk(finish("1"), finish("2"), finish("3"))
-    ports = set()
-    for _ in range(3):
+async def test_a_plain_connection_is_not_kept_where_a_server_may_close_it_under_the_next_request(talk, request_of):
+    t = talk(finish(), finish())
+    for _ in range(2):
         await t.ask(request_of())
-        pool = t.model._client._client._transport._pool
-        ports |= {id(connection) for connection in pool.connections}
-    assert len(ports) == 1
+    assert [request.headers["connection"] for request in t.wire.requests] == ["close", "close"]
 
 
 async def test_cancelling_frees_the_socket_at_once(talk, request_of):
