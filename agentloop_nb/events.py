@@ -156,6 +156,13 @@ class TranscriptCompacted(Event):
     digested: int = 0
 
 
+class StepsUndone(Event):
+    """Step `first` and all later ones were taken back: variables, files, and what the model remembers."""
+
+    kind: Literal["steps_undone"] = "steps_undone"
+    first: int
+
+
 class RunFinished(Event):
     """The run is over, for `reason`. A finished step left its summary in its `finish` action."""
 
@@ -193,6 +200,7 @@ KnownEvent = (
     | ActionFinished
     | NoteAdded
     | TranscriptCompacted
+    | StepsUndone
     | RunFinished
     | RunResumed
 )

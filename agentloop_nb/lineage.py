@@ -22,7 +22,7 @@ def who(state: State) -> str:
 
 
 def why(state: State, name: str) -> str:
-    """Tell the chain of cells and steps behind a name, oldest first. Raises `UserError` for a name the run never made."""
+    """Tell the chain of cells and steps behind a name, oldest first. Raises `UserError` for a name it never made."""
     made = state.changed.get(name)
     if made is None:
         known = ", ".join(state.changed) or "none"

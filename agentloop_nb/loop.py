@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from agentloop_nb.actions import Action, ActionResult, Finish, RunCode, WriteFile
+from agentloop_nb.actions import Action, ActionResult, Finish
 from agentloop_nb.ask import Asker, GaveUp
-from agentloop_nb.caution import Memory, denial, reasons_to_ask
 from agentloop_nb.control import Control
 from agentloop_nb.decision import Decision, parse
 from agentloop_nb.errors import ActionFailed, DecisionError
 from agentloop_nb.events import (
     ActionFinished,
     ActionStarted,
-    ApprovalAsked,
-    ApprovalGiven,
     DecisionMade,
     DecisionRejected,
     NoteAdded,
@@ -24,9 +22,9 @@ from agentloop_nb.events import (
     RunFinished,
     Status,
 )
+from agentloop_nb.gate import Gate
 from agentloop_nb.limits import CostLimit
 from agentloop_nb.ports import Model, Workspace
-from agentloop_nb.risks import read_risks
 from agentloop_nb.settings import Settings
 from agentloop_nb.state import State
 from agentloop_nb.stream import Approver, Stream
@@ -46,11 +44,13 @@ class Loop:
     settings: Settings
     control: Control = field(default_factory=Control)
     approver: Approver | None = None
-    approve_rest: bool = False
+    written_before: Callable[[], frozenset[str]] = frozenset
+    """SHA-256 of files that earlier runs wrote."""
 
     def __post_init__(self) -> None:
         self._asker = Asker(self.stream, self.model, self.settings.max_retries)
-        self._memory = Memory()
+        folder = self.workspace.folder
+        self._gate = Gate(self.stream, self.settings, folder, self.approver, self.written_before)
 
     @property
     def state(self) -> State:
@@ -77,7 +77,7 @@ class Loop:
             raise self._end("step_limit", self._steps_used)
         for note in self.control.take_notes():
             self.stream.emit(NoteAdded(step=self.state.next_step, text=note))
-        decision = await self._approve(await self._decide())
+        decision = await self._gate.admit(await self._decide())
         if decision is not None:
             await self._perform(decision)
 
@@ -108,48 +108,6 @@ class Loop:
                 return decision
         reason = self.state.steps[-1].rejected[-1][1]
         raise self._give_up(f"{self.state.rejections} replies in a row were no valid decision; the last: {reason}")
-
-    # -- approve
-
-    async def _approve(self, decision: Decision) -> Decision | None:
-        """Ask a person where settings or caution say so. None: refused, which the model is told as an observation."""
-        reasons = self._reasons_to_ask(decision.action)
-        if not reasons and (self.approve_rest or not self._wants_approval(decision.action)):
-            return decision
-        risks = read_risks(decision.action.code) if isinstance(decision.action, RunCode) else ()
-        asked = ApprovalAsked(step=self.state.next_step, risks=(*reasons, *risks))
-        self.stream.emit(asked)
-        answer = await self._answer(asked, decision)
-        if reasons and not answer.approved and answer.by == "policy":
-            answer = answer.model_copy(update={"reason": denial(reasons)})
-        self.stream.emit(answer)
-        self.approve_rest = self.approve_rest or answer.rest
-        if answer.approved:
-            return answer.edited or decision
-        why = f": {answer.reason}" if answer.reason else ""
-        result = ActionResult(success=False, output=f"Not carried out, it was refused{why}.", error=f"refused{why}")
-        self.stream.emit(ActionFinished(step=asked.step, result=result))
-        return None
-
-    async def _answer(self, asked: ApprovalAsked, decision: Decision) -> ApprovalGiven:
-        if self.approver is None:
-            return ApprovalGiven(step=asked.step, approved=False, by="policy", reason="nobody is there to approve it")
-        return await self.approver(asked, decision)
-
-    def _wants_approval(self, action: Action) -> bool:
-        match self.settings.approve:
-            case "all":
-                return not isinstance(action, Finish)
-            case "code":
-                return isinstance(action, RunCode | WriteFile)
-            case "auto":
-                return False
-
-    def _reasons_to_ask(self, action: Action) -> tuple[str, ...]:
-        if self.settings.trust_web:
-            return ()
-        cells, folder = self.state.cells, self.workspace.folder
-        return reasons_to_ask(action, self.state, cells=cells, folder=folder, memory=self._memory)
 
     # -- perform
 

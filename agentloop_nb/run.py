@@ -38,6 +38,11 @@ class Run:
         """The record, one event a line."""
 
     @property
+    def workspace(self) -> Workspace | None:
+        """Where it took place; None for a run of another kernel."""
+        return self._workspace
+
+    @property
     def state(self) -> State:
         """The fold of the run's events."""
         return self._state

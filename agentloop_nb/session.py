@@ -18,6 +18,7 @@ from agentloop_nb.loop import Loop
 from agentloop_nb.models import registry
 from agentloop_nb.models.replay import ReplayModel
 from agentloop_nb.ports import Model, Usage, Web, Workspace
+from agentloop_nb.provenance import mark
 from agentloop_nb.run import Run
 from agentloop_nb.secrets import Masker
 from agentloop_nb.settings import Settings
@@ -50,7 +51,7 @@ class Session:
     async def go(self, views: Sequence[View] = (), approver: Approver | None = None) -> Run:
         """Take the run to its end. How it ended is in the run; only a cancellation from outside is raised."""
         stream = Stream(self.state, self.record.append, views, masker=self.masker)
-        loop = Loop(stream, self.model, self.workspace, self.settings, self.control, approver)
+        loop = Loop(stream, self.model, self.workspace, self.settings, self.control, approver, self._written_before)
         try:
             for event in self.opening:
                 stream.emit(event)
@@ -59,6 +60,10 @@ class Session:
             self.record.close()
             await self.model.close()
         return self.run
+
+    def _written_before(self) -> frozenset[str]:
+        """SHA-256 of the files that earlier runs of this folder wrote."""
+        return frozenset().union(*(state.written for state in journal.runs(self.run.journal.parents[2])))
 
 
 def begin(
@@ -149,7 +154,7 @@ def _context(settings: Settings, model: Model, workspace: Workspace, folder: Pat
     parts = [
         f"Instructions of this project:\n{instructions}" if instructions else "",
         f"You may take at most {settings.max_steps} steps.",
-        workspace.describe(tokens),
+        mark(workspace.describe(tokens), "the namespace"),
     ]
     return "\n\n".join(filter(None, parts))
 

@@ -25,6 +25,7 @@ from agentloop_nb.events import (
     RunResumed,
     RunStarted,
     Status,
+    StepsUndone,
     TranscriptCompacted,
 )
 from agentloop_nb.ports import Usage
@@ -89,6 +90,8 @@ class State:
     """A call whose end is not yet known."""
     rejections: int = 0
     """Replies in a row that were no decision."""
+    undone: list[Step] = field(default_factory=list)
+    """Steps that were taken back; they stay paid for."""
     compacted: TranscriptCompacted | None = None
     began: float = 0.0
     ended: float | None = None
@@ -106,22 +109,32 @@ class State:
     @property
     def total_cost(self) -> Decimal:
         """Dollars known to have been spent."""
-        return sum((step.cost for step in self.steps), Decimal(0))
+        return sum((step.cost for step in self._paid), Decimal(0))
 
     @property
     def cost_known(self) -> bool:
         """Whether `total_cost` is all that was spent."""
-        return all(step.cost_known for step in self.steps)
+        return all(step.cost_known for step in self._paid)
 
     @property
     def usage(self) -> Usage:
         """Tokens of all calls."""
-        return sum((step.usage for step in self.steps), Usage())
+        return sum((step.usage for step in self._paid), Usage())
+
+    @property
+    def _paid(self) -> list[Step]:
+        return [*self.undone, *self.steps]
 
     @property
     def next_step(self) -> int:
         """The number of the step that is under way or comes next."""
         return self.current_step + 1
+
+    @property
+    def written(self) -> frozenset[str]:
+        """SHA-256 of the files this run wrote."""
+        files = (step.result.metadata.get("file") for step in self.steps if step.result)
+        return frozenset(str(file["sha256"]) for file in files if file)
 
     @property
     def changed(self) -> dict[str, int]:
@@ -159,6 +172,8 @@ class State:
                 self.max_steps, self.budget, self.rejections = event.max_steps, event.budget, 0
             case TranscriptCompacted():
                 self.compacted = event
+            case StepsUndone():
+                self._undo(event.first)
             case ModelCalled() | ModelReplied() | ModelFailed():
                 self._apply_call(event, self._step(event))
             case DecisionRejected() | DecisionMade() | NoteAdded():
@@ -174,6 +189,12 @@ class State:
         self.max_steps = int(event.settings.get("max_steps", self.max_steps))
         budget = event.settings.get("budget")
         self.budget = None if budget is None else Decimal(str(budget))
+
+    def _undo(self, first: int) -> None:
+        self.undone += [step for step in self.steps if step.number >= first]
+        self.steps = [step for step in self.steps if step.number < first]
+        if self.compacted is not None and self.compacted.through >= first:
+            self.compacted = None
 
     def _step(self, event: AnyEvent) -> Step:
         """Return the step an event belongs to, opening it with its first event."""

@@ -117,6 +117,24 @@ def cost(magics: AgentMagics, rest: str) -> None:
     print(what_if(state, model.strip(), price.quote))
 
 
+def undo(magics: AgentMagics, rest: str) -> None:
+    """[N]: take back the last N steps (1): variables, files, and what the model remembers."""
+    from agentloop_nb.notebook.undo import undo_steps
+
+    if rest and not rest.isdecimal():
+        raise UserError("say how many steps to take back: %agent undo 2")
+    print(undo_steps(_last(magics, "undo"), int(rest or 1)))
+
+
+def restore(magics: AgentMagics, rest: str) -> None:
+    """NAME: give a variable back the value it had before the last run."""
+    from agentloop_nb.notebook.undo import restore_name
+
+    if not rest:
+        raise UserError("name a variable: %agent restore NAME (%agent who lists them)")
+    print(restore_name(_last(magics, "restore from"), rest))
+
+
 def who(magics: AgentMagics, rest: str) -> None:
     """What the last run made or changed, and which step did."""
     from agentloop_nb import lineage
@@ -197,6 +215,8 @@ COMMANDS: dict[str, Callable[[AgentMagics, str], Any]] = {
     "show": show,
     "resume": resume,
     "cost": cost,
+    "undo": undo,
+    "restore": restore,
     "who": who,
     "why": why,
     "sent": sent,

@@ -1,0 +1,82 @@
+"""Taking steps of a run back: variables, files and the model's memory together, saying what cannot be taken back."""
+
+from __future__ import annotations
+
+from agentloop_nb import files, journal
+from agentloop_nb.actions import RunCode
+from agentloop_nb.errors import ActionFailed, UserError
+from agentloop_nb.events import StepsUndone
+from agentloop_nb.notebook.kernel import KernelWorkspace
+from agentloop_nb.ports import WrittenFile
+from agentloop_nb.risks import read_risks
+from agentloop_nb.run import Run
+from agentloop_nb.state import Step
+
+
+def undo_steps(run: Run, count: int) -> str:
+    """Take back the last `count` steps of a run of this kernel, and say what was and what could not be taken back."""
+    workspace = _workspace(run)
+    steps = run.state.steps[-count:] if count else []
+    if not steps:
+        raise UserError("there is no step to take back")
+    first = steps[0].number
+    beyond = [line for step in steps for line in _beyond(step)]
+    undone = workspace.undo(first)
+    put_back, left = _undo_files(workspace, steps)
+    _record(run, first)
+    lines = [
+        f"Steps {first} to {steps[-1].number} are taken back." if len(steps) > 1 else f"Step {first} is taken back."
+    ]
+    lines += [f"  put back: {', '.join(undone.names)}"] if undone.names else []
+    lines += [f"  files put back: {', '.join(put_back)}"] if put_back else []
+    lines += [f"  NOT put back: {name} ({why})" for name, why in undone.lost.items()]
+    lines += [f"  NOT put back: {line}" for line in (*left, *beyond)]
+    return "\n".join([*lines, "To go on from here: %agent resume -- what to do instead"])
+
+
+def restore_name(run: Run, name: str) -> str:
+    """Give one variable back the value it had before the run."""
+    if _workspace(run).restore(name):
+        return f"{name} is as it was before the run."
+    raise UserError(f"no copy of {name!r} from before the run is kept; %agent who lists what the run changed")
+
+
+def _workspace(run: Run) -> KernelWorkspace:
+    if run.status == "running":
+        raise UserError("the run is still going on; stop it first")
+    if not isinstance(run.workspace, KernelWorkspace):
+        raise UserError("this run did not take place in this kernel, so there is nothing here to take back")
+    return run.workspace
+
+
+def _undo_files(workspace: KernelWorkspace, steps: list[Step]) -> tuple[list[str], list[str]]:
+    put_back, left = [], []
+    for step in reversed(steps):
+        file = step.result.metadata.get("file") if step.result else None
+        if file is None:
+            continue
+        try:
+            files.restore(workspace.folder, WrittenFile(**file))
+        except ActionFailed as error:
+            left.append(str(error))
+        else:
+            put_back.append(file["path"])
+    return put_back, left
+
+
+def _beyond(step: Step) -> list[str]:
+    """What a step did that lies beyond variables and `write_file`."""
+    if step.decision is None or not isinstance(step.decision.action, RunCode) or not step.started:
+        return []
+    made = step.result.metadata.get("files", ()) if step.result else ()
+    lines = [f"files that step {step.number} wrote by itself ({', '.join(made)})"] if made else []
+    risks = [risk for risk in read_risks(step.decision.action.code) if risk not in ("writes files", "cannot be read")]
+    return [*lines, *(f"step {step.number}: {risk}" for risk in risks)]
+
+
+def _record(run: Run, first: int) -> None:
+    event = StepsUndone(step=first, first=first)
+    run.state.apply(event)
+    record = journal.Journal.open(run.journal)
+    record.append(event)
+    record.close()
