@@ -123,11 +123,13 @@ def _resume(words: list[str]) -> int:
         raise UserError(f"one RUN at most, not {reference!r}; a note for the agent stands after --")
     from agentloop_nb import journal
     from agentloop_nb.api import resume_run
+    from agentloop_nb.settings import ENVIRONMENT, environment
 
+    variables = environment()
     record = journal.find(reference or None, Path.cwd())
     recorded = journal.load(record).settings
     for name in ("base_url", "output_dir"):
-        if recorded.get(name):
+        if recorded.get(name) and not variables.get(ENVIRONMENT.get(name, "")):
             settings.setdefault(name, recorded[name])
     quiet, destination = bool(settings.pop("quiet", False)), settings.pop("export", None)
     note = " ".join(words[at + 1 :])

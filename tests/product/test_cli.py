@@ -75,7 +75,8 @@ def test_the_demo_needs_nothing_and_proves_its_notebook(agentloop, tmp_path):
     numbers = [int(line) for line in (tmp_path / "output" / "fibonacci.txt").read_text().split()]
     assert len(numbers) == 20
     assert all(c == a + b for a, b, c in zip(numbers, numbers[1:], numbers[2:], strict=False))
-    for line in re.findall(r"^(?:Files|Notebook|Record): +(.*)$", done.stdout, re.MULTILINE):
+    closing = done.stdout.rpartition("=\n")[2]
+    for line in re.findall(r"^(?:Files|Notebook|Record): +(.*)$", closing, re.MULTILINE):
         for path in line.partition(" (")[0].split(", "):
             assert (tmp_path / path).is_file(), "what it says is where it says"
     assert agentloop("verify", "output/fibonacci.ipynb").returncode == 0

@@ -1,0 +1,89 @@
+"""What the README shows is run as it stands there; its tables are compared with what there is."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import nbformat
+import pytest
+from nbclient import NotebookClient
+
+from agentloop_nb.options import OPTIONS, OUTPUT_DIR
+from agentloop_nb.settings import ENVIRONMENT, dotenv
+
+ROOT = Path(__file__).parents[2]
+README = ROOT.joinpath("README.md").read_text(encoding="utf-8")
+
+
+def blocks(language: str, section: str) -> list[str]:
+    text = README.partition(f"\n## {section}\n")[2].partition("\n## ")[0]
+    return re.findall(rf"```{language}\n(.*?)```", text, re.DOTALL)
+
+
+@pytest.mark.kernel
+def test_the_tour_runs_in_a_fresh_kernel(tmp_path, environment, monkeypatch):
+    cells = [nbformat.v4.new_code_cell(source) for source in blocks("python", "60 seconds")]
+    notebook = nbformat.v4.new_notebook(cells=cells)
+    client = NotebookClient(notebook, timeout=100, resources={"metadata": {"path": str(tmp_path)}})
+    client.execute(env=environment)
+    shown = [
+        "".join(each.get("text", "") or each.data.get("text/plain", "") for each in cell.outputs) for cell in cells
+    ]
+    assert shown[2] == "[1597, 2584, 4181]"
+    assert "finished" in shown[3]
+    assert "sound" in shown[4]
+    assert "finished 4 $0.0000 ['fibonacci.py', 'fibonacci.txt']" in shown[5]
+
+
+def test_the_shell_commands_of_the_tour_run(tmp_path, environment):
+    (script,) = blocks("bash", "60 seconds")
+    path = os.pathsep.join([str(Path(sys.executable).parent), environment.get("PATH", "")])
+    done = subprocess.run(
+        ["bash", "-euo", "pipefail", "-c", script],
+        cwd=tmp_path,
+        env=environment | {"PATH": path},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert (tmp_path / "run.ipynb").is_file()
+    assert "sound" in done.stdout.splitlines()[-1]
+
+
+def test_there_are_exactly_two_commands_to_set_up():
+    first, second = blocks("bash", "Set up")
+    assert len(first.splitlines()) == len(second.splitlines()) == 1
+    assert "agentloop demo" in first
+    assert "pytest" in second
+
+
+def test_every_option_is_in_the_table_and_no_other():
+    table = README.partition("### Options")[2].partition("\n###")[0]
+    documented = {
+        flag for row in re.findall(r"^\| (.*?) \|", table, re.MULTILINE) for flag in re.findall(r"--?[a-z-]+", row)
+    }
+    assert documented == {flag for option in (*OPTIONS, OUTPUT_DIR) for flag in option.flags}
+
+
+def test_every_setting_is_in_the_table_and_in_the_example_file(tmp_path):
+    table = README.partition("### Settings")[2].partition("\n## ")[0]
+    example = ROOT.joinpath(".env.example").read_text(encoding="utf-8")
+    for variable in (*ENVIRONMENT.values(), "OPENAI_API_KEY"):
+        assert f"`{variable}`" in table
+        assert re.search(rf"^#?{variable}=", example, re.MULTILINE)
+    known = {*ENVIRONMENT.values(), "OPENAI_API_KEY", "OPENROUTER_API_KEY", "GEMINI_API_KEY", "ANTHROPIC_API_KEY"}
+    assert set(re.findall(r"^#?([A-Z_]+)=", example, re.MULTILINE)) == known
+    (tmp_path / ".env").write_text(example, encoding="utf-8")
+    assert dotenv(tmp_path)["MAX_STEPS"] == "50"
+
+
+def test_its_links_lead_somewhere():
+    for target in re.findall(r"\]\(([^)]+)\)", README):
+        if not target.startswith("https://"):
+            assert (ROOT / target).exists(), target
