@@ -181,6 +181,18 @@ class RunResumed(Event):
     budget: Decimal | None = None
 
 
+class NamespaceRebuilt(Event):
+    """The variables of a run whose kernel is gone were made again, from recorded code and without a model."""
+
+    kind: Literal["namespace_rebuilt"] = "namespace_rebuilt"
+    steps: tuple[int, ...] = ()
+    """Steps that ran again with the same outcome."""
+    skipped: tuple[int, ...] = ()
+    """Steps that cannot be repeated safely, and that nobody allowed."""
+    divergence: str | None = None
+    """What came out differently, where it stopped."""
+
+
 class UnknownEvent(Event):
     """An event of a newer version: kept, and passed over."""
 
@@ -203,6 +215,7 @@ KnownEvent = (
     | StepsUndone
     | RunFinished
     | RunResumed
+    | NamespaceRebuilt
 )
 AnyEvent = KnownEvent | UnknownEvent
 

@@ -7,18 +7,19 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from agentloop_nb import __version__, journal
 from agentloop_nb.actions.text import bounded
 from agentloop_nb.control import Control
 from agentloop_nb.errors import UserError
-from agentloop_nb.events import AnyEvent, NoteAdded, RunResumed, RunStarted
+from agentloop_nb.events import AnyEvent, NamespaceRebuilt, NoteAdded, RunFinished, RunResumed, RunStarted
 from agentloop_nb.loop import Loop
 from agentloop_nb.models import registry
 from agentloop_nb.models.replay import ReplayModel
 from agentloop_nb.ports import Model, Usage, Web, Workspace
 from agentloop_nb.provenance import mark
+from agentloop_nb.rebuild import Ask, cut_off, rebuild
 from agentloop_nb.run import Run
 from agentloop_nb.secrets import Masker
 from agentloop_nb.settings import Settings
@@ -34,6 +35,13 @@ INSTRUCTIONS = 8000
 MakeWorkspace = Callable[[Web], Workspace]
 
 
+class Rebuilding(NamedTuple):
+    """What the variables of a run are rebuilt from."""
+
+    events: Sequence[AnyEvent]
+    ask: Ask | None
+
+
 @dataclass
 class Session:
     """One run, ready to go. Made by `begin` or `resume`, which raise `UserError` before anything is spent."""
@@ -47,6 +55,7 @@ class Session:
     settings: Settings
     control: Control
     masker: Masker
+    rebuilding: Rebuilding | None = None
 
     async def go(self, views: Sequence[View] = (), approver: Approver | None = None) -> Run:
         """Take the run to its end. How it ended is in the run; only a cancellation from outside is raised."""
@@ -55,11 +64,23 @@ class Session:
         try:
             for event in self.opening:
                 stream.emit(event)
+            if self.rebuilding is not None:
+                await self._rebuild(stream, self.rebuilding)
             await loop.run()
         finally:
             self.record.close()
             await self.model.close()
         return self.run
+
+    async def _rebuild(self, stream: Stream, rebuilding: Rebuilding) -> None:
+        """Bring the variables back; where that comes out differently, the run ends again and says so."""
+        rebuilt = await rebuild(rebuilding.events, self.workspace, ask=rebuilding.ask)
+        step, told = self.state.current_step, rebuilt.divergence and rebuilt.divergence.text
+        stream.emit(NamespaceRebuilt(step=step, steps=rebuilt.steps, skipped=rebuilt.skipped, divergence=told))
+        if told:
+            stream.emit(
+                RunFinished(step=step, status="interrupted", reason=f"the variables could not be rebuilt: {told}")
+            )
 
     def _written_before(self) -> frozenset[str]:
         """SHA-256 of the files that earlier runs of this folder wrote."""
@@ -104,32 +125,47 @@ def resume(
     settings: Settings,
     make_workspace: MakeWorkspace,
     masker: Masker,
+    live: State | None = None,
+    ask: Ask | None = None,
     note: str = "",
     control: Control | None = None,
 ) -> Session:
-    """Prepare a recorded run to go on. `overrides` holds what was named anew; the rest stays as recorded."""
+    """Prepare a recorded run to go on. `overrides` holds what was named anew; the rest stays as recorded.
+
+    `live` is its state if it took place in this kernel; else its variables are rebuilt first, where `ask` says whether
+    code that is not repeatable may run again.
+    """
     events = journal.read(path)
-    state = fold(events)
-    if state.is_complete and not note:
-        raise UserError(f"run {state.run} is finished; to go on from it, add a note: %agent resume -- what to do next")
-    max_steps = int(overrides.get("max_steps") or state.max_steps)
-    budget = overrides.get("budget") or state.budget
-    if state.next_step > max_steps:
-        raise UserError(f"all {max_steps} steps are used; allow more: %agent resume --max-steps {max_steps + 20}")
-    if budget is not None and Decimal(str(budget)) <= state.total_cost:
-        spent = f"{state.total_cost.normalize():f}"
-        raise UserError(f"${spent} is spent already; name a larger budget: %agent resume --budget {spent}1")
-    settings = replace(settings, max_steps=max_steps, budget=budget and Decimal(str(budget)))
+    state = live or fold(events)
+    limits = _limits(state, overrides, note)
+    settings = replace(settings, max_steps=limits.max_steps, budget=limits.budget)
     model = _model(settings, variables)
     if isinstance(model, ReplayModel):
         model.position = state.current_step
     workspace = make_workspace(_web(model, settings))
     record = journal.Journal.open(path)
-    opening: list[AnyEvent] = [RunResumed(step=state.current_step, max_steps=max_steps, budget=settings.budget)]
-    if note:
-        opening.append(NoteAdded(step=state.next_step, text=note))
+    closing = cut_off(state)
+    notes = [NoteAdded(step=limits.step + 1, text=note)] if note else []
+    opening: list[AnyEvent] = [*([closing] if closing else []), limits, *notes]
     run = Run(state, path, workspace)
-    return Session(run, opening, state, record, model, workspace, settings, control or Control(), masker)
+    rebuilding = None if live else Rebuilding(events, ask)
+    return Session(run, opening, state, record, model, workspace, settings, control or Control(), masker, rebuilding)
+
+
+def _limits(state: State, overrides: Mapping[str, Any], note: str) -> RunResumed:
+    """The limits a run goes on with. Raises `UserError` if they leave it nothing to do."""
+    if state.is_complete and not note:
+        raise UserError(f"run {state.run} is finished; to go on from it, add a note: %agent resume -- what to do next")
+    max_steps = int(overrides.get("max_steps") or state.max_steps)
+    budget = Decimal(str(overrides["budget"])) if overrides.get("budget") else state.budget
+    done = state.current_step + (cut_off(state) is not None)
+    if done >= max_steps:
+        raise UserError(f"all {max_steps} steps are used; allow more: %agent resume --max-steps {max_steps + 20}")
+    if budget is not None and budget <= state.total_cost:
+        more = f"{state.total_cost * 2:.2f}".rstrip("0").rstrip(".")
+        spent = f"{state.total_cost.normalize():f}"
+        raise UserError(f"${spent} is spent already; name a larger budget: %agent resume --budget {more or 1}")
+    return RunResumed(step=done, max_steps=max_steps, budget=budget)
 
 
 def _model(settings: Settings, variables: Mapping[str, str]) -> Model:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -58,17 +60,21 @@ class Launcher:
         """Prepare a recorded run to go on. Raises `UserError`."""
         control = Control()
         path = self.find(reference)
+        here = next((run for run in self.runs if run.journal == path), None)
         model = overrides.get("model") or journal.load(path).settings.get("model", settings.model)
         made = session.resume(
             path,
             overrides,
             environment(self.folder),
             settings=replace(settings, model=model),
-            make_workspace=lambda web: self._workspace(web, control),
+            make_workspace=lambda web: self._same_workspace(here, web, control) or self._workspace(web, control),
             masker=self._masker(),
+            live=here.state if here else None,
+            ask=partial(_ask_on_input, self.shell),
             note=note,
             control=control,
         )
+        self.runs[:] = [run for run in self.runs if run is not here]
         return self._launch(made)
 
     def find(self, reference: str | None) -> Path:
@@ -90,6 +96,13 @@ class Launcher:
     def _masker(self) -> Masker:
         variables = environment(self.folder)
         return known_secrets(os.environ, variables, known_keys(variables), self.shell.user_ns)
+
+    def _same_workspace(self, run: Run | None, web: Web, control: Control) -> KernelWorkspace | None:
+        """The workspace a run of this kernel had, so that what it did before can still be taken back."""
+        if run is None or not isinstance(run.workspace, KernelWorkspace):
+            return None
+        run.workspace.web, run.workspace.control = web, control
+        return run.workspace
 
     def _workspace(self, web: Web, control: Control) -> KernelWorkspace:
         earlier = [(run.goal, run.summary or run.reason) for run in self.runs]
@@ -136,3 +149,15 @@ class Launch:
     @property
     def _goal(self) -> str:
         return next((event.goal for event in self.session.opening if hasattr(event, "goal")), self.session.state.goal)
+
+
+async def _ask_on_input(shell: Any, code: str, risks: tuple[str, ...]) -> bool:
+    """Ask in the cell or on the terminal whether code may run a second time; no without anyone there."""
+    kernel = getattr(shell, "kernel", None)
+    there = (
+        getattr(kernel, "_allow_stdin", False) if kernel is not None else sys.stdin is not None and sys.stdin.isatty()
+    )
+    if not there:
+        return False
+    answer = input(f"{code}\n\nThis cannot be repeated safely ({', '.join(risks)}). Run it again? [y/N] ")
+    return answer.strip().lower() in ("y", "yes")
