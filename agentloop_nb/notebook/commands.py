@@ -64,8 +64,8 @@ def export_run(run: Run, path: str) -> None:
     """Export, verify and say what came of it; an export that does not verify is reported, never raised."""
     from agentloop_nb.verify import verify
 
-    destination = run.export(path, verify=False)
-    print(f"Exported to {destination}: {verify(destination).text}")
+    verdict = verify(run.export(path, verify=False))
+    print(f"Exported to {path}: {verdict.text}")
 
 
 def runs(magics: AgentMagics, rest: str) -> None:
