@@ -15,6 +15,8 @@ class Control:
         """Set once, never cleared: the run must end as soon as it can."""
         self.interrupt: Callable[[], None] | None = None
         """Set by a workspace while blocking code runs: cuts that code short from another thread."""
+        self.extend: Callable[[float], None] | None = None
+        """Set by a workspace while code runs: gives that code so many more seconds before its time limit."""
         self._notes: list[str] = []
         self._lock = threading.Lock()
         self._loop: asyncio.AbstractEventLoop | None = None

@@ -77,9 +77,9 @@ class Capture:
     def __exit__(self, *_: object) -> None:
         self._stack.close()
 
-    def drain(self) -> None:
-        """Wait until what was written to the process's descriptors has arrived."""
-        (self._descriptors or self._watchers).drain()
+    def drain(self, *, expected: bool) -> None:
+        """Wait until what was written to the process's descriptors has arrived. `expected`: something was."""
+        (self._descriptors or self._watchers).drain(expected=expected)
 
     # -- streams
 
@@ -97,7 +97,6 @@ class Capture:
                 self._log.stream(name, self._watchers.strip(text))
             return len(text)
 
-        stream.flush()
         patch(stack, stream, "write", write)
 
     # -- displays
@@ -122,7 +121,7 @@ class Capture:
             elif display_id is not None and not self._log.update(display_id, data, metadata or {}):
                 publish(data, metadata, transient=transient, update=True)  # it was shown before this step
 
-        def own_clear(wait: bool = False) -> None:  # noqa: FBT001, FBT002 - IPython's signature
+        def own_clear(wait: bool = False) -> None:  # noqa: FBT001, FBT002
             if self.owns():
                 self._log.clear(wait=wait)
             else:
@@ -159,11 +158,11 @@ class Capture:
     # -- errors and history
 
     def _patch_errors(self, stack: ExitStack) -> None:
-        show, render = self._shell._showtraceback, self._shell.showtraceback  # noqa: SLF001 - the one place errors pass
+        show, render = self._shell._showtraceback, self._shell.showtraceback  # noqa: SLF001
 
         def own_show(kind: type[BaseException], error: BaseException, lines: list[str]) -> None:
             if self.owns():
-                self._log.error(kind.__name__, _text(error), [str(line) for line in lines])
+                self._log.error(kind.__name__, _text(error), list(map(str, lines)))
             else:
                 show(kind, error, lines)
 
@@ -194,6 +193,8 @@ class Capture:
 
 def _text(error: BaseException) -> str:
     try:
+        if isinstance(error, SyntaxError) and error.lineno is not None:  # str() would name the file it was compiled as
+            return f"{error.msg} (line {error.lineno})"
         return str(error)
-    except BaseException as inner:  # noqa: BLE001 - a hostile __str__
+    except BaseException as inner:  # noqa: BLE001
         return f"<its message failed: {type(inner).__name__}>"

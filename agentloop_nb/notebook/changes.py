@@ -52,12 +52,10 @@ class Record:
             if any(piece.value is each for each in self.memory.met_in(namespace[name])):
                 piece.restore()
 
-    def forget(self) -> int:
-        """Give up what is kept, to save memory; returns the bytes that are free now."""
-        freed = self.size()
+    def forget(self) -> None:
+        """Give up what is kept, to save memory."""
         self.lost |= dict.fromkeys(self.names, "its copy was given up to save memory")
         self.bound, self.pieces, self.memory = {}, [], Memory(0)
-        return freed
 
     def size(self) -> int:
         """Bytes the record keeps alive, about."""
@@ -87,29 +85,33 @@ class Watch:
 
     # -- before
 
-    def _others(self) -> list[str]:
-        """Names the code does not mention, newest first."""
-        return [
-            name
-            for name in reversed(self._before)
-            if name not in self._reach.names and is_watched(name, self._before[name])
-        ]
+    def _others(self) -> Iterator[str]:
+        """Names of changeable values that the code does not mention, newest first."""
+        for name in reversed(self._before):
+            value = self._before[name]
+            if type(value) not in ATOMS and name not in self._reach.names and is_watched(name, value):
+                yield name
 
     def _aliases(self, found: Reach) -> Reach:
         """Other names of the same objects can change, too."""
         touched = {id(self._before[name]) for name in found.names if type(self._before[name]) not in ATOMS}
+        if not touched:
+            return Reach(frozenset(), wide=found.wide)
         aliases = {name for name, value in self._before.items() if id(value) in touched and is_watched(name, value)}
         watched = {name for name in found.names if is_watched(name, self._before[name])}
         return Reach(frozenset(watched | aliases), wide=found.wide)
 
     def _add_views(self) -> None:
         """Names that are held by something touched, or share memory with it."""
-        roots = {root for piece in self._memory.pieces.values() for root in values.memory_roots(piece.value)}
+        pieces = self._memory.pieces
+        roots = {root for piece in pieces.values() for root in values.memory_roots(piece.value)}
+        if not pieces:
+            return
         found = set(self._reach.names)
         for name, value in self._before.items():
-            if name in found or type(value) in ATOMS or not is_watched(name, value):
+            if type(value) in ATOMS or name in found or not is_watched(name, value):
                 continue
-            if id(value) in self._memory.pieces:
+            if id(value) in pieces:
                 found.add(name)
             elif roots and not roots.isdisjoint(values.memory_roots(value)):
                 found.add(name)
@@ -119,21 +121,23 @@ class Watch:
     def _take_samples(self, seconds: float) -> None:
         deadline = time.monotonic() + seconds
         for name in self._others():
-            value = self._before[name]
-            if type(value) in ATOMS or id(value) in self._memory.pieces:
-                continue
             if time.monotonic() > deadline:
                 break
-            self._samples[name] = _sample(value)
+            value = self._before[name]
+            if id(value) not in self._memory.pieces:
+                self._samples[name] = _sample(value)
 
     # -- after
 
     def finish(self, step: int, before_run: Iterable[str]) -> tuple[tuple[Change, ...], Record]:
         """Tell what changed. `before_run` are the names that existed before the run."""
         record = Record(step)
-        rebound = {name for name, value in self._before.items() if not _same_binding(self._namespace, name, value)}
+        get = self._namespace.get
+        moved_names = [name for name, value in self._before.items() if get(name, _GONE) is not value]
+        rebound = {name for name in moved_names if not _same_atom(get(name, _GONE), self._before[name])}
         record.bound = {name: self._before[name] for name in rebound}
-        record.added = [name for name in self._namespace if name not in self._before]
+        if len(self._namespace) != len(self._before) or any(name not in self._namespace for name in rebound):
+            record.added = [name for name in self._namespace if name not in self._before]
         moved = self._memory.changed()
         record.pieces = list(moved.values())
         record.memory = self._memory
@@ -163,9 +167,8 @@ class Watch:
         for name in record.added:
             if is_watched(name, value := self._namespace[name]):
                 yield Change(name=name, how="added", type=values.type_name(value), detail=values.detail(value))
-        for name, old in self._before.items():
-            if name not in rebound and name not in mutated:
-                continue
+        for name in filter(rebound.union(mutated).__contains__, self._before if rebound or mutated else ()):
+            old = self._before[name]
             value = self._namespace.get(name, old)
             if not is_watched(name, value) and not is_watched(name, old):
                 continue
@@ -186,11 +189,9 @@ def is_watched(name: str, value: Any) -> bool:
     return not name.startswith("_") and name not in SHELL_NAMES and type(value) is not ModuleType
 
 
-def _same_binding(namespace: Mapping[str, Any], name: str, value: Any) -> bool:
-    now = namespace.get(name, _GONE)
-    if now is value:
-        return True
-    return type(now) is type(value) and type(value) in ATOMS and not callable(value) and bool(now == value)
+def _same_atom(now: Any, then: Any) -> bool:
+    """Whether a name was bound again to a plain value that cannot be told from the former one."""
+    return type(now) is type(then) and type(then) in ATOMS and not callable(then) and bool(now == then)
 
 
 _GONE = object()
@@ -199,5 +200,5 @@ _GONE = object()
 def _sample(value: Any) -> Any:
     try:
         return sample(value)
-    except Exception:  # noqa: BLE001 - hostile values
+    except Exception:  # noqa: BLE001
         return None

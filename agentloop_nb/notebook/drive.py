@@ -16,6 +16,7 @@ from contextlib import contextmanager
 from typing import Any, TypeVar
 
 from agentloop_nb.control import Control
+from agentloop_nb.errors import UserError
 from agentloop_nb.notebook import scope
 
 T = TypeVar("T")
@@ -37,7 +38,7 @@ class Bench:
         def job() -> None:
             try:
                 future.set_result(work())
-            except BaseException as error:  # noqa: BLE001 - it is raised where the result is awaited
+            except BaseException as error:  # noqa: BLE001
                 future.set_exception(error)
 
         self._jobs.put(job)
@@ -71,6 +72,7 @@ def drive(make_coro: Callable[[], Coroutine[Any, Any, T]], control: Control, she
     It runs in a loop of its own on a second thread; steps come back to this one. Raises what the coroutine raises;
     a second interrupt, when the first did not end it, raises `KeyboardInterrupt` and abandons it.
     """
+    _refuse_nesting()
     place = Bench()
     outcome: Future[T] = Future()
 
@@ -79,7 +81,7 @@ def drive(make_coro: Callable[[], Coroutine[Any, Any, T]], control: Control, she
         _bench.set(place)
         try:
             outcome.set_result(asyncio.run(make_coro()))
-        except BaseException as error:  # noqa: BLE001 - raised below
+        except BaseException as error:  # noqa: BLE001
             outcome.set_exception(error)
         finally:
             place.wake()
@@ -95,9 +97,17 @@ def drive(make_coro: Callable[[], Coroutine[Any, Any, T]], control: Control, she
 
 async def drive_async(coro: Awaitable[T], control: Control, shell: Any) -> T:  # noqa: ARG001
     """Await a run inside the cell that started it, on the kernel's own loop."""
+    if scope.in_step() and asyncio.iscoroutine(coro):
+        coro.close()
+    _refuse_nesting()
     task = asyncio.ensure_future(coro)
     with _interrupts(control):
         return await task
+
+
+def _refuse_nesting() -> None:
+    if scope.in_step():
+        raise UserError("an agent cannot start an agent: this code runs inside a step of one already")
 
 
 @contextmanager

@@ -18,6 +18,12 @@ from typing import Any, NoReturn
 from agentloop_nb.notebook import scope
 from agentloop_nb.notebook.capture import patch
 
+_SIGNALS = [
+    getattr(signal, name)
+    for name in ("SIGINT", "SIGTERM", "SIGALRM", "SIGHUP", "SIGQUIT", "SIGUSR1", "SIGUSR2", "SIGCHLD", "SIGPIPE")
+    if hasattr(signal, name)
+]
+
 
 class KernelExit(Exception):
     """Code tried to end the kernel."""
@@ -94,7 +100,7 @@ class Guards:
     def _hold_signals(self, stack: ExitStack) -> None:
         if threading.current_thread() is not threading.main_thread():
             return
-        before = {number: signal.getsignal(number) for number in signal.valid_signals()}
+        before = {number: signal.getsignal(number) for number in _SIGNALS}
         alarm = signal.getitimer(signal.ITIMER_REAL)[0] if hasattr(signal, "getitimer") else 0.0
 
         def restore() -> None:
@@ -147,7 +153,7 @@ class Guards:
 
 def _folder() -> str | None:
     try:
-        return os.getcwd()  # noqa: PTH109 - Path.cwd() would do the same and then normalise
+        return os.getcwd()  # noqa: PTH109
     except OSError:
         return None
 

@@ -78,12 +78,15 @@ class KernelWorkspace:
         if self.control.stopping:
             return CodeOutcome(ending="stopped")
         loop, bench = asyncio.get_running_loop(), drive.bench()
-        if bench is None:
-            return await Step(self, code, step, timeout, lambda output: _tell(on_output, output)).run()
 
         def post(output: Output) -> None:
             loop.call_soon_threadsafe(on_output, output)
 
+        if bench is None:
+            running = Step(self, code, step, timeout, post, lambda output: _tell(on_output, output))
+            outcome = await running.run()
+            await asyncio.sleep(0)  # what was posted is told before the step counts as over
+            return outcome
         running = Step(self, code, step, timeout, post)
         future = asyncio.wrap_future(bench.submit(running.run_blocking))
         try:

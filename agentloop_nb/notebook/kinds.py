@@ -192,7 +192,7 @@ def _restore_state(value: Any, content: dict[str, Any]) -> None:
 
 
 def _restore_class(value: type, content: dict[str, Any]) -> None:
-    now = dict(vars(value))
+    now = _class_state(value)
     for name in now.keys() - content.keys():
         type.__delattr__(value, name)
     for name, item in content.items():
@@ -299,7 +299,7 @@ def _copy_on_write() -> bool:
 
 
 def _table_size(table: Any) -> int:
-    return sum(int(block.values.nbytes) for block in table._mgr.blocks)  # noqa: SLF001 - memory_usage() costs 100 times more
+    return sum(int(block.values.nbytes) for block in table._mgr.blocks)  # noqa: SLF001
 
 
 def _is_lazy(table: Any) -> bool:
@@ -327,7 +327,7 @@ def _same_axis(one: Any, other: Any) -> bool:
 
 
 def _same_blocks(table: Any, saved: Any) -> bool:
-    ours, theirs = table._mgr.blocks, saved._mgr.blocks  # noqa: SLF001 - no public way sees the bits without copying them
+    ours, theirs = table._mgr.blocks, saved._mgr.blocks  # noqa: SLF001
     aligned = len(ours) == len(theirs) and all(
         type(one.values) is type(other.values) and (one.mgr_locs.as_array == other.mgr_locs.as_array).all()
         for one, other in zip(ours, theirs, strict=True)
@@ -347,7 +347,7 @@ def _same_values(one: Any, other: Any) -> bool:
 
 def _restore_table(table: Any, saved: Any) -> None:
     copy = saved.copy(deep=not _is_lazy(saved))
-    table._update_inplace(copy)  # noqa: SLF001 - what pandas' own inplace=True does
+    table._update_inplace(copy)  # noqa: SLF001
     table.attrs = dict(saved.attrs)
     if table.ndim == 1:
         table.name = saved.name

@@ -34,7 +34,7 @@ class Piece:
         """Whether the value still is what it was. A value that cannot be compared counts as changed."""
         try:
             return self.kind.same(self.value, self.content)
-        except Exception:  # noqa: BLE001 - hostile values
+        except Exception:  # noqa: BLE001
             return False
 
     def restore(self) -> bool:
@@ -42,7 +42,7 @@ class Piece:
         try:
             if self.restorable:
                 self.kind.restore(self.value, self.content)
-        except Exception:  # noqa: BLE001 - an array that is exported, a class that forbids it
+        except Exception:  # noqa: BLE001
             return False
         return self.restorable
 
@@ -72,7 +72,7 @@ class Memory:
                 continue
             try:
                 waiting += self._save(each)
-            except Exception:  # noqa: BLE001 - hostile values, or memory that is full
+            except Exception:  # noqa: BLE001
                 self.opaque[id(each)] = each
 
     def _save(self, value: Any) -> Iterable[Any]:

@@ -7,6 +7,7 @@ Windows), an exception is set in the thread, which takes effect at its next byte
 
 from __future__ import annotations
 
+import _thread
 import asyncio
 import ctypes
 import os
@@ -95,8 +96,7 @@ class Overseer:
         self._home, self._signals = threading.current_thread(), _signals_work()
         if self._signals:
             self._old_handler = signal.signal(signal.SIGINT, self._on_sigint)
-        thread = threading.Thread(target=self._watch, name="agentloop-overseer", daemon=True)
-        thread.start()
+        _have_done(self._watch)
         return self
 
     def watch_task(self, task: asyncio.Task[object]) -> None:
@@ -125,7 +125,6 @@ class Overseer:
     # -- on the overseer's thread
 
     def _watch(self) -> None:
-        scope.enter(scope.OUTSIDE)
         while not self._over and self.reason is None:
             try:
                 message = self._inbox.get(timeout=max(self.remaining, 0))
@@ -164,6 +163,27 @@ class Overseer:
             signal.pthread_kill(self._home.ident or 0, signal.SIGINT)
         elif self._task is None or rounds > 0:
             raise_in(self._home, StepInterrupt)
+
+
+_idle: list[queue.SimpleQueue[Callable[[], None]]] = []
+"""Threads that have nothing to do, by what they wait for. Starting one takes longer than most steps."""
+
+
+def _have_done(work: Callable[[], None]) -> None:
+    """Have `work` done on another thread, at once."""
+    try:
+        waiting = _idle.pop()
+    except IndexError:
+        waiting = queue.SimpleQueue()
+        _thread.start_new_thread(_serve, (waiting,))
+    waiting.put(work)
+
+
+def _serve(waiting: queue.SimpleQueue[Callable[[], None]]) -> None:
+    scope.enter(scope.OUTSIDE)
+    while True:
+        waiting.get()()
+        _idle.append(waiting)
 
 
 def _signals_work() -> bool:

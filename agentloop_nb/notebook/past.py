@@ -26,6 +26,8 @@ class History:
     def __init__(self, limit: int) -> None:
         self._limit = limit
         self._records: list[Record] = []
+        self._sizes: dict[int, int] = {}
+        """Bytes a record keeps alive, by its identity."""
 
     @property
     def room(self) -> int:
@@ -35,11 +37,13 @@ class History:
     def add(self, record: Record) -> None:
         """Keep what a step did."""
         self._records.append(record)
-        excess = sum(each.size() for each in self._records) - self._limit
+        self._sizes[id(record)] = record.size()
+        excess = sum(self._sizes.values()) - self._limit
         for each in self._records:
             if excess <= 0:
                 break
-            excess -= each.forget()
+            excess -= self._sizes.pop(id(each), 0)
+            each.forget()
 
     def plan(self, first: int) -> Undone:
         """Say what taking back step `first` and all later ones would do."""
@@ -53,6 +57,7 @@ class History:
         plan = self.plan(first)
         failed = [name for record in self._from(first) for name in record.restore(namespace)]
         self._records = [record for record in self._records if record.step < first]
+        self._sizes = {id(record): self._sizes[id(record)] for record in self._records if id(record) in self._sizes}
         lost = plan.lost | {name: "it refused its former value" for name in failed if name not in plan.lost}
         return Undone(plan.steps, tuple(name for name in plan.names if name not in lost), lost)
 

@@ -50,7 +50,7 @@ def _guarded(tell: Any, value: Any) -> str | None:
         with _limited(PATIENCE):
             told = tell(value)
             return told if isinstance(told, str) else None
-    except (Exception, _TooSlow):  # noqa: BLE001 - the value's own code may raise anything
+    except (Exception, _TooSlow):  # noqa: BLE001
         return None
 
 

@@ -67,6 +67,15 @@ def reach(source: str, namespace: Mapping[str, Any]) -> Reach:
     return Reach(frozenset(words & namespace.keys()), wide=not words.isdisjoint(_WIDE))
 
 
+def strings(source: str) -> list[str]:
+    """The texts that stand in code; they may be file names."""
+    try:
+        tree = ast.parse(source)
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return []
+    return [node.value for node in ast.walk(tree) if isinstance(node, ast.Constant) and isinstance(node.value, str)]
+
+
 def _words(tree: ast.AST) -> Iterator[str]:
     """Every word of the code that may name a variable, or lead to all of them."""
     magics: set[int] = set()

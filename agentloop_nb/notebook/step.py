@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import linecache
 import sys
 from collections.abc import Coroutine
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any
 
+from agentloop_nb.control import Control
+from agentloop_nb.notebook import reach, tracebacks
 from agentloop_nb.notebook import shell as shells
-from agentloop_nb.notebook import tracebacks
 from agentloop_nb.notebook.capture import Capture, patch
 from agentloop_nb.notebook.changes import Watch
+from agentloop_nb.notebook.footprint import Footprint
 from agentloop_nb.notebook.guards import Guards
 from agentloop_nb.notebook.outputlog import OutputLog
 from agentloop_nb.notebook.overseer import Overseer, StepInterrupt
@@ -29,23 +32,33 @@ _STUCK = (
 class Step:
     """Runs `code` once in the workspace's shell."""
 
-    def __init__(self, workspace: KernelWorkspace, code: str, number: int, timeout: float, tell: OnOutput) -> None:
+    def __init__(
+        self,
+        workspace: KernelWorkspace,
+        code: str,
+        number: int,
+        timeout: float,
+        post: OnOutput,
+        tell: OnOutput | None = None,
+    ) -> None:
+        """`post` brings outputs to the loop's thread; `tell` is called instead where blocking code keeps it busy."""
         self._workspace = workspace
         self._shell = workspace.shell
         self._code = code
         self._number = number
         self._notes: list[str] = []
         self._changes: tuple[Change, ...] = ()
-        self._tell = tell
-        self._overseer = Overseer(self, timeout, self, self._interrupted)
-        self._log = OutputLog(tell, self._overseer.flush_soon)
         self._transform()
+        self._tell = tell if tell is not None and not self._awaits else post
+        self._overseer = Overseer(self, timeout, self, self._interrupted)
+        self._footprint = Footprint(self, workspace.folder, reach.strings(code))
+        self._log = OutputLog(self._tell, self._overseer.flush_soon)
 
     def _transform(self) -> None:
         self._failed: Any = None
         try:
             self._cell = self._shell.transform_cell(self._code)
-        except Exception:  # noqa: BLE001 - IPython shows it as the cell's error
+        except Exception:  # noqa: BLE001
             self._cell, self._failed = self._code, sys.exc_info()
         self._awaits = self._shell.should_run_async(
             self._code, transformed_cell=self._cell, preprocessing_exc_tuple=self._failed
@@ -91,14 +104,23 @@ class Step:
         with ExitStack() as stack:
             stack.enter_context(shells.in_charge(self._shell))
             stack.enter_context(self._overseer)
-            control.interrupt = self._overseer.stop
-            stack.callback(setattr, control, "interrupt", None)
+            control.interrupt, control.extend = self._overseer.stop, self._overseer.extend
+            stack.callback(self._release, control)
             stack.enter_context(Guards(self._shell, self._workspace.folder, self, self._notes))
             self._label(stack)
+            stack.enter_context(self._footprint)
             stack.enter_context(capture)
             stack.callback(self._log.flush)
-            stack.callback(capture.drain)
+            stack.callback(self._drain, capture)
             yield
+
+    @staticmethod
+    def _release(control: Control) -> None:
+        control.interrupt = control.extend = None
+
+    def _drain(self, capture: Capture) -> None:
+        words = {"os", "ctypes", "cffi", "faulthandler"}
+        capture.drain(expected=self._footprint.processes or any(word in self._code for word in words))
 
     def _hides(self, error: BaseException | None) -> bool:
         """Whether an error is only how the step was cut short."""
@@ -128,6 +150,8 @@ class Step:
                 task = asyncio.ensure_future(run)
                 self._overseer.watch_task(task)
                 result = await task
+                if (outer := asyncio.current_task()) and outer.cancelling():
+                    self._overseer.reason = "stopped"  # IPython took the cancellation for an error of the code
             else:
                 result = await run
             self._shell.events.trigger("post_execute")
@@ -140,6 +164,7 @@ class Step:
 
     def _outcome(self, result: Any) -> CodeOutcome:
         error = result and (result.error_before_exec or result.error_in_exec)
+        self._show_typed_lines()
         reason = self._overseer.reason
         told: CodeError | None = None
         if reason is None and error is not None:
@@ -147,9 +172,22 @@ class Step:
         elif reason is not None and error is not None and (at := tracebacks.innermost(error, self._place)):
             self._notes.append(f"It was at {at}")
         ending = reason or ("error" if error is not None else "ok")
+        written, read = self._footprint.files()
         return CodeOutcome(
-            ending=ending, outputs=self._log.final(), error=told, changes=self._changes, notes=tuple(self._notes)
+            ending=ending,
+            outputs=self._log.final(),
+            error=told,
+            changes=self._changes,
+            files=written,
+            read=read,
+            notes=tuple(self._notes),
         )
+
+    def _show_typed_lines(self) -> None:
+        """Have the code's lines quoted as they were written, with `!` and `%`, not as IPython compiles them."""
+        entry, typed = linecache.cache.get(self._filename), self._code.splitlines(keepends=True)
+        if entry is not None and len(entry) == 4 and len(entry[2]) == len(typed):
+            linecache.cache[self._filename] = (entry[0], entry[1], typed, entry[3])
 
     def _place(self, filename: str) -> str | None:
         named = self._named(filename)
@@ -159,7 +197,7 @@ class Step:
 def _is_quiet(shell: Any, cell: str) -> bool:
     try:
         return bool(shell.displayhook.semicolon_at_end_of_expression(cell))
-    except Exception:  # noqa: BLE001 - code that cannot be tokenised shows an error, not a value
+    except Exception:  # noqa: BLE001
         return False
 
 
@@ -177,12 +215,13 @@ def _complete(coro: Coroutine[Any, Any, CodeOutcome], *, awaits: bool) -> CodeOu
 
 def run_in_fresh_loop(coro: Coroutine[Any, Any, CodeOutcome]) -> CodeOutcome:
     """Run a coroutine in a new event loop on this thread, even while another one is running here."""
-    running = asyncio._get_running_loop()  # noqa: SLF001 - documented for implementers of event loops
+    running = asyncio._get_running_loop()  # noqa: SLF001
     swap = getattr(asyncio.tasks, "_swap_current_task", None)
     current = swap(running, None) if swap and running else None
     asyncio._set_running_loop(None)  # noqa: SLF001
     try:
-        return asyncio.run(coro)
+        with asyncio.Runner(loop_factory=asyncio.new_event_loop) as runner:  # leaves the thread's own loop set
+            return runner.run(coro)
     finally:
         asyncio._set_running_loop(running)  # noqa: SLF001
         if swap and running:

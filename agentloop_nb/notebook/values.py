@@ -16,7 +16,7 @@ def detail(value: Any) -> str:
     """Shape, dtype or length: `60 x 3`, `float64[10]`, `len 4`; empty where there is none, or the value fails."""
     try:
         return _detail(value)
-    except Exception:  # noqa: BLE001 - hostile __len__, shape, dtype
+    except Exception:  # noqa: BLE001
         return ""
 
 
@@ -51,7 +51,7 @@ def size(value: Any) -> int:
             usage = value.memory_usage()
             return int(usage.sum() if hasattr(usage, "sum") else usage)
         return sys.getsizeof(value)
-    except Exception:  # noqa: BLE001 - hostile __sizeof__
+    except Exception:  # noqa: BLE001
         return 0
 
 
