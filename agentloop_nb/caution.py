@@ -124,7 +124,7 @@ class _Judge:
             if target.kind == "host" and not self._asked_for_host(target.name):
                 yield from self._from_source(f"the host {target.name!r}", target.name)
             elif target.kind == "package" and target.name not in _WELL_KNOWN:
-                yield from self._from_source(f"the package {target.name!r}", target.name)
+                yield from self._from_source(f"the package {target.name!r}", target.name, spelling=r"[-_.]")
             elif target.kind == "path" and self._leads_out(target.name) and not _HARMLESS_PATH.search(target.name):
                 yield from self._from_source(f"the path {target.name!r}", target.name)
         for command in reading.commands:
@@ -133,9 +133,12 @@ class _Judge:
         yield from self._leaks(reading)
         yield from self._unknown(reading)
 
-    def _from_source(self, what: str, name: str) -> Iterator[str]:
-        """Name the origin of something the user did not name."""
-        word = re.compile(rf"(?<![\w-]){re.escape(_plain(name))}(?![\w-])")
+    def _from_source(self, what: str, name: str, *, spelling: str = "") -> Iterator[str]:
+        """Name the origin of something the user did not name; characters of `spelling` stand for one another."""
+        pattern = re.escape(_plain(name))
+        if spelling:
+            pattern = spelling.join(map(re.escape, re.split(spelling, _plain(name))))
+        word = re.compile(rf"(?<![\w-]){pattern}(?![\w-])")
         if word.search(self._user):
             return
         for source in self._sources:
@@ -191,8 +194,11 @@ class _Judge:
     # -- what leaves
 
     def _leaks(self, reading: Reading) -> Iterator[str]:
+        elsewhere = {target.name for target in reading.targets | self._used if target.kind == "host"}
         for sending in reading.sendings:
-            if sending.hosts and all(map(self._asked_for_host, sending.hosts)):
+            # A connection is often opened in one place and used in another.
+            receivers = sending.hosts or elsewhere
+            if receivers and all(map(self._asked_for_host, receivers)):
                 continue
             freight: set[str] = set()
             for part in sending.payload:
@@ -223,9 +229,9 @@ class _Judge:
         if not self._sources:
             return
         for node in reading.built:
-            if carried(node, reading.values) or _from_web(node, reading):
+            if carried(node, reading.values) or (_from_web(node, reading) and not self._all_asked_for(reading)):
                 yield "it executes text that is not known beforehand"
-        if any(
+        if not self._all_asked_for(reading) and any(
             left.network and right.name in ("sh", "bash", "zsh", "python", "python3", "perl", "eval")
             for left, right in zip(reading.commands, reading.commands[1:], strict=False)
         ):
@@ -233,6 +239,11 @@ class _Judge:
         for script in sorted(reading.runs):
             if script not in self._written():
                 yield from self._from_source(f"the script {script!r}", script)
+
+    def _all_asked_for(self, reading: Reading) -> bool:
+        """Whether every host of the code was named by the user."""
+        named = {host for sending in reading.sendings for host in sending.hosts}
+        return bool(named) and all(map(self._asked_for_host, named))
 
     # -- files of this run
 

@@ -25,7 +25,7 @@ def carried(node: ast.AST, values: Values, seen: frozenset[str] = frozenset()) -
             found.add("secrets")
         if name in _WHOLE_NAMESPACE:
             found.add("your variables")
-        if isinstance(node, ast.Call) and _reads_file(node, name, values):
+        if isinstance(node, ast.Call) and _reads_file(node, values):
             found.add("a file")
     if isinstance(node, ast.Name):
         return found | _of_name(node.id, values, seen)
@@ -37,11 +37,11 @@ def carried(node: ast.AST, values: Values, seen: frozenset[str] = frozenset()) -
 
 
 def _of_name(name: str, values: Values, seen: frozenset[str]) -> set[str]:
-    if name in seen or name in _BUILTINS or values.imported(name) or values.defined(name):
+    if name in seen or name in _BUILTINS or values.imported(name):
         return set()
     bindings = values.bindings(name)
     if not bindings:
-        return {f"the variable {name}"}
+        return set() if values.defined(name) else {f"the variable {name}"}
     found: set[str] = set()
     for value in bindings[-8:]:
         found |= carried(value, values, seen | {name})
@@ -55,7 +55,8 @@ def _is_answer(node: ast.Call, values: Values) -> bool:
     return tables.NETWORK.match(name) is not None or (remote and not tables.MAKES_TEXT.match(name))
 
 
-def _reads_file(node: ast.Call, name: str, values: Values) -> bool:
+def _reads_file(node: ast.Call, values: Values) -> bool:
+    name = values.dotted(node.func)
     first = values.text(node.args[0]) if node.args else None
     if name in tables.OPENS or name.endswith("Path().open"):
         mode = values.text(node.args[1]) if len(node.args) > 1 else "r"

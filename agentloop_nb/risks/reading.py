@@ -240,6 +240,8 @@ class _Reader:
             _Reader(self.reading, self.depth + 1).cell(command.words[command.words.index("-c") + 1])
         elif python and command.words[1:3] == ("-m", "pip"):
             self.command(Command(("pip", *command.words[3:])))
+        elif python and "-m" in command.words:
+            return
         elif (python or command.name in ("sh", "bash", "zsh", "source", ".", "Rscript")) and command.arguments:
             self.reading.runs.add(command.arguments[0])
         elif command.words[0].startswith(("./", "../", "/")):
@@ -332,14 +334,15 @@ class _Reader:
 
 def hosts(text: str, *, bare: bool = False) -> set[str]:
     """Return the hosts a text names in addresses; `bare` also takes names that stand alone, like `evil.example`."""
+    text = text.replace(f"{HOLE}.", "")
     found = {_host(match[2]) for match in tables.URL.finditer(text)}
-    if bare or re.fullmatch(r"[\w.-]+(:\d+)?(/\S*)?", text.strip()):
+    if bare or re.fullmatch(r"[\w.-]+(:\S*)?(/\S*)?", text.strip()):
         for match in tables.HOST.finditer(text):
             if match[1].rsplit(".", 1)[-1].lower() not in tables.EXTENSIONS:
                 found.add(_host(match[1]))
     found |= {_host(match[1]) for match in re.finditer(r"[\w.+-]+@([\w-]+(?:\.[\w-]+)+)", text)}
     found |= {_host(match[1]) for match in re.finditer(r"/dev/(?:tcp|udp)/([\w.-]+)/", text)}
-    return found - {"", HOLE}
+    return {host for host in found if "." in host.strip(".") or ":" in host or host == "localhost"}
 
 
 def _host(authority: str) -> str:

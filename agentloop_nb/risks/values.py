@@ -70,19 +70,23 @@ class Values:
         self._defined.add(node.name)
         if not isinstance(node, ast.ClassDef):
             self._parameters[node.name] = _parameters(node.args)
+            self._defined |= set(self._parameters[node.name])
 
     def _pass_arguments(self, node: ast.Call) -> None:
         """Bind parameters to what calls hand over, also through `df.apply(function)` and `map(function, rows)`."""
         arguments = [item.value if isinstance(item, ast.Starred) else item for item in node.args]
         if isinstance(node.func, ast.Name) and node.func.id in self._parameters:
             names = self._parameters[node.func.id]
+            spread = [item.value for item in node.args if isinstance(item, ast.Starred)]
             for name, value in [
                 *zip(names, arguments, strict=False),
+                *((name, item) for item in spread for name in names),
                 *((keyword.arg, keyword.value) for keyword in node.keywords if keyword.arg in names),
             ]:
                 self._bound.setdefault(str(name), []).append(value)
         for argument in arguments:
             names = _parameters(argument.args) if isinstance(argument, ast.Lambda) else []
+            self._defined |= set(names)
             if isinstance(argument, ast.Name):
                 names = self._parameters.get(argument.id, [])
             others = [other for other in arguments if other is not argument]
@@ -103,7 +107,7 @@ class Values:
         return self._bound.get(name, [])
 
     def defined(self, name: str) -> bool:
-        """Whether a name is a function, a class or an exception of this code."""
+        """Whether a name is a function, a class, a parameter or an exception of this code."""
         return name in self._defined
 
     def imported(self, name: str) -> bool:
