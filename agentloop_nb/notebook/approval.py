@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import _thread
 import asyncio
 import threading
 from collections.abc import Callable
@@ -13,6 +14,7 @@ from agentloop_nb.actions.action import Action
 from agentloop_nb.control import Control
 from agentloop_nb.decision import Decision
 from agentloop_nb.events import ApprovalAsked, ApprovalGiven
+from agentloop_nb.notebook.drive import bench
 
 NOBODY = (
     "nobody is there to approve: this notebook runs without a person. "
@@ -42,17 +44,14 @@ class Approval:
         self._anybody = anybody
         self._answer: asyncio.Future[dict[str, Any]] | None = None
         self._step = 0
-        self._approve_rest = False
 
     async def __call__(self, asked: ApprovalAsked, decision: Decision) -> ApprovalGiven:
         """Wait for an answer; never wait where none can come."""
-        if self._approve_rest:
-            return ApprovalGiven(step=asked.step, approved=True, reason="approved with the rest")
         if not self._anybody():
             return ApprovalGiven(step=asked.step, approved=False, reason=NOBODY, by="policy")
         if await self._reachable():
             return await self._by_buttons(asked, decision)
-        return self._by_input(asked, decision)
+        return await self._by_input(asked, decision)
 
     async def _reachable(self) -> bool:
         """Whether the panel's messages arrive, known within a second and a half of the first question."""
@@ -89,24 +88,40 @@ class Approval:
             reason = str(answer.get("reason") or "").strip() or "no reason given"
             return ApprovalGiven(step=step, approved=False, reason=reason)
         edited = _edited(decision, answer.get("fields") or {})
-        if answer["op"] == "rest":
-            self._approve_rest = True
-        return ApprovalGiven(step=step, approved=True, edited=edited)
+        return ApprovalGiven(step=step, approved=True, edited=edited, rest=answer["op"] == "rest")
 
-    def _by_input(self, asked: ApprovalAsked, decision: Decision) -> ApprovalGiven:
+    async def _by_input(self, asked: ApprovalAsked, decision: Decision) -> ApprovalGiven:
         """Ask in the cell itself; used where a busy kernel cannot serve the panel's buttons."""
         risks = f" [touches: {', '.join(asked.risks)}]" if asked.risks else ""
         prompt = f"Step {asked.step}: {decision.action.name}{risks} — y yes, a yes to all, or the reason why not: "
+        place = bench()
         try:
-            words = input(prompt).strip()
+            words = (
+                self._read(prompt)
+                if place is None
+                else await asyncio.wrap_future(place.submit(lambda: self._read(prompt)))
+            )
         except (KeyboardInterrupt, EOFError):
-            self._control.stop()
-            return ApprovalGiven(step=asked.step, approved=False, reason="stopped by the user")
+            self._control.stopping = True
+            raise asyncio.CancelledError from None
         if words.lower() in ("y", "yes", "a", "all"):
-            self._approve_rest = words.lower().startswith("a")
-            return ApprovalGiven(step=asked.step, approved=True)
+            return ApprovalGiven(step=asked.step, approved=True, rest=words.lower().startswith("a"))
         reason = "" if words.lower() in ("", "n", "no") else words
         return ApprovalGiven(step=asked.step, approved=False, reason=reason or "no reason given")
+
+    def _read(self, prompt: str) -> str:
+        """Read a line on the main thread, which is the only one that may; a stop breaks it off."""
+        self._control.interrupt = _interrupt_main
+        try:
+            return input(prompt).strip()
+        finally:
+            self._control.interrupt = None
+
+
+def _interrupt_main() -> None:
+    if threading.current_thread() is threading.main_thread():
+        raise KeyboardInterrupt
+    _thread.interrupt_main()
 
 
 def editable(action: Action) -> dict[str, str]:

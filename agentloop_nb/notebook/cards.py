@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from decimal import Decimal
 from typing import TypedDict
 
@@ -9,7 +10,7 @@ from agentloop_nb.actions import ActionResult, Finish, ReadUrl, RunCode, SearchW
 from agentloop_nb.actions.action import Action
 from agentloop_nb.decision import Decision
 from agentloop_nb.notebook.outputs import Block, blocks, link, markdown, text_block
-from agentloop_nb.notebook.text import clean, escape, one_line
+from agentloop_nb.notebook.text import one_line, prose, shortened
 from agentloop_nb.ports import Usage
 from agentloop_nb.state import State, Step
 
@@ -24,8 +25,8 @@ STATUSES = {
 }
 """What a person reads for a status."""
 
-MAX_CODE = 60_000
-"""Characters of code or file content shown on a card."""
+MAX_CODE, MAX_PROSE, MAX_GOAL = 60_000, 20_000, 4_000
+"""Characters shown on a card: of code or a file; of reasoning or a traceback; of a goal, a reason, an error."""
 
 
 class Chip(TypedDict):
@@ -86,12 +87,12 @@ def header(state: State) -> Header:
     """The header of a run as its state says; what happens in between is the panel's to add."""
     usage, last = state.usage, state.steps[-1] if state.steps else None
     return Header(
-        goal=clean(state.goal),
+        goal=shortened(state.goal, MAX_GOAL),
         run=state.run,
-        model=clean(str(state.settings.get("model", ""))),
+        model=one_line(str(state.settings.get("model", ""))),
         status=state.status,
         label=STATUSES[state.status],
-        reason=clean(state.reason),
+        reason="" if state.is_complete else shortened(state.reason, MAX_GOAL),
         step=last.number if last else 0,
         steps=state.max_steps,
         tokens=f"{count(usage.total)} tokens" if usage.total else "",
@@ -112,7 +113,7 @@ def card(step: Step, state: State) -> Card:
         title="",
         state=_step_state(step, state),
         quiet=_quiet(step),
-        risks=[clean(risk) for risk in step.risks],
+        risks=[one_line(risk) for risk in step.risks],
         meta=_meta(step),
     )
     if step.decision:
@@ -121,6 +122,8 @@ def card(step: Step, state: State) -> Card:
         shown["title"] = "No decision"
     if step.result:
         shown.update(_brought(step.decision, step.result))
+    if shown["state"] == "refused":
+        shown["error"] = ""
     return shown
 
 
@@ -131,11 +134,19 @@ def decided(decision: Decision) -> Card:
     return Card(
         icon=action.icon,
         action=action.name,
-        title=one_line(decision.reasoning if isinstance(action, RunCode) else action.title) or action.name,
-        reasoning=clean(decision.reasoning),
-        code=clean(code if len(code) <= MAX_CODE else code[:MAX_CODE] + "\n…"),
+        title=_title(decision) or action.name,
+        reasoning=shortened(decision.reasoning, MAX_PROSE),
+        code=shortened(code, MAX_CODE),
         lang=lang,
     )
+
+
+def _title(decision: Decision) -> str:
+    """Why, for code, whose first line is an import more often than not; for other actions what is asked for."""
+    action = decision.action
+    if isinstance(action, Finish):
+        return one_line(re.sub(r"\*\*|`|^[#>\s]+", "", action.title))
+    return one_line(decision.reasoning if isinstance(action, RunCode) else action.title)
 
 
 def body(action: Action) -> tuple[str, str]:
@@ -191,8 +202,8 @@ def _brought(decision: Decision | None, result: ActionResult) -> Card:
     shown = Card(out=_out(decision, result), chips=_chips(result))
     if not result.success:
         told = result.metadata.get("error") or {}
-        shown["error"] = clean(result.error or result.output or "failed")
-        shown["trace"] = clean(str(told.get("traceback", "")))
+        shown["error"] = shortened(result.error or result.output or "failed", MAX_GOAL)
+        shown["trace"] = shortened(str(told.get("traceback", "")), MAX_PROSE)
         shown["mark"] = int(told.get("line") or 0)
     return shown
 
@@ -212,8 +223,8 @@ def _out(decision: Decision | None, result: ActionResult) -> list[Block]:
 
 def _hits(hits: list[dict[str, str]]) -> str:
     items = (
-        f"<li>{link(hit.get('url', ''), hit.get('title') or hit.get('url', ''))}<br>"
-        f"<small>{escape(hit.get('snippet', ''))}</small></li>"
+        f"<li>{link(hit.get('url', ''), one_line(hit.get('title') or hit.get('url', '')))}<br>"
+        f"<small>{prose(shortened(hit.get('snippet', ''), MAX_GOAL))}</small></li>"
         for hit in hits
     )
     return f"<ol>{''.join(items)}</ol>"
@@ -227,16 +238,16 @@ def _page(page: dict[str, str]) -> Block:
 def _chips(result: ActionResult) -> list[Chip]:
     chips = [
         Chip(
-            name=clean(change.name),
+            name=one_line(change.name),
             how=change.how + (" (sampled)" if change.sampled else ""),
-            what=clean(" ".join(filter(None, (change.type, change.detail)))),
+            what=one_line(" ".join(filter(None, (change.type, change.detail)))),
         )
         for change in result.changes
     ]
     names = [*result.metadata.get("files", ()), *result.metadata.get("artifacts", ())]
     if written := result.metadata.get("file"):
         names.append(written.get("path", ""))
-    return chips + [Chip(name=clean(str(name)), how="file", what="") for name in names]
+    return chips + [Chip(name=one_line(str(name)), how="file", what="") for name in names]
 
 
 def spent(state: State) -> str:

@@ -5,25 +5,26 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from agentloop_nb.notebook.cards import Card, Chip, Header, card, duration, header
+from agentloop_nb.notebook.cards import MAX_PROSE, Card, Chip, Header, card, duration, header
 from agentloop_nb.notebook.highlight import highlighted
 from agentloop_nb.notebook.outputs import Block, is_figure
-from agentloop_nb.notebook.text import clean, escape, one_line
+from agentloop_nb.notebook.text import escape, one_line, prose, shortened
 from agentloop_nb.state import State
 
 MimeBundle = dict[str, Any]
 
-_LINE = "var(--jp-border-color2, rgba(128,128,128,.35))"
+_LINE = "rgba(128,128,128,.35)"
 _UI = "font-family:var(--jp-ui-font-family, system-ui, sans-serif);font-size:13px;line-height:1.45"
 _MUTED = "color:color-mix(in srgb, currentColor 72%, transparent)"
-_BAD = "color:color-mix(in srgb, #d1242f 75%, currentColor)"
-_GOOD = "color:color-mix(in srgb, #1a7f37 75%, currentColor)"
+_BAD = "color:#d1242f;color:color-mix(in srgb, #d1242f 75%, currentColor)"
+_GOOD = "color:#1a7f37;color:color-mix(in srgb, #1a7f37 75%, currentColor)"
 _PRE = (
     "font-family:var(--jp-code-font-family, ui-monospace, monospace);font-size:12px;line-height:1.4;margin:4px 0;"
     "padding:4px 8px;white-space:pre-wrap;overflow-wrap:anywhere;background:transparent;color:inherit;border:0;"
     "unicode-bidi:isolate;text-align:start"
 )
 _CODE = _PRE + ";background:rgba(128,128,128,.09);border-radius:3px"
+_CELL = "display:inline-block;white-space:nowrap;padding:0 16px 0 0;text-align:start;border:0;background:none"
 _SIGNS = {"done": "✓", "failed": "✗", "stopped": "■", "refused": "⊘", "cut": "…"}
 FOLD = 16
 """Lines of a long output shown before its fold."""
@@ -39,7 +40,7 @@ def static_html(state: State) -> str:
 def plain_text(state: State) -> str:
     """The run in a few lines of plain text."""
     top = header(state)
-    lines = [f"agent: {top['label']}, {_steps(top)}, {top['cost']}", one_line(top["goal"])]
+    lines = [f"agent: {top['label']}, {top['step']} of {top['steps']} steps, {top['cost']}", one_line(top["goal"])]
     if top["reason"]:
         lines.append(top["reason"])
     for step in state.steps:
@@ -47,7 +48,7 @@ def plain_text(state: State) -> str:
         error = f" — {one_line(shown['error'])}" if shown.get("error") else ""
         lines.append(f"{_SIGNS.get(shown['state'], '·')} {shown['n']} {shown['action']}: {shown['title']}{error}")
     if state.summary:
-        lines += ["", clean(state.summary)]
+        lines += ["", shortened(state.summary, MAX_PROSE)]
     return "\n".join(lines)
 
 
@@ -60,24 +61,26 @@ def final_outputs(state: State) -> list[MimeBundle]:
             found = [dict(output["data"]) for output in figures]
             break
     if state.summary:
-        found.append({"text/markdown": _tame(clean(state.summary)), "text/plain": clean(state.summary)})
+        answer = shortened(state.summary, MAX_PROSE)
+        found.append({"text/markdown": _tame(answer), "text/plain": answer})
     return found
 
 
+_MONEY = re.compile(r"(?<!\\)\$(?=\d[\d,.]*[kKmMbB]?(?![\w$^_{\\]))", re.ASCII)
 _REMOTE = re.compile(r"!\[(?![\w ,.:;()'-]*\]\(\w[\w./-]*\))", re.ASCII)
 _FETCHING = re.compile(r"<(?=/?(?:img|image|picture|source|video|audio|track|iframe|frame|object|embed|link|style|svg"
                        r"|math|script|base|form|input|meta|body|table|tr|td|th)\b)", re.IGNORECASE)  # fmt: skip
 
 
 def _tame(source: str) -> str:
-    """Take from Markdown what would make a browser fetch something as soon as it is shown; local pictures stay."""
-    return _FETCHING.sub("<\u200b", _REMOTE.sub("[", source))
+    """Take from Markdown what would fetch something as soon as it is shown, and the mathematics from sums of money."""
+    return _MONEY.sub(r"\\$", _FETCHING.sub("<\u200b", _REMOTE.sub("[", source)))
 
 
 def _header(top: Header) -> str:
     tone = _GOOD if top["status"] == "finished" else _BAD if top["status"] in ("failed", "interrupted") else ""
     meters = [
-        ("Steps", _steps(top).removesuffix("s").removesuffix(" step")),
+        ("Steps", f"{top['step']} of {top['steps']}"),
         ("Time", duration(top["elapsed"])),
         ("Tokens", top["tokens_detail"]),
         ("Cost", top["cost"]),
@@ -85,34 +88,29 @@ def _header(top: Header) -> str:
         ("Run", top["run"]),
     ]
     cells = "".join(
-        f'<td style="padding:0 14px 0 0;text-align:start;border:0;background:transparent;max-width:none">'
-        f'<span style="{_MUTED}">{name}</span> {escape(value)}</td>'
+        f'<td style="{_CELL}"><span style="{_MUTED}">{name}</span> {prose(value)}</td>'
         for name, value in meters
         if value
     )
-    reason = f'<p style="margin:2px 0">{escape(top["reason"])}</p>' if top["reason"] else ""
+    reason = f'<p style="margin:2px 0">{prose(top["reason"])}</p>' if top["reason"] else ""
     return (
         f'<div style="border:1px solid {_LINE};border-radius:4px;padding:6px 10px;margin:0 0 4px">'
-        f'<p style="margin:0 0 2px" dir="auto"><b style="{tone}">{escape(top["label"].capitalize())}</b> · '
-        f'<b style="white-space:pre-wrap;overflow-wrap:anywhere">{escape(top["goal"])}</b></p>{reason}'
+        f'<p style="margin:0 0 2px" dir="auto"><b style="{tone}">{prose(top["label"].capitalize())}</b> · '
+        f'<b style="white-space:pre-wrap;overflow-wrap:anywhere">{prose(top["goal"])}</b></p>{reason}'
         f'<table style="border-collapse:collapse;margin:0;border:0;font-size:12px;background:transparent"><tbody>'
         f'<tr style="background:transparent">{cells}</tr></tbody></table></div>'
     )
 
 
-def _steps(top: Header) -> str:
-    return f"{top['step']} of {top['steps']} steps"
-
-
 def _step(shown: Card, *, opened: bool) -> str:
     sign, bad = _SIGNS.get(shown["state"], "·"), shown["state"] == "failed"
     meta = " · ".join(shown.get("meta", ()))
-    error = f' <span style="{_BAD}">{escape(one_line(shown["error"], 90))}</span>' if bad and "error" in shown else ""
+    error = f' <span style="{_BAD}">{prose(one_line(shown["error"], 90))}</span>' if bad and "error" in shown else ""
     summary = (
         f'<summary style="padding:3px 10px;overflow-wrap:anywhere;cursor:pointer" dir="auto">'
         f'<span style="{_BAD if bad else _MUTED}">{sign}</span> '
-        f"{shown['icon']} <b>{shown['n']}. {escape(shown['title'])}</b>{error}"
-        f'{f""" <span style="{_MUTED};font-size:12px"> {escape(meta)}</span>""" if meta else ""}</summary>'
+        f"{shown['icon']} <b>{shown['n']}. {prose(shown['title'])}</b>{error}"
+        f'{f""" <span style="{_MUTED};font-size:12px"> {prose(meta)}</span>""" if meta else ""}</summary>'
     )
     return (
         f'<details{" open" if opened else ""} style="border:1px solid {_LINE};border-radius:4px;margin:3px 0">'
@@ -121,11 +119,11 @@ def _step(shown: Card, *, opened: bool) -> str:
 
 
 def _body(shown: Card) -> str:
-    parts = [f'<p style="margin:2px 0;{_MUTED}"><i>{escape(line)}</i></p>' for line in shown.get("quiet", ())]
+    parts = [f'<p style="margin:2px 0;{_MUTED}"><i>{prose(line)}</i></p>' for line in shown.get("quiet", ())]
     if shown.get("risks"):
-        parts.append(f'<p style="margin:2px 0;{_MUTED}">Touches: {escape(", ".join(shown["risks"]))}</p>')
-    if shown.get("reasoning"):
-        parts.append(f'<p style="margin:2px 0 4px;white-space:pre-wrap" dir="auto">{escape(shown["reasoning"])}</p>')
+        parts.append(f'<p style="margin:2px 0;{_MUTED}">Touches: {prose(", ".join(shown["risks"]))}</p>')
+    if shown.get("reasoning") and shown["reasoning"] != shown["title"]:
+        parts.append(f'<p style="margin:2px 0 4px;white-space:pre-wrap" dir="auto">{prose(shown["reasoning"])}</p>')
     if shown.get("code"):
         parts.append(f'<pre style="{_CODE}">{highlighted(shown["code"], shown["lang"], shown.get("mark", 0))}</pre>')
     parts += [block_html(block) for block in shown.get("out", ())]
@@ -138,7 +136,8 @@ def _body(shown: Card) -> str:
 def _error(shown: Card) -> str:
     if not shown.get("error"):
         return ""
-    line = f'<p style="margin:4px 0;{_BAD};overflow-wrap:anywhere"><b>{escape(shown["error"])}</b></p>'
+    tone = f"{_BAD};font-weight:bold" if shown["state"] == "failed" else _MUTED
+    line = f'<p style="margin:4px 0;{tone};overflow-wrap:anywhere">{prose(shown["error"])}</p>'
     if not shown.get("trace"):
         return line
     return f'{line}<details><summary>Traceback</summary><pre style="{_PRE}">{escape(shown["trace"])}</pre></details>'
@@ -146,10 +145,10 @@ def _error(shown: Card) -> str:
 
 def _chip(chip: Chip) -> str:
     verb = {"file": "file", "deleted": "deleted"}.get(chip["how"], chip["how"])
-    what = f' <span style="{_MUTED}">{escape(chip["what"])}</span>' if chip["what"] else ""
+    what = f' <span style="{_MUTED}">{prose(chip["what"])}</span>' if chip["what"] else ""
     return (
         f'<span style="border:1px solid {_LINE};border-radius:9px;padding:0 7px;font-size:12px;white-space:nowrap">'
-        f'<span style="{_MUTED}">{escape(verb)}</span> <b>{escape(chip["name"])}</b>{what}</span>'
+        f'<span style="{_MUTED}">{prose(verb)}</span> <b>{prose(chip["name"])}</b>{what}</span>'
     )
 
 

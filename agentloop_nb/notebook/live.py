@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from agentloop_nb.actions import BY_NAME
-from agentloop_nb.notebook.cards import Card
+from agentloop_nb.notebook.cards import MAX_CODE, MAX_PROSE, Card
 from agentloop_nb.notebook.outputs import Block, block_of, of_lines
-from agentloop_nb.notebook.text import Lines, clean, one_line
+from agentloop_nb.notebook.text import Lines, clean, one_line, shortened
 from agentloop_nb.ports import Delta, Output
 
 _BODIES = {"run_code": ("code", "python"), "write_file": ("content", "text")}
@@ -41,7 +41,7 @@ class LiveReply:
         action = data.get("action")
         fields = action if isinstance(action, dict) else data.get("input")
         name = action.get("name") if isinstance(action, dict) else action
-        shown = Card(state="writing", reasoning=clean(str(data.get("reasoning") or "")))
+        shown = Card(state="writing", reasoning=shortened(str(data.get("reasoning") or ""), MAX_PROSE))
         if name not in BY_NAME or not isinstance(fields, dict):
             return shown
         kind = BY_NAME[name]
@@ -49,7 +49,7 @@ class LiveReply:
         title = shown["reasoning"] if name == "run_code" else str(fields.get(kind.title_field) or "")
         shown.update(Card(icon=kind.icon, action=name, title=one_line(title)))
         if body and isinstance(fields.get(body), str):
-            shown.update(Card(code=clean(fields[body].strip("\n")), lang=lang))
+            shown.update(Card(code=shortened(fields[body].strip("\n"), MAX_CODE), lang=lang))
         return shown
 
 

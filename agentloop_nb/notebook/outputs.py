@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterable
 from typing import Any, TypedDict
 
-from agentloop_nb.notebook.text import Lines, clean, escape
+from agentloop_nb.notebook.text import Lines, clean, escape, no_math, prose, shortened
 from agentloop_nb.ports import Output
 
 _TABLE_TAGS = {"table", "caption", "colgroup", "col", "thead", "tbody", "tfoot", "tr", "th", "td"}
@@ -22,8 +22,8 @@ _ATTRIBUTES = {
 }
 _PICTURES = ("image/png", "image/jpeg", "image/gif", "image/webp", "image/svg+xml")
 _DATA_PICTURE = re.compile(r"data:image/(?:png|jpeg|gif|webp);base64,[A-Za-z0-9+/=\s]+", re.ASCII)
-MAX_TABLE = 60_000
-"""Characters of one table; a longer one is shown as text, which can be cut."""
+MAX_TABLE, MAX_MARKDOWN = 60_000, 40_000
+"""Characters of one table (a longer one is shown as text, which can be cut) and of one piece of Markdown."""
 
 
 class Block(TypedDict, total=False):
@@ -46,7 +46,7 @@ def sanitise(markup: str) -> str:
     """Keep tables and prose of foreign HTML; drop scripts, styles, handlers, forms, and pictures from elsewhere."""
     import nh3
 
-    return nh3.clean(
+    safe = nh3.clean(
         clean(markup),
         tags=_TABLE_TAGS | _BLOCK_TAGS | _INLINE_TAGS,
         attributes=_ATTRIBUTES,
@@ -54,6 +54,7 @@ def sanitise(markup: str) -> str:
         attribute_filter=_keep_attribute,
         link_rel="noopener noreferrer",
     )
+    return no_math(safe)
 
 
 def _keep_attribute(_tag: str, name: str, value: str) -> str | None:
@@ -68,7 +69,7 @@ def markdown(source: str) -> str:
     """Render Markdown as safe HTML: raw HTML stays text, pictures from elsewhere are not fetched."""
     from markdown_it import MarkdownIt
 
-    return sanitise(MarkdownIt("commonmark", {"html": False}).enable("table").render(source))
+    return sanitise(MarkdownIt("commonmark", {"html": False}).enable("table").render(shortened(source, MAX_MARKDOWN)))
 
 
 def text_block(text: str, name: str = "result") -> Block:
@@ -142,5 +143,5 @@ def _joined(text: Any) -> str:
 def link(address: str, text: str) -> str:
     """A link that is followed only if it leads to the web."""
     if not address.startswith(("http://", "https://")):
-        return escape(text)
-    return f'<a href="{escape(address)}" target="_blank" rel="noopener noreferrer">{escape(text)}</a>'
+        return prose(text)
+    return f'<a href="{escape(address)}" target="_blank" rel="noopener noreferrer">{prose(text)}</a>'

@@ -157,7 +157,7 @@ function drawCard(view, made, card, keys) {
   if (has("title", "state")) setText(part.title, card.title || (card.state === "thinking" ? "Thinking…" : card.state === "writing" ? "Writing…" : card.action || ""));
   if (has("error")) setText(part.hint, (card.error || "").split("\n", 1)[0]);
   if (has("meta")) setText(part.meta, (card.meta || []).join(" · "));
-  if (has("reasoning")) setText(part.reasoning, card.reasoning || "");
+  if (has("reasoning", "title")) setText(part.reasoning, card.reasoning === card.title ? "" : card.reasoning || "");
   if (has("quiet", "risks")) drawQuiet(part.quiet, card);
   if (has("code", "lang", "mark", "state")) drawCode(view, made, card);
   if (has("ask")) drawAsk(view, part.ask, card);

@@ -33,10 +33,10 @@ from agentloop_nb.events import (
 )
 from agentloop_nb.notebook.approval import Approval
 from agentloop_nb.notebook.board import Board
-from agentloop_nb.notebook.cards import card, header
+from agentloop_nb.notebook.cards import MAX_GOAL, card, header
 from agentloop_nb.notebook.html import plain_text, static_html
 from agentloop_nb.notebook.live import LiveOutput, LiveReply
-from agentloop_nb.notebook.text import clean, one_line
+from agentloop_nb.notebook.text import clean, one_line, shortened
 from agentloop_nb.state import State
 
 log = logging.getLogger(__name__)
@@ -78,7 +78,7 @@ class PanelView:
         if self._live:
             from agentloop_nb.notebook.widget import PanelWidget
 
-            self._board.head({"goal": clean(self._state.goal), "status": "running", "label": "starting"})
+            self._board.head({"goal": shortened(self._state.goal, MAX_GOAL), "status": "running", "label": "starting"})
             self._board.take()
             self._widget = PanelWidget(self._snapshot)
             self._widget.on_msg(self._receive)

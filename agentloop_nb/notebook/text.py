@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import html
 import re
+from collections import deque
 from collections.abc import Iterator
 
 _HIDDEN = re.compile("[\u202a-\u202e\u2066-\u2069\u200e\u200f\u061c]")
 _CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 _ESCAPE = re.compile(r"\x1b\[([0-9;:]*)m|\x1b\[[0-?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)?|\x1b[@-_]")
+_DELIMITER = re.compile(r"""(<(?:"[^"]*"|[^">])*>)|\$|\\(?=[(\[]|begin)""")
 _BACKSPACE = re.compile("[^\b]\b")
 
 _HUES = ("#808080", "#d1242f", "#1a7f37", "#9a6700", "#0969da", "#8250df", "#1b7c83", "#808080")
@@ -28,9 +30,27 @@ def escape(text: str) -> str:
     return html.escape(clean(text))
 
 
+def prose(text: str) -> str:
+    """Escape for HTML outside `<pre>`, where Jupyter would set `$…$` as mathematics: dollars here are money."""
+    return no_math(escape(text))
+
+
+def no_math(markup: str) -> str:
+    """Keep MathJax from pairing the delimiters in safe HTML: it looks for pairs within one text node only."""
+    return _DELIMITER.sub(lambda found: found[1] or f"<span>{found[0]}</span>", markup)
+
+
+def shortened(text: str, limit: int) -> str:
+    """Clean, with the middle left out of what is too long for a card."""
+    if len(text) > limit:
+        gap = f"\n[… {len(text) - limit:,} characters are not shown; the record has them …]\n"
+        text = text[: limit * 2 // 3] + gap + text[-limit // 3 :]
+    return clean(text)
+
+
 def one_line(text: str, limit: int = 160) -> str:
     """The first line that says something, shortened."""
-    line = next((line.strip() for line in text.splitlines() if line.strip()), "")
+    line = next((line.strip() for line in text[:10_000].splitlines() if line.strip()), "")
     return clean(line if len(line) <= limit else line[: limit - 1].rstrip() + "…")
 
 
@@ -122,11 +142,12 @@ class Lines:
     def __init__(self) -> None:
         self._ansi = Ansi()
         self.head: list[str] = []
-        self.tail: list[str] = []
+        self.tail: deque[str] = deque()
         self.skipped = 0
         """Lines between head and tail."""
         self._shown = 0
-        self._tail_sizes: list[int] = []
+        self._tail_sizes: deque[int] = deque()
+        self._tail_size = 0
         self._open = ""
 
     def feed(self, text: str) -> None:
@@ -147,14 +168,16 @@ class Lines:
             return
         self.tail.append(rendered)
         self._tail_sizes.append(size)
-        while sum(self._tail_sizes) > self.TAIL and len(self.tail) > 1:
-            del self.tail[0], self._tail_sizes[0]
+        self._tail_size += size
+        while self._tail_size > self.TAIL and len(self.tail) > 1:
+            self.tail.popleft()
+            self._tail_size -= self._tail_sizes.popleft()
             self.skipped += 1
 
     def ending(self) -> list[str]:
         """The rolling tail, with the line that is still open, if any."""
         if not self._open:
-            return self.tail
+            return list(self.tail)
         return [*self.tail, self._ansi.copy().line(_visible(self._open))]
 
 

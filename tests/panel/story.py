@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import io
 import struct
+import time
 import zlib
 from decimal import Decimal
 
@@ -27,6 +28,7 @@ from agentloop_nb.events import (
 )
 from agentloop_nb.ports import Change, Usage
 
+T0 = time.time()
 GOAL = "Plot the monthly sales in sales.csv and say which month was best"
 
 TABLE = (
@@ -60,24 +62,24 @@ def png(width: int = 320, height: int = 120) -> str:
 def started(goal: str = GOAL, **settings: object) -> RunStarted:
     """The first event."""
     known = {"model": "openai:gpt-4o-mini", "max_steps": 12, "budget": "0.50", **settings}
-    return RunStarted(run="20261122-101500-3fa2", goal=goal, context="", settings=known, at=1_000.0)
+    return RunStarted(run="20261122-101500-3fa2", goal=goal, context="", settings=known, at=T0)
 
 
 def thought(step: int, decision: Decision, *, cost: str = "0.0009") -> list[AnyEvent]:
     """A model call that brings a decision."""
     usage = Usage(input=1900 + 400 * step, cached=1024, output=130)
     return [
-        ModelCalled(step=step, attempt=1, at=1_000.0 + step),
-        ModelReplied(step=step, text="{}", usage=usage, cost=Decimal(cost), seconds=1.3, at=1_001.0 + step),
-        DecisionMade(step=step, decision=decision, at=1_001.0 + step),
+        ModelCalled(step=step, attempt=1, at=T0 + 0.0 + step),
+        ModelReplied(step=step, text="{}", usage=usage, cost=Decimal(cost), seconds=1.3, at=T0 + 1.0 + step),
+        DecisionMade(step=step, decision=decision, at=T0 + 1.0 + step),
     ]
 
 
 def acted(step: int, result: ActionResult, seconds: float = 0.4) -> list[AnyEvent]:
     """An action carried out."""
     return [
-        ActionStarted(step=step, at=1_002.0 + step),
-        ActionFinished(step=step, result=result, seconds=seconds, at=1_002.5 + step),
+        ActionStarted(step=step, at=T0 + 2.0 + step),
+        ActionFinished(step=step, result=result, seconds=seconds, at=T0 + 2.5 + step),
     ]
 
 
@@ -200,5 +202,5 @@ def whole() -> list[AnyEvent]:
     events: list[AnyEvent] = [started()]
     for number, make in enumerate(steps, 1):
         events += make(number)
-    done = RunFinished(step=6, status="finished", summary=SUMMARY, artifacts=("sales.png", "report.md"), at=1_019.0)
+    done = RunFinished(step=6, status="finished", summary=SUMMARY, artifacts=("sales.png", "report.md"), at=T0 + 19.0)
     return [*events, done]

@@ -1,0 +1,127 @@
+"""A person watches a run and acts on it, in JupyterLab and Notebook 7: real magic, real kernel, real model server."""
+
+from __future__ import annotations
+
+import json
+
+from playwright.sync_api import expect
+
+from tests.browser.conftest import Page, Server
+from tests.wire import Reply, Wire, decision, finish
+
+LOAD = "%load_ext agentloop_nb"
+
+
+def goal(wire: Wire, text: str, options: str = "") -> str:
+    """A cell that gives the agent a goal."""
+    return f"%%agent -m scripted --base-url {wire.base_url} {options}\n{text}"
+
+
+def said(**fields: object) -> str:
+    """A decision as the model writes it."""
+    return json.dumps(decision("run_code", **fields))
+
+
+def test_cards_appear_while_the_run_goes_on_and_stay_as_the_reader_left_them(page: Page, server: Server) -> None:
+    code = "import time\nfor i in range(30):\n    print('line', i)\n    time.sleep(0.1)"
+    replies = [
+        decision("run_code", "Look first.", code="x = 1\nprint('first', x)"),
+        Reply(text=said(reasoning="Count slowly.", code=code), pace=0.05, size=8),
+        decision("run_code", "One more.", code="time.sleep(2)\ny = 2"),
+        finish("All **done**."),
+    ]
+    with Wire(replies) as wire:
+        page.open(server.notebook("live.ipynb", LOAD, goal(wire, "Count to thirty")))
+        page.run_all()
+        expect(page.card(1)).to_have_attribute("data-state", "done")
+        expect(page.card(1)).not_to_have_attribute("open", "")
+        page.card(1, "summary").click()
+        expect(page.card(2)).to_have_attribute("data-state", "writing")
+        expect(page.card(2, ".agl-code pre")).to_contain_text("import time")
+        page.picture(f"{page.front}-writing")
+        expect(page.card(2)).to_have_attribute("data-state", "running")
+        expect(page.card(2, ".agl-out")).to_contain_text("line 3\n")
+        expect(page.card(2, ".agl-out")).not_to_contain_text("line 29")
+        page.picture(f"{page.front}-running")
+        expect(page.card(3)).to_be_visible()
+        expect(page.card(2)).not_to_have_attribute("open", "")
+        expect(page.card(1)).to_have_attribute("open", "")
+        expect(page.static("summary b")).to_have_count(4)
+        expect(page.static()).to_contain_text("All done.")
+        expect(page.panel()).to_have_count(0)
+        page.picture(f"{page.front}-finished")
+    assert page.problems == []
+
+
+def test_stop_cuts_a_step_short_and_run_all_ends_there(page: Page, server: Server) -> None:
+    replies = [decision("run_code", code="import time\nprint('asleep', flush=True)\ntime.sleep(60)"), finish("never")]
+    with Wire(replies) as wire:
+        cells = (LOAD, goal(wire, "Sleep"), "print('must not run')")
+        page.open(server.notebook("stop.ipynb", *cells))
+        page.run_all()
+        expect(page.card(1, ".agl-out")).to_contain_text("asleep")
+        page.panel(".agl-stop").click()
+        expect(page.static()).to_contain_text("Stopped")
+        expect(page.page.locator(".jp-OutputArea-output", has_text="AgentStopped").first).to_be_visible()
+        page.wait_for_kernel()
+        expect(page.page.locator(".jp-OutputArea-output", has_text="must not run")).to_have_count(0)
+        page.picture(f"{page.front}-stopped")
+        assert len(wire.bodies) == 1, "the model is not asked again"
+
+
+def test_a_note_reaches_the_next_decision(page: Page, server: Server) -> None:
+    replies = [decision("run_code", code="import time\ntime.sleep(3)"), finish("noted")]
+    with Wire(replies) as wire:
+        page.open(server.notebook("note.ipynb", LOAD, goal(wire, "Wait a little")))
+        page.run_all()
+        expect(page.card(1)).to_have_attribute("data-state", "running")
+        page.panel(".agl-tell input").fill("use a log scale, b dd x")
+        page.panel(".agl-tell input").press("Enter")
+        expect(page.panel(".agl-tell")).to_contain_text("before its next decision")
+        expect(page.static()).to_contain_text("You said: use a log scale, b dd x")
+        assert "use a log scale, b dd x" in json.dumps(wire.bodies[1]["messages"])
+
+
+def test_pause_holds_the_run_before_its_next_decision(page: Page, server: Server) -> None:
+    with Wire([decision("run_code", code="import time\ntime.sleep(2)"), finish("resumed")]) as wire:
+        page.open(server.notebook("pause.ipynb", LOAD, goal(wire, "Pause")))
+        page.run_all()
+        expect(page.card(1)).to_have_attribute("data-state", "running")
+        page.panel("button:text('Pause')").click()
+        expect(page.panel(".agl-status")).to_contain_text("paused")
+        expect(page.card(1)).to_have_attribute("data-state", "done")
+        page.page.wait_for_timeout(1500)
+        assert len(wire.bodies) == 1
+        page.panel("button:text('Continue')").click()
+        expect(page.static()).to_contain_text("resumed")
+
+
+def test_a_person_edits_approves_and_rejects(page: Page, server: Server) -> None:
+    replies = [
+        decision("run_code", "Remove the file.", code="answer = 1"),
+        decision("run_code", "Try harder.", code="answer = 'never'"),
+        decision("run_code", "Then this.", code="other = 5"),
+        decision("run_code", "And this.", code="third = 6"),
+        finish("ok"),
+    ]
+    with Wire(replies) as wire:
+        cells = (LOAD, goal(wire, "Ask me", "--approve code"), "print('answer', answer, other, third)")
+        page.open(server.notebook("approve.ipynb", *cells))
+        page.run_all()
+        expect(page.panel(".agl-status")).to_have_text("waiting for you")
+        page.picture(f"{page.front}-approval")
+        page.card(1, "button:text('Edit')").click()
+        page.card(1, "textarea").fill("answer = 42")
+        page.picture(f"{page.front}-approval-edit")
+        page.card(1, "button:text('Approve the edited step')").click()
+        expect(page.card(2)).to_have_attribute("data-state", "waiting")
+        page.card(2, "button:text('Reject')").click()
+        page.card(2, ".agl-ask input").fill("too dangerous")
+        page.card(2, "button:text('Reject with this reason')").click()
+        expect(page.card(2)).to_have_attribute("data-state", "refused")
+        page.card(3, "button:text('Approve the rest')").click()
+        expect(page.static("summary b")).to_have_count(5)
+        expect(page.page.locator(".jp-OutputArea-output", has_text="answer 42 5 6").first).to_be_visible()
+    assert "too dangerous" in json.dumps(wire.bodies[2]["messages"]), "the model is told why"
+    assert "answer = 42" in json.dumps(wire.bodies[1]["messages"]), "and what was run instead"
+    assert page.problems == []

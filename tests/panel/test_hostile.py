@@ -1,0 +1,144 @@
+"""Whatever a goal, a model, a page or a program writes is shown as text: no script, no handler, nothing fetched."""
+
+from __future__ import annotations
+
+import json
+import re
+
+import pytest
+from lxml import html as lxml_html
+
+from agentloop_nb.notebook.board import Board
+from agentloop_nb.notebook.cards import card, header
+from agentloop_nb.notebook.html import final_outputs, plain_text, static_html
+from agentloop_nb.state import State, fold
+from tests.panel.hostile import CORPUS, everywhere
+
+ELEMENTS = set(
+    [
+        "div",
+        "p",
+        "span",
+        "b",
+        "i",
+        "strong",
+        "em",
+        "del",
+        "s",
+        "code",
+        "pre",
+        "small",
+        "a",
+        "img",
+        "br",
+        "hr",
+        "table",
+        "caption",
+        "colgroup",
+        "col",
+        "thead",
+        "tbody",
+        "tfoot",
+        "tr",
+        "td",
+        "th",
+        "ul",
+        "ol",
+        "li",
+        "details",
+        "summary",
+        "blockquote",
+        "h1",
+        "h2",
+        "h3",
+        "h4",
+        "h5",
+        "h6",
+        "kbd",
+        "sub",
+        "sup",
+        "u",
+    ]
+)
+ATTRIBUTES = {
+    "style",
+    "dir",
+    "open",
+    "href",
+    "target",
+    "rel",
+    "src",
+    "alt",
+    "title",
+    "colspan",
+    "rowspan",
+    "start",
+    "scope",
+}
+names = pytest.mark.parametrize("nasty", CORPUS, ids=range(len(CORPUS)))
+
+
+def faults(markup: str) -> list[str]:
+    """What in a piece of HTML is more than text, tables and pictures as data."""
+    found = []
+    for element in lxml_html.fromstring(f"<div>{markup}</div>").iter():
+        if element.tag not in ELEMENTS:
+            found.append(f"element {element.tag}")
+        for name, value in element.attrib.items():
+            if name not in ATTRIBUTES:
+                found.append(f"{element.tag} {name}={value[:60]}")
+            if name == "href" and not value.startswith(("https://", "http://")):
+                found.append(f"link {value[:60]}")
+            if name == "src" and not re.fullmatch(r"data:image/[a-z+]+;base64,[A-Za-z0-9+/=]*", value):
+                found.append(f"source {value[:60]}")
+            if name == "style" and "url(" in value:
+                found.append(f"style {value[:60]}")
+    return found
+
+
+@names
+def test_the_static_page_holds_only_text_tables_and_pictures(nasty: str) -> None:
+    page = static_html(fold(everywhere(nasty)))
+    assert faults(page) == []
+    page.encode("utf-8")
+    assert "\u202e" not in page
+    assert len(page) < 3_000_000
+
+
+@names
+def test_the_live_panel_is_sent_only_safe_markup(nasty: str) -> None:
+    board, state = Board(), State()
+    for event in everywhere(nasty):
+        state.apply(event)
+        board.head(header(state))
+        if state.steps:
+            board.put(state.steps[-1].number, card(state.steps[-1], state))
+    delta = board.take()
+    assert delta is not None
+    json.dumps(delta, ensure_ascii=False).encode("utf-8")
+    blocks = [block for shown in delta["cards"] for block in (patch["set"] for patch in shown.get("out", ()))]
+    assert blocks
+    for block in blocks:
+        lines = [*block.get("head", ()), *block.get("tail", ())]
+        assert all(line.count("<span") == line.count("</span>") for line in lines), "each line stands alone"
+        assert faults("".join(lines) + block.get("html", "")) == []
+
+
+@names
+def test_plain_text_and_final_outputs_can_be_stored(nasty: str) -> None:
+    state = fold(everywhere(nasty))
+    plain_text(state).encode("utf-8")
+    for bundle in final_outputs(state)[-1:]:
+        bundle["text/markdown"].encode("utf-8")
+
+
+def test_a_markdown_answer_fetches_nothing_but_keeps_local_pictures() -> None:
+    events = everywhere(CORPUS[13] + CORPUS[14] + CORPUS[10] + "\n![sales](charts/sales.png) costs $5 to $6, $x^2$")
+    source = final_outputs(fold(events))[-1]["text/markdown"]
+    assert "![leak]" not in source
+    assert "![a[" not in source
+    assert "![`" not in source
+    assert "![x][r]" not in source
+    assert "<img" not in source
+    assert "![sales](charts/sales.png)" in source
+    assert r"\$5 to \$6, $x^2$" in source
