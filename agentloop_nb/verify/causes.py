@@ -6,34 +6,20 @@ import importlib.metadata
 import re
 from collections.abc import Mapping
 from pathlib import PurePath
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from agentloop_nb.export.names import names_of
+from agentloop_nb.verify.clock import looks_at_clock
 from agentloop_nb.verify.compare import failed, flat
-from agentloop_nb.verify.fresh import Performance
+
+if TYPE_CHECKING:
+    from agentloop_nb.verify.fresh import Performance
 
 Json = dict[str, Any]
 
-_CLOCK = re.compile(
-    r"\b(?:today|now|utcnow|ctime|strftime|localtime|perf_counter|monotonic|time\.time|time\(\)|getmtime|st_mtime|getpid"
-    r"|uuid[14]|timeit)\b|%%?time\b"
-)
 _CHANCE = re.compile(r"\b(?:random|shuffle|sample|choice|permutation|secrets|uuid4|urandom|hash|set)\b")
 _NAME = re.compile(r"name '(\w+)' is not defined")
 _FILE = re.compile(r"No such file or directory: b?['\"]([^'\"]+)['\"]|['\"]?([\w./ -]+\.\w+)['\"]? not found")
 _MODULE = re.compile(r"No module named '([\w.]+)'")
-
-
-def clock_cells(cells: list[Json]) -> set[str]:
-    """Ids of the code cells that look at the clock, or use what such a cell made."""
-    tainted: set[str] = set()
-    found: set[str] = set()
-    for cell in cells:
-        names = names_of(cell["source"])
-        if _CLOCK.search(cell["source"]) or names.uses & tainted:
-            found.add(cell["id"])
-            tainted |= {name for name in names.defines if name not in names.modules}
-    return found
 
 
 def explain(notebook: Json, cell: Json, performance: Performance) -> str:
@@ -77,9 +63,9 @@ def _of_difference(notebook: Json, cell: Json, fresh: list[Json]) -> str:
         return f"packages have other versions than then: {changed}"
     chain = "\n".join(each["source"] for each in notebook["cells"] if each["cell_type"] == "code")
     how = _first_difference(cell["outputs"], fresh)
-    if _CHANCE.search(chain) and not _CLOCK.search(cell["source"]):
+    if _CHANCE.search(chain) and not looks_at_clock(cell["source"]):
         return f"randomness, or a seed set in an earlier cell: {how}"
-    if _CLOCK.search(chain):
+    if looks_at_clock(chain):
         return f"the time: {how}"
     return f"something from before the run that no cell shows (an option, a style, a changed file): {how}"
 

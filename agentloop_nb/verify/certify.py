@@ -16,6 +16,7 @@ from agentloop_nb.export.notebook import FORMAT, UNCHECKED
 from agentloop_nb.export.scrub import Scrubber
 from agentloop_nb.export.seal import broken, seal
 from agentloop_nb.verify import causes
+from agentloop_nb.verify.clock import clock_cells
 from agentloop_nb.verify.compare import failed, same, same_for_nbval, skeleton
 from agentloop_nb.verify.fresh import Performance, perform
 from agentloop_nb.verify.verdict import CELL, Verdict
@@ -39,7 +40,7 @@ class Certifier:
         self._notebook = _read(path)
         self._ours: Json = self._notebook["metadata"]["agentloop"]
         self._cells: list[Json] = [cell for cell in self._notebook["cells"] if cell["cell_type"] == "code"]
-        self._clock = causes.clock_cells(self._cells)
+        self._clock = clock_cells(self._cells)
         self._pictures = not causes.changed_packages(self._notebook)
         self._performances: list[Performance] = []
 

@@ -1,0 +1,193 @@
+"""Rebuilds the namespace of a run whose kernel is gone: recorded code runs again, and must do what it did.
+
+No model is asked, and searches and pages are not repeated. Files that the run wrote end as they were found, so that
+nothing is done twice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+
+from agentloop_nb.actions import ActionResult, Finish, RunCode, WriteFile
+from agentloop_nb.errors import ActionFailed
+from agentloop_nb.events import ActionFinished, AnyEvent, RunFinished
+from agentloop_nb.export.story import story
+from agentloop_nb.ports import CodeOutcome, Output, Value, Workspace
+from agentloop_nb.rebuild.aside import Aside, written
+from agentloop_nb.recorded import refused
+from agentloop_nb.risks import read_risks
+from agentloop_nb.state import State, Step
+from agentloop_nb.verify.clock import looks_at_clock
+from agentloop_nb.verify.compare import flat, same
+
+__all__ = ["Ask", "Divergence", "Rebuilt", "loose_ends", "rebuild"]
+
+ONCE = (
+    *("deletes outside the folder", "deletes files", "writes outside the folder"),
+    *("installs packages", "shell", "network", "controls the kernel", "runs built code"),
+)
+"""Risks of code that is not repeated without asking."""
+_DIED = "the kernel died while this ran"
+_CUT_OFF = (
+    "The kernel died while this ran. It was not run again: what it had done to files or elsewhere by then is done, "
+    "what it had done to variables is lost."
+)
+CELL_TIMEOUT = 300
+"""Seconds for one of the user's own cells."""
+
+Ask = Callable[[str, tuple[str, ...]], Awaitable[bool]]
+"""Asks a person whether code may run again, with what it touches."""
+
+
+class Divergence(Value):
+    """A step that did not do again what it had done."""
+
+    step: int
+    """Its number; 0 for a cell of the user's from before the run."""
+    code: str
+    expected: str
+    found: str
+
+    @property
+    def text(self) -> str:
+        """What differs, on one line."""
+        where = f"step {self.step}" if self.step else "a cell from before the run"
+        return f"{where} came out differently: it was {_line(self.expected)}, now it is {_line(self.found)}"
+
+
+class Rebuilt(Value):
+    """How far a rebuilding came."""
+
+    steps: tuple[int, ...] = ()
+    """Steps that were done again, with the same outcome."""
+    skipped: tuple[int, ...] = ()
+    """Steps that are not repeatable, and that nobody allowed."""
+    cells: int = 0
+    """Cells of the user's that were run first, because the steps need them."""
+    divergence: Divergence | None = None
+    """Where it stopped, if it did not come to the end."""
+
+
+def loose_ends(state: State) -> list[AnyEvent]:
+    """The events that a killed kernel could not write any more: emit them before the run goes on.
+
+    A step in whose middle it died is closed as failed, and not repeated; after a `finish` the run is finished.
+    """
+    last = state.steps[-1] if state.steps else None
+    if last is None or last.decision is None or state.status != "running":
+        return []
+    if last.started and last.result is None:
+        result = ActionResult(success=False, output=_CUT_OFF, error=_DIED, metadata={"cut_off": True})
+        return [ActionFinished(step=last.number, result=result)]
+    if isinstance(last.decision.action, Finish) and last.result is not None and last.result.success:
+        summary, artifacts = last.decision.action.summary, last.decision.action.artifacts
+        ended = RunFinished(step=last.number, status="finished", reason="the goal is met", summary=summary)
+        return [ended.model_copy(update={"artifacts": artifacts})]
+    return []
+
+
+async def rebuild(
+    events: Sequence[AnyEvent], workspace: Workspace, *, ask: Ask | None = None, anyway: bool = False
+) -> Rebuilt:
+    """Run a record's code again in `workspace`, in order, up to its end or the first divergence.
+
+    Code that is not repeatable (shell, network, deletion, files outside the folder) runs only if `ask` says so.
+    `anyway` goes on where outputs differ, as long as code succeeds or fails as it did. Raises `OSError` if files
+    cannot be kept safe.
+    """
+    told = story(events)
+    aside = Aside(workspace.folder, told.state.run)
+    moved, copied = written(told.steps)
+    aside.take(moved, copied)
+    try:
+        return await _Rebuilding(workspace, ask, anyway=anyway).run(told.brought, told.steps)
+    finally:
+        aside.put_back()
+
+
+class _Rebuilding:
+    def __init__(self, workspace: Workspace, ask: Ask | None, *, anyway: bool) -> None:
+        self.workspace = workspace
+        self.ask = ask
+        self.anyway = anyway
+
+    async def run(self, cells: Sequence[str], steps: Sequence[Step]) -> Rebuilt:
+        done: list[int] = []
+        skipped: list[int] = []
+        for cell in cells:
+            if divergence := await self._cell(cell):
+                return Rebuilt(divergence=divergence)
+        for step in steps:
+            if not _repeats(step):
+                continue
+            if not await self._may(step):
+                skipped.append(step.number)
+                continue
+            if divergence := await self._step(step):
+                return Rebuilt(steps=tuple(done), skipped=tuple(skipped), cells=len(cells), divergence=divergence)
+            done.append(step.number)
+        return Rebuilt(steps=tuple(done), skipped=tuple(skipped), cells=len(cells))
+
+    async def _cell(self, source: str) -> Divergence | None:
+        if not await self._allowed(source):
+            return Divergence(step=0, code=source, expected="run", found="not run, because nobody allowed it")
+        outcome = await self.workspace.run_code(source, step=0, timeout=CELL_TIMEOUT, on_output=_nowhere)
+        if outcome.ending == "ok":
+            return None
+        return Divergence(step=0, code=source, expected="no error", found=_ending(outcome))
+
+    async def _may(self, step: Step) -> bool:
+        action = step.decision.action if step.decision else None
+        return not isinstance(action, RunCode) or await self._allowed(action.code)
+
+    async def _allowed(self, code: str) -> bool:
+        risks = tuple(risk for risk in read_risks(code) if risk in ONCE)
+        return not risks or (self.ask is not None and await self.ask(code, risks))
+
+    async def _step(self, step: Step) -> Divergence | None:
+        assert step.decision is not None
+        assert step.result is not None
+        action, before = step.decision.action, step.result
+        try:
+            now = await action.perform(self.workspace, step=step.number, on_output=_nowhere)
+        except ActionFailed as error:
+            now = ActionResult(success=False, output=str(error), error=str(error))
+        code = action.code if isinstance(action, RunCode) else action.title
+        alike = before.success == now.success and (self.anyway or _alike(code, before, now))
+        return None if alike else Divergence(step=step.number, code=code, expected=_told(before), found=_told(now))
+
+
+def _repeats(step: Step) -> bool:
+    """Whether a step made something that lives in the namespace or the folder, and came to its own end."""
+    if step.result is None or refused(step) or step.result.stopped or step.result.metadata.get("cut_off"):
+        return False
+    action = step.decision.action if step.decision else None
+    ended = step.result.success or any(output["output_type"] == "error" for output in step.result.outputs)
+    return (isinstance(action, RunCode) and ended) or (isinstance(action, WriteFile) and step.result.success)
+
+
+def _alike(code: str, before: ActionResult, now: ActionResult) -> bool:
+    """Whether a step shows the same, and leaves the same names behind."""
+    names = [
+        {(each.name, each.type, each.detail) for each in result.changes if not each.sampled} for result in (before, now)
+    ]
+    return names[0] == names[1] and same(before.outputs, now.outputs, timed=looks_at_clock(code))
+
+
+def _told(result: ActionResult) -> str:
+    shown = " | ".join(str(value) for values in flat(result.outputs).values() for value in values)
+    names = ", ".join(f"{change.name} {change.type} {change.detail}".strip() for change in result.changes)
+    return " ".join(filter(None, [result.error or "", shown, names and f"({names})"])) or "nothing shown"
+
+
+def _ending(outcome: CodeOutcome) -> str:
+    return f"{outcome.error.type}: {outcome.error.message}" if outcome.error else outcome.ending
+
+
+def _line(text: str) -> str:
+    text = " ".join(text.split())
+    return repr(text if len(text) <= 120 else text[:119] + "…")
+
+
+def _nowhere(output: Output) -> None:
+    """What rebuilt code shows was shown before."""
