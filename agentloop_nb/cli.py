@@ -206,7 +206,7 @@ def _show(words: list[str]) -> int:
     from agentloop_nb.terminal import TerminalView
 
     path = journal.find(reference, Path.cwd())
-    stream = Stream(State(), lambda _event: None, [TerminalView(live=False)])
+    stream = Stream(State(), lambda _event: None, [TerminalView(live=False, command="agentloop")])
     for event in journal.read(path):
         stream.emit(event)
     return FINISHED if stream.state.is_complete else NOT_FINISHED

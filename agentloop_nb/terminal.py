@@ -58,12 +58,14 @@ class TerminalView:
         verbose: bool = True,  # noqa: FBT001, FBT002 - the name is pinned, `TerminalView(console, verbose)`
         *,
         live: bool = True,
+        command: str = "%agent",
     ) -> None:
-        """`live=False` draws a run that is over: no status line."""
+        """`live=False` draws a run that is over: no status line. `command` is what goes on with a run here."""
         from rich.console import Console
 
         self.console = console or Console(file=_own_stdout(), highlight=False, markup=False, emoji=False)
         self.verbose = verbose
+        self._command = command
         self._rich = self.console.is_terminal and not self.console.is_dumb_terminal
         self._live: StatusLine | None = None
         if live and verbose and self._rich and self.console.file.isatty():
@@ -186,7 +188,7 @@ class TerminalView:
             self._line("\n🎉 Task completed!")
         done = [step for step in state.steps if step.result is not None]
         good = sum(step.result.success for step in done if step.result)
-        reason = f" ({state.reason})" if state.reason and state.status != "finished" else ""
+        reason = f" ({state.reason})".replace("%agent", self._command) if state.reason and not state.is_complete else ""
         lines = [
             f"Goal: {state.goal}",
             f"Status: {_STATUS[state.status]}{reason}",

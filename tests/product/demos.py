@@ -1,18 +1,20 @@
 """The runs behind `agentloop demo` and `notebooks/`: scripted decisions, recorded by really running them.
 
-`python -m tests.product.demos` makes the records again, from the repository's root.
+`python -m tests.product.demos`, from the repository's root, makes the records and then the notebooks' outputs again.
 """
 
 from __future__ import annotations
 
 import platform
 import shutil
+import subprocess
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import nbformat
 from nbclient import NotebookClient
 from nbformat.v4 import new_code_cell, new_notebook
 
@@ -272,15 +274,28 @@ async def make(name: str, shell: Any) -> None:
     shutil.copyfile(record.path, demo.record)
 
 
+def execute(notebook: nbformat.NotebookNode, folder: str | Path) -> None:
+    """Run a notebook in `folder`, next to copies of the data and the records that `notebooks/` holds."""
+    for part in ("data", "records"):
+        shutil.copytree(ROOT / "notebooks" / part, Path(folder) / part)
+    client = NotebookClient(notebook, record_timing=False, resources={"metadata": {"path": str(folder)}})
+    client.execute(stderr=subprocess.DEVNULL)
+
+
 def main() -> None:
     for name, demo in DEMOS.items():
-        notebook = new_notebook()
         source = f"from tests.product.demos import make\nawait make({name!r}, get_ipython())"
-        notebook.cells.append(new_code_cell(f"import sys\nsys.path.insert(0, {str(ROOT)!r})\n{source}"))
+        cell = new_code_cell(f"import sys\nsys.path.insert(0, {str(ROOT)!r})\n{source}")
         with tempfile.TemporaryDirectory() as folder:
-            shutil.copytree(ROOT / "notebooks" / "data", Path(folder) / "data")
-            NotebookClient(notebook, resources={"metadata": {"path": folder}}).execute()
+            execute(new_notebook(cells=[cell]), folder)
         print(demo.record.relative_to(ROOT))
+    for path in sorted(ROOT.glob("notebooks/[0-9]*.ipynb")):
+        notebook = nbformat.read(path, as_version=4)
+        with tempfile.TemporaryDirectory() as folder:
+            execute(notebook, folder)
+        notebook.metadata.pop("widgets", None)
+        nbformat.write(notebook, path)
+        print(path.relative_to(ROOT))
 
 
 if __name__ == "__main__":
