@@ -11,7 +11,7 @@ import re
 import string
 import urllib.parse
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 MASK = "[secret masked]"
@@ -40,6 +40,8 @@ _STRING_PASSWORD = re.compile(r"(?:password|pwd|accountkey|sharedaccesskey)\s*=\
 
 _LOWER = bytes(range(256)).lower()
 _SEPARATORS = bytes(byte for byte in range(128) if chr(byte) not in string.ascii_letters + string.digits)
+_SIGNS = re.compile(rb"\xe2[\x80\x81\x94-\x97][\x80-\xbf]|\xc2[\x80-\xbf]|\xef\xbb\xbf")
+"""Latin-1 and general punctuation, boxes and blocks, the byte order mark, as UTF-8."""
 _BLANKS = b" \t\r\n\v\f"
 
 
@@ -63,13 +65,14 @@ class Masker:
         """Looked for with all but letters and digits left out, in lower case."""
         for value in self.values:
             for form in _forms(value):
-                data = form.encode(errors="surrogatepass")
+                data = _calm(form.encode(errors="surrogatepass"))
                 core = data.translate(_LOWER, _SEPARATORS)
                 if len(core) >= MIN_CORE:
                     self._cores.add(core)
                 else:
                     self._exact.add(data.translate(None, _BLANKS))
         self._exact.discard(b"")
+        self._longest = max(map(len, self._cores | self._exact), default=0)
 
     def __bool__(self) -> bool:
         return bool(self.values)
@@ -79,11 +82,27 @@ class Masker:
         if not self.values or len(text) < MIN_LENGTH:
             return text
         data = text.encode(errors="surrogatepass")
-        spans = [
-            *_spans(data, data.translate(_LOWER, _SEPARATORS), self._cores, _SEPARATORS),
-            *_spans(data, data.translate(None, _BLANKS), self._exact, _BLANKS),
-        ]
-        return _without(data, sorted(spans)) if spans else text
+        spans = self._spans(data)
+        return _without(data, spans, 0, len(data)) if spans else text
+
+    def _spans(self, data: bytes) -> list[tuple[int, int]]:
+        """Return where secrets stand in UTF-8 text, in order."""
+        calm = _calm(data)
+        cores = _found(calm, calm.translate(_LOWER, _SEPARATORS), self._cores, _SEPARATORS)
+        return sorted([*cores, *_found(calm, calm.translate(None, _BLANKS), self._exact, _BLANKS)])
+
+    def _begins(self, data: bytes) -> int:
+        """Return from where on the end of UTF-8 text may be the beginning of a secret; its length if it is none."""
+        calm = _calm(data)
+        first = len(calm)
+        for packed, needles, left_out in (
+            (calm.translate(_LOWER, _SEPARATORS), self._cores, _SEPARATORS),
+            (calm.translate(None, _BLANKS), self._exact, _BLANKS),
+        ):
+            start = min((_overlap(packed, needle) for needle in needles), default=len(packed))
+            if start < len(packed):
+                first = min(first, _places(calm, left_out)(start))
+        return first
 
     def mask_value(self, value: Any) -> Any:
         """Return a JSON value with every string in it masked, keys included."""
@@ -102,12 +121,48 @@ class Masker:
         return self.mask(text) != text
 
 
+class Tail:
+    """Masks a text that arrives in pieces: what may be the beginning of a secret is held back until it is clear.
+
+    At most the first two characters of a secret are shown before it is known for one.
+    """
+
+    def __init__(self, masker: Masker) -> None:
+        self._masker = masker
+        self._shown = b""
+        """The end of what was shown, unmasked: a secret may have begun there."""
+        self._held = b""
+
+    def feed(self, piece: str) -> str:
+        """Take a piece, and return what can be shown now."""
+        if not self._masker:
+            return piece
+        data = self._shown + self._held + piece.encode(errors="surrogatepass")
+        spans = self._masker._spans(data)  # noqa: SLF001  # a masker over time
+        end = max([len(self._shown), self._masker._begins(data), *(end for _, end in spans)])  # noqa: SLF001
+        return self._show(data, spans, end)
+
+    def rest(self) -> str:
+        """Return what was held back, at the end."""
+        data = self._shown + self._held
+        return self._show(data, [], len(data))
+
+    def _show(self, data: bytes, spans: list[tuple[int, int]], end: int) -> str:
+        text = _without(data, spans, len(self._shown), end)
+        keep = max(end - 4 * self._masker._longest, 0)  # noqa: SLF001
+        while keep < end and data[keep] & 0xC0 == 0x80:  # not in the middle of a character
+            keep += 1
+        self._shown, self._held = data[keep:end], data[end:]
+        return text
+
+
 def _forms(value: str) -> Iterator[str]:
     """Yield a value in the encodings code and tools put it in."""
     yield value
     yield json.dumps(value)[1:-1]
     yield repr(value)[1:-1]
     yield html.escape(value)
+    yield urllib.parse.quote(value)
     yield urllib.parse.quote(value, safe="")
     yield urllib.parse.quote_plus(value)
     yield value[::-1]
@@ -123,7 +178,7 @@ def _forms(value: str) -> Iterator[str]:
         yield whole[(shift * 8 + 5) // 6 : (shift + len(data)) * 8 // 6]
 
 
-def _spans(data: bytes, packed: bytes, needles: Iterable[bytes], left_out: bytes) -> list[tuple[int, int]]:
+def _found(data: bytes, packed: bytes, needles: Iterable[bytes], left_out: bytes) -> list[tuple[int, int]]:
     """Return where needles stand in `data`, which reads `packed` once the bytes `left_out` are left out."""
     found = []
     for needle in needles:
@@ -133,6 +188,12 @@ def _spans(data: bytes, packed: bytes, needles: Iterable[bytes], left_out: bytes
             start = packed.find(needle, start + len(needle))
     if not found:
         return []
+    place = _places(data, left_out)
+    return [(place(first), place(last) + 1) for first, last in found]
+
+
+def _places(data: bytes, left_out: bytes) -> Callable[[int], int]:
+    """Return where a byte of the packed text stands in `data`."""
     runs = list(re.finditer(b"[^" + re.escape(left_out) + b"]+", data))
     starts, total = [], 0
     for run in runs:
@@ -143,16 +204,32 @@ def _spans(data: bytes, packed: bytes, needles: Iterable[bytes], left_out: bytes
         index = bisect.bisect_right(starts, offset) - 1
         return runs[index].start() + offset - starts[index]
 
-    return [(place(first), place(last) + 1) for first, last in found]
+    return place
 
 
-def _without(data: bytes, spans: list[tuple[int, int]]) -> str:
-    parts, done = [], 0
-    for start, end in spans:
-        if start >= done:
-            parts += [data[done:start], MASK.encode()]
-        done = max(done, end)
-    return b"".join([*parts, data[done:]]).decode(errors="surrogatepass")
+def _overlap(packed: bytes, needle: bytes) -> int:
+    """Return where the end of a text begins to read like the beginning of a needle."""
+    start = packed.find(needle[:3], max(len(packed) - len(needle) + 1, 0))
+    while start >= 0 and not needle.startswith(packed[start:]):
+        start = packed.find(needle[:3], start + 1)
+    return start if start >= 0 else len(packed)
+
+
+def _calm(data: bytes) -> bytes:
+    """UTF-8 text with punctuation, lines of tables and invisible characters made spaces, no byte moved."""
+    return data if data.isascii() else _SIGNS.sub(lambda match: b" " * len(match[0]), data)
+
+
+def _without(data: bytes, spans: list[tuple[int, int]], start: int, end: int) -> str:
+    """Return a part of UTF-8 text as a string, with `MASK` for each span."""
+    parts, done = [], start
+    for first, last in spans:
+        if last <= done or first >= end:
+            continue
+        if first >= done or done == start:
+            parts += [data[done : max(first, done)], MASK.encode()]
+        done = last
+    return b"".join([*parts, data[done:end]]).decode(errors="surrogatepass")
 
 
 def secrets_in(name: str, value: str) -> list[str]:
