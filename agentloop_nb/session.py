@@ -19,7 +19,7 @@ from agentloop_nb.models import registry
 from agentloop_nb.models.replay import ReplayModel
 from agentloop_nb.ports import Model, Usage, Web, Workspace
 from agentloop_nb.provenance import mark
-from agentloop_nb.rebuild import Ask, cut_off, rebuild
+from agentloop_nb.rebuild import Ask, loose_ends, rebuild
 from agentloop_nb.run import Run
 from agentloop_nb.secrets import Masker
 from agentloop_nb.settings import Settings
@@ -78,9 +78,8 @@ class Session:
         step, told = self.state.current_step, rebuilt.divergence and rebuilt.divergence.text
         stream.emit(NamespaceRebuilt(step=step, steps=rebuilt.steps, skipped=rebuilt.skipped, divergence=told))
         if told:
-            stream.emit(
-                RunFinished(step=step, status="interrupted", reason=f"the variables could not be rebuilt: {told}")
-            )
+            reason = f"the variables could not be rebuilt: {told}"
+            stream.emit(RunFinished(step=step, status="interrupted", reason=reason))
 
     def _written_before(self) -> frozenset[str]:
         """SHA-256 of the files that earlier runs of this folder wrote."""
@@ -137,16 +136,16 @@ def resume(
     """
     events = journal.read(path)
     state = live or fold(events)
-    limits = _limits(state, overrides, note)
+    ends = loose_ends(state)
+    limits = _limits(fold([*events, *ends]), overrides, note)
     settings = replace(settings, max_steps=limits.max_steps, budget=limits.budget)
     model = _model(settings, variables)
     if isinstance(model, ReplayModel):
         model.position = state.current_step
     workspace = make_workspace(_web(model, settings))
     record = journal.Journal.open(path)
-    closing = cut_off(state)
     notes = [NoteAdded(step=limits.step + 1, text=note)] if note else []
-    opening: list[AnyEvent] = [*([closing] if closing else []), limits, *notes]
+    opening: list[AnyEvent] = [*ends, limits, *notes]
     run = Run(state, path, workspace)
     rebuilding = None if live else Rebuilding(events, ask)
     return Session(run, opening, state, record, model, workspace, settings, control or Control(), masker, rebuilding)
@@ -158,14 +157,13 @@ def _limits(state: State, overrides: Mapping[str, Any], note: str) -> RunResumed
         raise UserError(f"run {state.run} is finished; to go on from it, add a note: %agent resume -- what to do next")
     max_steps = int(overrides.get("max_steps") or state.max_steps)
     budget = Decimal(str(overrides["budget"])) if overrides.get("budget") else state.budget
-    done = state.current_step + (cut_off(state) is not None)
-    if done >= max_steps:
+    if state.current_step >= max_steps:
         raise UserError(f"all {max_steps} steps are used; allow more: %agent resume --max-steps {max_steps + 20}")
     if budget is not None and budget <= state.total_cost:
         more = f"{state.total_cost * 2:.2f}".rstrip("0").rstrip(".")
         spent = f"{state.total_cost.normalize():f}"
         raise UserError(f"${spent} is spent already; name a larger budget: %agent resume --budget {more or 1}")
-    return RunResumed(step=done, max_steps=max_steps, budget=budget)
+    return RunResumed(step=state.current_step, max_steps=max_steps, budget=budget)
 
 
 def _model(settings: Settings, variables: Mapping[str, str]) -> Model:

@@ -154,10 +154,9 @@ class Launch:
 async def _ask_on_input(shell: Any, code: str, risks: tuple[str, ...]) -> bool:
     """Ask in the cell or on the terminal whether code may run a second time; no without anyone there."""
     kernel = getattr(shell, "kernel", None)
-    there = (
-        getattr(kernel, "_allow_stdin", False) if kernel is not None else sys.stdin is not None and sys.stdin.isatty()
-    )
-    if not there:
+    terminal = kernel is None and sys.stdin is not None and sys.stdin.isatty()
+    if not terminal and not getattr(kernel, "_allow_stdin", False):
         return False
-    answer = input(f"{code}\n\nThis cannot be repeated safely ({', '.join(risks)}). Run it again? [y/N] ")
+    question = f"{code}\n\nThis cannot be repeated safely ({', '.join(risks)}). Run it again? [y/N] "
+    answer = input(question)  # noqa: ASYNC250 - nothing else goes on meanwhile
     return answer.strip().lower() in ("y", "yes")
