@@ -76,6 +76,8 @@ class Asker:
             self.stream.emit(ModelFailed(step=step, attempt=attempt, error="stopped", cost=reservation.cost))
             raise
         self._bound.learn(request.messages, reply.usage)
+        if reply.usage.estimated and self.stream.state.budget is not None:
+            reply = reply.model_copy(update={"cost": reservation.cost})  # nobody reported it: count the worst case
         seconds = round(time.monotonic() - began, 3)
         self.stream.emit(ModelReplied(step=step, seconds=seconds, **dict(reply)))
         return reply

@@ -17,7 +17,7 @@ SCHEMA_TOKENS = 2048
 """What a server may add for the response format on top of the messages."""
 MESSAGE_TOKENS = 16
 """What a chat template may add around one message."""
-IMAGE_TOKENS = 2048
+IMAGE_TOKENS = 4096
 """The most that one picture, downsized as we send it, counts with the providers known."""
 
 

@@ -13,7 +13,8 @@ from functools import cache
 from agentloop_nb.actions import ACTIONS, Action, Finish, WriteFile
 from agentloop_nb.actions.text import bounded
 from agentloop_nb.events import TranscriptCompacted
-from agentloop_nb.ports import Message, Model
+from agentloop_nb.figures import figures
+from agentloop_nb.ports import Image, Message, Model
 from agentloop_nb.provenance import mark
 from agentloop_nb.state import State, Step
 
@@ -86,14 +87,23 @@ def _messages(state: State, max_retries: int) -> Iterator[Message]:
     yield Message(role="system", content=system_prompt())
     digested = state.compacted.digested if state.compacted else 0
     told = f"Goal:\n{state.goal}\n\n{state.context}".rstrip() + _digest(state.steps[:digested])
+    images: tuple[Image, ...] = ()
     for index, step in enumerate(state.steps[digested:], digested):
-        yield Message(role="user", content=told + _notes(step) + _nudge(state, step.number))
+        yield Message(role="user", content=told + _notes(step) + _nudge(state, step.number), images=images)
         if step.result is None:
             yield from _repairs(step)
             return
         yield Message(role="assistant", content=_decided(step))
-        told = _observation(state, index, max_retries)
-    yield Message(role="user", content=told + _nudge(state, state.next_step))
+        told, images = _observation(state, index, max_retries), _images(state, step)
+    yield Message(role="user", content=told + _nudge(state, state.next_step), images=images)
+
+
+def _images(state: State, step: Step) -> tuple[Image, ...]:
+    """The figures of a step, as long as it is told whole."""
+    compacted = state.compacted is not None and step.number <= state.compacted.through
+    if compacted or step.result is None or not state.settings.get("images", True):
+        return ()
+    return figures(step.result.outputs)
 
 
 def _repairs(step: Step) -> Iterator[Message]:

@@ -75,7 +75,7 @@ class Dialect:
         parts: list[dict[str, Any]] = [{"type": "text", "text": message.content}]
         for image in message.images:
             address = f"data:{image.media_type};base64,{image.base64}"
-            parts.append({"type": "image_url", "image_url": {"url": address}})
+            parts.append({"type": "image_url", "image_url": {"url": address, "detail": "low"}})
         return {"role": message.role, "content": parts}
 
     def _format(self, *, final: bool) -> dict[str, Any] | None:

@@ -243,6 +243,27 @@ async def test_what_a_page_says_is_marked_as_data(scenario):
     assert told.rstrip().endswith("data>>")
 
 
+async def test_figures_are_shown_until_their_step_is_compacted(scenario):
+    dot = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
+    drawn = CodeOutcome(
+        ending="ok", outputs=({"output_type": "display_data", "data": {"image/png": dot}, "metadata": {}},)
+    )
+    s = scenario([code("draw"), finish()], outcomes={"draw": drawn})
+    await s.run()
+    assert s.model.requests[1].messages[-1].images[0].base64 == dot
+    assert "[image/png shown]" in s.model.requests[1].messages[-1].content
+    s = scenario([code("draw"), finish()], outcomes={"draw": drawn}, images=False)
+    await s.run()
+    assert s.model.requests[1].messages[-1].images == ()
+
+
+async def test_a_reply_nobody_counted_costs_its_worst_case_under_a_budget(scenario):
+    s = scenario([finish()], usage=Usage(input=1, output=1, estimated=True), prices=("1", "1"), budget=Decimal(1))
+    state = await s.run()
+    [called] = [event for event in s.events if event.kind == "model_called"]
+    assert state.total_cost == called.reserved > Decimal("0.001")
+
+
 async def test_a_very_long_run_keeps_goal_decisions_names_and_failures(scenario):
     loud = CodeOutcome(
         ending="ok",
