@@ -167,7 +167,7 @@ async def test_pictures_travel_with_their_message(talk):
     await t.ask(looking())
     assert t.wire.bodies[0]["messages"][0]["content"] == [
         {"type": "text", "text": "What is this?"},
-        {"type": "image_url", "image_url": {"url": "data:image/png;base64,aGVsbG8="}},
+        {"type": "image_url", "image_url": {"url": "data:image/png;base64,aGVsbG8=", "detail": "low"}},
     ]
 
 
