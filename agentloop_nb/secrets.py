@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import bisect
 import html
+import itertools
 import json
 import math
 import re
@@ -38,6 +39,8 @@ _SECRET_SHAPE = re.compile(
 _URL_PASSWORD = re.compile(r"\w[\w+.-]*://[^\s/:@]*:([^\s/@]+)@")
 _STRING_PASSWORD = re.compile(r"(?:password|pwd|accountkey|sharedaccesskey)\s*=\s*([^;\s]+)", re.IGNORECASE)
 
+_KEY = 3
+"""Bytes by which what is looked for is indexed."""
 _LOWER = bytes(range(256)).lower()
 _SEPARATORS = bytes(byte for byte in range(128) if chr(byte) not in string.ascii_letters + string.digits)
 _SIGNS = re.compile(rb"\xe2[\x80\x81\x94-\x97][\x80-\xbf]|\xc2[\x80-\xbf]|\xef\xbb\xbf")
@@ -59,20 +62,14 @@ class Masker:
 
     def __init__(self, values: Iterable[str]) -> None:
         self.values = frozenset(filter(maskable, values))
-        self._exact: set[bytes] = set()
-        """Looked for with blanks left out."""
-        self._cores: set[bytes] = set()
-        """Looked for with all but letters and digits left out, in lower case."""
-        for value in self.values:
-            for form in _forms(value):
-                data = _calm(form.encode(errors="surrogatepass"))
-                core = data.translate(_LOWER, _SEPARATORS)
-                if len(core) >= MIN_CORE:
-                    self._cores.add(core)
-                else:
-                    self._exact.add(data.translate(None, _BLANKS))
-        self._exact.discard(b"")
-        self._longest = max(map(len, self._cores | self._exact), default=0)
+        forms = [_calm(form.encode(errors="surrogatepass")) for value in self.values for form in _forms(value)]
+        cores = {form.translate(_LOWER, _SEPARATORS) for form in forms}
+        exact = {form.translate(None, _BLANKS) for form in forms if len(form.translate(None, _SEPARATORS)) < MIN_CORE}
+        self._searches = (
+            _Search((core for core in cores if len(core) >= MIN_CORE), _LOWER, _SEPARATORS),
+            _Search((form for form in exact if len(form) >= _KEY), None, _BLANKS),
+        )
+        self._longest = max(search.longest for search in self._searches)
 
     def __bool__(self) -> bool:
         return bool(self.values)
@@ -88,21 +85,12 @@ class Masker:
     def _spans(self, data: bytes) -> list[tuple[int, int]]:
         """Return where secrets stand in UTF-8 text, in order."""
         calm = _calm(data)
-        cores = _found(calm, calm.translate(_LOWER, _SEPARATORS), self._cores, _SEPARATORS)
-        return sorted([*cores, *_found(calm, calm.translate(None, _BLANKS), self._exact, _BLANKS)])
+        return sorted(span for search in self._searches for span in search.spans(calm))
 
     def _begins(self, data: bytes) -> int:
         """Return from where on the end of UTF-8 text may be the beginning of a secret; its length if it is none."""
         calm = _calm(data)
-        first = len(calm)
-        for packed, needles, left_out in (
-            (calm.translate(_LOWER, _SEPARATORS), self._cores, _SEPARATORS),
-            (calm.translate(None, _BLANKS), self._exact, _BLANKS),
-        ):
-            start = min((_overlap(packed, needle) for needle in needles), default=len(packed))
-            if start < len(packed):
-                first = min(first, _places(calm, left_out)(start))
-        return first
+        return min(search.begins(calm) for search in self._searches)
 
     def mask_value(self, value: Any) -> Any:
         """Return a JSON value with every string in it masked, keys included."""
@@ -178,41 +166,62 @@ def _forms(value: str) -> Iterator[str]:
         yield whole[(shift * 8 + 5) // 6 : (shift + len(data)) * 8 // 6]
 
 
-def _found(data: bytes, packed: bytes, needles: Iterable[bytes], left_out: bytes) -> list[tuple[int, int]]:
-    """Return where needles stand in `data`, which reads `packed` once the bytes `left_out` are left out."""
-    found = []
-    for needle in needles:
-        start = packed.find(needle)
-        while start >= 0:
-            found.append((start, start + len(needle) - 1))
-            start = packed.find(needle, start + len(needle))
-    if not found:
-        return []
-    place = _places(data, left_out)
-    return [(place(first), place(last) + 1) for first, last in found]
+class _Search:
+    """Looks for byte strings in a text from which some bytes are left out."""
 
+    def __init__(self, needles: Iterable[bytes], table: bytes | None, left_out: bytes) -> None:
+        self._table, self._left_out = table, left_out
+        self._needles: dict[bytes, list[bytes]] = {}
+        """By their first bytes."""
+        for needle in needles:
+            self._needles.setdefault(needle[:_KEY], []).append(needle)
+        every = [needle for group in self._needles.values() for needle in group]
+        self.longest = max(map(len, every), default=0)
+        self._count = len(every)
 
-def _places(data: bytes, left_out: bytes) -> Callable[[int], int]:
-    """Return where a byte of the packed text stands in `data`."""
-    runs = list(re.finditer(b"[^" + re.escape(left_out) + b"]+", data))
-    starts, total = [], 0
-    for run in runs:
-        starts.append(total)
-        total += run.end() - run.start()
+    def spans(self, data: bytes) -> list[tuple[int, int]]:
+        """Return where needles stand in the text, first byte and the one after the last."""
+        packed = data.translate(self._table, self._left_out)
+        found = list(self._scan(packed) if len(packed) < 4 * self._count else self._find(packed))
+        if not found:
+            return []
+        place = self._places(data)
+        return [(place(first), place(last) + 1) for first, last in found]
 
-    def place(offset: int) -> int:
-        index = bisect.bisect_right(starts, offset) - 1
-        return runs[index].start() + offset - starts[index]
+    def begins(self, data: bytes) -> int:
+        """Return from where on the end of the text reads like the beginning of a needle, or its length."""
+        packed = data.translate(self._table, self._left_out)
+        for start in range(max(len(packed) - self.longest + 1, 0), len(packed) - _KEY + 1):
+            group = self._needles.get(packed[start : start + _KEY], ())
+            if any(needle.startswith(packed[start:]) for needle in group):
+                return self._places(data)(start)
+        return len(data)
 
-    return place
+    def _scan(self, packed: bytes) -> Iterator[tuple[int, int]]:
+        """Look at each place of a short text for the needles that may begin there."""
+        for start in range(len(packed) - _KEY + 1):
+            for needle in self._needles.get(packed[start : start + _KEY], ()):
+                if packed.startswith(needle, start):
+                    yield start, start + len(needle) - 1
 
+    def _find(self, packed: bytes) -> Iterator[tuple[int, int]]:
+        """Look through a long text for each needle."""
+        for needle in (needle for group in self._needles.values() for needle in group):
+            start = packed.find(needle)
+            while start >= 0:
+                yield start, start + len(needle) - 1
+                start = packed.find(needle, start + len(needle))
 
-def _overlap(packed: bytes, needle: bytes) -> int:
-    """Return where the end of a text begins to read like the beginning of a needle."""
-    start = packed.find(needle[:3], max(len(packed) - len(needle) + 1, 0))
-    while start >= 0 and not needle.startswith(packed[start:]):
-        start = packed.find(needle[:3], start + 1)
-    return start if start >= 0 else len(packed)
+    def _places(self, data: bytes) -> Callable[[int], int]:
+        """Return where a byte of the packed text stands in the text."""
+        runs = list(re.finditer(b"[^" + re.escape(self._left_out) + b"]+", data))
+        starts = list(itertools.accumulate((run.end() - run.start() for run in runs), initial=0))
+
+        def place(offset: int) -> int:
+            index = bisect.bisect_right(starts, offset) - 1
+            return runs[index].start() + offset - starts[index]
+
+        return place
 
 
 def _calm(data: bytes) -> bytes:
