@@ -8,7 +8,7 @@ from IPython.core.magic import Magics, cell_magic, line_magic, magics_class, no_
 from traitlets import Bool, Float, Int, Unicode, Union
 
 from agentloop_nb.errors import AgentFailed, AgentStopped, UserError
-from agentloop_nb.options import parse_options
+from agentloop_nb.options import describe, parse_options
 
 if TYPE_CHECKING:
     from agentloop_nb.notebook.launch import Launch, Launcher
@@ -60,7 +60,6 @@ class AgentMagics(Magics):
     @no_var_expand
     @cell_magic("agent")
     def agent_cell(self, line: str, cell: str) -> Any:
-        """Give the agent a goal."""
         arguments, goal = parse_options(line.removeprefix(AWAITED).rstrip("\n"))
         goal = "\n".join(filter(None, [goal, cell.rstrip("\n")]))
         settings = self.launcher.settings(arguments, self.config_values())
@@ -105,3 +104,16 @@ class AgentMagics(Magics):
             raise AgentStopped(f"{run.reason} after {run.current_step} steps; %agent resume goes on")
         if run.status == "failed" or (settings.strict and not run.is_complete):
             raise AgentFailed(run.reason)
+
+
+AgentMagics.agent_cell.__doc__ = f"""Give the agent a goal: it decides, acts here, observes, until the goal is met.
+
+    %%agent [options] [goal on this line]
+    goal, any number of lines, verbatim
+
+Options come first; from the first other word on everything is goal.
+
+{describe()}
+
+%agent says how the last run went; %agent help lists what else can be asked.
+"""
