@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from decimal import Decimal
 from typing import TypedDict
 
 from agentloop_nb.actions import ActionResult, Finish, ReadUrl, RunCode, SearchWeb, WriteFile
 from agentloop_nb.actions.action import Action
 from agentloop_nb.decision import Decision
+from agentloop_nb.events import ModelFailed, ModelReplied
 from agentloop_nb.notebook.outputs import Block, blocks, link, markdown, text_block
 from agentloop_nb.notebook.text import one_line, prose, shortened
 from agentloop_nb.ports import Usage
@@ -83,10 +85,33 @@ class Header(TypedDict, total=False):
     elapsed: float
 
 
+@dataclass
+class Totals:
+    """Tokens and dollars of a run, kept up event by event: adding up 500 steps for each reply would be slow."""
+
+    usage: Usage = Usage()
+    cost: Decimal = Decimal(0)
+    known: bool = True
+
+    @classmethod
+    def of(cls, state: State) -> Totals:
+        """Add up a whole run."""
+        return cls(state.usage, state.total_cost, state.cost_known)
+
+    def add(self, event: ModelReplied | ModelFailed) -> None:
+        """Count one call."""
+        if isinstance(event, ModelReplied):
+            self.usage += event.usage
+        if event.cost is None:
+            self.known = False
+        else:
+            self.cost += event.cost
+
+
 def header(state: State) -> Header:
     """The header of a run as its state says; what happens in between is the panel's to add."""
-    usage, last = state.usage, state.steps[-1] if state.steps else None
-    return Header(
+    last = state.steps[-1] if state.steps else None
+    shown = Header(
         goal=shortened(state.goal, MAX_GOAL),
         run=state.run,
         model=one_line(str(state.settings.get("model", ""))),
@@ -95,12 +120,20 @@ def header(state: State) -> Header:
         reason="" if state.is_complete else shortened(state.reason, MAX_GOAL),
         step=last.number if last else 0,
         steps=state.max_steps,
-        tokens=f"{count(usage.total)} tokens" if usage.total else "",
-        tokens_detail=_token_classes(usage),
-        cost=spent(state),
-        spent=float(min(state.total_cost / state.budget, Decimal(1))) if state.budget else 0.0,
         began=state.began,
         elapsed=max((state.ended or state.began) - state.began, 0),
+    )
+    shown.update(meters(Totals.of(state), state.budget))
+    return shown
+
+
+def meters(totals: Totals, budget: Decimal | None) -> Header:
+    """The part of a header that grows with every reply."""
+    return Header(
+        tokens=f"{count(totals.usage.total)} tokens" if totals.usage.total else "",
+        tokens_detail=_token_classes(totals.usage),
+        cost=_spent(totals, budget),
+        spent=float(min(totals.cost / budget, Decimal(1))) if budget else 0.0,
     )
 
 
@@ -250,12 +283,12 @@ def _chips(result: ActionResult) -> list[Chip]:
     return chips + [Chip(name=one_line(str(name)), how="file", what="") for name in names]
 
 
-def spent(state: State) -> str:
+def _spent(totals: Totals, budget: Decimal | None) -> str:
     """`$0.0123 of $0.50`; says so when a part is unknown."""
-    amount = dollars(state.total_cost)
-    if not state.cost_known:
-        amount = f"{amount} + unknown" if state.total_cost else "cost unknown"
-    return f"{amount} of {dollars(state.budget)}" if state.budget is not None else amount
+    amount = dollars(totals.cost)
+    if not totals.known:
+        amount = f"{amount} + unknown" if totals.cost else "cost unknown"
+    return f"{amount} of {dollars(budget)}" if budget is not None else amount
 
 
 def dollars(amount: Decimal) -> str:

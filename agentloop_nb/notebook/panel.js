@@ -185,7 +185,7 @@ function drawCode(view, made, card) {
 }
 
 function markLine(pre, line) {
-  const bar = node("span", { class: "agl-mark", "aria-label": `failed in line ${line}` });
+  const bar = node("span", { class: "agl-mark", role: "img", "aria-label": `failed in line ${line}` });
   bar.style.setProperty("--at", line - 1);
   pre.prepend(bar);
 }
@@ -264,7 +264,7 @@ function drawOutputs(made, card, patches) {
 
 function drawAsk(view, box, card) {
   const ask = card.ask;
-  if (!ask) { box.replaceChildren(); box.editor = null; return; }
+  if (!ask) { box.replaceChildren(); box.complaint = null; box.closest(".agl-card").classList.remove("agl-editing"); return; }
   if (box.complaint) { setText(box.complaint, ask.complaint || ""); for (const b of box.querySelectorAll("button")) b.disabled = false; return; }
   const inputs = new Map();
   const send = (message) => {
@@ -283,7 +283,7 @@ function drawAsk(view, box, card) {
     onkeydown: (event) => { event.stopPropagation(); if (event.key === "Enter") send({ op: "reject", reason: reason.value }); } });
   const approve = node("button", { type: "button", class: "agl-primary", onclick: () => send({ op: "approve", fields: edited() }) }, "Approve");
   const edit = node("button", { type: "button", onclick: () => {
-    editor.hidden = false; edit.hidden = true; setText(approve, "Approve the edited step"); inputs.values().next().value?.focus();
+    editor.hidden = false; edit.hidden = true; box.closest(".agl-card").classList.add("agl-editing"); setText(approve, "Approve the edited step"); inputs.values().next().value?.focus();
   } }, "Edit");
   const reject = node("button", { type: "button", onclick: () => {
     if (reason.hidden) { reason.hidden = false; reason.focus(); setText(reject, "Reject with this reason"); } else send({ op: "reject", reason: reason.value });
@@ -380,10 +380,17 @@ function createView(model, store, el) {
     }
   }
 
+  // Follow the end of the list unless the reader scrolled away. Measuring waits for the frame: a layout is dear.
+  let following = true, scheduled = false;
+  part.cards.addEventListener("scroll", () => {
+    if (!scheduled) following = part.cards.scrollHeight - part.cards.scrollTop - part.cards.clientHeight < 40;
+  }, { passive: true });
+
   function stick(change) {
-    const box = part.cards, atEnd = box.scrollHeight - box.scrollTop - box.clientHeight < 40;
     change();
-    if (atEnd) box.scrollTop = box.scrollHeight;
+    if (!following || scheduled) return;
+    scheduled = true;
+    requestAnimationFrame(() => { part.cards.scrollTop = part.cards.scrollHeight; requestAnimationFrame(() => { scheduled = false; }); });
   }
 
   view.redraw = () => stick(() => {

@@ -33,7 +33,7 @@ from agentloop_nb.events import (
 )
 from agentloop_nb.notebook.approval import Approval
 from agentloop_nb.notebook.board import Board
-from agentloop_nb.notebook.cards import MAX_GOAL, card, header
+from agentloop_nb.notebook.cards import MAX_GOAL, Totals, card, header, meters
 from agentloop_nb.notebook.html import plain_text, static_html
 from agentloop_nb.notebook.live import LiveOutput, LiveReply
 from agentloop_nb.notebook.text import clean, one_line, shortened
@@ -57,6 +57,7 @@ class PanelView:
         self._display_id = f"agent-{uuid.uuid4().hex[:12]}"
         self._state = State(goal=goal)
         self._board = Board()
+        self._totals = Totals()
         self._lock = threading.RLock()
         self._changed = threading.Event()
         self._closed = False
@@ -124,14 +125,18 @@ class PanelView:
         self._flush_streams()
         match event:
             case RunStarted() | RunResumed() | RunFinished():
+                self._totals = Totals.of(state)
                 self._board.head({**header(state), "wait": None})
             case ModelCalled():
                 self._reply = LiveReply()
                 self._say("thinking" if event.attempt == 1 else f"thinking, try {event.attempt}")
-            case ModelReplied():
-                self._board.head({**header(state), "label": "deciding"})
-            case ModelFailed() if event.wait is not None:
-                self._say("retrying", until=time.time() + event.wait, why=event.error)
+            case ModelReplied() | ModelFailed():
+                self._totals.add(event)
+                self._board.head(meters(self._totals, state.budget))
+                if isinstance(event, ModelFailed) and event.wait is not None:
+                    self._say("retrying", until=time.time() + event.wait, why=event.error)
+                else:
+                    self._say("deciding")
             case DecisionMade():
                 self._say("decided")
             case ApprovalAsked():
