@@ -55,13 +55,24 @@ def _of_step(step: Step, modules: dict[str, str]) -> Piece:
 
 def depended_on(chain: Sequence[Piece], roots: Collection[int]) -> set[int]:
     """Return the indexes of the pieces that `roots` depend on, and the roots themselves."""
+    modules: set[str] = set()
+    while True:
+        kept = _walk_back(chain, roots, modules)
+        used = {name for index in kept for name in chain[index].names.uses if name.startswith("module:")}
+        if used <= modules:
+            return kept
+        modules |= used  # options and seeds of a module matter to all that use what it made, to the end
+
+
+def _walk_back(chain: Sequence[Piece], roots: Collection[int], modules: set[str]) -> set[int]:
     kept: set[int] = set()
-    names: set[str] = set()
+    names: set[str] = set(modules)
     files: set[str] = set()
     for index in range(len(chain) - 1, -1, -1):
         piece = chain[index]
         made = piece.names.defines | piece.names.changes | piece.changed
-        if index in roots or made & names or piece.writes & files:
+        before_all_roots = index < max(roots, default=0)
+        if index in roots or (before_all_roots and made & names) or piece.writes & files:
             kept.add(index)
             names = (names - piece.names.settles) | piece.names.uses
             files |= piece.reads

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.metadata
+import itertools
 import re
 from collections.abc import Mapping
 from pathlib import PurePath
@@ -72,17 +73,22 @@ def _of_difference(notebook: Json, cell: Json, fresh: list[Json]) -> str:
 
 def _first_difference(recorded: list[Json], fresh: list[Json]) -> str:
     before, now = flat(recorded), flat(fresh)
-    for key in [*before, *(key for key in now if key not in before)]:
-        if before.get(key) != now.get(key):
-            return f"{key} was {_short(before.get(key))}, is {_short(now.get(key))}"
+    kinds = sorted({*before, *now}, key=lambda kind: (kind != "text/plain", kind))
+    for kind in kinds:
+        if before.get(kind) != now.get(kind):
+            return f"{kind} was {_short(before.get(kind), now.get(kind))}, is {_short(now.get(kind), before.get(kind))}"
     return "its outputs differ"
 
 
-def _short(values: list[Any] | None) -> str:
+def _short(values: list[Any] | None, others: list[Any] | None) -> str:
+    """The text around the first place where two lists of outputs differ."""
     if not values:
         return "nothing"
-    text = " ".join(" | ".join(map(str, values)).split())
-    return repr(text if len(text) <= 80 else text[:79] + "…")
+    text, other = ("\n".join(map(str, each or ())) for each in (values, others))
+    alike = sum(1 for _ in itertools.takewhile(lambda pair: pair[0] == pair[1], zip(text, other, strict=False)))
+    start = max(alike - 20, 0)
+    part = " ".join(text[start : start + 80].split())
+    return repr(("…" if start else "") + part + ("…" if start + 80 < len(text) else ""))
 
 
 def changed_packages(notebook: Json) -> str:

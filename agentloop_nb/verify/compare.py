@@ -15,6 +15,7 @@ Flat = dict[str, list[Any]]
 _ADDRESS = re.compile(r"\bat 0x[0-9a-fA-F]+|\bid=\d{9,}")
 _WARNING_PLACE = re.compile(r"^\S.*?:\d+: (?=\w*(?:Warning|Error)\b)", re.MULTILINE)
 _IPYKERNEL_FILE = re.compile(r"(?:/\S*?)?ipykernel_\d+/\d+\.py|<ipython-input-[^>]*>|\b\d+\.py\b(?=, line \d)")
+_SYNTAX_PLACE = re.compile(r"\((?:[^()]*, )?(?=line \d+\))")
 _TEMPORARY = re.compile(r"(?:<tmp>|/tmp|/var/folders/\S+?)/\S+")
 _DURATION = re.compile(r"\b\d+(?:\.\d+)?(?:e-?\d+)?\s?(?:ns|µs|μs|us|ms|s|sec|secs|seconds|min|minutes|h)\b")
 _RATE = re.compile(r"\d+(?:\.\d+)?\s?(?:it|B|kB|MB|GB|k|M)/s|\d\d:\d\d(?::\d\d)?|\?it/s|\d+(?:\.\d+)?s/it")
@@ -81,7 +82,13 @@ def _settled(outputs: Iterable[Json], *, timed: bool, pictures: bool) -> Flat:
 def _plain(text: str, *, timed: bool) -> str:
     progress = "\r" in text
     text = final_lines(strip_ansi(text))
-    for pattern, name in ((_ADDRESS, "at 0x…"), (_WARNING_PLACE, ""), (_IPYKERNEL_FILE, "cell"), (_TEMPORARY, "<tmp>")):
+    for pattern, name in (
+        (_ADDRESS, "at 0x…"),
+        (_WARNING_PLACE, ""),
+        (_IPYKERNEL_FILE, "cell"),
+        (_SYNTAX_PLACE, "("),
+        (_TEMPORARY, "<tmp>"),
+    ):
         text = pattern.sub(name, text)
     if timed or progress:
         text = _RATE.sub("…", _DURATION.sub("…", text))

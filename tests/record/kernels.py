@@ -75,11 +75,19 @@ def script(path: Path, decisions: Script) -> Path:
     return path
 
 
-def recorded_run(folder: Path, decisions: Script, cells: Sequence[str] = (), goal: str = "Do the work") -> Path:
-    """Run the cells and then the agent in a fresh kernel, and return the record of the run."""
+def recorded_run(
+    folder: Path, decisions: Script, cells: Sequence[str] = (), goal: str = "Do the work", shared: Kernel | None = None
+) -> Path:
+    """Run the cells and then the agent in a kernel of their own, and return the record of the run.
+
+    Without cells, a `shared` kernel will do: its namespace is emptied, and it moves into the folder.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     replayed = script(folder.parent / f"{folder.name}-decisions.jsonl", decisions)
-    with kernel(folder) as live:
+    with contextlib.nullcontext(shared) if shared and not cells else kernel(folder) as live:
+        assert live is not None
+        live.run("%reset -f")
+        live.run(f"import os; os.chdir({str(folder)!r}); del os")
         for cell in cells:
             live.run(cell)
         live.run("%load_ext agentloop_nb")
