@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from pydantic import Field, ValidationInfo, field_validator
+from pydantic import Field, ValidationInfo, model_validator
 
 from agentloop_nb.actions.action import DEFAULT_TIMEOUT, MAX_TIMEOUT, Action, ActionResult, Cell, clamp, timeout_bounds
 from agentloop_nb.actions.text import bounded, describe_change, text_of
@@ -22,14 +22,16 @@ class RunCode(Action):
 
     code: str = Field(min_length=1)
     """The source of one cell."""
-    timeout: int = Field(DEFAULT_TIMEOUT, ge=1, json_schema_extra={"maximum": MAX_TIMEOUT}, validate_default=True)
+    timeout: int = Field(DEFAULT_TIMEOUT, ge=1, json_schema_extra={"maximum": MAX_TIMEOUT})
     """Seconds after which the code is stopped."""
 
-    @field_validator("timeout", mode="before")
+    @model_validator(mode="before")
     @classmethod
-    def _clamp(cls, value: Any, info: ValidationInfo) -> Any:
+    def _bound_timeout(cls, fields: Any, info: ValidationInfo) -> Any:
+        """The default and the ceiling follow the user's `--timeout`."""
         default, ceiling = timeout_bounds(info)
-        return default if value is None else clamp(1, ceiling, value)
+        asked = fields.get("timeout")
+        return fields | {"timeout": default if asked is None else clamp(1, ceiling, asked)}
 
     async def perform(self, workspace: Workspace, *, step: int, on_output: OnOutput) -> ActionResult:
         outcome = await workspace.run_code(self.code, step=step, timeout=self.timeout, on_output=on_output)

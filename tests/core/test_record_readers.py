@@ -1,0 +1,87 @@
+"""What is read off a record: costs, lineage, what was sent; and undo, as a fold."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+import pytest
+
+from agentloop_nb import lineage
+from agentloop_nb.cost import cost_table, what_if
+from agentloop_nb.errors import UserError
+from agentloop_nb.events import StepsUndone
+from agentloop_nb.ports import Change, CodeOutcome, Usage
+from agentloop_nb.run import Run
+from agentloop_nb.sent import messages_sent, sent
+from agentloop_nb.state import fold
+from agentloop_nb.testing import code, finish
+
+
+def made(*names: str) -> CodeOutcome:
+    return CodeOutcome(ending="ok", changes=tuple(Change(name=name, how="added", type="int") for name in names))
+
+
+@pytest.fixture
+async def run(scenario):
+    outcomes = {"a = 1": made("a"), "b = 2": made("b"), "c = a + 1": made("c")}
+    s = scenario(
+        [code("a = 1"), code("b = 2"), code("c = a + 1"), finish("c is 2")],
+        outcomes=outcomes,
+        usage=Usage(input=1000, cached=400, output=100, reasoning=20),
+        prices=("1", "2"),
+    )
+    await s.run()
+    return s
+
+
+async def test_costs_by_step_and_class(run):
+    lines = cost_table(run.loop.state).splitlines()
+    assert lines[1].split() == ["1", "run_code", "1,000", "400", "100", "20", "$0.0012"]
+    assert lines[-1].split() == ["all", "4,000", "1,600", "400", "80", "$0.0048"]
+    told = what_if(run.loop.state, "other", lambda usage: Decimal(usage.input - usage.cached) / 1000)
+    assert told == "The same tokens on other: $2.4000 ($4.0000 without its cache); this run: $0.0048."
+    assert "unknown" in what_if(run.loop.state, "other", lambda usage: None)
+
+
+async def test_who_and_why(run):
+    assert lineage.who(run.loop.state).splitlines() == [
+        "step 1: added a: int",
+        "step 2: added b: int",
+        "step 3: added c: int",
+    ]
+    why = lineage.why(run.loop.state, "c")
+    assert "a = 1" in why
+    assert "b = 2" not in why
+    with pytest.raises(UserError, match="did not make 'zz'; it made a, b, c"):
+        lineage.why(run.loop.state, "zz")
+
+
+async def test_what_was_sent_is_made_again_from_the_record_to_the_letter(run):
+    assert messages_sent(run.events) == run.model.requests[-1].messages
+    assert messages_sent(run.events, 2) == run.model.requests[1].messages
+    assert "outputs, pages and searches" in sent(run.events)
+    with pytest.raises(UserError, match="nothing was sent for step 9"):
+        messages_sent(run.events, 9)
+
+
+async def test_undone_steps_are_forgotten_but_stay_paid_for(run):
+    state = fold([*run.events, StepsUndone(step=2, first=2)])
+    assert [step.number for step in state.steps] == [1]
+    assert state.total_cost == run.loop.state.total_cost
+    assert state.next_step == 2
+    assert list(state.changed) == ["a"]
+
+
+async def test_a_run_answers_to_the_originals_names(run, tmp_path):
+    handle = Run(run.loop.state, tmp_path / "r.jsonl", run.workspace)
+    assert (handle.is_complete, handle.current_step, handle.max_steps) == (True, 4, 50)
+    assert handle.total_cost == pytest.approx(0.0048)
+    assert handle.cost_known
+    assert handle.total_tokens == 4400
+    assert [taken.action for taken in handle.actions_taken] == ["run_code"] * 3 + ["finish"]
+    assert handle.actions_taken[0].input == {"code": "a = 1", "timeout": 30}
+    assert handle.actions_taken[0].reasoning == "because"
+    assert handle.action_results[0].success
+    assert "added a: int" in handle.action_results[0].output
+    assert (handle.summary, handle.artifacts, handle.status) == ("c is 2", [], "finished")
+    assert "finished, step 4/50, $0.0048" in repr(handle)

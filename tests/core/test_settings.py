@@ -1,0 +1,66 @@
+from __future__ import annotations
+
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+
+from agentloop_nb.errors import UserError
+from agentloop_nb.settings import Settings, dotenv, environment, resolve
+
+
+def test_the_first_layer_that_has_a_value_wins():
+    variables = {"MAX_STEPS": "10", "OPENAI_MODEL": "from-env", "MAX_RETRIES": "1"}
+    settings = resolve({"max_steps": "30"}, {"max_steps": 20, "model": "from-config"}, variables)
+    assert (settings.max_steps, settings.model, settings.max_retries) == (30, "from-config", 1)
+    assert resolve({}, {}, {}) == Settings()
+
+
+def test_dotenv_is_read_and_the_environment_wins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    (tmp_path / ".env").write_text("OPENAI_MODEL=from-file\nMAX_STEPS=9\n")
+    below = tmp_path / "below"
+    below.mkdir()
+    monkeypatch.setenv("MAX_STEPS", "8")
+    monkeypatch.delenv("OPENAI_MODEL", raising=False)
+    assert dotenv(below) == {"OPENAI_MODEL": "from-file", "MAX_STEPS": "9"}
+    settings = resolve({}, {}, environment(below))
+    assert (settings.model, settings.max_steps) == ("from-file", 8)
+    assert "from-file" not in __import__("os").environ.values()
+
+
+WRONG = [
+    ({"budget": "abc"}, {}, "--budget must be a positive amount in US dollars (--budget 0.50), not 'abc'"),
+    ({"budget": "-1"}, {}, "--budget must be"),
+    ({"budget": "nan"}, {}, "--budget must be"),
+    ({"max_steps": "0"}, {}, "--max-steps must be a whole number"),
+    ({"max_steps": "2.5"}, {}, "--max-steps must be a whole number"),
+    ({"timeout": "soon"}, {}, "--timeout must be a whole number of seconds"),
+    ({"approve": "maybe"}, {}, "--approve must be auto, code or all"),
+    ({"privacy": "some"}, {}, "--privacy must be full, schema or none"),
+    ({}, {"MAX_STEPS": "many"}, "MAX_STEPS must be a whole number"),
+    ({}, {"AGENTLOOP_TEMPERATURE": "9"}, "AGENTLOOP_TEMPERATURE must be a number from 0 to 2"),
+    ({}, {"AGENTLOOP_IMAGES": "perhaps"}, "AGENTLOOP_IMAGES must be 1 or 0"),
+]
+
+
+@pytest.mark.parametrize(("arguments", "variables", "message"), WRONG)
+def test_a_wrong_value_names_its_source_and_what_is_expected(arguments, variables, message):
+    with pytest.raises(UserError) as caught:
+        resolve(arguments, {}, variables)
+    assert message in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_values_are_converted():
+    variables = {
+        "AGENTLOOP_ALLOW_HOSTS": "a.example.org, b.example.org",
+        "AGENTLOOP_CACHE": "1",
+        "AGENTLOOP_IMAGES": "0",
+    }
+    settings = resolve({"budget": "$0.50", "strict": True}, {}, variables)
+    assert settings.budget == Decimal("0.50")
+    assert settings.allow_hosts == ("a.example.org", "b.example.org")
+    assert settings.cache == str(Path(".agentloop/cache.sqlite"))
+    assert not settings.images
+    assert settings.strict
+    assert settings.record()["budget"] == "0.50"

@@ -1,0 +1,98 @@
+"""The extension in a real IPython shell: what loading adds, what unloading takes away, what the transformer makes."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+
+import pytest
+from IPython.core.interactiveshell import InteractiveShell
+
+from agentloop_nb.notebook.magic import AWAITED
+
+
+@pytest.fixture
+def shell():
+    shell = InteractiveShell()
+    shell.run_line_magic("load_ext", "agentloop_nb")
+    yield shell
+    shell.history_manager.end_session()
+
+
+def call(shell, source: str) -> tuple[str, list[str]]:
+    """What a cell is turned into: what stands before the call, and the call's arguments."""
+    transformed = shell.transform_cell(source).strip()
+    node = ast.parse(transformed, mode="eval").body
+    prefix = "await" if isinstance(node, ast.Await) else ""
+    arguments = (node.value if isinstance(node, ast.Await) else node).args
+    return prefix, [ast.literal_eval(argument) for argument in arguments]
+
+
+def test_a_goal_is_awaited_verbatim(shell):
+    assert call(shell, "%%agent -n 3\nSay {x} and $y\n  indented\n") == (
+        "await",
+        ["agent", AWAITED + "-n 3", "Say {x} and $y\n  indented\n"],
+    )
+
+
+def test_a_goal_on_the_first_line_needs_no_body(shell):
+    prefix, arguments = call(shell, "%%agent plot it -x   please")
+    assert (prefix, arguments[1]) == ("await", AWAITED + "plot it -x   please")
+    assert arguments[2].strip() == ""
+    assert arguments[2], "IPython refuses a cell magic whose body is empty"
+
+
+def test_where_nobody_awaits_the_call_is_synchronous(shell):
+    with shell.display_trap:
+        assert call(shell, "%%agent goal")[0] == ""
+    shell.run_line_magic("autoawait", "False")
+    assert call(shell, "%%agent goal")[0] == ""
+
+
+def test_resume_is_awaited_and_other_lines_are_not(shell):
+    assert call(shell, "%agent resume -- go on") == ("await", ["agent", AWAITED + "resume -- go on"])
+    assert call(shell, "%agent runs") == ("", ["agent", "runs"])
+
+
+def test_other_cells_are_left_alone(shell):
+    for source in ("1 + 1\n", "%%bash\necho agent\n", "x = '%%agent'\n", "%agent runs\nprint(1)\n"):
+        assert AWAITED not in shell.transform_cell(source)
+
+
+def test_loading_twice_changes_nothing_and_unloading_takes_everything_away(shell):
+    before = len(shell.input_transformers_post), len(shell.configurables)
+    shell.run_line_magic("reload_ext", "agentloop_nb")
+    assert (len(shell.input_transformers_post), len(shell.configurables)) == before
+    shell.run_line_magic("unload_ext", "agentloop_nb")
+    assert shell.find_cell_magic("agent") is None
+    assert shell.find_line_magic("agent") is None
+    assert AWAITED not in shell.transform_cell("%%agent goal")
+    assert not any(type(each).__name__ == "AgentMagics" for each in shell.configurables)
+    shell.run_line_magic("load_ext", "agentloop_nb")
+    assert shell.find_cell_magic("agent") is not None
+
+
+def test_settings_are_configurable_and_hold_no_key(shell, capsys):
+    shell.run_line_magic("config", "AgentMagics.max_steps = 7")
+    magics = shell.magics_manager.registry["AgentMagics"]
+    assert magics.config_values()["max_steps"] == 7
+    assert magics.launcher.settings({}, magics.config_values()).max_steps == 7
+    assert magics.launcher.settings({"max_steps": "9"}, magics.config_values()).max_steps == 9, "an option wins"
+    assert not [name for name in magics.trait_names(config=True) if "key" in name]
+
+
+def test_the_options_are_documented(shell, capsys):
+    shell.run_cell("%%agent?")
+    assert "--budget USD" in capsys.readouterr().out
+
+
+def test_loading_imports_nothing_heavy():
+    heavy = "openai pydantic anywidget ipywidgets rich httpx2 trafilatura ddgs nbclient"
+    program = (
+        "import sys\nfrom IPython.core.interactiveshell import InteractiveShell\nshell = InteractiveShell()\n"
+        "shell.run_line_magic('load_ext', 'agentloop_nb')\n"
+        f"print(sorted(set({heavy!r}.split()) & sys.modules.keys()))"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
