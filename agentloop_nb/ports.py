@@ -16,6 +16,10 @@ OnOutput = Callable[[Output], None]
 """Told each output as it appears. A stream output carries only the new text; `update_display_data` may appear too."""
 
 
+Privacy = Literal["full", "schema", "none"]
+"""What a model may see of the user's data: all; names, types, shapes and columns but no value; names only."""
+
+
 class Value(BaseModel):
     """A frozen value that crosses a seam or lies in the record; fields of newer versions are kept."""
 
@@ -218,6 +222,10 @@ class Workspace(Protocol):
     @property
     def web(self) -> Web:
         """Searches and pages."""
+
+    @property
+    def privacy(self) -> Privacy:
+        """What a model may see of the user's data."""
 
     def describe(self, tokens: int) -> str:
         """Tell a model about the namespace, recent cells and earlier runs within a budget of tokens."""

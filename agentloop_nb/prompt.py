@@ -101,7 +101,8 @@ def _messages(state: State, max_retries: int) -> Iterator[Message]:
 def _images(state: State, step: Step) -> tuple[Image, ...]:
     """The figures of a step, as long as it is told whole."""
     compacted = state.compacted is not None and step.number <= state.compacted.through
-    if compacted or step.result is None or not state.settings.get("images", True):
+    wanted = state.settings.get("images", True) and state.settings.get("privacy", "full") == "full"
+    if compacted or step.result is None or not wanted:
         return ()
     return figures(step.result.outputs)
 

@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 from agentloop_nb.errors import UserError
+from agentloop_nb.ports import Privacy
 
 Approve = Literal["auto", "code", "all"]
-Privacy = Literal["full", "schema", "none"]
 
 DEFAULT_MODEL = "gpt-4o-mini"
 

@@ -17,6 +17,7 @@ from agentloop_nb.ports import (
     OnOutput,
     Output,
     Page,
+    Privacy,
     SearchHit,
     Usage,
     WrittenFile,
@@ -115,6 +116,7 @@ class FakeWorkspace:
     ) -> None:
         self.folder = folder
         self.web = web or FakeWeb()
+        self.privacy: Privacy = "full"
         self.outcomes = dict(outcomes or {})
         self.ran: list[str] = []
         """The code that was run, in order."""

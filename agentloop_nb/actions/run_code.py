@@ -8,6 +8,7 @@ from pydantic import Field, ValidationInfo, model_validator
 
 from agentloop_nb.actions.action import DEFAULT_TIMEOUT, MAX_TIMEOUT, Action, ActionResult, Cell, clamp, timeout_bounds
 from agentloop_nb.actions.text import bounded, describe_change, text_of
+from agentloop_nb.actions.withhold import withhold
 from agentloop_nb.ports import CodeOutcome, OnOutput, Workspace
 
 
@@ -35,10 +36,11 @@ class RunCode(Action):
 
     async def perform(self, workspace: Workspace, *, step: int, on_output: OnOutput) -> ActionResult:
         outcome = await workspace.run_code(self.code, step=step, timeout=self.timeout, on_output=on_output)
+        told = outcome if workspace.privacy == "full" else withhold(outcome, workspace.privacy)
         return ActionResult(
             success=outcome.ending == "ok",
-            output=self._tell(outcome),
-            error=self._error(outcome),
+            output=self._tell(told),
+            error=self._error(told),
             metadata=_metadata(outcome),
             outputs=outcome.outputs,
             changes=outcome.changes,

@@ -9,10 +9,10 @@ from typing import Any
 
 from agentloop_nb.control import Control
 from agentloop_nb.notebook import drive, history, scope
-from agentloop_nb.notebook.namespace import Privacy, Surroundings
+from agentloop_nb.notebook.namespace import Surroundings
 from agentloop_nb.notebook.past import History, Undone
 from agentloop_nb.notebook.step import Step
-from agentloop_nb.ports import CodeOutcome, OnOutput, Output, Web, WrittenFile
+from agentloop_nb.ports import CodeOutcome, OnOutput, Output, Privacy, Web, WrittenFile
 
 
 class KernelWorkspace:

@@ -50,7 +50,7 @@ class Launcher:
             settings,
             environment(self.folder),
             folder=self.folder,
-            make_workspace=lambda web: self._workspace(web, control),
+            make_workspace=lambda web: self._workspace(web, control, settings),
             masker=self._masker(),
             control=control,
         )
@@ -67,7 +67,9 @@ class Launcher:
             overrides,
             environment(self.folder),
             settings=replace(settings, model=model),
-            make_workspace=lambda web: self._same_workspace(here, web, control) or self._workspace(web, control),
+            make_workspace=lambda web: (
+                self._same_workspace(here, web, control) or self._workspace(web, control, settings)
+            ),
             masker=self._masker(),
             live=here.state if here else None,
             ask=partial(_ask_on_input, self.shell),
@@ -104,10 +106,10 @@ class Launcher:
         run.workspace.web, run.workspace.control = web, control
         return run.workspace
 
-    def _workspace(self, web: Web, control: Control) -> KernelWorkspace:
+    def _workspace(self, web: Web, control: Control, settings: Settings) -> KernelWorkspace:
         earlier = [(run.goal, run.summary or run.reason) for run in self.runs]
         workspace = KernelWorkspace(self.shell, web=web, folder=self.working_folder, control=control)
-        workspace.earlier = earlier
+        workspace.earlier, workspace.privacy = earlier, settings.privacy
         return workspace
 
 

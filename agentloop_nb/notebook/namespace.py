@@ -6,18 +6,17 @@ import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from types import FunctionType
-from typing import Any, Literal
+from typing import Any
 
 from agentloop_nb.actions.text import bounded
 from agentloop_nb.notebook import preview, values
 from agentloop_nb.notebook.changes import is_watched
+from agentloop_nb.ports import Privacy
 
 CHARACTERS = 4
 """Characters a token is worth, about."""
 PATIENCE = 0.5
 """Seconds all previews may take together; names that come later are told without one."""
-
-Privacy = Literal["full", "schema", "none"]
 
 
 @dataclass(frozen=True)
@@ -28,13 +27,13 @@ class Surroundings:
     cells: Sequence[str] = ()
     earlier: Sequence[tuple[str, str]] = ()
     privacy: Privacy = "full"
-    """`schema` tells types, shapes and columns but no value; `none` tells names only."""
+    """Cells and results hold values, so that only `full` tells them."""
 
     def describe(self, tokens: int) -> str:
         """Tell all of it within the budget; what does not fit is counted."""
         room = max(tokens, 50) * CHARACTERS
         earlier = "\n".join(_take(self._earlier(), room // 5))
-        cells = "" if self.privacy == "none" else "\n".join(_take(self._cells(), room // 3))
+        cells = "\n".join(_take(self._cells(), room // 3)) if self.privacy == "full" else ""
         left = room - len(earlier) - len(cells) - 60
         variables = "\n".join(self._variables(left))
         parts = [("Variables, newest first:", variables), ("Recent cells, newest first:", cells)]
@@ -43,7 +42,8 @@ class Surroundings:
 
     def _earlier(self) -> Iterator[str]:
         for goal, summary in reversed(self.earlier):
-            yield f"- Goal: {bounded(goal, 400)}\n  Result: {bounded(summary, 600)}"
+            result = f"\n  Result: {bounded(summary, 600)}" if self.privacy == "full" else ""
+            yield f"- Goal: {bounded(goal, 400)}{result}"
 
     def _cells(self) -> Iterator[str]:
         for source in reversed(self.cells):
