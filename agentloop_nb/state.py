@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -28,7 +29,7 @@ from agentloop_nb.events import (
     StepsUndone,
     TranscriptCompacted,
 )
-from agentloop_nb.ports import Usage
+from agentloop_nb.ports import Change, Usage
 
 
 @dataclass
@@ -147,6 +148,14 @@ class State:
                 else:
                     names[change.name] = step.number
         return names
+
+    def unasked(self, change: Change) -> bool:
+        """Whether a change deserves a warning: to a variable of the user's that neither goal nor notes mention."""
+        allowed = str(self.settings.get("allow_changes") or "")
+        if not change.previous or change.how == "added" or allowed == "all" or change.name in allowed.split(","):
+            return False
+        said = "\n".join([self.goal, *(note for step in self.steps for note in step.notes)])
+        return re.search(rf"(?<!\w){re.escape(change.name)}(?!\w)", said) is None
 
     def account(self) -> str:
         """Say what was done so far, in Markdown; for a run that ended before it could sum up by itself."""

@@ -110,6 +110,7 @@ class Launcher:
         earlier = [(run.goal, run.summary or run.reason) for run in self.runs]
         workspace = KernelWorkspace(self.shell, web=web, folder=self.working_folder, control=control)
         workspace.earlier, workspace.privacy = earlier, settings.privacy
+        workspace.before_run -= {name for run in self.runs for name in run.state.changed}
         return workspace
 
 

@@ -9,7 +9,7 @@ import pytest
 from agentloop_nb import lineage
 from agentloop_nb.cost import cost_table, what_if
 from agentloop_nb.errors import UserError
-from agentloop_nb.events import StepsUndone
+from agentloop_nb.events import RunStarted, StepsUndone
 from agentloop_nb.ports import Change, CodeOutcome, Usage
 from agentloop_nb.run import Run
 from agentloop_nb.sent import messages_sent, sent
@@ -70,6 +70,25 @@ async def test_undone_steps_are_forgotten_but_stay_paid_for(run):
     assert state.total_cost == run.loop.state.total_cost
     assert state.next_step == 2
     assert list(state.changed) == ["a"]
+
+
+@pytest.mark.parametrize(
+    ("goal", "allowed", "warned"),
+    [
+        ("clean the sales", "", False),
+        ("make a plot", "", True),
+        ("make presales", "", True),
+        ("make a plot", "all", False),
+        ("make a plot", "costs,sales", False),
+        ("make a plot", "costs", True),
+    ],
+)
+def test_a_warning_is_for_the_users_variables_that_the_goal_does_not_mention(goal, allowed, warned):
+    started = RunStarted(run="r", goal=goal, context="", settings={"allow_changes": allowed})
+    state = fold([started])
+    assert state.unasked(Change(name="sales", how="changed", previous=True)) is warned
+    assert not state.unasked(Change(name="sales", how="changed", previous=False)), "made by a run"
+    assert not state.unasked(Change(name="sales", how="added", previous=True))
 
 
 async def test_a_run_answers_to_the_originals_names(run, tmp_path):
