@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import ast
+import functools
 import importlib.metadata
 import platform
 import re
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -99,7 +100,8 @@ def _title(story: Story) -> str:
     if any(line.strip() for line in rest):
         lines += ["", *(f"> {harmless(line)}".rstrip() for line in rest)]
     what = "the steps that its result depends on" if story.minimal else f"{len(story.steps)} steps"
-    model = state.settings.get("model") or "a model"
+    model = str(state.settings.get("model") or "a model")
+    model = "a recorded run" if model.startswith("replay:") else model
     told = f"Made by agentloop_nb: {what}, decided by {model}. Run it again without a model or a key."
     return "\n".join([*lines, "", f"*{harmless(told)}*"])
 
@@ -214,12 +216,20 @@ def _text(value: Any) -> str:
 
 def packages(sources: Iterable[str]) -> dict[str, str]:
     """Distribution -> version of what the sources import, the standard library left out."""
-    homes = importlib.metadata.packages_distributions()
+    modules = set().union(*map(_imports, sources)) - sys.stdlib_module_names
     found: dict[str, str] = {}
-    for module in sorted(set().union(*map(_imports, sources))):
-        for name in homes.get(module, ()) if module not in sys.stdlib_module_names else ():
-            found[name] = importlib.metadata.version(name)
+    for module in modules:
+        try:
+            found[module] = importlib.metadata.version(module)
+        except importlib.metadata.PackageNotFoundError:
+            found |= {name: importlib.metadata.version(name) for name in _distributions().get(module, ())}
     return dict(sorted(found.items()))
+
+
+@functools.cache
+def _distributions() -> Mapping[str, list[str]]:
+    """Module -> distributions, where their names differ (sklearn: scikit-learn). Slow: it reads all there is."""
+    return importlib.metadata.packages_distributions()
 
 
 def _imports(source: str) -> set[str]:
