@@ -1,0 +1,111 @@
+"""A reader that folds the deltas sees what the board holds, and is sent each thing once."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from agentloop_nb.notebook.board import Board
+from agentloop_nb.notebook.cards import card, header
+from agentloop_nb.notebook.outputs import Block, of_lines
+from agentloop_nb.notebook.text import Lines
+from agentloop_nb.state import State
+from tests.panel import story
+
+
+class Reader:
+    """What panel.js does with deltas."""
+
+    def __init__(self) -> None:
+        self.header: dict[str, Any] = {}
+        self.cards: dict[int, dict[str, Any]] = {}
+
+    def fold(self, delta: dict[str, Any] | None) -> None:
+        if delta is None:
+            return
+        delta = json.loads(json.dumps(delta))
+        self.header.update(delta["header"])
+        for change in delta["cards"]:
+            shown = self.cards.setdefault(change["n"], {"n": change["n"], "out": []})
+            shown.update(change.get("set", {}))
+            for key, more in change.get("add", {}).items():
+                shown[key] += more
+            self._blocks(shown, change)
+
+    def _blocks(self, shown: dict[str, Any], change: dict[str, Any]) -> None:
+        for patch in change.get("out", ()):
+            blocks = shown["out"]
+            if "set" in patch:
+                blocks[patch["i"] : patch["i"] + 1] = [patch["set"]]
+            else:
+                block = blocks[patch["i"]]
+                block["head"] = block["head"] + patch["more"]
+                block.update(skipped=patch["skipped"], tail=patch["tail"])
+        if "length" in change:
+            del shown["out"][change["length"] :]
+
+
+def test_a_reader_of_the_whole_run_sees_the_same_cards() -> None:
+    board, state, reader = Board(), State(), Reader()
+    for event in story.whole():
+        state.apply(event)
+        board.head(header(state))
+        if state.steps:
+            board.put(state.steps[-1].number, card(state.steps[-1], state))
+        reader.fold(board.take())
+    assert reader.header == header(state)
+    assert reader.cards == {step.number: {"out": [], **card(step, state)} for step in state.steps}
+    assert board.take() is None, "nothing is sent twice"
+    reloaded = [{"out": [], **shown} for shown in board.snapshot()["cards"]]
+    assert reloaded == list(reader.cards.values()), "a page that reloads sees the same"
+
+
+def test_a_growing_output_costs_only_its_new_lines() -> None:
+    board, lines = Board(), Lines()
+    sizes = []
+    for number in range(200):
+        lines.feed(f"line {number:03}\n")
+        board.put(1, {"out": [of_lines(lines, "stdout")]})
+        sizes.append(len(json.dumps(board.take())))
+    assert max(sizes[1:]) <= min(sizes[1:]) + 4
+
+
+def test_code_that_is_being_written_costs_only_its_new_characters() -> None:
+    board = Board()
+    code = "print('hello')\n" * 100
+    board.put(1, {"code": code[:1]})
+    board.take()
+    for end in range(2, len(code)):
+        board.put(1, {"code": code[:end]})
+        assert board.take()["cards"] == [{"n": 1, "add": {"code": code[end - 1]}}]
+
+
+blocks = st.lists(
+    st.one_of(
+        st.builds(
+            lambda head, tail: Block(kind="text", name="stdout", head=head, skipped=0, tail=tail),
+            st.lists(st.sampled_from("abc"), max_size=3),
+            st.lists(st.sampled_from("xy"), max_size=2),
+        ),
+        st.builds(lambda html: Block(kind="html", html=html), st.text("pq", max_size=2)),
+    ),
+    max_size=3,
+)
+fields = st.fixed_dictionaries(
+    {}, optional={"code": st.text("ab", max_size=4), "mark": st.integers(0, 2), "out": blocks}
+)
+
+
+@given(st.lists(st.tuples(st.integers(1, 3), fields, st.booleans()), max_size=20))
+def test_any_sequence_of_changes_arrives(changes: list[tuple[int, dict[str, Any], bool]]) -> None:
+    board, reader = Board(), Reader()
+    for number, change, sent in changes:
+        board.put(number, change)
+        if sent:
+            reader.fold(board.take())
+    reader.fold(board.take())
+    for number, shown in reader.cards.items():
+        assert shown == {"out": [], **board.get(number)}

@@ -1,0 +1,84 @@
+"""What can be seen of a step before it is over: partial replies, growing outputs."""
+
+from __future__ import annotations
+
+import json
+
+from agentloop_nb.notebook.live import LiveOutput, LiveReply
+from agentloop_nb.notebook.outputs import blocks
+from agentloop_nb.ports import Delta
+from tests.panel.story import shown, text
+
+REPLY = json.dumps(
+    {
+        "reasoning": "Count the rows.",
+        "action": {"name": "run_code", "code": 'n = len(df)\nprint("n", n)', "timeout": 30},
+    }
+)
+
+
+def written(reply: str, until: int) -> dict[str, object]:
+    live = LiveReply()
+    for piece in reply[:until]:
+        live.feed(Delta(text=piece))
+    return dict(live.card())
+
+
+def test_the_reasoning_comes_first_then_the_code_as_it_is_written() -> None:
+    assert written(REPLY, REPLY.index("rows"))["reasoning"] == "Count the "
+    early = written(REPLY, REPLY.index("print"))
+    assert early["code"] == "n = len(df)"
+    assert early["action"] == "run_code"
+    assert written(REPLY, len(REPLY))["code"] == 'n = len(df)\nprint("n", n)'
+
+
+def test_an_unfinished_name_is_never_taken_for_an_action() -> None:
+    for until in range(len(REPLY)):
+        card = written(REPLY, until)
+        assert card.get("action") in (None, "run_code")
+        if until < REPLY.index("run_code") + len("run_code"):
+            assert "code" not in card
+
+
+def test_the_original_shape_prose_and_fences_are_read_too() -> None:
+    reply = 'Sure:\n```json\n{"action": "write_file", "reasoning": "Keep it.", "input": {"filename": "a.md", '
+    reply += '"content": "# T'
+    card = written(reply, len(reply))
+    assert (card["title"], card["code"], card["reasoning"]) == ("a.md", "# T", "Keep it.")
+
+
+def test_a_restarted_reply_forgets_what_came_before() -> None:
+    live = LiveReply()
+    live.feed(Delta(text=REPLY))
+    live.feed(Delta(restarted=True, reasoning="hmm"))
+    assert live.card() == {"state": "thinking", "reasoning": "hmm"}
+
+
+def test_what_streamed_in_is_what_the_finished_step_shows() -> None:
+    pieces = [
+        text("a\x1b[3"),
+        text("1mred"),
+        text("\x1b[0m\n10%\r"),
+        text("20%"),
+        text("oops\n", "stderr"),
+        {**shown(text_plain="old"), "transient": {"display_id": "d"}},
+        {**shown(text_plain="new"), "output_type": "update_display_data", "transient": {"display_id": "d"}},
+        text("end"),
+    ]
+    live = LiveOutput()
+    for piece in pieces:
+        live.feed(piece)
+    kept = [text("a\x1b[31mred\x1b[0m\n10%\r20%"), text("oops\n", "stderr"), shown(text_plain="new"), text("end")]
+    assert live.blocks() == blocks(kept)
+    assert "20%" in live.blocks()[0]["tail"][0]
+
+
+def test_a_flood_of_output_stays_small_and_keeps_head_and_tail() -> None:
+    live = LiveOutput()
+    for number in range(100_000):
+        live.feed(text(f"line {number}\n"))
+    (block,) = live.blocks()
+    assert block["head"][0] == "line 0"
+    assert block["tail"][-1] == "line 99999"
+    assert block["skipped"] == 100_000 - len(block["head"]) - len(block["tail"])
+    assert len(json.dumps(block)) < 60_000
