@@ -6,13 +6,17 @@ from collections.abc import Mapping
 
 from pydantic import SecretStr
 
+from agentloop_nb.errors import UserError
 from agentloop_nb.models.providers import PROVIDERS
 
 _remembered: dict[str, SecretStr] = {}
 
 
 def remember(provider: str, key: str | SecretStr) -> None:
-    """Keep a key for the life of the process (`%agent login`)."""
+    """Keep a key for the life of the process (`%agent login`). Raises `UserError` for a provider that takes none."""
+    takers = [name for name, known in PROVIDERS.items() if known.key]
+    if provider not in takers:
+        raise UserError(f"{provider!r} takes no key; %agent login takes one for {', '.join(takers)}")
     _remembered[provider] = SecretStr(key.strip()) if isinstance(key, str) else key
 
 

@@ -11,9 +11,11 @@ from agentloop_nb.models.openai_compatible import OpenAICompatible, Patience
 from agentloop_nb.models.registry import create
 from agentloop_nb.ports import Delta, Message, ModelReply, ModelRequest
 from agentloop_nb.settings import resolve
-from tests.wire import Wire
+from tests.wire import Reply, Wire
 
-IMPATIENT = Patience(connect=2, first=0.5, stall=0.3, last=0.2, total=5)
+PATIENT = Patience(connect=30, first=60, stall=60, last=60, total=120)
+IMPATIENT = Patience(connect=30, first=1.5, stall=1, last=0.5, total=60)
+"""For scripts with a silence in them, which somebody has to wait out."""
 
 
 @pytest.fixture(autouse=True)
@@ -58,7 +60,8 @@ async def talk() -> AsyncIterator[Callable[..., Talk]]:
         server = wire or Wire(script, key=key, **options).start()
         given = {"OPENAI_BASE_URL": server.base_url} | ({"OPENAI_API_KEY": key} if key else {}) | (variables or {})
         made = create(resolve({"model": model, **(arguments or {})}, {}, given), given)
-        getattr(made, "model", made).patience = IMPATIENT
+        silent = any(isinstance(item, Reply) and item.ending == "hang" for item in script)
+        getattr(made, "model", made).patience = IMPATIENT if silent else PATIENT
         talks.append(Talk(server, made))
         return talks[-1]
 

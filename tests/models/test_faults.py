@@ -35,7 +35,7 @@ HALF = json.dumps(finish("x" * 200))
         (server_error(503), TransientFault, True, "server error (503)"),
         (html_page(502), TransientFault, True, "server error (502)"),
         (reset(), TransientFault, True, "the connection broke"),
-        (hang(), TransientFault, True, "no answer for 0.5 s"),
+        (hang(), TransientFault, True, "no answer for 1.5 s"),
         (error(408, "too slow"), TransientFault, False, "(408): too slow"),
         (insufficient_quota(), PermanentFault, False, "no credit left"),
         (error(402, "Insufficient credits"), PermanentFault, False, "no credit left (402): Insufficient credits"),

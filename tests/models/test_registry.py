@@ -125,6 +125,9 @@ def test_a_login_is_remembered_for_the_process():
     keys.remember("openai", f" {SECRET} ")
     assert made("m").key.get_secret_value() == SECRET
     assert keys.key_for("gemini", {}) is None
+    for unknown in ("ollama", "opnai"):
+        with pytest.raises(UserError, match="takes no key; %agent login takes one for openai, openrouter"):
+            keys.remember(unknown, SECRET)
     assert [key.get_secret_value() for key in keys.known_keys({"GEMINI_API_KEY": "g"})] == [SECRET, "g"]
 
 
