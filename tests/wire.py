@@ -178,10 +178,12 @@ class Wire:
         key: str | None = None,
         repeat: bool = False,
         port: int = 0,
+        pages: dict[str, Any] | None = None,
     ) -> None:
         """Serve `script`, one item a request; `repeat` starts it over when it is used up, else a 400 tells so.
 
         `streams=False` answers JSON even where a stream was asked for; with `key` every request must carry it.
+        `pages` are further JSON answers, by path.
         """
         self._choose = script if callable(script) else None
         self.script: list[Item] = [] if callable(script) else list(script)
@@ -198,6 +200,7 @@ class Wire:
         self.streams = streams
         self.key = key
         self.repeat = repeat
+        self.pages = pages or {}
         self.closing = threading.Event()
         self._lock = threading.Lock()
         self._next = 0
@@ -328,6 +331,8 @@ class _Handler(BaseHTTPRequestHandler):
             listed = [model if isinstance(model, dict) else {"id": model} for model in self.wire.models]
             data = [{"object": "model", "owned_by": "tests", "created": 1, **model} for model in listed]
             self._answer(Answer(status=200, body={"object": "list", "data": data}))
+        elif self.path in self.wire.pages:
+            self._answer(Answer(status=200, body=self.wire.pages[self.path]))
         else:
             self._answer(error(404, f"no such path: {self.path}"))
 

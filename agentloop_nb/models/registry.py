@@ -56,6 +56,7 @@ class Target:
 
 def create(settings: Settings, variables: Mapping[str, str]) -> Model:
     """Make the model that the settings name. Raises `UserError`, one line, with the ways forward."""
+    from agentloop_nb.models.ollama import Ollama
     from agentloop_nb.models.openai_compatible import OpenAICompatible
 
     name = settings.model.strip()
@@ -65,7 +66,7 @@ def create(settings: Settings, variables: Mapping[str, str]) -> Model:
     if settings.price:
         read_price(settings.price, found.model)
     named = name if name.partition(":")[2] or found.provider in (None, OPENAI) else f"{name}:{found.model}"
-    model = OpenAICompatible(
+    model = (Ollama if found.provider and found.provider.name == "ollama" else OpenAICompatible)(
         name=named,
         server=found.server(),
         pricing=found.pricing(settings),

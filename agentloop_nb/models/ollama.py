@@ -1,0 +1,47 @@
+"""Ollama, which cuts a prompt that is too long without a word: its window is asked for, and kept to."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from agentloop_nb.errors import ContextOverflow
+from agentloop_nb.models.openai_compatible import OpenAICompatible
+from agentloop_nb.models.usage import estimate
+from agentloop_nb.ports import Delta, ModelReply, ModelRequest
+
+CERTAIN = 1.5
+"""How many times a window an estimated prompt must be to be too long for certain: estimates are off by less."""
+
+
+@dataclass
+class Ollama(OpenAICompatible):
+    """A model on an Ollama server, over its OpenAI-compatible wire."""
+
+    async def reply(self, request: ModelRequest, on_delta: Callable[[Delta], None]) -> ModelReply:
+        """Answer as any server, but refuse a prompt that would be cut. Raises a `ModelFault`."""
+        if self.window is not None and estimate(request.messages, "").input > CERTAIN * self.window:
+            raise ContextOverflow(
+                f"{self.server.host}: the prompt is too long, Ollama reads only {self.window} tokens of it; give it "
+                "more: OLLAMA_CONTEXT_LENGTH=32768 ollama serve",
+                limit=self.window,
+            )
+        reply = await super().reply(request, on_delta)
+        if self.window is None:
+            self.window = await self._loaded_window()
+        return reply
+
+    async def _loaded_window(self) -> int | None:
+        """The window that the model was loaded with, which is seldom all it could have."""
+        client = await self._connected()
+        address = self.server.base_url.removesuffix("/v1") + "/api/ps"
+        try:
+            answer = await client.get(address, cast_to=object, options={"timeout": 5.0})
+        except Exception:  # noqa: BLE001 - an older server, or another one behind Ollama's name
+            return None
+        listed = answer.get("models") if isinstance(answer, Mapping) else None
+        for loaded in listed if isinstance(listed, list) else ():
+            if str(loaded.get("name")).removesuffix(":latest") == self.server.model.removesuffix(":latest"):
+                window = loaded.get("context_length")
+                return window if isinstance(window, int) and window > 0 else None
+        return None
