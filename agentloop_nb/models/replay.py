@@ -25,24 +25,25 @@ MAX_NOTEBOOK = 256 * 1024 * 1024
 class ReplayModel:
     """Answers with the decisions of a record, one after another; asks nobody and costs nothing."""
 
-    def __init__(self, decisions: Sequence[Recorded], source: str) -> None:
+    def __init__(self, decisions: Sequence[Recorded], source: str, name: str | None = None) -> None:
         self.decisions = tuple(decisions)
         self.position = 0
         """The decision that comes next, from 0; a resumed run sets it to the steps it has done."""
         self._source = source
+        self._name = name
 
     @classmethod
-    def from_path(cls, path: str | Path) -> ReplayModel:
+    def from_path(cls, path: str | Path, *, name: str | None = None) -> ReplayModel:
         """Read a record (`.jsonl`) or an exported notebook (`.ipynb`). Raises `UserError`. Nothing is executed."""
         path = Path(path).expanduser()
         decisions = _of_notebook(path) if path.suffix == ".ipynb" else recorded(fold(journal.read(path)).steps)
         if not decisions:
             raise UserError(f"{path} holds no decisions to replay")
-        return cls(decisions, str(path))
+        return cls(decisions, str(path), name)
 
     @property
     def name(self) -> str:
-        return f"replay:{self._source}"
+        return self._name or f"replay:{self._source}"
 
     @property
     def context_window(self) -> int | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -122,6 +122,8 @@ class Launch:
     shell: Any
     private: bool = False
     verbose: bool = True
+    make_panel: Callable[[str, Control, Any], Any] | None = None
+    """Makes the panel of a run that is shown elsewhere than in a cell's output."""
 
     def drive(self) -> Run:
         """Take the run to its end from synchronous code, also inside a running event loop."""
@@ -132,7 +134,7 @@ class Launch:
         return await drive_async(self._go(), self.session.control, self.shell)
 
     async def _go(self) -> Run:
-        if self.verbose and not self.private and getattr(self.shell, "kernel", None) is not None:
+        if self.make_panel or (self.verbose and not self.private and getattr(self.shell, "kernel", None) is not None):
             return await self._in_panel()
         from agentloop_nb.terminal import TerminalView
 
@@ -142,7 +144,7 @@ class Launch:
     async def _in_panel(self) -> Run:
         from agentloop_nb.notebook.panel import PanelView
 
-        view = PanelView(self._goal, self.session.control, self.shell)
+        view = (self.make_panel or PanelView)(self._goal, self.session.control, self.shell)
         view.open()
         try:
             return await self.session.go([view], view.approver)

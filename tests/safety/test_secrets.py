@@ -139,6 +139,8 @@ def test_what_looks_like_a_secret_is_known(name: str, value: str, secret: str) -
     ("name", "value"),
     [
         ("PATH", "/usr/local/bin:/usr/bin"),
+        ("PWD", "/home/someone/project-42"),
+        ("OLDPWD", "/home/someone/project-41"),
         ("SSH_AUTH_SOCK", "/tmp/ssh-XXXX1234/agent.99"),
         ("TOKENIZERS_PARALLELISM", "false-or-true-1"),
         ("PUBLIC_KEY", "AAAAB3NzaC1yc2EAAAADAQABAAABgQ"),

@@ -1,0 +1,182 @@
+"""The app: a goal box, limits, live cards and files, for people who do not read code. Shown by Voila, or in a cell."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import html
+import mimetypes
+import os
+import secrets
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import ipywidgets as widgets
+from IPython import get_ipython
+
+from agentloop_nb.errors import UserError
+from agentloop_nb.models.keys import known_keys
+from agentloop_nb.notebook.html import static_html
+from agentloop_nb.notebook.launch import Launch, Launcher
+from agentloop_nb.notebook.panel import PanelView
+from agentloop_nb.run import Run
+from agentloop_nb.settings import DEFAULT_MODEL, environment
+
+EXAMPLES = (
+    "Write a Python script that saves the first 20 Fibonacci numbers to fibonacci.txt, run it, and check the file.",
+    "Find out which Python web frameworks are used most, compare three, and write a short report.",
+    "Make a table of the planets with their mass and distance from the sun, plot it, and save the figure.",
+)
+MAX_STEPS = 30
+LARGEST_FILE = 20 * 2**20
+"""Bytes of a file that can be downloaded from the page."""
+PREVIEWED = 20_000
+"""Characters of a text file that are shown."""
+
+_ABOUT = """<p>Write what you want. A language model decides one step at a time; each is carried out and shown as a card.
+Code runs on the machine that serves this page, in a folder of this visit.</p>"""
+
+
+class App(widgets.VBox):
+    """One visit: its own kernel (Voila starts one for each), its own folder below `./output`."""
+
+    def __init__(self) -> None:
+        self._shell = get_ipython()
+        self._loop = asyncio.get_event_loop()
+        self._folder = _own_folder()
+        self._launcher = Launcher(self._shell, working_folder=self._folder)
+        self._goal = widgets.Textarea(
+            placeholder="What should be done?", rows=4, layout={"width": "98%"}, description="Goal"
+        )
+        self._model = widgets.Combobox(value=_usual_model(), options=_models(), description="Model")
+        self._steps = widgets.IntSlider(MAX_STEPS, min=5, max=100, description="Max steps")
+        self._budget = widgets.Text(placeholder="no limit", description="Budget, $")
+        self._start = widgets.Button(description="Run", button_style="primary")
+        self._banner, self._cards, self._files = widgets.HTML(), widgets.VBox(), widgets.VBox()
+        self._start.on_click(self._run)
+        super().__init__(
+            [
+                widgets.HTML("<h2>AgentLoop</h2>" + _ABOUT),
+                self._goal,
+                widgets.HBox(list(self._examples()), layout={"flex_flow": "row wrap"}),
+                widgets.HBox([self._model, self._steps, self._budget, self._start], layout={"flex_flow": "row wrap"}),
+                self._banner,
+                self._cards,
+                self._files,
+            ]
+        )
+
+    def _examples(self) -> Iterator[widgets.Button]:
+        for example in EXAMPLES:
+            button = widgets.Button(description=example[:44] + "…", tooltip=example, layout={"width": "auto"})
+            button.on_click(lambda _button, goal=example: setattr(self._goal, "value", goal))
+            yield button
+
+    # -- running
+
+    def _run(self, _button: Any) -> None:
+        """Start the run on the kernel's own loop, whatever thread served the click."""
+        self._start.disabled = True
+        self._say("")
+        self._files.children = ()
+        asyncio.run_coroutine_threadsafe(self._go(), self._loop)
+
+    async def _go(self) -> None:
+        try:
+            launch = self._begin()
+            self._conclude(await launch.go())
+        except UserError as error:
+            self._say(str(error), "#b00020")
+        except Exception as error:  # noqa: BLE001 - a visitor sees one line, never a traceback
+            self._say(f"Something went wrong: {type(error).__name__}: {error}", "#b00020")
+        finally:
+            self._start.disabled = False
+
+    def _begin(self) -> Launch:
+        arguments = {
+            "model": self._model.value or None,
+            "max_steps": self._steps.value,
+            "budget": self._budget.value.strip() or None,
+        }
+        launch = self._launcher.begin(self._goal.value.strip(), self._launcher.settings(arguments))
+        launch.make_panel = lambda goal, control, shell: AppPanel(goal, control, shell, self._cards)
+        return launch
+
+    def _conclude(self, run: Run) -> None:
+        done = run.action_results
+        rate = f"{sum(result.success for result in done) / len(done):.0%}" if done else "-"
+        cost = f"${run.total_cost:.4f}" if run.cost_known else "unknown"
+        told = f"{run.reason}; {run.current_step} steps, {rate} of them successful, cost {cost}."
+        color = {"finished": "#1b7f3b", "failed": "#b00020"}.get(run.status, "#8a6100")
+        self._say(f"{run.status.replace('_', ' ').capitalize()}: {told}", color)
+        self._files.children = tuple(_file_rows(self._folder, run))
+
+    def _say(self, text: str, color: str = "inherit") -> None:
+        self._banner.value = f'<p role="status" style="color:{color}"><b>{html.escape(text)}</b></p>' if text else ""
+
+
+class AppPanel(PanelView):
+    """The panel of a run, put into a box of the page instead of a cell's output."""
+
+    def __init__(self, goal: str, control: Any, shell: Any, place: widgets.Box) -> None:
+        super().__init__(goal, control, shell, live=True)
+        self._place = place
+
+    def _publish(self, bundle: dict[str, Any], *, update: bool = False) -> None:
+        shown = widgets.HTML(static_html(self._state)) if update else self._widget
+        self._place.children = (shown,)
+
+
+def _own_folder() -> Path:
+    """Make a folder for this visit and go there, so that its files and its record are its own."""
+    folder = Path("output", f"app_{secrets.token_hex(4)}").absolute()
+    folder.mkdir(parents=True)
+    os.chdir(folder)
+    return folder
+
+
+def _usual_model() -> str:
+    variables = environment()
+    reachable = known_keys(variables) or variables.get("OPENAI_BASE_URL")
+    return variables.get("OPENAI_MODEL", DEFAULT_MODEL) if reachable else "demo"
+
+
+def _models() -> tuple[str, ...]:
+    return ("demo", DEFAULT_MODEL, "gpt-4o", "ollama", "openrouter:", "gemini:", "anthropic:")
+
+
+def _file_rows(folder: Path, run: Run) -> Iterator[widgets.Widget]:
+    """The files a run made, named results first, each with a preview and a link that downloads it."""
+    made = [str(path.relative_to(folder)) for path in sorted(folder.rglob("*")) if path.is_file()]
+    visible = [name for name in made if not name.startswith(".")]
+    names = sorted(visible, key=lambda name: name not in run.artifacts)
+    if names:
+        yield widgets.HTML("<h3>Files</h3>")
+    for name in names:
+        path = folder / name
+        size = path.stat().st_size
+        if size > LARGEST_FILE:
+            yield widgets.HTML(f"{html.escape(name)} ({size:,} bytes, too large to download from here)")
+            continue
+        yield widgets.HTML(_file_card(name, path.read_bytes()))
+
+
+def _file_card(name: str, data: bytes) -> str:
+    kind = mimetypes.guess_type(name)[0] or "application/octet-stream"
+    encoded = base64.b64encode(data).decode()
+    shown = html.escape(name)
+    link = f'<a download="{shown}" href="data:application/octet-stream;base64,{encoded}">Download</a>'
+    head = f"<summary><b>{shown}</b> ({len(data):,} bytes) {link}</summary>"
+    return f"<details>{head}{_preview(kind, data, encoded)}</details>"
+
+
+def _preview(kind: str, data: bytes, encoded: str) -> str:
+    if kind in ("image/png", "image/jpeg", "image/gif", "image/webp"):
+        return f'<img alt="" style="max-width:100%" src="data:{kind};base64,{encoded}">'
+    try:
+        text = data.decode("utf-8")
+    except UnicodeDecodeError:
+        return "<p>No preview of this kind of file.</p>"
+    more = f"\n[… {len(text) - PREVIEWED:,} more characters]" if len(text) > PREVIEWED else ""
+    return f'<pre style="max-height:24em;overflow:auto">{html.escape(text[:PREVIEWED] + more)}</pre>'
