@@ -228,6 +228,8 @@ class _Judge:
     def _unknown(self, reading: Reading) -> Iterator[str]:
         if not self._sources:
             return
+        if reading.entangled:
+            yield "it is too long or too entangled to be read beforehand"
         for node in reading.built:
             if carried(node, reading.values) or (_from_web(node, reading) and not self._all_asked_for(reading)):
                 yield "it executes text that is not known beforehand"

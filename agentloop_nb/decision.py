@@ -73,7 +73,7 @@ def _object(text: str) -> dict[str, Any]:
     for candidate in _candidates(text):
         try:
             data = json.loads(candidate, strict=False)  # strict=False: raw line breaks inside strings
-        except (json.JSONDecodeError, RecursionError):
+        except (ValueError, RecursionError):  # ValueError: also a number of more than 4300 digits
             continue
         if isinstance(data, dict):
             return data
@@ -100,6 +100,8 @@ def _syntax_error(text: str) -> str:
     except json.JSONDecodeError as error:
         near = text[start:].strip()[max(error.pos - 20, 0) : error.pos + 20]
         return f"{error.msg} at character {error.pos}, near {near!r}"
+    except ValueError as error:
+        return str(error)
     return "not an object"
 
 

@@ -18,6 +18,7 @@ _ALIASES = frozenset({"rm", "mv", "cp", "mkdir", "rmdir", "ls", "cat", "ll", "ln
 _AUTOMAGIC = _ALIASES | {"pip", "conda", "mamba", "micromamba", "uv", "cd", "run", "reset", "env", "set_env"}
 _ESCAPED = re.compile(r"^(?P<indent>\s*)(?:(?P<target>[\w.,\s\[\]*'\"]+)=\s*)?(?P<escape>!!?|%)(?P<rest>[^%=].*)$")
 _AUTO = re.compile(rf"^(?P<indent>\s*)(?P<name>{'|'.join(sorted(_AUTOMAGIC))})[ \t]+(?P<rest>[^=].*)$")
+_CALL = re.compile(r"^(?P<indent>\s*)[,;/](?P<name>[A-Za-z_][\w.]*)[ \t]+(?P<rest>.*)$")
 _HELP = re.compile(r"^(\s*)(\?{1,2}\s*[\w.*]+|[\w.*%]+\?{1,2})\s*$")
 
 
@@ -87,6 +88,8 @@ def _without_escapes(source: str, cell: Cell) -> str:
         elif (match := _AUTO.match(line)) and parse(line.strip()) is None:
             _note("%", f"{match['name']} {match['rest']}", cell)
             lines.append(f"{match['indent']}pass")
+        elif match := _CALL.match(line):
+            lines.append(f"{match['indent']}{match['name']}({match['rest']!r})")
         else:
             lines.append(_HELP.sub(r"\1pass", line))
     return "\n".join(lines)
@@ -103,5 +106,5 @@ def _note(escape: str, rest: str, cell: Cell) -> None:
         cell.shell.append(f"{name} {arguments}")
     else:
         cell.magics.append((name, arguments))
-        if name in ("time", "timeit", "prun", "memit", "capture") and (inner := take_apart(arguments)).shell:
-            cell.shell += inner.shell
+        if name in ("time", "timeit", "prun", "memit", "capture") and arguments.startswith("!"):
+            cell.shell.append(arguments.lstrip("!"))

@@ -9,12 +9,20 @@ from agentloop_nb.risks import tables
 from agentloop_nb.risks.values import Values
 
 _BUILTINS = frozenset(dir(builtins)) | {"__name__", "__doc__", "display", "get_ipython"}
+_DEPTH = 100
 _WHOLE_NAMESPACE = frozenset({"globals()", "locals()", "vars()", "get_ipython().user_ns", "dir()", "sys.modules"})
 
 
-def carried(node: ast.AST, values: Values, seen: frozenset[str] = frozenset()) -> set[str]:
-    """Name what a value is made of that is the user's: `secrets`, `a file`, or `the variable df`."""
+def carried(  # noqa: C901  # a line for each kind of node
+    node: ast.AST, values: Values, seen: frozenset[str] = frozenset(), depth: int = 0
+) -> set[str]:
+    """Name what a value is made of that is the user's: `secrets`, `a file`, or `the variable df`.
+
+    What is too entangled to tell counts as `data`.
+    """
     found: set[str] = set()
+    if not values.spend() or depth > _DEPTH:
+        return {"data"}
     if isinstance(node, ast.Call) and _is_answer(node, values):
         return found  # an answer of the web is not the user's
     if isinstance(node, ast.Lambda):
@@ -28,15 +36,15 @@ def carried(node: ast.AST, values: Values, seen: frozenset[str] = frozenset()) -
         if isinstance(node, ast.Call) and _reads_file(node, values):
             found.add("a file")
     if isinstance(node, ast.Name):
-        return found | _of_name(node.id, values, seen)
+        return found | _of_name(node.id, values, seen, depth)
     if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and values.imported(node.value.id):
         return found
     for child in ast.iter_child_nodes(node):
-        found |= carried(child, values, seen)
+        found |= carried(child, values, seen, depth + 1)
     return found
 
 
-def _of_name(name: str, values: Values, seen: frozenset[str]) -> set[str]:
+def _of_name(name: str, values: Values, seen: frozenset[str], depth: int) -> set[str]:
     if name in seen or name in _BUILTINS or values.imported(name):
         return set()
     bindings = values.bindings(name)
@@ -44,7 +52,7 @@ def _of_name(name: str, values: Values, seen: frozenset[str]) -> set[str]:
         return set() if values.defined(name) else {f"the variable {name}"}
     found: set[str] = set()
     for value in bindings[-8:]:
-        found |= carried(value, values, seen | {name})
+        found |= carried(value, values, seen | {name}, depth + 1)
     return found
 
 

@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 
 from agentloop_nb.risks import tables
-from agentloop_nb.risks.cells import parse, take_apart
+from agentloop_nb.risks.cells import MAX_CODE, parse, take_apart
 from agentloop_nb.risks.shell import Command, commands
-from agentloop_nb.risks.values import HOLE, Values, strings
+from agentloop_nb.risks.values import HOLE, MAX_STRING, Values, strings
 
 Kind = Literal["host", "command", "package", "path"]
 
@@ -53,7 +53,8 @@ class Reading:
     runs: set[str] = field(default_factory=set)
     """Scripts it runs."""
     values: Values = field(default_factory=Values)
-    trees: list[ast.AST] = field(default_factory=list)
+    entangled: bool = False
+    """It is too long or too entangled to be read whole."""
 
 
 def learned(cells: Iterable[str], values: Values | None = None) -> Values:
@@ -69,6 +70,9 @@ def read(code: str, values: Values | None = None) -> Reading:
     """Read a cell. `values` are the names bound before it, which it may use; they stay as they are. Never raises."""
     reading = Reading(values=values.copy() if values else Values())
     _Reader(reading).cell(code)
+    reading.entangled = len(code) > MAX_CODE or reading.values.exhausted
+    if reading.entangled:
+        reading.risks.add("cannot be read")
     return reading
 
 
@@ -93,7 +97,6 @@ class _Reader:
 
     def tree(self, tree: ast.AST) -> None:
         self.reading.values.learn(tree)
-        self.reading.trees.append(tree)
         for node in ast.walk(tree):
             match node:
                 case ast.Call():
@@ -334,13 +337,13 @@ class _Reader:
 
 def hosts(text: str, *, bare: bool = False) -> set[str]:
     """Return the hosts a text names in addresses; `bare` also takes names that stand alone, like `evil.example`."""
-    text = text.replace(f"{HOLE}.", "")
+    text = text[:MAX_STRING].replace(f"{HOLE}.", "")
     found = {_host(match[2]) for match in tables.URL.finditer(text)}
     if bare or re.fullmatch(r"[\w.-]+(:\S*)?(/\S*)?", text.strip()):
         for match in tables.HOST.finditer(text):
             if match[1].rsplit(".", 1)[-1].lower() not in tables.EXTENSIONS:
                 found.add(_host(match[1]))
-    found |= {_host(match[1]) for match in re.finditer(r"[\w.+-]+@([\w-]+(?:\.[\w-]+)+)", text)}
+    found |= {_host(match[1]) for match in re.finditer(r"\w@([\w-]{1,63}(?:\.[\w-]{1,63})+)", text)}
     found |= {_host(match[1]) for match in re.finditer(r"/dev/(?:tcp|udp)/([\w.-]+)/", text)}
     return {host for host in found if "." in host.strip(".") or ":" in host or host == "localhost"}
 

@@ -16,6 +16,8 @@ HOLE = "…"
 MAX_STRING = 20_000
 """Characters of one worked-out string."""
 _DEPTH = 30
+_WORK = 100_000
+"""Expressions worked out for one reading; what is left after that counts as unknown."""
 
 
 class Values:
@@ -26,6 +28,19 @@ class Values:
         self._bound: dict[str, list[ast.expr]] = {}
         self._defined: set[str] = set()
         self._parameters: dict[str, list[str]] = {}
+        self._work = _WORK
+        self._busy: set[str] = set()
+        """Names being worked out, so that none is worked out of itself."""
+
+    @property
+    def exhausted(self) -> bool:
+        """Whether something was left unknown because the code is too entangled."""
+        return self._work <= 0
+
+    def spend(self) -> bool:
+        """Take one unit of the work a reading may cost; False when there is none left."""
+        self._work -= 1
+        return self._work > 0
 
     def copy(self) -> Values:
         """The same names, to learn more without changing these."""
@@ -116,7 +131,7 @@ class Values:
 
     def dotted(self, node: ast.expr, depth: int = 0) -> str:  # noqa: PLR0911  # a line for each kind of node
         """Name what an expression refers to: `os.system`, `requests.Session().post`; `?` for what is not known."""
-        if depth > _DEPTH:
+        if depth > _DEPTH or not self.spend():
             return "?"
         match node:
             case ast.Name():
@@ -142,12 +157,16 @@ class Values:
     def _dotted_name(self, name: str, depth: int) -> str:
         if name in self._aliases:
             return self._aliases[name]
-        for value in self._bound.get(name, ())[-3:]:
-            if isinstance(value, ast.Name | ast.Attribute | ast.Call | ast.Subscript | ast.Await | ast.BinOp):
-                found = self.dotted(value, depth + 5)
-                if found != "?":
-                    return found
-        return name if name not in self._bound else "?"
+        if name in self._busy:
+            return "?"
+        self._busy.add(name)
+        try:
+            kinds = ast.Name | ast.Attribute | ast.Call | ast.Subscript | ast.Await | ast.BinOp
+            values = [value for value in self._bound.get(name, ())[-3:] if isinstance(value, kinds)]
+            known = (found for value in values if (found := self.dotted(value, depth + 5)) != "?")
+            return next(known, "?" if name in self._bound else name)
+        finally:
+            self._busy.discard(name)
 
     def _dotted_call(self, node: ast.Call, depth: int) -> str:
         function = self.dotted(node.func, depth + 1)
@@ -182,7 +201,7 @@ class Values:
 
     def text(self, node: ast.expr, depth: int = 0) -> str | None:
         """Work out a string or a path, `HOLE` for unknown parts; None when nothing of it is known."""
-        if depth > _DEPTH:
+        if depth > _DEPTH or not self.spend():
             return None
         found = self._text(node, depth)
         return found if found is None or len(found) <= MAX_STRING else found[:MAX_STRING]
@@ -231,10 +250,14 @@ class Values:
         return f"{HOLE if first is None else first}{between}{HOLE if second is None else second}"
 
     def _named(self, name: str, depth: int) -> str | None:
-        for value in reversed(self._bound.get(name, ())):
-            if (found := self.text(value, depth + 5)) is not None:
-                return found
-        return {"__file__": "script.py"}.get(name)
+        if name in self._busy:
+            return None
+        self._busy.add(name)
+        try:
+            texts = (self.text(value, depth + 5) for value in reversed(self._bound.get(name, ())[-5:]))
+            return next((text for text in texts if text is not None), "script.py" if name == "__file__" else None)
+        finally:
+            self._busy.discard(name)
 
     def _item(self, node: ast.Subscript, depth: int) -> str | None:
         if self.dotted(node.value, depth + 1) == "os.environ" and self.text(node.slice, depth + 1) in (
