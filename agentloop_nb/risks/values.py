@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import base64
 import binascii
+import builtins
 import codecs
 from collections.abc import Iterator
 from urllib.parse import unquote
@@ -26,6 +27,8 @@ class Values:
     def __init__(self) -> None:
         self._aliases: dict[str, str] = {}
         self._bound: dict[str, list[ast.expr]] = {}
+        self._stars: list[str] = []
+        """Modules all of whose names were imported."""
         self._defined: set[str] = set()
         self._parameters: dict[str, list[str]] = {}
         self._work = _WORK
@@ -47,7 +50,7 @@ class Values:
         copied = Values()
         copied._aliases, copied._defined = dict(self._aliases), set(self._defined)
         copied._bound = {name: list(bound) for name, bound in self._bound.items()}
-        copied._parameters = dict(self._parameters)
+        copied._parameters, copied._stars = dict(self._parameters), list(self._stars)
         return copied
 
     def learn(self, tree: ast.AST) -> None:  # noqa: C901, PLR0912  # a line for each kind of node
@@ -61,6 +64,8 @@ class Values:
                         )
                 case ast.ImportFrom(module=str(module)):
                     for name in node.names:
+                        if name.name == "*":
+                            self._stars.append(module)
                         self._aliases[name.asname or name.name] = f"{module}.{name.name}"
                 case ast.Assign():
                     for target in node.targets:
@@ -164,9 +169,16 @@ class Values:
             kinds = ast.Name | ast.Attribute | ast.Call | ast.Subscript | ast.Await | ast.BinOp
             values = [value for value in self._bound.get(name, ())[-3:] if isinstance(value, kinds)]
             known = (found for value in values if (found := self.dotted(value, depth + 5)) != "?")
-            return next(known, "?" if name in self._bound else name)
+            return next(known, "?" if name in self._bound else self._starred(name))
         finally:
             self._busy.discard(name)
+
+    def _starred(self, name: str) -> str:
+        """A name nobody bound may have come with a star, most gravely from one of the modules that touch the system."""
+        if name in self._defined or hasattr(builtins, name) or not self._stars:
+            return name
+        grave = [module for module in self._stars if module in ("os", "subprocess", "shutil", "socket")]
+        return f"{(grave or self._stars)[-1]}.{name}"
 
     def _dotted_call(self, node: ast.Call, depth: int) -> str:
         function = self.dotted(node.func, depth + 1)
