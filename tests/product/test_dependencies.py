@@ -1,0 +1,52 @@
+"""What the package imports is what it asks for: nothing works only because something else happened to be installed."""
+
+from __future__ import annotations
+
+import ast
+import re
+import sys
+import tomllib
+from importlib.metadata import packages_distributions
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+PROJECT = tomllib.loads(ROOT.joinpath("pyproject.toml").read_text(encoding="utf-8"))["project"]
+THERE_OR_NOT = {"google", "pandas", "numpy", "matplotlib", "PIL", "polars", "pyarrow", "nbconvert"}
+"""Used only where the user has them: values in the namespace, Colab, an export as a page."""
+
+
+def names(requirements: list[str]) -> set[str]:
+    return {re.split(r"[\[<>=!~; ]", requirement)[0].lower().replace("_", "-") for requirement in requirements}
+
+
+def imported() -> dict[str, set[str]]:
+    """Top-level modules that are not Python's own, and the files that import them."""
+    found: dict[str, set[str]] = {}
+    for path in ROOT.joinpath("agentloop_nb").rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Import):
+                modules = [alias.name for alias in node.names]
+            elif isinstance(node, ast.ImportFrom) and not node.level:
+                modules = [node.module or ""]
+            else:
+                continue
+            for module in modules:
+                found.setdefault(module.partition(".")[0], set()).add(str(path.relative_to(ROOT)))
+    return {name: files for name, files in found.items() if name not in sys.stdlib_module_names | {"agentloop_nb"}}
+
+
+def test_every_import_is_a_declared_dependency():
+    declared, distributions = names(PROJECT["dependencies"]) | {"pydantic-core"}, packages_distributions()
+    undeclared = {
+        module: sorted(files)
+        for module, files in imported().items()
+        if module not in THERE_OR_NOT
+        and not {name.lower().replace("_", "-") for name in distributions.get(module, [module])} & declared
+    }
+    assert undeclared == {}
+
+
+def test_every_dependency_is_imported():
+    distributions = packages_distributions()
+    used = {name.lower().replace("_", "-") for module in imported() for name in distributions.get(module, [module])}
+    assert names(PROJECT["dependencies"]) - used <= {"lxml", "ipykernel"}, "named for their floors only"
