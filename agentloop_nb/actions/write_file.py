@@ -31,6 +31,8 @@ class WriteFile(Action):
         if not result.success:
             return [Cell(cell_type="markdown", source=f"Tried to write `{self.filename}`: *{result.error}*")]
         path = str((result.metadata.get("file") or {}).get("path", self.filename))
+        if PurePosixPath(path).is_absolute() or ".." in PurePosixPath(path).parts:  # no record that we made says so
+            return [Cell(cell_type="markdown", source="Wrote a file outside the folder; this is not repeated.")]
         lines = [
             f"with open({path!r}, 'w', encoding='utf-8', newline='') as _:",
             f"    _.write({_literal(self.content)})",

@@ -12,14 +12,14 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from agentloop_nb.actions import Cell, Finish, RunCode
+from agentloop_nb.actions import Cell, Finish, RunCode, WriteFile
 from agentloop_nb.actions.markdown import fenced, harmless
 from agentloop_nb.export.inputs import inputs
 from agentloop_nb.export.names import to_python
 from agentloop_nb.export.scrub import Scrubber
 from agentloop_nb.export.story import Story
 from agentloop_nb.ports import Output
-from agentloop_nb.recorded import recorded, refused
+from agentloop_nb.recorded import Recorded, recorded, refused
 from agentloop_nb.state import Step
 
 FORMAT = 1
@@ -71,8 +71,17 @@ def _metadata(story: Story, folder: Path | None, scrub: Scrubber) -> Json:
         "seeds": sorted({found for source in sources for found in _SEED.findall(source)}),
         "minimal": story.minimal,
         "inputs": [file.model_dump() for file in inputs(story.code, folder)],
-        "decisions": [scrub.value(each.record(), scrub.code) for each in recorded(story.steps)],
+        "decisions": [_decision(each, scrub) for each in recorded(story.steps)],
     }
+
+
+def _decision(each: Recorded, scrub: Scrubber) -> Json:
+    """A decision for replay. Code and files stay as they are, but for paths and secrets; prose is scrubbed as prose."""
+    record = each.record()
+    runs = isinstance(each.decision.action, RunCode | WriteFile)
+    decision = scrub.value(record.pop("decision"), scrub.code if runs else scrub.text)
+    decision["reasoning"] = scrub.text(decision["reasoning"])
+    return {"decision": decision, **scrub.value(record)}
 
 
 # -- cells

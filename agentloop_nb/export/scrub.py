@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import getpass
 import re
 import sys
@@ -24,8 +25,9 @@ class Scrubber:
         self._user = _user()
 
     def code(self, text: str) -> str:
-        """Scrub source. Names of the user are left alone outside of paths: they may be a variable's."""
-        return self._mask(_replace(text, self._folders))
+        """Scrub source. The user's name stays where the code has a variable of that name."""
+        text = self._mask(_replace(text, self._folders))
+        return text if not self._user or _names_variable(text, self._user) else self._user.sub("user", text)
 
     def text(self, text: str) -> str:
         """Scrub prose or the output of code."""
@@ -72,6 +74,17 @@ def _rules(places: dict[str, str]) -> list[tuple[re.Pattern[str], str]]:
         else:
             rules += [(re.compile(path + r"[/\\]+(?=[^\s'\"])"), ""), (re.compile(path + r"(?![\w.-])"), ".")]
     return rules
+
+
+def _names_variable(source: str, user: re.Pattern[str]) -> bool:
+    if not user.search(source):
+        return False
+    try:
+        nodes = list(ast.walk(ast.parse(source)))
+    except (SyntaxError, ValueError, RecursionError):
+        return False
+    names = {getattr(node, field, None) for node in nodes for field in ("id", "attr", "arg", "name")}
+    return any(isinstance(name, str) and user.fullmatch(name) for name in names)
 
 
 def _user() -> re.Pattern[str] | None:

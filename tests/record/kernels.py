@@ -28,15 +28,17 @@ class Kernel:
         self.client = client
         self.manager = manager
 
-    def run(self, source: str, timeout: float = 60) -> list[dict[str, Any]]:
-        """Run a cell to its end and return its outputs."""
+    def run(self, source: str, timeout: float = 60, *, aside: bool = False) -> list[dict[str, Any]]:
+        """Run a cell to its end and return its outputs; `aside` leaves it out of the history."""
         outputs: list[dict[str, Any]] = []
 
         def hook(message: dict[str, Any]) -> None:
             if message["header"]["msg_type"] in ("stream", "error", "execute_result", "display_data"):
                 outputs.append(message["content"])
 
-        self.client.execute_interactive(source, timeout=timeout, output_hook=hook, allow_stdin=False)
+        self.client.execute_interactive(
+            source, timeout=timeout, output_hook=hook, allow_stdin=False, store_history=not aside
+        )
         return outputs
 
     def text(self, source: str) -> str:
@@ -86,8 +88,8 @@ def recorded_run(
     replayed = script(folder.parent / f"{folder.name}-decisions.jsonl", decisions)
     with contextlib.nullcontext(shared) if shared and not cells else kernel(folder) as live:
         assert live is not None
-        live.run("%reset -f")
-        live.run(f"import os; os.chdir({str(folder)!r}); del os")
+        live.run("%reset -f", aside=True)
+        live.run(f"import os; os.chdir({str(folder)!r}); del os", aside=True)
         for cell in cells:
             live.run(cell)
         live.run("%load_ext agentloop_nb")
