@@ -1,3 +1,4 @@
+# ruff: noqa: INP001, T201
 """Print the Nth set-up command of the README, so that what is checked is what is written there."""
 
 import re

@@ -30,6 +30,7 @@ agentloop show [RUN]                        print a run again
 agentloop resume [options] [RUN] [-- NOTE]  go on with a run, perhaps with a word to the agent
 agentloop export [RUN] OUT.ipynb            write a run as a notebook, and prove that it re-runs
 agentloop verify NOTEBOOK                   prove it again; exit code 0 sound, 1 not
+agentloop app [VOILA OPTIONS]               a page for people who do not read code (needs voila)
 
 RUN is an id, the beginning of one, or a path; left out, it is the newest run of this folder.
 
@@ -227,6 +228,23 @@ def _runs(words: list[str]) -> int:
     return FINISHED
 
 
+def _app(words: list[str]) -> int:
+    import importlib.util
+    import subprocess
+    import tempfile
+
+    if importlib.util.find_spec("voila") is None:
+        raise UserError("the app is served by Voila: pip install voila")
+    import nbformat
+
+    here = f"import os\nos.chdir({str(Path.cwd())!r})\n"  # Voila starts kernels beside the notebook
+    cell = nbformat.v4.new_code_cell(f"{here}from agentloop_nb.notebook.app import App\n\nApp()")
+    with tempfile.TemporaryDirectory() as folder:
+        notebook = Path(folder) / "AgentLoop.ipynb"
+        nbformat.write(nbformat.v4.new_notebook(cells=[cell], metadata={"title": "AgentLoop"}), notebook)
+        return subprocess.run([sys.executable, "-m", "voila", str(notebook), *words], check=False).returncode
+
+
 def _relative(path: Path) -> Path:
     return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
 
@@ -248,4 +266,5 @@ _COMMANDS: dict[str, Callable[[list[str]], int]] = {
     "show": _show,
     "runs": _runs,
     "resume": _resume,
+    "app": _app,
 }

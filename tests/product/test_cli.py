@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 import time
+import urllib.request
 from pathlib import Path
 
 import pexpect
@@ -249,6 +253,40 @@ def test_help_and_version_cost_no_heavy_import(agentloop):
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     for heavy in ("pydantic", "IPython", "openai", "rich", "nbclient"):
         assert f"'{heavy}'" not in done.stderr
+
+
+def test_the_app_is_served(tmp_path, environment):
+    pytest.importorskip("voila")
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    command = [sys.executable, "-m", "agentloop_nb", "app", "--no-browser", f"--port={port}"]
+    process = subprocess.Popen(
+        command,
+        cwd=tmp_path,
+        env=environment,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        start_new_session=True,
+    )
+    try:
+        assert process.stderr is not None
+        while b"Voil" not in (line := process.stderr.readline()) and line:
+            pass
+        page = b""
+        for _ in range(100):
+            with (
+                contextlib.suppress(OSError),
+                urllib.request.urlopen(f"http://127.0.0.1:{port}/", timeout=60) as answer,
+            ):
+                page = answer.read()
+                break
+            time.sleep(0.2)
+    finally:
+        os.killpg(process.pid, signal.SIGINT)
+        process.wait(30)
+    assert b"<title>AgentLoop</title>" in page
+    assert b"Traceback" not in page
 
 
 def terminal(folder: Path, environment: dict[str, str], *words: str) -> pexpect.spawn:

@@ -71,6 +71,14 @@ def test_every_option_is_in_the_table_and_no_other():
     assert documented == {flag for option in (*OPTIONS, OUTPUT_DIR) for flag in option.flags}
 
 
+def test_every_command_of_the_magic_is_in_the_table():
+    from agentloop_nb.notebook.commands import COMMANDS
+
+    table = README.partition("## What it can do")[2].partition("### Options")[0]
+    documented = set(re.findall(r"%agent (\w+)", table)) | {"status"}
+    assert documented == set(COMMANDS)
+
+
 def test_every_setting_is_in_the_table_and_in_the_example_file(tmp_path):
     table = README.partition("### Settings")[2].partition("\n## ")[0]
     example = ROOT.joinpath(".env.example").read_text(encoding="utf-8")
