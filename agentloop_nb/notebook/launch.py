@@ -138,8 +138,11 @@ class Launch:
             return await self._in_panel()
         from agentloop_nb.terminal import TerminalView
 
-        view = TerminalView(verbose=self.verbose)
-        return await self.session.go([view], view.approver)
+        view = TerminalView(verbose=self.verbose, command="agentloop" if self.private else "%agent")
+        try:
+            return await self.session.go([view], view.approver)
+        finally:
+            view.close()
 
     async def _in_panel(self) -> Run:
         from agentloop_nb.notebook.panel import PanelView

@@ -92,6 +92,7 @@ def test_a_limit_is_not_finished_and_the_run_goes_on_from_there(agentloop, tmp_p
         met = agentloop("-m", "scripted", "--max-steps", "2", "Add", **served(wire))
     assert met.returncode == 1
     assert "Status: ⚠️ Step limit reached" in met.stdout
+    assert "agentloop resume --max-steps" in met.stdout, "it names the command that works here"
     assert "Summary: Counted, not yet written." in met.stdout
     with Wire([WRITE, DONE]) as wire:
         resumed = agentloop("resume", "--max-steps", "9", "--", "write it down", **served(wire))
