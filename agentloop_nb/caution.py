@@ -135,14 +135,13 @@ class _Judge:
 
     def _from_source(self, what: str, name: str, *, spelling: str = "") -> Iterator[str]:
         """Name the origin of something the user did not name; characters of `spelling` stand for one another."""
-        pattern = re.escape(_plain(name))
-        if spelling:
-            pattern = spelling.join(map(re.escape, re.split(spelling, _plain(name))))
-        word = re.compile(rf"(?<![\w-]){pattern}(?![\w-])")
+        plain = _plain(name)
+        spellings = re.split(spelling, plain) if spelling else [plain]
+        word = re.compile(rf"(?<![\w-]){spelling.join(map(re.escape, spellings))}(?![\w-])")
         if word.search(self._user):
             return
         for source in self._sources:
-            if word.search(source.text):
+            if spellings[0] in source.text and word.search(source.text):
                 yield f"{what} comes from {source.origin}"
                 return
 
