@@ -1,0 +1,234 @@
+"""The verdict: what was changed is noticed, what is missing is named; the fresh kernel has no key and no network."""
+
+from __future__ import annotations
+
+import asyncio
+import http.server
+import json
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+
+from agentloop_nb.actions import ActionResult
+from agentloop_nb.errors import UserError
+from agentloop_nb.export import export
+from agentloop_nb.verify import verify
+from tests.record.made import finished, printed, started, step
+
+pytestmark = pytest.mark.kernel
+
+
+def ran(tmp_path: Path, *codes: str, results: list[ActionResult] | None = None) -> Path:
+    """A notebook of a run whose steps printed what `results` say (default: nothing)."""
+    results = results or [ActionResult(success=True, output="") for _ in codes]
+    steps = [
+        event
+        for number, code in enumerate(codes, 1)
+        for event in step(number, "run_code", results[number - 1], code=code)
+    ]
+    return export([started(), *steps, *finished(len(codes) + 1)], tmp_path / "run.ipynb", folder=tmp_path)
+
+
+def changed(path: Path, change) -> Path:
+    notebook = json.loads(path.read_text())
+    change(notebook)
+    path.write_text(json.dumps(notebook))
+    return path
+
+
+def test_a_sound_notebook_carries_its_verdict_and_passes_nbval_strictly(tmp_path):
+    path = ran(tmp_path, "print('one')", "object()", results=[printed("one\n"), shown("<object at 0x7f0000000000>")])
+    verdict = verify(path)
+    assert (verdict.ok, verdict.checked) == (True, 2)
+    ours = json.loads(path.read_text())["metadata"]["agentloop"]
+    assert ours["verdict"]["text"] == verdict.text
+    assert "Verification" in "".join(json.loads(path.read_text())["cells"][-1]["source"])
+    nbval = [sys.executable, "-m", "pytest", "--nbval", "-q", "-p", "no:cacheprovider", "--rootdir", tmp_path, path]
+    done = subprocess.run(nbval, capture_output=True, text=True, cwd=tmp_path)
+    assert done.returncode == 0, done.stdout
+
+    before = path.read_bytes()
+    assert verify(path) == verdict
+    assert path.read_bytes() == before, "a check changes nothing"
+
+
+def shown(text: str) -> ActionResult:
+    output = {"output_type": "execute_result", "data": {"text/plain": text}, "metadata": {}, "execution_count": 1}
+    return ActionResult(success=True, output=text, outputs=(output,))
+
+
+def test_any_change_in_a_certified_part_is_noticed(tmp_path):
+    path = ran(tmp_path, "x = 1\nprint(x)", "x", results=[printed("1\n"), shown("1")])
+    assert verify(path).ok
+    whole = json.loads(path.read_text())
+    places = list(leaves({"cells": whole["cells"], "agentloop": whole["metadata"]["agentloop"]}))
+    certified = [place for place in places if place[-1] != "execution_count"]
+    assert len(certified) > 60
+    for place in certified:
+        path.write_text(json.dumps(altered(whole, place)))
+        try:
+            assert not verify(path).ok, place
+        except UserError:
+            continue  # so damaged that it is no exported notebook any more
+    path.write_text(json.dumps(whole))
+    assert verify(path).ok
+
+
+def leaves(value, place=()):
+    """The places of all strings, numbers and flags of a JSON value."""
+    if isinstance(value, dict | list):
+        for key, item in value.items() if isinstance(value, dict) else enumerate(value):
+            yield from leaves(item, (*place, key))
+    elif value is not None:
+        yield place
+
+
+def altered(whole: dict, place: tuple) -> dict:
+    copy = json.loads(json.dumps(whole))
+    holder = copy if place[0] == "cells" else copy["metadata"]
+    for key in place[:-1]:
+        holder = holder[key]
+    value = holder[place[-1]]
+    holder[place[-1]] = (
+        (value[:-1] + ("y" if value[-1:] == "x" else "x")) if isinstance(value, str) else (not value or value + 1)
+    )
+    return copy
+
+
+def test_an_added_a_removed_and_a_moved_cell_are_noticed(tmp_path):
+    path = ran(tmp_path, "a = 1", "b = 2")
+    assert verify(path).ok
+    whole = path.read_text()
+    for change in (
+        lambda nb: nb["cells"].insert(1, {"cell_type": "raw", "id": "new", "metadata": {}, "source": ""}),
+        lambda nb: nb["cells"].pop(1),
+        lambda nb: nb["cells"].reverse(),
+    ):
+        path.write_text(whole)
+        assert not verify(changed(path, change)).ok
+
+
+def test_the_fresh_kernel_has_no_key_no_network_no_home_and_not_this_package(tmp_path, monkeypatch):
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-proj-8fJ2kd02LxQpZ81mmVvR3tYw")
+    monkeypatch.setenv("MY_OWN_SETTING", "1")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / "mine").write_text("")
+    probe = """
+import os, socket, pathlib
+found = [name for name in os.environ if 'KEY' in name or name == 'MY_OWN_SETTING']
+try:
+    socket.create_connection(('192.0.2.1', 80), timeout=3)
+except OSError as error:
+    found.append(type(error).__name__)
+try:
+    import agentloop_nb
+except ImportError:
+    found.append('not installed')
+found.append((pathlib.Path.home() / 'mine').exists())
+print(found)
+"""
+    verdict = verify(ran(tmp_path, probe, results=[printed("['ConnectionError', 'not installed', False]\n")]))
+    assert verdict.ok, verdict.text
+
+
+def test_a_notebook_that_needs_the_network_is_red_even_on_loopback(tmp_path):
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), http.server.SimpleHTTPRequestHandler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    code = f"import urllib.request\nprint(urllib.request.urlopen('http://127.0.0.1:{server.server_port}/').status)"
+    verdict = verify(ran(tmp_path, code, results=[printed("200\n")]))
+    server.shutdown()
+    assert not verdict.ok
+    assert verdict.cell == "step-1-code"
+    assert "network" in verdict.cause
+
+
+def test_a_server_of_the_notebooks_own_is_no_network(tmp_path):
+    code = """
+import http.server, threading, urllib.request
+class Quiet(http.server.SimpleHTTPRequestHandler):
+    def log_message(self, *arguments): pass
+server = http.server.ThreadingHTTPServer(('127.0.0.1', 0), Quiet)
+threading.Thread(target=server.serve_forever, daemon=True).start()
+print(urllib.request.urlopen(f'http://127.0.0.1:{server.server_port}/').status)
+server.shutdown()
+"""
+    assert verify(ran(tmp_path, code, results=[printed("200\n")])).ok
+
+
+def test_a_dying_kernel_and_an_endless_cell_are_red(tmp_path):
+    verdict = verify(ran(tmp_path, "import os\nos._exit(3)"))
+    assert (verdict.cell, verdict.cause) == ("step-1-code", "the kernel died")
+    verdict = verify(ran(tmp_path, "while True:\n    pass"), timeout=2)
+    assert (verdict.cell, verdict.cause) == ("step-1-code", "it took longer than 2 s")
+
+
+async def test_it_works_inside_a_running_event_loop(tmp_path):
+    path = ran(tmp_path, "print('x')", results=[printed("x\n")])
+    await asyncio.sleep(0)
+    assert verify(path).ok
+
+
+def forge(**fields):
+    return lambda nb: nb["metadata"]["agentloop"].update(fields)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        forge(inputs=[{"path": "../../etc/passwd", "sha256": None}]),
+        forge(inputs=[{"path": "/etc/passwd", "sha256": "0" * 64}]),
+        forge(inputs=[{"path": "C:\\x", "sha256": None}]),
+        forge(inputs=[{"path": 7}]),
+        forge(inputs="__import__('os')"),
+        forge(inputs=None),
+        forge(format=99),
+        forge(format="1"),
+        forge(packages=[]),
+        forge(versions={}),
+        forge(seeds="x"),
+        forge(seal="x"),
+        forge(seal={"cells": 3}),
+        forge(seal={"cells": [["goal", "0"]], "metadata": "0"}),
+        lambda nb: nb["metadata"].update(agentloop=None),
+        lambda nb: nb["metadata"].update(agentloop=[1]),
+        lambda nb: nb["metadata"].pop("agentloop"),
+        lambda nb: nb.pop("cells"),
+        lambda nb: nb["cells"].append({"cell_type": "code"}),
+        lambda nb: nb["cells"].append("x"),
+        lambda nb: nb.update(nbformat=99),
+        lambda nb: nb["cells"][0].update(id="../../x"),
+    ],
+)
+def test_a_forged_notebook_is_refused_before_anything_runs(tmp_path, change):
+    path = changed(ran(tmp_path, "open('ran.txt', 'w').write('x')"), change)
+    try:
+        told = verify(path).text
+    except UserError as error:
+        told = str(error)
+    assert "sound: re-run" not in told
+    assert "\n" not in told
+    assert not (tmp_path / "ran.txt").exists()
+
+
+@pytest.mark.parametrize("content", [b"", b"\xff\xfe", b"{}", b"[]", b'{"cells": ' * 50_000, b"\x80\x04\x95pickle."])
+def test_a_file_that_is_no_notebook_is_one_clear_line(tmp_path, content):
+    path = tmp_path / "x.ipynb"
+    path.write_bytes(content)
+    with pytest.raises(UserError) as told:
+        verify(path)
+    assert "\n" not in str(told.value)
+
+
+def test_an_input_that_is_a_link_out_of_the_folder_is_missing(tmp_path):
+    (tmp_path / "secret.txt").write_text("mine")
+    work = tmp_path / "work"
+    work.mkdir()
+    (work / "in.txt").symlink_to(tmp_path / "secret.txt")
+    result = printed("mine\n").model_copy(update={"metadata": {"read": ["in.txt"]}})
+    events = [started(), *step(1, "run_code", result, code="print(open('in.txt').read())"), *finished(2)]
+    verdict = verify(export(events, work / "run.ipynb", folder=work))
+    assert not verdict.ok
+    assert "'in.txt' is missing" in verdict.cause
