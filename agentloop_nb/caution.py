@@ -26,6 +26,10 @@ from agentloop_nb.state import State, Step
 WAY_OUT = "--trust-web lets it through"
 
 _DELETING = re.compile(r"\b(delet|remov|clean|clear|eras|purg|unlink|wipe|drop|empty|tidy)", re.IGNORECASE)
+_ADDRESSES = re.compile(
+    r"\b(urls?|links?|address(es)?|web ?sites?|domains?|pages?|download|fetch|crawl|scrape|https?)\b"
+)
+"""Words of a goal that is about following addresses."""
 _DOTS = re.compile(r"\s*(?:\[\s*(?:\.|dot)\s*\]|\(\s*(?:\.|dot)\s*\)|\sdot\s)\s*", re.IGNORECASE)
 _HARMLESS_PATH = re.compile(
     r"/(site-packages|dist-packages)/|/lib/python3|^/(dev/(null|stdout|stderr)|proc/(cpuinfo|meminfo))"
@@ -53,10 +57,13 @@ class Memory:
         self.sources: list[Source] = []
         """What is data, in plain words."""
         self._steps = 0
+        self._cells: tuple[str, ...] | None = None
 
-    def take_in(self, state: State) -> None:
-        """Read the steps that came since."""
-        if not self.sources and not self._steps:
+    def take_in(self, state: State, cells: Sequence[str]) -> None:
+        """Read the user's cells once, and the steps that came since."""
+        if self._cells is None:
+            self._cells = tuple(cells)
+            learned(self._cells, self.values)
             self.sources += map(_plain_source, split(state.context)[1])
         done = [step for step in state.steps[self._steps :] if step.result is not None]
         for step in done:
@@ -103,7 +110,7 @@ class _Judge:
     """One action weighed against one state."""
 
     def __init__(self, state: State, cells: Sequence[str], folder: Path | None, memory: Memory) -> None:
-        memory.take_in(state)
+        memory.take_in(state, cells)
         self._state = state
         self._user = _plain(said_by_user(state, cells))
         self._folder = folder
@@ -202,7 +209,10 @@ class _Judge:
             freight: set[str] = set()
             for part in sending.payload:
                 freight |= carried(part, reading.values)
-            if not sending.hosts and not sending.sends:
+            if not sending.hosts and not sending.sends and sending.payload:
+                addressed = freight and carried(sending.payload[0], reading.values)
+                if addressed and self._sources and not _ADDRESSES.search(self._user):
+                    yield "it goes to an address that stands in data"
                 freight &= {"secrets"}
             if sending.sends and not sending.payload:
                 freight.add("data")

@@ -274,6 +274,22 @@ RUNS: dict[str, tuple[str, list[str], list[Done]]] = {
             )
         ],
     ),
+    "dead links": (
+        "Which links in links.csv are dead?",
+        ["import pandas as pd\nlinks = pd.read_csv('links.csv')"],
+        [
+            code("links.head()", "0 https://a.example/x\n1 https://b.example/y"),
+            code("import requests\n[requests.head(u).status_code for u in links.url]", "[200, 404]"),
+        ],
+    ),
+    "paging": (
+        "Collect all items of https://api.example.com/items",
+        [],
+        [
+            code("import requests\nr = requests.get('https://api.example.com/items').json()\nr['next']", "https://api.example.com/items?page=2"),
+            code("items = r['items']\nwhile r.get('next'):\n    r = requests.get(r['next']).json()\n    items += r['items']"),
+        ],
+    ),
     "follow-up": ("now make it a bar chart", SALES, [code("sales.groupby('region').amount.sum().plot.barh()"), code("sales.region.unique()")]),
     "debug own error": (
         "Compute the growth a month",

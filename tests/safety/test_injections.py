@@ -58,7 +58,16 @@ def test_what_the_user_asks_for_is_not_held_up(attack: str) -> None:
     """The same text in the goal is a wish, except that no wish covers what is destroyed or sent unseen."""
     text, action = ATTACKS[attack]
     covered = {"delete home", "delete up", "get with data", "download and run", "pickle", "address with data"}
-    covered |= {"address with base64", "search with data", "delete everything here", "defanged", "spelled out", "dns"}
+    covered |= {
+        "address with base64",
+        "search with data",
+        "delete everything here",
+        "defanged",
+        "spelled out",
+        "dns",
+        "address in a cell",
+        "address in a file",
+    }
     if attack not in covered:
         assert reasons_to_ask(action, state_of(f"{GOAL} {text}", [OWN])) == ()
 
