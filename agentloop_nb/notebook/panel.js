@@ -436,6 +436,9 @@ function createView(model, store, el) {
     view.send({ op: "note", text });
     part.text.value = "";
     setText(part.told, "Sending…");
+    setTimeout(() => {
+      if (part.told.textContent === "Sending…") setText(part.told, "This kernel reads notes only when the cell is done.");
+    }, NO_ANSWER_MS * 2);
   };
 
   view.acknowledged = (what) => {

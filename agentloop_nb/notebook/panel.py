@@ -157,6 +157,8 @@ class PanelView:
         shown = card(step, state)
         if isinstance(event, ModelCalled | ModelFailed | DecisionRejected | NoteAdded) and step.decision is None:
             shown.update({"title": "", "reasoning": "", "code": ""} if step.rejected or step.failures else {})
+        if isinstance(event, ApprovalAsked):
+            shown["state"] = "waiting"
         if isinstance(event, ApprovalGiven | RunFinished):
             self._board.put(step.number, {"ask": None})
         if "out" not in shown and self._board.get(step.number).get("out"):
@@ -281,7 +283,7 @@ class PanelView:
     def ask(self, step: int, fields: dict[str, str]) -> None:
         """Show the buttons of an approval."""
         with self._lock:
-            self._board.put(step, {"state": "waiting", "ask": {"fields": fields, "complaint": ""}})
+            self._board.put(step, {"ask": {"fields": fields, "complaint": ""}})
         self._changed.set()
 
     def complain(self, step: int, message: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import secrets
 import shutil
@@ -26,6 +27,12 @@ FLAGS = [
     *("--disable-component-update", "--disable-sync"),
 ]
 REPOSITORY = Path(__file__).parents[2]
+KERNEL_PYTHON = os.environ.get("KERNEL_PYTHON", sys.executable)
+"""The interpreter kernels run in; another one brings another ipykernel."""
+_VERSION = "from importlib.metadata import version; print(version('ipykernel'))"
+IPYKERNEL = tuple(map(int, subprocess.check_output([KERNEL_PYTHON, "-c", _VERSION], text=True).split(".")[:2]))
+SERVES_WHILE_BUSY = IPYKERNEL >= (7, 0)
+"""Messages of the page reach the kernel while a cell runs: on subshells, or beside a cell that awaits."""
 PICTURES = os.environ.get("PICTURES")
 """A folder for screenshots, kept by CI."""
 
@@ -63,6 +70,7 @@ class Server:
         command += [f"--IdentityProvider.token={self.token}", f"--ServerApp.root_dir={folder}", "--allow-root"]
         command += ["--LabApp.expose_app_in_browser=True", "--JupyterNotebookApp.expose_app_in_browser=True"]
         command += ["--ServerApp.port_retries=0"]
+        _install_kernel(home / "data" / "kernels" / "tested")
         quiet = home / "settings" / "@jupyterlab" / "apputils-extension"
         quiet.mkdir(parents=True)
         (quiet / "notification.jupyterlab-settings").write_text('{"fetchNews": "false", "checkForUpdates": false}')
@@ -92,7 +100,7 @@ class Server:
     def notebook(self, name: str, *cells: str) -> str:
         """Write a notebook of code cells; returns its path in the server."""
         made = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in cells])
-        made.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3", "language": "python"}
+        made.metadata["kernelspec"] = {"name": "tested", "display_name": "Tested", "language": "python"}
         nbformat.write(made, self.folder / name)
         return name
 
@@ -166,6 +174,12 @@ class Page:
             Path(PICTURES).mkdir(parents=True, exist_ok=True)
             target = self.page.locator(selector).first if selector else self.page
             target.screenshot(path=f"{PICTURES}/{name}.png")
+
+
+def _install_kernel(folder: Path) -> None:
+    command = [KERNEL_PYTHON, "-m", "ipykernel_launcher", "-f", "{connection_file}"]
+    folder.mkdir(parents=True)
+    (folder / "kernel.json").write_text(json.dumps({"argv": command, "display_name": "Tested", "language": "python"}))
 
 
 def _free_port() -> int:

@@ -8,7 +8,7 @@ import time
 import nbformat
 from playwright.sync_api import expect
 
-from tests.browser.conftest import Page, Server
+from tests.browser.conftest import IPYKERNEL, Page, Server
 from tests.browser.test_live import LOAD, goal
 from tests.wire import Wire, decision, finish
 
@@ -53,7 +53,10 @@ def test_a_page_reloaded_in_the_middle_finds_the_whole_run_again(page: Page, ser
         page.page.reload()
         page.page.wait_for_selector(".jp-Notebook .jp-CodeCell")
         (server.folder / "go.txt").touch()  # a busy kernel answers a new page only after the step
-        expect(page.card(3)).to_have_attribute("data-state", "running")
+        if IPYKERNEL >= (7, 4):  # older ones answer a new page only after the cell
+            expect(page.card(3)).to_have_attribute("data-state", "running")
+        else:
+            (server.folder / "on.txt").touch()
         expect(page.card(1)).to_have_attribute("data-state", "done")
         expect(page.card(2)).to_have_attribute("data-state", "done")
         page.card(1, "summary").click()

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 
+import pytest
 from playwright.sync_api import expect
 
-from tests.browser.conftest import Page, Server
+from tests.browser.conftest import SERVES_WHILE_BUSY, Page, Server
 from tests.wire import Reply, Wire, decision, finish
 
 LOAD = "%load_ext agentloop_nb"
@@ -26,7 +27,7 @@ def test_cards_appear_while_the_run_goes_on_and_stay_as_the_reader_left_them(pag
     code = "import time\nfor i in range(30):\n    print('line', i)\n    time.sleep(0.1)"
     replies = [
         decision("run_code", "Look first.", code="x = 1\nprint('first', x)"),
-        Reply(text=said(reasoning="Count slowly.", code=code), pace=0.05, size=8),
+        Reply(text=said(reasoning="Count slowly.", code=code), pace=0.15, size=8),
         decision("run_code", "One more.", code="time.sleep(2)\ny = 2"),
         finish("All **done**."),
     ]
@@ -69,6 +70,10 @@ def test_stop_cuts_a_step_short_and_run_all_ends_there(page: Page, server: Serve
         assert len(wire.bodies) == 1, "the model is not asked again"
 
 
+served = pytest.mark.skipif(not SERVES_WHILE_BUSY, reason="this ipykernel serves no messages while a cell runs")
+
+
+@served
 def test_a_note_reaches_the_next_decision(page: Page, server: Server) -> None:
     replies = [decision("run_code", code="import time\ntime.sleep(3)"), finish("noted")]
     with Wire(replies) as wire:
@@ -82,6 +87,7 @@ def test_a_note_reaches_the_next_decision(page: Page, server: Server) -> None:
         assert "use a log scale, b dd x" in json.dumps(wire.bodies[1]["messages"])
 
 
+@served
 def test_pause_holds_the_run_before_its_next_decision(page: Page, server: Server) -> None:
     with Wire([decision("run_code", code="import time\ntime.sleep(2)"), finish("resumed")]) as wire:
         page.open(server.notebook("pause.ipynb", LOAD, goal(wire, "Pause")))
@@ -96,6 +102,7 @@ def test_pause_holds_the_run_before_its_next_decision(page: Page, server: Server
         expect(page.static()).to_contain_text("resumed")
 
 
+@served
 def test_a_person_edits_approves_and_rejects(page: Page, server: Server) -> None:
     replies = [
         decision("run_code", "Remove the file.", code="answer = 1"),
@@ -125,3 +132,31 @@ def test_a_person_edits_approves_and_rejects(page: Page, server: Server) -> None
     assert "too dangerous" in json.dumps(wire.bodies[2]["messages"]), "the model is told why"
     assert "answer = 42" in json.dumps(wire.bodies[1]["messages"]), "and what was run instead"
     assert page.problems == []
+
+
+def test_approval_under_time_has_buttons_too_or_asks_in_the_cell(page: Page, server: Server) -> None:
+    with Wire([decision("run_code", "One.", code="answer = 6 * 7"), finish("ok")]) as wire:
+        cells = (LOAD, "%%time\n" + goal(wire, "Ask me", "--approve code"), "print('answer', answer)")
+        page.open(server.notebook("time.ipynb", *cells))
+        page.run_all()
+        if SERVES_WHILE_BUSY:
+            page.card(1, "button:text('Approve the rest')").click()
+        else:
+            page.page.locator(".jp-Stdin-input").fill("y")
+            page.page.locator(".jp-Stdin-input").press("Enter")
+        expect(page.page.locator(".jp-OutputArea-output", has_text="answer 42").first).to_be_visible()
+        expect(page.page.locator(".jp-OutputArea-output", has_text="Wall time").first).to_be_visible()
+
+
+@pytest.mark.skipif(SERVES_WHILE_BUSY, reason="this ipykernel serves the buttons")
+def test_where_buttons_cannot_work_the_cell_asks(page: Page, server: Server) -> None:
+    replies = [decision("run_code", "No.", code="bad = 1"), decision("run_code", "Yes.", code="good = 2"), finish("ok")]
+    with Wire(replies) as wire:
+        page.open(server.notebook("typed.ipynb", LOAD, goal(wire, "Ask me", "--approve code"), "print('good', good)"))
+        page.run_all()
+        for step, answer in enumerate(("not this one", "yes"), 1):
+            asked = page.page.locator(".jp-Stdin", has_text=f"Step {step}:").locator("input")
+            asked.fill(answer)
+            asked.press("Enter")
+        expect(page.page.locator(".jp-OutputArea-output", has_text="good 2").first).to_be_visible()
+    assert "not this one" in json.dumps(wire.bodies[1]["messages"])

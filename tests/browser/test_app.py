@@ -1,0 +1,130 @@
+"""The app in Voila and a real Chromium: every control works, files come out, visits are apart."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.browser.conftest import REPOSITORY, _free_port, _install_kernel
+from tests.wire import Wire, decision, finish
+
+pytest.importorskip("voila")
+
+KEY = "sk-test-0123456789abcdef0123456789"
+SLOW = [decision("run_code", "I take my time.", code="import time\ntime.sleep(30)"), finish("late")]
+
+
+@pytest.fixture
+def wire() -> Iterator[Wire]:
+    with Wire(SLOW) as wire:
+        yield wire
+
+
+@pytest.fixture
+def app(tmp_path: Path, wire: Wire) -> Iterator[str]:
+    """Serve the app's notebook from a folder of its own; yields the address."""
+    shutil.copy(REPOSITORY / "notebooks" / "app.ipynb", tmp_path)
+    home = tmp_path / "home"
+    _install_kernel(home / "data" / "kernels" / "python3")
+    port = _free_port()
+    address = f"http://127.0.0.1:{port}/voila/render/app.ipynb"
+    variables = {
+        "JUPYTER_DATA_DIR": str(home / "data"),
+        "JUPYTER_CONFIG_DIR": str(home / "config"),
+        "JUPYTER_RUNTIME_DIR": str(home / "runtime"),
+        "IPYTHONDIR": str(home / "ipython"),
+        "PYTHONPATH": str(REPOSITORY),
+        "OPENAI_BASE_URL": wire.base_url,
+        "OPENAI_API_KEY": KEY,
+        "OPENAI_MODEL": "scripted",
+    }
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("OPENAI_", "AGENTLOOP_"))}
+    command = [
+        sys.executable,
+        "-m",
+        "jupyter_server",
+        f"--port={port}",
+        "--no-browser",
+        "--ip=127.0.0.1",
+        "--allow-root",
+        "--ServerApp.jpserver_extensions={'voila.server_extension':True}",
+        "--IdentityProvider.token=",
+        "--ServerApp.root_dir=" + str(tmp_path),
+    ]
+    with (tmp_path / "voila.log").open("w") as log:
+        server = subprocess.Popen(command, cwd=tmp_path, env=kept | variables, stdout=log, stderr=log)
+        try:
+            _wait(address)
+            yield address
+        finally:
+            server.terminate()
+            server.wait(20)
+
+
+def _wait(address: str) -> None:
+    for _ in range(200):
+        try:
+            urllib.request.urlopen(address, timeout=60).close()
+        except OSError:
+            time.sleep(0.2)
+        else:
+            return
+    raise TimeoutError(address)
+
+
+def visit(browser: Any, address: str) -> Any:
+    page = browser.new_context(viewport={"width": 1000, "height": 1000}).new_page()
+    page.goto(address, timeout=90_000)
+    page.wait_for_selector("textarea", timeout=90_000)
+    return page
+
+
+def run(page: Any) -> None:
+    page.get_by_role("button", name="Run", exact=True).click()
+
+
+def test_an_example_is_run_and_its_files_come_out(browser, app):
+    page = visit(browser, app)
+    page.get_by_label("Model").fill("demo")
+    run(page)
+    page.wait_for_selector("text=the goal is empty", timeout=30_000)
+    page.get_by_role("button", name="Write a Python script").click()
+    run(page)
+    page.wait_for_selector("text=the goal is met", timeout=90_000)
+    page.wait_for_selector("h3:has-text('Files')")
+    made = page.locator("summary:has(a[download])", has_text="fibonacci.txt")
+    with page.expect_download() as download:
+        made.get_by_role("link", name="Download").click()
+    assert Path(download.value.path()).read_text().split()[-1] == "4181"
+    made.click(position={"x": 4, "y": 8})
+    page.wait_for_selector("details:has(a[download]) pre:has-text('4181')")
+    assert "masked" not in page.content()
+    page.context.close()
+
+
+def test_stop_works_and_visits_are_apart(browser, app, tmp_path):
+    first, second = visit(browser, app), visit(browser, app)
+    first.locator("textarea").fill("take your time")
+    run(first)
+    first.wait_for_selector(".agentloop >> text=time.sleep(30)", timeout=60_000)
+    began = time.monotonic()
+    first.locator(".agentloop").get_by_role("button", name="Stop").click()
+    first.wait_for_selector("text=stopped by the user", timeout=25_000)
+    assert time.monotonic() - began < 25, "the step alone takes 30 seconds"
+    assert KEY not in first.content()
+    second.get_by_label("Model").fill("demo")
+    second.locator("textarea").fill("Fibonacci")
+    run(second)
+    second.wait_for_selector("text=the goal is met", timeout=90_000)
+    made = [folder.name for folder in (tmp_path / "output").iterdir() if (folder / "fibonacci.txt").exists()]
+    assert len(made) == 1, "each visit has a folder of its own"
+    assert first.locator("text=fibonacci.txt").count() == 0
