@@ -1,0 +1,64 @@
+"""A folder that can be given away: the notebook, its input files, a pinned environment, and a Binder that runs it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+from agentloop_nb.errors import UserError
+from agentloop_nb.events import AnyEvent
+from agentloop_nb.export import export
+
+NOTEBOOK = "run.ipynb"
+
+_README = """# {goal}
+
+`run.ipynb` re-runs without a model, a key or agentloop_nb.
+
+    pip install -r binder/requirements.txt jupyterlab
+    jupyter lab run.ipynb
+
+To check that it does what it says: `pip install agentloop-nb`, then `agentloop verify run.ipynb`.
+
+[Open it on Binder](https://mybinder.org/v2/gh/{repository}/HEAD?labpath=run.ipynb){note}
+"""
+
+
+def share(
+    source: Path | Sequence[AnyEvent],
+    destination: Path,
+    *,
+    folder: Path | None = None,
+    minimal: bool = False,
+    repository: str | None = None,
+) -> Path:
+    """Write a run into a new folder that can be given away, and return the path of its notebook.
+
+    `repository` is `owner/name` on GitHub, for the Binder link. `folder` and `minimal` are those of `export`. Raises
+    `UserError`, also for a folder that holds something already.
+    """
+    destination = destination.expanduser().absolute()
+    if destination.exists() and (not destination.is_dir() or any(destination.iterdir())):
+        raise UserError(f"{destination} holds something already; name a new folder to share")
+    notebook = export(source, destination / NOTEBOOK, folder=folder, minimal=minimal)
+    ours = json.loads(notebook.read_text(encoding="utf-8"))["metadata"]["agentloop"]
+    python = ".".join(ours["versions"]["python"].split(".")[:2])
+    packages = [f"{name}=={version}" for name, version in ours["packages"].items()]
+    readme = _README.format(
+        goal=(ours["goal"].strip().splitlines() or ["A run"])[0],
+        repository=repository or "OWNER/REPOSITORY",
+        note="" if repository else " — after you put this folder on GitHub and its name into this link.",
+    )
+    _write(destination / "binder" / "requirements.txt", "\n".join(["ipykernel", *packages]) + "\n")
+    _write(destination / "binder" / "runtime.txt", f"python-{python}\n")
+    _write(destination / "README.md", readme)
+    return notebook
+
+
+def _write(path: Path, text: str) -> None:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise UserError(f"{path} cannot be written: {error.strerror or error}") from None

@@ -1,0 +1,40 @@
+"""A shared folder: everything that is needed and nothing that is private."""
+
+from __future__ import annotations
+
+import pytest
+
+from agentloop_nb.errors import UserError
+from agentloop_nb.export.share import share
+from agentloop_nb.verify import verify
+from tests.record.made import finished, printed, started, step
+
+
+def events():
+    result = printed("3\n").model_copy(update={"metadata": {"read": ["data/n.csv"]}})
+    code = "import numpy as np\nprint(int(np.loadtxt('data/n.csv').sum()))"
+    return [started(goal="Sum it up"), *step(1, "run_code", result, code=code), *finished(2)]
+
+
+@pytest.mark.kernel
+def test_a_shared_folder_is_whole_and_sound(tmp_path):
+    work = tmp_path / "work"
+    (work / "data").mkdir(parents=True)
+    (work / "data" / "n.csv").write_text("1\n2\n")
+    (work / "private.txt").write_text("mine")
+    notebook = share(events(), tmp_path / "given", folder=work, repository="ada/sums")
+    files = {
+        file.relative_to(tmp_path / "given").as_posix(): file for file in notebook.parent.rglob("*") if file.is_file()
+    }
+    assert sorted(files) == ["README.md", "binder/requirements.txt", "binder/runtime.txt", "data/n.csv", "run.ipynb"]
+    assert "numpy==" in files["binder/requirements.txt"].read_text()
+    assert "v2/gh/ada/sums/HEAD" in files["README.md"].read_text()
+    assert str(tmp_path) not in "".join(file.read_text() for file in files.values())
+    assert verify(notebook).ok
+
+
+def test_a_folder_in_use_is_left_alone(tmp_path):
+    (tmp_path / "mine.txt").write_text("mine")
+    with pytest.raises(UserError, match="holds something already"):
+        share(events(), tmp_path)
+    assert [file.name for file in tmp_path.iterdir()] == ["mine.txt"]
