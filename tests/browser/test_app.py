@@ -19,6 +19,7 @@ from tests.wire import Wire, decision, finish
 
 pytest.importorskip("voila")
 
+TOKEN = "0123456789abcdef"
 KEY = "sk-test-0123456789abcdef0123456789"
 SLOW = [decision("run_code", "I take my time.", code="import time\ntime.sleep(30)"), finish("late")]
 
@@ -36,7 +37,7 @@ def app(tmp_path: Path, wire: Wire) -> Iterator[str]:
     home = tmp_path / "home"
     _install_kernel(home / "data" / "kernels" / "python3")
     port = _free_port()
-    address = f"http://127.0.0.1:{port}/voila/render/app.ipynb"
+    address = f"http://127.0.0.1:{port}/voila/render/app.ipynb?token={TOKEN}"
     variables = {
         "JUPYTER_DATA_DIR": str(home / "data"),
         "JUPYTER_CONFIG_DIR": str(home / "config"),
@@ -57,7 +58,7 @@ def app(tmp_path: Path, wire: Wire) -> Iterator[str]:
         "--ip=127.0.0.1",
         "--allow-root",
         "--ServerApp.jpserver_extensions={'voila.server_extension':True}",
-        "--IdentityProvider.token=",
+        f"--IdentityProvider.token={TOKEN}",
         "--ServerApp.root_dir=" + str(tmp_path),
     ]
     with (tmp_path / "voila.log").open("w") as log:
