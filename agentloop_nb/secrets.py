@@ -43,8 +43,13 @@ _KEY = 3
 """Bytes by which what is looked for is indexed."""
 _LOWER = bytes(range(256)).lower()
 _SEPARATORS = bytes(byte for byte in range(128) if chr(byte) not in string.ascii_letters + string.digits)
-_SIGNS = re.compile(rb"\xe2[\x80\x81\x94-\x97][\x80-\xbf]|\xc2[\x80-\xbf]|\xef\xbb\xbf")
-"""Latin-1 and general punctuation, boxes and blocks, the byte order mark, as UTF-8."""
+_COLOUR = rb"\[[0-?]*[ -/]*[@-~]"
+_SIGNS = re.compile(
+    rb"\xe2[\x80\x81\x94-\x97][\x80-\xbf]|\xc2[\x80-\xbf]|\xef\xbb\xbf"
+    rb"|\x1b" + _COLOUR + rb"|\\+(?:[nrt]|u000[9adAD]|(?:u001[bB]|x1[bB]|033)" + _COLOUR + rb")"
+)
+"""As UTF-8: Latin-1 and general punctuation, boxes and blocks, the byte order mark; colours of a terminal; and line
+breaks and colours as JSON and Python write them."""
 _BLANKS = b" \t\r\n\v\f"
 
 
@@ -225,8 +230,9 @@ class _Search:
 
 
 def _calm(data: bytes) -> bytes:
-    """UTF-8 text with punctuation, lines of tables and invisible characters made spaces, no byte moved."""
-    return data if data.isascii() else _SIGNS.sub(lambda match: b" " * len(match[0]), data)
+    """UTF-8 text with what may split a secret made spaces (see `_SIGNS`), no byte moved."""
+    plain = data.isascii() and b"\\" not in data and b"\x1b" not in data
+    return data if plain else _SIGNS.sub(lambda match: b" " * len(match[0]), data)
 
 
 def _without(data: bytes, spans: list[tuple[int, int]], start: int, end: int) -> str:
