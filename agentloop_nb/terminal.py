@@ -18,11 +18,13 @@ from agentloop_nb.events import (
     DecisionRejected,
     ModelCalled,
     ModelFailed,
+    NamespaceRebuilt,
     NoteAdded,
     Progress,
     RunFinished,
     RunResumed,
     RunStarted,
+    StepsUndone,
     TranscriptCompacted,
 )
 from agentloop_nb.plain import clean, dollars
@@ -116,6 +118,11 @@ class TerminalView:
                 self._line(f"📝 Note: {event.text}")
             case TranscriptCompacted():
                 self._line(f"🗜️ Outputs up to step {event.through} are told shortened from now on")
+            case StepsUndone():
+                self._line(f"↩️ Steps from {event.first} on were taken back")
+                self._headed = 0
+            case NamespaceRebuilt():
+                self._rebuilt(event)
             case _:
                 self._show_action(event, state)
 
@@ -134,6 +141,14 @@ class TerminalView:
                     self._block(*_input(event.edited.action))
             case ActionFinished():
                 self._result(event.result, event.step, state)
+
+    def _rebuilt(self, event: NamespaceRebuilt) -> None:
+        again, skipped = (", ".join(map(str, steps)) for steps in (event.steps, event.skipped))
+        self._line(f"♻️ Variables made again by running steps {again}" if again else "♻️ No variables to make again")
+        if skipped:
+            self._line(f"⚠️ Not run again, because that cannot be taken back: steps {skipped}")
+        if event.divergence:
+            self._line(f"⚠️ {event.divergence}")
 
     def _banner(self, goal: str, word: str = "GOAL") -> None:
         self._line(f"\n{RULE}\n🎯 {word}: {goal}\n{RULE}", style="bold")

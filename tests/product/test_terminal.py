@@ -24,9 +24,11 @@ from agentloop_nb.events import (
     ModelCalled,
     ModelFailed,
     ModelReplied,
+    NamespaceRebuilt,
     NoteAdded,
     RunFinished,
     RunStarted,
+    StepsUndone,
 )
 from agentloop_nb.ports import Usage
 from agentloop_nb.state import State
@@ -134,6 +136,21 @@ def test_faults_rejections_and_notes_are_quiet_lines() -> None:
     assert "⚠️ No reply: 429 too many requests; trying again in 8.0 s" in text
     assert '↩️ Not a decision, asked again: "reasoning" is missing' in text
     assert text.count("--- Step 1/50 ---") == 1
+
+
+def test_what_was_rebuilt_or_taken_back_is_told() -> None:
+    text = drawn(
+        run(
+            step(1, "run_code", {"code": "a = 1"}, FINE),
+            [NamespaceRebuilt(step=1, steps=(1, 2), skipped=(3,), divergence="step 4 came out differently")],
+            [StepsUndone(step=1, first=1)],
+            step(1, "run_code", {"code": "b = 1"}, FINE),
+        )
+    )
+    assert "♻️ Variables made again by running steps 1, 2\n⚠️ Not run again" in text
+    assert "⚠️ step 4 came out differently" in text
+    assert "↩️ Steps from 1 on were taken back" in text
+    assert text.count("--- Step 1/50 ---") == 2
 
 
 def test_quiet_shows_the_summary_only() -> None:
