@@ -38,22 +38,32 @@ def patch(stack: ExitStack, target: Any, name: str, replacement: Any) -> None:
 class Capture:
     """Routes a step's output into `log`. Enter it on the thread that runs the step.
 
-    `step` is its identity in `scope`, `quiet` whether a trailing `;` silences the last expression, and `hides` picks
-    the errors that are not shown.
+    `step` is its identity in `scope`, `quiet` whether a trailing `;` silences the last expression, `hides` picks the
+    errors that are not shown, and `expects` tells whether something may have been written past Python's streams.
     """
 
     def __init__(
-        self, shell: Any, log: OutputLog, step: object, *, quiet: bool, hides: Callable[[BaseException | None], bool]
+        self,
+        shell: Any,
+        log: OutputLog,
+        step: object,
+        *,
+        quiet: bool,
+        hides: Callable[[BaseException | None], bool],
+        expects: Callable[[], bool],
     ) -> None:
         self._shell = shell
         self._log = log
         self._step = step
         self._quiet = quiet
         self._hides = hides
+        self._expects = expects
         self._home = threading.get_ident()
         self._pid = os.getpid()
         self._watchers = kernel_watchers()
         self._stack = ExitStack()
+        self.error: BaseException | None = None
+        """The last error that was shown."""
 
     def owns(self) -> bool:
         """Whether the calling code belongs to the step."""
@@ -63,6 +73,7 @@ class Capture:
         with ExitStack() as stack:
             # plain processes have nobody who watches their descriptors, so we do
             self._descriptors = None if self._watchers else stack.enter_context(Descriptors(self._log.stream))
+            self._sees_descriptors = bool(self._watchers or (self._descriptors and self._descriptors.active))
             for name in ("stdout", "stderr"):
                 self._patch_stream(stack, name)
             self._patch_displays(stack)
@@ -77,9 +88,9 @@ class Capture:
     def __exit__(self, *_: object) -> None:
         self._stack.close()
 
-    def drain(self, *, expected: bool) -> None:
-        """Wait until what was written to the process's descriptors has arrived. `expected`: something was."""
-        (self._descriptors or self._watchers).drain(expected=expected)
+    def drain(self) -> None:
+        """Wait until what was written to the process's descriptors has arrived."""
+        (self._descriptors or self._watchers).drain(expected=self._expects())
 
     # -- streams
 
@@ -91,6 +102,8 @@ class Capture:
         def write(text: Any, *args: Any, **kwargs: Any) -> Any:
             if not isinstance(text, str) or not self.owns():
                 return real(text, *args, **kwargs)
+            if os.getpid() != self._pid and not self._sees_descriptors:
+                return original(text, *args, **kwargs)
             if os.getpid() != self._pid:  # a forked child: its memory is not ours, but the descriptor is
                 os.write(fileno, text.encode("utf-8", "replace"))
             else:
@@ -117,6 +130,7 @@ class Capture:
             if not self.owns():
                 publish(data, metadata, *args, transient=transient, update=update, **kwargs)
             elif not update:
+                self.drain()
                 self._log.show("display_data", data, metadata or {}, display_id)
             elif display_id is not None and not self._log.update(display_id, data, metadata or {}):
                 publish(data, metadata, transient=transient, update=True)  # it was shown before this step
@@ -134,6 +148,7 @@ class Capture:
         hook = self._shell.displayhook
 
         def show(data: dict[str, Any], metadata: dict[str, Any] | None = None) -> None:
+            self.drain()
             self._log.show("execute_result", data, metadata or {})
 
         own: dict[str, Callable[..., Any]] = {
@@ -162,6 +177,8 @@ class Capture:
 
         def own_show(kind: type[BaseException], error: BaseException, lines: list[str]) -> None:
             if self.owns():
+                self.error = error
+                self.drain()
                 self._log.error(kind.__name__, _text(error), list(map(str, lines)))
             else:
                 show(kind, error, lines)

@@ -146,6 +146,7 @@ class Watch:
         record.lost |= {
             name: "it was too large to copy" for name, piece in mutated.items() if piece and not piece.restorable
         }
+        record.lost |= dict(self._opaque())
         record.names = tuple(sorted({*rebound, *record.added, *mutated}))
         return tuple(self._tell(rebound, record, mutated, frozenset(before_run))), record
 
@@ -160,6 +161,14 @@ class Watch:
         for name, before in self._samples.items():
             if name not in rebound and _sample(self._before[name]) != before:
                 yield name, None
+
+    def _opaque(self) -> Iterator[tuple[str, str]]:
+        """Names the code can touch that hold what cannot be saved."""
+        for name in self._reach.names if self._memory.opaque else ():
+            for each in self._memory.met_in(self._before[name]):
+                if id(each) in self._memory.opaque:
+                    yield name, f"a {values.type_name(each)} cannot be taken back"
+                    break
 
     def _tell(
         self, rebound: set[str], record: Record, mutated: Mapping[str, Piece | None], before_run: frozenset[str]

@@ -99,9 +99,14 @@ class Descriptors:
                     self.real[name] = pipe.real
         return self
 
+    @property
+    def active(self) -> bool:
+        """Whether the process has descriptors to redirect."""
+        return bool(self._pipes)
+
     def drain(self, *, expected: bool) -> None:
-        """Wait until everything written so far has been passed on."""
-        for pipe in self._pipes:
+        """Wait until everything written so far has been passed on; only where something is `expected`."""
+        for pipe in self._pipes if expected else ():
             pipe.drain()
 
     def __exit__(self, *_: object) -> None:

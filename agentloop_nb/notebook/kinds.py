@@ -28,7 +28,8 @@ _FROZEN = (date, time, timedelta, tzinfo, PurePath, range, frozenset, BaseExcept
 _OPAQUE_HOMES = frozenset({
     *("matplotlib", "IPython", "ipykernel", "ipywidgets", "traitlets", "anywidget", "agentloop_nb", "jinja2"),
     *("logging", "threading", "asyncio", "socket", "io", "sqlite3", "ssl", "zmq", "multiprocessing", "concurrent"),
-    *("subprocess", "weakref", "contextvars", "tkinter"),
+    *("subprocess", "weakref", "contextvars", "tkinter", "random", "torch", "tensorflow", "jax", "polars", "pyarrow"),
+    *("xgboost", "lightgbm", "catboost"),
 })  # fmt: skip
 """Packages whose objects are machinery: too entangled to be put back piece by piece."""
 LAZY_FRAME = 32 * 2**20
@@ -100,9 +101,14 @@ def _restore_dict(value: dict[Any, Any], content: dict[Any, Any]) -> None:
         _dict_type(value).__setitem__(value, key, item)
 
 
+def _save_dict(value: dict[Any, Any]) -> dict[Any, Any]:
+    return dict(_dict_type(value).items(value))
+
+
 def _same_dict(value: dict[Any, Any], content: dict[Any, Any]) -> bool:
-    same_keys = len(value) == len(content) and _identical(dict.keys(value), content)
-    return same_keys and _identical(dict.values(value), content.values())
+    base = _dict_type(value)
+    same_keys = len(value) == len(content) and _identical(base.keys(value), content)
+    return same_keys and _identical(base.values(value), content.values())
 
 
 def _restore_set(value: set[Any], content: set[Any]) -> None:
@@ -127,7 +133,7 @@ LIST = Kind(
     size=lambda value: 56 + 8 * len(value),
 )
 DICT = Kind(
-    save=lambda value: dict(dict.items(value)),
+    save=_save_dict,
     same=_same_dict,
     restore=_restore_dict,
     children=lambda content: content.values(),
@@ -155,7 +161,7 @@ _EXACT: dict[type, Kind] = {list: LIST, dict: DICT, set: SET, deque: DEQUE, byte
 
 
 def _state(value: Any) -> dict[str, Any] | None:
-    """The attributes of an object, from its `__dict__` and its slots; None when it has neither."""
+    """The attributes of an object; those in slots, and its class, are marked by a NUL. None: it has no attributes."""
     try:
         found = object.__getattribute__(value, "__dict__")
     except (AttributeError, TypeError):
@@ -167,7 +173,7 @@ def _state(value: Any) -> dict[str, Any] | None:
             with suppress(AttributeError, TypeError):
                 state = {} if state is None else state
                 state[f"\0{name}"] = object.__getattribute__(value, _mangled(base, name))
-    return state
+    return None if state is None else state | {"\0__class__": type(value)}
 
 
 def _mangled(cls: type, name: str) -> str:
@@ -175,7 +181,8 @@ def _mangled(cls: type, name: str) -> str:
 
 
 def _same_state(value: Any, content: dict[str, Any]) -> bool:
-    return _same_dict(_state(value) or {}, content)
+    now = _state(value) or {}
+    return list(now) == list(content) and _identical(now.values(), content.values())
 
 
 def _restore_state(value: Any, content: dict[str, Any]) -> None:
@@ -238,15 +245,15 @@ def _plain(array: Any) -> Any:
     return sys.modules["numpy"].asarray(array)
 
 
-def _save_array(array: Any) -> tuple[Any, Any]:
-    """The data, and the mask of a masked array."""
+def _save_array(array: Any) -> tuple[Any, Any, bool]:
+    """The data, the mask of a masked array, and whether it could be written to."""
     mask: Any = getattr(array, "mask", None)
-    return _plain(array).copy(order="K"), None if mask is None else mask.copy()
+    return _plain(array).copy(order="K"), None if mask is None else mask.copy(), bool(array.flags.writeable)
 
 
-def _same_array(array: Any, content: tuple[Any, Any]) -> bool:
-    saved, mask = content
-    if not same_data(_plain(array), saved):
+def _same_array(array: Any, content: tuple[Any, Any, bool]) -> bool:
+    saved, mask, writeable = content
+    if array.flags.writeable != writeable or not same_data(_plain(array), saved):
         return False
     return mask is None or bool((sys.modules["numpy"].asarray(array.mask) == mask).all())
 
@@ -267,10 +274,9 @@ def same_data(one: Any, other: Any) -> bool:
 _CHUNK = 2**22
 
 
-def _restore_array(array: Any, content: tuple[Any, Any]) -> None:
-    saved, mask = content
-    writeable = array.flags.writeable
-    if not writeable:
+def _restore_array(array: Any, content: tuple[Any, Any, bool]) -> None:
+    saved, mask, writeable = content
+    if not array.flags.writeable:
         array.flags.writeable = True
     if array.dtype != saved.dtype:
         array.dtype = saved.dtype

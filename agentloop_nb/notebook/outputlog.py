@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 import threading
 import time
 from collections.abc import Callable
@@ -105,7 +106,7 @@ class OutputLog:
 
     def show(self, kind: str, data: dict[str, Any], metadata: dict[str, Any], display_id: str | None = None) -> None:
         """Take a `display_data` or an `execute_result`."""
-        output: Output = {"output_type": kind, "data": jsonable(data), "metadata": jsonable(metadata)}
+        output: Output = {"output_type": kind, "data": _mime_bundle(data), "metadata": jsonable(metadata)}
         if kind == "execute_result":
             output["execution_count"] = None
         with self._lock:
@@ -117,7 +118,7 @@ class OutputLog:
 
     def update(self, display_id: str, data: dict[str, Any], metadata: dict[str, Any]) -> bool:
         """Replace the displays of that id. False: none is of this step."""
-        data, metadata = jsonable(data), jsonable(metadata)
+        data, metadata = _mime_bundle(data), jsonable(metadata)
         with self._lock:
             found = [output for output in self._outputs if self._ids.get(id(output)) == display_id]
             for output in found:
@@ -177,8 +178,20 @@ def _finished(output: Output) -> Output:
 
 
 def jsonable(bundle: dict[str, Any] | None) -> dict[str, Any]:
-    """Return a mime bundle (or its metadata) as JSON holds it: bytes in base64, what cannot be held as its repr."""
+    """Return metadata as JSON holds it: bytes in base64, what cannot be held as its repr."""
     return {str(key): _json_value(value) for key, value in (bundle or {}).items()}
+
+
+def _mime_bundle(data: dict[str, Any]) -> dict[str, Any]:
+    """Return data as nbformat holds it: structures only under JSON types, text under all others."""
+    found = jsonable(data)
+    for mime, value in found.items():
+        if not isinstance(value, str) and not _JSON_TYPE.fullmatch(mime):
+            found[mime] = json.dumps(value)
+    return found
+
+
+_JSON_TYPE = re.compile(r"application/(.*\+)?json")
 
 
 def _json_value(value: Any) -> Any:

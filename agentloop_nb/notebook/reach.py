@@ -9,19 +9,10 @@ from dataclasses import dataclass
 from types import CodeType, FunctionType, MethodType
 from typing import Any
 
-_WIDE = {
-    "globals",
-    "locals",
-    "vars",
-    "exec",
-    "eval",
-    "get_ipython",
-    "user_ns",
-    "__main__",
-    "gc",
-    "ctypes",
-    "__builtins__",
-}
+_WIDE = frozenset({
+    *("globals", "locals", "vars", "exec", "eval", "compile", "get_ipython", "user_ns", "__main__", "__import__"),
+    *("import_module", "modules", "gc", "ctypes", "__builtins__", "__globals__", "f_globals", "f_locals", "f_back"),
+})  # fmt: skip
 """Names through which code can reach every variable."""
 _HARMLESS_MAGICS = {
     "time",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import linecache
 import sys
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Iterator
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -90,17 +90,18 @@ class Step:
     async def run(self) -> CodeOutcome:
         """Run it to its end on this thread's event loop."""
         watch = Watch(self._shell.user_ns, self._cell, room=self._workspace.past.room)
-        with self._prepared():
+        with self._prepared() as capture:
             result = await self._execute()
         self._changes, record = watch.finish(self._number, self._workspace.before_run)
         self._workspace.past.add(record)
-        return self._outcome(result)
+        return self._outcome(capture.error if result is None else _error_of(result) or capture.error)
 
     @contextmanager
-    def _prepared(self) -> Any:
+    def _prepared(self) -> Iterator[Capture]:
         control = self._workspace.control
         quiet = _is_quiet(self._shell, self._cell)
-        capture = Capture(self._shell, self._log, self, quiet=quiet, hides=self._hides)
+        expects = self._writes_past_python
+        capture = Capture(self._shell, self._log, self, quiet=quiet, hides=self._hides, expects=expects)
         with ExitStack() as stack:
             stack.enter_context(shells.in_charge(self._shell))
             stack.enter_context(self._overseer)
@@ -111,16 +112,16 @@ class Step:
             stack.enter_context(self._footprint)
             stack.enter_context(capture)
             stack.callback(self._log.flush)
-            stack.callback(self._drain, capture)
-            yield
+            stack.callback(capture.drain)
+            yield capture
 
     @staticmethod
     def _release(control: Control) -> None:
         control.interrupt = control.extend = None
 
-    def _drain(self, capture: Capture) -> None:
-        words = {"os", "ctypes", "cffi", "faulthandler"}
-        capture.drain(expected=self._footprint.processes or any(word in self._code for word in words))
+    def _writes_past_python(self) -> bool:
+        """Whether child processes were started, or the code has other means to write to descriptors."""
+        return self._footprint.processes or any(word in self._code for word in ("os", "ctypes", "cffi", "faulthandler"))
 
     def _hides(self, error: BaseException | None) -> bool:
         """Whether an error is only how the step was cut short."""
@@ -162,8 +163,7 @@ class Step:
 
     # -- what came of it
 
-    def _outcome(self, result: Any) -> CodeOutcome:
-        error = result and (result.error_before_exec or result.error_in_exec)
+    def _outcome(self, error: BaseException | None) -> CodeOutcome:
         self._show_typed_lines()
         reason = self._overseer.reason
         told: CodeError | None = None
@@ -192,6 +192,11 @@ class Step:
     def _place(self, filename: str) -> str | None:
         named = self._named(filename)
         return None if named is None else f"{named[0].lower()} {named[1]}"
+
+
+def _error_of(result: Any) -> BaseException | None:
+    before, within = result.error_before_exec, result.error_in_exec
+    return within if before is None else before  # type: ignore[no-any-return]
 
 
 def _is_quiet(shell: Any, cell: str) -> bool:
