@@ -58,7 +58,10 @@ class Loop:
         return self.stream.state
 
     async def run(self) -> State:
-        """Go on until the run has ended; how it ended is in the state. Only a cancellation from outside is raised."""
+        """Go on until the run has ended; how it ended is in the state.
+
+        What is raised is a cancellation from outside, or a defect of ours; the record has its end even then.
+        """
         self.control.attach()
         try:
             while self.state.status == "running":
@@ -69,6 +72,9 @@ class Loop:
             self._emit_end("stopped", "stopped by the user" if self.control.stopping else "its task was cancelled")
             if not self.control.stopping:
                 raise
+        except Exception as error:
+            self._emit_end("failed", f"a defect of agentloop_nb ended the run: {type(error).__name__}: {error}")
+            raise
         return self.state
 
     async def _step(self) -> None:

@@ -34,8 +34,10 @@ LARGEST_FILE = 20 * 2**20
 PREVIEWED = 20_000
 """Characters of a text file that are shown."""
 
-_ABOUT = """<p>Write what you want. A language model decides one step at a time; each is carried out and shown as a card.
-Code runs on the machine that serves this page, in a folder of this visit.</p>"""
+_ABOUT = (
+    "<p>Write what you want. A language model decides one step at a time; each is carried out and shown as a card. "
+    "Code runs on the machine that serves this page, in a folder of this visit.</p>"
+)
 
 
 class App(widgets.VBox):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
@@ -15,13 +16,15 @@ from typing import Any
 import pytest
 
 from tests.browser.conftest import REPOSITORY, _free_port, _install_kernel
-from tests.wire import Wire, decision, finish
+from tests.wire import Reply, Wire, decision, finish
 
 pytest.importorskip("voila")
 
-TOKEN = "0123456789abcdef"
 KEY = "sk-test-0123456789abcdef0123456789"
-SLOW = [decision("run_code", "I take my time.", code="import time\ntime.sleep(30)"), finish("late")]
+SLOW = [
+    decision("run_code", "I begin.", code="begun = 1"),
+    Reply(text=json.dumps(finish("late")), delay=40),
+]
 
 
 @pytest.fixture
@@ -37,7 +40,7 @@ def app(tmp_path: Path, wire: Wire) -> Iterator[str]:
     home = tmp_path / "home"
     _install_kernel(home / "data" / "kernels" / "python3")
     port = _free_port()
-    address = f"http://127.0.0.1:{port}/voila/render/app.ipynb?token={TOKEN}"
+    address = f"http://127.0.0.1:{port}/"
     variables = {
         "JUPYTER_DATA_DIR": str(home / "data"),
         "JUPYTER_CONFIG_DIR": str(home / "config"),
@@ -49,18 +52,7 @@ def app(tmp_path: Path, wire: Wire) -> Iterator[str]:
         "OPENAI_MODEL": "scripted",
     }
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("OPENAI_", "AGENTLOOP_"))}
-    command = [
-        sys.executable,
-        "-m",
-        "jupyter_server",
-        f"--port={port}",
-        "--no-browser",
-        "--ip=127.0.0.1",
-        "--allow-root",
-        "--ServerApp.jpserver_extensions={'voila.server_extension':True}",
-        f"--IdentityProvider.token={TOKEN}",
-        "--ServerApp.root_dir=" + str(tmp_path),
-    ]
+    command = [sys.executable, "-m", "voila", "app.ipynb", f"--port={port}", "--no-browser", "--Voila.ip=127.0.0.1"]
     with (tmp_path / "voila.log").open("w") as log:
         server = subprocess.Popen(command, cwd=tmp_path, env=kept | variables, stdout=log, stderr=log)
         try:
@@ -116,11 +108,11 @@ def test_stop_works_and_visits_are_apart(browser, app, tmp_path):
     first, second = visit(browser, app), visit(browser, app)
     first.locator("textarea").fill("take your time")
     run(first)
-    first.wait_for_selector(".agentloop >> text=time.sleep(30)", timeout=60_000)
+    first.wait_for_selector(".agentloop >> text=thinking", timeout=60_000)
     began = time.monotonic()
     first.locator(".agentloop").get_by_role("button", name="Stop").click()
     first.wait_for_selector("text=stopped by the user", timeout=25_000)
-    assert time.monotonic() - began < 25, "the step alone takes 30 seconds"
+    assert time.monotonic() - began < 25, "the reply alone takes 40 seconds"
     assert KEY not in first.content()
     second.get_by_label("Model").fill("demo")
     second.locator("textarea").fill("Fibonacci")

@@ -280,3 +280,16 @@ async def test_a_very_long_run_keeps_goal_decisions_names_and_failures(scenario)
     assert "- step 1, run_code: bad (failed) KeyError: 'no'" in told
     assert "- step 2, run_code: loud # 1 -> table" in told
     assert sum(len(message.content) for message in last) < 30_000
+
+
+async def test_even_a_defect_leaves_a_record_with_an_end(scenario):
+    s = scenario([code("a")])
+
+    async def broken(*args, **kwargs):
+        raise RuntimeError("not my day")
+
+    s.workspace.run_code = broken
+    with pytest.raises(RuntimeError):
+        await s.run()
+    assert s.kinds[-1] == "run_finished"
+    assert "not my day" in s.loop.state.reason
