@@ -4,8 +4,26 @@ from __future__ import annotations
 
 import re
 from typing import Any
+from weakref import WeakKeyDictionary
 
 _OURS = re.compile(r"\s*(?:%agent\b|%(?:re)?load_ext\s+agentloop_nb\b).*")
+
+
+_ran: WeakKeyDictionary[Any, dict[int, list[str]]] = WeakKeyDictionary()
+"""Code that runs executed, by shell and by the number of the cell they were started in."""
+
+
+def note(shell: Any, code: str) -> None:
+    """Remember code that a run executed, so that a later run's export can bring it along."""
+    _ran.setdefault(shell, {}).setdefault(len(shell.history_manager.input_hist_raw) - 1, []).append(code)
+
+
+def everything(shell: Any) -> tuple[str, ...]:
+    """The user's cells that ran before the present one, and in its place the code that an earlier run executed."""
+    ran = _ran.get(shell, {})
+    before = enumerate(list(shell.history_manager.input_hist_raw)[:-1])
+    sources = [source for number, cell in before for source in (_cleaned(cell) if number else "", *ran.get(number, ()))]
+    return tuple(filter(None, sources))
 
 
 def user_cells(shell: Any) -> tuple[str, ...]:

@@ -49,11 +49,11 @@ class KernelWorkspace:
         names = dict(self.shell.user_ns)
         hidden = self.shell.user_ns_hidden
         names = {name: value for name, value in names.items() if not (name in hidden and hidden[name] is value)}
-        return Surroundings(names, self.history(), self.earlier, self.privacy).describe(tokens)
+        return Surroundings(names, history.user_cells(self.shell), self.earlier, self.privacy).describe(tokens)
 
     def history(self) -> tuple[str, ...]:
-        """Return the sources of the user's cells that ran so far, oldest first, without our own magics."""
-        return history.user_cells(self.shell)
+        """Return what ran so far, oldest first: the user's cells without our magics, and the code of earlier runs."""
+        return history.everything(self.shell)
 
     def variables(self, names: Sequence[str]) -> dict[str, Any]:
         """Return the present values of those names that exist."""
@@ -86,14 +86,20 @@ class KernelWorkspace:
             running = Step(self, code, step, timeout, post, lambda output: _tell(on_output, output))
             outcome = await running.run()
             await asyncio.sleep(0)  # what was posted is told before the step counts as over
-            return outcome
+            return self._noted(code, outcome)
         running = Step(self, code, step, timeout, post)
         future = asyncio.wrap_future(bench.submit(running.run_blocking))
         try:
-            return await asyncio.shield(future)
+            return self._noted(code, await asyncio.shield(future))
         except asyncio.CancelledError:
             running.stop()
             return await future
+
+    def _noted(self, code: str, outcome: CodeOutcome) -> CodeOutcome:
+        """Remember code that worked: a later run may build on it."""
+        if outcome.ending == "ok":
+            history.note(self.shell, code)
+        return outcome
 
 
 def _tell(on_output: OnOutput, output: Output) -> None:

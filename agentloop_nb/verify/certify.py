@@ -153,8 +153,8 @@ class Certifier:
     def _settle(self, cell: Json, performance: Performance) -> None:
         """Let `pytest --nbval` agree: errors are kept as a fresh kernel words them, what varies is marked."""
         fresh = performance.outputs.get(cell["id"], [])
-        if failed(fresh) is not None:
-            cell["outputs"] = self._scrubbed(cell, performance)
+        if (error := failed(self._scrubbed(cell, performance))) and (kept := failed(cell["outputs"])):
+            kept["ename"], kept["evalue"] = error["ename"], error["evalue"]
         if cell["id"] in performance.updated:
             _mark(cell, "compared", "what is shown is updated in place, which nbval does not follow")
         elif not same_for_nbval(cell["outputs"], fresh):
