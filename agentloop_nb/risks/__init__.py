@@ -6,7 +6,8 @@ Code that hides what it does can do it unseen.
 
 from __future__ import annotations
 
-from agentloop_nb.risks.reading import Kind, Reading, Target, hosts, learned, outside, read
+from agentloop_nb.risks.places import hosts, outside
+from agentloop_nb.risks.reading import Kind, Reading, Target, learned, read
 
 ORDER = (
     "deletes outside the folder",

@@ -10,8 +10,9 @@ from typing import Literal, NamedTuple
 
 from agentloop_nb.risks import tables
 from agentloop_nb.risks.cells import MAX_CODE, parse, take_apart
+from agentloop_nb.risks.places import hosts, outside
 from agentloop_nb.risks.shell import Command, commands
-from agentloop_nb.risks.values import HOLE, MAX_STRING, Values, strings
+from agentloop_nb.risks.values import HOLE, Values, strings
 
 Kind = Literal["host", "command", "package", "path"]
 
@@ -69,8 +70,11 @@ def learned(cells: Iterable[str], values: Values | None = None) -> Values:
 def read(code: str, values: Values | None = None) -> Reading:
     """Read a cell. `values` are the names bound before it, which it may use; they stay as they are. Never raises."""
     reading = Reading(values=values.copy() if values else Values())
-    _Reader(reading).cell(code)
-    reading.entangled = len(code) > MAX_CODE or reading.values.exhausted
+    try:
+        _Reader(reading).cell(code)
+    except RecursionError:
+        reading.entangled = True
+    reading.entangled |= len(code) > MAX_CODE or reading.values.exhausted
     if reading.entangled:
         reading.risks.add("cannot be read")
     return reading
@@ -333,36 +337,6 @@ class _Reader:
         self.reading.targets |= {Target("host", host) for host in named}
         with_data = any(keyword.arg in ("data", "json", "files", "content", "body") for keyword in node.keywords)
         self.reading.sendings.append(Sending(named, arguments, bool(tables.SENDING.match(name)) or with_data))
-
-
-def hosts(text: str, *, bare: bool = False) -> set[str]:
-    """Return the hosts a text names in addresses; `bare` also takes names that stand alone, like `evil.example`."""
-    text = text[:MAX_STRING].replace(f"{HOLE}.", "")
-    found = {_host(match[2]) for match in tables.URL.finditer(text)}
-    if bare or re.fullmatch(r"[\w.-]+(:\S*)?(/\S*)?", text.strip()):
-        for match in tables.HOST.finditer(text):
-            if match[1].rsplit(".", 1)[-1].lower() not in tables.EXTENSIONS:
-                found.add(_host(match[1]))
-    found |= {_host(match[1]) for match in re.finditer(r"\w@([\w-]{1,63}(?:\.[\w-]{1,63})+)", text)}
-    found |= {_host(match[1]) for match in re.finditer(r"/dev/(?:tcp|udp)/([\w.-]+)/", text)}
-    return {host for host in found if "." in host.strip(".") or ":" in host or host == "localhost"}
-
-
-def _host(authority: str) -> str:
-    name = authority.rsplit("@", 1)[-1]
-    if not name.startswith("["):
-        name = name.partition(":")[0]
-    return name.strip("[].").lower()
-
-
-def outside(path: str) -> bool:
-    """Whether a path, as it is spelled, lies outside the working folder."""
-    depth = 0
-    for part in path.replace("\\", "/").split("/"):
-        depth += {"..": -1, ".": 0, "": 0}.get(part, 1)
-        if depth < 0:
-            return True
-    return path.startswith(("/", "~", "\\")) or re.match(r"[A-Za-z]:[\\/]", path) is not None or "$HOME" in path
 
 
 def _mode(node: ast.Call, values: Values, *, on_path: bool) -> str | None:

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import ast
-import base64
-import binascii
 import builtins
-import codecs
 from collections.abc import Iterator
-from urllib.parse import unquote
 
+from agentloop_nb.risks.bindings import Bindings
+from agentloop_nb.risks.decodings import decoded
 from agentloop_nb.risks.words import words
 
 HOLE = "…"
@@ -21,16 +19,11 @@ _WORK = 100_000
 """Expressions worked out for one reading; what is left after that counts as unknown."""
 
 
-class Values:
-    """The names a piece of code binds: imports and aliases to dotted names, variables to strings."""
+class Values(Bindings):
+    """What the names and expressions of a piece of code stand for, within a bound of work."""
 
     def __init__(self) -> None:
-        self._aliases: dict[str, str] = {}
-        self._bound: dict[str, list[ast.expr]] = {}
-        self._stars: list[str] = []
-        """Modules all of whose names were imported."""
-        self._defined: set[str] = set()
-        self._parameters: dict[str, list[str]] = {}
+        super().__init__()
         self._work = _WORK
         self._busy: set[str] = set()
         """Names being worked out, so that none is worked out of itself."""
@@ -52,87 +45,6 @@ class Values:
         copied._bound = {name: list(bound) for name, bound in self._bound.items()}
         copied._parameters, copied._stars = dict(self._parameters), list(self._stars)
         return copied
-
-    def learn(self, tree: ast.AST) -> None:  # noqa: C901, PLR0912  # a line for each kind of node
-        """Take in what a tree binds; later trees add to earlier ones."""
-        for node in ast.walk(tree):
-            match node:
-                case ast.Import():
-                    for name in node.names:
-                        self._aliases[name.asname or name.name.partition(".")[0]] = (
-                            name.name if name.asname else name.name.partition(".")[0]
-                        )
-                case ast.ImportFrom(module=str(module)):
-                    for name in node.names:
-                        if name.name == "*":
-                            self._stars.append(module)
-                        self._aliases[name.asname or name.name] = f"{module}.{name.name}"
-                case ast.Assign():
-                    for target in node.targets:
-                        self._bind(target, node.value)
-                case ast.AnnAssign(value=ast.expr() as value) | ast.NamedExpr(value=value) | ast.AugAssign(value=value):
-                    self._bind(node.target, value)
-                case ast.For() | ast.AsyncFor() | ast.comprehension():
-                    self._bind(node.target, node.iter)
-                case ast.withitem(optional_vars=ast.expr() as target):
-                    self._bind(target, node.context_expr)
-                case ast.FunctionDef() | ast.AsyncFunctionDef() | ast.ClassDef():
-                    self._define(node)
-                case ast.ExceptHandler(name=str(name)):
-                    self._defined.add(name)
-                case _:
-                    pass
-        for node in ast.walk(tree):
-            if isinstance(node, ast.Call):
-                self._pass_arguments(node)
-
-    def _define(self, node: ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef) -> None:
-        self._defined.add(node.name)
-        if not isinstance(node, ast.ClassDef):
-            self._parameters[node.name] = _parameters(node.args)
-            self._defined |= set(self._parameters[node.name])
-
-    def _pass_arguments(self, node: ast.Call) -> None:
-        """Bind parameters to what calls hand over, also through `df.apply(function)` and `map(function, rows)`."""
-        arguments = [item.value if isinstance(item, ast.Starred) else item for item in node.args]
-        if isinstance(node.func, ast.Name) and node.func.id in self._parameters:
-            names = self._parameters[node.func.id]
-            spread = [item.value for item in node.args if isinstance(item, ast.Starred)]
-            for name, value in [
-                *zip(names, arguments, strict=False),
-                *((name, item) for item in spread for name in names),
-                *((keyword.arg, keyword.value) for keyword in node.keywords if keyword.arg in names),
-            ]:
-                self._bound.setdefault(str(name), []).append(value)
-        for argument in arguments:
-            names = _parameters(argument.args) if isinstance(argument, ast.Lambda) else []
-            self._defined |= set(names)
-            if isinstance(argument, ast.Name):
-                names = self._parameters.get(argument.id, [])
-            others = [other for other in arguments if other is not argument]
-            receiver = [node.func.value] if isinstance(node.func, ast.Attribute) else []
-            for name in names:
-                self._bound.setdefault(name, []).extend([*receiver, *others])
-
-    def _bind(self, target: ast.expr, value: ast.expr) -> None:
-        if isinstance(target, ast.Name):
-            self._bound.setdefault(target.id, []).append(value)
-        elif isinstance(target, ast.Tuple | ast.List):
-            paired = isinstance(value, ast.Tuple | ast.List) and len(value.elts) == len(target.elts)
-            for index, item in enumerate(target.elts):
-                self._bind(item, value.elts[index] if paired else value)  # type: ignore[attr-defined]
-
-    def bindings(self, name: str) -> list[ast.expr]:
-        """Every expression bound to a name."""
-        return self._bound.get(name, [])
-
-    def defined(self, name: str) -> bool:
-        """Whether a name is a function, a class, a parameter or an exception of this code."""
-        return name in self._defined
-
-    def imported(self, name: str) -> bool:
-        """Whether a name is an import."""
-        return name in self._aliases
 
     def dotted(self, node: ast.expr, depth: int = 0) -> str:  # noqa: PLR0911  # a line for each kind of node
         """Name what an expression refers to: `os.system`, `requests.Session().post`; `?` for what is not known."""
@@ -310,8 +222,8 @@ class Values:
             return "/".join([*parts, *(self._piece(argument, depth) for argument in node.args)])
         if last == "join" and receiver is not None and node.args:
             return self._join(receiver, node.args[0], depth)
-        if (decoded := _decoded(name, last, first if first is not None else receiver)) is not None:
-            return decoded
+        if (plain := decoded(name, last, first if first is not None else receiver)) is not None:
+            return plain
         if last == "format" and receiver is not None:
             return self._format(receiver, node, depth)
         if last == "replace" and receiver is not None and len(node.args) == 2:
@@ -364,35 +276,6 @@ _TAKING = words(
     "expandvars fspath quote sorted list tuple set reversed iter next glob iglob listdir scandir walk Request URL "
     "unquote urljoin normcase dirname open enumerate IFrame compile split"
 )
-
-
-def _parameters(arguments: ast.arguments) -> list[str]:
-    named = [*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs]
-    return [item.arg for item in [*named, *filter(None, (arguments.vararg, arguments.kwarg))]]
-
-
-def _decoded(name: str, last: str, text: str | None) -> str | None:  # noqa: PLR0911  # a line for each encoding
-    """Undo an encoding that code undoes itself."""
-    if not text:
-        return None
-    try:
-        match last:
-            case "b64decode" | "urlsafe_b64decode" | "standard_b64decode" | "decodebytes" | "a2b_base64":
-                return base64.b64decode(
-                    text + "=" * (-len(text) % 4), altchars=b"-_" if "url" in last else None
-                ).decode()
-            case "b32decode":
-                return base64.b32decode(text).decode()
-            case "fromhex" | "unhexlify" | "a2b_hex" | "b16decode":
-                return bytes.fromhex(text).decode()
-            case "unquote" | "unquote_plus":
-                return unquote(text)
-            case "decode" if name == "codecs.decode":
-                return codecs.decode(text, "rot13")
-            case _:
-                return None
-    except (ValueError, binascii.Error):
-        return None
 
 
 def strings(tree: ast.AST, values: Values) -> Iterator[str]:
