@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from pydantic import SecretStr
 
-from agentloop_nb.errors import ModelFault, PermanentFault, TransientFault
+from agentloop_nb.errors import ModelFault, PermanentFault
+from agentloop_nb.models.client import connect
 from agentloop_nb.models.dialect import Dialect, Rung, dialect_of
 from agentloop_nb.models.faults import Refusal, Server
 from agentloop_nb.models.fold import Fold, is_object
@@ -26,8 +26,6 @@ if TYPE_CHECKING:
 
 LEAST_REPLY = 64
 """Tokens of room in a context below which a reply is not worth asking for."""
-NO_KEY = "none"
-"""Sent where a server needs no key, because the SDK wants one."""
 
 
 @dataclass(frozen=True)
@@ -36,12 +34,16 @@ class Patience:
 
     connect: float = 10.0
     first: float = 180.0
-    """Until the first piece: a local server may load its model, a thinking one stays silent."""
+    """Until the first piece: a model may think in silence. Doubles with every silence, up to eightfold."""
     stall: float = 60.0
     """Between two pieces."""
     last: float = 5.0
     """For the usage, once the reply itself is whole."""
     total: float = 1800.0
+
+
+LOCAL_PATIENCE = Patience(first=60.0)
+"""Trying again costs nothing on this machine, and finds the model loaded and the prompt half read."""
 
 
 @dataclass
@@ -60,6 +62,8 @@ class OpenAICompatible:
     """The context window in tokens, where the server told it."""
     _dearer: Decimal = Decimal(1)
     """How many times its listed price the server was seen to charge."""
+    _silences: int = 0
+    """Attempts that brought nothing at all in time."""
     _ignored: int = 0
     """Replies in a row that did not follow the format asked for."""
     _client: AsyncOpenAI | None = field(default=None, repr=False)
@@ -88,7 +92,7 @@ class OpenAICompatible:
             body = dialect.body(request.messages, final=request.final, max_tokens=max_tokens, options=self._options())
             fold = Fold()
             try:
-                async with asyncio.timeout(self.patience.first) as clock:
+                async with asyncio.timeout(self._first) as clock:
                     await self._receive(client, body, fold, on_delta, clock)
             except TimeoutError:
                 self._accept_without_end(fold)
@@ -183,9 +187,8 @@ class OpenAICompatible:
     def _broken_off(self, refusal: Refusal) -> ModelFault:
         """Map an error that came inside a stream, after the answer had begun well."""
         status = int(refusal.code) if refusal.code.isdigit() else refusal.status
-        fault = self.server.refused(Refusal(status, refusal.message, refusal.code, refusal.param, refusal.text))
-        if isinstance(fault, TransientFault):
-            return TransientFault(f"{fault} (the stream broke off)", billed=True, retry_after=fault.retry_after)
+        fault = self.server.refused(replace(refusal, status=status))
+        fault.billed = True
         return fault
 
     def _fault(self, refusal: Refusal) -> ModelFault:
@@ -200,10 +203,18 @@ class OpenAICompatible:
         room = refusal.window - refusal.prompt
         return room if LEAST_REPLY <= room < asked else None
 
+    @property
+    def _first(self) -> float:
+        return self.patience.first * float(2 ** min(self._silences, 3))
+
     def _accept_without_end(self, fold: Fold) -> None:
         """After a silence: a reply that is whole but for its usage is good; anything less is a stall."""
-        if not fold.whole:
-            raise self.server.silent(self.patience.stall if fold.begun else self.patience.first) from None
+        if fold.whole:
+            return
+        if fold.begun:
+            raise self.server.silent(self.patience.stall)
+        waited, self._silences = self._first, self._silences + 1
+        raise self.server.silent(waited)
 
     def _replied(self, request: ModelRequest, fold: Fold) -> ModelReply:
         reported = read_usage(fold.usage)
@@ -261,50 +272,3 @@ async def _open(client: AsyncOpenAI, body: dict[str, Any]) -> AsyncStream[object
     return await client.post(
         "/chat/completions", cast_to=object, body=body, stream=True, stream_cls=AsyncStream[object]
     )
-
-
-def connect(server: Server, key: SecretStr | None, seconds: float = Patience.connect) -> AsyncOpenAI:
-    """Make a client that neither retries nor tells a server what belongs to OpenAI (organization, custom headers).
-
-    Without TLS a new connection costs next to nothing, and every call gets one: small servers close idle connections
-    at the very moment the next request is sent (seen with llama-server).
-    """
-    import openai
-
-    secure = server.base_url.startswith("https:")
-    headers = {} if secure else {"Connection": "close"}
-    if server.provider != "openai":
-        headers |= _blank_custom_headers(key)
-    http_client = None
-    if is_loopback(server.base_url):  # no proxy, no redirect to elsewhere, and no certificate store to load
-        http_client = openai.DefaultAsyncHttpxClient(trust_env=False, follow_redirects=False, verify=secure)
-    client = openai.AsyncOpenAI(
-        api_key=key.get_secret_value() if key else NO_KEY,
-        base_url=server.base_url,
-        max_retries=0,
-        timeout=openai.Timeout(None, connect=seconds),
-        default_headers=headers,
-        http_client=http_client,
-    )
-    if server.provider != "openai":
-        client.organization = client.project = None
-    return client
-
-
-def _blank_custom_headers(key: SecretStr | None) -> dict[str, str]:
-    """Override what the SDK would read from OPENAI_CUSTOM_HEADERS and send to any server."""
-    lines = os.environ.get("OPENAI_CUSTOM_HEADERS", "").splitlines()
-    names = {line.partition(":")[0].strip().lower() for line in lines if ":" in line}
-    headers = dict.fromkeys(names - {"authorization"}, "")
-    if "authorization" in names:
-        headers["Authorization"] = f"Bearer {key.get_secret_value() if key else NO_KEY}"
-    return headers
-
-
-def warm() -> None:
-    """Import what the first call needs (about half a second), for a background thread."""
-    import genai_prices.data_snapshot
-    import openai.resources.chat
-
-    genai_prices.data_snapshot.get_snapshot()
-    assert openai.resources.chat

@@ -57,7 +57,7 @@ class Target:
 def create(settings: Settings, variables: Mapping[str, str]) -> Model:
     """Make the model that the settings name. Raises `UserError`, one line, with the ways forward."""
     from agentloop_nb.models.ollama import Ollama
-    from agentloop_nb.models.openai_compatible import OpenAICompatible
+    from agentloop_nb.models.openai_compatible import LOCAL_PATIENCE, OpenAICompatible, Patience
 
     name = settings.model.strip()
     if name == "demo" or name.startswith("replay:"):
@@ -72,6 +72,7 @@ def create(settings: Settings, variables: Mapping[str, str]) -> Model:
         pricing=found.pricing(settings),
         key=found.key,
         temperature=settings.temperature,
+        patience=LOCAL_PATIENCE if is_loopback(found.base_url) else Patience(),
         extra=_OPENROUTER if found.provider and found.provider.name == "openrouter" else {},
     )
     return model if settings.cache is None else _cached(model, found, settings)
@@ -129,7 +130,7 @@ async def list_models(settings: Settings, variables: Mapping[str, str]) -> list[
     """Ask the configured server which models it offers. Raises `UserError`, one line."""
     import openai
 
-    from agentloop_nb.models.openai_compatible import connect
+    from agentloop_nb.models.client import connect
 
     found = locate(settings, variables)
     if found.key is None and found.key_variable and found.provider and not is_loopback(found.base_url):

@@ -14,7 +14,7 @@ from agentloop_nb.settings import resolve
 from tests.wire import Reply, Wire
 
 PATIENT = Patience(connect=30, first=60, stall=60, last=60, total=120)
-IMPATIENT = Patience(connect=30, first=1.5, stall=1, last=0.5, total=60)
+IMPATIENT = Patience(connect=30, first=0.8, stall=1, last=0.5, total=60)
 """For scripts with a silence in them, which somebody has to wait out."""
 
 

@@ -7,6 +7,7 @@ import json
 import pytest
 
 from agentloop_nb.errors import ContextOverflow, ModelFault, PermanentFault, TransientFault
+from agentloop_nb.models.openai_compatible import Patience
 from agentloop_nb.models.registry import create
 from agentloop_nb.settings import resolve
 from tests.wire import (
@@ -35,7 +36,7 @@ HALF = json.dumps(finish("x" * 200))
         (server_error(503), TransientFault, True, "server error (503)"),
         (html_page(502), TransientFault, True, "server error (502)"),
         (reset(), TransientFault, True, "the connection broke"),
-        (hang(), TransientFault, True, "no answer for 1.5 s"),
+        (hang(), TransientFault, True, "no answer for 0.8 s"),
         (error(408, "too slow"), TransientFault, False, "(408): too slow"),
         (insufficient_quota(), PermanentFault, False, "no credit left"),
         (error(402, "Insufficient credits"), PermanentFault, False, "no credit left (402): Insufficient credits"),
@@ -79,6 +80,25 @@ async def test_a_stream_that_breaks_off_is_transient_and_counts_as_billed(talk, 
     assert caught.value.billed
     assert t.deltas, "the reader saw the beginning"
     assert "done" in (await t.ask(request_of())).text
+
+
+@pytest.mark.parametrize(
+    ("told", "family"),
+    [
+        ({"message": "Rate limit reached", "code": 429}, TransientFault),
+        ({"message": "You exceeded your current quota", "code": "insufficient_quota"}, PermanentFault),
+        ({"message": "maximum context length is 10 tokens", "code": 400}, ContextOverflow),
+    ],
+)
+async def test_an_error_inside_a_stream_has_its_family_and_counts_as_billed(talk, request_of, told, family):
+    events = (
+        f"data: {json.dumps({'choices': [{'delta': {'content': 'x'}}]})}\n\ndata: {json.dumps({'error': told})}\n\n"
+    )
+    t = talk(Answer(status=200, body=events, content_type="text/event-stream"))
+    with pytest.raises(ModelFault) as caught:
+        await t.ask(request_of())
+    assert type(caught.value) is family
+    assert caught.value.billed
 
 
 async def test_a_reply_without_a_reason_to_end_is_whole_when_its_json_is(talk, request_of):
@@ -143,6 +163,17 @@ async def test_an_overflow_tells_the_window_when_the_server_does(talk, request_o
         await t.ask(request_of())
     assert caught.value.limit == limit
     assert t.model.context_window == limit
+
+
+async def test_patience_grows_with_every_silence(talk, request_of):
+    t = talk(hang(), hang())
+    t.model.patience = Patience(first=0.2)
+    told = []
+    for _ in range(2):
+        with pytest.raises(TransientFault) as caught:
+            await t.ask(request_of())
+        told.append(str(caught.value).partition(": ")[2])
+    assert told == ["no answer for 0.2 s", "no answer for 0.4 s"]
 
 
 async def test_nobody_there(request_of):
