@@ -144,14 +144,29 @@ class _Reader:
                 for handler in node.handlers:
                     self._handle(handler)
                 self.block(node.finalbody)
+            case ast.Match():
+                self.use(node.subject)
+                for each in node.cases:
+                    self._match(each)
             case _:
                 self.simple(node)
 
     def _handle(self, handler: ast.ExceptHandler) -> None:
+        if handler.type is not None:
+            self.use(handler.type)
         before = set(self.found.settles)
         if handler.name:
             self._bound(handler.name)
         self.block(handler.body)
+        self.found.settles = before
+
+    def _match(self, case: ast.match_case) -> None:
+        before = set(self.found.settles)
+        self._bound(*(n.name for n in ast.walk(case.pattern) if isinstance(n, ast.MatchAs | ast.MatchStar) and n.name))
+        self.use(case.pattern)
+        if case.guard is not None:
+            self.use(case.guard)
+        self.block(case.body)
         self.found.settles = before
 
     def simple(self, node: ast.stmt) -> None:
@@ -166,8 +181,6 @@ class _Reader:
                     self.bind(target)
             case ast.AugAssign() | ast.AnnAssign():
                 self.bind(node.target)
-            case ast.Match():
-                self._bound(*(n.name for n in ast.walk(node) if isinstance(n, ast.MatchAs) and n.name))
         for walrus in (n for n in ast.walk(node) if isinstance(n, ast.NamedExpr)):
             self.bind(walrus.target)
 
@@ -294,6 +307,6 @@ def _locals(body: Iterable[ast.AST]) -> set[str]:
                 bound |= {(alias.asname or alias.name).split(".")[0] for alias in node.names}
             case ast.ExceptHandler(name=str(name)):
                 bound.add(name)
-            case ast.Global() | ast.Nonlocal():
+            case ast.Global():
                 shared |= set(node.names)
     return bound - shared
