@@ -13,6 +13,7 @@ import ctypes
 import os
 import queue
 import signal
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -39,10 +40,16 @@ class StepInterrupt(BaseException):
 
 
 class Listener(Protocol):
-    """What an overseer tells while the step runs. Called on the overseer's thread."""
+    """What an overseer asks and tells while the step runs."""
+
+    def interrupted(self) -> None:
+        """The user, not the overseer, sent SIGINT. Called in the signal handler."""
+
+    def at_work(self, frame: FrameType | None) -> bool:
+        """Whether a frame is inside the step's code, not in what surrounds it. Called in the signal handler."""
 
     def flush(self) -> None:
-        """Stream text waits to be told."""
+        """Stream text waits to be told. Called on the overseer's thread, as is `stuck`."""
 
     def stuck(self) -> None:
         """The code has been asked to end, and is in native code that cannot be cut."""
@@ -51,15 +58,14 @@ class Listener(Protocol):
 class Overseer:
     """Watches one step from a thread of its own. Enter it on the thread that runs the step."""
 
-    def __init__(self, step: object, seconds: float, listener: Listener, on_interrupt: Callable[[], None]) -> None:
-        """`on_interrupt` is called in the signal handler when the user, not we, sent SIGINT."""
+    def __init__(self, step: object, seconds: float, listener: Listener) -> None:
         self._step = step
         self._listener = listener
-        self._on_interrupt = on_interrupt
         self._deadline = time.monotonic() + seconds
         self._inbox: queue.SimpleQueue[str] = queue.SimpleQueue()  # its put is reentrant: safe in a signal handler
         self._striking = threading.Lock()
         self._over = False
+        self._raised_at = float("-inf")
         self._home = threading.main_thread()
         self._signals = False
         self._task: asyncio.Task[object] | None = None
@@ -112,15 +118,16 @@ class Overseer:
         else:
             raise_in(self._home, None)
 
-    def _on_sigint(self, _signal: int, _frame: FrameType | None) -> None:
+    def _on_sigint(self, _signal: int, frame: FrameType | None) -> None:
         if self._over:
             return
         if self.reason is None:
             self.reason = "stopped"
-            self._on_interrupt()
+            self._listener.interrupted()
             self.stop()
-        if scope.current() is self._step:  # else it hit a view or the event loop: the overseer comes again
-            raise StepInterrupt
+        if scope.current() is self._step and self._listener.at_work(frame):
+            self._raised_at = time.monotonic()
+            raise StepInterrupt  # else it hit a view, the event loop or IPython: the overseer comes again
 
     # -- on the overseer's thread
 
@@ -144,7 +151,7 @@ class Overseer:
         told = False
         while not self._over:
             with self._striking:
-                if not self._over:
+                if not self._over and time.monotonic() - self._raised_at >= REPEAT:  # else the code is just ending
                     self._strike(rounds)
             rounds += 1
             time.sleep(REPEAT)
@@ -161,7 +168,7 @@ class Overseer:
             return
         if self._signals and signal.getsignal(signal.SIGINT) == self._on_sigint:
             signal.pthread_kill(self._home.ident or 0, signal.SIGINT)
-        elif self._task is None or rounds > 0:
+        elif self._listener.at_work(sys._current_frames().get(self._home.ident or 0)):  # noqa: SLF001
             raise_in(self._home, StepInterrupt)
 
 

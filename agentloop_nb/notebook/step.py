@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import linecache
 import sys
-from collections.abc import Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from contextlib import ExitStack, contextmanager
+from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 from agentloop_nb.control import Control
@@ -48,9 +49,11 @@ class Step:
         self._number = number
         self._notes: list[str] = []
         self._changes: tuple[Change, ...] = ()
+        self._finishing = False
+        self._named: Callable[[str], Any] = self._shell.compile.format_code_name
         self._transform()
         self._tell = tell if tell is not None and not self._awaits else post
-        self._overseer = Overseer(self, timeout, self, self._interrupted)
+        self._overseer = Overseer(self, timeout, self)
         self._footprint = Footprint(self, workspace.folder, reach.strings(code))
         self._log = OutputLog(self._tell, self._overseer.flush_soon)
 
@@ -70,8 +73,17 @@ class Step:
         """End it, from any thread."""
         self._overseer.stop()
 
-    def _interrupted(self) -> None:
+    def interrupted(self) -> None:
+        """The user pressed Interrupt: that ends the run."""
         self._workspace.control.stopping = True
+
+    def at_work(self, frame: FrameType | None) -> bool:
+        """Whether a frame lies in code of a step or a cell, or in what shows the step's figures."""
+        while frame is not None and not self._finishing:
+            if self._named(frame.f_code.co_filename) is not None:
+                return True
+            frame = frame.f_back
+        return self._finishing
 
     def flush(self) -> None:
         """Tell the output that waits to be told."""
@@ -155,10 +167,13 @@ class Step:
                     self._overseer.reason = "stopped"  # IPython took the cancellation for an error of the code
             else:
                 result = await run
+            self._finishing = True  # drawing figures may take long
             self._shell.events.trigger("post_execute")
             self._shell.events.trigger("post_run_cell", result)
         except StepInterrupt:
             pass
+        finally:
+            self._finishing = False
         return result
 
     # -- what came of it

@@ -1,4 +1,5 @@
 """A run stops within a second wherever it is, and no later step runs. Real kernels; Interrupt button and Stop alike."""
+# ruff: noqa: E501 - one snippet a line
 
 from __future__ import annotations
 
@@ -52,7 +53,7 @@ def _report():
 BLOCKING = {
     "sleep": "import time; print('in it', flush=True); time.sleep(30)",
     "busy": "print('in it', flush=True)\nwhile True: pass",
-    "swallow": "print('in it', flush=True)\nimport time\nwhile True:\n    try: time.sleep(1)\n    except BaseException: tries = globals().get('tries', 0) + 1\n    if globals().get('tries', 0) > 1: break",
+    "swallow": "print('in it', flush=True)\nimport time; tries = 0\nwhile True:\n    try: time.sleep(1)\n    except BaseException: tries += 1\n    if tries > 1: break",
     "await": "import asyncio; print('in it', flush=True); await asyncio.sleep(30)",
     "await then block": "import asyncio, time; print('in it', flush=True); await asyncio.sleep(0); time.sleep(30)",
     "shell": "print('in it', flush=True)\n!sleep 30",
