@@ -256,8 +256,8 @@ def _out(decision: Decision | None, result: ActionResult) -> list[Block]:
 
 def _hits(hits: list[dict[str, str]]) -> str:
     items = (
-        f"<li>{link(hit.get('url', ''), one_line(hit.get('title') or hit.get('url', '')))}<br>"
-        f"<small>{prose(shortened(hit.get('snippet', ''), MAX_GOAL))}</small></li>"
+        f"<li>{link(hit.get('url', ''), one_line(hit.get('title') or hit.get('url', '')))}"
+        f"<div>{prose(shortened(hit.get('snippet', ''), MAX_GOAL))}</div></li>"
         for hit in hits
     )
     return f"<ol>{''.join(items)}</ol>"

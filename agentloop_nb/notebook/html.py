@@ -1,4 +1,7 @@
-"""A run as static HTML, plain text and native outputs, readable where scripts, styles and folding are gone."""
+"""A run as static HTML, plain text and native outputs, readable where scripts, styles and folding are gone.
+
+Styles sit on `div` and `span`, which every sanitiser knows; one that shows unknown tags as text then shows short ones.
+"""
 
 from __future__ import annotations
 
@@ -14,6 +17,7 @@ from agentloop_nb.state import State
 MimeBundle = dict[str, Any]
 
 _LINE = "rgba(128,128,128,.35)"
+_BOX = f"border:1px solid {_LINE};border-radius:4px"
 _UI = "font-family:var(--jp-ui-font-family, system-ui, sans-serif);font-size:13px;line-height:1.45"
 _MUTED = "color:color-mix(in srgb, currentColor 72%, transparent)"
 _BAD = "color:#d1242f;color:color-mix(in srgb, #d1242f 75%, currentColor)"
@@ -24,7 +28,6 @@ _PRE = (
     "unicode-bidi:isolate;text-align:start"
 )
 _CODE = _PRE + ";background:rgba(128,128,128,.09);border-radius:3px"
-_CELL = "display:inline-block;white-space:nowrap;padding:0 16px 0 0;text-align:start;border:0;background:none"
 _SIGNS = {"done": "✓", "failed": "✗", "stopped": "■", "refused": "⊘", "cut": "…"}
 FOLD = 16
 """Lines of a long output shown before its fold."""
@@ -87,18 +90,13 @@ def _header(top: Header) -> str:
         ("Model", top["model"]),
         ("Run", top["run"]),
     ]
-    cells = "".join(
-        f'<td style="{_CELL}"><span style="{_MUTED}">{name}</span> {prose(value)}</td>'
-        for name, value in meters
-        if value
-    )
-    reason = f'<p style="margin:2px 0">{prose(top["reason"])}</p>' if top["reason"] else ""
+    told = " · ".join(f'<span style="{_MUTED}">{name}</span> {prose(value)}' for name, value in meters if value)
+    reason = f'<div style="margin:2px 0">{prose(top["reason"])}</div>' if top["reason"] else ""
     return (
-        f'<div style="border:1px solid {_LINE};border-radius:4px;padding:6px 10px;margin:0 0 4px">'
-        f'<p style="margin:0 0 2px" dir="auto"><b style="{tone}">{prose(top["label"].capitalize())}</b> · '
-        f'<b style="white-space:pre-wrap;overflow-wrap:anywhere">{prose(top["goal"])}</b></p>{reason}'
-        f'<table style="border-collapse:collapse;margin:0;border:0;font-size:12px;background:transparent"><tbody>'
-        f'<tr style="background:transparent">{cells}</tr></tbody></table></div>'
+        f'<div style="{_BOX};padding:6px 10px;margin:0 0 4px">'
+        f'<div dir="auto"><b style="{tone}">{prose(top["label"].capitalize())}</b> · '
+        f'<b style="white-space:pre-wrap;overflow-wrap:anywhere">{prose(top["goal"])}</b></div>{reason}'
+        f'<div style="font-size:12px">{told}</div></div>'
     )
 
 
@@ -107,29 +105,29 @@ def _step(shown: Card, *, opened: bool) -> str:
     meta = " · ".join(shown.get("meta", ()))
     error = f' <span style="{_BAD}">{prose(one_line(shown["error"], 90))}</span>' if bad and "error" in shown else ""
     summary = (
-        f'<summary style="padding:3px 10px;overflow-wrap:anywhere;cursor:pointer" dir="auto">'
+        f'<summary><span style="overflow-wrap:anywhere;cursor:pointer" dir="auto">'
         f'<span style="{_BAD if bad else _MUTED}">{sign}</span> '
         f"{shown['icon']} <b>{shown['n']}. {prose(shown['title'])}</b>{error}"
-        f'{f""" <span style="{_MUTED};font-size:12px"> {prose(meta)}</span>""" if meta else ""}</summary>'
+        f'<span style="{_MUTED};font-size:12px"> {prose(meta)}</span></span></summary>'
     )
     return (
-        f'<details{" open" if opened else ""} style="border:1px solid {_LINE};border-radius:4px;margin:3px 0">'
-        f'{summary}<div style="padding:2px 10px 6px">{_body(shown)}</div></details>'
+        f'<div style="{_BOX};padding:3px 10px;margin:3px 0"><details{" open" if opened else ""}>'
+        f'{summary}<div style="padding:2px 0 4px">{_body(shown)}</div></details></div>'
     )
 
 
 def _body(shown: Card) -> str:
-    parts = [f'<p style="margin:2px 0;{_MUTED}"><i>{prose(line)}</i></p>' for line in shown.get("quiet", ())]
+    parts = [f'<div style="margin:2px 0;{_MUTED}"><i>{prose(line)}</i></div>' for line in shown.get("quiet", ())]
     if shown.get("risks"):
-        parts.append(f'<p style="margin:2px 0;{_MUTED}">Touches: {prose(", ".join(shown["risks"]))}</p>')
+        parts.append(f'<div style="margin:2px 0;{_MUTED}">Touches: {prose(", ".join(shown["risks"]))}</div>')
     if shown.get("reasoning") and shown["reasoning"] != shown["title"]:
-        parts.append(f'<p style="margin:2px 0 4px;white-space:pre-wrap" dir="auto">{prose(shown["reasoning"])}</p>')
+        parts.append(f'<div style="margin:2px 0 4px;white-space:pre-wrap" dir="auto">{prose(shown["reasoning"])}</div>')
     if shown.get("code"):
         parts.append(f'<pre style="{_CODE}">{highlighted(shown["code"], shown["lang"], shown.get("mark", 0))}</pre>')
     parts += [block_html(block) for block in shown.get("out", ())]
     parts.append(_error(shown))
     if shown.get("chips"):
-        parts.append(f'<p style="margin:4px 0 0">{" ".join(map(_chip, shown["chips"]))}</p>')
+        parts.append(f'<div style="margin:4px 0 0">{" ".join(map(_chip, shown["chips"]))}</div>')
     return "".join(parts)
 
 
@@ -137,7 +135,7 @@ def _error(shown: Card) -> str:
     if not shown.get("error"):
         return ""
     tone = f"{_BAD};font-weight:bold" if shown["state"] == "failed" else _MUTED
-    line = f'<p style="margin:4px 0;{tone};overflow-wrap:anywhere">{prose(shown["error"])}</p>'
+    line = f'<div style="margin:4px 0;{tone};overflow-wrap:anywhere">{prose(shown["error"])}</div>'
     if not shown.get("trace"):
         return line
     return f'{line}<details><summary>Traceback</summary><pre style="{_PRE}">{escape(shown["trace"])}</pre></details>'
@@ -169,7 +167,7 @@ def block_html(block: Block) -> str:
     rest = len(lines) - FOLD
     return (
         f'<pre style="{tone};margin-bottom:0">{_join(lines[:FOLD])}</pre><details>'
-        f'<summary style="{_MUTED};padding:0 8px">{rest:,} more lines</summary>'
+        f'<summary><span style="{_MUTED}">{rest:,} more lines</span></summary>'
         f'<pre style="{tone};margin-top:0">{_join(lines[FOLD:])}</pre></details>'
     )
 

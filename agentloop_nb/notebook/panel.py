@@ -17,7 +17,6 @@ from agentloop_nb.events import (
     AnyEvent,
     ApprovalAsked,
     ApprovalGiven,
-    DecisionMade,
     DecisionRejected,
     ModelCalled,
     ModelFailed,
@@ -60,7 +59,7 @@ class PanelView:
         self._totals = Totals()
         self._lock = threading.RLock()
         self._changed = threading.Event()
-        self._closed = False
+        self._closing = threading.Event()
         self._widget: Any = None
         self._sender: threading.Thread | None = None
         self._reply = LiveReply()
@@ -91,9 +90,9 @@ class PanelView:
 
     def close(self) -> None:
         """Replace the panel by static HTML that needs no kernel, no script and no widget."""
-        if self._closed:
+        if self._closing.is_set():
             return
-        self._closed = True
+        self._closing.set()
         self._changed.set()
         if self._sender is not None:
             self._sender.join(timeout=2)
@@ -127,29 +126,38 @@ class PanelView:
             case RunStarted() | RunResumed() | RunFinished():
                 self._totals = Totals.of(state)
                 self._board.head({**header(state), "wait": None})
-            case ModelCalled():
-                self._reply = LiveReply()
-                self._say("thinking" if event.attempt == 1 else f"thinking, try {event.attempt}")
+                for step in state.steps[:-1] if isinstance(event, RunResumed) else ():
+                    self._board.put(step.number, card(step, state))
             case ModelReplied() | ModelFailed():
                 self._totals.add(event)
                 self._board.head(meters(self._totals, state.budget))
-                if isinstance(event, ModelFailed) and event.wait is not None:
-                    self._say("retrying", until=time.time() + event.wait, why=event.error)
-                else:
-                    self._say("deciding")
-            case DecisionMade():
-                self._say("decided")
+            case ActionStarted():
+                self._output = LiveOutput()
+            case ModelCalled():
+                self._reply = LiveReply()
+            case _:
+                pass
+        self._label(event)
+        if state.steps:
+            self._card(event, state)
+
+    def _label(self, event: AnyEvent) -> None:
+        """Say in the header what the run is at."""
+        match event:
+            case ModelCalled():
+                self._say("thinking" if event.attempt == 1 else f"thinking, try {event.attempt}")
+            case ModelFailed() if event.wait is not None:
+                self._say("retrying", until=time.time() + event.wait, why=event.error)
+            case ModelReplied() | ModelFailed():
+                self._say("deciding")
             case ApprovalAsked():
                 self._say("waiting for you")
             case ActionStarted():
-                self._output = LiveOutput()
                 self._say("running")
             case ActionFinished():
                 self._say("thinking")
             case _:
                 pass
-        if state.steps and not isinstance(event, RunStarted | RunResumed):
-            self._card(event, state)
 
     def _card(self, event: AnyEvent, state: State) -> None:
         """Redraw the card an event belongs to; the live parts of a step that is not over stay as they are."""
@@ -163,7 +171,7 @@ class PanelView:
             self._board.put(step.number, {"ask": None})
         if "out" not in shown and self._board.get(step.number).get("out"):
             shown["out"] = self._output.blocks()
-        self._board.put(step.number, {**shown, "at": step.began})
+        self._board.put(step.number, shown)
 
     def _say(self, label: str, *, until: float | None = None, why: str = "") -> None:
         wait = None if until is None else {"until": until, "why": one_line(why)}
@@ -206,7 +214,7 @@ class PanelView:
         while True:
             self._changed.wait()
             self._changed.clear()
-            last = self._closed
+            last = self._closing.is_set()
             try:
                 self._send()
             except Exception:
@@ -214,7 +222,7 @@ class PanelView:
                 return
             if last:
                 return
-            time.sleep(PAUSE_BETWEEN if self.served.is_set() else self._patience())
+            self._closing.wait(PAUSE_BETWEEN if self.served.is_set() else self._patience())
 
     def _patience(self) -> float:
         """Until the page has said hello whole boards are sent, so the longer the run the rarer."""

@@ -42,7 +42,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if Path(item.path).parent == Path(__file__).parent:
             item.add_marker(pytest.mark.browser)
-            item.add_marker(pytest.mark.timeout(240))
+            item.add_marker(pytest.mark.timeout(400))
             if not Path(CHROMIUM).exists():
                 item.add_marker(missing)
 
@@ -199,7 +199,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     from playwright.sync_api import expect, sync_playwright
 
-    expect.set_options(timeout=30_000)
+    expect.set_options(timeout=60_000)
     with sync_playwright() as player:
         started = player.chromium.launch(executable_path=CHROMIUM, headless=True, args=FLAGS)
         yield started
@@ -215,7 +215,7 @@ def front(request: pytest.FixtureRequest) -> str:
 @pytest.fixture
 def page(server: Server, browser: Any, front: str, request: pytest.FixtureRequest) -> Iterator[Page]:
     context = browser.new_context(viewport={"width": 1100, "height": 900})
-    context.set_default_timeout(30_000)
+    context.set_default_timeout(60_000)
     opened = Page(context.new_page(), server, front)
     yield opened
     opened.picture(f"{request.node.name}-end")

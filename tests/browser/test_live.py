@@ -134,6 +134,23 @@ def test_a_person_edits_approves_and_rejects(page: Page, server: Server) -> None
     assert page.problems == []
 
 
+def test_code_can_be_copied_into_a_cell_of_ones_own(page: Page, server: Server) -> None:
+    replies = [
+        decision("run_code", code="import time\nmine = 1"),
+        decision("run_code", code="time.sleep(4)"),
+        finish("ok"),
+    ]
+    with Wire(replies) as wire:
+        page.open(server.notebook("insert.ipynb", LOAD, goal(wire, "Make something")))
+        page.run_all()
+        expect(page.card(2)).to_have_attribute("data-state", "running")
+        page.card(1, "summary").click()
+        page.card(1, ".agl-code").hover()
+        page.card(1, "button:text('Insert below')").click()
+        expect(page.page.locator(".jp-CodeCell .cm-content", has_text="mine = 1")).to_have_count(1)
+        expect(page.static()).to_contain_text("ok")
+
+
 def test_approval_under_time_has_buttons_too_or_asks_in_the_cell(page: Page, server: Server) -> None:
     with Wire([decision("run_code", "One.", code="answer = 6 * 7"), finish("ok")]) as wire:
         cells = (LOAD, "%%time\n" + goal(wire, "Ask me", "--approve code"), "print('answer', answer)")
