@@ -21,7 +21,7 @@ from typing import Any
 from pydantic import ValidationError
 from pydantic_core import to_jsonable_python
 
-from agentloop_nb import blobs
+from agentloop_nb import appendable, blobs
 from agentloop_nb.actions import BY_NAME
 from agentloop_nb.errors import UserError
 from agentloop_nb.events import AnyEvent, RunStarted, UnknownEvent, event_from
@@ -118,13 +118,13 @@ class Journal:
         ignore = self.path.parent.parent / ".gitignore"
         if self._fresh and not ignore.exists():
             ignore.write_text("*\n", encoding="utf-8")
-        flags = os.O_RDWR | os.O_CREAT | (os.O_EXCL if self._fresh else 0)
+        flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_BINARY", 0) | (os.O_EXCL if self._fresh else 0)
         self._file = os.open(self.path, flags, 0o600)
         if fcntl is not None:
             with contextlib.suppress(OSError):  # some network folders have no locks
                 fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         self._fresh = False
-        self._good = _settle_end(self._file)
+        self._good = appendable.settle_end(self._file)
 
     def _write_pending(self) -> None:
         if self._file is None:
@@ -140,9 +140,9 @@ class Journal:
         assert self._file is not None
         try:
             os.ftruncate(self._file, self._good)
-            written = os.pwrite(self._file, line, self._good)
+            written = appendable.write_at(self._file, line, self._good)
             while written < len(line):
-                written += os.pwrite(self._file, line[written:], self._good + written)
+                written += appendable.write_at(self._file, line[written:], self._good + written)
         except OSError:
             with contextlib.suppress(OSError):
                 os.ftruncate(self._file, self._good)
@@ -154,7 +154,7 @@ class Journal:
         assert self._file is not None
         if os.fstat(self._file).st_nlink > 0:
             return
-        whole = os.pread(self._file, self._good, 0)
+        whole = appendable.read_at(self._file, self._good, 0)
         os.close(self._file)
         self._file, self._fresh = None, True
         self._open()
@@ -222,22 +222,6 @@ def _line(event: AnyEvent, folder: Path) -> bytes:
         return (json.dumps(data, ensure_ascii=False) + "\n").encode()
     except UnicodeEncodeError:  # half a surrogate pair, as broken text may hold
         return (json.dumps(data) + "\n").encode()
-
-
-def _settle_end(file: int) -> int:
-    """Return where the next line goes: after the last whole one. A whole line that lacks its break is given it."""
-    size = end = os.fstat(file).st_size
-    whole = 0
-    while end > 0 and not whole:
-        start = max(end - 65536, 0)
-        whole = start + os.pread(file, end - start, start).rfind(b"\n") + 1
-        end, whole = start, whole if whole > start else 0
-    tail = os.pread(file, size - whole, whole)
-    try:
-        json.loads(tail)
-    except ValueError:
-        return whole
-    return size + os.pwrite(file, b"\n", size)
 
 
 def in_use(path: Path) -> bool:
