@@ -42,6 +42,8 @@ class RunStarted(Event):
     settings: dict[str, Any]
     """The resolved settings, without any secret."""
     versions: dict[str, str] = {}
+    earlier_goals: tuple[str, ...] = ()
+    """Goals of earlier runs in the same kernel, oldest first."""
     cells: tuple[str, ...] = ()
     """Sources of the user's cells that ran before the run, oldest first: what an export may bring along."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,6 +15,8 @@ from agentloop_nb.events import ActionFinished, ApprovalAsked, ApprovalGiven
 from agentloop_nb.risks import read_risks
 from agentloop_nb.settings import Settings
 from agentloop_nb.stream import Approver, Stream
+
+log = logging.getLogger(__name__)
 
 NOBODY = "nobody is there to approve it"
 
@@ -72,12 +75,16 @@ class Gate:
         if self.settings.trust_web:
             return ()
         state = self.stream.state
-        return reasons_to_ask(action, state, cells=state.cells, folder=self.folder, memory=self._memory)
+        try:
+            return reasons_to_ask(action, state, cells=state.cells, folder=self.folder, memory=self._memory)
+        except Exception as error:
+            log.exception("an action could not be judged")
+            return (f"it could not be judged ({type(error).__name__})",)
 
     def _replaced(self, action: Action) -> tuple[str, ...]:
         """The file that would be replaced although no run wrote it as it is and the goal does not name it."""
         state = self.stream.state
-        if not isinstance(action, WriteFile) or action.filename in state.goal:
+        if not isinstance(action, WriteFile) or action.filename in state.goal or action.filename in state.files:
             return ()
         if not files.foreign(self.folder, action.filename, state.written):
             return ()

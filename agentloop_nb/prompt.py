@@ -10,7 +10,7 @@ import json
 from collections.abc import Iterator
 from functools import cache
 
-from agentloop_nb.actions import ACTIONS, Action, Finish, WriteFile
+from agentloop_nb.actions import ACTIONS, Action, Finish, ReadUrl, WriteFile
 from agentloop_nb.actions.text import bounded
 from agentloop_nb.events import TranscriptCompacted
 from agentloop_nb.figures import figures
@@ -153,7 +153,7 @@ def _observation(state: State, index: int, max_retries: int) -> str:
     if state.compacted is not None and step.number <= state.compacted.through:
         output = bounded(output, state.compacted.keep)
     if not isinstance(step.decision.action, WriteFile | Finish):
-        output = mark(output, f"step {step.number}")
+        output = mark(output, _origin(step.decision.action, step.number))
     if step.result.success:
         return f"{name} is done:\n{output}"
     told = f"{name} failed:\n{output}"
@@ -161,6 +161,10 @@ def _observation(state: State, index: int, max_retries: int) -> str:
     if failures >= max_retries:
         told += f"\n\n{name} has failed {failures} times in a row. Change the plan: try something else, or finish."
     return told
+
+
+def _origin(action: Action, number: int) -> str:
+    return action.url if isinstance(action, ReadUrl) else f"step {number}"
 
 
 def _failures_in_a_row(state: State, index: int) -> int:

@@ -40,7 +40,7 @@ def split(text: str) -> tuple[str, list[Source]]:
 def said_by_user(state: State, cells: Sequence[str] = ()) -> str:
     """Everything that counts as asked for: goal, notes, the user's cells, the unmarked part of the context."""
     notes = [note for step in state.steps for note in step.notes]
-    return "\n".join([state.goal, *notes, *cells, split(state.context)[0]])
+    return "\n".join([state.goal, *state.earlier_goals, *notes, *cells, split(state.context)[0]])
 
 
 def sources(state: State) -> list[Source]:

@@ -6,6 +6,7 @@ import platform
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -13,7 +14,7 @@ from agentloop_nb import __version__, journal
 from agentloop_nb.actions.text import bounded
 from agentloop_nb.control import Control
 from agentloop_nb.errors import UserError
-from agentloop_nb.events import AnyEvent, NamespaceRebuilt, NoteAdded, RunFinished, RunResumed, RunStarted
+from agentloop_nb.events import AnyEvent, NamespaceRebuilt, NoteAdded, RunFinished, RunResumed, RunStarted, WaitStarted
 from agentloop_nb.loop import Loop
 from agentloop_nb.models import registry
 from agentloop_nb.models.replay import ReplayModel
@@ -61,6 +62,8 @@ class Session:
         """Take the run to its end. How it ended is in the run; only a cancellation from outside is raised."""
         stream = Stream(self.state, self.record.append, views, masker=self.masker)
         loop = Loop(stream, self.model, self.workspace, self.settings, self.control, approver, self._written_before)
+        if isinstance(self.workspace.web, LiveWeb):
+            self.workspace.web.on_wait = partial(_tell_wait, stream)
         try:
             for event in self.opening:
                 stream.emit(event)
@@ -94,6 +97,7 @@ def begin(
     folder: Path,
     make_workspace: MakeWorkspace,
     masker: Masker,
+    earlier_goals: Sequence[str] = (),
     control: Control | None = None,
 ) -> Session:
     """Prepare a new run whose record lies in `folder`. Raises `UserError`, one line that says what to type."""
@@ -111,6 +115,7 @@ def begin(
         settings=settings.record() | {"model": model.name},
         versions={"agentloop_nb": __version__, "python": platform.python_version()},
         cells=workspace.history(),
+        earlier_goals=tuple(earlier_goals),
     )
     run = Run(state, record.path, workspace)
     return Session(run, [opening], state, record, model, workspace, settings, control or Control(), masker)
@@ -164,6 +169,10 @@ def _limits(state: State, overrides: Mapping[str, Any], note: str) -> RunResumed
         spent = f"{state.total_cost.normalize():f}"
         raise UserError(f"${spent} is spent already; name a larger budget: %agent resume --budget {more or 1}")
     return RunResumed(step=state.current_step, max_steps=max_steps, budget=budget)
+
+
+def _tell_wait(stream: Stream, seconds: float, reason: str) -> None:
+    stream.progress(WaitStarted(step=stream.state.next_step, seconds=seconds, reason=reason))
 
 
 def _model(settings: Settings, variables: Mapping[str, str]) -> Model:

@@ -79,6 +79,8 @@ class State:
     context: str = ""
     cells: tuple[str, ...] = ()
     """The user's own cells before the run."""
+    earlier_goals: tuple[str, ...] = ()
+    """Goals of earlier runs in the same kernel."""
     settings: dict[str, Any] = field(default_factory=dict)
     max_steps: int = 50
     budget: Decimal | None = None
@@ -138,6 +140,13 @@ class State:
         return frozenset(str(file["sha256"]) for file in files if file)
 
     @property
+    def files(self) -> frozenset[str]:
+        """Names of the files that this run's code wrote by itself."""
+        return frozenset(
+            str(name) for step in self.steps if step.result for name in step.result.metadata.get("files", ())
+        )
+
+    @property
     def changed(self) -> dict[str, int]:
         """Names the run made or changed and that still stand, with the step that did it last."""
         names: dict[str, int] = {}
@@ -194,7 +203,8 @@ class State:
 
     def _start(self, event: RunStarted) -> None:
         self.run, self.goal, self.context = event.run, event.goal, event.context
-        self.cells, self.settings, self.began = event.cells, event.settings, event.at
+        self.cells, self.earlier_goals = event.cells, event.earlier_goals
+        self.settings, self.began = event.settings, event.at
         self.max_steps = int(event.settings.get("max_steps", self.max_steps))
         budget = event.settings.get("budget")
         self.budget = None if budget is None else Decimal(str(budget))

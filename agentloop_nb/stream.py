@@ -7,8 +7,17 @@ from collections.abc import Awaitable, Callable, Iterable
 from typing import Protocol
 
 from agentloop_nb.decision import Decision
-from agentloop_nb.events import AnyEvent, ApprovalAsked, ApprovalGiven, Progress, event_from
-from agentloop_nb.secrets import Masker
+from agentloop_nb.events import (
+    AnyEvent,
+    ApprovalAsked,
+    ApprovalGiven,
+    OutputAppeared,
+    Progress,
+    ReplyStreamed,
+    event_from,
+)
+from agentloop_nb.ports import Delta
+from agentloop_nb.secrets import Masker, Tail
 from agentloop_nb.state import State
 
 log = logging.getLogger(__name__)
@@ -44,6 +53,8 @@ class Stream:
         self._record = record
         self._views = list(views)
         self._masker = masker or Masker(())
+        self._tails: dict[tuple[int, str], Tail] = {}
+        """Ends of texts that stream in, by step and source."""
 
     def emit(self, event: AnyEvent) -> None:
         """Take an event in. The only mutation of a run."""
@@ -56,8 +67,25 @@ class Stream:
     def progress(self, progress: Progress) -> None:
         """Tell the views of something that is not recorded."""
         if self._masker:
-            progress = type(progress).model_validate(self._masker.mask_value(progress.model_dump()))
+            progress = self._masked(progress)
         self._tell(lambda view: view.progress(progress))
+
+    def _masked(self, progress: Progress) -> Progress:
+        """Mask what streams in; what may be the beginning of a secret is held back until it is clear."""
+        match progress:
+            case ReplyStreamed(step=step, delta=delta):
+                if delta.restarted:
+                    self._tails.clear()
+                text, reasoning = self._clear(step, "text", delta.text), self._clear(step, "why", delta.reasoning)
+                return ReplyStreamed(step=step, delta=Delta(text=text, reasoning=reasoning, restarted=delta.restarted))
+            case OutputAppeared(step=step, output={"output_type": "stream", "name": name, "text": text} as output):
+                return OutputAppeared(step=step, output=output | {"text": self._clear(step, str(name), str(text))})
+            case _:
+                return type(progress).model_validate(self._masker.mask_value(progress.model_dump()))
+
+    def _clear(self, step: int, source: str, piece: str) -> str:
+        """The part of a piece that can be shown now."""
+        return self._tails.setdefault((step, source), Tail(self._masker)).feed(piece) if piece else ""
 
     def _tell(self, call: Callable[[View], None]) -> None:
         for view in list(self._views):

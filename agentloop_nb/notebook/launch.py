@@ -52,6 +52,7 @@ class Launcher:
             folder=self.folder,
             make_workspace=lambda web: self._workspace(web, control, settings),
             masker=self._masker(),
+            earlier_goals=[run.goal for run in self.runs],
             control=control,
         )
         return self._launch(made)

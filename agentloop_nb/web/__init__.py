@@ -34,7 +34,8 @@ class LiveWeb:
         verify: ssl.SSLContext | bool = True,
     ) -> None:
         self._settings = settings
-        self._on_wait = on_wait
+        self.on_wait = on_wait
+        """Told of each wait before another attempt."""
         self._resolver = resolver
         self._verify = verify
         self._proxies = urllib.request.getproxies()
@@ -48,7 +49,7 @@ class LiveWeb:
             lambda: search(engine, query, num_results),
             f"the search with {engine}",
             retries=self._settings.max_retries,
-            on_wait=self._on_wait,
+            on_wait=self.on_wait,
         )
         self._empty = 0 if hits else self._empty + 1
         if self._empty >= EMPTY_IN_A_ROW:
@@ -71,4 +72,4 @@ class LiveWeb:
             )
             return await to_page(await fetch(url, transport), max_length)
 
-        return await attempts(attempt, f"reading {url}", retries=self._settings.max_retries, on_wait=self._on_wait)
+        return await attempts(attempt, f"reading {url}", retries=self._settings.max_retries, on_wait=self.on_wait)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from decimal import Decimal
 
 import pytest
@@ -8,9 +9,14 @@ import pytest
 from agentloop_nb.control import Control
 from agentloop_nb.decision import parse
 from agentloop_nb.errors import ContextOverflow, PermanentFault, TransientFault
-from agentloop_nb.events import ApprovalGiven
+from agentloop_nb.events import ApprovalGiven, RunStarted
+from agentloop_nb.loop import Loop
 from agentloop_nb.ports import Change, CodeError, CodeOutcome, Page, Usage
-from agentloop_nb.testing import FakeWeb, code, decide, finish
+from agentloop_nb.secrets import Masker
+from agentloop_nb.settings import Settings
+from agentloop_nb.state import State
+from agentloop_nb.stream import Stream
+from agentloop_nb.testing import FakeWeb, FakeWorkspace, ScriptedModel, code, decide, finish
 
 
 async def test_a_goal_is_met_in_two_steps(scenario):
@@ -280,6 +286,32 @@ async def test_a_very_long_run_keeps_goal_decisions_names_and_failures(scenario)
     assert "- step 1, run_code: bad (failed) KeyError: 'no'" in told
     assert "- step 2, run_code: loud # 1 -> table" in told
     assert sum(len(message.content) for message in last) < 30_000
+
+
+async def test_a_secret_never_reaches_a_view_even_in_pieces(tmp_path):
+    key = "sk-Zt7Qw2Lp9Xv4Bn6Mk1Rd8Hs3"
+    pieces = [f"the key is {key[:9]}", key[9:15], f"{key[15:]} indeed, and more follows after it\n"]
+    said = CodeOutcome(
+        ending="ok", outputs=tuple({"output_type": "stream", "name": "stdout", "text": p} for p in pieces)
+    )
+    seen = []
+
+    class Watching:
+        def show(self, event, state):
+            seen.append(event.model_dump_json())
+
+        def progress(self, progress):
+            seen.append(progress.model_dump_json())
+
+    settings = Settings()
+    stream = Stream(State(), seen.append, [Watching()], masker=Masker([key]))
+    model = ScriptedModel([code("leak"), finish(f"it was {key}")])
+    stream.emit(RunStarted(run="r", goal="g", context="", settings=settings.record()))
+    await Loop(stream, model, FakeWorkspace(tmp_path, outcomes={"leak": said}), settings).run()
+    told = "".join(map(str, seen)) + str(model.requests)
+    assert key not in told
+    assert key[3:18] not in told
+    assert "".join(re.findall(r"and more follows", told))
 
 
 async def test_even_a_defect_leaves_a_record_with_an_end(scenario):
