@@ -13,7 +13,7 @@ MAX_REPLY = 8192
 """Tokens a reply may have when nothing else bounds it."""
 USEFUL_REPLY = 256
 """Tokens below which a reply is hardly a useful step any more."""
-SCHEMA_TOKENS = 2048
+SCHEMA_TOKENS = 4096
 """What a server may add for the response format on top of the messages."""
 MESSAGE_TOKENS = 16
 """What a chat template may add around one message."""

@@ -179,7 +179,12 @@ class Loop:
 _STOPPED = ActionResult(success=False, output="The user stopped this step.", error="stopped by the user", stopped=True)
 
 
+_ENDINGS = {
+    "length": "the reply was cut off because it was too long; decide on a smaller step",
+    "content_filter": "the provider's content filter stopped the reply; decide on another way to the goal",
+    "refusal": "that was a refusal; if the goal cannot be pursued, finish and say why",
+}
+
+
 def _reason(error: DecisionError, finish_reason: str) -> str:
-    if finish_reason == "length":
-        return f"the reply was cut off because it was too long; decide on a smaller step ({error})"
-    return str(error)
+    return f"{_ENDINGS[finish_reason]} ({error})" if finish_reason in _ENDINGS else str(error)

@@ -81,11 +81,10 @@ class ModelRequest(Value):
 
 
 class Delta(Value):
-    """A piece of a reply as it streams in; `restarted` throws away what came before it."""
+    """A piece of a reply as it streams in. A new attempt begins with its `ModelCalled` event."""
 
     text: str = ""
     reasoning: str = ""
-    restarted: bool = False
 
 
 class ModelReply(Value):

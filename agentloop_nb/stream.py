@@ -11,6 +11,7 @@ from agentloop_nb.events import (
     AnyEvent,
     ApprovalAsked,
     ApprovalGiven,
+    ModelCalled,
     OutputAppeared,
     Progress,
     ReplyStreamed,
@@ -60,6 +61,8 @@ class Stream:
         """Take an event in. The only mutation of a run."""
         if self._masker and self._masker.found_in(event.model_dump_json()):
             event = event_from(self._masker.mask_value(event.model_dump(mode="json")))
+        if isinstance(event, ModelCalled):
+            self._tails.clear()
         self.state.apply(event)
         self._record(event)
         self._tell(lambda view: view.show(event, self.state))
@@ -74,10 +77,8 @@ class Stream:
         """Mask what streams in; what may be the beginning of a secret is held back until it is clear."""
         match progress:
             case ReplyStreamed(step=step, delta=delta):
-                if delta.restarted:
-                    self._tails.clear()
                 text, reasoning = self._clear(step, "text", delta.text), self._clear(step, "why", delta.reasoning)
-                return ReplyStreamed(step=step, delta=Delta(text=text, reasoning=reasoning, restarted=delta.restarted))
+                return ReplyStreamed(step=step, delta=Delta(text=text, reasoning=reasoning))
             case OutputAppeared(step=step, output={"output_type": "stream", "name": name, "text": text} as output):
                 return OutputAppeared(step=step, output=output | {"text": self._clear(step, str(name), str(text))})
             case _:

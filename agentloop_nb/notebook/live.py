@@ -23,8 +23,6 @@ class LiveReply:
 
     def feed(self, delta: Delta) -> None:
         """Take a piece in."""
-        if delta.restarted:
-            self._text = self._thinking = ""
         self._text += delta.text
         self._thinking += delta.reasoning
 
