@@ -46,10 +46,13 @@ _hooked = False
 
 
 class Footprint:
-    """Listens while it is entered; `folder` is the step's working folder, `code` its transformed source."""
+    """Listens while it is entered; `folder` is the step's working folder, `strings` the texts in its code.
 
-    def __init__(self, step: object, folder: Path, strings: Iterable[str]) -> None:
-        self._step = step
+    `known` holds when files told by earlier steps were modified; it is kept up to date.
+    """
+
+    def __init__(self, folder: Path, strings: Iterable[str], known: dict[str, int]) -> None:
+        self._known = known
         self._folder = folder
         self._strings = list(strings)
         self._opened: dict[str, list[bool]] = {}
@@ -92,6 +95,9 @@ class Footprint:
         written = {name for path, flags in self._opened.items() if any(flags) and (name := self._name(path))}
         if self.processes or any(library in sys.modules for library in _SILENT_LIBRARIES):
             written |= set(self._fresh())
+        for name in written:
+            with suppress(OSError):
+                self._known[name] = (self._folder / name).stat().st_mtime_ns
         read = {name for path, flags in self._opened.items() if not flags[0] and (name := self._name(path))}
         silent = {name for text in self._strings if (name := self._silent(text))} - written
         return tuple(sorted(written)), tuple(sorted(read | silent))
@@ -121,8 +127,11 @@ class Footprint:
                         continue
                     if entry.is_dir(follow_symlinks=False):
                         waiting.append(Path(entry.path))
-                    elif entry.stat(follow_symlinks=False).st_mtime >= self._began and (name := self._name(entry.path)):
+                    elif (name := self._name(entry.path)) and self._is_fresh(name, entry.stat(follow_symlinks=False)):
                         yield name
+
+    def _is_fresh(self, name: str, status: os.stat_result) -> bool:
+        return status.st_mtime >= self._began and self._known.get(name) != status.st_mtime_ns
 
 
 _HEARD = _PROCESSES | _NETWORK | {"open"}

@@ -74,6 +74,9 @@ class Guards:
 
         patch(stack, self._shell, "ask_exit", ask_exit)
         patch(stack, self._shell, "reset", reset)
+        magics = self._shell.magics_manager.magics["line"]
+        stack.callback(magics.__setitem__, "reset", magics["reset"])
+        magics["reset"] = reset
         patch(stack, os, "_exit", guarded_end)
 
     # -- streams

@@ -39,6 +39,8 @@ class KernelWorkspace:
         """Goals and summaries of earlier runs in this kernel, oldest first."""
         self.labels: dict[str, str] = {}
         """Step numbers by the file name IPython gave to their code, so that tracebacks say `step 3`."""
+        self.written: dict[str, int] = {}
+        """When files that steps wrote were modified, in nanoseconds, by their names in the folder."""
         self.before_run = frozenset(shell.user_ns)
         """Names that existed before the run."""
         self.privacy: Privacy = "full"

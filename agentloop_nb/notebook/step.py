@@ -54,7 +54,7 @@ class Step:
         self._transform()
         self._tell = tell if tell is not None and not self._awaits else post
         self._overseer = Overseer(self, timeout, self)
-        self._footprint = Footprint(self, workspace.folder, reach.strings(code))
+        self._footprint = Footprint(workspace.folder, reach.strings(code), workspace.written)
         self._log = OutputLog(self._tell, self._overseer.flush_soon)
 
     def _transform(self) -> None:
