@@ -47,13 +47,6 @@ def test_the_original_shape_prose_and_fences_are_read_too() -> None:
     assert (card["title"], card["code"], card["reasoning"]) == ("a.md", "# T", "Keep it.")
 
 
-def test_a_restarted_reply_forgets_what_came_before() -> None:
-    live = LiveReply()
-    live.feed(Delta(text=REPLY))
-    live.feed(Delta(restarted=True, reasoning="hmm"))
-    assert live.card() == {"state": "thinking", "reasoning": "hmm"}
-
-
 def test_what_streamed_in_is_what_the_finished_step_shows() -> None:
     pieces = [
         text("a\x1b[3"),
