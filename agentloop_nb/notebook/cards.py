@@ -11,6 +11,7 @@ from agentloop_nb.actions import ActionResult, Finish, ReadUrl, RunCode, SearchW
 from agentloop_nb.actions.action import Action
 from agentloop_nb.decision import Decision
 from agentloop_nb.events import ModelFailed, ModelReplied
+from agentloop_nb.notebook.amounts import count, dollars, duration
 from agentloop_nb.notebook.outputs import Block, blocks, link, markdown, text_block
 from agentloop_nb.notebook.text import one_line, prose, shortened
 from agentloop_nb.ports import Usage
@@ -289,29 +290,6 @@ def _spent(totals: Totals, budget: Decimal | None) -> str:
     if not totals.known:
         amount = f"{amount} + unknown" if totals.cost else "cost unknown"
     return f"{amount} of {dollars(budget)}" if budget is not None else amount
-
-
-def dollars(amount: Decimal) -> str:
-    """Dollars with as many decimals as it takes to see something: `$0`, `$0.0004`, `$1.25`."""
-    if not amount:
-        return "$0"
-    return f"${amount:.2f}" if amount >= 1 or amount == round(amount, 2) else f"${amount:.4f}"
-
-
-def count(number: int) -> str:
-    """`950`, `12.3k`, `1.2M`."""
-    if number < 1000:
-        return str(number)
-    return f"{number / 1000:.1f}k" if number < 1_000_000 else f"{number / 1_000_000:.1f}M"
-
-
-def duration(seconds: float) -> str:
-    """`0.4 s`, `12 s`, `3 min 05 s`."""
-    if seconds < 60:
-        return f"{seconds:.1f} s" if seconds < 10 else f"{seconds:.0f} s"
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours} h {minutes:02d} min" if hours else f"{minutes} min {rest:02d} s"
 
 
 def _token_classes(usage: Usage) -> str:

@@ -8,7 +8,8 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from agentloop_nb.notebook.cards import MAX_PROSE, Card, Chip, Header, card, duration, header
+from agentloop_nb.notebook.amounts import duration
+from agentloop_nb.notebook.cards import MAX_PROSE, Card, Chip, Header, card, header
 from agentloop_nb.notebook.highlight import highlighted
 from agentloop_nb.notebook.outputs import Block, is_figure
 from agentloop_nb.notebook.text import escape, one_line, prose, shortened
