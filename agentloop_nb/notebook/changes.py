@@ -164,6 +164,9 @@ class Watch:
 
     def _opaque(self) -> Iterator[tuple[str, str]]:
         """Names the code can touch that hold what cannot be saved."""
+        for name in self._reach.names:
+            if id(self._before[name]) in self._memory.partial:
+                yield name, "it has too many parts to be saved whole"
         for name in self._reach.names if self._memory.opaque else ():
             for each in self._memory.met_in(self._before[name]):
                 if id(each) in self._memory.opaque:

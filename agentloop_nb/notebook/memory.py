@@ -56,8 +56,8 @@ class Memory:
         """By the identity of the value, which the piece keeps alive."""
         self.opaque: dict[int, Any] = {}
         """Values met that cannot be taken back."""
-        self.complete = True
-        """False once something was left out for want of room or time."""
+        self.partial: set[int] = set()
+        """Identities of values of which something was left out, for want of room or time."""
         self._digested = 0
 
     def add(self, value: Any, deadline: float) -> None:
@@ -65,17 +65,21 @@ class Memory:
         waiting = [value]
         while waiting:
             if len(self.pieces) >= MAX_PIECES or time.monotonic() > deadline:
-                self.complete = False
+                self.partial.add(id(value))
                 return
             each = waiting.pop()
             if type(each) in ATOMS or id(each) in self.pieces or id(each) in self.opaque:
                 continue
             try:
-                waiting += self._save(each)
+                found = self._save(each)
+                if found is None:
+                    self.partial.add(id(value))
+                waiting += found or ()
             except Exception:  # noqa: BLE001
                 self.opaque[id(each)] = each
 
-    def _save(self, value: Any) -> Iterable[Any]:
+    def _save(self, value: Any) -> Iterable[Any] | None:
+        """Save one value; returns what in it may change itself, or None when there was no room."""
         kind = kind_of(value)
         if kind is None:
             if is_opaque(value):
@@ -83,22 +87,21 @@ class Memory:
             return ()
         size = kind.size(value)
         if size > self.room:
-            self._digest(value, kind, size)
-            return ()
+            return () if self._digest(value, kind, size) else None
         self.room -= size
         content = kind.save(value)
         self.pieces[id(value)] = Piece(value, kind, content)
         return [child for child in kind.children(content) if type(child) not in ATOMS]
 
-    def _digest(self, value: Any, kind: Kind, size: int) -> None:
-        """Remember only enough to see a change of a value that there is no room for."""
+    def _digest(self, value: Any, kind: Kind, size: int) -> bool:
+        """Remember only enough to see a change of a value that there is no room for; False: not even that."""
         if kind not in (ARRAY, TABLE):
-            self.complete = False
-            return
+            return False
         whole = self._digested + size <= MAX_DIGESTED
         self._digested += size if whole else 0
         digest = Kind(_digester(whole=whole), lambda now, then: _digester(whole=whole)(now) == then, _refuse)
         self.pieces[id(value)] = Piece(value, digest, digest.save(value), restorable=False, sampled=not whole)
+        return True
 
     def changed(self) -> dict[int, Piece]:
         """The pieces that are no longer what they were."""

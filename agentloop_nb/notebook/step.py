@@ -49,7 +49,7 @@ class Step:
         self._number = number
         self._notes: list[str] = []
         self._changes: tuple[Change, ...] = ()
-        self._finishing = False
+        self._finishing = self._stuck = False
         self._named: Callable[[str], Any] = self._shell.compile.format_code_name
         self._transform()
         self._tell = tell if tell is not None and not self._awaits else post
@@ -91,6 +91,7 @@ class Step:
 
     def stuck(self) -> None:
         """Tell that the code cannot be cut."""
+        self._stuck = True
         self._tell({"output_type": "stream", "name": "stderr", "text": _STUCK})
 
     # -- running
@@ -186,6 +187,8 @@ class Step:
             told = tracebacks.code_error(error, self._place, self._filename)
         elif reason is not None and error is not None and (at := tracebacks.innermost(error, self._place)):
             self._notes.append(f"It was at {at}")
+        if self._stuck:
+            self._notes.append("It was in native code, which cannot be cut, so it went on for a while after that.")
         ending = reason or ("error" if error is not None else "ok")
         written, read = self._footprint.files()
         return CodeOutcome(

@@ -165,6 +165,15 @@ async def test_a_variable_too_large_to_copy_is_watched_and_named(tmp_path: Path)
     assert place.names["large"][500] == 1
 
 
+async def test_a_variable_with_too_many_parts_is_named(tmp_path: Path) -> None:
+    place = Place(tmp_path, rows=[{"n": n} for n in range(60_000)])
+
+    await place.run("rows[0]['n'] = -1; rows[-1]['n'] = -2")
+    undone = place.workspace.undo(1)
+
+    assert undone.lost == {"rows": "it has too many parts to be saved whole"}
+
+
 async def test_old_copies_are_given_up_before_memory_runs_out(tmp_path: Path) -> None:
     place = Place(tmp_path, big=np.zeros(50_000))
     place.workspace = KernelWorkspace(place.shell, web=place.workspace.web, folder=tmp_path, memory=1_000_000)
