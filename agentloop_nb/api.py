@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+from agentloop_nb import journal
 from agentloop_nb.errors import UserError
 from agentloop_nb.notebook.launch import Launch, Launcher
 from agentloop_nb.notebook.shell import private_shell
@@ -46,7 +48,7 @@ def run_agent(
         "max_retries": max_retries,
         "budget": budget,
         "timeout": timeout,
-        "output_dir": output_dir,
+        "output_dir": None if output_dir is None else str(output_dir),
         "approve": approve,
         **options,
     }
@@ -60,16 +62,17 @@ async def arun_agent(goal: str, *, verbose: bool = True, **options: Any) -> Run:
 
 def resume_run(reference: str | None = None, *, note: str = "", verbose: bool = True, **options: Any) -> Run:
     """Go on with a recorded run of this folder: its id, a unique beginning of it, a path, or None for the newest."""
-    launcher = _launcher(options.get("output_dir"))
-    launch = launcher.resume(reference, options, launcher.settings(_known(options), _config(launcher)), note)
-    launch.verbose = verbose
+    record = journal.find(reference, Path.cwd())
+    launcher = _launcher(options.get("output_dir") or journal.load(record).settings.get("output_dir"))
+    launch = launcher.resume(str(record), _known(options), _config(launcher), note)
+    launch.verbose = verbose and launch.verbose
     return launch.drive()
 
 
 def _begin(goal: str, arguments: dict[str, Any], *, verbose: bool) -> Launch:
     launcher = _launcher(arguments.get("output_dir"))
     launch = launcher.begin(goal, launcher.settings(_known(arguments), _config(launcher)))
-    launch.verbose = verbose and not launch.session.settings.quiet
+    launch.verbose = verbose and launch.verbose
     return launch
 
 
@@ -82,7 +85,18 @@ def _launcher(output_dir: str | Path | None) -> Launcher:
             launcher: Launcher = magics.launcher
             return launcher
         return Launcher(shell, working_folder=Path(output_dir) if output_dir else None)
-    return Launcher(private_shell(), working_folder=Path(output_dir or OUTPUT_DIR).absolute(), private=True)
+    return Launcher(private_shell(), working_folder=_usable(Path(output_dir or OUTPUT_DIR)), private=True)
+
+
+def _usable(folder: Path) -> Path:
+    """Make the working folder. Raises `UserError` if nothing can be written there."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(f"{folder} cannot be made ({error.strerror}); name another folder: --output-dir DIR") from None
+    if not os.access(folder, os.W_OK):
+        raise UserError(f"{folder} cannot be written; name another folder: --output-dir DIR")
+    return folder.absolute()
 
 
 def _config(launcher: Launcher) -> dict[str, Any]:

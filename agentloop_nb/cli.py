@@ -8,7 +8,7 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 from agentloop_nb import __version__
 from agentloop_nb.errors import AgentFailed, AgentStopped, UserError
@@ -16,7 +16,6 @@ from agentloop_nb.options import OPTIONS, OUTPUT_DIR, describe, parse_options
 
 if TYPE_CHECKING:
     from agentloop_nb.run import Run
-    from agentloop_nb.verify import Verdict
 
 FINISHED, NOT_FINISHED, WRONG_USE = 0, 1, 2
 """Exit codes. `verify` and `export` use the first two for sound and not."""
@@ -92,24 +91,16 @@ def _goal(words: list[str]) -> int:
     name, destination = settings.pop("output", None), settings.pop("export", None)
     if name is not None and not name.isidentifier():
         raise UserError(f"-o names a variable, not {name!r}; for files there are --output-dir DIR and --export PATH")
-    settings.setdefault("output_dir", "output")
-    _writable(Path(settings["output_dir"]))
     quiet = bool(settings.pop("quiet", False))
     return _report(run_agent(goal, verbose=not quiet, **settings), destination)
-
-
-def _writable(folder: Path) -> None:
-    folder.mkdir(parents=True, exist_ok=True)
-    if not os.access(folder, os.W_OK):
-        raise UserError(f"{folder} cannot be written; name another folder: --output-dir DIR")
 
 
 def _report(run: Run, destination: str | None) -> int:
     """Say where things are and what can be done next."""
     print(f"Record: {_relative(run.journal)}")
     if destination is not None:
-        path, verdict = _exported(run.journal, Path(destination))
-        print(f"Notebook: {path} ({verdict.text})")
+        path, told, _ = _exported(run.journal, Path(destination))
+        print(f"Notebook: {path} ({told})")
     if not run.is_complete:
         print(f"To go on: agentloop resume {run.id}")
     elif destination is None:
@@ -122,26 +113,17 @@ def _resume(words: list[str]) -> int:
     settings, reference = parse_options(words[:at], RUN_OPTIONS)
     if " " in reference:
         raise UserError(f"one RUN at most, not {reference!r}; a note for the agent stands after --")
-    from agentloop_nb import journal
     from agentloop_nb.api import resume_run
-    from agentloop_nb.settings import ENVIRONMENT, environment
 
-    variables = environment()
-    record = journal.find(reference or None, Path.cwd())
-    recorded = journal.load(record).settings
-    for name in ("base_url", "output_dir"):
-        if recorded.get(name) and not variables.get(ENVIRONMENT.get(name, "")):
-            settings.setdefault(name, recorded[name])
     quiet, destination = bool(settings.pop("quiet", False)), settings.pop("export", None)
     note = " ".join(words[at + 1 :])
-    return _report(resume_run(str(record), note=note, verbose=not quiet, **settings), destination)
+    return _report(resume_run(reference or None, note=note, verbose=not quiet, **settings), destination)
 
 
 def _demo(words: list[str]) -> int:
     parser = _Parser("demo", OUTPUT_DIR.help)
     parser.add_argument("--output-dir", default="output")
     folder = Path(parser.parse_args(words).output_dir)
-    _writable(folder)
     from agentloop_nb import demo
     from agentloop_nb.api import run_agent
 
@@ -149,19 +131,20 @@ def _demo(words: list[str]) -> int:
     run = run_agent(demo.goal(), model="demo", output_dir=folder)
     if not run.is_complete:
         return NOT_FINISHED
-    notebook, verdict = _exported(run.journal, folder / "fibonacci.ipynb")
+    notebook, told, sound = _exported(run.journal, folder / "fibonacci.ipynb")
     print(f"\nFiles:    {', '.join(str(folder / name) for name in run.artifacts)}")
-    print(f"Notebook: {notebook} ({verdict.text})")
+    print(f"Notebook: {notebook} ({told})")
     print(f"Record:   {_relative(run.journal)}")
     print('Next: set a key (OPENAI_API_KEY) or start a local server, then: agentloop "GOAL"')
-    return FINISHED if verdict.ok else NOT_FINISHED
+    return FINISHED if sound else NOT_FINISHED
 
 
 def _export(words: list[str]) -> int:
     parser = _Parser("export", "write a run as a notebook, and prove that it re-runs")
-    parser.usage = "agentloop export [--minimal] [RUN] OUT.ipynb"
-    parser.add_argument("words", nargs="+", metavar="OUT.ipynb")
+    parser.usage = "agentloop export [--minimal] [--share] [RUN] OUT.ipynb"
+    parser.add_argument("words", nargs="+", metavar="OUT.ipynb", help="or OUT.py, OUT.html")
     parser.add_argument("--minimal", action="store_true", help="only the steps the result depends on")
+    parser.add_argument("--share", action="store_true", help="OUT is a new folder, made to be given away")
     given = parser.parse_args(words)
     if len(given.words) > 2:
         raise UserError(f"export takes a run and a file, not {' '.join(given.words)!r}: agentloop export RUN OUT.ipynb")
@@ -169,21 +152,17 @@ def _export(words: list[str]) -> int:
     from agentloop_nb import journal
 
     record = journal.find(reference[0] if reference else None, Path.cwd())
-    options = {"minimal": True} if given.minimal else {}
-    path, verdict = _exported(record, Path(out), **options)
-    print(f"{path}: {verdict.text}")
-    return FINISHED if verdict.ok else NOT_FINISHED
+    path, told, sound = _exported(record, Path(out), minimal=given.minimal, shared=given.share)
+    print(f"{path}: {told}")
+    return FINISHED if sound else NOT_FINISHED
 
 
-def _exported(record: Path, destination: Path, **options: Any) -> tuple[Path, Verdict]:
-    from agentloop_nb import journal
-    from agentloop_nb.export import export
-    from agentloop_nb.verify import verify
+def _exported(record: Path, destination: Path, **options: bool) -> tuple[Path, str, bool]:
+    """Export and verify; return the path as a person would type it, what to say, and whether it is sound."""
+    from agentloop_nb.publish import publish
 
-    output_dir = journal.load(record).settings.get("output_dir")
-    folder = Path(output_dir) if output_dir else None
-    path = _relative(export(record, destination, folder=folder, **options))
-    return path, verify(path)
+    published = publish(record, destination, **options)
+    return _relative(published.path), published.told, published.sound
 
 
 def _verify(words: list[str]) -> int:

@@ -143,19 +143,16 @@ class Run:
         """What the run made or changed: name -> its value now. Empty for a run of another kernel."""
         return self._workspace.variables(list(self._state.changed)) if self._workspace else {}
 
-    def export(self, path: str | Path, *, verify: bool = True, **options: Any) -> Path:
+    def export(self, path: str | Path, *, verify: bool = True, minimal: bool = False, shared: bool = False) -> Path:
         """Write the run as a notebook that re-runs without a model or a key, and prove it in a fresh kernel.
 
-        The verdict is written into the notebook. `options` are those of `agentloop_nb.export.export`.
+        The verdict is written into the notebook. The suffix decides: `.ipynb`, `.py` (a script) or `.html` (a report).
+        `minimal` keeps only the steps the result depends on; with `shared`, `path` is a new folder that can be given
+        away. Raises `UserError` if it cannot be written.
         """
-        from agentloop_nb.export import export
-        from agentloop_nb.verify import verify as check
+        from agentloop_nb.publish import publish
 
-        folder = self._workspace.folder if self._workspace else None
-        destination = export(self.journal, Path(path), folder=folder, **options)
-        if verify and destination.suffix == ".ipynb":
-            check(destination)
-        return destination
+        return publish(self.journal, Path(path), minimal=minimal, shared=shared, check=verify).path
 
     def __repr__(self) -> str:
         cost = f"${self.total_cost:.4f}" if self.cost_known else f"${self.total_cost:.4f} and more of unknown price"

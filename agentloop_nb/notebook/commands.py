@@ -7,6 +7,7 @@ import difflib
 import re
 from collections.abc import Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from IPython.display import publish_display_data
@@ -54,18 +55,18 @@ def help_(magics: AgentMagics, rest: str) -> None:
 
 
 def export(magics: AgentMagics, rest: str) -> None:
-    """PATH: write the last run as a notebook, and prove in a fresh kernel that it re-runs."""
-    if not rest:
-        raise UserError("name the notebook to write: %agent export run.ipynb")
-    export_run(_last(magics, "export"), rest)
+    """[--minimal] [--share] PATH: write the last run as a notebook, and prove in a fresh kernel that it re-runs."""
+    from agentloop_nb.publish import publish
 
-
-def export_run(run: Run, path: str) -> None:
-    """Export, verify and say what came of it; an export that does not verify is reported, never raised."""
-    from agentloop_nb.verify import verify
-
-    verdict = verify(run.export(path, verify=False))
-    print(f"Exported to {path}: {verdict.text}")
+    words = rest.split()
+    switches = {"--minimal": "minimal", "--share": "shared"}
+    options = {switches[word]: True for word in words if word in switches}
+    path = " ".join(word for word in words if word not in switches)
+    if not path or path.startswith("-"):
+        raise UserError(
+            "name the notebook to write: %agent export run.ipynb (or .py, .html; --share takes a folder)"
+        )
+    print(f"Exported to {path}: {publish(magics.launcher.find(None), Path(path), **options).told}")
 
 
 def runs(magics: AgentMagics, rest: str) -> None:
@@ -93,9 +94,8 @@ def resume(magics: AgentMagics, rest: str, *, awaited: bool = False) -> Any:
     """[RUN] [--budget USD] [--max-steps N] [-- NOTE]: go on with a run."""
     before, *after = _NOTE.split(rest, maxsplit=1)
     arguments, reference = parse_options(before)
-    settings = magics.launcher.settings(arguments, magics.config_values())
     note = "".join(after).strip().strip("\"'")
-    launch = magics.launcher.resume(reference.strip() or None, arguments, settings, note)
+    launch = magics.launcher.resume(reference.strip() or None, arguments, magics.config_values(), note)
     return magics.start(launch, awaited=awaited)
 
 

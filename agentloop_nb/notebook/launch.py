@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from agentloop_nb import journal, session
 from agentloop_nb.control import Control
+from agentloop_nb.errors import UserError
 from agentloop_nb.models.keys import known_keys
 from agentloop_nb.notebook.drive import drive, drive_async
 from agentloop_nb.notebook.kernel import KernelWorkspace
@@ -20,6 +21,12 @@ from agentloop_nb.run import Run
 from agentloop_nb.secrets import Masker, known_secrets
 from agentloop_nb.settings import Settings, environment, resolve
 from agentloop_nb.state import State
+
+_KEPT = (
+    *("model", "base_url", "max_retries", "timeout", "approve", "temperature", "price", "cache", "images"),
+    *("allow_hosts", "search", "instructions", "privacy", "allow_changes", "trust_web", "live", "output_dir"),
+)
+"""Settings that a resumed run keeps from its record."""
 
 
 @dataclass
@@ -44,6 +51,8 @@ class Launcher:
 
     def begin(self, goal: str, settings: Settings) -> Launch:
         """Prepare a new run. Raises `UserError`."""
+        if settings.output and not settings.output.isidentifier():
+            raise UserError(f"--output must be a variable name, not {settings.output!r}")
         control = Control()
         made = session.begin(
             goal,
@@ -57,17 +66,25 @@ class Launcher:
         )
         return self._launch(made)
 
-    def resume(self, reference: str | None, overrides: Mapping[str, Any], settings: Settings, note: str) -> Launch:
-        """Prepare a recorded run to go on. Raises `UserError`."""
+    def resume(
+        self,
+        reference: str | None,
+        overrides: Mapping[str, Any],
+        config: Mapping[str, Any] | None = None,
+        note: str = "",
+    ) -> Launch:
+        """Prepare a recorded run to go on, as it was set but for `overrides`. Raises `UserError`."""
         control = Control()
         path = self.find(reference)
         here = next((run for run in self.runs if run.journal == path), None)
-        model = overrides.get("model") or journal.load(path).settings.get("model", settings.model)
+        recorded = journal.load(path).settings
+        kept = {name: recorded[name] for name in _KEPT if recorded.get(name) is not None}
+        settings = self.settings({**kept, **overrides}, config)
         made = session.resume(
             path,
             overrides,
             environment(self.folder),
-            settings=replace(settings, model=model),
+            settings=settings,
             make_workspace=lambda web: (
                 self._same_workspace(here, web, control) or self._workspace(web, control, settings)
             ),
@@ -94,7 +111,10 @@ class Launcher:
 
     def _launch(self, made: session.Session) -> Launch:
         self.runs.append(made.run)
-        return Launch(made, self.shell, private=self.private)
+        if not self.private:
+            names = filter(None, ["_agent", made.settings.output])
+            self.shell.user_ns.update(dict.fromkeys(names, made.run))
+        return Launch(made, self.shell, private=self.private, verbose=not made.settings.quiet)
 
     def _masker(self) -> Masker:
         variables = environment(self.folder)
@@ -128,11 +148,23 @@ class Launch:
 
     def drive(self) -> Run:
         """Take the run to its end from synchronous code, also inside a running event loop."""
-        return drive(self._go, self.session.control, self.shell)
+        return self._exported(drive(self._go, self.session.control, self.shell))
 
     async def go(self) -> Run:
         """Take the run to its end."""
-        return await drive_async(self._go(), self.session.control, self.shell)
+        return self._exported(await drive_async(self._go(), self.session.control, self.shell))
+
+    def _exported(self, run: Run) -> Run:
+        """Export where the settings say so, and say what came of it: it is never raised."""
+        if destination := self.session.settings.export:
+            from agentloop_nb.publish import publish
+
+            try:
+                told = publish(run.journal, Path(destination)).told
+            except UserError as error:
+                told = str(error)
+            print(f"Export to {destination}: {told}")  # noqa: T201 - the user asked for it
+        return run
 
     async def _go(self) -> Run:
         if self.make_panel or (self.verbose and not self.private and getattr(self.shell, "kernel", None) is not None):
@@ -146,14 +178,19 @@ class Launch:
             view.close()
 
     async def _in_panel(self) -> Run:
+        from agentloop_nb.notebook.html import final_outputs
         from agentloop_nb.notebook.panel import PanelView
 
         view = (self.make_panel or PanelView)(self._goal, self.session.control, self.shell)
         view.open()
         try:
-            return await self.session.go([view], view.approver)
+            run = await self.session.go([view], view.approver)
         finally:
             view.close()
+        if self.make_panel is None:  # figures and answer as outputs of the cell too, for readers that strip HTML
+            for bundle in final_outputs(run.state):
+                self.shell.display_pub.publish(data=bundle)
+        return run
 
     @property
     def _goal(self) -> str:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from IPython.core.magic import Magics, cell_magic, line_magic, magics_class, no_var_expand
 from traitlets import Bool, Float, Int, Unicode, Union
 
-from agentloop_nb.errors import AgentFailed, AgentStopped, UserError
+from agentloop_nb.errors import AgentFailed, AgentStopped
 from agentloop_nb.options import describe, parse_options
 
 if TYPE_CHECKING:
@@ -80,30 +80,18 @@ class AgentMagics(Magics):
 
     def start(self, launch: Launch, *, awaited: bool) -> Any:
         """Run it to its end: at once, or as a coroutine where the cell awaits it."""
-        launch.verbose = not launch.session.settings.quiet
-        self._bind(launch.session.run, launch.session.settings.output)
-        return self._awaited(launch) if awaited else self._finish(launch, launch.drive())
+        return self._awaited(launch) if awaited else _raise_unless_well(launch, launch.drive())
 
     async def _awaited(self, launch: Launch) -> None:
-        self._finish(launch, await launch.go())
+        _raise_unless_well(launch, await launch.go())
 
-    def _bind(self, run: Run, name: str | None) -> None:
-        if name and not name.isidentifier():
-            raise UserError(f"--output must be a variable name, not {name!r}")
-        self.shell.user_ns["_agent"] = run
-        if name:
-            self.shell.user_ns[name] = run
 
-    def _finish(self, launch: Launch, run: Run) -> None:
-        settings = launch.session.settings
-        if settings.export:
-            from agentloop_nb.notebook.commands import export_run
-
-            export_run(run, settings.export)
-        if run.status == "stopped":
-            raise AgentStopped(f"{run.reason} after {run.current_step} steps; %agent resume goes on")
-        if run.status == "failed" or (settings.strict and not run.is_complete):
-            raise AgentFailed(run.reason)
+def _raise_unless_well(launch: Launch, run: Run) -> None:
+    """End the cell with an exception where `Run All` has to stop."""
+    if run.status == "stopped":
+        raise AgentStopped(f"{run.reason} after {run.current_step} steps; %agent resume goes on")
+    if run.status in ("failed", "interrupted") or (launch.session.settings.strict and not run.is_complete):
+        raise AgentFailed(run.reason)
 
 
 AgentMagics.agent_cell.__doc__ = f"""Give the agent a goal: it decides, acts here, observes, until the goal is met.

@@ -1,0 +1,50 @@
+"""Exporting a run and proving it, in one go: what the magic, the command line and `Run.export` do."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import NamedTuple
+
+from agentloop_nb import journal
+from agentloop_nb.export import export
+from agentloop_nb.export.share import share
+from agentloop_nb.verify import verify
+from agentloop_nb.verify.verdict import Verdict
+
+
+class Published(NamedTuple):
+    """Where an export is, and what verifying it brought."""
+
+    path: Path
+    verdict: Verdict | None
+    """None where nothing was verified: a script or a report, or because nobody wanted it."""
+
+    @property
+    def told(self) -> str:
+        """One line for the user."""
+        return self.verdict.text if self.verdict else "written; only a notebook can be verified"
+
+    @property
+    def sound(self) -> bool:
+        """Whether nothing speaks against it."""
+        return self.verdict is None or self.verdict.ok
+
+
+def publish(
+    record: Path,
+    destination: Path,
+    *,
+    minimal: bool = False,
+    shared: bool = False,
+    check: bool = True,
+) -> Published:
+    """Write a run as a notebook, a script or a report by its suffix, and re-run a notebook in a fresh kernel.
+
+    `minimal` keeps only the steps the result depends on; with `shared` the destination is a new folder that also gets
+    the inputs, a pinned environment and a Binder set-up. Raises `UserError`.
+    """
+    output_dir = journal.load(record).settings.get("output_dir")
+    folder = Path(output_dir).absolute() if output_dir else None
+    write = share if shared else export
+    path = write(record, destination, folder=folder, minimal=minimal)
+    return Published(path, verify(path) if check and path.suffix == ".ipynb" else None)
