@@ -79,6 +79,8 @@ class Launcher:
         here = next((run for run in self.runs if run.journal == path), None)
         recorded = journal.load(path).settings
         kept = {name: recorded[name] for name in _KEPT if recorded.get(name) is not None}
+        if environment(self.folder).get("OPENAI_BASE_URL"):  # servers move; where one is named now, it is meant
+            kept.pop("base_url", None)
         settings = self.settings({**kept, **overrides}, config)
         made = session.resume(
             path,

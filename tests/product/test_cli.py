@@ -130,7 +130,7 @@ def test_export_and_quiet(agentloop, tmp_path):
         (["show", "2026"], "no run '2026'"),
         (["verify", "nowhere.ipynb"], "nowhere.ipynb"),
         (["verify"], "agentloop verify"),
-        (["export"], "agentloop export [--minimal] [RUN] OUT.ipynb"),
+        (["export"], "agentloop export [--minimal] [--share] [RUN] OUT.ipynb"),
         (["resume"], "no run is recorded"),
     ],
 )
