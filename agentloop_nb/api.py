@@ -10,8 +10,8 @@ from typing import Any
 
 from agentloop_nb import journal
 from agentloop_nb.errors import UserError
+from agentloop_nb.notebook.kernel.shell import private_shell
 from agentloop_nb.notebook.launch import Launch, Launcher
-from agentloop_nb.notebook.shell import private_shell
 from agentloop_nb.run import Run
 from agentloop_nb.settings import Settings
 

@@ -183,7 +183,7 @@ def _show(words: list[str]) -> int:
     from agentloop_nb import journal
     from agentloop_nb.state import State
     from agentloop_nb.stream import Stream
-    from agentloop_nb.terminal import TerminalView
+    from agentloop_nb.terminal.view import TerminalView
 
     path = journal.find(reference, Path.cwd())
     stream = Stream(State(), lambda _event: None, [TerminalView(live=False, command="agentloop")])

@@ -9,10 +9,10 @@ from pathlib import Path
 
 from agentloop_nb import files
 from agentloop_nb.actions import Action, ActionResult, Finish, RunCode, WriteFile
-from agentloop_nb.caution import Memory, denial, reasons_to_ask
 from agentloop_nb.decision import Decision
 from agentloop_nb.events import ActionFinished, ApprovalAsked, ApprovalGiven
-from agentloop_nb.risks import read_risks
+from agentloop_nb.safety.caution import Memory, denial, reasons_to_ask
+from agentloop_nb.safety.risks import read_risks
 from agentloop_nb.settings import Settings
 from agentloop_nb.stream import Approver, Stream
 

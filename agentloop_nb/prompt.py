@@ -15,7 +15,7 @@ from agentloop_nb.actions.text import bounded
 from agentloop_nb.events import TranscriptCompacted
 from agentloop_nb.figures import figures
 from agentloop_nb.ports import Image, Message, Model
-from agentloop_nb.provenance import mark
+from agentloop_nb.safety.provenance import mark
 from agentloop_nb.state import State, Step
 
 GROWTH = 13000

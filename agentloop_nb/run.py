@@ -160,6 +160,6 @@ class Run:
         return f"<Run {self.id}: {self.status}, step {self.current_step}/{self.max_steps}, {cost}, goal {goal!r}>"
 
     def _repr_html_(self) -> str:
-        from agentloop_nb.notebook.html import static_html
+        from agentloop_nb.notebook.panel.html import static_html
 
         return static_html(self._state)

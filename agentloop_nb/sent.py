@@ -9,7 +9,7 @@ from agentloop_nb.errors import UserError
 from agentloop_nb.events import AnyEvent, ModelCalled
 from agentloop_nb.ports import Message
 from agentloop_nb.prompt import compose
-from agentloop_nb.provenance import split
+from agentloop_nb.safety.provenance import split
 from agentloop_nb.state import State
 
 

@@ -19,10 +19,10 @@ from agentloop_nb.loop import Loop
 from agentloop_nb.models import registry
 from agentloop_nb.models.replay import ReplayModel
 from agentloop_nb.ports import Model, Usage, Web, Workspace
-from agentloop_nb.provenance import mark
 from agentloop_nb.rebuild import Ask, loose_ends, rebuild
 from agentloop_nb.run import Run
-from agentloop_nb.secrets import Masker
+from agentloop_nb.safety.provenance import mark
+from agentloop_nb.safety.secrets import Masker
 from agentloop_nb.settings import Settings
 from agentloop_nb.state import State, fold
 from agentloop_nb.stream import Approver, Stream, View

@@ -18,7 +18,7 @@ from agentloop_nb.events import (
     event_from,
 )
 from agentloop_nb.ports import Delta
-from agentloop_nb.secrets import Masker, Tail
+from agentloop_nb.safety.secrets import Masker, Tail
 from agentloop_nb.state import State
 
 log = logging.getLogger(__name__)

@@ -100,7 +100,7 @@ def _home(record: Path) -> Path:
 
 
 def _masker() -> Callable[[str], str]:
-    from agentloop_nb import secrets
+    from agentloop_nb.safety import secrets
     from agentloop_nb.settings import dotenv
 
     return secrets.known_secrets(os.environ, dotenv(), ()).mask

@@ -17,9 +17,9 @@ from IPython import get_ipython
 
 from agentloop_nb.errors import UserError
 from agentloop_nb.models.keys import known_keys
-from agentloop_nb.notebook.html import static_html
 from agentloop_nb.notebook.launch import Launch, Launcher
-from agentloop_nb.notebook.panel import PanelView
+from agentloop_nb.notebook.panel.html import static_html
+from agentloop_nb.notebook.panel.view import PanelView
 from agentloop_nb.run import Run
 from agentloop_nb.settings import DEFAULT_MODEL, environment
 

@@ -63,9 +63,7 @@ def export(magics: AgentMagics, rest: str) -> None:
     options = {switches[word]: True for word in words if word in switches}
     path = " ".join(word for word in words if word not in switches)
     if not path or path.startswith("-"):
-        raise UserError(
-            "name the notebook to write: %agent export run.ipynb (or .py, .html; --share takes a folder)"
-        )
+        raise UserError("name the notebook to write: %agent export run.ipynb (or .py, .html; --share takes a folder)")
     print(f"Exported to {path}: {publish(magics.launcher.find(None), Path(path), **options).told}")
 
 
@@ -84,7 +82,7 @@ def _row(state: State) -> str:
 
 def show(magics: AgentMagics, rest: str) -> None:
     """[RUN]: draw a run again from its record."""
-    from agentloop_nb.notebook.html import plain_text, static_html
+    from agentloop_nb.notebook.panel.html import plain_text, static_html
 
     state = magics.launcher.state(rest or None)
     publish_display_data({"text/html": static_html(state), "text/plain": plain_text(state)})

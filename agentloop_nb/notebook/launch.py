@@ -14,11 +14,11 @@ from agentloop_nb import journal, session
 from agentloop_nb.control import Control
 from agentloop_nb.errors import UserError
 from agentloop_nb.models.keys import known_keys
-from agentloop_nb.notebook.drive import drive, drive_async
-from agentloop_nb.notebook.kernel import KernelWorkspace
+from agentloop_nb.notebook.kernel.drive import drive, drive_async
+from agentloop_nb.notebook.kernel.workspace import KernelWorkspace
 from agentloop_nb.ports import Web
 from agentloop_nb.run import Run
-from agentloop_nb.secrets import Masker, known_secrets
+from agentloop_nb.safety.secrets import Masker, known_secrets
 from agentloop_nb.settings import Settings, environment, resolve
 from agentloop_nb.state import State
 
@@ -171,7 +171,7 @@ class Launch:
     async def _go(self) -> Run:
         if self.make_panel or (self.verbose and not self.private and getattr(self.shell, "kernel", None) is not None):
             return await self._in_panel()
-        from agentloop_nb.terminal import TerminalView
+        from agentloop_nb.terminal.view import TerminalView
 
         view = TerminalView(verbose=self.verbose, command="agentloop" if self.private else "%agent")
         try:
@@ -180,8 +180,8 @@ class Launch:
             view.close()
 
     async def _in_panel(self) -> Run:
-        from agentloop_nb.notebook.html import final_outputs
-        from agentloop_nb.notebook.panel import PanelView
+        from agentloop_nb.notebook.panel.html import final_outputs
+        from agentloop_nb.notebook.panel.view import PanelView
 
         view = (self.make_panel or PanelView)(self._goal, self.session.control, self.shell)
         view.open()

@@ -6,10 +6,10 @@ from agentloop_nb import files, journal
 from agentloop_nb.actions import RunCode
 from agentloop_nb.errors import ActionFailed, UserError
 from agentloop_nb.events import StepsUndone
-from agentloop_nb.notebook.kernel import KernelWorkspace
+from agentloop_nb.notebook.kernel.workspace import KernelWorkspace
 from agentloop_nb.ports import WrittenFile
-from agentloop_nb.risks import read_risks
 from agentloop_nb.run import Run
+from agentloop_nb.safety.risks import read_risks
 from agentloop_nb.state import Step
 
 

@@ -15,7 +15,7 @@ from agentloop_nb.export.story import story
 from agentloop_nb.ports import CodeOutcome, Output, Value, Workspace
 from agentloop_nb.rebuild.aside import Aside, written
 from agentloop_nb.recorded import refused
-from agentloop_nb.risks import read_risks
+from agentloop_nb.safety.risks import read_risks
 from agentloop_nb.state import State, Step
 from agentloop_nb.verify.clock import looks_at_clock
 from agentloop_nb.verify.compare import flat, same

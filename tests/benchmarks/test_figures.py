@@ -18,8 +18,8 @@ pytest.importorskip("pytest_benchmark")
 
 from agentloop_nb import journal, run_agent
 from agentloop_nb.events import ActionFinished
-from agentloop_nb.notebook.kernel import KernelWorkspace
-from agentloop_nb.notebook.shell import private_shell
+from agentloop_nb.notebook.kernel.shell import private_shell
+from agentloop_nb.notebook.kernel.workspace import KernelWorkspace
 from agentloop_nb.testing import FakeWeb
 from tests.wire import Wire, decision, finish
 

@@ -17,7 +17,7 @@ pytest.importorskip("axe_playwright_python")
 SHOW = """
 import asyncio
 from agentloop_nb.control import Control
-from agentloop_nb.notebook.panel import PanelView
+from agentloop_nb.notebook.panel.view import PanelView
 from agentloop_nb.state import State
 from tests.panel import story
 

@@ -14,7 +14,7 @@ STEPS = 500
 SHOW = f"""
 import asyncio, time
 from agentloop_nb.control import Control
-from agentloop_nb.notebook.panel import PanelView
+from agentloop_nb.notebook.panel.view import PanelView
 from agentloop_nb.state import State
 from tests.panel import story
 

@@ -14,7 +14,7 @@ from tests.panel.hostile import CORPUS, MARK
 SHOW = """
 import asyncio
 from agentloop_nb.control import Control
-from agentloop_nb.notebook.panel import PanelView
+from agentloop_nb.notebook.panel.view import PanelView
 from agentloop_nb.state import State
 from tests.panel.hostile import CORPUS, everywhere
 

@@ -12,7 +12,7 @@ from agentloop_nb.errors import ContextOverflow, PermanentFault, TransientFault
 from agentloop_nb.events import ApprovalGiven, RunStarted
 from agentloop_nb.loop import Loop
 from agentloop_nb.ports import Change, CodeError, CodeOutcome, Page, Usage
-from agentloop_nb.secrets import Masker
+from agentloop_nb.safety.secrets import Masker
 from agentloop_nb.settings import Settings
 from agentloop_nb.state import State
 from agentloop_nb.stream import Stream

@@ -2,6 +2,9 @@ from __future__ import annotations
 
 import json
 
+import pytest
+from nbclient.exceptions import DeadKernelError
+
 from tests.e2e.conftest import errors, text
 from tests.wire import Wire, decision, finish
 
@@ -11,11 +14,8 @@ LOAD = "%load_ext agentloop_nb"
 def test_a_killed_kernel_resumes_with_its_variables_and_asks_nobody_meanwhile(run_notebook, environment):
     first = decision("run_code", code="table = {k: k * base for k in range(3)}\nprint(len(table))")
     die = decision("run_code", code="import os, signal\nos.kill(os.getpid(), signal.SIGKILL)")
-    with Wire([first, die]) as wire:
-        try:
-            run_notebook([LOAD, "base = 10", "%%agent -m scripted make a table"], wire)
-        except Exception as error:
-            assert "died" in str(error).lower()
+    with Wire([first, die]) as wire, pytest.raises(DeadKernelError):
+        run_notebook([LOAD, "base = 10", "%%agent -m scripted make a table"], wire)
     assert len(wire.requests) == 2
     with Wire([decision("run_code", code="total = sum(table.values())"), finish("30 in all")]) as wire:
         notebook = run_notebook([LOAD, "%agent resume", "total, table[2], base, _agent.status", "%agent runs"], wire)

@@ -25,8 +25,8 @@ import pytest
 from jupyter_client.manager import KernelManager
 
 from agentloop_nb.control import Control
-from agentloop_nb.notebook.kernel import KernelWorkspace
-from agentloop_nb.notebook.shell import private_shell
+from agentloop_nb.notebook.kernel.shell import private_shell
+from agentloop_nb.notebook.kernel.workspace import KernelWorkspace
 from agentloop_nb.ports import CodeOutcome, Output
 from agentloop_nb.testing import FakeWeb
 
@@ -36,7 +36,7 @@ ROOT = Path(__file__).parents[2]
 PREPARE = """
 import warnings as _warnings; _warnings.simplefilter("always")
 import json as _json
-from agentloop_nb.notebook.kernel import KernelWorkspace as _Workspace
+from agentloop_nb.notebook.kernel.workspace import KernelWorkspace as _Workspace
 from agentloop_nb.control import Control as _Control
 from agentloop_nb.testing import FakeWeb as _Web
 _told = []

@@ -131,8 +131,8 @@ def test_a_script_keeps_its_own_main_and_home(tmp_path: Path) -> None:
     script.write_text(
         "import asyncio, sys\n"
         "from pathlib import Path\n"
-        "from agentloop_nb.notebook.kernel import KernelWorkspace\n"
-        "from agentloop_nb.notebook.shell import private_shell\n"
+        "from agentloop_nb.notebook.kernel.workspace import KernelWorkspace\n"
+        "from agentloop_nb.notebook.kernel.shell import private_shell\n"
         "mine = sys.modules['__main__']\n"
         "shell = private_shell()\n"
         "workspace = KernelWorkspace(shell, web=None, folder=Path('work'))\n"

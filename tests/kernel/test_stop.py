@@ -19,7 +19,7 @@ ROUNDS = int(os.environ.get("AGENTLOOP_TEST_STOPS", "1"))
 RUN = """
 import asyncio as _asyncio, time as _time
 from agentloop_nb.loop import Loop as _Loop
-from agentloop_nb.notebook.drive import drive as _drive, drive_async as _drive_async
+from agentloop_nb.notebook.kernel.drive import drive as _drive, drive_async as _drive_async
 from agentloop_nb.settings import Settings as _Settings
 from agentloop_nb.state import State as _State
 from agentloop_nb.events import RunStarted as _Started

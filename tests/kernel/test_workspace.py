@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from agentloop_nb.errors import UserError
-from agentloop_nb.notebook.drive import drive, drive_async
+from agentloop_nb.notebook.kernel.drive import drive, drive_async
 from agentloop_nb.ports import CodeOutcome
 from tests.kernel.conftest import Kernel, Place, text
 
@@ -218,7 +218,7 @@ def test_ctrl_c_stops_a_script_between_steps(tmp_path: Path) -> None:
     script.write_text(
         "import asyncio\n"
         "from agentloop_nb.control import Control\n"
-        "from agentloop_nb.notebook.drive import drive\n"
+        "from agentloop_nb.notebook.kernel.drive import drive\n"
         "control = Control()\n"
         "async def main():\n"
         "    control.attach(); print('waiting', flush=True)\n"

@@ -16,7 +16,7 @@ from agentloop_nb.actions import RunCode
 from agentloop_nb.control import Control
 from agentloop_nb.decision import Decision
 from agentloop_nb.events import ApprovalAsked
-from agentloop_nb.notebook.panel import PanelView
+from agentloop_nb.notebook.panel.view import PanelView
 
 control = Control()
 view = PanelView("Ask", control, get_ipython())

@@ -8,9 +8,9 @@ import re
 import pytest
 from lxml import html as lxml_html
 
-from agentloop_nb.notebook.board import Board
-from agentloop_nb.notebook.cards import card, header
-from agentloop_nb.notebook.html import final_outputs, plain_text, static_html
+from agentloop_nb.notebook.panel.board import Board
+from agentloop_nb.notebook.panel.cards import card, header
+from agentloop_nb.notebook.panel.html import final_outputs, plain_text, static_html
 from agentloop_nb.state import State, fold
 from tests.panel.hostile import CORPUS, everywhere
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 
-from agentloop_nb.notebook.live import LiveOutput, LiveReply
-from agentloop_nb.notebook.outputs import blocks
+from agentloop_nb.notebook.panel.live import LiveOutput, LiveReply
+from agentloop_nb.notebook.panel.outputs import blocks
 from agentloop_nb.ports import Delta
 from tests.panel.story import shown, text
 

@@ -8,7 +8,7 @@ from decimal import Decimal
 from lxml import html as lxml_html
 
 from agentloop_nb.events import RunFinished
-from agentloop_nb.notebook.html import final_outputs, plain_text, static_html
+from agentloop_nb.notebook.panel.html import final_outputs, plain_text, static_html
 from agentloop_nb.state import fold
 from tests.panel import story
 

@@ -8,7 +8,7 @@ import pytest
 
 from agentloop_nb.control import Control
 from agentloop_nb.events import ModelCalled, ModelFailed, OutputAppeared, ReplyStreamed, RunFinished, RunResumed
-from agentloop_nb.notebook.panel import PanelView
+from agentloop_nb.notebook.panel.view import PanelView
 from agentloop_nb.ports import Delta
 from agentloop_nb.state import State
 from tests.panel import story

@@ -21,7 +21,7 @@ from nbformat.v4 import new_code_cell, new_notebook
 from agentloop_nb import __version__, journal
 from agentloop_nb.events import RunStarted
 from agentloop_nb.loop import Loop
-from agentloop_nb.notebook.kernel import KernelWorkspace
+from agentloop_nb.notebook.kernel.workspace import KernelWorkspace
 from agentloop_nb.ports import Page, SearchHit
 from agentloop_nb.settings import Settings
 from agentloop_nb.state import State

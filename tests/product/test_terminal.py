@@ -33,7 +33,7 @@ from agentloop_nb.events import (
 from agentloop_nb.ports import Usage
 from agentloop_nb.state import State
 from agentloop_nb.stream import Stream
-from agentloop_nb.terminal import RULE, TerminalView
+from agentloop_nb.terminal.view import RULE, TerminalView
 
 HOSTILE = "a\x1b[2Jb\x1b]0;title\x07c\x1b[1;31mred\x1b[0m\rover\x9b31m\u202egnp.exe\x00[bold]x[/bold] :smile:"
 
@@ -217,7 +217,7 @@ def test_prints_in_another_encoding_lose_no_run(tmp_path: Path) -> None:
     """A console that has no emoji (cp1252 on Windows) shows question marks and goes on."""
     code = (
         "from agentloop_nb import demo, journal\nfrom agentloop_nb.state import State\n"
-        "from agentloop_nb.stream import Stream\nfrom agentloop_nb.terminal import TerminalView\n"
+        "from agentloop_nb.stream import Stream\nfrom agentloop_nb.terminal.view import TerminalView\n"
         "stream = Stream(State(), lambda event: None, [TerminalView()])\n"
         "for event in journal.read(demo.RECORD): stream.emit(event)\n"
     )

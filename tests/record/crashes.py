@@ -17,8 +17,8 @@ from typing import Any
 from agentloop_nb import journal
 from agentloop_nb.events import ActionStarted, DecisionMade, RunResumed
 from agentloop_nb.loop import Loop
-from agentloop_nb.notebook.kernel import KernelWorkspace
-from agentloop_nb.notebook.shell import private_shell
+from agentloop_nb.notebook.kernel.shell import private_shell
+from agentloop_nb.notebook.kernel.workspace import KernelWorkspace
 from agentloop_nb.rebuild import loose_ends, rebuild
 from agentloop_nb.settings import Settings
 from agentloop_nb.state import State, fold

@@ -10,8 +10,8 @@ import pytest
 from agentloop_nb.actions import ActionResult
 from agentloop_nb.errors import ActionFailed
 from agentloop_nb.loop import Loop
-from agentloop_nb.notebook.kernel import KernelWorkspace
-from agentloop_nb.notebook.shell import private_shell
+from agentloop_nb.notebook.kernel.shell import private_shell
+from agentloop_nb.notebook.kernel.workspace import KernelWorkspace
 from agentloop_nb.rebuild import loose_ends, rebuild
 from agentloop_nb.settings import Settings
 from agentloop_nb.state import State, fold

@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from agentloop_nb.actions import Action, ReadUrl, RunCode, SearchWeb
-from agentloop_nb.provenance import mark
+from agentloop_nb.safety.provenance import mark
 from tests.safety.stories import Done, code, found, page, wrote
 
 GOAL = "Sum up the sales of each region in sales.csv and compare them with what the web says about the market."

@@ -58,7 +58,7 @@ PROGRAM = """
 import logging, sys
 logging.basicConfig(level=logging.DEBUG, stream=sys.stderr)
 from agentloop_nb import run_agent
-from agentloop_nb.notebook.html import plain_text, static_html
+from agentloop_nb.notebook.panel.html import plain_text, static_html
 run = run_agent('print everything', model='scripted', max_steps=30, trust_web=True)
 open('sink-repr', 'w').write(repr(run) + str(run.actions_taken) + str(run.action_results) + str(run.summary))
 open('sink-html', 'w').write(static_html(run.state) + plain_text(run.state))

@@ -13,13 +13,13 @@ from hypothesis import strategies as st
 
 from agentloop_nb import files
 from agentloop_nb.actions import RunCode
-from agentloop_nb.caution import reasons_to_ask
 from agentloop_nb.decision import Decision, parse
 from agentloop_nb.errors import ActionFailed, DecisionError
-from agentloop_nb.provenance import mark, split
-from agentloop_nb.risks import ORDER, read_risks, targets
-from agentloop_nb.risks.shell import commands
-from agentloop_nb.secrets import Masker, Tail, maskable
+from agentloop_nb.safety.caution import reasons_to_ask
+from agentloop_nb.safety.provenance import mark, split
+from agentloop_nb.safety.risks import ORDER, read_risks, targets
+from agentloop_nb.safety.risks.shell import commands
+from agentloop_nb.safety.secrets import Masker, Tail, maskable
 from agentloop_nb.web.guard import is_public
 from tests.safety.attacks import ATTACKS
 from tests.safety.stories import code, state_of

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from agentloop_nb.caution import reasons_to_ask
 from agentloop_nb.events import RunStarted
 from agentloop_nb.loop import Loop
 from agentloop_nb.ports import CodeOutcome, Page
+from agentloop_nb.safety.caution import reasons_to_ask
 from agentloop_nb.settings import Settings
 from agentloop_nb.state import State
 from agentloop_nb.stream import Stream

@@ -16,7 +16,7 @@ from pydantic import SecretStr
 
 from agentloop_nb.actions import ActionResult
 from agentloop_nb.events import ActionFinished
-from agentloop_nb.secrets import MASK, Masker, Tail, known_secrets, maskable
+from agentloop_nb.safety.secrets import MASK, Masker, Tail, known_secrets, maskable
 from agentloop_nb.state import State
 from agentloop_nb.stream import Stream
 

@@ -1,0 +1,216 @@
+"""What one step did to the namespace, and how to take it back."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from types import ModuleType
+from typing import Any
+
+from agentloop_nb.notebook.changes.kinds import ATOMS
+from agentloop_nb.notebook.changes.memory import Memory, Piece, sample
+from agentloop_nb.notebook.changes.reach import Reach, reach
+from agentloop_nb.notebook.kernel import values
+from agentloop_nb.ports import Change
+
+TOUCHED_TIME, WIDE_TIME, SAMPLE_TIME, WIDE_SAMPLE_TIME = 2.0, 0.25, 0.0005, 0.05
+"""Seconds spent before a step on saving names it can touch, on the others if it can reach all, and on samples."""
+SHELL_NAMES = frozenset({"In", "Out", "exit", "quit", "get_ipython", "open"})
+
+
+@dataclass
+class Record:
+    """What has to be put back to take a step back. The values are the user's own objects."""
+
+    step: int
+    bound: dict[str, Any] = field(default_factory=dict)
+    """Names that were bound to something else, or deleted, with their former value."""
+    added: list[str] = field(default_factory=list)
+    pieces: list[Piece] = field(default_factory=list)
+    names: tuple[str, ...] = ()
+    """Every name the step changed, deleted or added."""
+    memory: Memory = field(default_factory=lambda: Memory(0))
+    """The pieces that changed, by their identity, to find those that belong to one name."""
+    lost: dict[str, str] = field(default_factory=dict)
+    """Names whose change cannot be taken back, with the reason."""
+
+    def restore(self, namespace: dict[str, Any]) -> list[str]:
+        """Put everything back. Returns the names for which it did not work."""
+        failed = [piece for piece in self.pieces if not piece.restore()]
+        namespace.update(self.bound)
+        for name in self.added:
+            namespace.pop(name, None)
+        broken = {id(piece.value) for piece in failed}
+        return sorted({name for name in self.names if id(namespace.get(name)) in broken} | self.lost.keys())
+
+    def restore_name(self, name: str, namespace: dict[str, Any]) -> None:
+        """Put one name back, with everything in its former value."""
+        if name in self.bound:
+            namespace[name] = self.bound[name]
+        for piece in self.pieces:
+            if any(piece.value is each for each in self.memory.met_in(namespace[name])):
+                piece.restore()
+
+    def forget(self) -> None:
+        """Give up what is kept, to save memory."""
+        self.lost |= dict.fromkeys(self.names, "its copy was given up to save memory")
+        self.bound, self.pieces, self.memory = {}, [], Memory(0)
+
+    def size(self) -> int:
+        """Bytes the record keeps alive, about."""
+        return sum(piece.kind.size(piece.value) for piece in self.pieces if piece.restorable) + sum(
+            values.size(value) for value in self.bound.values()
+        )
+
+
+class Watch:
+    """Remembers a namespace before a step, and tells afterwards what became of it."""
+
+    def __init__(self, namespace: dict[str, Any], source: str, *, room: int) -> None:
+        """`source` is the step's transformed code; `room` are the bytes copies may take."""
+        self._namespace = namespace
+        self._before = dict(namespace)
+        self._reach = self._aliases(reach(source, namespace))
+        self._memory = Memory(room)
+        self._samples: dict[str, Any] = {}
+        now = time.monotonic()
+        for name in self._reach.names:
+            self._memory.add(self._before[name], now + TOUCHED_TIME)
+        self._add_views()
+        if self._reach.wide:
+            for name in self._others():
+                self._memory.add(self._before[name], now + WIDE_TIME)
+        self._take_samples(WIDE_SAMPLE_TIME if self._reach.wide else SAMPLE_TIME)
+
+    # -- before
+
+    def _others(self) -> Iterator[str]:
+        """Names of changeable values that the code does not mention, newest first."""
+        for name in reversed(self._before):
+            value = self._before[name]
+            if type(value) not in ATOMS and name not in self._reach.names and is_watched(name, value):
+                yield name
+
+    def _aliases(self, found: Reach) -> Reach:
+        """Other names of the same objects can change, too."""
+        touched = {id(self._before[name]) for name in found.names if type(self._before[name]) not in ATOMS}
+        if not touched:
+            return Reach(frozenset(), wide=found.wide)
+        aliases = {name for name, value in self._before.items() if id(value) in touched and is_watched(name, value)}
+        watched = {name for name in found.names if is_watched(name, self._before[name])}
+        return Reach(frozenset(watched | aliases), wide=found.wide)
+
+    def _add_views(self) -> None:
+        """Names that are held by something touched, or share memory with it."""
+        pieces = self._memory.pieces
+        roots = {root for piece in pieces.values() for root in values.memory_roots(piece.value)}
+        if not pieces:
+            return
+        found = set(self._reach.names)
+        for name, value in self._before.items():
+            if type(value) in ATOMS or name in found or not is_watched(name, value):
+                continue
+            if id(value) in pieces:
+                found.add(name)
+            elif roots and not roots.isdisjoint(values.memory_roots(value)):
+                found.add(name)
+                self._memory.add(value, time.monotonic() + TOUCHED_TIME)
+        self._reach = Reach(frozenset(found), wide=self._reach.wide)
+
+    def _take_samples(self, seconds: float) -> None:
+        deadline = time.monotonic() + seconds
+        for name in self._others():
+            if time.monotonic() > deadline:
+                break
+            value = self._before[name]
+            if id(value) not in self._memory.pieces:
+                self._samples[name] = _sample(value)
+
+    # -- after
+
+    def finish(self, step: int, before_run: Iterable[str]) -> tuple[tuple[Change, ...], Record]:
+        """Tell what changed. `before_run` are the names that existed before the run."""
+        record = Record(step)
+        get = self._namespace.get
+        moved_names = [name for name, value in self._before.items() if get(name, _GONE) is not value]
+        rebound = {name for name in moved_names if not _same_atom(get(name, _GONE), self._before[name])}
+        record.bound = {name: self._before[name] for name in rebound}
+        if len(self._namespace) != len(self._before) or any(name not in self._namespace for name in rebound):
+            record.added = [name for name in self._namespace if name not in self._before]
+        moved = self._memory.changed()
+        record.pieces = list(moved.values())
+        record.memory = self._memory
+        mutated = dict(self._mutated(moved, rebound))
+        record.lost = {name: "it was only sampled" for name, piece in mutated.items() if piece is None}
+        record.lost |= {
+            name: "it was too large to copy" for name, piece in mutated.items() if piece and not piece.restorable
+        }
+        record.lost |= dict(self._opaque())
+        record.names = tuple(sorted({*rebound, *record.added, *mutated}))
+        return tuple(self._tell(rebound, record, mutated, frozenset(before_run))), record
+
+    def _mutated(self, moved: Mapping[int, Piece], rebound: set[str]) -> Iterator[tuple[str, Piece | None]]:
+        """Names whose value changed in place, each with the piece that did; None: only a sample tells so."""
+        if moved:
+            for name, value in self._before.items():
+                if name in rebound or type(value) in ATOMS or not is_watched(name, value):
+                    continue
+                if piece := next((moved[id(each)] for each in self._memory.met_in(value) if id(each) in moved), None):
+                    yield name, piece
+        for name, before in self._samples.items():
+            if name not in rebound and _sample(self._before[name]) != before:
+                yield name, None
+
+    def _opaque(self) -> Iterator[tuple[str, str]]:
+        """Names the code can touch that hold what cannot be saved."""
+        for name in self._reach.names:
+            if id(self._before[name]) in self._memory.partial:
+                yield name, "it has too many parts to be saved whole"
+        for name in self._reach.names if self._memory.opaque else ():
+            for each in self._memory.met_in(self._before[name]):
+                if id(each) in self._memory.opaque:
+                    yield name, f"a {values.type_name(each)} cannot be taken back"
+                    break
+
+    def _tell(
+        self, rebound: set[str], record: Record, mutated: Mapping[str, Piece | None], before_run: frozenset[str]
+    ) -> Iterator[Change]:
+        for name in record.added:
+            if is_watched(name, value := self._namespace[name]):
+                yield Change(name=name, how="added", type=values.type_name(value), detail=values.detail(value))
+        for name in filter(rebound.union(mutated).__contains__, self._before if rebound or mutated else ()):
+            old = self._before[name]
+            value = self._namespace.get(name, old)
+            if not is_watched(name, value) and not is_watched(name, old):
+                continue
+            piece = mutated.get(name)
+            yield Change(
+                name=name,
+                how="changed" if name in self._namespace else "deleted",
+                type=values.type_name(value),
+                detail=values.detail(value) if name in self._namespace else "",
+                sampled=name in mutated and (piece is None or piece.sampled),
+                previous=name in before_run,
+                restorable=name not in record.lost,
+            )
+
+
+def is_watched(name: str, value: Any) -> bool:
+    """Whether a name is one the user would call a variable: not private, not the shell's, no module."""
+    return not name.startswith("_") and name not in SHELL_NAMES and type(value) is not ModuleType
+
+
+def _same_atom(now: Any, then: Any) -> bool:
+    """Whether a name was bound again to a plain value that cannot be told from the former one."""
+    return type(now) is type(then) and type(then) in ATOMS and not callable(then) and bool(now == then)
+
+
+_GONE = object()
+
+
+def _sample(value: Any) -> Any:
+    try:
+        return sample(value)
+    except Exception:  # noqa: BLE001
+        return None

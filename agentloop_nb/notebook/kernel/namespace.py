@@ -1,0 +1,91 @@
+"""The user's namespace as a model is told of it: variables, recent cells, earlier runs, within a budget of tokens."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from types import FunctionType
+from typing import Any
+
+from agentloop_nb.actions.text import bounded
+from agentloop_nb.notebook.changes.watch import is_watched
+from agentloop_nb.notebook.kernel import preview, values
+from agentloop_nb.ports import Privacy
+
+CHARACTERS = 4
+"""Characters a token is worth, about."""
+PATIENCE = 0.5
+"""Seconds all previews may take together; names that come later are told without one."""
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """What a model may be told of: the names, the recent cells, and goals and summaries of earlier runs."""
+
+    names: dict[str, Any]
+    cells: Sequence[str] = ()
+    earlier: Sequence[tuple[str, str]] = ()
+    privacy: Privacy = "full"
+    """Cells and results hold values, so that only `full` tells them."""
+
+    def describe(self, tokens: int) -> str:
+        """Tell all of it within the budget; what does not fit is counted."""
+        room = max(tokens, 50) * CHARACTERS
+        earlier = "\n".join(_take(self._earlier(), room // 5))
+        cells = "\n".join(_take(self._cells(), room // 3)) if self.privacy == "full" else ""
+        left = room - len(earlier) - len(cells) - 60
+        variables = "\n".join(self._variables(left))
+        parts = [("Variables, newest first:", variables), ("Recent cells, newest first:", cells)]
+        parts.append(("Earlier runs in this kernel, newest first:", earlier))
+        return "\n\n".join(f"{head}\n{text}" for head, text in parts if text) or "The namespace is empty."
+
+    def _earlier(self) -> Iterator[str]:
+        for goal, summary in reversed(self.earlier):
+            result = f"\n  Result: {bounded(summary, 600)}" if self.privacy == "full" else ""
+            yield f"- Goal: {bounded(goal, 400)}{result}"
+
+    def _cells(self) -> Iterator[str]:
+        for source in reversed(self.cells):
+            yield f"```python\n{bounded(source, 1500)}\n```"
+
+    def _variables(self, room: int) -> Iterator[str]:
+        """A line a name, with a preview while there is room and time; then bare names; then a count."""
+        deadline = time.monotonic() + PATIENCE
+        waiting = [name for name in reversed(self.names) if is_watched(name, self.names[name])]
+        bare: list[str] = []
+        for name in waiting:
+            line = self._line(name, self.names[name], full=time.monotonic() < deadline)
+            if len(line) + 1 > room:
+                line = self._line(name, self.names[name], full=False)
+            if len(line) + 1 > room * 0.9:
+                bare.append(name)
+                continue
+            room -= len(line) + 1
+            yield line
+        if bare:
+            shown = _take(bare, max(room - 40, 0))
+            more = f" and {len(bare) - len(shown)} more" if len(shown) < len(bare) else ""
+            yield f"- also: {', '.join(shown)}{more}"
+
+    def _line(self, name: str, value: Any, *, full: bool) -> str:
+        if self.privacy == "none":
+            return f"- {name}"
+        if isinstance(value, FunctionType | type):
+            return f"- {preview.signature(name, value)}"
+        told = " ".join(filter(None, [values.type_name(value), values.detail(value)]))
+        head = f"- {name}: {told}"
+        if not full:
+            return head
+        return head + preview.columns(value) + (preview.text(value) if self.privacy == "full" else "")
+
+
+def _take(lines: Iterable[str], room: int) -> list[str]:
+    """As many lines as fit, in order."""
+    taken = []
+    for line in lines:
+        room -= len(line) + 2
+        if room < 0:
+            break
+        taken.append(line)
+    return taken

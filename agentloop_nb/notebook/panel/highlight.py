@@ -1,0 +1,62 @@
+"""Code as HTML in the colours of the notebook's editor, by inline styles."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any
+
+from agentloop_nb.notebook.panel.text import escape
+
+_COLOURS = (
+    ("Comment", "--jp-mirror-editor-comment-color", "#59636e"),
+    ("Keyword", "--jp-mirror-editor-keyword-color", "#1a7f37"),
+    ("Operator.Word", "--jp-mirror-editor-keyword-color", "#1a7f37"),
+    ("Literal.String", "--jp-mirror-editor-string-color", "#b42318"),
+    ("Literal.Number", "--jp-mirror-editor-number-color", "#1a7f37"),
+    ("Name.Builtin", "--jp-mirror-editor-builtin-color", "#1a7f37"),
+    ("Name.Function", "--jp-mirror-editor-def-color", "#0550ae"),
+    ("Name.Class", "--jp-mirror-editor-def-color", "#0550ae"),
+    ("Name.Decorator", "--jp-mirror-editor-meta-color", "#8250df"),
+)
+_MARKED = "display:inline-block;width:100%;background:rgba(209,36,47,.16);box-shadow:inset 3px 0 #d1242f"
+_LEXERS = {"python": "ipython3", "markdown": "markdown", "json": "json"}
+
+
+def highlighted(code: str, lang: str, mark: int = 0) -> str:
+    """Code as escaped, coloured HTML; line `mark` (from 1) is shown as the one that failed."""
+    lines = "".join(_token(kind, value) for kind, value in _tokens(code, lang)).removesuffix("\n").split("\n")
+    if 0 < mark <= len(lines):
+        lines[mark - 1] = f'<span style="{_MARKED}">{lines[mark - 1] or " "}</span>'
+    return "\n".join(lines)
+
+
+def _tokens(code: str, lang: str) -> Any:
+    lexer = _lexer(_LEXERS.get(lang, "text"))
+    return lexer.get_tokens(code)
+
+
+@cache
+def _lexer(name: str) -> Any:
+    from pygments.lexers import get_lexer_by_name  # type: ignore[import-untyped]
+    from pygments.util import ClassNotFound  # type: ignore[import-untyped]
+
+    try:
+        return get_lexer_by_name(name, stripnl=False)
+    except ClassNotFound:
+        return get_lexer_by_name("python", stripnl=False)
+
+
+def _token(kind: Any, value: str) -> str:
+    """Colour one token, line by line, so that a mark around a line never crosses a span."""
+    colour = _colour(str(kind))
+    if not colour:
+        return escape(value)
+    return "\n".join(f'<span style="{colour}">{escape(part)}</span>' if part else "" for part in value.split("\n"))
+
+
+@cache
+def _colour(kind: str) -> str:
+    for prefix, variable, fallback in _COLOURS:
+        if kind.startswith("Token." + prefix):
+            return f"color:var({variable}, color-mix(in srgb, {fallback} 75%, currentColor))"
+    return ""
