@@ -161,6 +161,8 @@ class CodeOutcome(Value):
     """In order, stream texts merged, display updates applied: what a cell would have kept."""
     error: CodeError | None = None
     changes: tuple[Change, ...] = ()
+    drawn: tuple[str, ...] = ()
+    """What each figure shows, in words."""
     files: tuple[str, ...] = ()
     """Files of the working folder that the code made or changed, relative to it."""
     read: tuple[str, ...] = ()

@@ -57,6 +57,7 @@ class RunCode(Action):
     def _tell(self, outcome: CodeOutcome) -> str:
         """Say what happened in the order it happened: output, then the error, then what changed."""
         parts = [bounded(text_of(outcome.outputs))]
+        parts += [f"Drawn: {each}" for each in outcome.drawn]
         if outcome.ending == "timeout":
             parts.append(f"Stopped after {self.timeout} s (its limit); what was printed before is above.")
         elif outcome.ending == "stopped":

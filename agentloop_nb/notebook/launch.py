@@ -184,6 +184,8 @@ class Launch:
         from agentloop_nb.notebook.panel.view import PanelView
 
         view = (self.make_panel or PanelView)(self._goal, self.session.control, self.shell)
+        if isinstance(self.session.workspace, KernelWorkspace):
+            view.restore = self.session.workspace.restore
         view.open()
         try:
             run = await self.session.go([view], view.approver)

@@ -20,6 +20,10 @@ def private_shell() -> Any:
     from IPython.core.interactiveshell import InteractiveShell
     from traitlets.config import Config
 
+    class Private(InteractiveShell):  # type: ignore[misc]  # IPython carries no types
+        def enable_gui(self, gui: str | None = None) -> None:
+            """Figures are captured, so no window is ever needed."""
+
     config = Config()
     config.HistoryManager.enabled = False
     config.InteractiveShell.colors = "nocolor"
@@ -27,7 +31,7 @@ def private_shell() -> Any:
     main, path, hook = sys.modules.get("__main__"), list(sys.path), sys.excepthook
     module = ModuleType("__main__", "The namespace of an agent run.")
     try:
-        shell = InteractiveShell(config=config, ipython_dir=tempfile.mkdtemp(prefix="agentloop-"), user_module=module)
+        shell = Private(config=config, ipython_dir=tempfile.mkdtemp(prefix="agentloop-"), user_module=module)
     finally:
         sys.path[:], sys.excepthook = path, hook
         if main is not None:

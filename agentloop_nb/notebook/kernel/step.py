@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 from agentloop_nb.control import Control
 from agentloop_nb.notebook.changes import reach
 from agentloop_nb.notebook.changes.watch import Watch
+from agentloop_nb.notebook.kernel import drawn, tracebacks
 from agentloop_nb.notebook.kernel import shell as shells
-from agentloop_nb.notebook.kernel import tracebacks
 from agentloop_nb.notebook.kernel.capture import Capture, patch
 from agentloop_nb.notebook.kernel.footprint import Footprint
 from agentloop_nb.notebook.kernel.guards import Guards
@@ -56,6 +56,7 @@ class Step:
         self._tell = tell if tell is not None and not self._awaits else post
         self._overseer = Overseer(self, timeout, self)
         self._footprint = Footprint(workspace.folder, reach.strings(code), workspace.written)
+        self._drawn: list[str] = []
         self._log = OutputLog(self._tell, self._overseer.flush_soon)
 
     def _transform(self) -> None:
@@ -124,6 +125,7 @@ class Step:
             stack.enter_context(Guards(self._shell, self._workspace.folder, self, self._notes))
             self._label(stack)
             stack.enter_context(self._footprint)
+            stack.enter_context(drawn.noticed(self._shell, self._drawn))
             stack.enter_context(capture)
             stack.callback(self._log.flush)
             stack.callback(capture.drain)
@@ -197,6 +199,7 @@ class Step:
             outputs=self._log.final(),
             error=told,
             changes=self._changes,
+            drawn=tuple(self._drawn),
             files=written,
             read=read,
             notes=tuple(self._notes),

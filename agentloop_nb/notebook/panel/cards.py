@@ -38,6 +38,10 @@ class Chip(TypedDict):
     name: str
     how: str
     what: str
+    restore: bool
+    """It was the user's, and its former value can be given back."""
+    warn: bool
+    """It was the user's, and nobody asked for the change."""
 
 
 class Card(TypedDict, total=False):
@@ -155,7 +159,7 @@ def card(step: Step, state: State) -> Card:
     elif step.result is None and state.status != "running":
         shown["title"] = "No decision"
     if step.result:
-        shown.update(_brought(step.decision, step.result))
+        shown.update(_brought(step.decision, step.result, state))
     if shown["state"] == "refused":
         shown["error"] = ""
     return shown
@@ -232,8 +236,8 @@ def _meta(step: Step) -> list[str]:
     return found
 
 
-def _brought(decision: Decision | None, result: ActionResult) -> Card:
-    shown = Card(out=_out(decision, result), chips=_chips(result))
+def _brought(decision: Decision | None, result: ActionResult, state: State) -> Card:
+    shown = Card(out=_out(decision, result), chips=_chips(result, state))
     if not result.success:
         told = result.metadata.get("error") or {}
         shown["error"] = shortened(result.error or result.output or "failed", MAX_GOAL)
@@ -269,19 +273,22 @@ def _page(page: dict[str, str]) -> Block:
     return text_block(f"{title}\n{page.get('url', '')}\n\n{page.get('text', '')}".lstrip("\n"), "page")
 
 
-def _chips(result: ActionResult) -> list[Chip]:
+def _chips(result: ActionResult, state: State) -> list[Chip]:
     chips = [
         Chip(
             name=one_line(change.name),
             how=change.how + (" (sampled)" if change.sampled else ""),
             what=one_line(" ".join(filter(None, (change.type, change.detail)))),
+            restore=change.previous and change.restorable and change.how != "added",
+            warn=state.unasked(change),
         )
         for change in result.changes
     ]
     names = [*result.metadata.get("files", ()), *result.metadata.get("artifacts", ())]
     if written := result.metadata.get("file"):
         names.append(written.get("path", ""))
-    return chips + [Chip(name=one_line(str(name)), how="file", what="") for name in names]
+    files = (Chip(name=one_line(str(name)), how="file", what="", restore=False, warn=False) for name in names)
+    return [*chips, *files]
 
 
 def _spent(totals: Totals, budget: Decimal | None) -> str:

@@ -162,7 +162,7 @@ function drawCard(view, made, card, keys) {
   if (has("code", "lang", "mark", "state")) drawCode(view, made, card);
   if (has("ask")) drawAsk(view, part.ask, card);
   if (has("error", "trace")) drawError(part.error, card);
-  if (has("chips")) drawChips(part.chips, card);
+  if (has("chips")) drawChips(view, part.chips, card);
 }
 
 function drawQuiet(element, card) {
@@ -214,9 +214,19 @@ function drawError(element, card) {
   if (card.trace) element.append(node("details", {}, node("summary", {}, "Traceback"), node("pre", { tabindex: "0" }, card.trace)));
 }
 
-function drawChips(element, card) {
-  element.replaceChildren(...(card.chips || []).map((chip) =>
-    node("span", { class: `agl-chip agl-${chip.how.split(" ", 1)[0]}` }, node("i", {}, chip.how), " ", node("b", {}, chip.name), chip.what ? ` ${chip.what}` : "")));
+function drawChips(view, element, card) {
+  element.replaceChildren(...(card.chips || []).map((chip) => {
+    const drawn = node("span", { class: `agl-chip agl-${chip.how.split(" ", 1)[0]}` },
+      node("i", {}, chip.how), " ", node("b", {}, chip.name), chip.what ? ` ${chip.what}` : "");
+    if (chip.warn) {
+      drawn.classList.add("agl-warn");
+      drawn.title = "This was yours, and the goal does not mention it";
+    }
+    if (chip.restore) drawn.append(node("button", { type: "button", "aria-label": `Restore ${chip.name}`,
+      title: "Give it the value it had before this run",
+      onclick: () => view.send({ op: "restore", n: card.n, name: chip.name }) }, "Restore"));
+    return drawn;
+  }));
 }
 
 // Outputs.

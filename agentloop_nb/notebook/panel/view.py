@@ -7,6 +7,7 @@ import threading
 import time
 import uuid
 from collections import deque
+from collections.abc import Callable
 from typing import Any
 
 from agentloop_nb.control import Control
@@ -67,6 +68,8 @@ class PanelView:
         self._streamed = 0
         """The step whose reply or output grew since the last message; 0 for none."""
         self.served = threading.Event()
+        self.restore: Callable[[str], bool] | None = None
+        """Gives a variable the value it had before the run."""
         self._approval = Approval(self, control, anybody=lambda: self._live)
 
     # Life
@@ -261,10 +264,23 @@ class PanelView:
             case "note" if str(message.get("text") or "").strip():
                 self._control.note(str(message["text"]).strip())
                 self._acknowledge("note")
+            case "restore":
+                self._restore_name(int(message.get("n") or 0), str(message.get("name") or ""))
             case "approve" | "rest" | "reject" if not self._approval.answer(message):
                 self._acknowledge("late")
             case _:
                 pass
+
+    def _restore_name(self, step: int, name: str) -> None:
+        """Give a variable its former value back, and say on its chip whether that could be done."""
+        done = self.restore is not None and self.restore(name)
+        with self._lock:
+            chips = [dict(chip) for chip in self._board.get(step).get("chips", ())]
+            for chip in chips:
+                if chip["name"] == name:
+                    chip.update(how="restored" if done else "not restorable", restore=False, warn=False)
+            self._board.put(step, {"chips": chips})
+        self._changed.set()
 
     def _hello(self, seq: Any) -> None:
         with self._lock:
