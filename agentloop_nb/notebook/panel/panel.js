@@ -177,6 +177,7 @@ function drawCode(view, made, card) {
     made.pre = node("pre", { tabindex: "0", "aria-label": `Code of step ${card.n}` });
     const tools = node("div", { class: "agl-tools" }, copyButton(() => view.store.cards.get(card.n).code));
     if (globalThis.jupyterapp?.commands) tools.append(insertButton(() => view.store.cards.get(card.n).code));
+    if (card.action === "run_code") tools.append(extendButton(view, card.n));
     box.replaceChildren(made.pre, tools);
   }
   made.pre.replaceChildren(highlight(card.code, card.lang));
@@ -196,6 +197,13 @@ function copyButton(text) {
     catch { setText(button, "Not allowed"); }
     setTimeout(() => setText(button, "Copy"), 1200);
   } }, "Copy");
+  return button;
+}
+
+/** Shown while the code runs: a step that gets on is not killed blindly. */
+function extendButton(view, n) {
+  const button = node("button", { type: "button", class: "agl-extend", title: "Give this step a minute more",
+    onclick: () => { view.send({ op: "extend", n }); setText(button, "+60 s given"); setTimeout(() => setText(button, "+60 s"), 1200); } }, "+60 s");
   return button;
 }
 

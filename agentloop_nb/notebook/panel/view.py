@@ -41,6 +41,8 @@ from agentloop_nb.state import State
 
 log = logging.getLogger(__name__)
 
+MORE_TIME = 60
+"""Seconds that one click gives a running step."""
 PAUSE_BETWEEN = 1 / 15
 """Seconds between two messages to the page; what happens in between is sent together."""
 _KEPT_OPEN: deque[Any] = deque(maxlen=3)
@@ -264,6 +266,8 @@ class PanelView:
             case "note" if str(message.get("text") or "").strip():
                 self._control.note(str(message["text"]).strip())
                 self._acknowledge("note")
+            case "extend" if self._control.extend is not None:
+                self._control.extend(MORE_TIME)
             case "restore":
                 self._restore_name(int(message.get("n") or 0), str(message.get("name") or ""))
             case "approve" | "rest" | "reject" if not self._approval.answer(message):
