@@ -62,13 +62,14 @@ class History:
         return Undone(plan.steps, tuple(name for name in plan.names if name not in lost), lost)
 
     def restore(self, name: str, namespace: dict[str, Any]) -> bool:
-        """Give one name the value it had before the first step that touched it; False when no copy is kept."""
-        found = False
-        for record in reversed(self._records):
-            if name in record.names and name not in record.lost and name not in record.added:
-                record.restore_name(name, namespace)
-                found = True
-        return found
+        """Give one name the value it had before the first step that touched it; False when no whole copy is kept."""
+        touched = [record for record in reversed(self._records) if name in record.names and name not in record.added]
+        whole = bool(touched)
+        for record in touched:  # an older binding gives back an object that later steps did not harm
+            whole = name not in record.lost and (whole or name in record.bound)
+        for record in touched if whole else ():
+            record.restore_name(name, namespace)
+        return whole
 
     def _from(self, first: int) -> list[Record]:
         return [record for record in reversed(self._records) if record.step >= first]

@@ -26,6 +26,8 @@ class Record:
     step: int
     bound: dict[str, Any] = field(default_factory=dict)
     """Names that were bound to something else, or deleted, with their former value."""
+    mutated: dict[str, Any] = field(default_factory=dict)
+    """Names whose value changed in place, with that value."""
     added: list[str] = field(default_factory=list)
     pieces: list[Piece] = field(default_factory=list)
     names: tuple[str, ...] = ()
@@ -46,16 +48,16 @@ class Record:
 
     def restore_name(self, name: str, namespace: dict[str, Any]) -> None:
         """Put one name back, with everything in its former value."""
-        if name in self.bound:
-            namespace[name] = self.bound[name]
+        namespace[name] = value = self.bound[name] if name in self.bound else self.mutated[name]
+        held = {id(each) for each in self.memory.met_in(value)}
         for piece in self.pieces:
-            if any(piece.value is each for each in self.memory.met_in(namespace[name])):
+            if id(piece.value) in held:
                 piece.restore()
 
     def forget(self) -> None:
         """Give up what is kept, to save memory."""
         self.lost |= dict.fromkeys(self.names, "its copy was given up to save memory")
-        self.bound, self.pieces, self.memory = {}, [], Memory(0)
+        self.bound, self.mutated, self.pieces, self.memory = {}, {}, [], Memory(0)
 
     def size(self) -> int:
         """Bytes the record keeps alive, about."""
@@ -142,6 +144,7 @@ class Watch:
         record.pieces = list(moved.values())
         record.memory = self._memory
         mutated = dict(self._mutated(moved, rebound))
+        record.mutated = {name: self._before[name] for name in mutated}
         record.lost = {name: "it was only sampled" for name, piece in mutated.items() if piece is None}
         record.lost |= {
             name: "it was too large to copy" for name, piece in mutated.items() if piece and not piece.restorable
