@@ -75,9 +75,8 @@ def runs(magics: AgentMagics, rest: str) -> None:
 
 def _row(state: State) -> str:
     cost = f"${state.total_cost:.4f}" + ("" if state.cost_known else "?")
-    return (
-        f"{state.run}  {state.status:<11} {state.current_step:>3} steps  {cost:>9}  {state.goal.splitlines()[0][:60]}"
-    )
+    what = (state.goal or state.reason).partition("\n")[0][:60]
+    return f"{state.run}  {state.status:<11} {state.current_step:>3} steps  {cost:>9}  {what}"
 
 
 def show(magics: AgentMagics, rest: str) -> None:
