@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
+from keyword import iskeyword
 from pathlib import Path
 from typing import Any
 
@@ -14,13 +16,15 @@ from agentloop_nb import journal, session
 from agentloop_nb.control import Control
 from agentloop_nb.errors import UserError
 from agentloop_nb.models.keys import known_keys
-from agentloop_nb.notebook.kernel.drive import drive, drive_async
+from agentloop_nb.notebook.kernel.drive import drive, drive_async, refuse_nesting
 from agentloop_nb.notebook.kernel.workspace import KernelWorkspace
 from agentloop_nb.ports import Web
 from agentloop_nb.run import Run
 from agentloop_nb.safety.secrets import Masker, known_secrets
 from agentloop_nb.settings import Settings, environment, resolve
 from agentloop_nb.state import State
+
+log = logging.getLogger(__name__)
 
 _KEPT = (
     *("model", "base_url", "max_retries", "timeout", "approve", "temperature", "price", "cache", "images"),
@@ -51,8 +55,8 @@ class Launcher:
 
     def begin(self, goal: str, settings: Settings) -> Launch:
         """Prepare a new run. Raises `UserError`."""
-        if settings.output and not settings.output.isidentifier():
-            raise UserError(f"--output must be a variable name, not {settings.output!r}")
+        refuse_nesting()
+        _check_output(settings)
         control = Control()
         made = session.begin(
             goal,
@@ -74,21 +78,25 @@ class Launcher:
         note: str = "",
     ) -> Launch:
         """Prepare a recorded run to go on, as it was set but for `overrides`. Raises `UserError`."""
+        refuse_nesting()
         control = Control()
-        path = self.find(reference)
-        here = next((run for run in self.runs if run.journal == path), None)
+        path = self.find(reference).resolve()
+        here = next((run for run in self.runs if run.journal.resolve() == path), None)
+        if here is not None and journal.in_use(path):
+            raise UserError("the run is still going on; stop it first")
         recorded = journal.load(path).settings
         kept = {name: recorded[name] for name in _KEPT if recorded.get(name) is not None}
         if environment(self.folder).get("OPENAI_BASE_URL"):  # servers move; where one is named now, it is meant
             kept.pop("base_url", None)
         settings = self.settings({**kept, **overrides}, config)
+        _check_output(settings)
         made = session.resume(
             path,
             overrides,
             environment(self.folder),
             settings=settings,
             make_workspace=lambda web: (
-                self._same_workspace(here, web, control) or self._workspace(web, control, settings)
+                self._same_workspace(here, web, control, settings) or self._workspace(web, control, settings)
             ),
             masker=self._masker(),
             live=here.state if here else None,
@@ -122,19 +130,39 @@ class Launcher:
         variables = environment(self.folder)
         return known_secrets(os.environ, variables, known_keys(variables), self.shell.user_ns)
 
-    def _same_workspace(self, run: Run | None, web: Web, control: Control) -> KernelWorkspace | None:
+    def _same_workspace(
+        self, run: Run | None, web: Web, control: Control, settings: Settings
+    ) -> KernelWorkspace | None:
         """The workspace a run of this kernel had, so that what it did before can still be taken back."""
         if run is None or not isinstance(run.workspace, KernelWorkspace):
             return None
-        run.workspace.web, run.workspace.control = web, control
-        return run.workspace
+        workspace = run.workspace
+        workspace.web, workspace.control, workspace.privacy = web, control, settings.privacy
+        workspace.before_run |= frozenset(self.shell.user_ns) - self._made  # what the user made since
+        return workspace
 
     def _workspace(self, web: Web, control: Control, settings: Settings) -> KernelWorkspace:
         earlier = [(run.goal, run.summary or run.reason) for run in self.runs]
         workspace = KernelWorkspace(self.shell, web=web, folder=self.working_folder, control=control)
         workspace.earlier, workspace.privacy = earlier, settings.privacy
-        workspace.before_run -= {name for run in self.runs for name in run.state.changed}
+        workspace.before_run -= self._made
         return workspace
+
+    @property
+    def _made(self) -> frozenset[str]:
+        """Names that runs of this kernel made; one of the user's that a run only changed stays the user's."""
+        return frozenset(
+            change.name
+            for run in self.runs
+            for step in run.state.steps
+            for change in (step.result.changes if step.result else ())
+            if change.how == "added"
+        )
+
+
+def _check_output(settings: Settings) -> None:
+    if settings.output and (not settings.output.isidentifier() or iskeyword(settings.output)):
+        raise UserError(f"--output must be a variable name, not {settings.output!r}")
 
 
 @dataclass
@@ -165,6 +193,9 @@ class Launch:
                 told = publish(run.journal, Path(destination)).told
             except UserError as error:
                 told = str(error)
+            except Exception as error:
+                log.exception("an export failed")
+                told = f"it failed ({type(error).__name__}: {error})"
             print(f"Export to {destination}: {told}")  # noqa: T201 - the user asked for it
         return run
 

@@ -1,4 +1,4 @@
-"""Restoring one variable: whatever became of its name since, the value from before the run is back, or nothing moves."""
+"""Restoring one variable: the value from before the run is back under its name, or nothing moves."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ async def test_a_value_changed_in_place_comes_back_under_its_name(tmp_path: Path
     place = Place(tmp_path, numbers=[1, 2])
     numbers = place.names["numbers"]
     await place.run("numbers.append(3)")
-    exec(since, place.names)  # noqa: S102 - the user's own cell
+    exec(since, place.names)
     assert place.workspace.restore("numbers")
     assert place.names["numbers"] is numbers
     assert numbers == [1, 2]

@@ -72,7 +72,7 @@ def drive(make_coro: Callable[[], Coroutine[Any, Any, T]], control: Control, she
     It runs in a loop of its own on a second thread; steps come back to this one. Raises what the coroutine raises;
     a second interrupt, when the first did not end it, raises `KeyboardInterrupt` and abandons it.
     """
-    _refuse_nesting()
+    refuse_nesting()
     place = Bench()
     outcome: Future[T] = Future()
 
@@ -99,13 +99,14 @@ async def drive_async(coro: Awaitable[T], control: Control, shell: Any) -> T:  #
     """Await a run inside the cell that started it, on the kernel's own loop."""
     if scope.in_step() and asyncio.iscoroutine(coro):
         coro.close()
-    _refuse_nesting()
+    refuse_nesting()
     task = asyncio.ensure_future(coro)
     with _interrupts(control):
         return await task
 
 
-def _refuse_nesting() -> None:
+def refuse_nesting() -> None:
+    """Raise `UserError` where the calling code runs inside a step."""
     if scope.in_step():
         raise UserError("an agent cannot start an agent: this code runs inside a step of one already")
 

@@ -1,0 +1,78 @@
+"""What a launcher refuses before a record is made, and what a run of this kernel keeps when it goes on."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from agentloop_nb.errors import UserError
+from agentloop_nb.journal import runs_folder
+from agentloop_nb.notebook.commands import runs
+from agentloop_nb.notebook.kernel import scope
+from agentloop_nb.notebook.kernel.shell import private_shell
+from agentloop_nb.notebook.launch import Launcher
+from tests.wire import Wire, decision, finish
+
+
+@pytest.fixture
+def launcher(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Launcher:
+    """A launcher in an empty folder; every run asks the scripted model."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-test-0123456789abcdef0123456789")
+    return Launcher(private_shell())
+
+
+def run(launcher: Launcher, wire: Wire, goal: str, **arguments: Any) -> Any:
+    settings = launcher.settings({"model": "scripted", "base_url": wire.base_url, "quiet": True, **arguments})
+    return launcher.begin(goal, settings).drive()
+
+
+def test_a_run_inside_a_step_leaves_no_record(launcher):
+    with scope.entered(object()):
+        with pytest.raises(UserError, match="cannot start an agent"):
+            launcher.begin("goal", launcher.settings({"model": "demo"}))
+        with pytest.raises(UserError, match="cannot start an agent"):
+            launcher.resume(None, {})
+    assert launcher.runs == []
+    assert not runs_folder(launcher.folder).exists()
+
+
+@pytest.mark.parametrize("name", ["class", "1a", "a b"])
+def test_a_name_that_cannot_be_bound_is_refused(launcher, name):
+    with pytest.raises(UserError, match="--output"):
+        launcher.begin("goal", launcher.settings({"model": "demo", "output": name}))
+
+
+def test_a_damaged_record_is_listed_with_its_reason(launcher, capsys):
+    folder = runs_folder(launcher.folder)
+    folder.mkdir(parents=True)
+    (folder / "20260101-000000-aaaa.jsonl").write_text("")
+    runs(type("Magics", (), {"launcher": launcher})(), "")
+    assert "20260101-000000-aaaa  failed" in capsys.readouterr().out
+
+
+def test_a_run_named_by_a_relative_path_goes_on_with_what_is_there(launcher):
+    launcher.shell.user_ns["mine"] = [1]
+    steps = [decision("run_code", code="made = 1\nmine = 2"), finish("half")]
+    with Wire([*steps, decision("run_code", code="late = made + 1"), finish("whole")]) as wire:
+        first = run(launcher, wire, "make", max_steps=2)
+        assert first.status == "step_limit"
+        launcher.shell.user_ns |= {"made": 40, "late": "the user's"}
+        path = str(first.journal.relative_to(launcher.folder))
+        again = launcher.resume(path, {"max_steps": 9, "privacy": "schema"}).drive()
+    assert launcher.shell.user_ns["late"] == 41, "nothing was rebuilt over the user's value"
+    assert again.workspace is first.workspace
+    assert again.workspace.privacy == "schema"
+    assert [change.previous for change in again.steps[2].result.changes] == [True], "the user made it since"
+
+
+def test_a_variable_of_the_users_stays_so_after_a_run_changed_it(launcher):
+    launcher.shell.user_ns["mine"] = [1]
+    change = decision("run_code", code="mine.append(2)\nmade = 1")
+    with Wire([change, finish("1"), decision("run_code", code="mine.append(3)\nmade = 2"), finish("2")]) as wire:
+        run(launcher, wire, "first")
+        second = run(launcher, wire, "second")
+    changes = {change.name: change.previous for change in second.steps[0].result.changes}
+    assert changes == {"mine": True, "made": False}
