@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -76,13 +76,21 @@ ENVIRONMENT: dict[str, str] = {
 
 
 def dotenv(folder: Path | None = None) -> dict[str, str]:
-    """Return the variables of the nearest .env at or above `folder` (default: the current one); never sets them."""
+    """Return the variables of the nearest .env at or above `folder` (default: the current one); never sets them.
+
+    A variable without a value is not set, as in the environment. Raises `UserError` if the file cannot be read.
+    """
     from dotenv import dotenv_values
 
     here = (folder or Path.cwd()).resolve()
     for candidate in (here, *here.parents):
-        if (path := candidate / ".env").is_file():
-            return {key: value for key, value in dotenv_values(path).items() if value is not None}
+        path = candidate / ".env"
+        try:
+            if path.is_file():
+                return {key: value for key, value in dotenv_values(path).items() if value}
+        except (OSError, UnicodeDecodeError) as error:
+            reason = getattr(error, "strerror", None) or "it is not UTF-8 text"
+            raise UserError(f"{path} cannot be read: {reason}") from None
     return {}
 
 
@@ -115,7 +123,7 @@ def _convert(name: str, value: Any, source: str) -> Any:
     convert = _CONVERTERS.get(name, lambda value: value)
     try:
         return convert(value)
-    except (ValueError, TypeError, InvalidOperation):
+    except (ValueError, TypeError, ArithmeticError):
         raise UserError(f"{source} must be {_EXPECTED[name]}, not {str(value)!r}") from None
 
 

@@ -28,12 +28,24 @@ def test_dotenv_is_read_and_the_environment_wins(tmp_path: Path, monkeypatch: py
     assert "from-file" not in __import__("os").environ.values()
 
 
+def test_a_variable_left_empty_in_dotenv_is_not_set(tmp_path: Path):
+    (tmp_path / ".env").write_text("OPENAI_API_KEY=\nMAX_STEPS=\nOPENAI_BASE_URL=\n")
+    assert dotenv(tmp_path) == {}
+
+
+def test_a_dotenv_that_cannot_be_read_is_named(tmp_path: Path):
+    (tmp_path / ".env").write_bytes("# Schlüssel\n".encode("latin-1"))
+    with pytest.raises(UserError, match=r"\.env cannot be read: it is not UTF-8 text"):
+        dotenv(tmp_path)
+
+
 WRONG = [
     ({"budget": "abc"}, {}, "--budget must be a positive amount in US dollars (--budget 0.50), not 'abc'"),
     ({"budget": "-1"}, {}, "--budget must be"),
     ({"budget": "nan"}, {}, "--budget must be"),
     ({"max_steps": "0"}, {}, "--max-steps must be a whole number"),
     ({"max_steps": "2.5"}, {}, "--max-steps must be a whole number"),
+    ({"max_steps": "inf"}, {}, "--max-steps must be a whole number"),
     ({"timeout": "soon"}, {}, "--timeout must be a whole number of seconds"),
     ({"approve": "maybe"}, {}, "--approve must be auto, code or all"),
     ({"privacy": "some"}, {}, "--privacy must be full, schema or none"),
