@@ -71,6 +71,8 @@ def resume_run(reference: str | None = None, *, note: str = "", verbose: bool = 
 
 def _begin(goal: str, arguments: dict[str, Any], *, verbose: bool) -> Launch:
     launcher = _launcher(arguments.get("output_dir"))
+    if launcher.private and not arguments.get("output_dir"):
+        arguments = arguments | {"output_dir": OUTPUT_DIR}  # recorded, so that an export finds the files there
     launch = launcher.begin(goal, launcher.settings(_known(arguments), _config(launcher)))
     launch.verbose = verbose and launch.verbose
     return launch

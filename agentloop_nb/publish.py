@@ -43,8 +43,7 @@ def publish(
     `minimal` keeps only the steps the result depends on; with `shared` the destination is a new folder that also gets
     the inputs, a pinned environment and a Binder set-up. Raises `UserError`.
     """
-    output_dir = journal.load(record).settings.get("output_dir")
-    folder = Path(output_dir).absolute() if output_dir else None
+    folder = journal.home(record) / str(journal.load(record).settings.get("output_dir") or "")
     write = share if shared else export
     path = write(record, destination, folder=folder, minimal=minimal)
     return Published(path, verify(path) if check and path.suffix == ".ipynb" else None)

@@ -111,6 +111,15 @@ def test_export_and_quiet(agentloop, tmp_path):
     assert "Notebook: made/run.ipynb" in done.stdout
 
 
+def test_an_export_finds_what_the_code_read_in_the_output_folder(agentloop, tmp_path):
+    (tmp_path / "output").mkdir()
+    (tmp_path / "output" / "numbers.csv").write_text("1,2\n")
+    look = decision("run_code", "Look.", code="print(open('numbers.csv').read())")
+    with Wire([look, finish("1 and 2")]) as wire:
+        done = agentloop("-m", "scripted", "--quiet", "--export", "run.ipynb", "Read it", **served(wire))
+    assert "Notebook: run.ipynb (sound: " in done.stdout
+
+
 @pytest.mark.parametrize(
     ("words", "says"),
     [
