@@ -160,8 +160,8 @@ class State:
 
     def unasked(self, change: Change) -> bool:
         """Whether a change deserves a warning: to a variable of the user's that neither goal nor notes mention."""
-        allowed = str(self.settings.get("allow_changes") or "")
-        if not change.previous or change.how == "added" or allowed == "all" or change.name in allowed.split(","):
+        allowed = [name.strip() for name in str(self.settings.get("allow_changes") or "").split(",")]
+        if not change.previous or change.how == "added" or {"all", change.name} & set(allowed):
             return False
         said = "\n".join([self.goal, *(note for step in self.steps for note in step.notes)])
         return re.search(rf"(?<!\w){re.escape(change.name)}(?!\w)", said) is None

@@ -79,7 +79,7 @@ async def test_undone_steps_are_forgotten_but_stay_paid_for(run):
         ("make a plot", "", True),
         ("make presales", "", True),
         ("make a plot", "all", False),
-        ("make a plot", "costs,sales", False),
+        ("make a plot", "costs, sales", False),
         ("make a plot", "costs", True),
     ],
 )
