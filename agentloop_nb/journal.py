@@ -52,6 +52,12 @@ def runs_folder(folder: Path) -> Path:
     return folder / ".agentloop" / "runs"
 
 
+def home(record: Path) -> Path:
+    """The folder that a record belongs to: the one whose `.agentloop` holds it, else the record's own."""
+    folder = record.absolute().parent
+    return folder.parent.parent if folder.parent.name == ".agentloop" else folder
+
+
 class Journal:
     """The record of one run while it grows.
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import platform
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from decimal import Decimal
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -86,7 +85,7 @@ class Session:
 
     def _written_before(self) -> frozenset[str]:
         """SHA-256 of the files that earlier runs of this folder wrote."""
-        return frozenset().union(*(state.written for state in journal.runs(self.run.journal.parents[2])))
+        return frozenset().union(*(state.written for state in journal.runs(journal.home(self.run.journal))))
 
 
 def begin(
@@ -134,7 +133,7 @@ def resume(
     note: str = "",
     control: Control | None = None,
 ) -> Session:
-    """Prepare a recorded run to go on. `overrides` holds what was named anew; the rest stays as recorded.
+    """Prepare a recorded run to go on. `overrides` tells which limits were named anew; others stay as recorded.
 
     `live` is its state if it took place in this kernel; else its variables are rebuilt first, where `ask` says whether
     code that is not repeatable may run again.
@@ -142,7 +141,7 @@ def resume(
     events = journal.read(path)
     state = live or fold(events)
     ends = loose_ends(state)
-    limits = _limits(fold([*events, *ends]), overrides, note)
+    limits = _limits(fold([*events, *ends]), overrides, settings, note)
     settings = replace(settings, max_steps=limits.max_steps, budget=limits.budget)
     model = _model(settings, variables)
     if isinstance(model, ReplayModel):
@@ -156,12 +155,12 @@ def resume(
     return Session(run, opening, state, record, model, workspace, settings, control or Control(), masker, rebuilding)
 
 
-def _limits(state: State, overrides: Mapping[str, Any], note: str) -> RunResumed:
+def _limits(state: State, overrides: Mapping[str, Any], settings: Settings, note: str) -> RunResumed:
     """The limits a run goes on with. Raises `UserError` if they leave it nothing to do."""
     if state.is_complete and not note:
         raise UserError(f"run {state.run} is finished; to go on from it, add a note: %agent resume -- what to do next")
-    max_steps = int(overrides.get("max_steps") or state.max_steps)
-    budget = Decimal(str(overrides["budget"])) if overrides.get("budget") else state.budget
+    max_steps = state.max_steps if overrides.get("max_steps") is None else settings.max_steps
+    budget = state.budget if overrides.get("budget") is None else settings.budget
     if state.current_step >= max_steps:
         raise UserError(f"all {max_steps} steps are used; allow more: %agent resume --max-steps {max_steps + 20}")
     if budget is not None and budget <= state.total_cost:

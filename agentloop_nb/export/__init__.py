@@ -41,7 +41,7 @@ def export(
             f"an export is a notebook, a script or a report: name it {destination.stem}.ipynb, .py or .html"
         )
     events = journal.read(source) if isinstance(source, Path) else list(source)
-    folder = folder or (_home(source) if isinstance(source, Path) else None)
+    folder = folder or (journal.home(source) if isinstance(source, Path) else None)
     notebook = build(story(events, minimal=minimal), folder, Scrubber(folder, mask or _masker()))
     _write_text(_FORMATS[destination.suffix](notebook), destination)
     if destination.suffix == ".ipynb" and folder is not None and folder.resolve() != destination.parent.resolve():
@@ -91,12 +91,6 @@ def _output_in_lines(output: dict[str, Any]) -> dict[str, Any]:
         }
         return {**output, "data": data}
     return output
-
-
-def _home(record: Path) -> Path:
-    """The folder whose `.agentloop` holds a record; else the record's own."""
-    home = record.absolute().parent
-    return home.parent.parent if home.parent.name == ".agentloop" else home
 
 
 def _masker() -> Callable[[str], str]:

@@ -1,0 +1,60 @@
+from __future__ import annotations
+
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from agentloop_nb import session
+from agentloop_nb.errors import UserError
+from agentloop_nb.run import Run
+from agentloop_nb.safety.secrets import Masker
+from agentloop_nb.settings import resolve
+from agentloop_nb.testing import FakeWorkspace
+
+
+async def begun(folder: Path, **arguments: Any) -> Run:
+    """A run of the demo that met its step limit."""
+    made = session.begin(
+        "count",
+        resolve({"model": "demo", "max_steps": 1, **arguments}, {}, {}),
+        {},
+        folder=folder,
+        make_workspace=lambda web: FakeWorkspace(folder),
+        masker=Masker(()),
+    )
+    return await made.go()
+
+
+def resumed(record: Path, folder: Path, **overrides: Any) -> session.Session:
+    return session.resume(
+        record,
+        overrides,
+        {},
+        settings=resolve({"model": "demo", **overrides}, {}, {}),
+        make_workspace=lambda web: FakeWorkspace(folder),
+        masker=Masker(()),
+    )
+
+
+async def test_limits_named_on_resuming_are_read_as_they_are_at_the_start(tmp_path: Path):
+    run = await begun(tmp_path)
+    assert run.status == "step_limit"
+    with pytest.raises(UserError, match="allow more: %agent resume --max-steps 21"):
+        resumed(run.journal, tmp_path)
+    made = resumed(run.journal, tmp_path, max_steps="2e1", budget="$0.50")
+    assert (made.settings.max_steps, made.settings.budget) == (20, Decimal("0.50"))
+    made.record.close()
+    made = resumed(run.journal, tmp_path, max_steps="3")
+    assert (made.settings.max_steps, made.settings.budget) == (3, None), "what is not named stays"
+    made.record.close()
+
+
+async def test_a_record_that_was_moved_knows_what_its_runs_wrote(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    run = await begun(tmp_path)
+    moved = run.journal.rename(tmp_path / "moved.jsonl")
+    monkeypatch.chdir(tmp_path)
+    made = resumed(Path(moved.name), tmp_path, max_steps="3")
+    assert made._written_before() == frozenset()
+    made.record.close()
