@@ -122,6 +122,8 @@ class Step:
             stack.enter_context(self._overseer)
             control.interrupt, control.extend = self._overseer.stop, self._overseer.extend
             stack.callback(self._release, control)
+            if control.stopping:  # asked for while the variables were being saved
+                self._overseer.stop()
             stack.enter_context(Guards(self._shell, self._workspace.folder, self, self._notes))
             self._label(stack)
             stack.enter_context(self._footprint)
