@@ -138,3 +138,24 @@ def test_nonsense_from_the_page_changes_nothing(shell: Shell, message: Any) -> N
     assert not control.stopping
     assert control.take_notes() == []
     view.close()
+
+
+def test_a_variable_is_restored_when_no_step_runs_and_also_once_the_run_is_over(shell: Shell) -> None:
+    view, state, restored = PanelView(story.GOAL, Control(), shell, live=True), State(), []
+    view.restore = lambda name: bool(restored.append(name) or True)
+    view.open()
+    *before, end = [story.started(), *story.load_step(1), *story.load_step(2)]
+    for event in before:
+        state.apply(event)
+        view.show(event, state)
+    view._receive(None, {"op": "restore", "n": 1, "name": "sales"}, None)
+    assert restored == [], "the running step may be using it"
+    assert shown(view)["cards"][0]["chips"][0]["how"] == "restoring"
+    for event in (end, RunFinished(step=2, status="stopped")):
+        state.apply(event)
+        view.show(event, state)
+    assert restored == ["sales"]
+    assert shown(view)["cards"][0]["chips"][0]["how"] == "restored"
+    view.close()
+    view._receive(None, {"op": "restore", "n": 2, "name": "sales"}, None)
+    assert view._snapshot()["cards"][1]["chips"][0]["how"] == "restored", "sent although the sender is gone"

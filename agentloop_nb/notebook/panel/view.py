@@ -72,6 +72,8 @@ class PanelView:
         self.served = threading.Event()
         self.restore: Callable[[str], bool] | None = None
         """Gives a variable the value it had before the run."""
+        self._to_restore: list[tuple[int, str]] = []
+        """Steps and names that are restored when the running step is over: its code may be using them."""
         self._approval = Approval(self, control, anybody=lambda: self._live)
 
     # Life
@@ -123,6 +125,9 @@ class PanelView:
             return
         with self._lock:
             self._show(event, state)
+            waiting, self._to_restore = ([], self._to_restore) if self._acting else (self._to_restore, [])
+        for step, name in waiting:
+            self._restore_name(step, name)
         self._changed.set()
 
     def _show(self, event: AnyEvent, state: State) -> None:
@@ -275,16 +280,27 @@ class PanelView:
             case _:
                 pass
 
+    @property
+    def _acting(self) -> bool:
+        """Whether an action is being carried out."""
+        last = self._state.steps[-1] if self._state.steps else None
+        return self._state.status == "running" and last is not None and last.started and last.result is None
+
     def _restore_name(self, step: int, name: str) -> None:
         """Give a variable its former value back, and say on its chip whether that could be done."""
-        done = self.restore is not None and self.restore(name)
+        with self._lock:
+            if waits := self._acting:
+                self._to_restore.append((step, name))
+        how = "restoring" if waits else "restored" if self.restore and self.restore(name) else "not restorable"
         with self._lock:
             chips = [dict(chip) for chip in self._board.get(step).get("chips", ())]
             for chip in chips:
                 if chip["name"] == name:
-                    chip.update(how="restored" if done else "not restorable", restore=False, warn=False)
+                    chip.update(how=how, restore=False, warn=False)
             self._board.put(step, {"chips": chips})
         self._changed.set()
+        if self._closing.is_set():  # a page that was reloaded still shows the panel of a run that is over
+            self._send()
 
     def _hello(self, seq: Any) -> None:
         with self._lock:
