@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Awaitable, Callable, Iterable
-from typing import Protocol
+from typing import Any, Protocol
+
+from pydantic_core import PydanticSerializationError, to_jsonable_python
 
 from agentloop_nb.decision import Decision
 from agentloop_nb.events import (
@@ -59,13 +61,23 @@ class Stream:
 
     def emit(self, event: AnyEvent) -> None:
         """Take an event in. The only mutation of a run."""
-        if self._masker and self._masker.found_in(event.model_dump_json()):
-            event = event_from(self._masker.mask_value(event.model_dump(mode="json")))
+        event = self._fit(event)
         if isinstance(event, ModelCalled):
             self._tails.clear()
         self.state.apply(event)
         self._record(event)
         self._tell(lambda view: view.show(event, self.state))
+
+    def _fit(self, event: AnyEvent) -> AnyEvent:
+        """The event as it may be kept and sent: no secret in it, and nothing that no request could carry."""
+        try:
+            text = event.model_dump_json()
+        except PydanticSerializationError:  # half a surrogate pair in what code printed, or an object of the user's
+            event = event_from(_sendable(to_jsonable_python(event, fallback=repr)))
+            text = event.model_dump_json()
+        if self._masker and self._masker.found_in(text):
+            event = event_from(self._masker.mask_value(event.model_dump(mode="json")))
+        return event
 
     def progress(self, progress: Progress) -> None:
         """Tell the views of something that is not recorded."""
@@ -95,3 +107,14 @@ class Stream:
             except Exception as error:
                 self._views.remove(view)
                 log.warning("%s failed and shows no more of this run: %r", type(view).__name__, error, exc_info=True)
+
+
+def _sendable(value: Any) -> Any:
+    """A JSON value whose texts are Unicode: halves of a surrogate pair are joined, or replaced if they stand alone."""
+    if isinstance(value, str):
+        return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    if isinstance(value, list):
+        return [_sendable(item) for item in value]
+    if isinstance(value, dict):
+        return {_sendable(key): _sendable(item) for key, item in value.items()}
+    return value
