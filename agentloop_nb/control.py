@@ -30,6 +30,10 @@ class Control:
         self._task = asyncio.current_task()
         self._wake = asyncio.Event()
 
+    def detach(self) -> None:
+        """Let go of the task: the run is over, and a late stop must not cancel what its task does next."""
+        self._task = None
+
     def stop(self) -> None:
         """End the run now: cut running code short, or cancel what is awaited."""
         self.stopping = True

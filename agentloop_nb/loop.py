@@ -69,16 +69,20 @@ class Loop:
         except _Ended:
             pass
         except asyncio.CancelledError:
-            self._emit_end("stopped", "stopped by the user" if self.control.stopping else "its task was cancelled")
+            self._emit_end("stopped", _BY_USER if self.control.stopping else "its task was cancelled")
             if not self.control.stopping:
                 raise
         except Exception as error:
             self._emit_end("failed", f"a defect of agentloop_nb ended the run: {type(error).__name__}: {error}")
             raise
+        finally:
+            self.control.detach()
         return self.state
 
     async def _step(self) -> None:
         await self.control.wait_while_paused()
+        if self.control.stopping:  # before the first step: a resumed run was rebuilding its variables
+            raise self._end("stopped", _BY_USER)
         if self.state.next_step > self.state.max_steps:
             raise self._end("step_limit", self._steps_used)
         for note in self.control.take_notes():
@@ -127,7 +131,7 @@ class Loop:
             raise
         self._emit_result(step, result, began)
         if result.stopped or self.control.stopping:
-            raise self._end("stopped", "stopped by the user")
+            raise self._end("stopped", _BY_USER)
         if isinstance(decision.action, Finish) and (result.success or final):
             self._conclude(decision.action.summary, result, final=final)
 
@@ -176,7 +180,8 @@ class Loop:
         return f"all {self.state.max_steps} steps are used: %agent resume --max-steps {self.state.max_steps + 20}"
 
 
-_STOPPED = ActionResult(success=False, output="The user stopped this step.", error="stopped by the user", stopped=True)
+_BY_USER = "stopped by the user"
+_STOPPED = ActionResult(success=False, output="The user stopped this step.", error=_BY_USER, stopped=True)
 
 
 _ENDINGS = {

@@ -153,6 +153,45 @@ async def test_a_stop_while_the_model_thinks(scenario):
     assert (state.status, s.kinds[-2:]) == ("stopped", ["model_failed", "run_finished"])
 
 
+async def test_a_stop_before_the_first_step_asks_no_model(scenario):
+    control = Control()
+    s = scenario([code("1"), finish()], control=control)
+    control.stop()
+    state = await s.run()
+    assert (state.status, s.model.requests) == ("stopped", [])
+
+
+async def test_a_second_stop_does_not_cancel_what_follows_the_run(scenario):
+    control = Control()
+    s = scenario([code("1"), finish()], control=control)
+
+    async def slow(request, on_delta):
+        await asyncio.sleep(60)
+
+    s.model.reply = slow
+
+    async def go():
+        await s.run()
+        await asyncio.sleep(0.05)
+
+    task = asyncio.create_task(go())
+    for _ in range(2):
+        await asyncio.sleep(0.02)
+        control.stop()
+    await task
+    assert s.loop.state.status == "stopped"
+
+
+async def test_half_a_character_is_told_as_what_can_be_sent(scenario):
+    text: dict = {"output_type": "stream", "name": "stdout", "text": "caf\udce9 \ud83d\ude00"}
+    s = scenario([code("ls"), finish()], outcomes={"ls": CodeOutcome(ending="ok", outputs=(text,))})
+    state = await s.run()
+    assert "caf\ufffd \U0001f600" in s.model.requests[1].messages[-1].content
+    assert state.status == "finished"
+    for request in s.model.requests:
+        request.model_dump_json()
+
+
 async def test_a_stop_in_a_step_keeps_its_output_and_no_later_step_runs(scenario):
     control = Control()
     half = CodeOutcome(ending="stopped", outputs=({"output_type": "stream", "name": "stdout", "text": "half"},))
