@@ -16,13 +16,14 @@ from agentloop_nb import journal, session
 from agentloop_nb.control import Control
 from agentloop_nb.errors import UserError
 from agentloop_nb.models.keys import known_keys
-from agentloop_nb.notebook.kernel.drive import drive, drive_async, refuse_nesting
+from agentloop_nb.notebook.kernel.drive import can_ask, drive, drive_async, read_line, refuse_nesting
 from agentloop_nb.notebook.kernel.workspace import KernelWorkspace
 from agentloop_nb.ports import Web
 from agentloop_nb.run import Run
 from agentloop_nb.safety.secrets import Masker, known_secrets
 from agentloop_nb.settings import Settings, environment, resolve
 from agentloop_nb.state import State
+from agentloop_nb.stream import Approver
 
 log = logging.getLogger(__name__)
 
@@ -100,7 +101,7 @@ class Launcher:
             ),
             masker=self._masker(),
             live=here.state if here else None,
-            ask=partial(_ask_on_input, self.shell),
+            ask=partial(_ask_on_input, self.shell, control),
             note=note,
             control=control,
         )
@@ -206,9 +207,18 @@ class Launch:
 
         view = TerminalView(verbose=self.verbose, command="agentloop" if self.private else "%agent")
         try:
-            return await self.session.go([view], view.approver)
+            return await self.session.go([view], self._approver or view.approver)
         finally:
             view.close()
+
+    @property
+    def _approver(self) -> Approver | None:
+        """Asks in the cell, for a quiet run in a notebook; None on a terminal, which has its own way."""
+        if getattr(self.shell, "kernel", None) is None:
+            return None
+        from agentloop_nb.notebook.panel.approval import Approval
+
+        return Approval(None, self.session.control, anybody=lambda: can_ask(self.shell))
 
     async def _in_panel(self) -> Run:
         from agentloop_nb.notebook.panel.html import final_outputs
@@ -232,12 +242,14 @@ class Launch:
         return next((event.goal for event in self.session.opening if hasattr(event, "goal")), self.session.state.goal)
 
 
-async def _ask_on_input(shell: Any, code: str, risks: tuple[str, ...]) -> bool:
+async def _ask_on_input(shell: Any, control: Control, code: str, risks: tuple[str, ...]) -> bool:
     """Ask in the cell or on the terminal whether code may run a second time; no without anyone there."""
-    kernel = getattr(shell, "kernel", None)
-    terminal = kernel is None and sys.stdin is not None and sys.stdin.isatty()
-    if not terminal and not getattr(kernel, "_allow_stdin", False):
+    terminal = getattr(shell, "kernel", None) is None and sys.stdin is not None and sys.stdin.isatty()
+    if not terminal and not can_ask(shell):
         return False
     question = f"{code}\n\nThis cannot be repeated safely ({', '.join(risks)}). Run it again? [y/N] "
-    answer = input(question)  # noqa: ASYNC250 - nothing else goes on meanwhile
-    return answer.strip().lower() in ("y", "yes")
+    try:
+        answer = await read_line(question, control)
+    except (KeyboardInterrupt, EOFError):
+        return False
+    return answer.lower() in ("y", "yes")

@@ -26,6 +26,13 @@ given = await view.approver(ApprovalAsked(step=1, risks=("network",)), decision)
 print(given.approved, given.rest, given.by, given.reason)
 """
 
+QUIET = ASK.replace("view.approver(", "Approval(None, control, anybody=lambda: can_ask(get_ipython()))(").replace(
+    "import PanelView",
+    "import PanelView\nfrom agentloop_nb.notebook.kernel.drive import can_ask\n"
+    "from agentloop_nb.notebook.panel.approval import Approval",
+)
+"""The same in a run without cards."""
+
 
 @pytest.fixture(scope="module")
 def kernel() -> Iterator[Any]:
@@ -35,10 +42,10 @@ def kernel() -> Iterator[Any]:
     manager.shutdown_kernel(now=True)
 
 
-def ask(kernel: Any, answer: str | None) -> tuple[str, str]:
+def ask(kernel: Any, answer: str | None, cell: str = ASK) -> tuple[str, str]:
     """Run the cell, typing `answer` when asked; None is a front end where nobody can. Returns prompt and output."""
     prompt, printed = "", []
-    kernel.execute(ASK, allow_stdin=answer is not None)
+    kernel.execute(cell, allow_stdin=answer is not None)
     if answer is not None:
         prompt = kernel.get_stdin_msg(timeout=30)["content"]["prompt"]
         kernel.input(answer)
@@ -70,4 +77,12 @@ def test_a_person_types_the_answer_where_no_page_answers(kernel: Any, typed: str
 
 def test_nobody_there_is_a_refusal_at_once(kernel: Any) -> None:
     _, printed = ask(kernel, None)
+    assert printed.startswith("False False policy nobody is there to approve")
+
+
+def test_without_cards_the_question_tells_what_would_be_carried_out(kernel: Any) -> None:
+    prompt, printed = ask(kernel, "y", QUIET)
+    assert prompt.startswith("print(1)\n\nStep 1: run_code [touches: network]")
+    assert printed == "True False user"
+    _, printed = ask(kernel, None, QUIET)
     assert printed.startswith("False False policy nobody is there to approve")

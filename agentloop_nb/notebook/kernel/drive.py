@@ -5,6 +5,7 @@ While it runs, SIGINT (the Interrupt button, Ctrl-C) stops the run instead of be
 
 from __future__ import annotations
 
+import _thread
 import asyncio
 import contextvars
 import queue
@@ -36,6 +37,8 @@ class Bench:
         future: Future[T] = Future()
 
         def job() -> None:
+            if not future.set_running_or_notify_cancel():  # the run was stopped before it came to this
+                return
             try:
                 future.set_result(work())
             except BaseException as error:  # noqa: BLE001
@@ -64,6 +67,31 @@ _bench: contextvars.ContextVar[Bench | None] = contextvars.ContextVar("agentloop
 def bench() -> Bench | None:
     """The bench of the run that the calling code belongs to; None when its loop runs on the kernel's own."""
     return _bench.get()
+
+
+def can_ask(shell: Any) -> bool:
+    """Whether the front end says that a person can answer; nbconvert, papermill and Voila say no."""
+    return bool(getattr(getattr(shell, "kernel", None), "_allow_stdin", False))
+
+
+async def read_line(prompt: str, control: Control) -> str:
+    """Read a line on the thread of the cell, the only one that may. A stop breaks it off: `KeyboardInterrupt`."""
+
+    def read() -> str:
+        control.interrupt = _interrupt_main
+        try:
+            return input(prompt).strip()
+        finally:
+            control.interrupt = None
+
+    place = bench()
+    return read() if place is None else await asyncio.wrap_future(place.submit(read))
+
+
+def _interrupt_main() -> None:
+    if threading.current_thread() is threading.main_thread():
+        raise KeyboardInterrupt
+    _thread.interrupt_main()
 
 
 def drive(make_coro: Callable[[], Coroutine[Any, Any, T]], control: Control, shell: Any) -> T:  # noqa: ARG001

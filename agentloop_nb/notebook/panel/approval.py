@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import _thread
 import asyncio
 import threading
 from collections.abc import Callable
@@ -14,7 +13,7 @@ from agentloop_nb.actions.action import Action
 from agentloop_nb.control import Control
 from agentloop_nb.decision import Decision
 from agentloop_nb.events import ApprovalAsked, ApprovalGiven
-from agentloop_nb.notebook.kernel.drive import bench
+from agentloop_nb.notebook.kernel.drive import read_line
 
 NOBODY = (
     "nobody is there to approve: this notebook runs without a person. "
@@ -36,9 +35,12 @@ class Desk(Protocol):
 
 
 class Approval:
-    """Turns a person's clicks or words into `ApprovalGiven`. Answers may come from any thread."""
+    """Turns a person's clicks or words into `ApprovalGiven`. Answers may come from any thread.
 
-    def __init__(self, desk: Desk, control: Control, *, anybody: Callable[[], bool]) -> None:
+    Without a desk, in a run that shows no cards, the question itself tells what would be carried out.
+    """
+
+    def __init__(self, desk: Desk | None, control: Control, *, anybody: Callable[[], bool]) -> None:
         self._desk = desk
         self._control = control
         self._anybody = anybody
@@ -49,21 +51,13 @@ class Approval:
         """Wait for an answer; never wait where none can come."""
         if not self._anybody():
             return ApprovalGiven(step=asked.step, approved=False, reason=NOBODY, by="policy")
-        if await self._reachable():
-            return await self._by_buttons(asked, decision)
+        if self._desk is not None and await _reachable(self._desk):
+            return await self._by_buttons(self._desk, asked, decision)
         return await self._by_input(asked, decision)
 
-    async def _reachable(self) -> bool:
-        """Whether the panel's messages arrive, known within a second and a half of the first question."""
-        for _ in range(30):
-            if self._desk.served.is_set():
-                return True
-            await asyncio.sleep(0.05)
-        return False
-
-    async def _by_buttons(self, asked: ApprovalAsked, decision: Decision) -> ApprovalGiven:
+    async def _by_buttons(self, desk: Desk, asked: ApprovalAsked, decision: Decision) -> ApprovalGiven:
         self._step = asked.step
-        self._desk.ask(asked.step, editable(decision.action))
+        desk.ask(asked.step, editable(decision.action))
         try:
             while True:
                 self._answer = asyncio.get_running_loop().create_future()
@@ -71,7 +65,7 @@ class Approval:
                 try:
                     return self._given(asked.step, decision, answer)
                 except ValidationError as error:
-                    self._desk.complain(asked.step, _explain(error))
+                    desk.complain(asked.step, _explain(error))
         finally:
             self._answer = None
 
@@ -94,13 +88,10 @@ class Approval:
         """Ask in the cell itself; used where a busy kernel cannot serve the panel's buttons."""
         risks = f" [touches: {', '.join(asked.risks)}]" if asked.risks else ""
         prompt = f"Step {asked.step}: {decision.action.name}{risks} — y yes, a yes to all, or the reason why not: "
-        place = bench()
+        if self._desk is None:
+            prompt = "\n".join([*editable(decision.action).values(), "", prompt])
         try:
-            words = (
-                self._read(prompt)
-                if place is None
-                else await asyncio.wrap_future(place.submit(lambda: self._read(prompt)))
-            )
+            words = await read_line(prompt, self._control)
         except (KeyboardInterrupt, EOFError):
             self._control.stopping = True
             raise asyncio.CancelledError from None
@@ -109,19 +100,14 @@ class Approval:
         reason = "" if words.lower() in ("", "n", "no") else words
         return ApprovalGiven(step=asked.step, approved=False, reason=reason or "no reason given")
 
-    def _read(self, prompt: str) -> str:
-        """Read a line on the main thread, which is the only one that may; a stop breaks it off."""
-        self._control.interrupt = _interrupt_main
-        try:
-            return input(prompt).strip()
-        finally:
-            self._control.interrupt = None
 
-
-def _interrupt_main() -> None:
-    if threading.current_thread() is threading.main_thread():
-        raise KeyboardInterrupt
-    _thread.interrupt_main()
+async def _reachable(desk: Desk) -> bool:
+    """Whether the panel's messages arrive, known within a second and a half of the first question."""
+    for _ in range(30):
+        if desk.served.is_set():
+            return True
+        await asyncio.sleep(0.05)
+    return False
 
 
 def editable(action: Action) -> dict[str, str]:

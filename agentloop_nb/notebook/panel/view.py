@@ -31,6 +31,7 @@ from agentloop_nb.events import (
     RunStarted,
     WaitStarted,
 )
+from agentloop_nb.notebook.kernel.drive import can_ask
 from agentloop_nb.notebook.panel.approval import Approval
 from agentloop_nb.notebook.panel.board import Board
 from agentloop_nb.notebook.panel.cards import MAX_GOAL, Totals, card, header, meters
@@ -55,7 +56,7 @@ class PanelView:
     def __init__(self, goal: str, control: Control, shell: Any, *, live: bool | None = None) -> None:
         self._control = control
         self._shell = shell
-        self._live = self._anybody() if live is None else live
+        self._live = can_ask(shell) if live is None else live
         self._display_id = f"agent-{uuid.uuid4().hex[:12]}"
         self._state = State(goal=goal)
         self._board = Board()
@@ -111,10 +112,6 @@ class PanelView:
     def _publish(self, bundle: dict[str, Any], *, update: bool = False) -> None:
         publisher = self._shell.display_pub
         publisher.publish(data=bundle, metadata={}, transient={"display_id": self._display_id}, update=update)
-
-    def _anybody(self) -> bool:
-        """Whether the front end says that a person can answer; nbconvert, papermill and Voila say no."""
-        return bool(getattr(getattr(self._shell, "kernel", None), "_allow_stdin", False))
 
     # View
 
