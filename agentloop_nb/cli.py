@@ -59,11 +59,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _complain(problem: object, code: int) -> int:
-    from agentloop_nb.plain import clean
+    from agentloop_nb.plain import clean, for_shell
 
-    text = str(problem).replace("(or type %agent login)", "(a .env file will do)")
-    words = clean(text).replace("%%agent", "agentloop").replace("%agent ", "agentloop ").split()
-    print("agentloop:", *words, file=sys.stderr)
+    print("agentloop:", *for_shell(clean(str(problem))).split(), file=sys.stderr)
     return code
 
 
@@ -110,7 +108,7 @@ def _report(run: Run, destination: str | None) -> int:
 
 def _resume(words: list[str]) -> int:
     at = words.index("--") if "--" in words else len(words)
-    settings, reference = parse_options(words[:at], RUN_OPTIONS)
+    settings, reference = parse_options(words[:at], RUN_OPTIONS, after_word=True)
     if " " in reference:
         raise UserError(f"one RUN at most, not {reference!r}; a note for the agent stands after --")
     from agentloop_nb.api import resume_run

@@ -55,19 +55,21 @@ _QUOTED = re.compile(r""""[^"]*"|'[^']*'""")
 _WORD = re.compile(rf"""(?:[^\s"']|{_QUOTED.pattern})+""")
 
 
-def parse_options(source: str | Sequence[str], options: Iterable[Option] = OPTIONS) -> tuple[dict[str, Any], str]:
+def parse_options(
+    source: str | Sequence[str], options: Iterable[Option] = OPTIONS, *, after_word: bool = False
+) -> tuple[dict[str, Any], str]:
     """Split what was typed into settings and goal. Values stay text; switches are True.
 
     `source` is the line of a magic, or the words of a command line. Options come first; from the first other word on
-    (or after `--`) everything is goal, verbatim. On a command line, options may also follow a goal given in quotes.
-    Raises `UserError`.
+    (or after `--`) everything is goal, verbatim. On a command line, options may also follow a goal given in quotes;
+    with `after_word` they may follow the first word, which names a run then. Raises `UserError`.
     """
     words: _Words = _TextWords(source) if isinstance(source, str) else _ArgumentWords(source)
     by_flag = {flag: option for option in options for flag in option.flags}
     settings: dict[str, Any] = {}
     if _take_options(words, by_flag, settings) == "--":
         return settings, words.rest()
-    goal = words.goal()
+    goal = words.take() if after_word else words.goal()
     _take_options(words, by_flag, settings)
     return settings, " ".join(filter(None, (goal, words.rest())))
 
@@ -127,7 +129,7 @@ class _ArgumentWords:
         return self._left[0] if self._left else ""
 
     def take(self) -> str:
-        return self._left.pop(0)
+        return self._left.pop(0) if self._left else ""
 
     def goal(self) -> str:
         quoted = len(self._left) > 1 and len(self._left[0].split()) > 1 and self._left[1].startswith("-")

@@ -7,6 +7,7 @@ from decimal import Decimal
 
 from agentloop_nb.actions.text import strip_ansi
 
+_NOTEBOOK_ONLY = re.compile(r", or type %agent login|; %agent models lists [\w ]+")
 _CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 
 
@@ -14,6 +15,12 @@ def clean(text: str) -> str:
     """Text that cannot steer a terminal: no escape sequences, no control or direction-changing characters."""
     text = strip_ansi(text.replace("\r\n", "\n"))
     return _CONTROL.sub(lambda found: "\n" if found[0] == "\r" else "\ufffd", text)
+
+
+def for_shell(text: str) -> str:
+    """A message as a command line says it: its own commands, and none that only a notebook has."""
+    text = text.replace("(or type %agent login)", "(a .env file will do)")
+    return _NOTEBOOK_ONLY.sub("", text).replace("%%agent", "agentloop").replace("%agent", "agentloop")
 
 
 def dollars(cost: Decimal, *, known: bool = True) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import IO, TYPE_CHECKING, Any
 
 from agentloop_nb.actions import Action, ActionResult, RunCode, WriteFile
@@ -27,7 +27,7 @@ from agentloop_nb.events import (
     StepsUndone,
     TranscriptCompacted,
 )
-from agentloop_nb.plain import clean, dollars
+from agentloop_nb.plain import clean, dollars, for_shell
 from agentloop_nb.state import State, Step
 from agentloop_nb.terminal.statusline import StatusLine
 
@@ -62,12 +62,12 @@ class TerminalView:
         live: bool = True,
         command: str = "%agent",
     ) -> None:
-        """`live=False` draws a run that is over: no status line. `command` is what goes on with a run here."""
+        """`live=False` draws a run that is over: no status line. `command` is what a person types here."""
         from rich.console import Console
 
         self.console = console or Console(file=_own_stdout(), highlight=False, markup=False, emoji=False)
         self.verbose = verbose
-        self._command = command
+        self._worded: Callable[[str], str] = str if command == "%agent" else for_shell
         self._rich = self.console.is_terminal and not self.console.is_dumb_terminal
         self._live: StatusLine | None = None
         if live and verbose and self._rich and self.console.file.isatty():
@@ -111,7 +111,7 @@ class TerminalView:
                 self._head(event.step, state)
             case ModelFailed():
                 again = "" if event.wait is None else f"; trying again in {event.wait:.1f} s"
-                self._line(f"⚠️ No reply: {event.error}{again}")
+                self._line(f"⚠️ No reply: {self._worded(event.error)}{again}")
             case DecisionRejected():
                 self._line(f"↩️ Not a decision, asked again: {event.reason}")
             case NoteAdded():
@@ -203,7 +203,7 @@ class TerminalView:
             self._line("\n🎉 Task completed!")
         done = [step for step in state.steps if step.result is not None]
         good = sum(step.result.success for step in done if step.result)
-        reason = f" ({state.reason})".replace("%agent", self._command) if state.reason and not state.is_complete else ""
+        reason = f" ({self._worded(state.reason)})" if state.reason and not state.is_complete else ""
         lines = [
             f"Goal: {state.goal}",
             f"Status: {_STATUS[state.status]}{reason}",

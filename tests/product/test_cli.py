@@ -166,6 +166,8 @@ def test_what_the_server_refuses_ends_the_run_with_a_reason(agentloop, answer, s
     assert "Status: ❌ Failed" in done.stdout
     assert says in done.stdout.split("Status:")[1].splitlines()[0]
     assert "Traceback" not in done.stdout + done.stderr
+    assert "login" not in done.stdout, "that is of notebooks"
+    assert "agent models" not in done.stdout
     assert KEY not in done.stdout + done.stderr
 
 

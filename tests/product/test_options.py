@@ -31,6 +31,11 @@ def test_magic_line(line: str, settings: dict[str, object], goal: str) -> None:
     assert parse_options(line) == (settings, goal)
 
 
+@pytest.mark.parametrize("source", ["-n 5 20261122 --budget 1", ["-n", "5", "20261122", "--budget", "1"]])
+def test_options_may_follow_the_run_that_is_named(source: str | list[str]) -> None:
+    assert parse_options(source, after_word=True) == ({"max_steps": "5", "budget": "1"}, "20261122")
+
+
 @pytest.mark.parametrize(
     ("words", "settings", "goal"),
     [
