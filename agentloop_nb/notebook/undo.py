@@ -20,10 +20,14 @@ def undo_steps(run: Run, count: int) -> str:
     if not steps:
         raise UserError("there is no step to take back")
     first = steps[0].number
+    record = journal.Journal.open(run.journal)  # raises where it could not be noted, before anything is taken back
     beyond = [line for step in steps for line in _beyond(step)]
     undone = workspace.undo(first)
     put_back, left = _undo_files(workspace, steps)
-    _record(run, first)
+    event = StepsUndone(step=first, first=first)
+    run.state.apply(event)
+    record.append(event)
+    record.close()
     lines = [
         f"Steps {first} to {steps[-1].number} are taken back." if len(steps) > 1 else f"Step {first} is taken back."
     ]
@@ -72,11 +76,3 @@ def _beyond(step: Step) -> list[str]:
     lines = [f"files that step {step.number} wrote by itself ({', '.join(made)})"] if made else []
     risks = [risk for risk in read_risks(step.decision.action.code) if risk not in ("writes files", "cannot be read")]
     return [*lines, *(f"step {step.number}: {risk}" for risk in risks)]
-
-
-def _record(run: Run, first: int) -> None:
-    event = StepsUndone(step=first, first=first)
-    run.state.apply(event)
-    record = journal.Journal.open(run.journal)
-    record.append(event)
-    record.close()

@@ -13,6 +13,7 @@ from agentloop_nb.notebook.commands import runs
 from agentloop_nb.notebook.kernel import scope
 from agentloop_nb.notebook.kernel.shell import private_shell
 from agentloop_nb.notebook.launch import Launcher
+from agentloop_nb.notebook.undo import undo_steps
 from tests.wire import Wire, decision, finish
 
 
@@ -76,3 +77,13 @@ def test_a_variable_of_the_users_stays_so_after_a_run_changed_it(launcher):
         second = run(launcher, wire, "second")
     changes = {change.name: change.previous for change in second.steps[0].result.changes}
     assert changes == {"mine": True, "made": False}
+
+
+def test_nothing_is_taken_back_that_cannot_be_noted(launcher):
+    with Wire([decision("run_code", code="made = 1"), finish("done")]) as wire:
+        done = run(launcher, wire, "make")
+    done.journal.unlink()
+    with pytest.raises(UserError, match="no record"):
+        undo_steps(done, 2)
+    assert launcher.shell.user_ns["made"] == 1
+    assert len(done.steps) == 2
