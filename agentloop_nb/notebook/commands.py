@@ -164,7 +164,11 @@ def login(magics: AgentMagics, rest: str) -> None:
     from agentloop_nb.models import keys
 
     provider = rest or "openai"
-    key = _colab_key(provider) or getpass(f"Key for {provider} (not shown, kept until the kernel ends): ")
+    question = f"Key for {provider} (not shown, kept until the kernel ends): "
+    try:
+        key = _colab_key(provider) or getpass(question)
+    except (EOFError, NotImplementedError):
+        raise UserError("nobody is there to type a key in; set it in the environment or in .env instead") from None
     if not key.strip():
         raise UserError("no key was given; type %agent login again")
     keys.remember(provider, key.strip())
