@@ -17,7 +17,7 @@ def bare_environment(home: Path) -> dict[str, str]:
     """This process's environment without keys and settings."""
     ours = ("OPENAI_", "AGENTLOOP_", "OPENROUTER_", "GEMINI_", "ANTHROPIC_")
     kept = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
-    for name in ("MAX_STEPS", "MAX_RETRIES", "NO_COLOR", "FORCE_COLOR"):
+    for name in ("MAX_STEPS", "MAX_RETRIES", "NO_COLOR", "FORCE_COLOR", "PYTEST_ADDOPTS"):
         kept.pop(name, None)
     return kept | {"HOME": str(home), "IPYTHONDIR": str(home / ".ipython"), "TERM": "xterm"}
 

@@ -175,7 +175,8 @@ def test_long_output_is_folded_and_says_how_much() -> None:
     assert "    999\n" in text
 
 
-def test_a_terminal_gets_panels_and_highlighted_code() -> None:
+def test_a_terminal_gets_panels_and_highlighted_code(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("NO_COLOR", raising=False)
     events = run(step(1, "run_code", {"code": "for i in range(3):\n    print(i)"}, FINE))
     text = drawn(events, terminal=True)
     assert "╭─" in text

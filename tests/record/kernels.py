@@ -17,6 +17,12 @@ from agentloop_nb.events import DecisionMade
 from agentloop_nb.testing import code, finish
 from tests.record.made import started
 
+_FORGET = """import sys
+for module in [sys.modules.get("agentloop_nb.notebook.kernel.history")]:
+    module and module._ran.clear()
+del sys, module"""
+"""Makes a shared kernel forget what code earlier runs executed, which a later one would bring along."""
+
 Script = Sequence[str | dict[str, Any]]
 
 
@@ -89,6 +95,7 @@ def recorded_run(
     with contextlib.nullcontext(shared) if shared and not cells else kernel(folder) as live:
         assert live is not None
         live.run("%reset -f", aside=True)
+        live.run(_FORGET, aside=True)
         live.run(f"import os; os.chdir({str(folder)!r}); del os", aside=True)
         for cell in cells:
             live.run(cell)
