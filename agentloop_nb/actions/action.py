@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import inspect
 import re
 from abc import abstractmethod
@@ -75,7 +76,10 @@ class Action(BaseModel):
 
 
 def clamp(low: int, high: int, value: Any) -> Any:
-    """Pull a number into its bounds; anything but a number is left for the schema to reject."""
+    """Pull a number into its bounds, also one in quotes; anything but a number is left for the schema to reject."""
+    if isinstance(value, str):
+        with contextlib.suppress(ValueError):
+            value = float(value)
     if isinstance(value, int | float) and not isinstance(value, bool):
         return int(min(max(value, low), high))
     return value

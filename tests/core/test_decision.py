@@ -50,6 +50,8 @@ def test_code_that_holds_fences_and_braces_survives():
         ("read_url", "max_length", 1, 100),
         ("run_code", "timeout", 10**6, 300),
         ("run_code", "timeout", -5, 1),
+        ("run_code", "timeout", "99999", 300),
+        ("run_code", "timeout", "12", 12),
         ("run_code", "timeout", None, 30),
     ],
 )
