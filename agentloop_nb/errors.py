@@ -34,8 +34,8 @@ class ActionFailed(ToldToModel):
 class ModelFault(Exception):
     """A model call that brought no usable reply.
 
-    `spent` is what the server reported for the failed attempt, or None when it reported nothing and the attempt may
-    have been billed (it then counts at its worst case). A refusal before any token was made has `billed` false.
+    `billed` says that the attempt may have been billed; it then counts at its worst case. A refusal before any token
+    was made has it false.
     """
 
     def __init__(self, message: str, *, billed: bool = False) -> None:

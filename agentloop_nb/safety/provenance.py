@@ -43,11 +43,6 @@ def said_by_user(state: State, cells: Sequence[str] = ()) -> str:
     return "\n".join([state.goal, *state.earlier_goals, *notes, *cells, split(state.context)[0]])
 
 
-def sources(state: State) -> list[Source]:
-    """Every text that is data, in the order it came."""
-    return [*split(state.context)[1], *(source for step in state.steps for source in of_step(step))]
-
-
 def of_step(step: Step) -> Iterator[Source]:
     """What one step brought in."""
     if step.result is None or step.decision is None:
