@@ -40,7 +40,7 @@ class Launcher:
 
     shell: Any
     working_folder: Path | None = None
-    """Folder of files and code; None is the shell's own current folder."""
+    """Folder of files and code; None is the folder a resumed run is recorded with, else the shell's current one."""
     private: bool = False
     """The shell is ours alone: there is no notebook to show anything in."""
     runs: list[Run] = field(default_factory=list)
@@ -144,7 +144,8 @@ class Launcher:
 
     def _workspace(self, web: Web, control: Control, settings: Settings) -> KernelWorkspace:
         earlier = [(run.goal, run.summary or run.reason) for run in self.runs]
-        workspace = KernelWorkspace(self.shell, web=web, folder=self.working_folder, control=control)
+        recorded = self.folder / settings.output_dir if settings.output_dir else None
+        workspace = KernelWorkspace(self.shell, web=web, folder=self.working_folder or recorded, control=control)
         workspace.earlier, workspace.privacy = earlier, settings.privacy
         workspace.before_run -= self._made
         return workspace

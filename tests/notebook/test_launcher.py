@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from agentloop_nb.api import run_agent
 from agentloop_nb.errors import UserError
 from agentloop_nb.journal import runs_folder
 from agentloop_nb.notebook.commands import runs
@@ -87,3 +88,14 @@ def test_nothing_is_taken_back_that_cannot_be_noted(launcher):
         undo_steps(done, 2)
     assert launcher.shell.user_ns["made"] == 1
     assert len(done.steps) == 2
+
+
+def test_a_run_of_the_command_line_goes_on_in_its_own_folder(launcher):
+    reads = decision("run_code", code="found = open('output.txt').read()")
+    with Wire([decision("write_file", filename="output.txt", content="kept"), finish("1"), reads, finish("2")]) as wire:
+        options = {"model": "scripted", "base_url": wire.base_url, "verbose": False}
+        begun = run_agent("write", max_steps=2, **options)
+        again = launcher.resume(begun.id, {"max_steps": 9}).drive()
+    assert again.status == "finished"
+    assert [path.name for path in launcher.folder.glob("*.txt")] == [], "it wrote and read in ./output"
+    assert launcher.shell.user_ns["found"] == "kept"
