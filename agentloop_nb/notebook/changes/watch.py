@@ -132,7 +132,7 @@ class Watch:
     # -- after
 
     def finish(self, step: int, before_run: Iterable[str]) -> tuple[tuple[Change, ...], Record]:
-        """Tell what changed. `before_run` are the names that existed before the run."""
+        """Tell what changed. `before_run` are the user's names."""
         record = Record(step)
         get = self._namespace.get
         moved_names = [name for name, value in self._before.items() if get(name, _GONE) is not value]

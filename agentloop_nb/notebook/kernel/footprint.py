@@ -1,4 +1,4 @@
-"""What a step did outside the namespace: files opened, processes started, the network reached.
+"""What a step did outside the namespace: files opened, processes started.
 
 Python's own audit events tell of it. Files written by child processes or by libraries in C leave no event; they are
 found by their modification time.
@@ -19,7 +19,6 @@ from agentloop_nb.notebook.kernel import scope
 _PROCESSES = frozenset(
     {"subprocess.Popen", "os.system", "os.posix_spawn", "os.fork", "os.forkpty", "os.exec", "pty.spawn"}
 )
-_NETWORK = frozenset({"socket.connect", "socket.sendto"})
 _SILENT_LIBRARIES = ("pyarrow", "h5py", "tables", "netCDF4", "polars", "duckdb", "fastparquet", "cv2")
 _SILENT_SUFFIXES = (
     ".parquet",
@@ -59,8 +58,6 @@ class Footprint:
         """Paths with one flag an opening, True for writing, in order."""
         self.processes = False
         """Whether child processes were started."""
-        self.network: set[str] = set()
-        """Addresses that were connected to."""
 
     def __enter__(self) -> Footprint:
         global _watching, _hooked  # noqa: PLW0603
@@ -81,8 +78,6 @@ class Footprint:
             return
         if event in _PROCESSES:
             self.processes = True
-        elif event in _NETWORK:
-            self.network.add(str(args[1]))
         elif len(self._opened) < MAX_EVENTS and isinstance(args[0], str | bytes):
             path = os.path.abspath(os.fsdecode(args[0]))  # noqa: PTH100
             writing = any(sign in (args[1] or "") for sign in "wax+") or bool(
@@ -134,7 +129,7 @@ class Footprint:
         return status.st_mtime >= self._began and self._known.get(name) != status.st_mtime_ns
 
 
-_HEARD = _PROCESSES | _NETWORK | {"open"}
+_HEARD = _PROCESSES | {"open"}
 
 
 def _hear(event: str, args: tuple[Any, ...]) -> None:

@@ -42,7 +42,7 @@ class KernelWorkspace:
         self.written: dict[str, int] = {}
         """When files that steps wrote were modified, in nanoseconds, by their names in the folder."""
         self.before_run = frozenset(shell.user_ns)
-        """Names that existed before the run."""
+        """The user's names: they existed before the run, or its resumption, and no run made them."""
         self.privacy: Privacy = "full"
         self.past = History(memory)
 

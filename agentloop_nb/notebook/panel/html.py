@@ -143,13 +143,12 @@ def _error(shown: Card) -> str:
 
 
 def _chip(chip: Chip) -> str:
-    verb = {"file": "file", "deleted": "deleted"}.get(chip["how"], chip["how"])
     what = f' <span style="{_MUTED}">{prose(chip["what"])}</span>' if chip["what"] else ""
     back = f" <code>%agent restore {escape(chip['name'])}</code>" if chip["restore"] else ""
     mark = "⚠ " if chip["warn"] else ""
     return (
         f'<span style="border:1px solid {_LINE};border-radius:9px;padding:0 7px;font-size:12px;white-space:nowrap">'
-        f'{mark}<span style="{_MUTED}">{prose(verb)}</span> <b>{prose(chip["name"])}</b>{what}{back}</span>'
+        f'{mark}<span style="{_MUTED}">{prose(chip["how"])}</span> <b>{prose(chip["name"])}</b>{what}{back}</span>'
     )
 
 
