@@ -181,6 +181,8 @@ class RunResumed(Event):
     kind: Literal["run_resumed"] = "run_resumed"
     max_steps: int
     budget: Decimal | None = None
+    settings: dict[str, Any] = {}
+    """The settings it goes on with, without any secret."""
 
 
 class NamespaceRebuilt(Event):

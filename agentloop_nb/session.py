@@ -144,6 +144,7 @@ def resume(
     limits = _limits(fold([*events, *ends]), overrides, settings, note)
     settings = replace(settings, max_steps=limits.max_steps, budget=limits.budget)
     model = _model(settings, variables)
+    limits = limits.model_copy(update={"settings": settings.record() | {"model": model.name}})
     if isinstance(model, ReplayModel):
         model.position = state.current_step
     workspace = make_workspace(_web(model, settings))

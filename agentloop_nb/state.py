@@ -188,6 +188,7 @@ class State:
                 self._close_call()
                 self.status, self.reason, self.summary, self.artifacts, self.ended = "running", "", "", (), None
                 self.max_steps, self.budget, self.rejections = event.max_steps, event.budget, 0
+                self.settings = self.settings | event.settings
             case TranscriptCompacted():
                 self.compacted = event
             case StepsUndone():

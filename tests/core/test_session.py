@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from agentloop_nb import session
+from agentloop_nb import journal, session
 from agentloop_nb.errors import UserError
 from agentloop_nb.run import Run
 from agentloop_nb.safety.secrets import Masker
@@ -49,6 +49,15 @@ async def test_limits_named_on_resuming_are_read_as_they_are_at_the_start(tmp_pa
     made = resumed(run.journal, tmp_path, max_steps="3")
     assert (made.settings.max_steps, made.settings.budget) == (3, None), "what is not named stays"
     made.record.close()
+
+
+async def test_privacy_and_pictures_are_kept_to_as_named_on_resuming(tmp_path: Path):
+    run = await begun(tmp_path)
+    assert run.state.settings["privacy"] == "full"
+    made = resumed(run.journal, tmp_path, max_steps="3", privacy="none")
+    await made.go()
+    assert made.state.settings["privacy"] == "none"
+    assert journal.load(run.journal).settings["privacy"] == "none", "the record tells, so that it can be shown what left"
 
 
 async def test_a_record_that_was_moved_knows_what_its_runs_wrote(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
