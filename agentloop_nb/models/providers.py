@@ -79,8 +79,11 @@ def same_origin(one: str, other: str) -> bool:
 
 
 def _origin(address: str) -> tuple[str, str, int | None]:
-    parts = urlsplit(address)
-    return parts.scheme, parts.hostname or "", parts.port or {"http": 80, "https": 443}.get(parts.scheme)
+    try:
+        parts = urlsplit(address)
+        return parts.scheme, parts.hostname or "", parts.port or {"http": 80, "https": 443}.get(parts.scheme)
+    except ValueError:
+        return "", address, None
 
 
 def local_models(base_url: str, seconds: float = 2.0) -> list[dict[str, Any]] | None:
@@ -111,13 +114,17 @@ def pick_model(provider: Provider, base_url: str) -> str:
 
 
 def ollama_address(variables: Mapping[str, str]) -> str | None:
-    """Where OLLAMA_HOST says that Ollama listens; None when it says nothing."""
+    """Where OLLAMA_HOST says that Ollama listens; None when it says nothing. Raises `UserError` if it is malformed."""
     host = variables.get("OLLAMA_HOST", "").strip().rstrip("/")
     if not host:
         return None
-    parts = urlsplit(host if "://" in host else f"http://{host}")
+    try:
+        parts = urlsplit(host if "://" in host else f"http://{host}")
+        port = parts.port or 11434
+    except ValueError:
+        raise UserError(f"OLLAMA_HOST is malformed: {host!r}; it is a host and a port, like 127.0.0.1:11434") from None
     name = "127.0.0.1" if parts.hostname in (None, "0.0.0.0") else parts.hostname  # noqa: S104 - the reverse of binding
-    return f"{parts.scheme}://{name}:{parts.port or 11434}/v1"
+    return f"{parts.scheme}://{name}:{port}/v1"
 
 
 def listening() -> list[str]:

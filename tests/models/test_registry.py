@@ -96,6 +96,13 @@ def test_a_key_goes_to_openai_base_url_even_when_named_by_hand():
     assert made("m", variables, base_url="http://gpu.lan:80/v1/").key.get_secret_value() == SECRET
 
 
+def test_malformed_addresses_in_the_environment_are_told_or_passed_over():
+    with pytest.raises(UserError, match="OLLAMA_HOST is malformed: 'here:abc'"):
+        made("ollama:m", {"OLLAMA_HOST": "here:abc"})
+    variables = {"OPENAI_API_KEY": SECRET, "OPENAI_BASE_URL": "http://gpu.lan:abc/v1"}
+    assert made("m", variables, base_url="http://stranger.example/v1").key is None
+
+
 def test_without_a_key_one_line_names_the_ways_forward(nobody_listens):
     with pytest.raises(UserError) as caught:
         made("gpt-4o-mini")
