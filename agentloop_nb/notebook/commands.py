@@ -162,8 +162,12 @@ def login(magics: AgentMagics, rest: str) -> None:
     from getpass import getpass
 
     from agentloop_nb.models import keys
+    from agentloop_nb.models.providers import PROVIDERS
 
-    provider = rest or "openai"
+    provider = (rest or "openai").lower()
+    takers = [name for name, known in PROVIDERS.items() if known.key]
+    if provider not in takers:  # before anybody types a key in
+        raise UserError(f"{provider!r} takes no key; %agent login takes one for {', '.join(takers)}")
     question = f"Key for {provider} (not shown, kept until the kernel ends): "
     try:
         key = _colab_key(provider) or getpass(question)
@@ -189,9 +193,12 @@ def _colab_key(provider: str) -> str | None:
 
 def models(magics: AgentMagics, rest: str) -> None:
     """[PROVIDER]: the models that the configured server offers."""
+    from agentloop_nb.models.providers import PROVIDERS
     from agentloop_nb.models.registry import list_models
     from agentloop_nb.settings import environment
 
+    if rest and rest.partition(":")[0].lower() not in PROVIDERS:
+        raise UserError(f"there is no provider {rest!r}; there are {', '.join(PROVIDERS)}")
     arguments = {"model": rest} if rest else {}
     settings = magics.launcher.settings(arguments, magics.config_values())
     print("\n".join(_in_thread(list_models(settings, environment(magics.launcher.folder)))))

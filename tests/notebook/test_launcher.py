@@ -10,7 +10,7 @@ import pytest
 from agentloop_nb.api import run_agent
 from agentloop_nb.errors import UserError
 from agentloop_nb.journal import runs_folder
-from agentloop_nb.notebook.commands import runs
+from agentloop_nb.notebook.commands import login, models, runs
 from agentloop_nb.notebook.kernel import scope
 from agentloop_nb.notebook.kernel.shell import private_shell
 from agentloop_nb.notebook.launch import Launcher
@@ -99,3 +99,9 @@ def test_a_run_of_the_command_line_goes_on_in_its_own_folder(launcher):
     assert again.status == "finished"
     assert [path.name for path in launcher.folder.glob("*.txt")] == [], "it wrote and read in ./output"
     assert launcher.shell.user_ns["found"] == "kept"
+
+
+@pytest.mark.parametrize(("command", "word"), [(login, "opnai"), (login, "ollama"), (models, "opnai")])
+def test_a_wrong_provider_is_told_before_anything_is_asked(launcher, command, word):
+    with pytest.raises(UserError, match=f"'{word}'.*openai"):
+        command(type("Magics", (), {"launcher": launcher})(), word)
