@@ -29,6 +29,12 @@ def key_for(provider: str, variables: Mapping[str, str]) -> SecretStr | None:
     return SecretStr(value) if value else None
 
 
+def without(key: SecretStr | None, text: str) -> str:
+    """Take a key out of a message, in case a server repeats it."""
+    secret = key.get_secret_value() if key else ""
+    return text.replace(secret, "•••") if len(secret) >= 8 else text
+
+
 def known_keys(variables: Mapping[str, str]) -> list[SecretStr]:
     """Return every key there is, so that it can be masked wherever text leaves the process."""
     keys = (key_for(provider, variables) for provider in PROVIDERS)

@@ -17,6 +17,7 @@ from agentloop_nb.models.client import connect
 from agentloop_nb.models.dialect import Dialect, Rung, dialect_of
 from agentloop_nb.models.faults import Refusal, Server
 from agentloop_nb.models.fold import Fold, is_object
+from agentloop_nb.models.keys import without
 from agentloop_nb.models.prices import Pricing, is_loopback
 from agentloop_nb.models.usage import estimate, read_cost, read_usage
 from agentloop_nb.ports import Delta, ModelReply, ModelRequest, Usage
@@ -238,10 +239,7 @@ class OpenAICompatible:
         return quoted if charged is None else charged
 
     def _masked(self, fault: ModelFault) -> ModelFault:
-        """Take the key out of a message, in case a server repeats it."""
-        secret = self.key.get_secret_value() if self.key else ""
-        if len(secret) >= 8 and secret in str(fault):
-            fault.args = (str(fault).replace(secret, "•••"),)
+        fault.args = (without(self.key, str(fault)),)
         return fault
 
     async def _connected(self) -> AsyncOpenAI:

@@ -12,7 +12,7 @@ from pydantic import SecretStr
 
 from agentloop_nb.errors import UserError
 from agentloop_nb.models.faults import Refusal, Server
-from agentloop_nb.models.keys import key_for
+from agentloop_nb.models.keys import key_for, without
 from agentloop_nb.models.prices import Pricing, is_loopback, read_price
 from agentloop_nb.models.providers import (
     OPENAI,
@@ -140,7 +140,8 @@ async def list_models(settings: Settings, variables: Mapping[str, str]) -> list[
     try:
         answer = await client.get("/models", cast_to=object, options={"timeout": 15.0})
     except openai.APIStatusError as error:
-        raise UserError(str(server.refused(Refusal.read(error.status_code, error.body)))) from None
+        refused = server.refused(Refusal.read(error.status_code, error.body))
+        raise UserError(without(found.key, str(refused))) from None
     except openai.APIConnectionError as error:
         raise UserError(str(server.unreachable(error))) from None
     except ValueError:

@@ -7,6 +7,7 @@ import re
 import time
 
 import pytest
+from pydantic import SecretStr
 
 from agentloop_nb.errors import UserError
 from agentloop_nb.models import keys, providers, registry
@@ -189,6 +190,11 @@ async def test_a_server_that_lists_nothing_is_told_in_one_line(base_url, told):
         address = base_url if base_url.startswith("http") else wire.base_url.removesuffix("/v1") + base_url
         with pytest.raises(UserError, match=told):
             await registry.list_models(resolve({"base_url": address}, {}, {}), {})
+
+
+def test_a_message_that_repeats_the_key_is_cut():
+    assert keys.without(SecretStr(SECRET), f"bad key {SECRET}") == "bad key •••"
+    assert keys.without(None, "bad key") == "bad key"
 
 
 def test_openai_names_the_length_of_a_reply_its_own_way():
