@@ -271,7 +271,7 @@ def find(reference: str | None, folder: Path) -> Path:
             raise UserError(f"no run is recorded in {folder}; start one with %%agent and a goal")
         return records[0]
     if (path := Path(reference).expanduser()).suffix == ".jsonl" and path.is_file():
-        return path
+        return path.absolute()
     matches = [record for record in records if record.stem.startswith(reference)]
     exact = [record for record in matches if record.stem == reference]
     if len(exact or matches) == 1:

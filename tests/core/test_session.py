@@ -57,7 +57,7 @@ async def test_privacy_and_pictures_are_kept_to_as_named_on_resuming(tmp_path: P
     made = resumed(run.journal, tmp_path, max_steps="3", privacy="none")
     await made.go()
     assert made.state.settings["privacy"] == "none"
-    assert journal.load(run.journal).settings["privacy"] == "none", "the record tells, so that it can be shown what left"
+    assert journal.load(run.journal).settings["privacy"] == "none", "so that what left can be shown"
 
 
 async def test_a_record_that_was_moved_knows_what_its_runs_wrote(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
