@@ -76,9 +76,15 @@ class Session:
 
     async def _rebuild(self, stream: Stream, rebuilding: Rebuilding) -> None:
         """Bring the variables back; where that comes out differently, the run ends again and says so."""
-        rebuilt = await rebuild(rebuilding.events, self.workspace, ask=rebuilding.ask)
-        step, told = self.state.current_step, rebuilt.divergence and rebuilt.divergence.text
-        stream.emit(NamespaceRebuilt(step=step, steps=rebuilt.steps, skipped=rebuilt.skipped, divergence=told))
+        step = self.state.current_step
+        try:
+            rebuilt = await rebuild(rebuilding.events, self.workspace, ask=rebuilding.ask)
+        except OSError as error:
+            told = f"the files of the run cannot be kept safe ({error.strerror or error})"
+        else:
+            told = rebuilt.divergence.text if rebuilt.divergence else ""
+            made = {"steps": rebuilt.steps, "skipped": rebuilt.skipped, "divergence": told or None}
+            stream.emit(NamespaceRebuilt(step=step, **made))
         if told:
             reason = f"the variables could not be rebuilt: {told}"
             stream.emit(RunFinished(step=step, status="interrupted", reason=reason))

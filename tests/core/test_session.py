@@ -60,6 +60,15 @@ async def test_privacy_and_pictures_are_kept_to_as_named_on_resuming(tmp_path: P
     assert journal.load(run.journal).settings["privacy"] == "none", "so that what left can be shown"
 
 
+async def test_files_that_cannot_be_kept_safe_end_a_resumed_run_with_a_reason(tmp_path: Path):
+    run = await begun(tmp_path, max_steps=3)
+    assert any(step.decision.action.name == "write_file" for step in run.steps)
+    (tmp_path / ".agentloop" / "aside").write_text("in the way")
+    again = await resumed(run.journal, tmp_path, max_steps="9").go()
+    assert again.status == "interrupted"
+    assert "the files of the run cannot be kept safe" in again.reason
+
+
 async def test_a_record_that_was_moved_knows_what_its_runs_wrote(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     run = await begun(tmp_path)
     moved = run.journal.rename(tmp_path / "moved.jsonl")
