@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from agentloop_nb import journal
-from agentloop_nb.errors import UserError
+from agentloop_nb.errors import AgentFailed, UserError
 from agentloop_nb.notebook.kernel.shell import private_shell
 from agentloop_nb.notebook.launch import Launch, Launcher
 from agentloop_nb.run import Run
@@ -33,7 +33,7 @@ def run_agent(
     verbose: bool = True,
     **options: Any,
 ) -> Run:
-    """Run the agent until the goal is met or a limit is reached, and return the run, however it ended.
+    """Run the agent until the goal is met or a limit is reached, and return the run, however it ended (but `strict`).
 
     Works inside a running event loop too. In Jupyter the user's namespace and folder are used; elsewhere a private
     IPython shell, with `output_dir` (`./output`) as the folder of files and code. What is left None comes from
@@ -52,12 +52,14 @@ def run_agent(
         "approve": approve,
         **options,
     }
-    return _begin(goal, arguments, verbose=verbose).drive()
+    launch = _begin(goal, arguments, verbose=verbose)
+    return _strictly(launch, launch.drive())
 
 
 async def arun_agent(goal: str, *, verbose: bool = True, **options: Any) -> Run:
     """Do what `run_agent` does, awaited; takes the same keywords."""
-    return await _begin(goal, options, verbose=verbose).go()
+    launch = _begin(goal, options, verbose=verbose)
+    return _strictly(launch, await launch.go())
 
 
 def resume_run(reference: str | None = None, *, note: str = "", verbose: bool = True, **options: Any) -> Run:
@@ -67,6 +69,13 @@ def resume_run(reference: str | None = None, *, note: str = "", verbose: bool = 
     launch = launcher.resume(str(record), _known(options), _config(launcher), note)
     launch.verbose = verbose and launch.verbose
     return launch.drive()
+
+
+def _strictly(launch: Launch, run: Run) -> Run:
+    """Under `strict` a run that did not meet its goal is an error."""
+    if launch.session.settings.strict and not run.is_complete:
+        raise AgentFailed(run.reason)
+    return run
 
 
 def _begin(goal: str, arguments: dict[str, Any], *, verbose: bool) -> Launch:

@@ -86,7 +86,7 @@ class Session:
             made = {"steps": rebuilt.steps, "skipped": rebuilt.skipped, "divergence": told or None}
             stream.emit(NamespaceRebuilt(step=step, **made))
         if told:
-            reason = f"the variables could not be rebuilt: {told}"
+            reason = f"the variables could not be rebuilt: {told}; %agent show tells what was done, %%agent begins anew"
             stream.emit(RunFinished(step=step, status="interrupted", reason=reason))
 
     def _written_before(self) -> frozenset[str]:

@@ -9,6 +9,7 @@ from pydantic import Field, field_validator
 from agentloop_nb.actions.action import Action, ActionResult, Cell
 from agentloop_nb.actions.markdown import harmless
 from agentloop_nb.errors import ActionFailed
+from agentloop_nb.files import safe_name
 from agentloop_nb.ports import OnOutput, Workspace
 
 
@@ -29,7 +30,7 @@ class Finish(Action):
         return () if value is None else value
 
     async def perform(self, workspace: Workspace, *, step: int, on_output: OnOutput) -> ActionResult:
-        missing = [name for name in self.artifacts if not (workspace.folder / name).exists()]
+        missing = [name for name in self.artifacts if not (workspace.folder / safe_name(name)).exists()]
         if missing:
             raise ActionFailed(
                 f"no such file: {', '.join(map(repr, missing))}. Make it first, or finish without naming it."

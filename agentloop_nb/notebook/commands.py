@@ -90,7 +90,7 @@ def show(magics: AgentMagics, rest: str) -> None:
 def resume(magics: AgentMagics, rest: str, *, awaited: bool = False) -> Any:
     """[RUN] [--budget USD] [--max-steps N] [-- NOTE]: go on with a run."""
     before, *after = _NOTE.split(rest, maxsplit=1)
-    arguments, reference = parse_options(before)
+    arguments, reference = parse_options(before, after_word=True)
     note = "".join(after).strip().strip("\"'")
     launch = magics.launcher.resume(reference.strip() or None, arguments, magics.config_values(), note)
     return magics.start(launch, awaited=awaited)

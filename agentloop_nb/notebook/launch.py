@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import os
 import sys
@@ -83,6 +84,7 @@ class Launcher:
         control = Control()
         path = self.find(reference).resolve()
         here = next((run for run in self.runs if run.journal.resolve() == path), None)
+        live = here if here is not None and here.status != "interrupted" else None
         if here is not None and journal.in_use(path):
             raise UserError("the run is still going on; stop it first")
         recorded = journal.load(path).settings
@@ -100,7 +102,7 @@ class Launcher:
                 self._same_workspace(here, web, control, settings) or self._workspace(web, control, settings)
             ),
             masker=self._masker(),
-            live=here.state if here else None,
+            live=live.state if live else None,
             ask=partial(_ask_on_input, self.shell, control),
             note=note,
             control=control,
@@ -180,28 +182,20 @@ class Launch:
 
     def drive(self) -> Run:
         """Take the run to its end from synchronous code, also inside a running event loop."""
-        return self._exported(drive(self._go, self.session.control, self.shell))
+        return drive(self._go, self.session.control, self.shell)
 
     async def go(self) -> Run:
         """Take the run to its end."""
-        return self._exported(await drive_async(self._go(), self.session.control, self.shell))
+        return await drive_async(self._go(), self.session.control, self.shell)
 
-    def _exported(self, run: Run) -> Run:
-        """Export where the settings say so, and say what came of it: it is never raised."""
+    async def _go(self) -> Run:
+        run = await self._watched()
         if destination := self.session.settings.export:
-            from agentloop_nb.publish import publish
-
-            try:
-                told = publish(run.journal, Path(destination)).told
-            except UserError as error:
-                told = str(error)
-            except Exception as error:
-                log.exception("an export failed")
-                told = f"it failed ({type(error).__name__}: {error})"
+            told = await _published(run, Path(destination))
             print(f"Export to {destination}: {told}")  # noqa: T201 - the user asked for it
         return run
 
-    async def _go(self) -> Run:
+    async def _watched(self) -> Run:
         if self.make_panel or (self.verbose and not self.private and getattr(self.shell, "kernel", None) is not None):
             return await self._in_panel()
         from agentloop_nb.terminal.view import TerminalView
@@ -241,6 +235,21 @@ class Launch:
     @property
     def _goal(self) -> str:
         return next((event.goal for event in self.session.opening if hasattr(event, "goal")), self.session.state.goal)
+
+
+async def _published(run: Run, destination: Path) -> str:
+    """Export and verify beside the loop, so that an interrupt is heard; say what came of it, never raise it."""
+    from agentloop_nb.publish import publish
+
+    try:
+        return (await asyncio.to_thread(publish, run.journal, destination)).told
+    except UserError as error:
+        return str(error)
+    except asyncio.CancelledError:
+        return "not verified to the end, because it was interrupted"
+    except Exception as error:
+        log.exception("an export failed")
+        return f"it failed ({type(error).__name__}: {error})"
 
 
 async def _ask_on_input(shell: Any, control: Control, code: str, risks: tuple[str, ...]) -> bool:

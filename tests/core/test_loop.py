@@ -364,3 +364,12 @@ async def test_even_a_defect_leaves_a_record_with_an_end(scenario):
         await s.run()
     assert s.kinds[-1] == "run_finished"
     assert "not my day" in s.loop.state.reason
+
+
+@pytest.mark.parametrize("name", ["/etc/hostname", "../outside.txt", "~/x"])
+async def test_an_artifact_lies_inside_the_working_folder(scenario, tmp_path, name):
+    (tmp_path.parent / "outside.txt").write_text("x")
+    s = scenario([finish(artifacts=[name]), finish()])
+    state = await s.run()
+    assert not state.steps[0].result.success
+    assert state.artifacts == ()

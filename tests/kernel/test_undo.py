@@ -135,6 +135,7 @@ async def test_any_sequence_of_steps_is_taken_back(seed: int, tmp_path: Path) ->
     undone = place.workspace.undo(first)
 
     assert undone.steps == tuple(range(place.steps, first - 1, -1))
+    assert undone.lost == {}
     assert world_of(place.names) == pictures[first - 1]
 
 

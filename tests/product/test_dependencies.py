@@ -49,4 +49,5 @@ def test_every_import_is_a_declared_dependency():
 def test_every_dependency_is_imported():
     distributions = packages_distributions()
     used = {name.lower().replace("_", "-") for module in imported() for name in distributions.get(module, [module])}
-    assert names(PROJECT["dependencies"]) - used <= {"lxml", "lxml-html-clean", "ipykernel"}, "named for their floors only"
+    for_their_floors = {"lxml", "lxml-html-clean", "ipykernel"}
+    assert names(PROJECT["dependencies"]) - used <= for_their_floors

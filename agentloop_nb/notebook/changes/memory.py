@@ -61,10 +61,10 @@ class Memory:
         self._digested = 0
 
     def add(self, value: Any, deadline: float) -> None:
-        """Save a value and everything mutable in it, until `deadline` (monotonic seconds)."""
+        """Save a value and everything mutable in it, until `deadline`, in CPU seconds of this thread."""
         waiting = [value]
         while waiting:
-            if len(self.pieces) >= MAX_PIECES or time.monotonic() > deadline:
+            if len(self.pieces) >= MAX_PIECES or time.thread_time() > deadline:
                 self.partial.add(id(value))
                 return
             each = waiting.pop()

@@ -76,7 +76,7 @@ class Watch:
         self._reach = self._aliases(reach(source, namespace))
         self._memory = Memory(room)
         self._samples: dict[str, Any] = {}
-        now = time.monotonic()
+        now = time.thread_time()
         for name in self._reach.names:
             self._memory.add(self._before[name], now + TOUCHED_TIME)
         self._add_views()
@@ -117,13 +117,13 @@ class Watch:
                 found.add(name)
             elif roots and not roots.isdisjoint(values.memory_roots(value)):
                 found.add(name)
-                self._memory.add(value, time.monotonic() + TOUCHED_TIME)
+                self._memory.add(value, time.thread_time() + TOUCHED_TIME)
         self._reach = Reach(frozenset(found), wide=self._reach.wide)
 
     def _take_samples(self, seconds: float) -> None:
-        deadline = time.monotonic() + seconds
+        deadline = time.thread_time() + seconds
         for name in self._others():
-            if time.monotonic() > deadline:
+            if time.thread_time() > deadline:
                 break
             value = self._before[name]
             if id(value) not in self._memory.pieces:
