@@ -14,12 +14,13 @@ from agentloop_nb.actions import ACTIONS, Action, Finish, ReadUrl, WriteFile
 from agentloop_nb.actions.text import bounded
 from agentloop_nb.events import TranscriptCompacted
 from agentloop_nb.figures import figures
-from agentloop_nb.ports import Image, Message, Model
+from agentloop_nb.ports import Image, Message, Model, Usage
 from agentloop_nb.safety.provenance import mark
 from agentloop_nb.state import State, Step
 
-GROWTH = 13000
-"""Characters of whole outputs that may gather before they are shortened; a dozen ordinary ones fit."""
+GROWTH, FREE_GROWTH = 13_000, 60_000
+"""Characters of whole outputs that may gather before they are shortened: where a cached token costs a tenth of a plain
+one, or more (a dozen ordinary outputs fit), and where resending costs nothing."""
 WHOLE_STEPS = 3
 """The newest steps that a compaction leaves whole."""
 SHORT = 100
@@ -181,13 +182,24 @@ def _failures_in_a_row(state: State, index: int) -> int:
 
 def compaction(state: State, model: Model) -> TranscriptCompacted | None:
     """Shorten old outputs once the whole ones have outgrown what is worth resending, or half the model's context."""
+    growth = _worth_resending(model)
     done = state.compacted.through if state.compacted else 0
     whole = [step for step in state.steps if step.number > done and step.result is not None]
     size = sum(len(step.result.output) for step in whole if step.result)
-    limit = min(GROWTH, model.context_window * 2) if model.context_window else GROWTH
+    limit = min(growth, model.context_window * 2) if model.context_window else growth
     if size <= limit or len(whole) <= WHOLE_STEPS:
         return None
     return _compacted(state, through=whole[-WHOLE_STEPS - 1].number, short_steps=SHORT_STEPS)
+
+
+def _worth_resending(model: Model) -> float:
+    """Characters that may gather: the cheaper a cached token, the more (the cost of a cycle is least at its root)."""
+    million = 1_000_000
+    plain, cached = model.quote(Usage(input=million)), model.quote(Usage(input=million, cached=million))
+    if plain is None or cached is None:
+        return GROWTH
+    share = float(cached / plain) if plain else 0.0
+    return min(max(GROWTH, GROWTH * (0.1 / share) ** 0.5), FREE_GROWTH) if share else FREE_GROWTH
 
 
 def overflow_compaction(state: State) -> TranscriptCompacted | None:

@@ -23,6 +23,9 @@ from agentloop_nb.ports import (
     WrittenFile,
 )
 
+CACHED_SHARE = Decimal("0.1")
+"""What a cached token costs a scripted model, as a share of an uncached one."""
+
 Script = str | Exception | ModelReply | Mapping[str, Any]
 """One reply: a text, a decision as a mapping, a whole reply, or a fault to raise."""
 
@@ -69,7 +72,8 @@ class ScriptedModel:
         if self._prices is None:
             return None
         price_in, price_out = map(Decimal, self._prices)
-        return (usage.input * price_in + usage.output * price_out) / 1_000_000
+        plain = usage.input - usage.cached * (1 - CACHED_SHARE)
+        return (plain * price_in + usage.output * price_out) / 1_000_000
 
     async def reply(self, request: ModelRequest, on_delta: Callable[[Delta], None]) -> ModelReply:
         """Give the next reply of the script."""

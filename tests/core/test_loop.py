@@ -114,7 +114,7 @@ async def test_the_transcript_only_grows(scenario):
 
 async def test_a_long_transcript_is_compacted_once_it_outgrows_its_worth(scenario):
     loud = CodeOutcome(ending="ok", outputs=({"output_type": "stream", "name": "stdout", "text": "x" * 5000},))
-    s = scenario([code("loud")] * 12 + [finish()], outcomes={"loud": loud})
+    s = scenario([code("loud")] * 12 + [finish()], outcomes={"loud": loud}, prices=("1", "1"))
     await s.run()
     sizes = [sum(len(message.content) for message in request.messages) for request in s.model.requests]
     assert "transcript_compacted" in s.kinds
@@ -317,7 +317,12 @@ async def test_a_very_long_run_keeps_goal_decisions_names_and_failures(scenario)
     )
     bad = CodeOutcome(ending="error", error=CodeError(type="KeyError", message="'no'", traceback="KeyError: 'no'"))
     steps = [code(f"loud # {i}") if i else code("bad") for i in range(80)]
-    s = scenario([*steps, finish()], outcomes={f"loud # {i}": loud for i in range(80)} | {"bad": bad}, max_steps=90)
+    s = scenario(
+        [*steps, finish()],
+        outcomes={f"loud # {i}": loud for i in range(80)} | {"bad": bad},
+        max_steps=90,
+        prices=("1", "1"),
+    )
     await s.run()
     last = s.model.requests[-1].messages
     told = last[1].content

@@ -36,10 +36,10 @@ async def run(scenario):
 
 async def test_costs_by_step_and_class(run):
     lines = cost_table(run.loop.state).splitlines()
-    assert lines[1].split() == ["1", "run_code", "1,000", "400", "100", "20", "$0.0012"]
-    assert lines[-1].split() == ["all", "4,000", "1,600", "400", "80", "$0.0048"]
+    assert lines[1].split() == ["1", "run_code", "1,000", "400", "100", "20", "$0.0008"]
+    assert lines[-1].split() == ["all", "4,000", "1,600", "400", "80", "$0.0034"]
     told = what_if(run.loop.state, "other", lambda usage: Decimal(usage.input - usage.cached) / 1000)
-    assert told == "The same tokens on other: $2.4000 ($4.0000 without its cache); this run: $0.0048."
+    assert told == "The same tokens on other: $2.4000 ($4.0000 without its cache); this run: $0.0034."
     assert "unknown" in what_if(run.loop.state, "other", lambda usage: None)
 
 
@@ -94,7 +94,7 @@ def test_a_warning_is_for_the_users_variables_that_the_goal_does_not_mention(goa
 async def test_a_run_answers_to_the_originals_names(run, tmp_path):
     handle = Run(run.loop.state, tmp_path / "r.jsonl", run.workspace)
     assert (handle.is_complete, handle.current_step, handle.max_steps) == (True, 4, 50)
-    assert handle.total_cost == pytest.approx(0.0048)
+    assert handle.total_cost == pytest.approx(0.00336)
     assert handle.cost_known
     assert handle.total_tokens == 4400
     assert [taken.action for taken in handle.actions_taken] == ["run_code"] * 3 + ["finish"]
@@ -103,4 +103,4 @@ async def test_a_run_answers_to_the_originals_names(run, tmp_path):
     assert handle.action_results[0].success
     assert "added a: int" in handle.action_results[0].output
     assert (handle.summary, handle.artifacts, handle.status) == ("c is 2", [], "finished")
-    assert "finished, step 4/50, $0.0048" in repr(handle)
+    assert "finished, step 4/50, $0.0034" in repr(handle)
