@@ -62,17 +62,21 @@ def read(): return len(lst)
 _NO_CONTENT = {"__dict__", "__weakref__", "__doc__", "__module__", "__dataclass_fields__", "__dataclass_params__"}
 
 
-def picture(value: Any, seen: dict[int, int] | None = None) -> Any:
+Seen = dict[int, tuple[int, Any]]
+"""Number and value by identity. The values are held, or a freed temporary would lend its identity to another."""
+
+
+def picture(value: Any, seen: Seen | None = None) -> Any:
     """A deep picture of a value that two equal worlds share and two different ones do not; aliases are part of it."""
     seen = {} if seen is None else seen
     if id(value) in seen:
-        return ("again", seen[id(value)])
+        return ("again", seen[id(value)][0])
     if isinstance(value, list | dict | set | deque | bytearray | np.ndarray | pd.DataFrame | pd.Series):
-        seen[id(value)] = len(seen)
+        seen[id(value)] = (len(seen), value)
     return (type(value).__name__, *_content(value, seen))
 
 
-def _content(value: Any, seen: dict[int, int]) -> tuple[Any, ...]:  # noqa: C901 - one branch a kind
+def _content(value: Any, seen: Seen) -> tuple[Any, ...]:  # noqa: C901 - one branch a kind
     if isinstance(value, np.ma.MaskedArray):
         return (value.data.tobytes(), np.ma.getmaskarray(value).tobytes(), value.shape)
     if isinstance(value, np.ndarray):
@@ -105,7 +109,7 @@ def _content(value: Any, seen: dict[int, int]) -> tuple[Any, ...]:  # noqa: C901
 
 def world_of(names: dict[str, Any]) -> dict[str, Any]:
     """The picture of every name a user would call a variable. Aliases are seen across names."""
-    seen: dict[int, int] = {}
+    seen: Seen = {}
     skipped = {"In", "Out", "exit", "quit", "get_ipython", "open"}
     return {
         name: picture(names[name], seen) for name in sorted(names) if not name.startswith("_") and name not in skipped
