@@ -16,6 +16,7 @@ from typing import Any
 from agentloop_nb import journal, session
 from agentloop_nb.control import Control
 from agentloop_nb.errors import UserError
+from agentloop_nb.events import RunStarted
 from agentloop_nb.models.keys import known_keys
 from agentloop_nb.notebook.kernel.drive import can_ask, drive, drive_async, read_line, refuse_nesting
 from agentloop_nb.notebook.kernel.workspace import KernelWorkspace
@@ -234,7 +235,8 @@ class Launch:
 
     @property
     def _goal(self) -> str:
-        return next((event.goal for event in self.session.opening if hasattr(event, "goal")), self.session.state.goal)
+        opening = self.session.opening[0]
+        return opening.goal if isinstance(opening, RunStarted) else self.session.state.goal
 
 
 async def _published(run: Run, destination: Path) -> str:
