@@ -10,10 +10,8 @@ like PATH:
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
-import queue
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -32,6 +30,7 @@ from agentloop_nb.testing import FakeWeb
 
 PYTHONS = os.environ.get("AGENTLOOP_TEST_PYTHONS", sys.executable).split(os.pathsep)
 ROOT = Path(__file__).parents[2]
+MARK = "<end of what was written>"
 
 PREPARE = """
 import warnings as _warnings; _warnings.simplefilter("always")
@@ -108,13 +107,16 @@ class Kernel:
         return outputs
 
     def late(self) -> list[Output]:
-        """Wait a little for what child processes wrote: a cell may be over before their pipe is read."""
-        outputs = []
-        with contextlib.suppress(queue.Empty):
-            while message := self.client.get_iopub_msg(timeout=0.5):
-                if message["msg_type"] == "stream":
-                    outputs.append(dict(nbformat.v4.output_from_msg(message)))
-        return outputs
+        """What child processes wrote that a cell did not wait for: what comes before a mark in the same two pipes."""
+        request = self.send(f"import os; [os.write(pipe, {MARK.encode()!r}) for pipe in (1, 2)]; None")
+        found: dict[str, str] = {"stdout": "", "stderr": ""}
+        while not all(MARK in text for text in found.values()):
+            message = self.client.get_iopub_msg(timeout=30)
+            if message["msg_type"] == "stream":
+                found[message["content"]["name"]] += message["content"]["text"]
+        self._reply(request)
+        early = {name: text.replace(MARK, "") for name, text in found.items()}
+        return [{"output_type": "stream", "name": name, "text": text} for name, text in early.items() if text]
 
     def _reply(self, request: str) -> dict[str, Any]:
         while True:

@@ -207,9 +207,9 @@ _NOISE = [
         re.compile(r"\((?:[^() ]*\.py|<string>), line (\d+)\)"),
         r"(line \1)",
     ),  # a syntax error does not name a temporary file
-    (re.compile(r"\d+(\.\d+)?(e[+-]\d+)? ?(ns|μs|us|µs|ms|s|it/s)\b"), "TIME"),
-    (re.compile(r"(\d+:)?\d+:\d+<(\d+:)?\d+:\d+|\d+\.\d+it/s|\?it/s"), "RATE"),
-    (re.compile(r"\] +\r"), "]\r"),
+    (re.compile(r"\[[\d:]+<[^\]]+\] *"), "[RATE]"),  # tqdm pads a bar to the length of the longest it drew
+    (re.compile(r"\d+(\.\d+)?(e[+-]\d+)? ?(ns|μs|us|µs|ms|s)\b"), "TIME"),
+    (re.compile(r"^(Compiler|Parser) *: TIME\n", re.MULTILINE), ""),  # %time names them when they are slow
     (re.compile(r"id=\"T_\w+|T_[0-9a-f]{5}"), "STYLE"),
     (re.compile(r"Total: TIME|total: TIME|user TIME, sys: TIME.*"), "TIMES"),
     (re.compile(r"(CODE, line 1, in loop\(n\)\n.*\n\n)+"), "LOOP"),  # a step starts a few frames deeper
