@@ -17,8 +17,7 @@ from agentloop_nb.rebuild.aside import Aside, written
 from agentloop_nb.recorded import refused
 from agentloop_nb.safety.risks import read_risks
 from agentloop_nb.state import State, Step
-from agentloop_nb.verify.clock import looks_at_clock
-from agentloop_nb.verify.compare import flat, same
+from agentloop_nb.verify.outcome import alike, in_a_line, shown_by
 
 __all__ = ["Ask", "Divergence", "Rebuilt", "loose_ends", "rebuild"]
 
@@ -52,7 +51,7 @@ class Divergence(Value):
     def text(self) -> str:
         """What differs, on one line."""
         where = f"step {self.step}" if self.step else "a cell from before the run"
-        return f"{where} came out differently: it was {_line(self.expected)}, now it is {_line(self.found)}"
+        return f"{where} came out differently: it was {in_a_line(self.expected)}, now it is {in_a_line(self.found)}"
 
 
 class Rebuilt(Value):
@@ -153,8 +152,9 @@ class _Rebuilding:
         except ActionFailed as error:
             now = ActionResult(success=False, output=str(error), error=str(error))
         code = action.code if isinstance(action, RunCode) else action.title
-        alike = before.success == now.success and (self.anyway or _alike(code, before, now))
-        return None if alike else Divergence(step=step.number, code=code, expected=_told(before), found=_told(now))
+        if before.success == now.success and (self.anyway or alike(action, before, now)):
+            return None
+        return Divergence(step=step.number, code=code, expected=shown_by(before), found=shown_by(now))
 
 
 def _repeats(step: Step) -> bool:
@@ -166,27 +166,8 @@ def _repeats(step: Step) -> bool:
     return (isinstance(action, RunCode) and ended) or (isinstance(action, WriteFile) and step.result.success)
 
 
-def _alike(code: str, before: ActionResult, now: ActionResult) -> bool:
-    """Whether a step shows the same, and leaves the same names behind."""
-    names = [
-        {(each.name, each.type, each.detail) for each in result.changes if not each.sampled} for result in (before, now)
-    ]
-    return names[0] == names[1] and same(before.outputs, now.outputs, timed=looks_at_clock(code))
-
-
-def _told(result: ActionResult) -> str:
-    shown = " | ".join(str(value) for values in flat(result.outputs).values() for value in values)
-    names = ", ".join(f"{change.name} {change.type} {change.detail}".strip() for change in result.changes)
-    return " ".join(filter(None, [result.error or "", shown, names and f"({names})"])) or "nothing shown"
-
-
 def _ending(outcome: CodeOutcome) -> str:
     return f"{outcome.error.type}: {outcome.error.message}" if outcome.error else outcome.ending
-
-
-def _line(text: str) -> str:
-    text = " ".join(text.split())
-    return repr(text if len(text) <= 120 else text[:119] + "…")
 
 
 def _nowhere(output: Output) -> None:
