@@ -23,6 +23,11 @@ def for_shell(text: str) -> str:
     return _NOTEBOOK_ONLY.sub("", text).replace("%%agent", "agentloop").replace("%agent", "agentloop")
 
 
+def counted(number: int, noun: str) -> str:
+    """`1 step`, `2 steps`."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
 def dollars(cost: Decimal, *, known: bool = True) -> str:
     """`$0.0234`; says so when that is not all, or not known at all."""
     if known:

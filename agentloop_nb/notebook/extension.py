@@ -15,22 +15,26 @@ def load(shell: Any) -> None:
     """Register `%%agent` and `%agent` in a shell; loading again changes nothing."""
     if _magics(shell) is not None:
         return
-    taken = "agent" in shell.magics_manager.magics["cell"]
-    shell.register_magics(AgentMagics(shell=shell))
+    before = {kind: table["agent"] for kind, table in shell.magics_manager.magics.items() if "agent" in table}
+    magics = AgentMagics(shell=shell)
+    magics.replaced = before
+    shell.register_magics(magics)
     transform = _Transformer(shell)
     shell.input_transformers_post.append(transform)
     shell.events.register("post_run_cell", _Warmer(shell).warm)
-    if taken:
-        print("agentloop_nb: another extension's %%agent is replaced; %unload_ext agentloop_nb takes ours away")  # noqa: T201
+    if "cell" in before:
+        print("agentloop_nb: another extension's %%agent is replaced; %unload_ext agentloop_nb gives it back")  # noqa: T201
 
 
 def unload(shell: Any) -> None:
-    """Take the magics, the transformer and the hook away."""
+    """Take the magics, the transformer and the hook away; what they replaced is there again."""
     magics = _magics(shell)
     if magics is None:
         return
     for kind in ("cell", "line"):
         shell.magics_manager.magics[kind].pop("agent", None)
+        if kind in magics.replaced:
+            shell.magics_manager.magics[kind]["agent"] = magics.replaced[kind]
     shell.magics_manager.registry.pop("AgentMagics", None)
     shell.configurables[:] = [each for each in shell.configurables if each is not magics]
     ours = [each for each in shell.input_transformers_post if isinstance(each, _Transformer)]

@@ -46,6 +46,8 @@ class AgentMagics(Magics):
 
     def __init__(self, shell: Any) -> None:
         super().__init__(shell=shell)
+        self.replaced: dict[str, Any] = {}
+        """Magics of the same name that were there before, by kind."""
         self._launcher: Launcher | None = None
 
     @property
@@ -88,8 +90,10 @@ class AgentMagics(Magics):
 
 def _raise_unless_well(launch: Launch, run: Run) -> None:
     """End the cell with an exception where `Run All` has to stop."""
+    from agentloop_nb.plain import counted
+
     if run.status == "stopped":
-        raise AgentStopped(f"{run.reason} after {run.current_step} steps; %agent resume goes on")
+        raise AgentStopped(f"{run.reason} after {counted(run.current_step, 'step')}; %agent resume goes on")
     if run.status in ("failed", "interrupted") or (launch.session.settings.strict and not run.is_complete):
         raise AgentFailed(run.reason)
 

@@ -73,6 +73,15 @@ def test_loading_twice_changes_nothing_and_unloading_takes_everything_away(shell
     assert shell.find_cell_magic("agent") is not None
 
 
+def test_another_extensions_magic_is_replaced_with_a_word_and_given_back(capsys):
+    shell = InteractiveShell()
+    shell.register_magic_function(lambda line, cell: "theirs", "cell", "agent")
+    shell.run_line_magic("load_ext", "agentloop_nb")
+    assert "%unload_ext agentloop_nb gives it back" in capsys.readouterr().out
+    shell.run_line_magic("unload_ext", "agentloop_nb")
+    assert shell.run_cell_magic("agent", "", "goal") == "theirs"
+
+
 def test_settings_are_configurable_and_hold_no_key(shell, capsys):
     shell.run_line_magic("config", "AgentMagics.max_steps = 7")
     magics = shell.magics_manager.registry["AgentMagics"]
