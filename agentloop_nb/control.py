@@ -17,6 +17,8 @@ class Control:
         """Set by a workspace while blocking code runs: cuts that code short from another thread."""
         self.extend: Callable[[float], None] | None = None
         """Set by a workspace while code runs: gives that code so many more seconds before its time limit."""
+        self.memory: Callable[[], int | None] | None = None
+        """Set by a workspace while code runs: the bytes of memory that its process holds now."""
         self._notes: list[str] = []
         self._lock = threading.Lock()
         self._loop: asyncio.AbstractEventLoop | None = None

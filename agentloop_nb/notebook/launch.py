@@ -201,7 +201,8 @@ class Launch:
             return await self._in_panel()
         from agentloop_nb.terminal.view import TerminalView
 
-        view = TerminalView(verbose=self.verbose, command="agentloop" if self.private else "%agent")
+        command = "agentloop" if self.private else "%agent"
+        view = TerminalView(verbose=self.verbose, command=command, control=self.session.control)
         try:
             return await self.session.go([view], self._approver or view.approver)
         finally:

@@ -6,6 +6,7 @@ import time
 from typing import TYPE_CHECKING
 
 from agentloop_nb.actions.text import text_of
+from agentloop_nb.control import Control
 from agentloop_nb.events import (
     ActionStarted,
     AnyEvent,
@@ -16,6 +17,7 @@ from agentloop_nb.events import (
     WaitStarted,
 )
 from agentloop_nb.plain import clean
+from agentloop_nb.resident import in_words
 from agentloop_nb.state import State
 
 if TYPE_CHECKING:
@@ -27,8 +29,9 @@ if TYPE_CHECKING:
 class StatusLine:
     """The moving line under the run: what it does now, and the meters."""
 
-    def __init__(self, console: Console) -> None:
+    def __init__(self, console: Console, control: Control | None = None) -> None:
         self._console = console
+        self._control = control or Control()
         self._live: Live | None = None
         self._phase = "starting"
         self._since = time.monotonic()
@@ -90,7 +93,10 @@ class StatusLine:
         from rich.text import Text
 
         seconds = time.monotonic() - self._since
+        memory = self._control.memory
+        size = memory() if memory is not None else None
+        held = f" · {in_words(size)} in use" if size is not None else ""
         tail = f" · {self._tail}" if self._tail else ""
-        line = Text(f"⏵ {self._phase} {seconds:.0f} s · {self._meters}{tail}", style="dim", no_wrap=True)
+        line = Text(f"⏵ {self._phase} {seconds:.0f} s{held} · {self._meters}{tail}", style="dim", no_wrap=True)
         line.truncate(self._console.width - 1, overflow="ellipsis")
         return line

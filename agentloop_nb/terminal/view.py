@@ -34,6 +34,7 @@ from agentloop_nb.terminal.statusline import StatusLine
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from agentloop_nb.control import Control
     from agentloop_nb.stream import Approver
 
 RULE = "=" * 60
@@ -61,8 +62,11 @@ class TerminalView:
         *,
         live: bool = True,
         command: str = "%agent",
+        control: Control | None = None,
     ) -> None:
-        """`live=False` draws a run that is over: no status line. `command` is what a person types here."""
+        """`live=False` draws a run that is over: no status line. `command` is what a person types here, and `control`
+        that of the run, which tells what memory its code uses.
+        """
         from rich.console import Console
 
         self.console = console or Console(file=_own_stdout(), highlight=False, markup=False, emoji=False)
@@ -71,7 +75,7 @@ class TerminalView:
         self._rich = self.console.is_terminal and not self.console.is_dumb_terminal
         self._live: StatusLine | None = None
         if live and verbose and self._rich and self.console.file.isatty():
-            self._live = StatusLine(self.console)
+            self._live = StatusLine(self.console, control)
         self._headed = 0
         """The last step whose header is printed."""
 

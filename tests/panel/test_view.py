@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from typing import Any
 
 import pytest
@@ -53,6 +54,22 @@ def test_the_same_display_holds_the_widget_then_static_html(shell: Shell) -> Non
     assert opened["transient"] == closed["transient"]
 
 
+def test_a_panel_that_cannot_be_made_leaves_the_finished_run(shell: Shell, caplog: pytest.LogCaptureFixture) -> None:
+    def broken(*_: Any, **__: Any) -> None:
+        raise OSError("the comm is closed")
+
+    view, state = PanelView(story.GOAL, Control(), shell, live=True), State()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("agentloop_nb.notebook.panel.widget.PanelWidget", broken)
+        view.open()
+    for event in story.whole():
+        state.apply(event)
+        view.show(event, state)
+    view.close()
+    assert "the comm is closed" in caplog.text
+    assert "December" in shell.published[-1]["data"]["text/html"]
+
+
 def test_where_nobody_can_answer_there_is_no_widget(shell: Shell) -> None:
     view = PanelView(story.GOAL, Control(), shell)
     view.open()
@@ -95,6 +112,30 @@ def test_a_running_step_grows_and_its_end_replaces_nothing(shell: Shell) -> None
     assert (running["state"], done["state"]) == ("running", "done")
     assert running["out"] == done["out"]
     view.close()
+
+
+def test_a_long_step_shows_its_time_and_the_memory_in_use(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("agentloop_nb.notebook.panel.view.MEASURED_EVERY", 0.01)
+    held, looked = iter((512_000_000, 1_340_000_000)), threading.Event()
+    control, state = Control(), State()
+    view = PanelView(story.GOAL, control, shell, live=True)
+    view.open()
+    *before, _end = [story.started(), *story.load_step(1)]
+
+    def memory() -> int | None:
+        size = next(held, None)
+        looked.set() if size is None else None
+        return size
+
+    control.memory = memory  # as a workspace does while code runs
+    for event in before:
+        state.apply(event)
+        view.show(event, state)
+    assert looked.wait(20)
+    running = shown(view)["cards"][0]
+    view.close()
+    assert running["memory"] == "1.3 GB"
+    assert running["began"] == before[-1].at
 
 
 def test_a_reply_is_seen_while_it_is_written(shell: Shell) -> None:

@@ -14,6 +14,7 @@ from rich.console import Console
 
 from agentloop_nb import demo, journal
 from agentloop_nb.actions import ActionResult
+from agentloop_nb.control import Control
 from agentloop_nb.decision import parse
 from agentloop_nb.events import (
     ActionFinished,
@@ -33,6 +34,7 @@ from agentloop_nb.events import (
 from agentloop_nb.ports import Usage
 from agentloop_nb.state import State
 from agentloop_nb.stream import Stream
+from agentloop_nb.terminal.statusline import StatusLine
 from agentloop_nb.terminal.view import RULE, TerminalView
 
 HOSTILE = "a\x1b[2Jb\x1b]0;title\x07c\x1b[1;31mred\x1b[0m\rover\x9b31m\u202egnp.exe\x00[bold]x[/bold] :smile:"
@@ -182,6 +184,14 @@ def test_a_terminal_gets_panels_and_highlighted_code(monkeypatch: pytest.MonkeyP
     assert "╭─" in text
     assert "\x1b[" in text
     assert "\x1b[94mfor\x1b" in text.replace(";49m", "m"), "the keyword is not highlighted"
+
+
+def test_the_status_line_tells_what_memory_the_running_code_uses() -> None:
+    control = Control()
+    line = StatusLine(Console(file=io.StringIO(), width=200), control)
+    assert "in use" not in line._line().plain
+    control.memory = lambda: 640_000_000
+    assert " s · 640 MB in use · " in line._line().plain
 
 
 def test_no_color_is_honoured(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -21,6 +21,7 @@ from agentloop_nb.notebook.kernel.guards import Guards
 from agentloop_nb.notebook.kernel.outputlog import OutputLog
 from agentloop_nb.notebook.kernel.overseer import Overseer, StepInterrupt
 from agentloop_nb.ports import Change, CodeError, CodeOutcome, OnOutput
+from agentloop_nb.resident import resident_bytes
 
 if TYPE_CHECKING:
     from agentloop_nb.notebook.kernel.workspace import KernelWorkspace
@@ -121,6 +122,7 @@ class Step:
             stack.enter_context(shells.in_charge(self._shell))
             stack.enter_context(self._overseer)
             control.interrupt, control.extend = self._overseer.stop, self._overseer.extend
+            control.memory = resident_bytes
             stack.callback(self._release, control)
             if control.stopping:  # asked for while the variables were being saved
                 self._overseer.stop()
@@ -135,7 +137,7 @@ class Step:
 
     @staticmethod
     def _release(control: Control) -> None:
-        control.interrupt = control.extend = None
+        control.interrupt = control.extend = control.memory = None
 
     def _writes_past_python(self) -> bool:
         """Whether child processes were started, or the code has other means to write to descriptors."""

@@ -67,6 +67,10 @@ class Card(TypedDict, total=False):
     chips: list[Chip]
     meta: list[str]
     """Time, tokens, cost."""
+    began: float
+    """When its action began, in seconds since the epoch."""
+    memory: str
+    """What the process held when it was last looked at while its code ran."""
 
 
 class Header(TypedDict, total=False):

@@ -156,13 +156,20 @@ function drawCard(view, made, card, keys) {
   if (has("icon")) setText(part.icon, card.icon || "");
   if (has("title", "state")) setText(part.title, card.title || (card.state === "thinking" ? "Thinking…" : card.state === "writing" ? "Writing…" : card.action || ""));
   if (has("error")) setText(part.hint, (card.error || "").split("\n", 1)[0]);
-  if (has("meta")) setText(part.meta, (card.meta || []).join(" · "));
+  if (has("meta", "state", "began", "memory")) drawMeta(view, part.meta, card);
   if (has("reasoning", "title")) setText(part.reasoning, card.reasoning === card.title ? "" : card.reasoning || "");
   if (has("quiet", "risks")) drawQuiet(part.quiet, card);
   if (has("code", "lang", "mark", "state")) drawCode(view, made, card);
   if (has("ask")) drawAsk(view, part.ask, card);
   if (has("error", "trace")) drawError(part.error, card);
   if (has("chips")) drawChips(view, part.chips, card);
+}
+
+/** Time, tokens and cost; while the action runs, its own time and the memory its process holds. */
+function drawMeta(view, element, card) {
+  const now = Date.now() / 1000 - view.store.skew, acts = card.state === "running" && card.began;
+  const words = acts ? [seconds(now - card.began), card.memory ? `${card.memory} in use` : ""] : card.meta || [];
+  setText(element, words.filter(Boolean).join(" · "));
 }
 
 function drawQuiet(element, card) {
@@ -378,6 +385,7 @@ function createView(model, store, el) {
     setText(part.status, label);
     part.status.title = header.wait?.why || "";
     if (header.began) setText(part.elapsed, seconds(running() ? now - header.began : header.elapsed));
+    for (const [n, made] of cards) if (store.cards.get(n)?.state === "running") drawMeta(view, made.part.meta, store.cards.get(n));
   }
 
   function ensure(n) {

@@ -38,12 +38,15 @@ from agentloop_nb.notebook.panel.cards import MAX_GOAL, Totals, card, header, me
 from agentloop_nb.notebook.panel.html import plain_text, static_html
 from agentloop_nb.notebook.panel.live import LiveOutput, LiveReply
 from agentloop_nb.notebook.panel.text import clean, one_line, shortened
+from agentloop_nb.resident import in_words
 from agentloop_nb.state import State
 
 log = logging.getLogger(__name__)
 
 MORE_TIME = 60
 """Seconds that one click gives a running step."""
+MEASURED_EVERY = 1.0
+"""Seconds between two looks at the memory that a running step uses."""
 PAUSE_BETWEEN = 1 / 15
 """Seconds between two messages to the page; what happens in between is sent together."""
 _KEPT_OPEN: deque[Any] = deque(maxlen=3)
@@ -70,6 +73,7 @@ class PanelView:
         self._output = LiveOutput()
         self._streamed = 0
         """The step whose reply or output grew since the last message; 0 for none."""
+        self._measured_at = 0.0
         self.served = threading.Event()
         self.restore: Callable[[str], bool] | None = None
         """Gives a variable the value it had before the run."""
@@ -140,6 +144,8 @@ class PanelView:
                 self._board.head(meters(self._totals, state.budget))
             case ActionStarted():
                 self._output = LiveOutput()
+                self._board.put(event.step, {"began": event.at})
+                self._measured_at = time.monotonic()
             case ModelCalled():
                 self._reply = LiveReply()
             case _:
@@ -219,7 +225,8 @@ class PanelView:
     def _send_changes(self) -> None:
         """Send what changed, at most 15 times a second, until the panel closes. Runs on a thread of its own."""
         while True:
-            self._changed.wait()
+            self._changed.wait(MEASURED_EVERY if self._acting else None)
+            self._measure()
             self._changed.clear()
             last = self._closing.is_set()
             try:
@@ -230,6 +237,16 @@ class PanelView:
             if last:
                 return
             self._closing.wait(PAUSE_BETWEEN if self.served.is_set() else self._patience())
+
+    def _measure(self) -> None:
+        """Look now and then at the memory that the process of the running code holds."""
+        memory, now = self._control.memory, time.monotonic()
+        if memory is None or not self._acting or now - self._measured_at < MEASURED_EVERY:
+            return
+        self._measured_at = now
+        if (size := memory()) is not None:
+            with self._lock:
+                self._board.put(self._state.steps[-1].number, {"memory": in_words(size)})
 
     def _patience(self) -> float:
         """Until the page has said hello whole boards are sent, so the longer the run the rarer."""
