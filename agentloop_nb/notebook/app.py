@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import base64
-import html
-import mimetypes
 import os
 import secrets
 from collections.abc import Iterator
@@ -17,9 +14,12 @@ from IPython import get_ipython
 
 from agentloop_nb.errors import UserError
 from agentloop_nb.models.keys import known_keys
+from agentloop_nb.notebook import shelf
 from agentloop_nb.notebook.launch import Launch, Launcher
 from agentloop_nb.notebook.panel.html import static_html
+from agentloop_nb.notebook.panel.text import escape
 from agentloop_nb.notebook.panel.view import PanelView
+from agentloop_nb.plain import counted
 from agentloop_nb.run import Run
 from agentloop_nb.settings import DEFAULT_MODEL, environment
 
@@ -29,10 +29,6 @@ EXAMPLES = (
     "Make a table of the planets with their mass and distance from the sun, plot it, and save the figure.",
 )
 MAX_STEPS = 30
-LARGEST_FILE = 20 * 2**20
-"""Bytes of a file that can be downloaded from the page."""
-PREVIEWED = 20_000
-"""Characters of a text file that are shown."""
 
 _ABOUT = (
     "<p>Write what you want. A language model decides one step at a time; each is carried out and shown as a card. "
@@ -54,6 +50,7 @@ class App(widgets.VBox):
         self._model = widgets.Combobox(value=_usual_model(), options=_models(), description="Model")
         self._steps = widgets.IntSlider(MAX_STEPS, min=5, max=100, description="Max steps")
         self._budget = widgets.Text(placeholder="no limit", description="Budget, $")
+        self._ask = widgets.Checkbox(description="Ask me before code runs", indent=False, layout={"width": "auto"})
         self._start = widgets.Button(description="Run", button_style="primary")
         self._banner, self._cards, self._files = widgets.HTML(), widgets.VBox(), widgets.VBox()
         self._start.on_click(self._run)
@@ -62,7 +59,9 @@ class App(widgets.VBox):
                 widgets.HTML("<h2>AgentLoop</h2>" + _ABOUT),
                 self._goal,
                 widgets.HBox(list(self._examples()), layout={"flex_flow": "row wrap"}),
-                widgets.HBox([self._model, self._steps, self._budget, self._start], layout={"flex_flow": "row wrap"}),
+                widgets.HBox(
+                    [self._model, self._steps, self._budget, self._ask, self._start], layout={"flex_flow": "row wrap"}
+                ),
                 self._banner,
                 self._cards,
                 self._files,
@@ -100,6 +99,7 @@ class App(widgets.VBox):
             "model": self._model.value or None,
             "max_steps": self._steps.value,
             "budget": self._budget.value.strip() or None,
+            "approve": "code" if self._ask.value else None,
         }
         launch = self._launcher.begin(self._goal.value.strip(), self._launcher.settings(arguments))
         launch.make_panel = lambda goal, control, shell: AppPanel(goal, control, shell, self._cards)
@@ -109,13 +109,14 @@ class App(widgets.VBox):
         done = run.action_results
         rate = f"{sum(result.success for result in done) / len(done):.0%}" if done else "-"
         cost = f"${run.total_cost:.4f}" if run.cost_known else "unknown"
-        told = f"{run.reason}; {run.current_step} steps, {rate} of them successful, cost {cost}."
+        told = f"{run.reason}; {counted(run.current_step, 'step')}, {rate} successful, cost {cost}."
         color = {"finished": "#1b7f3b", "failed": "#b00020"}.get(run.status, "#8a6100")
         self._say(f"{run.status.replace('_', ' ').capitalize()}: {told}", color)
-        self._files.children = tuple(_file_rows(self._folder, run))
+        files = [widgets.HTML(row) for row in shelf.rows(self._folder, run.artifacts)]
+        self._files.children = (widgets.HTML("<h3>Files</h3>"), *files) if files else ()
 
     def _say(self, text: str, color: str = "inherit") -> None:
-        self._banner.value = f'<p role="status" style="color:{color}"><b>{html.escape(text)}</b></p>' if text else ""
+        self._banner.value = f'<p role="status" style="color:{color}"><b>{escape(text)}</b></p>' if text else ""
 
 
 class AppPanel(PanelView):
@@ -146,39 +147,3 @@ def _usual_model() -> str:
 
 def _models() -> tuple[str, ...]:
     return ("demo", DEFAULT_MODEL, "gpt-4o", "ollama", "openrouter:", "gemini:", "anthropic:")
-
-
-def _file_rows(folder: Path, run: Run) -> Iterator[widgets.Widget]:
-    """The files a run made, named results first, each with a preview and a link that downloads it."""
-    made = [str(path.relative_to(folder)) for path in sorted(folder.rglob("*")) if path.is_file()]
-    visible = [name for name in made if not name.startswith(".")]
-    names = sorted(visible, key=lambda name: name not in run.artifacts)
-    if names:
-        yield widgets.HTML("<h3>Files</h3>")
-    for name in names:
-        path = folder / name
-        size = path.stat().st_size
-        if size > LARGEST_FILE:
-            yield widgets.HTML(f"{html.escape(name)} ({size:,} bytes, too large to download from here)")
-            continue
-        yield widgets.HTML(_file_card(name, path.read_bytes()))
-
-
-def _file_card(name: str, data: bytes) -> str:
-    kind = mimetypes.guess_type(name)[0] or "application/octet-stream"
-    encoded = base64.b64encode(data).decode()
-    shown = html.escape(name)
-    link = f'<a download="{shown}" href="data:application/octet-stream;base64,{encoded}">Download</a>'
-    head = f"<summary><b>{shown}</b> ({len(data):,} bytes) {link}</summary>"
-    return f"<details>{head}{_preview(kind, data, encoded)}</details>"
-
-
-def _preview(kind: str, data: bytes, encoded: str) -> str:
-    if kind in ("image/png", "image/jpeg", "image/gif", "image/webp"):
-        return f'<img alt="" style="max-width:100%" src="data:{kind};base64,{encoded}">'
-    try:
-        text = data.decode("utf-8")
-    except UnicodeDecodeError:
-        return "<p>No preview of this kind of file.</p>"
-    more = f"\n[… {len(text) - PREVIEWED:,} more characters]" if len(text) > PREVIEWED else ""
-    return f'<pre style="max-height:24em;overflow:auto">{html.escape(text[:PREVIEWED] + more)}</pre>'

@@ -224,11 +224,11 @@ class Launch:
         view = (self.make_panel or PanelView)(self._goal, self.session.control, self.shell)
         if isinstance(self.session.workspace, KernelWorkspace):
             view.restore = self.session.workspace.restore
-        view.open()
+        views = [view] if _shown(view.open) else []
         try:
-            run = await self.session.go([view], view.approver)
+            run = await self.session.go(views, view.approver)
         finally:
-            view.close()
+            _shown(view.close)
         if self.make_panel is None:  # figures and answer as outputs of the cell too, for readers that strip HTML
             for bundle in final_outputs(run.state):
                 self.shell.display_pub.publish(data=bundle)
@@ -238,6 +238,16 @@ class Launch:
     def _goal(self) -> str:
         opening = self.session.opening[0]
         return opening.goal if isinstance(opening, RunStarted) else self.session.state.goal
+
+
+def _shown(draw: Callable[[], None]) -> bool:
+    """Whether a panel could be drawn; a run is worth more than its picture."""
+    try:
+        draw()
+    except Exception as error:
+        log.warning("the run cannot be shown here (%r); %%agent show shows its record", error, exc_info=True)
+        return False
+    return True
 
 
 async def _published(run: Run, destination: Path) -> str:

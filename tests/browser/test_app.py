@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from tests.browser.conftest import REPOSITORY, _free_port, _install_kernel
+from tests.browser.conftest import IPYKERNEL, REPOSITORY, _free_port, _install_kernel
 from tests.wire import Reply, Wire, decision, finish
 
 pytest.importorskip("voila")
@@ -27,9 +27,21 @@ SLOW = [
 ]
 
 
+BUSY = [
+    decision("run_code", "I wait.", code="import time\nprint('asleep', flush=True)\ntime.sleep(25)", timeout=28),
+    finish("never"),
+]
+
+
 @pytest.fixture
-def wire() -> Iterator[Wire]:
-    with Wire(SLOW) as wire:
+def script() -> list[Any]:
+    """What the model answers."""
+    return SLOW
+
+
+@pytest.fixture
+def wire(script: list[Any]) -> Iterator[Wire]:
+    with Wire(script) as wire:
         yield wire
 
 
@@ -121,3 +133,21 @@ def test_stop_works_and_visits_are_apart(browser, app, tmp_path):
     made = [folder.name for folder in (tmp_path / "output").iterdir() if (folder / "fibonacci.txt").exists()]
     assert len(made) == 1, "each visit has a folder of its own"
     assert first.locator("text=fibonacci.txt").count() == 0
+
+
+@pytest.mark.parametrize("script", [BUSY], ids=["busy"])
+def test_stop_works_while_code_runs_and_what_happens_is_asked_before(browser, app, wire):
+    page = visit(browser, app)
+    page.locator("textarea").fill("sleep")
+    page.get_by_label("Ask me before code runs").check()
+    run(page)
+    page.get_by_role("button", name="Approve", exact=True).click(timeout=60_000)
+    page.wait_for_selector(".agl-out >> text=asleep", timeout=60_000)
+    page.locator(".agentloop").get_by_role("button", name="Stop").click()
+    if IPYKERNEL < (7, 4):
+        page.wait_for_selector("text=at the latest after its time limit of 28 s", timeout=10_000)
+    page.wait_for_selector("text=stopped by the user", timeout=60_000)
+    ended = page.locator("summary:has(b)").first.inner_text()
+    if IPYKERNEL >= (7, 4):
+        assert "■" in ended, "the sleep was cut short"
+    assert len(wire.bodies) == 1, "the model is not asked again"

@@ -14,6 +14,7 @@ from agentloop_nb.notebook.commands import login, models, runs
 from agentloop_nb.notebook.kernel import scope
 from agentloop_nb.notebook.kernel.shell import private_shell
 from agentloop_nb.notebook.launch import Launcher
+from agentloop_nb.notebook.panel.view import PanelView
 from agentloop_nb.notebook.undo import undo_steps
 from tests.wire import Wire, decision, finish
 
@@ -105,3 +106,16 @@ def test_a_run_of_the_command_line_goes_on_in_its_own_folder(launcher):
 def test_a_wrong_provider_is_told_before_anything_is_asked(launcher, command, word):
     with pytest.raises(UserError, match=f"'{word}'.*openai"):
         command(type("Magics", (), {"launcher": launcher})(), word)
+
+
+def test_a_run_whose_panel_cannot_be_drawn_is_carried_out_all_the_same(launcher, caplog):
+    class Torn(PanelView):
+        def open(self):
+            raise OSError("no comm")
+
+    with Wire([decision("run_code", code="answer = 42"), finish("Done.")]) as wire:
+        launch = launcher.begin("goal", launcher.settings({"model": "scripted", "base_url": wire.base_url}))
+        launch.make_panel = Torn
+        run = launch.drive()
+    assert (run.status, run.summary) == ("finished", "Done.")
+    assert "the run cannot be shown here (OSError('no comm')); %agent show" in caplog.text

@@ -80,6 +80,12 @@ def test_nobody_there_is_a_refusal_at_once(kernel: Any) -> None:
     assert printed.startswith("False False policy nobody is there to approve")
 
 
+def test_a_panel_that_no_page_serves_refuses_where_nobody_can_type(kernel: Any) -> None:
+    alone = ASK.replace("get_ipython())", "get_ipython(), live=True)")
+    _, printed = ask(kernel, None, alone)
+    assert printed.startswith("False False policy nobody is there to approve")
+
+
 def test_without_cards_the_question_tells_what_would_be_carried_out(kernel: Any) -> None:
     prompt, printed = ask(kernel, "y", QUIET)
     assert prompt.startswith("print(1)\n\nStep 1: run_code [touches: network]")

@@ -95,6 +95,8 @@ class Approval:
         except (KeyboardInterrupt, EOFError):
             self._control.stopping = True
             raise asyncio.CancelledError from None
+        except NotImplementedError:  # nobody can type here, whatever the panel believed
+            return ApprovalGiven(step=asked.step, approved=False, reason=NOBODY, by="policy")
         if words.lower() in ("y", "yes", "a", "all"):
             return ApprovalGiven(step=asked.step, approved=True, rest=words.lower().startswith("a"))
         reason = "" if words.lower() in ("", "n", "no") else words

@@ -56,6 +56,8 @@ class Card(TypedDict, total=False):
     reasoning: str
     code: str
     lang: str
+    limit: int
+    """Seconds the code may take."""
     mark: int
     """Line of the code where it failed, 0 for none."""
     quiet: list[str]
@@ -173,7 +175,7 @@ def decided(decision: Decision) -> Card:
     """The part of a card that a decision fills."""
     action = decision.action
     code, lang = body(action)
-    return Card(
+    shown = Card(
         icon=action.icon,
         action=action.name,
         title=_title(decision) or action.name,
@@ -181,6 +183,9 @@ def decided(decision: Decision) -> Card:
         code=shortened(code, MAX_CODE),
         lang=lang,
     )
+    if isinstance(action, RunCode):
+        shown["limit"] = action.timeout
+    return shown
 
 
 def _title(decision: Decision) -> str:

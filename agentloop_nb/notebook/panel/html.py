@@ -17,10 +17,10 @@ from agentloop_nb.state import State
 
 MimeBundle = dict[str, Any]
 
-_LINE = "rgba(128,128,128,.35)"
-_BOX = f"border:1px solid {_LINE};border-radius:4px"
-_UI = "font-family:var(--jp-ui-font-family, system-ui, sans-serif);font-size:13px;line-height:1.45"
-_MUTED = "color:color-mix(in srgb, currentColor 72%, transparent)"
+LINE = "rgba(128,128,128,.35)"
+BOX = f"border:1px solid {LINE};border-radius:4px"
+UI = "font-family:var(--jp-ui-font-family, system-ui, sans-serif);font-size:13px;line-height:1.45"
+MUTED = "color:color-mix(in srgb, currentColor 72%, transparent)"
 _BAD = "color:#d1242f;color:color-mix(in srgb, #d1242f 75%, currentColor)"
 _GOOD = "color:#1a7f37;color:color-mix(in srgb, #1a7f37 75%, currentColor)"
 _PRE = (
@@ -37,8 +37,8 @@ FOLD = 16
 def static_html(state: State) -> str:
     """The whole run as one piece of HTML: inline styles only, no script, nothing fetched."""
     top = header(state)
-    steps = "".join(_step(card(step, state), opened=step is state.steps[-1]) for step in state.steps)
-    return f'<div style="{_UI};margin:2px 0 6px">{_header(top)}{steps}</div>'
+    steps = "".join(step_html(card(step, state), opened=step is state.steps[-1]) for step in state.steps)
+    return f'<div style="{UI};margin:2px 0 6px">{_header(top)}{steps}</div>'
 
 
 def plain_text(state: State) -> str:
@@ -91,36 +91,37 @@ def _header(top: Header) -> str:
         ("Model", top["model"]),
         ("Run", top["run"]),
     ]
-    told = " · ".join(f'<span style="{_MUTED}">{name}</span> {prose(value)}' for name, value in meters if value)
+    told = " · ".join(f'<span style="{MUTED}">{name}</span> {prose(value)}' for name, value in meters if value)
     reason = f'<div style="margin:2px 0">{prose(top["reason"])}</div>' if top["reason"] else ""
     return (
-        f'<div style="{_BOX};padding:6px 10px;margin:0 0 4px">'
+        f'<div style="{BOX};padding:6px 10px;margin:0 0 4px">'
         f'<div dir="auto"><b style="{tone}">{prose(top["label"].capitalize())}</b> · '
         f'<b style="white-space:pre-wrap;overflow-wrap:anywhere">{prose(top["goal"])}</b></div>{reason}'
         f'<div style="font-size:12px">{told}</div></div>'
     )
 
 
-def _step(shown: Card, *, opened: bool) -> str:
+def step_html(shown: Card, *, opened: bool) -> str:
+    """One step behind its fold."""
     sign, bad = _SIGNS.get(shown["state"], "·"), shown["state"] == "failed"
     meta = " · ".join(shown.get("meta", ()))
     error = f' <span style="{_BAD}">{prose(one_line(shown["error"], 90))}</span>' if bad and "error" in shown else ""
     summary = (
         f'<summary><span style="overflow-wrap:anywhere;cursor:pointer" dir="auto">'
-        f'<span style="{_BAD if bad else _MUTED}">{sign}</span> '
+        f'<span style="{_BAD if bad else MUTED}">{sign}</span> '
         f"{shown['icon']} <b>{shown['n']}. {prose(shown['title'])}</b>{error}"
-        f'<span style="{_MUTED};font-size:12px"> {prose(meta)}</span></span></summary>'
+        f'<span style="{MUTED};font-size:12px"> {prose(meta)}</span></span></summary>'
     )
     return (
-        f'<div style="{_BOX};padding:3px 10px;margin:3px 0"><details{" open" if opened else ""}>'
+        f'<div style="{BOX};padding:3px 10px;margin:3px 0"><details{" open" if opened else ""}>'
         f'{summary}<div style="padding:2px 0 4px">{_body(shown)}</div></details></div>'
     )
 
 
 def _body(shown: Card) -> str:
-    parts = [f'<div style="margin:2px 0;{_MUTED}"><i>{prose(line)}</i></div>' for line in shown.get("quiet", ())]
+    parts = [f'<div style="margin:2px 0;{MUTED}"><i>{prose(line)}</i></div>' for line in shown.get("quiet", ())]
     if shown.get("risks"):
-        parts.append(f'<div style="margin:2px 0;{_MUTED}">Touches: {prose(", ".join(shown["risks"]))}</div>')
+        parts.append(f'<div style="margin:2px 0;{MUTED}">Touches: {prose(", ".join(shown["risks"]))}</div>')
     if shown.get("reasoning") and shown["reasoning"] != shown["title"]:
         parts.append(f'<div style="margin:2px 0 4px;white-space:pre-wrap" dir="auto">{prose(shown["reasoning"])}</div>')
     if shown.get("code"):
@@ -135,7 +136,7 @@ def _body(shown: Card) -> str:
 def _error(shown: Card) -> str:
     if not shown.get("error"):
         return ""
-    tone = f"{_BAD};font-weight:bold" if shown["state"] == "failed" else _MUTED
+    tone = f"{_BAD};font-weight:bold" if shown["state"] == "failed" else MUTED
     line = f'<div style="margin:4px 0;{tone};overflow-wrap:anywhere">{prose(shown["error"])}</div>'
     if not shown.get("trace"):
         return line
@@ -143,12 +144,12 @@ def _error(shown: Card) -> str:
 
 
 def _chip(chip: Chip) -> str:
-    what = f' <span style="{_MUTED}">{prose(chip["what"])}</span>' if chip["what"] else ""
+    what = f' <span style="{MUTED}">{prose(chip["what"])}</span>' if chip["what"] else ""
     back = f" <code>%agent restore {escape(chip['name'])}</code>" if chip["restore"] else ""
     mark = "⚠ " if chip["warn"] else ""
     return (
-        f'<span style="border:1px solid {_LINE};border-radius:9px;padding:0 7px;font-size:12px;white-space:nowrap">'
-        f'{mark}<span style="{_MUTED}">{prose(chip["how"])}</span> <b>{prose(chip["name"])}</b>{what}{back}</span>'
+        f'<span style="border:1px solid {LINE};border-radius:9px;padding:0 7px;font-size:12px;white-space:nowrap">'
+        f'{mark}<span style="{MUTED}">{prose(chip["how"])}</span> <b>{prose(chip["name"])}</b>{what}{back}</span>'
     )
 
 
@@ -163,13 +164,13 @@ def block_html(block: Block) -> str:
     if block["skipped"]:
         lines.append(f"<i>… {block['skipped']:,} lines are not shown; the record has them …</i>")
     lines += block["tail"]
-    tone = f"{_PRE};border-inline-start:3px solid {_LINE}" if block["name"] == "stderr" else _PRE
+    tone = f"{_PRE};border-inline-start:3px solid {LINE}" if block["name"] == "stderr" else _PRE
     if len(lines) <= FOLD + 4:
         return f'<pre style="{tone}">{_join(lines)}</pre>'
     rest = len(lines) - FOLD
     return (
         f'<pre style="{tone};margin-bottom:0">{_join(lines[:FOLD])}</pre><details>'
-        f'<summary><span style="{_MUTED}">{rest:,} more lines</span></summary>'
+        f'<summary><span style="{MUTED}">{rest:,} more lines</span></summary>'
         f'<pre style="{tone};margin-top:0">{_join(lines[FOLD:])}</pre></details>'
     )
 

@@ -333,7 +333,8 @@ function createView(model, store, el) {
           part.stop = node("button", { type: "button", class: "agl-stop", onclick: () => view.stop() }, "Stop"))),
       node("div", { class: "agl-row agl-meters" },
         part.steps = meter("steps"), part.elapsed = node("span"), part.tokens = node("span"), part.cost = meter("budget"), part.model = node("span", { class: "agl-model" })),
-      part.reason = node("div", { class: "agl-reason", dir: "auto" })),
+      part.reason = node("div", { class: "agl-reason", dir: "auto" }),
+      part.patience = node("div", { class: "agl-reason", role: "status" })),
     part.cards = node("div", { class: "agl-cards", tabindex: "0", role: "region", "aria-label": "Steps of the agent" }),
     part.note = node("form", { class: "agl-tell", onsubmit: (event) => { event.preventDefault(); view.note(); } },
       part.text = node("input", { type: "text", placeholder: "Tell the agent something; it reads it before its next decision", "aria-label": "Note to the agent", dir: "auto" }),
@@ -452,9 +453,16 @@ function createView(model, store, el) {
     setTimeout(async () => {
       if (store.acked.has("stop") || !running()) return;
       try { await model.widget_manager.kernel.interrupt(); }
-      catch { part.stop.disabled = false; setText(part.stop, "Use the notebook's interrupt button"); }
+      catch { setText(part.patience, patience()); }
     }, NO_ANSWER_MS);
   };
+
+  /** Said where the page can neither reach the kernel while code runs nor interrupt it: Voila with an older ipykernel. */
+  function patience() {
+    const limit = [...store.cards.values()].pop()?.limit;
+    return `Stops when the code of this step ends${limit ? `, at the latest after its time limit of ${limit} s` : ""}. `
+      + "In a notebook, the Interrupt button is faster.";
+  }
 
   view.note = () => {
     const text = part.text.value.trim();

@@ -59,7 +59,7 @@ class PanelView:
     def __init__(self, goal: str, control: Control, shell: Any, *, live: bool | None = None) -> None:
         self._control = control
         self._shell = shell
-        self._live = can_ask(shell) if live is None else live
+        self._live = self._anybody = can_ask(shell) if live is None else live
         self._display_id = f"agent-{uuid.uuid4().hex[:12]}"
         self._state = State(goal=goal)
         self._board = Board()
@@ -79,7 +79,7 @@ class PanelView:
         """Gives a variable the value it had before the run."""
         self._to_restore: list[tuple[int, str]] = []
         """Steps and names that are restored when the running step is over: its code may be using them."""
-        self._approval = Approval(self, control, anybody=lambda: self._live)
+        self._approval = Approval(self, control, anybody=lambda: self._anybody)
 
     # Life
 
@@ -88,17 +88,25 @@ class PanelView:
         goal = one_line(self._state.goal)
         bundle: dict[str, Any] = {"text/plain": f"agent: running — {goal}"}
         if self._live:
-            from agentloop_nb.notebook.panel.widget import PanelWidget
-
-            self._board.head({"goal": shortened(self._state.goal, MAX_GOAL), "status": "running", "label": "starting"})
-            self._board.take()
-            self._widget = PanelWidget(self._snapshot)
-            self._widget.on_msg(self._receive)
-            view = self._widget._repr_mimebundle_()
-            bundle = {**(view[0] if isinstance(view, tuple) else view), **bundle}
-            self._sender = threading.Thread(target=self._send_changes, name="agent-panel", daemon=True)
-            self._sender.start()
+            try:
+                bundle = {**self._begin_live(), **bundle}
+            except Exception as error:
+                self._live = False
+                log.warning("this run is shown when it is over, because its panel failed: %r", error, exc_info=True)
         self._publish({**bundle, "text/html": "<i>The agent is at work. <code>%agent show</code> shows its run.</i>"})
+
+    def _begin_live(self) -> dict[str, Any]:
+        """Make the widget and start to send; returns what displays it."""
+        from agentloop_nb.notebook.panel.widget import PanelWidget
+
+        self._board.head({"goal": shortened(self._state.goal, MAX_GOAL), "status": "running", "label": "starting"})
+        self._board.take()
+        self._widget = PanelWidget(self._snapshot)
+        self._widget.on_msg(self._receive)
+        view = self._widget._repr_mimebundle_()
+        self._sender = threading.Thread(target=self._send_changes, name="agent-panel", daemon=True)
+        self._sender.start()
+        return view[0] if isinstance(view, tuple) else view
 
     def close(self) -> None:
         """Replace the panel by static HTML that needs no kernel, no script and no widget."""

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import anywidget
 import traitlets
+
+log = logging.getLogger(__name__)
 
 _HERE = Path(__file__).parent
 
@@ -36,6 +39,27 @@ def _guard(comm: Any) -> None:
     message fires `post_execute`, which makes matplotlib close a figure the running step still draws (`handle_msg`).
     """
     if hasattr(comm, "_reply_subshell_for"):
-        comm._reply_subshell_for = lambda _data, default: default  # noqa: SLF001
+        comm._reply_subshell_for = lambda _data, default: default or _lane()  # noqa: SLF001
     if hasattr(comm, "_msg_callback"):
         comm.handle_msg = lambda message: comm._msg_callback and comm._msg_callback(message)  # noqa: SLF001
+
+
+_lanes: list[str] = []
+"""The subshell of this kernel's panels, once a message needed it."""
+
+
+def _lane() -> str | None:
+    """A subshell of our own, for front ends that ask for none (Voila, VS Code): clicks are served while code runs.
+
+    Called where messages are routed, on the one thread that may make subshells; None, the main shell, where it fails.
+    """
+    from ipykernel.kernelbase import Kernel
+
+    try:
+        manager = Kernel.instance().shell_channel_thread.manager
+        if not _lanes or _lanes[0] not in manager.list_subshell():
+            _lanes[:] = [manager._create_subshell()]  # noqa: SLF001
+    except Exception:
+        log.exception("the panel's messages wait while code runs")
+        return None
+    return _lanes[0]
