@@ -103,10 +103,10 @@ class PanelView:
         self._board.take()
         self._widget = PanelWidget(self._snapshot)
         self._widget.on_msg(self._receive)
-        view = self._widget._repr_mimebundle_()
+        view: Any = self._widget._repr_mimebundle_()
         self._sender = threading.Thread(target=self._send_changes, name="agent-panel", daemon=True)
         self._sender.start()
-        return view[0] if isinstance(view, tuple) else view
+        return dict(view[0] if isinstance(view, tuple) else view)
 
     def close(self) -> None:
         """Replace the panel by static HTML that needs no kernel, no script and no widget."""
