@@ -5,10 +5,11 @@ from __future__ import annotations
 import argparse
 import difflib
 import os
+import shutil
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from agentloop_nb import __version__
 from agentloop_nb.errors import AgentFailed, AgentStopped, UserError
@@ -26,6 +27,7 @@ agentloop [options] "GOAL"                  run until the goal is met or a limit
 agentloop demo                              try it: no key, no network, scripted decisions, real code
 agentloop runs                              list the runs of this folder
 agentloop show [RUN]                        print a run again
+agentloop compare RUN [RUN] [--html FILE]   two runs side by side
 agentloop resume [options] [RUN] [-- NOTE]  go on with a run, perhaps with a word to the agent
 agentloop export [RUN] OUT.ipynb            write a run as a notebook, and prove that it re-runs
 agentloop verify NOTEBOOK                   prove it again; exit code 0 sound, 1 not
@@ -139,10 +141,13 @@ def _demo(words: list[str]) -> int:
 
 def _export(words: list[str]) -> int:
     parser = _Parser("export", "write a run as a notebook, and prove that it re-runs")
-    parser.usage = "agentloop export [--minimal] [--share] [RUN] OUT.ipynb"
+    parser.usage = "agentloop export [--minimal] [--share [--repository OWNER/NAME]] [RUN] OUT.ipynb"
     parser.add_argument("words", nargs="+", metavar="OUT.ipynb", help="or OUT.py, OUT.html")
     parser.add_argument("--minimal", action="store_true", help="only the steps the result depends on")
     parser.add_argument("--share", action="store_true", help="OUT is a new folder, made to be given away")
+    parser.add_argument(
+        "--repository", metavar="OWNER/NAME", help="where on GitHub the shared folder's Binder link leads"
+    )
     given = parser.parse_args(words)
     if len(given.words) > 2:
         raise UserError(f"export takes a run and a file, not {' '.join(given.words)!r}: agentloop export RUN OUT.ipynb")
@@ -150,12 +155,13 @@ def _export(words: list[str]) -> int:
     from agentloop_nb import journal
 
     record = journal.find(reference[0] if reference else None, Path.cwd())
-    path, told, sound = _exported(record, Path(out), minimal=given.minimal, shared=given.share)
+    options = {"minimal": given.minimal, "shared": given.share, "repository": given.repository}
+    path, told, sound = _exported(record, Path(out), **options)
     print(f"{path}: {told}")
     return FINISHED if sound else NOT_FINISHED
 
 
-def _exported(record: Path, destination: Path, **options: bool) -> tuple[Path, str, bool]:
+def _exported(record: Path, destination: Path, **options: Any) -> tuple[Path, str, bool]:
     """Export and verify; return the path as a person would type it, what to say, and whether it is sound."""
     from agentloop_nb.publish import publish
 
@@ -188,6 +194,26 @@ def _show(words: list[str]) -> int:
     for event in journal.read(path):
         stream.emit(event)
     return FINISHED if stream.state.is_complete else NOT_FINISHED
+
+
+def _compare(words: list[str]) -> int:
+    parser = _Parser("compare", "decisions, results, variables and cost of two runs side by side")
+    parser.add_argument("left", metavar="RUN")
+    parser.add_argument("right", metavar="RUN", nargs="?", help="left out, it is the newest run of this folder")
+    parser.add_argument("--html", type=Path, metavar="FILE", help="write a page instead")
+    given = parser.parse_args(words)
+    from agentloop_nb import journal
+    from agentloop_nb.compare import compare
+    from agentloop_nb.notebook.panel.comparison import comparison_page
+    from agentloop_nb.terminal.comparison import comparison_text
+
+    found = compare(*(journal.load(journal.find(each, Path.cwd())) for each in (given.left, given.right)))
+    if given.html is None:
+        print(comparison_text(found, shutil.get_terminal_size((110, 24)).columns))
+    else:
+        given.html.write_text(comparison_page(found), encoding="utf-8", errors="backslashreplace")
+        print(f"{given.html}: {found.told}")
+    return FINISHED
 
 
 def _runs(words: list[str]) -> int:
@@ -241,6 +267,7 @@ _COMMANDS: dict[str, Callable[[list[str]], int]] = {
     "export": _export,
     "verify": _verify,
     "show": _show,
+    "compare": _compare,
     "runs": _runs,
     "resume": _resume,
     "app": _app,

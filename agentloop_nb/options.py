@@ -74,6 +74,16 @@ def parse_options(
     return settings, " ".join(filter(None, (goal, words.rest())))
 
 
+def split_words(line: str) -> list[str]:
+    """The words of a line; what stands in quotes is one word, without them. A backslash is a character like any."""
+    words, found = _TextWords(line), []
+    while words.peek():
+        found.append(words.take())
+    if rest := words.rest():
+        raise UserError(f"a quote is not closed: {rest}")
+    return found
+
+
 def describe(options: Iterable[Option] = OPTIONS) -> str:
     """The options as aligned lines of help."""
     options = list(options)

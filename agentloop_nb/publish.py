@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from agentloop_nb import journal
+from agentloop_nb.errors import UserError
 from agentloop_nb.export import export
 from agentloop_nb.export.share import share
 from agentloop_nb.verify import verify
@@ -36,14 +37,19 @@ def publish(
     *,
     minimal: bool = False,
     shared: bool = False,
+    repository: str | None = None,
     check: bool = True,
 ) -> Published:
     """Write a run as a notebook, a script or a report by its suffix, and re-run a notebook in a fresh kernel.
 
     `minimal` keeps only the steps the result depends on; with `shared` the destination is a new folder that also gets
-    the inputs, a pinned environment and a Binder set-up. Raises `UserError`.
+    the inputs, a pinned environment and a Binder set-up; its link leads to `repository` on GitHub. Raises `UserError`.
     """
+    if repository is not None and not shared:
+        raise UserError("--repository is for the Binder link of a shared folder: add --share")
     folder = journal.home(record) / str(journal.load(record).settings.get("output_dir") or "")
-    write = share if shared else export
-    path = write(record, destination, folder=folder, minimal=minimal)
+    if shared:
+        path = share(record, destination, folder=folder, minimal=minimal, repository=repository)
+    else:
+        path = export(record, destination, folder=folder, minimal=minimal)
     return Published(path, verify(path) if check and path.suffix == ".ipynb" else None)

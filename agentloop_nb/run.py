@@ -143,16 +143,27 @@ class Run:
         """What the run made or changed: name -> its value now. Empty for a run of another kernel."""
         return self._workspace.variables(list(self._state.changed)) if self._workspace else {}
 
-    def export(self, path: str | Path, *, verify: bool = True, minimal: bool = False, shared: bool = False) -> Path:
+    def export(
+        self,
+        path: str | Path,
+        *,
+        verify: bool = True,
+        minimal: bool = False,
+        shared: bool = False,
+        repository: str | None = None,
+    ) -> Path:
         """Write the run as a notebook that re-runs without a model or a key, and prove it in a fresh kernel.
 
         The verdict is written into the notebook. The suffix decides: `.ipynb`, `.py` (a script) or `.html` (a report).
         `minimal` keeps only the steps the result depends on; with `shared`, `path` is a new folder that can be given
-        away. Raises `UserError` if it cannot be written.
+        away, and `repository` (`owner/name` on GitHub) is where its Binder link leads. Raises `UserError` if it cannot
+        be written.
         """
         from agentloop_nb.publish import publish
 
-        return publish(self.journal, Path(path), minimal=minimal, shared=shared, check=verify).path
+        return publish(
+            self.journal, Path(path), minimal=minimal, shared=shared, repository=repository, check=verify
+        ).path
 
     def __repr__(self) -> str:
         cost = f"${self.total_cost:.4f}" if self.cost_known else f"${self.total_cost:.4f} and more of unknown price"

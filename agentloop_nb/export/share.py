@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -11,6 +12,8 @@ from agentloop_nb.events import AnyEvent
 from agentloop_nb.export import export
 
 NOTEBOOK = "run.ipynb"
+
+_REPOSITORY = re.compile(r"(?:(?:https?://|git@)?(?:www\.)?github\.com[/:])?([\w-]+/[\w.-]+?)(?:\.git)?/?", re.ASCII)
 
 _README = """# {goal}
 
@@ -35,25 +38,34 @@ def share(
 ) -> Path:
     """Write a run into a new folder that can be given away, and return the path of its notebook.
 
-    `repository` is `owner/name` on GitHub, for the Binder link. `folder` and `minimal` are those of `export`. Raises
-    `UserError`, also for a folder that holds something already.
+    `repository` is `owner/name` on GitHub or its address, for the Binder link. `folder` and `minimal` are those of
+    `export`. Raises `UserError`, also for a folder that holds something already.
     """
     destination = destination.expanduser().absolute()
     if destination.exists() and (not destination.is_dir() or any(destination.iterdir())):
         raise UserError(f"{destination} holds something already; name a new folder to share")
+    name = None if repository is None else _on_github(repository)
     notebook = export(source, destination / NOTEBOOK, folder=folder, minimal=minimal)
     ours = json.loads(notebook.read_text(encoding="utf-8"))["metadata"]["agentloop"]
     python = ".".join(ours["versions"]["python"].split(".")[:2])
     packages = [f"{name}=={version}" for name, version in ours["packages"].items()]
     readme = _README.format(
         goal=(ours["goal"].strip().splitlines() or ["A run"])[0],
-        repository=repository or "OWNER/REPOSITORY",
-        note="" if repository else " — after you put this folder on GitHub and its name into this link.",
+        repository=name or "OWNER/REPOSITORY",
+        note="" if name else " — after you put this folder on GitHub and its name into this link.",
     )
     _write(destination / "binder" / "requirements.txt", "\n".join(["ipykernel", *packages]) + "\n")
     _write(destination / "binder" / "runtime.txt", f"python-{python}\n")
     _write(destination / "README.md", readme)
     return notebook
+
+
+def _on_github(repository: str) -> str:
+    """`owner/name`, also from the address of a repository. Raises `UserError`."""
+    found = _REPOSITORY.fullmatch(repository.strip())
+    if found is None:
+        raise UserError(f"{repository!r} names no repository on GitHub; write it as --repository OWNER/NAME")
+    return found[1]
 
 
 def _write(path: Path, text: str) -> None:

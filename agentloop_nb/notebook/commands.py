@@ -14,7 +14,7 @@ from IPython.display import publish_display_data
 
 from agentloop_nb import journal
 from agentloop_nb.errors import UserError
-from agentloop_nb.options import describe, parse_options
+from agentloop_nb.options import describe, parse_options, split_words
 
 if TYPE_CHECKING:
     from agentloop_nb.notebook.magic import AgentMagics
@@ -55,16 +55,44 @@ def help_(magics: AgentMagics, rest: str) -> None:
 
 
 def export(magics: AgentMagics, rest: str) -> None:
-    """[--minimal] [--share] PATH: write the last run as a notebook, and prove in a fresh kernel that it re-runs."""
+    """[--minimal] [--share [--repository OWNER/NAME]] [RUN] PATH: write a run as a notebook, and prove it re-runs."""
     from agentloop_nb.publish import publish
 
-    words = rest.split()
-    switches = {"--minimal": "minimal", "--share": "shared"}
-    options = {switches[word]: True for word in words if word in switches}
-    path = " ".join(word for word in words if word not in switches)
-    if not path or path.startswith("-"):
+    options: dict[str, Any] = {}
+    words, left = [], iter(split_words(rest))
+    for word in left:
+        flag, _, value = word.partition("=")
+        if flag == "--repository":
+            options["repository"] = value or next(left, "")
+        elif word in _SWITCHES:
+            options[_SWITCHES[word]] = True
+        else:
+            words.append(word)
+    if not words or any(word.startswith("-") for word in words):
         raise UserError("name the notebook to write: %agent export run.ipynb (or .py, .html; --share takes a folder)")
-    print(f"Exported to {path}: {publish(magics.launcher.find(None), Path(path), **options).told}")
+    if len(words) > 2:
+        raise UserError(
+            f"a run and a name at most; one with spaces stands in quotes: %agent export {' '.join(words)!r}"
+        )
+    *reference, path = words
+    record = magics.launcher.find(reference[0] if reference else None)
+    print(f"Exported to {path}: {publish(record, Path(path), **options).told}")
+
+
+_SWITCHES = {"--minimal": "minimal", "--share": "shared"}
+
+
+def compare(magics: AgentMagics, rest: str) -> None:
+    """A [B]: decisions, results, variables and cost of two runs side by side; B is the last run if it is left out."""
+    from agentloop_nb import compare as comparing
+    from agentloop_nb.notebook.panel.comparison import comparison_html
+    from agentloop_nb.terminal.comparison import comparison_text
+
+    words = split_words(rest)
+    if not 1 <= len(words) <= 2:
+        raise UserError("name the runs to compare: %agent compare RUN RUN (%agent runs lists them)")
+    found = comparing.compare(*(magics.launcher.state(word) for word in (*words, None)[:2]))
+    publish_display_data({"text/html": comparison_html(found), "text/plain": comparison_text(found)})
 
 
 def runs(magics: AgentMagics, rest: str) -> None:
@@ -221,6 +249,7 @@ COMMANDS: dict[str, Callable[[AgentMagics, str], Any]] = {
     "export": export,
     "runs": runs,
     "show": show,
+    "compare": compare,
     "resume": resume,
     "cost": cost,
     "undo": undo,

@@ -139,7 +139,7 @@ def test_an_export_finds_what_the_code_read_in_the_output_folder(agentloop, tmp_
         (["show", "2026"], "no run '2026'"),
         (["verify", "nowhere.ipynb"], "nowhere.ipynb"),
         (["verify"], "agentloop verify"),
-        (["export"], "agentloop export [--minimal] [--share] [RUN] OUT.ipynb"),
+        (["export"], "agentloop export [--minimal] [--share [--repository OWNER/NAME]] [RUN] OUT.ipynb"),
         (["resume"], "no run is recorded"),
     ],
 )

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
-from agentloop_nb.compare import Comparison, Pair, Row
+from agentloop_nb.compare import Comparison, Row
 from agentloop_nb.notebook.panel.cards import MAX_PROSE, card
 from agentloop_nb.notebook.panel.html import BOX, LINE, MUTED, UI, step_html
 from agentloop_nb.notebook.panel.outputs import markdown
@@ -22,7 +22,7 @@ def comparison_html(comparison: Comparison) -> str:
     parts = [
         _table("", comparison, map(_row, comparison.heads)),
         _shared(comparison),
-        _table("Step", comparison, (_pair(pair, left, right) for pair in comparison.pairs)),
+        _table("Step", comparison, _pairs(comparison)),
         _table("Variable", comparison, map(_row, comparison.variables)),
         _table("File", comparison, map(_row, comparison.files)),
         _table("Answer", comparison, [("", _answer(left), _answer(right))]),
@@ -41,9 +41,9 @@ def comparison_page(comparison: Comparison) -> str:
 
 
 def _shared(comparison: Comparison) -> str:
-    told = f'<div style="margin:4px 0"><b>{prose(comparison.told)}</b></div>'
+    told = f"<b>{prose(comparison.told)}</b>"
     if not comparison.shared:
-        return told
+        return f'<div style="margin:4px 0">{told}</div>'
     steps = "".join(_step(pair.left, comparison.left) for pair in comparison.shared)
     return f'<div style="{BOX};padding:3px 10px;margin:3px 0"><details><summary>{told}</summary>{steps}</details></div>'
 
@@ -67,14 +67,18 @@ def _row(row: Row) -> tuple[str, str, str]:
     return prose(row.name), left, right
 
 
-def _pair(pair: Pair, left: State, right: State) -> tuple[str, str, str]:
-    number = (pair.left or pair.right or Step(0)).number
-    mark = "the same" if pair.same else "decided the same" if pair.same_decision else ""
-    return f"{number}<div>{mark}</div>", _step(pair.left, left), _step(pair.right, right)
+def _pairs(comparison: Comparison) -> Iterator[tuple[str, str, str]]:
+    """The steps that are not shared; where the runs part, the cards are open."""
+    for index, pair in enumerate(comparison.pairs):
+        number = (pair.left or pair.right or Step(0)).number
+        mark = "the same" if pair.same else "decided the same" if pair.same_decision else ""
+        cells = ((pair.left, comparison.left), (pair.right, comparison.right))
+        left, right = (_step(step, state, opened=index == 0) for step, state in cells)
+        yield f"{number}<div>{mark}</div>", left, right
 
 
-def _step(step: Step | None, state: State) -> str:
-    return step_html(card(step, state), opened=False) if step else ""
+def _step(step: Step | None, state: State, *, opened: bool = False) -> str:
+    return step_html(card(step, state), opened=opened) if step else ""
 
 
 def _answer(state: State) -> str:

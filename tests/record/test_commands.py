@@ -1,0 +1,83 @@
+"""What `%agent export` and `%agent compare` are told in a notebook: runs, names with spaces, a repository."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from IPython.core.interactiveshell import InteractiveShell
+
+from agentloop_nb import journal
+from agentloop_nb.errors import UserError
+from tests.record.made import finished, printed, started, step
+
+OLD, NEW = "20261121-101500-aaaa", "20261122-101500-bbbb"
+
+
+@pytest.fixture
+def agent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.chdir(tmp_path)
+    for run in (OLD, NEW):
+        record = journal.Journal.create(tmp_path, run)
+        for event in [started(run=run, goal=f"Goal of {run}"), *step(1, "run_code", printed("1\n"), code="print(1)")]:
+            record.append(event)
+        for event in finished(2):
+            record.append(event)
+        record.close()
+    shell = InteractiveShell()
+    shell.run_line_magic("load_ext", "agentloop_nb")
+    yield lambda line: shell.run_line_magic("agent", line)
+    shell.history_manager.end_session()
+
+
+def ours(path: str) -> dict[str, Any]:
+    return json.loads(Path(path).read_text())["metadata"]["agentloop"]
+
+
+@pytest.mark.kernel
+def test_the_newest_or_a_named_run_is_exported_and_quotes_keep_spaces_together(agent, capsys):
+    agent('export "my run.ipynb"')
+    assert ours("my run.ipynb")["run"] == NEW
+    assert "Exported to my run.ipynb: sound" in capsys.readouterr().out
+    agent(f"export {OLD} old.ipynb --minimal")
+    assert (ours("old.ipynb")["run"], ours("old.ipynb")["minimal"]) == (OLD, True)
+
+
+@pytest.mark.kernel
+@pytest.mark.parametrize("name", ["ada/sums", "https://github.com/ada/sums", "git@github.com:ada/sums.git"])
+def test_a_shared_folder_links_to_its_repository(agent, name):
+    agent(f"export --share --repository {name} given")
+    assert "mybinder.org/v2/gh/ada/sums/HEAD?labpath" in Path("given/README.md").read_text()
+
+
+@pytest.mark.parametrize(
+    ("line", "told"),
+    [
+        ("export", "name the notebook to write"),
+        ("export my first run.ipynb", "one with spaces stands in quotes: %agent export 'my first run.ipynb'"),
+        ("export my run.ipynb", "there is no run 'my'"),
+        ("export 'run.ipynb", "a quote is not closed"),
+        ("export --shared run.ipynb", "name the notebook to write"),
+        ("export --repository ada/sums run.ipynb", "add --share"),
+        ("export --share --repository https://example.org/x given", "write it as --repository OWNER/NAME"),
+        ("compare", "name the runs to compare"),
+        ("compare 1 2 3", "name the runs to compare"),
+        (f"compare {NEW}", "both name run"),
+        (f"compare {NEW} 2027", "there is no run '2027'"),
+    ],
+)
+def test_what_cannot_be_done_is_one_clear_line_and_leaves_nothing_behind(agent, line, told):
+    with pytest.raises(UserError) as error:
+        agent(line)
+    assert told in str(error.value)
+    assert "\n" not in str(error.value)
+    assert [path.name for path in Path.cwd().iterdir()] == [".agentloop"]
+
+
+def test_two_runs_are_compared(agent, capsys):
+    agent(f"compare {OLD} {NEW}")
+    told = capsys.readouterr().out
+    assert "Steps 1-2 are the same, and there are no others." in told
+    assert f"Goal of {OLD}" in told
