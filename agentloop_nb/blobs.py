@@ -15,6 +15,7 @@ MAX_KEPT = 32 * 1024 * 1024
 _KEY = "$blob"
 _VALUE = "$value"
 _DIGEST = re.compile(r"[0-9a-f]{64}")
+_REFERENCE = re.compile(rb'"\$blob": "([0-9a-f]{64})"')
 
 
 def folder_of(record: Path) -> Path:
@@ -23,14 +24,17 @@ def folder_of(record: Path) -> Path:
     return home / "blobs"
 
 
-def take_out(value: Any, folder: Path) -> Any:
-    """Return `value` with its long texts replaced by references, and write these texts. Raises `OSError`."""
+def take_out(value: Any, folder: Path, sizes: dict[str, int]) -> Any:
+    """Return `value` with its long texts replaced by references, and write these texts. Raises `OSError`.
+
+    Their sizes in bytes are added to `sizes`, digest -> size.
+    """
     if isinstance(value, str):
-        return {_KEY: _write(value, folder)} if len(value) >= LONG else value
+        return {_KEY: _write(value, folder, sizes)} if len(value) >= LONG else value
     if isinstance(value, list):
-        return [take_out(item, folder) for item in value]
+        return [take_out(item, folder, sizes) for item in value]
     if isinstance(value, dict):
-        inner = {key: take_out(item, folder) for key, item in value.items()}
+        inner = {key: take_out(item, folder, sizes) for key, item in value.items()}
         return {_KEY: None, _VALUE: inner} if _KEY in value else inner
     return value
 
@@ -48,7 +52,13 @@ def put_back(value: Any, folder: Path) -> Any:
     return value
 
 
-def _write(text: str, folder: Path) -> str:
+def sizes(record: bytes, folder: Path) -> dict[str, int]:
+    """The long texts that a record refers to, digest -> size in bytes."""
+    digests = {digest.decode() for digest in _REFERENCE.findall(record)}
+    return {digest: (folder / digest).stat().st_size for digest in digests if (folder / digest).is_file()}
+
+
+def _write(text: str, folder: Path, sizes: dict[str, int]) -> str:
     if len(text) > MAX_KEPT:
         text = f"{text[:MAX_KEPT]}\n[… {len(text) - MAX_KEPT:,} more characters were not kept …]"
     content = text.encode("utf-8", "surrogatepass")
@@ -59,6 +69,7 @@ def _write(text: str, folder: Path) -> str:
         unfinished = path.with_suffix(".part")
         unfinished.write_bytes(content)
         unfinished.replace(path)
+    sizes[digest] = len(content)
     return digest
 
 

@@ -21,21 +21,25 @@ from typing import Any
 from pydantic import ValidationError
 from pydantic_core import to_jsonable_python
 
-from agentloop_nb import appendable, blobs
+from agentloop_nb import appendable, blobs, cap
 from agentloop_nb.actions import BY_NAME
 from agentloop_nb.errors import UserError
-from agentloop_nb.events import AnyEvent, RunStarted, UnknownEvent, event_from
+from agentloop_nb.events import ActionFinished, AnyEvent, RunStarted, UnknownEvent, event_from
 from agentloop_nb.state import State, fold
 
 try:
-    import fcntl
-except ImportError:  # Windows has no advisory locks of this kind; records are then never found to be in use
-    fcntl = None  # type: ignore[assignment]
+    from fcntl import LOCK_EX, LOCK_NB, LOCK_SH, flock
+except ImportError:  # Windows and browsers have no such advisory locks; records are then never found to be in use
+    flock = None  # type: ignore[assignment]
 
 log = logging.getLogger(__name__)
 
 MAX_RECORD = 1024 * 1024 * 1024
 """Bytes of a record that are read at all."""
+
+MEGABYTE = 1_000_000
+LIMIT = 500 * MEGABYTE
+"""Bytes to which a record grows, long texts included, before outputs are kept in part."""
 
 _latest = 0
 
@@ -65,35 +69,49 @@ class Journal:
     user is told once.
     """
 
-    def __init__(self, path: Path, *, fresh: bool, warn: Callable[[str], None] | None = None) -> None:
+    def __init__(
+        self, path: Path, *, fresh: bool, limit: int = LIMIT, warn: Callable[[str], None] | None = None
+    ) -> None:
+        """`limit` is in bytes, for the record and its long texts; what follows it is kept without its outputs."""
         self.path = path
+        self.limit = limit
         self.pending: list[AnyEvent] = []
         """Events that are not on the disk yet because it could not be written."""
         self._warn = warn or log.warning
         self._warned = False
+        self._full = False
         self._file: int | None = None
         self._good = 0
+        self._beside: dict[str, int] = {}
+        """Sizes of the long texts that lie beside the record, by digest."""
         self._lock = threading.Lock()
         self._fresh = fresh
 
     @classmethod
-    def create(cls, folder: Path, run: str, *, warn: Callable[[str], None] | None = None) -> Journal:
+    def create(
+        cls, folder: Path, run: str, *, limit: int = LIMIT, warn: Callable[[str], None] | None = None
+    ) -> Journal:
         """Begin the record of a new run beside the notebook in `folder`. Raises `UserError` if the run exists."""
-        journal = cls(runs_folder(folder.absolute()) / f"{run}.jsonl", fresh=True, warn=warn)
+        journal = cls(runs_folder(folder.absolute()) / f"{run}.jsonl", fresh=True, limit=limit, warn=warn)
         if journal.path.exists():
             raise UserError(f"a run {run!r} exists already in {folder}; run the cell again")
         journal._try(journal._open)
         return journal
 
     @classmethod
-    def open(cls, path: Path, *, warn: Callable[[str], None] | None = None) -> Journal:
+    def open(cls, path: Path, *, limit: int = LIMIT, warn: Callable[[str], None] | None = None) -> Journal:
         """Go on with a record; a torn last line is cut off. Raises `UserError` if its run is still going on."""
         if in_use(path):
             raise UserError(f"run {path.stem} is still going on in another kernel; stop it there first")
         read(path)
-        journal = cls(path.absolute(), fresh=False, warn=warn)
+        journal = cls(path.absolute(), fresh=False, limit=limit, warn=warn)
         journal._try(journal._open)
         return journal
+
+    @property
+    def size(self) -> int:
+        """Bytes on the disk: the record's own, and those of the long texts beside it."""
+        return self._good + sum(self._beside.values())
 
     def append(self, event: AnyEvent) -> None:
         """Write an event, so that it survives the death of the kernel. Never raises."""
@@ -126,20 +144,44 @@ class Journal:
             ignore.write_text("*\n", encoding="utf-8")
         flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_BINARY", 0) | (os.O_EXCL if self._fresh else 0)
         self._file = os.open(self.path, flags, 0o600)
-        if fcntl is not None:
+        if flock is not None:
             with contextlib.suppress(OSError):  # some network folders have no locks
-                fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                flock(self._file, LOCK_EX | LOCK_NB)
         self._fresh = False
         self._good = appendable.settle_end(self._file)
+        if self._good and not self._beside:
+            self._beside = blobs.sizes(appendable.read_at(self._file, self._good, 0), blobs.folder_of(self.path))
 
     def _write_pending(self) -> None:
         if self._file is None:
             self._open()
         self._follow()
         while self.pending:
-            line = _line(self.pending[0], blobs.folder_of(self.path))
-            self._write(line)
+            self._write(self._line(self.pending[0]))
             del self.pending[0]
+
+    def _line(self, event: AnyEvent) -> bytes:
+        data = to_jsonable_python(event, fallback=repr, bytes_mode="base64")
+        if isinstance(event, ActionFinished):
+            data["result"] = self._fitting(data["result"])
+        data = blobs.take_out(data, blobs.folder_of(self.path), self._beside)
+        try:
+            return (json.dumps(data, ensure_ascii=False) + "\n").encode()
+        except UnicodeEncodeError:  # half a surrogate pair, as broken text may hold
+            return (json.dumps(data) + "\n").encode()
+
+    def _fitting(self, result: dict[str, Any]) -> dict[str, Any]:
+        """A result whose outputs are cut where one is too long, or where the record has grown to its limit."""
+        if self.size + cap.weight(result["outputs"]) <= self.limit:
+            return cap.cut(result, blobs.MAX_KEPT)
+        kept = cap.cut(result, cap.BEGINNING)
+        if kept is not result and not self._full:
+            self._full = True
+            self._warn(
+                f"the record {self.path} has grown to its limit of {self.limit // MEGABYTE:,} MB: from now on it keeps "
+                "decisions whole and outputs in part; %config AgentMagics.record_limit (in MB) allows more"
+            )
+        return kept
 
     def _write(self, line: bytes) -> None:
         """Write a whole line or none of it."""
@@ -222,21 +264,13 @@ def _reason(error: Exception) -> str:
     return "nested too deeply" if isinstance(error, RecursionError) else str(error) or type(error).__name__
 
 
-def _line(event: AnyEvent, folder: Path) -> bytes:
-    data = blobs.take_out(to_jsonable_python(event, fallback=repr, bytes_mode="base64"), folder)
-    try:
-        return (json.dumps(data, ensure_ascii=False) + "\n").encode()
-    except UnicodeEncodeError:  # half a surrogate pair, as broken text may hold
-        return (json.dumps(data) + "\n").encode()
-
-
 def in_use(path: Path) -> bool:
     """Whether a living process is writing this record."""
-    if fcntl is None or not path.is_file():
+    if flock is None or not path.is_file():
         return False
     try:
         with path.open("rb") as file:
-            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            flock(file, LOCK_SH | LOCK_NB)
     except BlockingIOError:
         return True
     except OSError:

@@ -112,7 +112,7 @@ def begin(
     workspace = make_workspace(_web(model, settings))
     state = State()
     run_id = journal.new_run_id()
-    record = journal.Journal.create(folder, run_id)
+    record = journal.Journal.create(folder, run_id, limit=settings.record_limit * journal.MEGABYTE)
     opening = RunStarted(
         run=run_id,
         goal=goal,
@@ -154,7 +154,7 @@ def resume(
     if isinstance(model, ReplayModel):
         model.position = state.current_step
     workspace = make_workspace(_web(model, settings))
-    record = journal.Journal.open(path)
+    record = journal.Journal.open(path, limit=settings.record_limit * journal.MEGABYTE)
     notes = [NoteAdded(step=limits.step + 1, text=note)] if note else []
     opening: list[AnyEvent] = [*ends, limits, *notes]
     run = Run(state, path, workspace)

@@ -38,6 +38,8 @@ class Settings:
     images: bool = True
     allow_hosts: tuple[str, ...] = ()
     """Hosts `read_url` may reach although their address is not public."""
+    record_limit: int = 500
+    """Megabytes to which a run's record grows before it keeps outputs in part."""
     search: str | None = None
     """Search engines for ddgs (`duckduckgo`), or the address of a SearXNG server."""
     instructions: str = ""
@@ -71,6 +73,7 @@ ENVIRONMENT: dict[str, str] = {
     "images": "AGENTLOOP_IMAGES",
     "allow_hosts": "AGENTLOOP_ALLOW_HOSTS",
     "search": "AGENTLOOP_SEARCH",
+    "record_limit": "AGENTLOOP_RECORD_LIMIT",
 }
 """The environment (and .env) variable of a setting, if it has one."""
 
@@ -192,6 +195,7 @@ _CONVERTERS: dict[str, Any] = {
     "max_steps": _at_least(1),
     "max_retries": _at_least(0),
     "timeout": _at_least(1),
+    "record_limit": _at_least(1),
     "budget": _dollars,
     "temperature": _temperature,
     "approve": _one_of(get_args(Approve)),
@@ -205,6 +209,7 @@ _EXPECTED: dict[str, str] = {
     "max_steps": "a whole number of steps, 1 or more (--max-steps 20)",
     "max_retries": "a whole number, 0 or more (--max-retries 3)",
     "timeout": "a whole number of seconds, 1 or more (--timeout 60)",
+    "record_limit": "a whole number of megabytes, 1 or more (AGENTLOOP_RECORD_LIMIT=1000)",
     "budget": "a positive amount in US dollars (--budget 0.50)",
     "temperature": "a number from 0 to 2 (AGENTLOOP_TEMPERATURE=0.2)",
     "approve": "auto, code or all (--approve code)",

@@ -42,6 +42,8 @@ class Cell(Value):
     source: str
     outputs: tuple[Output, ...] = ()
     tags: tuple[str, ...] = ()
+    unchecked: str = ""
+    """Why its outputs cannot be compared with those of another run; empty where they can."""
 
 
 class Action(BaseModel):

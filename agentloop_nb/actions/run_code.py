@@ -9,6 +9,7 @@ from pydantic import Field, ValidationInfo, model_validator
 from agentloop_nb.actions.action import DEFAULT_TIMEOUT, MAX_TIMEOUT, Action, ActionResult, Cell, clamp, timeout_bounds
 from agentloop_nb.actions.text import bounded, describe_change, text_of
 from agentloop_nb.actions.withhold import withhold
+from agentloop_nb.cap import MISSING
 from agentloop_nb.ports import CodeOutcome, OnOutput, Workspace
 
 
@@ -73,7 +74,9 @@ class RunCode(Action):
 
     def cells(self, result: ActionResult, step: int) -> list[Cell]:
         tags = () if result.success else ("raises-exception",)
-        return [Cell(cell_type="code", source=self.code.strip("\n"), outputs=result.outputs, tags=tags)]
+        missing = result.metadata.get(MISSING)
+        why = f"the record was full, and {missing:,} characters of its outputs were not kept" if missing else ""
+        return [Cell(cell_type="code", source=self.code.strip("\n"), outputs=result.outputs, tags=tags, unchecked=why)]
 
 
 def _metadata(outcome: CodeOutcome) -> dict[str, Any]:

@@ -28,6 +28,7 @@ UNCHECKED = "nbval-ignore-output"
 """Tag of a cell whose outputs are not compared; `metadata.agentloop.unchecked` says why."""
 
 _SEED = re.compile(r"\b(?:seed|random_state|default_rng|manual_seed|set_seed)\s*[=(]\s*\d+\)?")
+_BEFORE = "it ran before the run, which did not record its output"
 _WIDGET = "application/vnd.jupyter.widget-view+json"
 
 Json = dict[str, Any]
@@ -95,7 +96,7 @@ def _cells(story: Story) -> Iterator[tuple[str, Cell]]:
     if story.brought:
         yield "earlier", _markdown("## Before the run\n\nCells of the notebook that the run depends on.")
     for number, source in enumerate(story.brought, 1):
-        yield f"earlier-{number}", Cell(cell_type="code", source=source, tags=(UNCHECKED,))
+        yield f"earlier-{number}", Cell(cell_type="code", source=source, unchecked=_BEFORE)
     for step in story.steps:
         yield from _step(step)
     if not story.steps or story.state.status != "finished":
@@ -125,7 +126,7 @@ def _parameters(missing: Iterable[str]) -> Cell:
         "# Fill these in before you run the notebook: the run used them, and no cell that it knows of makes them.",
         *(f"# {name} = ..." for name in missing),
     ]
-    return Cell(cell_type="code", source="\n".join(lines), tags=("parameters", UNCHECKED))
+    return Cell(cell_type="code", source="\n".join(lines), tags=("parameters",), unchecked=_BEFORE)
 
 
 def _step(step: Step) -> Iterator[tuple[str, Cell]]:
@@ -177,11 +178,12 @@ def silent(source: str) -> str:
 def _finish_cell(told: tuple[str, Cell], scrub: Scrubber) -> Json:
     """A cell as nbformat writes it, fit to leave."""
     name, cell = told
-    metadata: Json = {"tags": list(cell.tags)} if cell.tags else {}
+    tags = [*cell.tags, *([UNCHECKED] if cell.unchecked else [])]
+    metadata: Json = {"tags": tags} if tags else {}
     if cell.cell_type == "markdown":
         return {"cell_type": "markdown", "id": name, "metadata": metadata, "source": scrub.text(cell.source)}
-    if UNCHECKED in cell.tags:
-        metadata["agentloop"] = {"unchecked": "it ran before the run, which did not record its output"}
+    if cell.unchecked:
+        metadata["agentloop"] = {"unchecked": cell.unchecked}
     return {
         "cell_type": "code",
         "id": name,

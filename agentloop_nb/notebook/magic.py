@@ -41,6 +41,7 @@ class AgentMagics(Magics):
     images = _setting(Bool, "show figures to models that can see")
     allow_hosts = _setting(Unicode, "extra hosts read_url may reach, with commas between")
     search = _setting(Unicode, "search engine for ddgs, or the address of a SearXNG server")
+    record_limit = _setting(Int, "megabytes to which a run's record grows before it keeps outputs in part (500)")
     instructions = _setting(Unicode, "told to the model in every run")
     privacy = _setting(Unicode, "what the model sees of your data: full, schema, none")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from agentloop_nb.actions import Action, ActionResult, ReadUrl, RunCode, SearchWeb
+from agentloop_nb.cap import MISSING
 from agentloop_nb.verify.clock import looks_at_clock
 from agentloop_nb.verify.compare import flat, same
 
@@ -11,16 +12,17 @@ LONGEST = 120
 
 
 def alike(action: Action, before: ActionResult, now: ActionResult) -> bool:
-    """Whether an action ended the same way, shows the same, and left the same names behind."""
+    """Whether an action ended the same way, left the same names behind, and shows the same, as far as that is kept."""
     if before.success != now.success:
         return False
     if isinstance(action, SearchWeb | ReadUrl):
         return before.output == now.output
-    timed = isinstance(action, RunCode) and looks_at_clock(action.code)
     names = [
         {(each.name, each.type, each.detail) for each in result.changes if not each.sampled} for result in (before, now)
     ]
-    return names[0] == names[1] and same(before.outputs, now.outputs, timed=timed)
+    if names[0] != names[1] or MISSING in {*before.metadata, *now.metadata}:
+        return names[0] == names[1]
+    return same(before.outputs, now.outputs, timed=isinstance(action, RunCode) and looks_at_clock(action.code))
 
 
 def shown_by(result: ActionResult) -> str:

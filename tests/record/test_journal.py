@@ -97,6 +97,69 @@ def test_a_missing_or_forged_long_text_says_so(tmp_path):
     assert "missing from the record" in journal.read(record.path)[-1].result.output
 
 
+class TestTheLimit:
+    """A record that has grown to its limit keeps decisions whole, and of outputs the beginning."""
+
+    def text(self, number: int) -> str:
+        return f"output {number} " + "x" * 100_000
+
+    def steps(self, count: int) -> list:
+        """Steps that show 100 KB of text and a picture of 50 KB each."""
+        made = []
+        for number in range(1, count + 1):
+            picture = {"image/png": f"{number}" * 50_000, "text/plain": "<Figure>"}
+            shown = {"output_type": "display_data", "data": picture, "metadata": {}}
+            result = printed(self.text(number)).model_copy(update={"output": "told"})
+            result = result.model_copy(update={"outputs": (*result.outputs, shown)})
+            made += step(number, "run_code", result, code=f"draw({number})  # {'why ' * 500}")
+        return made
+
+    def test_decisions_stay_whole_outputs_are_cut_and_it_is_told_once(self, tmp_path):
+        told = []
+        record = journal.Journal.create(tmp_path, "20261122-101500-3fa2", limit=500_000, warn=told.append)
+        for event in [started(), *self.steps(50)]:
+            record.append(event)
+        on_disk = sum(file.stat().st_size for file in (tmp_path / ".agentloop").rglob("*") if file.is_file())
+        assert on_disk < 1_200_000, "50 steps of 150 KB would be 7.5 MB"
+        state = journal.load(record.path)
+        assert [each.decision.action.code for each in state.steps] == [
+            f"draw({number})  # {'why ' * 500}" for number in range(1, 51)
+        ]
+        assert state.steps[0].result.outputs[0]["text"] == self.text(1)
+        stream, figure = state.steps[-1].result.outputs
+        assert stream["text"].startswith("output 50 xxx")
+        assert stream["text"].endswith("more characters were not kept …]")
+        assert figure["data"] == {"text/plain": "<Figure>\n[… 100,000 more characters were not kept …]"}
+        assert state.steps[-1].result.metadata["not_kept"] == 198_010
+        assert {each.result.output for each in state.steps} == {"told"}, "what the model was told is the transcript"
+        assert len(told) == 1
+        assert "limit of 0 MB" in told[0]
+
+    def test_a_record_that_goes_on_knows_its_size_and_a_larger_limit_helps(self, tmp_path):
+        record = journal.Journal.create(tmp_path, "20261122-101500-3fa2", limit=500_000, warn=lambda told: None)
+        for event in [started(), *self.steps(4)]:
+            record.append(event)
+        size = record.size
+        record.close()
+        again = journal.Journal.open(record.path, limit=500_000, warn=lambda told: None)
+        assert again.size == size
+        again.close()
+        larger = journal.Journal.open(record.path, limit=5_000_000)
+        for event in self.steps(5)[-5:]:
+            larger.append(event)
+        larger.close()
+        outputs = [each.result.outputs[0]["text"] for each in journal.load(record.path).steps]
+        assert outputs[4] == self.text(5)
+        assert outputs[3] != self.text(4)
+
+    def test_the_same_long_output_is_counted_once(self, tmp_path):
+        record = journal.Journal.create(tmp_path, "20261122-101500-3fa2", limit=500_000)
+        for number in range(1, 20):
+            for event in step(number, "run_code", printed("y" * 100_000), code="show()"):
+                record.append(event)
+        assert record.size < 300_000
+
+
 @pytest.mark.skipif(os.name != "posix", reason="folder permissions and locks are those of POSIX")
 class TestTheDisk:
     def test_a_folder_that_cannot_be_written_is_told_once_and_the_events_stay(self, tmp_path):

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from agentloop_nb import journal
 from agentloop_nb.actions import ActionResult
 from agentloop_nb.errors import UserError
 from agentloop_nb.export import export
@@ -96,6 +97,25 @@ def altered(whole: dict, place: tuple) -> dict:
         (value[:-1] + ("y" if value[-1:] == "x" else "x")) if isinstance(value, str) else (not value or value + 1)
     )
     return copy
+
+
+def test_what_a_full_record_did_not_keep_is_named_and_not_compared(tmp_path):
+    record = journal.Journal.create(tmp_path, "20261122-101500-3fa2", limit=2_000, warn=lambda told: None)
+    long = "".join(f"{number}\n" for number in range(5_000))
+    steps = [
+        *step(1, "run_code", printed(long), code="for n in range(5_000):\n    print(n)"),
+        *step(2, "run_code", printed("1\n"), code="print(1)"),
+    ]
+    for event in [started(), *steps, *finished(3)]:
+        record.append(event)
+    record.close()
+    path = export(record.path, tmp_path / "run.ipynb")
+    verdict = verify(path)
+    assert verdict.ok
+    assert verdict.checked == 1
+    why = "the record was full, and 21,890 characters of its outputs were not kept"
+    assert verdict.unchecked == {"step-1-code": why}
+    assert why in path.read_text(), "the notebook says so itself"
 
 
 def test_an_added_a_removed_and_a_moved_cell_are_noticed(tmp_path):
