@@ -145,21 +145,27 @@ class _ThisPython(KernelSpecManager):
         return KernelSpec(argv=[sys.executable, "-c", jail, "-f", "{connection_file}"], display_name="fresh")
 
 
-def _environment(root: Path, home: Path, hash_seed: int) -> dict[str, str]:
+def plain_environment(home: Path) -> dict[str, str]:
+    """The variables that say where things are installed, and another home: no key, no setting, no secret."""
     kept = {name: value for name, value in os.environ.items() if name.upper() in _KEPT or name.startswith("LC_")}
-    cache = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
-    proxies = dict.fromkeys(("http_proxy", "https_proxy", "all_proxy", "HTTP_PROXY", "HTTPS_PROXY"), _NOWHERE)
-    return kept | proxies | {
-        "HOME": str(root / "home"),
-        "USERPROFILE": str(root / "home"),
-        "IPYTHONDIR": str(root / "home" / ".ipython"),
-        "JUPYTER_CONFIG_DIR": str(root / "home" / ".jupyter"),
-        "XDG_CACHE_HOME": cache,
+    return kept | {
+        "HOME": str(home),
+        "USERPROFILE": str(home),
+        "IPYTHONDIR": str(home / ".ipython"),
+        "JUPYTER_CONFIG_DIR": str(home / ".jupyter"),
+        "XDG_CACHE_HOME": os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache"),
         "PYTHONUSERBASE": site.getuserbase(),
+    }
+
+
+def _environment(root: Path, home: Path, hash_seed: int) -> dict[str, str]:
+    plain = plain_environment(root / "home")
+    proxies = dict.fromkeys(("http_proxy", "https_proxy", "all_proxy", "HTTP_PROXY", "HTTPS_PROXY"), _NOWHERE)
+    return plain | proxies | {
         "PYTHONHASHSEED": str(hash_seed),
         "PIP_NO_INDEX": "1",
         "no_proxy": "localhost,127.0.0.1",
-        "AGENTLOOP_JAIL": json.dumps(_walls(root, home, cache)),
+        "AGENTLOOP_JAIL": json.dumps(_walls(root, home, plain["XDG_CACHE_HOME"])),
     }  # fmt: skip
 
 

@@ -1,0 +1,36 @@
+"""What an isolated process may use."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+GB = 2**30
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Bounds of one isolated kernel and of what it starts."""
+
+    memory: int = 4 * GB
+    """Bytes of data each process may hold, and all of them together."""
+    cpu: int = 3600
+    """Seconds of processor time of each process."""
+    processes: int = 64
+    """Processes that may run at the same time."""
+    file: int = 2 * GB
+    """Bytes of one file."""
+
+
+_UNITS = {"memory": GB, "cpu": 1, "processes": 1, "file": GB}
+
+
+def parse_limits(text: str) -> Limits:
+    """Read `memory=2,cpu=600,processes=32,file=1`: gigabytes, seconds, a number. Raises `ValueError`."""
+    given: dict[str, int] = {}
+    for part in filter(None, (part.strip() for part in text.split(","))):
+        name, _, amount = part.partition("=")
+        value = float(amount) * _UNITS[name.strip()] if name.strip() in _UNITS else -1.0
+        if not 1 <= value < 2**62:
+            raise ValueError(part)
+        given[name.strip()] = int(value)
+    return Limits(**given)

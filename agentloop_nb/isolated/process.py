@@ -1,0 +1,157 @@
+"""The process of an isolated kernel: how it is started, watched while it lives, and ended with all it started."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+from contextlib import suppress
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from jupyter_client.kernelspec import KernelSpec, KernelSpecManager
+from jupyter_client.manager import AsyncKernelManager
+
+from agentloop_nb.isolated.limits import GB, Limits
+
+if TYPE_CHECKING:
+    import psutil
+
+START = "from agentloop_nb.notebook.hosted import main; main()"
+"""What the process runs."""
+LIMITS = "AGENTLOOP_LIMITS"
+"""The variable that tells the process its limits; gone before any code of the model's runs."""
+_PROXIES = ("http_proxy", "https_proxy", "all_proxy", "no_proxy")
+
+
+class Process:
+    """One kernel process. All methods are called on one event loop."""
+
+    def __init__(self, folder: Path, limits: Limits) -> None:
+        self.limits = limits
+        self.private = tempfile.TemporaryDirectory(prefix="agentloop-isolated-", ignore_cleanup_errors=True)
+        """A folder that only this user can read: the process's home, its sockets, and what is handed over."""
+        self._folder = folder
+        self._manager = AsyncKernelManager(kernel_spec_manager=_Hosted(), kernel_name="isolated")
+        self._killed = ""
+
+    async def start(self) -> Any:
+        """Start it and return a client that is ready. Raises `RuntimeError` or `OSError`."""
+        root = Path(self.private.name)
+        manager = self._manager
+        if os.name == "posix":
+            manager.transport, manager.ip = "ipc", str(root / "kernel")
+        environment = _environment(root / "home") | {LIMITS: json.dumps(asdict(self.limits))}
+        (root / "home").mkdir()
+        await manager.start_kernel(
+            cwd=str(self._folder), env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        )
+        client = manager.client()
+        client.start_channels()
+        await client.wait_for_ready(timeout=60)
+        return client
+
+    async def alive(self) -> bool:
+        """Whether it runs."""
+        return bool(await self._manager.is_alive())
+
+    def kill(self, why: str) -> None:
+        """End it now, with everything it started."""
+        self._killed = self._killed or why
+        main = self._main
+        for each in [*self._started(), main]:
+            with suppress(Exception):
+                each and each.kill()
+
+    async def close(self) -> None:
+        """End it, and remove its private folder."""
+        self.kill("it was closed")
+        with suppress(RuntimeError):
+            await self._manager.shutdown_kernel(now=True)
+        self.private.cleanup()
+
+    def check(self) -> str:
+        """Hold what it started within the limits; return a remark if something had to be ended."""
+        started = self._started()
+        if len(started) > self.limits.processes:
+            self._end(started)
+            return f"More than {self.limits.processes} processes were running at once; they were all ended."
+        if started and sum(map(_memory, [*started, self._main])) > self.limits.memory:
+            self._end(started)
+            return f"The processes it started took more than {_size(self.limits.memory)} together; they were all ended."
+        return ""
+
+    def cause_of_death(self) -> str:
+        """Say why it is gone."""
+        if self._killed:
+            return self._killed
+        code = getattr(getattr(self._manager, "provisioner", None), "process", None)
+        code = code.poll() if code is not None else None
+        if code is None or code >= 0:
+            return "it ended by itself" if not code else f"it ended by itself with code {code}"
+        if code == -getattr(signal, "SIGXCPU", 0):
+            return f"it used up its {self.limits.cpu} s of processor time (--limits cpu=SECONDS)"
+        with suppress(ValueError):
+            return f"it was ended by {signal.Signals(-code).name}"
+        return f"it was ended by signal {-code}"
+
+    @property
+    def _main(self) -> psutil.Process | None:
+        import psutil
+
+        pid = getattr(getattr(self._manager, "provisioner", None), "pid", None)
+        try:
+            return psutil.Process(pid) if pid else None
+        except psutil.Error:
+            return None
+
+    def _started(self) -> list[psutil.Process]:
+        import psutil
+
+        main = self._main
+        try:
+            return (
+                [each for each in main.children(recursive=True) if each.status() != psutil.STATUS_ZOMBIE]
+                if main
+                else []
+            )
+        except psutil.Error:
+            return []
+
+    def _end(self, processes: list[psutil.Process]) -> None:
+        for each in processes:
+            with suppress(Exception):
+                each.kill()
+
+
+class _Hosted(KernelSpecManager):
+    """Knows one kernel: the Python of this process, with a host of steps in it."""
+
+    def get_kernel_spec(self, kernel_name: str) -> Any:
+        return KernelSpec(argv=[sys.executable, "-P", "-c", START, "-f", "{connection_file}"], display_name="isolated")
+
+
+def _environment(home: Path) -> dict[str, str]:
+    from agentloop_nb.verify.fresh import plain_environment
+
+    proxies = {name: value for name, value in os.environ.items() if name.lower() in _PROXIES and "@" not in value}
+    package = str(Path(__file__).parents[2])
+    paths = [*filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep)), package]
+    return plain_environment(home) | proxies | {"PYTHONPATH": os.pathsep.join(paths)}
+
+
+def _memory(process: psutil.Process | None) -> int:
+    import psutil
+
+    try:
+        return int(process.memory_info().rss) if process else 0
+    except psutil.Error:
+        return 0
+
+
+def _size(amount: int) -> str:
+    return f"{amount / GB:g} GB"

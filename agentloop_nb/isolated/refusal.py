@@ -1,0 +1,7 @@
+"""A value that cannot be handed over."""
+
+from __future__ import annotations
+
+
+class Refused(Exception):
+    """A value cannot be handed over as data. The message says why."""

@@ -1,0 +1,274 @@
+"""A `Workspace` whose code runs in a kernel process of its own."""
+
+from __future__ import annotations
+
+import asyncio
+import tempfile
+import time
+import weakref
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from agentloop_nb import files
+from agentloop_nb.control import Control
+from agentloop_nb.errors import UserError
+from agentloop_nb.isolated.limits import Limits
+from agentloop_nb.isolated.line import EXTEND, STOP, Died, Line
+from agentloop_nb.isolated.refusal import Refused
+from agentloop_nb.isolated.values import Builder
+from agentloop_nb.ports import CodeError, CodeOutcome, OnOutput, Output, Privacy, Undone, Web, WrittenFile
+
+OBEY = 0.7
+"""Seconds in which code that is asked to stop has to end; then its process is killed."""
+GRACE = 5.0
+"""Seconds past its time limit after which code that cannot be cut is killed with its process."""
+MAX_TOLD = 1_000_000
+"""Characters kept of what a step showed before its process died."""
+_LOST = "Its variables are gone; before the next code runs, a new kernel is started and the steps so far are run again."
+
+Recover = Callable[["IsolatedWorkspace"], Awaitable[str]]
+"""Brings the variables of a new process back; returns what to tell of it."""
+
+
+class IsolatedWorkspace:
+    """Steps run in a process with a clean environment, a folder and limits of its own. One workspace serves one run."""
+
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        web: Web,
+        limits: Limits | None = None,
+        control: Control | None = None,
+        cells: tuple[str, ...] = (),
+        luggage: str = "{}",
+        told: str = "",
+    ) -> None:
+        """`luggage` is what `luggage.pack` made; `told` says to the model what it is; `cells` are the user's own."""
+        self.folder = folder.resolve()
+        self.web = web
+        self.control = control or Control()
+        self.privacy: Privacy = "full"
+        self.earlier: list[tuple[str, str]] = []
+        """Goals and summaries of earlier runs in the parent kernel."""
+        self.recover: Recover | None = None
+        self.left_behind: dict[str, str] = {}
+        """Luggage that could not be unpacked, with the reason."""
+        self._limits = limits or Limits()
+        self._cells = cells
+        self._luggage = luggage
+        self._told = told
+        self._line: Line | None = None
+        self._recovering = False
+        self._lost = False
+
+    # -- the process
+
+    @property
+    def alive(self) -> bool:
+        """Whether its variables are there."""
+        return self._line is not None and self._line.alive
+
+    def open(self) -> None:
+        """Start the process, and hand the luggage over. Raises `UserError` if it does not start."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self.close()
+        line = Line(self.folder, self._limits)
+        try:
+            line.start()
+            file = line.private / "luggage.json"
+            file.write_text(self._luggage, encoding="utf-8")
+            self.left_behind = line.call("unpack", file=str(file))
+        except Died as error:
+            raise UserError(f"the isolated kernel cannot be used: {error}; without --isolated code runs here") from None
+        file.unlink()
+        self._line = line
+        self._end = weakref.finalize(self, line.close)  # also when Python exits
+
+    def close(self) -> None:
+        """End the process. Its folder stays."""
+        if self._line is not None:
+            self._end()
+        self._line = None
+
+    def _live(self) -> Line:
+        if self._line is None:
+            self.open()
+        assert self._line is not None
+        return self._line
+
+    # -- Workspace
+
+    def describe(self, tokens: int) -> str:
+        """Tell a model where it is and what is there."""
+        names = self._live().call("describe", tokens=tokens, privacy=self.privacy, earlier=self.earlier)
+        left = "".join(f"\nNot copied: {name} ({why})." for name, why in self.left_behind.items())
+        return f"{self._told}{left}\n\n{names}".strip()
+
+    def history(self) -> tuple[str, ...]:
+        """Return the user's own cells in the kernel that started this one: an export may bring them along."""
+        return self._cells
+
+    def write_file(self, filename: str, content: str) -> WrittenFile:
+        """Write UTF-8 text inside the folder. Raises `ActionFailed` for a name outside it."""
+        return files.write(self.folder, filename, content)
+
+    def variables(self, names: Sequence[str]) -> dict[str, Any]:
+        """Return copies of those values that exist and can be handed over as data."""
+        return self.hand_over(names)[0]
+
+    def hand_over(self, names: Sequence[str]) -> tuple[dict[str, Any], dict[str, str]]:
+        """Return copies of values, and the names of those that were refused with the reason. Nothing is unpickled."""
+        if not self.alive:
+            return {}, dict.fromkeys(names, "its kernel is gone")
+        line = self._live()
+        with tempfile.TemporaryDirectory(dir=line.private) as place:
+            try:
+                refused = {
+                    str(name): str(why) for name, why in line.call("pack", names=list(names), folder=place).items()
+                }
+            except Died as error:
+                return {}, dict.fromkeys(names, str(error))
+            found: dict[str, Any] = {}
+            for number, name in enumerate(names):
+                if name in refused:
+                    continue
+                try:
+                    found[name] = Builder(Path(place, str(number))).load("value.json")
+                except Refused as error:
+                    refused[name] = str(error)
+        return found, refused
+
+    def undo(self, first: int) -> Undone:
+        """Take back what step `first` and all later ones did to variables, latest first."""
+        return Undone.model_validate(self._undoing().call("undo", first=first))
+
+    def restore(self, name: str) -> bool:
+        """Give a name back the value it had before the run; False when no copy is kept."""
+        return bool(self._undoing().call("restore", name=name))
+
+    def _undoing(self) -> Line:
+        if not self.alive:
+            raise UserError("the isolated kernel of this run is gone; %agent resume brings it back")
+        return self._live()
+
+    # -- steps
+
+    async def run_code(self, code: str, *, step: int, timeout: float, on_output: OnOutput) -> CodeOutcome:
+        """Run code once, in the process."""
+        remarks = await self._ready()
+        if self.control.stopping:
+            return CodeOutcome(ending="stopped")
+        outcome = await _Step(self._live(), self.control, timeout, on_output).run(code, step)
+        self._lost = self._lost or not self.alive
+        if self._lost and self.recover is not None:
+            remarks.append(_LOST)
+        return outcome.model_copy(update={"notes": (*outcome.notes, *remarks)})
+
+    async def _ready(self) -> list[str]:
+        """Have a process with the variables of the run; say what that took."""
+        if self._recovering:
+            return []
+        if self._line is not None and not await asyncio.wrap_future(self._line.check()):
+            self._lost = True
+        if not self._lost:
+            return []
+        await asyncio.to_thread(self.open)
+        self._lost, self._recovering = False, True
+        try:
+            return [await self.recover(self)] if self.recover is not None else []
+        finally:
+            self._recovering = False
+
+
+class _Step:
+    """One step of code in the process, bounded by a stop and by time."""
+
+    def __init__(self, line: Line, control: Control, timeout: float, on_output: OnOutput) -> None:
+        self._line = line
+        self._control = control
+        self._timeout = timeout
+        self._deadline = time.monotonic() + timeout + GRACE
+        self._on_output = on_output
+        self._loop = asyncio.get_running_loop()
+        self._over = self._stopped = self._late = False
+        self._shown: list[Output] = []
+
+    async def run(self, code: str, step: int) -> CodeOutcome:
+        arguments = {"code": code, "step": step, "timeout": self._timeout}
+        waiting = asyncio.wrap_future(self._line.submit("run_code", arguments, self._show))
+        self._control.interrupt, self._control.extend = self._stop, self._extend
+        if self._control.stopping:
+            self._stop()
+        self._line.later(self._timeout + GRACE, self._end_late)
+        try:
+            return self._noted(CodeOutcome.model_validate(await self._patiently(waiting)))
+        except Died as error:
+            return self._died(str(error))
+        except (RuntimeError, ValidationError) as error:
+            return self._failed("KernelError", f"the isolated kernel answered nothing usable: {error}")
+        finally:
+            self._over = True
+            self._control.interrupt = self._control.extend = None
+
+    async def _patiently(self, waiting: asyncio.Future[Any]) -> Any:
+        try:
+            return await asyncio.shield(waiting)
+        except asyncio.CancelledError:
+            self._stop()
+            return await waiting
+
+    # -- from any thread
+
+    def _show(self, output: Output) -> None:
+        self._keep(output)
+        with suppress(RuntimeError):  # the run's loop is closed: it was abandoned
+            self._loop.call_soon_threadsafe(self._on_output, output)
+
+    def _stop(self) -> None:
+        self._stopped = True
+        self._line.tell(STOP)
+        self._line.later(OBEY, lambda: None if self._over else self._line.kill("it did not stop when asked to"))
+
+    def _extend(self, seconds: float) -> None:
+        self._deadline += seconds
+        self._line.tell(EXTEND, seconds=seconds)
+
+    def _end_late(self) -> None:
+        left = self._deadline - time.monotonic()
+        if left > 0 and not self._over:
+            self._line.later(left, self._end_late)
+        elif not self._over:
+            self._late = True
+            self._line.kill("it did not end at its time limit")
+
+    # -- outcomes
+
+    def _keep(self, output: Output) -> None:
+        last = self._shown[-1] if self._shown else {}
+        if output.get("output_type") != "stream":
+            if output.get("output_type") in ("display_data", "execute_result"):
+                self._shown.append(output)
+        elif last.get("name") == output.get("name"):
+            last["text"] = (str(last["text"]) + str(output.get("text", "")))[-MAX_TOLD:]
+        else:
+            self._shown.append(dict(output))
+
+    def _noted(self, outcome: CodeOutcome) -> CodeOutcome:
+        remarks, self._line.remarks = self._line.remarks, []
+        return outcome.model_copy(update={"notes": (*outcome.notes, *remarks)})
+
+    def _died(self, why: str) -> CodeOutcome:
+        if self._stopped or self._late:
+            note = f"The isolated kernel was ended: {why}."
+            ending = "stopped" if self._stopped else "timeout"
+            return CodeOutcome(ending=ending, outputs=tuple(self._shown), notes=(note,))
+        return self._failed("KernelDied", f"the isolated kernel is gone: {why}")
+
+    def _failed(self, kind: str, message: str) -> CodeOutcome:
+        error = CodeError(type=kind, message=message, traceback=f"{kind}: {message}")
+        return self._noted(CodeOutcome(ending="error", outputs=tuple(self._shown), error=error))
