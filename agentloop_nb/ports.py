@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from decimal import Decimal
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, runtime_checkable
 
 from pydantic import BaseModel, ConfigDict
 
@@ -184,6 +184,17 @@ class WrittenFile(Value):
     """SHA-256 of the version it replaced, which is kept for undo."""
 
 
+class Undone(Value):
+    """What taking steps back did, or would do, to variables."""
+
+    steps: tuple[int, ...]
+    """The steps taken back, latest first."""
+    names: tuple[str, ...]
+    """Variables put back."""
+    lost: dict[str, str]
+    """Variables that cannot be put back, with the reason."""
+
+
 class SearchHit(Value):
     """One search result."""
 
@@ -242,3 +253,18 @@ class Workspace(Protocol):
 
     def variables(self, names: Sequence[str]) -> dict[str, Any]:
         """Return the present values of those names that exist."""
+
+
+@runtime_checkable
+class Undoing(Protocol):
+    """A workspace that can take steps back."""
+
+    @property
+    def folder(self) -> Path:
+        """The working folder."""
+
+    def undo(self, first: int) -> Undone:
+        """Take back what step `first` and all later ones did to variables, latest first."""
+
+    def restore(self, name: str) -> bool:
+        """Give a name back the value it had before the run; False when no copy is kept."""

@@ -6,8 +6,7 @@ from agentloop_nb import files, journal
 from agentloop_nb.actions import RunCode
 from agentloop_nb.errors import ActionFailed, UserError
 from agentloop_nb.events import StepsUndone
-from agentloop_nb.notebook.kernel.workspace import KernelWorkspace
-from agentloop_nb.ports import WrittenFile
+from agentloop_nb.ports import Undoing, WrittenFile
 from agentloop_nb.run import Run
 from agentloop_nb.safety.risks import read_risks
 from agentloop_nb.state import Step
@@ -45,15 +44,15 @@ def restore_name(run: Run, name: str) -> str:
     raise UserError(f"no copy of {name!r} from before the run is kept; %agent who lists what the run changed")
 
 
-def _workspace(run: Run) -> KernelWorkspace:
+def _workspace(run: Run) -> Undoing:
     if run.status == "running":
         raise UserError("the run is still going on; stop it first")
-    if not isinstance(run.workspace, KernelWorkspace):
+    if not isinstance(run.workspace, Undoing):
         raise UserError("this run did not take place in this kernel, so there is nothing here to take back")
     return run.workspace
 
 
-def _undo_files(workspace: KernelWorkspace, steps: list[Step]) -> tuple[list[str], list[str]]:
+def _undo_files(workspace: Undoing, steps: list[Step]) -> tuple[list[str], list[str]]:
     put_back, left = [], []
     for step in reversed(steps):
         file = step.result.metadata.get("file") if step.result else None
