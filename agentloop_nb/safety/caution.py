@@ -56,8 +56,12 @@ class Memory:
         self.code: list[str] = []
         self.sources: list[Source] = []
         """What is data, in plain words."""
+        self.written: dict[str, str] = {}
+        """The files the run wrote by `write_file`, by name."""
         self._steps = 0
         self._cells: tuple[str, ...] | None = None
+        self._said: tuple[int, str] = (-1, "")
+        self._last: tuple[str, Reading] = ("", Reading())
 
     def take_in(self, state: State, cells: Sequence[str]) -> None:
         """Read the user's cells once, and the steps that came since."""
@@ -68,11 +72,34 @@ class Memory:
         done = [step for step in state.steps[self._steps :] if step.result is not None]
         for step in done:
             self.sources += map(_plain_source, of_step(step))
-            if _was_run(step) and (code := _code(step)):
-                self.used |= read(code, self.values).targets
-                learned([code], self.values)
-                self.code.append(code)
+            if _was_run(step) and step.decision is not None:
+                self._carried_out(step.decision.action)
         self._steps += len(done)
+
+    def _carried_out(self, action: Action) -> None:
+        match action:
+            case RunCode(code=code):
+                self.used |= self.read(code).targets
+                learned([code], self.values)
+                self._last = ("", Reading())
+                self.code.append(code)
+            case WriteFile(filename=filename, content=content):
+                self.written[filename.removeprefix("./")] = content
+            case _:
+                pass
+
+    def read(self, code: str) -> Reading:
+        """Read code as it stands after what was carried out; code that is judged and then carried out is read once."""
+        if self._last[0] != code:
+            self._last = (code, read(code, self.values))
+        return self._last[1]
+
+    def said(self, state: State) -> str:
+        """What the user said, in plain words; put together anew when a note was added."""
+        notes = sum(len(step.notes) for step in state.steps)
+        if self._said[0] != notes:
+            self._said = (notes, _plain(said_by_user(state, self._cells or ())))
+        return self._said[1]
 
 
 def reasons_to_ask(
@@ -111,8 +138,8 @@ class _Judge:
 
     def __init__(self, state: State, cells: Sequence[str], folder: Path | None, memory: Memory) -> None:
         memory.take_in(state, cells)
-        self._state = state
-        self._user = _plain(said_by_user(state, cells))
+        self._memory = memory
+        self._user = memory.said(state)
         self._folder = folder
         self._sources, self._before = memory.sources, memory.code
         self._used, self._values = memory.used, memory.values
@@ -120,7 +147,7 @@ class _Judge:
     # -- code
 
     def code(self, code: str) -> Iterator[str]:
-        reading = read(code, self._values)
+        reading = self._memory.read(code)
         yield from self._reading(reading)
         for script in self._scripts(code, reading):
             yield from self._reading(read(script, self._values))
@@ -248,7 +275,7 @@ class _Judge:
         ):
             yield "it executes what it downloads"
         for script in sorted(reading.runs):
-            if script not in self._written():
+            if script not in self._memory.written:
                 yield from self._from_source(f"the script {script!r}", script)
 
     def _all_asked_for(self, reading: Reading) -> bool:
@@ -258,17 +285,9 @@ class _Judge:
 
     # -- files of this run
 
-    def _written(self) -> dict[str, str]:
-        """The files this run wrote by `write_file`, by name."""
-        return {
-            step.decision.action.filename.removeprefix("./"): step.decision.action.content
-            for step in self._state.steps
-            if step.decision is not None and isinstance(step.decision.action, WriteFile) and _was_run(step)
-        }
-
     def _scripts(self, code: str, reading: Reading) -> Iterator[str]:
         """The contents of files of this run that the code would execute."""
-        for name, content in self._written().items():
+        for name, content in self._memory.written.items():
             stem = name.removesuffix(".py").replace("/", ".")
             imported = re.search(rf"\b(import|from)\s+[\w, .]*\b{re.escape(stem)}\b", code)
             if name in {run.removeprefix("./") for run in reading.runs} or (name.endswith(".py") and imported):
@@ -295,10 +314,6 @@ def _plain_source(source: Source) -> Source:
 def _plain(text: str) -> str:
     """A text as it is compared: lower case, defanged addresses made whole."""
     return _DOTS.sub(".", text).replace("hxxp", "http").lower()
-
-
-def _code(step: Step) -> str:
-    return step.decision.action.code if step.decision is not None and isinstance(step.decision.action, RunCode) else ""
 
 
 def _was_run(step: Step) -> bool:

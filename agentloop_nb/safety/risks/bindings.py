@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import ast
 
+KEPT = 8
+"""Values kept of one name, the newest: a long run binds the same few names over and over."""
+
 
 class Bindings:
     """Names by what was bound to them, in the order they were learned."""
@@ -66,7 +69,7 @@ class Bindings:
                 *((name, item) for item in spread for name in names),
                 *((keyword.arg, keyword.value) for keyword in node.keywords if keyword.arg in names),
             ]:
-                self._bound.setdefault(str(name), []).append(value)
+                self._remember(str(name), value)
         for argument in arguments:
             names = _parameters(argument.args) if isinstance(argument, ast.Lambda) else []
             self._defined |= set(names)
@@ -75,18 +78,23 @@ class Bindings:
             others = [other for other in arguments if other is not argument]
             receiver = [node.func.value] if isinstance(node.func, ast.Attribute) else []
             for name in names:
-                self._bound.setdefault(name, []).extend([*receiver, *others])
+                self._remember(name, *receiver, *others)
 
     def _bind(self, target: ast.expr, value: ast.expr) -> None:
         if isinstance(target, ast.Name):
-            self._bound.setdefault(target.id, []).append(value)
+            self._remember(target.id, value)
         elif isinstance(target, ast.Tuple | ast.List):
             paired = isinstance(value, ast.Tuple | ast.List) and len(value.elts) == len(target.elts)
             for index, item in enumerate(target.elts):
                 self._bind(item, value.elts[index] if paired else value)  # type: ignore[attr-defined]
 
+    def _remember(self, name: str, *values: ast.expr) -> None:
+        bound = self._bound.setdefault(name, [])
+        bound.extend(values)
+        del bound[:-KEPT]
+
     def bindings(self, name: str) -> list[ast.expr]:
-        """Every expression bound to a name."""
+        """The expressions last bound to a name."""
         return self._bound.get(name, [])
 
     def defined(self, name: str) -> bool:

@@ -51,7 +51,7 @@ def _of_name(name: str, values: Values, seen: frozenset[str], depth: int) -> set
     if not bindings:
         return set() if values.defined(name) else {f"the variable {name}"}
     found: set[str] = set()
-    for value in bindings[-8:]:
+    for value in bindings:
         found |= carried(value, values, seen | {name}, depth + 1)
     return found
 
