@@ -142,6 +142,20 @@ class ActionFinished(Event):
     seconds: float = 0.0
 
 
+class OutcomeDiffered(Event):
+    """A replayed step did something else than in the record that it is replayed from."""
+
+    kind: Literal["outcome_differed"] = "outcome_differed"
+    expected: str
+    """What the record says it brought, on one line."""
+    found: str
+
+    @property
+    def text(self) -> str:
+        """What differs, on one line."""
+        return f"it came out differently than in the record: then {self.expected}, now {self.found}"
+
+
 class NoteAdded(Event):
     """The user told the agent something while it works, or on resuming it."""
 
@@ -214,6 +228,7 @@ KnownEvent = (
     | ApprovalGiven
     | ActionStarted
     | ActionFinished
+    | OutcomeDiffered
     | NoteAdded
     | TranscriptCompacted
     | StepsUndone

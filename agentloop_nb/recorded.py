@@ -15,6 +15,8 @@ class Recorded(Value):
     """A decision of a recorded run, and what a search or a page brought then."""
 
     decision: Decision
+    step: int = 0
+    """The number of its step; 0 in notebooks of older versions."""
     hits: tuple[SearchHit, ...] | None = None
     page: Page | None = None
     error: str | None = None
@@ -33,14 +35,16 @@ def refused(step: Step) -> bool:
 
 def recorded(steps: Iterable[Step]) -> list[Recorded]:
     """The decisions of a run's steps in order, without those that were refused."""
-    return [_recorded(step) for step in steps if step.decision is not None and not refused(step)]
+    return [_recorded(step, step.decision) for step in steps if step.decision is not None and not refused(step)]
 
 
-def _recorded(step: Step) -> Recorded:
-    assert step.decision is not None
+def _recorded(step: Step, decision: Decision) -> Recorded:
+    found = Recorded(decision=decision, step=step.number)
     result = step.result
-    if result is None or not isinstance(step.decision.action, SearchWeb | ReadUrl):
-        return Recorded(decision=step.decision)
+    if result is None or not isinstance(decision.action, SearchWeb | ReadUrl):
+        return found
     if not result.success:
-        return Recorded(decision=step.decision, error=result.error or result.output)
-    return Recorded(decision=step.decision, hits=result.metadata.get("hits"), page=result.metadata.get("page"))
+        return found.model_copy(update={"error": result.error or result.output})
+    return Recorded(
+        decision=decision, step=step.number, hits=result.metadata.get("hits"), page=result.metadata.get("page")
+    )

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 from agentloop_nb import __version__, journal
 from agentloop_nb.actions.text import bounded
 from agentloop_nb.control import Control
+from agentloop_nb.differences import Differences
 from agentloop_nb.errors import UserError
 from agentloop_nb.events import AnyEvent, NamespaceRebuilt, NoteAdded, RunFinished, RunResumed, RunStarted, WaitStarted
 from agentloop_nb.loop import Loop
@@ -63,6 +64,8 @@ class Session:
         loop = Loop(stream, self.model, self.workspace, self.settings, self.control, approver, self._written_before)
         if isinstance(self.workspace.web, LiveWeb):
             self.workspace.web.on_wait = partial(_tell_wait, stream)
+        if isinstance(self.model, ReplayModel):
+            stream.join(Differences(self.model, self.workspace.folder, stream.emit))
         try:
             for event in self.opening:
                 stream.emit(event)

@@ -22,6 +22,7 @@ from agentloop_nb.events import (
     ModelFailed,
     ModelReplied,
     NoteAdded,
+    OutcomeDiffered,
     RunFinished,
     RunResumed,
     RunStarted,
@@ -50,6 +51,8 @@ class Step:
     """The action began; without a result it was cut off in the middle."""
     approval: ApprovalGiven | None = None
     risks: tuple[str, ...] = ()
+    difference: str = ""
+    """How a replayed step came out differently than in its record."""
     usage: Usage = Usage()
     cost: Decimal = Decimal(0)
     cost_known: bool = True
@@ -134,6 +137,12 @@ class State:
         return self.current_step + 1
 
     @property
+    def differences(self) -> str:
+        """How much of a replayed run came out differently than in its record; empty where nothing did."""
+        count = sum(bool(step.difference) for step in self.steps)
+        return f"{count} of {len(self.steps)} steps came out differently than in the record" if count else ""
+
+    @property
     def written(self) -> frozenset[str]:
         """SHA-256 of the files this run wrote."""
         files = (step.result.metadata.get("file") for step in self.steps if step.result)
@@ -197,7 +206,7 @@ class State:
                 self._apply_call(event, self._step(event))
             case DecisionRejected() | DecisionMade() | NoteAdded():
                 self._apply_decision(event, self._step(event))
-            case ApprovalAsked() | ApprovalGiven() | ActionStarted() | ActionFinished():
+            case ApprovalAsked() | ApprovalGiven() | ActionStarted() | ActionFinished() | OutcomeDiffered():
                 self._apply_action(event, self._step(event))
             case _:
                 pass
@@ -249,7 +258,9 @@ class State:
             case NoteAdded():
                 step.notes.append(event.text)
 
-    def _apply_action(self, event: ApprovalAsked | ApprovalGiven | ActionStarted | ActionFinished, step: Step) -> None:
+    def _apply_action(
+        self, event: ApprovalAsked | ApprovalGiven | ActionStarted | ActionFinished | OutcomeDiffered, step: Step
+    ) -> None:
         match event:
             case ApprovalAsked():
                 step.risks = event.risks
@@ -260,6 +271,8 @@ class State:
                 step.started = True
             case ActionFinished():
                 step.result, step.seconds = event.result, event.seconds
+            case OutcomeDiffered():
+                step.difference = event.text
 
     def _close_call(self) -> None:
         """Count a call that never reported its end (a killed kernel) at its worst case."""

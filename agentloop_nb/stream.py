@@ -59,6 +59,10 @@ class Stream:
         self._tails: dict[tuple[int, str], Tail] = {}
         """Ends of texts that stream in, by step and source."""
 
+    def join(self, view: View) -> None:
+        """Tell one more view, after the others."""
+        self._views.append(view)
+
     def emit(self, event: AnyEvent) -> None:
         """Take an event in. The only mutation of a run."""
         event = self._fit(event)

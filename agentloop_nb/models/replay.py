@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,9 @@ from typing import Any
 from pydantic import ValidationError
 
 from agentloop_nb import journal
-from agentloop_nb.actions import BY_NAME, ReadUrl, SearchWeb
+from agentloop_nb.actions import BY_NAME, ActionResult, ReadUrl, SearchWeb
+from agentloop_nb.cap import MISSING
+from agentloop_nb.decision import Decision
 from agentloop_nb.errors import ActionFailed, PermanentFault, UserError
 from agentloop_nb.ports import Delta, ModelReply, ModelRequest, Page, SearchHit, Usage, Web
 from agentloop_nb.recorded import Recorded, recorded
@@ -20,13 +23,25 @@ from agentloop_nb.state import fold
 
 MAX_NOTEBOOK = 256 * 1024 * 1024
 """Bytes of a notebook that are read at all."""
+_CODE_CELL = re.compile(r"step-(\d{1,6})-code")
 
 
 class ReplayModel:
     """Answers with the decisions of a record, one after another; asks nobody and costs nothing."""
 
-    def __init__(self, decisions: Sequence[Recorded], source: str, name: str | None = None) -> None:
+    def __init__(
+        self,
+        decisions: Sequence[Recorded],
+        source: str,
+        name: str | None = None,
+        *,
+        outcomes: Mapping[int, ActionResult] | None = None,
+        knows_changes: bool = True,
+    ) -> None:
+        """`outcomes` are what the recorded steps brought, by number; `knows_changes`: also which names they changed."""
         self.decisions = tuple(decisions)
+        self.knows_changes = knows_changes
+        self._outcomes = dict(outcomes or {})
         self.position = 0
         """The decision that comes next, from 0; a resumed run sets it to the steps it has done."""
         self._source = source
@@ -36,14 +51,26 @@ class ReplayModel:
     def from_path(cls, path: str | Path, *, name: str | None = None) -> ReplayModel:
         """Read a record (`.jsonl`) or an exported notebook (`.ipynb`). Raises `UserError`. Nothing is executed."""
         path = Path(path).expanduser()
-        decisions = _of_notebook(path) if path.suffix == ".ipynb" else recorded(fold(journal.read(path)).steps)
+        if from_notebook := path.suffix == ".ipynb":
+            decisions, outcomes = _of_notebook(path)
+        else:
+            steps = fold(journal.read(path)).steps
+            decisions, outcomes = recorded(steps), {step.number: step.result for step in steps if step.result}
         if not decisions:
             raise UserError(f"{path} holds no decisions to replay")
-        return cls(decisions, str(path), name)
+        return cls(decisions, str(path), name, outcomes=outcomes, knows_changes=not from_notebook)
 
     @property
     def name(self) -> str:
         return self._name or f"replay:{self._source}"
+
+    @property
+    def latest(self) -> tuple[Decision, ActionResult | None] | None:
+        """The decision that was given last, and what it brought in the record, if that is known."""
+        if not 0 < self.position <= len(self.decisions):
+            return None
+        each = self.decisions[self.position - 1]
+        return each.decision, self._outcomes.get(each.step)
 
     @property
     def context_window(self) -> int | None:
@@ -82,20 +109,21 @@ class ReplayModel:
 
     def web(self, live: Web | None = None) -> Web:
         """Searches and pages as they were. `live` is never asked: a run that wants it (`--live`) keeps it instead."""
-        return RecordedWeb(self.decisions)
+        return RecordedWeb(self.decisions, self.position)
 
 
 class RecordedWeb:
     """Answers searches and pages from a record: the same question gets its answers in the order they came."""
 
-    def __init__(self, decisions: Iterable[Recorded]) -> None:
+    def __init__(self, decisions: Sequence[Recorded], position: int = 0) -> None:
+        """Begin with the answers that followed the first `position` decisions."""
         self._answers: dict[tuple[str, str], list[Recorded]] = defaultdict(list)
-        for each in decisions:
-            match each.decision.action:
-                case SearchWeb(query=query):
-                    self._answers["search", query].append(each)
-                case ReadUrl(url=url):
-                    self._answers["read", url].append(each)
+        questions = [_question(each) for each in decisions]
+        for question, each in zip(questions, decisions, strict=True):
+            if question:
+                self._answers[question].append(each)
+        for question in filter(None, questions[:position]):
+            self._take(question)
 
     async def search(self, query: str, num_results: int) -> Sequence[SearchHit]:
         """Return the hits of the record. Raises `ActionFailed` if this was never searched."""
@@ -111,28 +139,53 @@ class RecordedWeb:
         return page
 
     def _answer(self, kind: str, key: str) -> Recorded:
-        answers = self._answers.get((kind, key))
-        if not answers:
+        if (kind, key) not in self._answers:
             raise ActionFailed(f"nothing was recorded for {key!r}, and a replayed run asks the web only with --live")
-        answer = answers.pop(0) if len(answers) > 1 else answers[0]
+        answer = self._take((kind, key))
         if answer.error is not None:
             raise ActionFailed(answer.error)
         return answer
 
+    def _take(self, question: tuple[str, str]) -> Recorded:
+        """The next answer; the last one stays."""
+        answers = self._answers[question]
+        return answers.pop(0) if len(answers) > 1 else answers[0]
 
-def _of_notebook(path: Path) -> list[Recorded]:
-    """The decisions in an exported notebook's metadata. Raises `UserError`."""
+
+def _question(each: Recorded) -> tuple[str, str] | None:
+    match each.decision.action:
+        case SearchWeb(query=query):
+            return "search", query
+        case ReadUrl(url=url):
+            return "read", url
+        case _:
+            return None
+
+
+def _of_notebook(path: Path) -> tuple[list[Recorded], dict[int, ActionResult]]:
+    """The decisions in an exported notebook's metadata, and what its cells show, by step. Raises `UserError`."""
     try:
         if not path.is_file():
             raise UserError(f"there is no notebook {path}")
         if path.stat().st_size > MAX_NOTEBOOK:
             raise UserError(f"{path} is larger than any exported notebook ({path.stat().st_size:,} bytes)")
-        ours = json.loads(path.read_bytes())["metadata"]["agentloop"]
-        return [_recorded(each) for each in ours["decisions"]]
+        notebook = json.loads(path.read_bytes())
+        decisions = [_recorded(each) for each in notebook["metadata"]["agentloop"]["decisions"]]
+        return decisions, dict(_shown(notebook.get("cells", ())))
     except OSError as error:
         raise UserError(f"{path} cannot be read: {error.strerror or error}") from None
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
         raise UserError(f"{path} is no notebook exported by agentloop_nb: it holds no readable decisions") from None
+
+
+def _shown(cells: Iterable[dict[str, Any]]) -> Iterator[tuple[int, ActionResult]]:
+    for cell in cells:
+        if found := _CODE_CELL.fullmatch(str(cell.get("id"))):
+            outputs = tuple(cell["outputs"])
+            failed = any(output["output_type"] == "error" for output in outputs)
+            settled = "unchecked" not in cell["metadata"].get("agentloop", {})
+            metadata = {} if settled else {MISSING: 1}
+            yield int(found[1]), ActionResult(success=not failed, output="", outputs=outputs, metadata=metadata)
 
 
 def _recorded(data: dict[str, Any]) -> Recorded:

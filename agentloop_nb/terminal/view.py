@@ -20,6 +20,7 @@ from agentloop_nb.events import (
     ModelFailed,
     NamespaceRebuilt,
     NoteAdded,
+    OutcomeDiffered,
     Progress,
     RunFinished,
     RunResumed,
@@ -145,6 +146,8 @@ class TerminalView:
                     self._block(*_input(event.edited.action))
             case ActionFinished():
                 self._result(event.result, event.step, state)
+            case OutcomeDiffered():
+                self._line(f"≠ {event.text}", style="dim")
 
     def _rebuilt(self, event: NamespaceRebuilt) -> None:
         again, skipped = (", ".join(map(str, steps)) for steps in (event.steps, event.skipped))
@@ -215,6 +218,8 @@ class TerminalView:
             f"Estimated cost: {dollars(state.total_cost, known=state.cost_known)}",
             f"Success rate: {good}/{len(done)} actions",
         ]
+        if state.differences:
+            lines.append(f"Replay: {state.differences}")
         if state.artifacts:
             lines.append(f"Files: {', '.join(state.artifacts)}")
         if state.summary:

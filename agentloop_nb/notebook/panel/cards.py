@@ -128,7 +128,7 @@ def header(state: State) -> Header:
         model=one_line(str(state.settings.get("model", ""))),
         status=state.status,
         label=STATUSES[state.status],
-        reason="" if state.is_complete else shortened(state.reason, MAX_GOAL),
+        reason=_reason(state),
         step=last.number if last else 0,
         steps=state.max_steps,
         began=state.began,
@@ -136,6 +136,12 @@ def header(state: State) -> Header:
     )
     shown.update(meters(Totals.of(state), state.budget))
     return shown
+
+
+def _reason(state: State) -> str:
+    """Why it ended, if it did not meet its goal; and how much of a replay came out differently."""
+    told = [] if state.is_complete else [shortened(state.reason, MAX_GOAL)]
+    return "\n".join(filter(None, [*told, state.differences]))
 
 
 def meters(totals: Totals, budget: Decimal | None) -> Header:
@@ -229,6 +235,8 @@ def _quiet(step: Step) -> list[str]:
         because = f": {step.approval.reason}" if step.approval.reason else ""
         by = "you" if step.approval.by == "user" else step.approval.by
         lines.append(f"{verb} by {by}{because}")
+    if step.difference:
+        lines.append(step.difference)
     return [one_line(line, 600) for line in lines]
 
 
