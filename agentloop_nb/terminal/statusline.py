@@ -60,7 +60,7 @@ class StatusLine:
             case ReplyStreamed():
                 self._enter("writing" if progress.delta.text else "thinking")
             case WaitStarted():
-                self._enter(f"waiting {progress.seconds:.0f} s, then trying again")
+                self._enter(f"retrying in {progress.seconds:.0f} s")
             case OutputAppeared():
                 lines = clean(text_of([progress.output])).strip().rsplit("\n", 1)
                 self._tail = lines[-1] or self._tail

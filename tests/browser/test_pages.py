@@ -22,6 +22,8 @@ from tests.browser.test_live import LOAD, goal
 from tests.panel import story
 from tests.wire import Wire, decision, finish
 
+SHOWN = "e => e.checkVisibility({contentVisibilityAuto: true}) && e.getBoundingClientRect().height > 0"
+
 
 def stored(folder: Path) -> Path:
     """A notebook that holds a finished run, as it lies on disk."""
@@ -80,6 +82,12 @@ def test_it_prints(bare: Any, tmp_path: Path) -> None:
     command = [sys.executable, "-m", "nbconvert", "--to", "html", "--output", "page", str(stored(tmp_path))]
     subprocess.run(command, check=True, capture_output=True)
     bare.goto((tmp_path / "page.html").as_uri())
+    bare.emulate_media(media="print")
+    for step in bare.locator("details > div").all():
+        assert step.evaluate(SHOWN), "what is folded on the screen is open on paper"
+    if PICTURES:
+        bare.screenshot(path=f"{PICTURES}/page-paper.png", full_page=True)
+        bare.pdf(path=f"{PICTURES}/page.pdf")
     assert bare.pdf().startswith(b"%PDF")
 
 

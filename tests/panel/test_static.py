@@ -32,7 +32,7 @@ def test_without_styles_and_folding_every_step_still_reads() -> None:
         "warning: 1 row without sales",
         "Jan 1250",
         "3. Find the best month. KeyError: 'Month'",
-        "Tried again after: rate limit reached (429)",
+        "No answer from the model: rate limit reached (429)",
         "You said: no legend please",
         "added sales DataFrame 12 x 2",
         "December was the best month",
@@ -42,7 +42,7 @@ def test_without_styles_and_folding_every_step_still_reads() -> None:
 
 def test_the_failing_line_is_marked_and_the_figure_is_data() -> None:
     page = lxml_html.fromstring(static_html(fold(story.whole())))
-    marked = [span.text_content() for span in page.iter("span") if "box-shadow" in span.get("style", "")]
+    marked = [span.text_content() for span in page.iter("span") if "border-inline-start" in span.get("style", "")]
     assert marked == ['print(sales.loc[best, "Month"])']
     (picture,) = page.iter("img")
     assert picture.get("src") == "data:image/png;base64," + story.png()

@@ -92,7 +92,7 @@ def test_a_wait_is_counted_down_and_then_gone(shell: Shell) -> None:
     view.show(again, state)
     page = shown(view)
     assert (page["header"]["label"], page["header"]["wait"]) == ("thinking, try 2", None)
-    assert page["cards"][0]["quiet"] == ["Tried again after: rate limit reached"]
+    assert page["cards"][0]["quiet"] == ["No answer from the model: rate limit reached"]
     view.close()
 
 

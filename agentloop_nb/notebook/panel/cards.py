@@ -228,7 +228,7 @@ def _step_state(step: Step, state: State) -> str:
 
 def _quiet(step: Step) -> list[str]:
     lines = [f"You said: {note}" for note in step.notes]
-    lines += [f"Tried again after: {failure}" for failure in step.failures]
+    lines += [f"No answer from the model: {failure}" for failure in step.failures]
     lines += [f"Not a decision, the model was told: {reason}" for _, reason in step.rejected]
     if step.approval:
         verb = "Edited and approved" if step.approval.edited else "Approved" if step.approval.approved else "Refused"

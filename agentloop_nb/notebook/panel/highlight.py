@@ -18,7 +18,10 @@ _COLOURS = (
     ("Name.Class", "--jp-mirror-editor-def-color", "#0550ae"),
     ("Name.Decorator", "--jp-mirror-editor-meta-color", "#8250df"),
 )
-_MARKED = "display:inline-block;width:100%;background:rgba(209,36,47,.16);box-shadow:inset 3px 0 #d1242f"
+_MARKED = (
+    "display:inline-block;width:100%;background:rgba(209,36,47,.16);border-inline-start:3px solid #d1242f;"
+    "margin-inline-start:-3px"
+)
 _LEXERS = {"python": "ipython3", "markdown": "markdown", "json": "json"}
 
 

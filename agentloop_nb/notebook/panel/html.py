@@ -30,15 +30,17 @@ _PRE = (
 )
 _CODE = _PRE + ";background:rgba(128,128,128,.09);border-radius:3px"
 _SIGNS = {"done": "✓", "failed": "✗", "stopped": "■", "refused": "⊘", "cut": "…"}
+PAPER = "<style>@media print{.agentloop-run details::details-content{content-visibility:visible;display:block}}</style>"
+"""Opens every step on paper, which no inline style can; it stands last, for readers that show it as text."""
 FOLD = 16
 """Lines of a long output shown before its fold."""
 
 
 def static_html(state: State) -> str:
-    """The whole run as one piece of HTML: inline styles only, no script, nothing fetched."""
+    """The whole run as one piece of HTML: inline styles but for paper, no script, nothing fetched."""
     top = header(state)
     steps = "".join(step_html(card(step, state), opened=step is state.steps[-1]) for step in state.steps)
-    return f'<div style="{UI};margin:2px 0 6px">{_header(top)}{steps}</div>'
+    return f'<div class="agentloop-run" style="{UI};margin:2px 0 6px">{_header(top)}{steps}{PAPER}</div>'
 
 
 def plain_text(state: State) -> str:

@@ -386,7 +386,8 @@ function createView(model, store, el) {
     setText(part.status, label);
     part.status.title = header.wait?.why || "";
     if (header.began) setText(part.elapsed, seconds(running() ? now - header.began : header.elapsed));
-    for (const [n, made] of cards) if (store.cards.get(n)?.state === "running") drawMeta(view, made.part.meta, store.cards.get(n));
+    const newest = cards.get(header.step);
+    if (newest) drawMeta(view, newest.part.meta, store.cards.get(header.step));
   }
 
   function ensure(n) {

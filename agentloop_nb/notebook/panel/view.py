@@ -213,7 +213,7 @@ class PanelView:
                     self._output.feed(progress.output)
                     self._streamed = progress.step
                 case WaitStarted():
-                    self._say("waiting", until=time.time() + progress.seconds, why=progress.reason)
+                    self._say("retrying", until=time.time() + progress.seconds, why=progress.reason)
         self._changed.set()
 
     def _flush_streams(self) -> None:
