@@ -13,9 +13,6 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from jupyter_client.kernelspec import KernelSpec, KernelSpecManager
-from jupyter_client.manager import AsyncKernelManager
-
 from agentloop_nb.isolated.limits import GB, Limits
 
 if TYPE_CHECKING:
@@ -32,11 +29,13 @@ class Process:
     """One kernel process. All methods are called on one event loop."""
 
     def __init__(self, folder: Path, limits: Limits) -> None:
+        from agentloop_nb.isolated.manager import new_manager
+
         self.limits = limits
         self.private = tempfile.TemporaryDirectory(prefix="agentloop-isolated-", ignore_cleanup_errors=True)
         """A folder that only this user can read: the process's home, its sockets, and what is handed over."""
         self._folder = folder
-        self._manager = AsyncKernelManager(kernel_spec_manager=_Hosted(), kernel_name="isolated")
+        self._manager = new_manager([sys.executable, "-P", "-c", START, "-f", "{connection_file}"])
         self._killed = ""
 
     async def start(self) -> Any:
@@ -126,13 +125,6 @@ class Process:
         for each in processes:
             with suppress(Exception):
                 each.kill()
-
-
-class _Hosted(KernelSpecManager):
-    """Knows one kernel: the Python of this process, with a host of steps in it."""
-
-    def get_kernel_spec(self, kernel_name: str) -> Any:
-        return KernelSpec(argv=[sys.executable, "-P", "-c", START, "-f", "{connection_file}"], display_name="isolated")
 
 
 def _environment(home: Path) -> dict[str, str]:
