@@ -195,6 +195,17 @@ class Undone(Value):
     """Variables that cannot be put back, with the reason."""
 
 
+class Undone(Value):
+    """What taking steps back did, or would do, to variables."""
+
+    steps: tuple[int, ...]
+    """The steps taken back, latest first."""
+    names: tuple[str, ...]
+    """Variables put back."""
+    lost: dict[str, str]
+    """Variables that cannot be put back, with the reason."""
+
+
 class SearchHit(Value):
     """One search result."""
 

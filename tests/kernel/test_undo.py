@@ -13,7 +13,7 @@ import pytest
 from agentloop_nb.notebook.kernel.workspace import KernelWorkspace
 from tests.kernel.conftest import Place
 from tests.kernel.test_changes import MUTATIONS
-from tests.kernel.world import MAKE, world_of
+from tests.kernel.world import MAKE, picture, world_of
 
 HOSTILE = """
 df.drop(df.index, inplace=True)
@@ -161,6 +161,7 @@ async def test_a_variable_too_large_to_copy_is_watched_and_named(tmp_path: Path)
     undone = place.workspace.undo(1)
 
     assert told == {"large": False, "small": True}
+    assert [note for note in outcome.notes if "of what large held before" in note and "--undo-memory" in note]
     assert undone.lost == {"large": "it was too large to copy"}
     assert place.names["small"].sum() == 0
     assert place.names["large"][500] == 1
@@ -179,12 +180,88 @@ async def test_old_copies_are_given_up_before_memory_runs_out(tmp_path: Path) ->
     place = Place(tmp_path, big=np.zeros(50_000))
     place.workspace = KernelWorkspace(place.shell, web=place.workspace.web, folder=tmp_path, memory=1_000_000)
 
-    for number in range(1, 5):
-        await place.run(f"big[:] = {number}")
+    outcomes = [await place.run(f"big[:] = {number}") for number in range(1, 5)]
     undone = place.workspace.undo(1)
+
+    assert [outcome.notes for outcome in outcomes[:2]] == [(), ()]
+    assert "changed by step 1 cannot be taken back any more" in outcomes[2].notes[0]
 
     assert undone.lost == {"big": "its copy was given up to save memory"}
     assert place.names["big"][0] == 2, "the last two steps are taken back"
+
+
+async def test_lazily_saved_tables_count_as_what_they_keep_alive(tmp_path: Path) -> None:
+    frame = pd.DataFrame({"a": np.zeros(3_000_000), "b": np.zeros(3_000_000)})  # beyond LAZY_FRAME
+    place = Place(tmp_path, frame=frame)
+    place.workspace = KernelWorkspace(place.shell, web=place.workspace.web, folder=tmp_path, memory=60_000_000)
+
+    outcomes = [await place.run(f"frame.iloc[:, :] = {number}.0") for number in range(1, 4)]
+
+    assert "changed by step 1 cannot be taken back any more" in outcomes[1].notes[0]
+    assert "changed by step 2 cannot be taken back any more" in outcomes[2].notes[0]
+
+
+SINCE = {
+    "n = 6": "n",
+    "df = df.head(1)": "df",
+    "lst = ['mine']": "lst",
+    "made = 'mine now'": "made",
+    "gone = 'here again'": "gone",
+    "lst.append('mine')": "lst",
+    "df.loc[0, 'a'] = 77": "df",
+    "arr[7] = 77": "arr",
+    "d['mine'] = 1": "d",
+    "p.x = 77": "p",
+    "made.append('mine')": "made",
+}
+"""What a user may do after a run, by the one name that undo then leaves as it is."""
+
+
+@pytest.mark.parametrize("since", SINCE)
+async def test_what_the_user_changed_since_stays_and_is_named(place: Place, since: str) -> None:
+    name = SINCE[since]
+    place.names["gone"] = [1]
+    before = world_of(place.names)
+    await place.run("n = 1; df['q'] = 1; lst.append(1); arr[0] = 9; d['q'] = 1; p.x = 0; made = [0]; del gone")
+    exec(since, place.names)
+    mine = picture(place.names[name])
+
+    planned = place.workspace.plan(1)
+    undone = place.workspace.undo(1)
+
+    assert name in undone.lost
+    assert "since" in undone.lost[name]
+    assert planned == undone
+    assert picture(place.names[name]) == mine
+    entangled = {"alias", "box", "table", "view"} if name in ("df", "arr") else set()
+    after = world_of(place.names)
+    assert {each for each in before if before[each] != after.get(each)} <= {name} | entangled
+
+
+@pytest.mark.parametrize(
+    "reading", ["df.describe(); df.values; df.sum(numeric_only=True)", "repr(p); p.norm()", "sorted(lst); arr.sum()", "made[0]", "del made"],
+)  # fmt: skip
+async def test_what_was_only_read_since_is_put_back(place: Place, reading: str) -> None:
+    before = world_of(place.names)
+    await place.run("df['q'] = 1; df['r'] = 2.0; lst.append(1); arr[0] = 9; p.x = 0; made = [0]")
+    exec(reading, place.names)
+
+    undone = place.workspace.undo(1)
+
+    assert undone.lost == {}
+    assert world_of(place.names) == before
+
+
+async def test_what_the_user_changed_between_two_steps_stays_too(place: Place) -> None:
+    await place.run("n = 1; lst.append(1)")
+    exec("n = 50; lst.append('mine')", place.names)
+    await place.run("n += 1; lst.append(2)")
+
+    undone = place.workspace.undo(1)
+
+    assert undone.lost.keys() == {"n", "lst"}
+    assert place.names["n"] == 50
+    assert place.names["lst"] == [3, 1, 2, 1, "mine"]
 
 
 async def test_one_name_is_restored_to_what_it_was_before_the_run(place: Place) -> None:

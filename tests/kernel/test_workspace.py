@@ -114,7 +114,7 @@ async def test_output_is_told_while_the_code_runs(place: Place) -> None:
 async def test_the_memory_in_use_can_be_watched_while_code_runs(place: Place) -> None:
     place.names["memory"] = lambda: place.control.memory()
 
-    outcome = await place.run("before = memory(); ballast = bytearray(b'x') * 200_000_000; (memory() - before) // 10**6")
+    outcome = await place.run("before = memory(); ballast = bytearray(200 * [1]) * 10**6; (memory() - before) // 10**6")
 
     assert int(outcome.outputs[0]["data"]["text/plain"]) > 150
     assert place.control.memory is None, "nothing runs any more"

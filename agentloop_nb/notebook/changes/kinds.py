@@ -48,6 +48,12 @@ class Kind:
     """Values inside a saved content that may change themselves."""
     size: Callable[[Any], int] = lambda _value: 64
     """Bytes that saving the value takes, about."""
+    alive: Callable[[Any, Any], int] | None = None
+    """Bytes that a saved content keeps alive beside its value, about; None: what saving took."""
+
+    def kept(self, value: Any, content: Any) -> int:
+        """Bytes that a saved content keeps alive beside its value, about."""
+        return self.size(content) if self.alive is None else self.alive(value, content)
 
 
 def kind_of(value: Any) -> Kind | None:
@@ -297,6 +303,7 @@ ARRAY = Kind(
     restore=_restore_array,
     children=lambda content: content[0].ravel().tolist() if content[0].dtype == object else (),
     size=lambda value: int(value.nbytes),
+    alive=lambda _value, content: int(content[0].nbytes),
 )
 
 
@@ -365,12 +372,23 @@ def _table_children(saved: Any) -> Iterable[Any]:
             yield from _plain(block.values).ravel().tolist()
 
 
+def _kept_table(table: Any, saved: Any) -> int:
+    """What a lazily saved table still shares with the present one costs nothing."""
+    shared = {place for block in table._mgr.blocks if (place := _place(block.values))}  # noqa: SLF001
+    return sum(int(block.values.nbytes) for block in saved._mgr.blocks if _place(block.values) not in shared)  # noqa: SLF001
+
+
+def _place(values: Any) -> int | None:
+    return values.__array_interface__["data"][0] if hasattr(values, "flags") else None
+
+
 TABLE = Kind(
     save=_save_table,
     same=_same_table,
     restore=_restore_table,
     children=_table_children,
     size=lambda table: 0 if _is_lazy(table) else _table_size(table),
+    alive=_kept_table,
 )
 
 

@@ -37,6 +37,10 @@ class Piece:
         except Exception:  # noqa: BLE001
             return False
 
+    def kept(self) -> int:
+        """Bytes that its content keeps alive, about."""
+        return self.kind.kept(self.value, self.content) if self.restorable else 0
+
     def restore(self) -> bool:
         """Put the content back; False when the value refuses."""
         try:
@@ -58,6 +62,8 @@ class Memory:
         """Values met that cannot be taken back."""
         self.partial: set[int] = set()
         """Identities of values of which something was left out, for want of room or time."""
+        self.full = False
+        """Whether something was left out for want of room."""
         self._digested = 0
 
     def add(self, value: Any, deadline: float) -> None:
@@ -73,6 +79,7 @@ class Memory:
             try:
                 found = self._save(each)
                 if found is None:
+                    self.full = True
                     self.partial.add(id(value))
                 waiting += found or ()
             except Exception:  # noqa: BLE001
@@ -133,7 +140,7 @@ def _digester(*, whole: bool) -> Callable[[Any], Any]:
 
 def _digest_whole(value: Any) -> Any:
     arrays = list(_arrays(value))
-    return (*_outline(value), *(_checksum(array) for array in arrays))
+    return (*_outline(value), *(checksum(array) for array in arrays))
 
 
 def _arrays(value: Any) -> Iterator[Any]:
@@ -150,7 +157,7 @@ def _outline(value: Any) -> tuple[Any, ...]:
     return (value.shape, str(value.dtype), value.strides)
 
 
-def _checksum(array: Any) -> Any:
+def checksum(array: Any) -> Any:
     """Sums by row and by column of the bits, so that values that change places are seen; runs at memory speed."""
     if isinstance(array, int):
         return array

@@ -2,64 +2,61 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterable
 from typing import Any
 
-from agentloop_nb.notebook.changes.watch import Record
-
-
-@dataclass(frozen=True)
-class Undone:
-    """What taking steps back did, or would do."""
-
-    steps: tuple[int, ...]
-    """The steps taken back, latest first."""
-    names: tuple[str, ...]
-    """Variables put back."""
-    lost: dict[str, str]
-    """Variables that cannot be put back, with the reason."""
+from agentloop_nb.notebook.changes.record import CHANGED_SINCE, Record
+from agentloop_nb.ports import Undone
 
 
 class History:
     """Records of steps, within a bound of bytes; of the oldest ones the copies are given up first."""
 
     def __init__(self, limit: int) -> None:
-        self._limit = limit
+        self.limit = limit
+        """Bytes that copies may take: those of the next step, and what is kept of all steps when it is over."""
         self._records: list[Record] = []
         self._sizes: dict[int, int] = {}
         """Bytes a record keeps alive, by its identity."""
 
-    @property
-    def room(self) -> int:
-        """Bytes the copies of the next step may take."""
-        return self._limit
-
-    def add(self, record: Record) -> None:
-        """Keep what a step did."""
+    def add(self, record: Record) -> list[int]:
+        """Keep what a step did; returns the steps whose copies were given up for it."""
         self._records.append(record)
         self._sizes[id(record)] = record.size()
-        excess = sum(self._sizes.values()) - self._limit
+        excess = sum(self._sizes.values()) - self.limit
+        given_up = []
         for each in self._records:
             if excess <= 0:
                 break
-            excess -= self._sizes.pop(id(each), 0)
-            each.forget()
+            if size := self._sizes.pop(id(each), 0):
+                excess -= size
+                each.forget()
+                given_up.append(each.step)
+        return given_up
 
-    def plan(self, first: int) -> Undone:
+    def plan(self, first: int, namespace: dict[str, Any]) -> Undone:
         """Say what taking back step `first` and all later ones would do."""
         records = self._from(first)
-        names = {name for record in records for name in record.names if not name.startswith("_")}
-        lost = {name: why for record in records for name, why in record.lost.items()}
-        return Undone(tuple(record.step for record in records), tuple(sorted(names - lost.keys())), lost)
+        lost: dict[str, str] = {}
+        seen: set[str] = set()
+        for record in records:
+            lost |= record.lost | _named(record.newer(namespace) - seen)
+            seen.update(record.names)
+        if records:
+            lost |= records[0].stale()
+        return _undone(records, lost)
 
     def undo(self, first: int, namespace: dict[str, Any]) -> Undone:
-        """Take back step `first` and all later ones, latest first."""
-        plan = self.plan(first)
-        failed = [name for record in self._from(first) for name in record.restore(namespace)]
+        """Take back step `first` and all later ones, latest first. What the user has changed since stays as it is."""
+        records = self._from(first)
+        lost: dict[str, str] = {}
+        newer: set[str] = set()
+        for record in records:
+            record.rebind(namespace, newer)
+            lost |= record.refill()
         self._records = [record for record in self._records if record.step < first]
         self._sizes = {id(record): self._sizes[id(record)] for record in self._records if id(record) in self._sizes}
-        lost = plan.lost | {name: "it refused its former value" for name in failed if name not in plan.lost}
-        return Undone(plan.steps, tuple(name for name in plan.names if name not in lost), lost)
+        return _undone(records, lost | _named(newer))
 
     def restore(self, name: str, namespace: dict[str, Any]) -> bool:
         """Give one name the value it had before the first step that touched it; False when no whole copy is kept."""
@@ -73,3 +70,14 @@ class History:
 
     def _from(self, first: int) -> list[Record]:
         return [record for record in reversed(self._records) if record.step >= first]
+
+
+def _named(newer: set[str]) -> dict[str, str]:
+    """Why names were left alone; the shell's own (`_`, `_i`) move with every cell."""
+    return {name: CHANGED_SINCE for name in newer if not name.startswith("_")}
+
+
+def _undone(records: Iterable[Record], lost: dict[str, str]) -> Undone:
+    names = {name for record in records for name in record.names if not name.startswith("_")}
+    steps = tuple(record.step for record in records)
+    return Undone(steps=steps, names=tuple(sorted(names - lost.keys())), lost=lost)

@@ -1,69 +1,22 @@
-"""What one step did to the namespace, and how to take it back."""
+"""The namespace before and after a step: what the step did to it."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
 from types import ModuleType
 from typing import Any
 
 from agentloop_nb.notebook.changes.kinds import ATOMS
-from agentloop_nb.notebook.changes.memory import Memory, Piece, sample
+from agentloop_nb.notebook.changes.memory import Memory, Piece
 from agentloop_nb.notebook.changes.reach import Reach, reach
+from agentloop_nb.notebook.changes.record import GONE, TOO_LARGE, Record, same_atom, sampled
 from agentloop_nb.notebook.kernel import values
 from agentloop_nb.ports import Change
 
 TOUCHED_TIME, WIDE_TIME, SAMPLE_TIME, WIDE_SAMPLE_TIME = 2.0, 0.25, 0.0005, 0.05
 """Seconds spent before a step on saving names it can touch, on the others if it can reach all, and on samples."""
 SHELL_NAMES = frozenset({"In", "Out", "exit", "quit", "get_ipython", "open"})
-
-
-@dataclass
-class Record:
-    """What has to be put back to take a step back. The values are the user's own objects."""
-
-    step: int
-    bound: dict[str, Any] = field(default_factory=dict)
-    """Names that were bound to something else, or deleted, with their former value."""
-    mutated: dict[str, Any] = field(default_factory=dict)
-    """Names whose value changed in place, with that value."""
-    added: list[str] = field(default_factory=list)
-    pieces: list[Piece] = field(default_factory=list)
-    names: tuple[str, ...] = ()
-    """Every name the step changed, deleted or added."""
-    memory: Memory = field(default_factory=lambda: Memory(0))
-    """The pieces that changed, by their identity, to find those that belong to one name."""
-    lost: dict[str, str] = field(default_factory=dict)
-    """Names whose change cannot be taken back, with the reason."""
-
-    def restore(self, namespace: dict[str, Any]) -> list[str]:
-        """Put everything back. Returns the names for which it did not work."""
-        failed = [piece for piece in self.pieces if not piece.restore()]
-        namespace.update(self.bound)
-        for name in self.added:
-            namespace.pop(name, None)
-        broken = {id(piece.value) for piece in failed}
-        return sorted({name for name in self.names if id(namespace.get(name)) in broken} | self.lost.keys())
-
-    def restore_name(self, name: str, namespace: dict[str, Any]) -> None:
-        """Put one name back, with everything in its former value."""
-        namespace[name] = value = self.bound[name] if name in self.bound else self.mutated[name]
-        held = {id(each) for each in self.memory.met_in(value)}
-        for piece in self.pieces:
-            if id(piece.value) in held:
-                piece.restore()
-
-    def forget(self) -> None:
-        """Give up what is kept, to save memory."""
-        self.lost |= dict.fromkeys(self.names, "its copy was given up to save memory")
-        self.bound, self.mutated, self.pieces, self.memory = {}, {}, [], Memory(0)
-
-    def size(self) -> int:
-        """Bytes the record keeps alive, about."""
-        return sum(piece.kind.size(piece.value) for piece in self.pieces if piece.restorable) + sum(
-            values.size(value) for value in self.bound.values()
-        )
 
 
 class Watch:
@@ -127,7 +80,7 @@ class Watch:
                 break
             value = self._before[name]
             if id(value) not in self._memory.pieces:
-                self._samples[name] = _sample(value)
+                self._samples[name] = sampled(value)
 
     # -- after
 
@@ -135,8 +88,8 @@ class Watch:
         """Tell what changed. `before_run` are the user's names."""
         record = Record(step)
         get = self._namespace.get
-        moved_names = [name for name, value in self._before.items() if get(name, _GONE) is not value]
-        rebound = {name for name in moved_names if not _same_atom(get(name, _GONE), self._before[name])}
+        moved_names = [name for name, value in self._before.items() if get(name, GONE) is not value]
+        rebound = {name for name in moved_names if not same_atom(get(name, GONE), self._before[name])}
         record.bound = {name: self._before[name] for name in rebound}
         if len(self._namespace) != len(self._before) or any(name not in self._namespace for name in rebound):
             record.added = [name for name in self._namespace if name not in self._before]
@@ -146,11 +99,10 @@ class Watch:
         mutated = dict(self._mutated(moved, rebound))
         record.mutated = {name: self._before[name] for name in mutated}
         record.lost = {name: "it was only sampled" for name, piece in mutated.items() if piece is None}
-        record.lost |= {
-            name: "it was too large to copy" for name, piece in mutated.items() if piece and not piece.restorable
-        }
+        record.lost |= {name: TOO_LARGE for name, piece in mutated.items() if piece and not piece.restorable}
         record.lost |= dict(self._opaque())
         record.names = tuple(sorted({*rebound, *record.added, *mutated}))
+        record.look(self._namespace)
         return tuple(self._tell(rebound, record, mutated, frozenset(before_run))), record
 
     def _mutated(self, moved: Mapping[int, Piece], rebound: set[str]) -> Iterator[tuple[str, Piece | None]]:
@@ -162,14 +114,14 @@ class Watch:
                 if piece := next((moved[id(each)] for each in self._memory.met_in(value) if id(each) in moved), None):
                     yield name, piece
         for name, before in self._samples.items():
-            if name not in rebound and _sample(self._before[name]) != before:
+            if name not in rebound and sampled(self._before[name]) != before:
                 yield name, None
 
     def _opaque(self) -> Iterator[tuple[str, str]]:
         """Names the code can touch that hold what cannot be saved."""
         for name in self._reach.names:
             if id(self._before[name]) in self._memory.partial:
-                yield name, "it has too many parts to be saved whole"
+                yield name, TOO_LARGE if self._memory.full else "it has too many parts to be saved whole"
         for name in self._reach.names if self._memory.opaque else ():
             for each in self._memory.met_in(self._before[name]):
                 if id(each) in self._memory.opaque:
@@ -202,18 +154,3 @@ class Watch:
 def is_watched(name: str, value: Any) -> bool:
     """Whether a name is one the user would call a variable: not private, not the shell's, no module."""
     return not name.startswith("_") and name not in SHELL_NAMES and type(value) is not ModuleType
-
-
-def _same_atom(now: Any, then: Any) -> bool:
-    """Whether a name was bound again to a plain value that cannot be told from the former one."""
-    return type(now) is type(then) and type(then) in ATOMS and not callable(then) and bool(now == then)
-
-
-_GONE = object()
-
-
-def _sample(value: Any) -> Any:
-    try:
-        return sample(value)
-    except Exception:  # noqa: BLE001
-        return None

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from agentloop_nb.control import Control
 from agentloop_nb.notebook.changes import reach
+from agentloop_nb.notebook.changes.record import TOO_LARGE, Record
 from agentloop_nb.notebook.changes.watch import Watch
 from agentloop_nb.notebook.kernel import drawn, tracebacks
 from agentloop_nb.notebook.kernel import shell as shells
@@ -105,11 +106,12 @@ class Step:
 
     async def run(self) -> CodeOutcome:
         """Run it to its end on this thread's event loop."""
-        watch = Watch(self._shell.user_ns, self._cell, room=self._workspace.past.room)
+        past = self._workspace.past
+        watch = Watch(self._shell.user_ns, self._cell, room=past.limit)
         with self._prepared() as capture:
             result = await self._execute()
         self._changes, record = watch.finish(self._number, self._workspace.before_run)
-        self._workspace.past.add(record)
+        self._notes += _unsaved(record, past.add(record), past.limit)
         return self._outcome(capture.error if result is None else _error_of(result) or capture.error)
 
     @contextmanager
@@ -218,6 +220,16 @@ class Step:
     def _place(self, filename: str) -> str | None:
         named = self._named(filename)
         return None if named is None else f"{named[0].lower()} {named[1]}"
+
+
+def _unsaved(record: Record, given_up: list[int], limit: int) -> Iterator[str]:
+    """Say what cannot be taken back any more because copies of variables have met their bound."""
+    bound = f"copies for undo may take {limit / 2**20:g} MB (--undo-memory)"
+    if large := [name for name in record.names if record.lost.get(name) == TOO_LARGE]:
+        yield f"No copy is kept of what {', '.join(large)} held before, so that cannot be taken back: {bound}."
+    if given_up:
+        steps = ", ".join(map(str, given_up))
+        yield f"Variables changed by step {steps} cannot be taken back any more: {bound}."
 
 
 def _error_of(result: Any) -> BaseException | None:

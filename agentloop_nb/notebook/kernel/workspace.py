@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from agentloop_nb.control import Control
-from agentloop_nb.notebook.changes.past import History, Undone
+from agentloop_nb.notebook.changes.past import History
 from agentloop_nb.notebook.kernel import drive, history, scope
 from agentloop_nb.notebook.kernel.namespace import Surroundings
 from agentloop_nb.notebook.kernel.step import Step
-from agentloop_nb.ports import CodeOutcome, OnOutput, Output, Privacy, Web, WrittenFile
+from agentloop_nb.ports import CodeOutcome, OnOutput, Output, Privacy, Undone, Web, WrittenFile
 
 
 class KernelWorkspace:
@@ -66,6 +66,10 @@ class KernelWorkspace:
         from agentloop_nb import files
 
         return files.write(self.folder, filename, content)
+
+    def plan(self, first: int) -> Undone:
+        """Say what taking back step `first` and all later ones would do to variables."""
+        return self.past.plan(first, self.shell.user_ns)
 
     def undo(self, first: int) -> Undone:
         """Take back what step `first` and all later ones did to variables, latest first."""
