@@ -7,6 +7,7 @@ counter, no cost line, no clock stands before the newest message.
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterator
 from functools import cache
 
@@ -23,12 +24,18 @@ GROWTH, FREE_GROWTH = 13_000, 60_000
 one, or more (a dozen ordinary outputs fit), and where resending costs nothing."""
 WHOLE_STEPS = 3
 """The newest steps that a compaction leaves whole."""
+MOST_WHOLE = 150
+"""Whole steps that may gather, however little each has to tell: decisions take room too."""
 SHORT = 100
 """Characters that remain of an old output."""
 SHORT_STEPS = 24
 """Shortened steps that may gather before the older ones are digested to a line each."""
 KEPT_STEPS = 6
 """The newest shortened steps that a digest leaves."""
+DIGEST_LINES = 150
+"""Digested steps that are told in a line each; older ones are counted, so that a run of any length fits."""
+DIGEST_NAMES = 4000
+"""Characters of the names that counted steps made or changed."""
 
 _RULES = """\
 You work inside a person's live Jupyter kernel, in a closed loop: you decide on one action, the system carries it out \
@@ -116,7 +123,25 @@ def _repairs(step: Step) -> Iterator[Message]:
 
 def _digest(steps: list[Step]) -> str:
     """Tell the oldest steps in a line each: decision, failure, names and notes are never forgotten."""
-    return "\n\nThe first steps, in short:\n" + "\n".join(map(_digest_line, steps)) if steps else ""
+    if not steps:
+        return ""
+    counted, lines = steps[:-DIGEST_LINES], steps[-DIGEST_LINES:]
+    return "\n\nThe first steps, in short:\n" + "\n".join([*_counted(counted), *map(_digest_line, lines)])
+
+
+def _counted(steps: list[Step]) -> Iterator[str]:
+    """Tell steps by their number: how many of which kind, what they made, and what the user said."""
+    if not steps:
+        return
+    kinds = Counter(step.decision.action.name for step in steps if step.decision)
+    done = ", ".join(f"{number} {kind}" for kind, number in kinds.most_common())
+    failed = sum(step.result is not None and not step.result.success for step in steps)
+    yield f"- steps {steps[0].number} to {steps[-1].number}: {done}" + (f"; {failed} of them failed" if failed else "")
+    changes = (change for step in reversed(steps) if step.result for change in step.result.changes)
+    names = dict.fromkeys(change.name for change in changes if change.how != "deleted")
+    if names:
+        yield f"  They made or changed, newest first: {bounded(', '.join(names), DIGEST_NAMES)}"
+    yield from (_notes(step).strip() for step in steps if step.notes)
 
 
 def _digest_line(step: Step) -> str:
@@ -187,7 +212,7 @@ def compaction(state: State, model: Model) -> TranscriptCompacted | None:
     whole = [step for step in state.steps if step.number > done and step.result is not None]
     size = sum(len(step.result.output) for step in whole if step.result)
     limit = min(growth, model.context_window * 2) if model.context_window else growth
-    if size <= limit or len(whole) <= WHOLE_STEPS:
+    if len(whole) <= (WHOLE_STEPS if size > limit else MOST_WHOLE):
         return None
     return _compacted(state, through=whole[-WHOLE_STEPS - 1].number, short_steps=SHORT_STEPS)
 

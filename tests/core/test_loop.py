@@ -122,6 +122,21 @@ async def test_a_long_transcript_is_compacted_once_it_outgrows_its_worth(scenari
     assert s.model.requests[-1].messages[1] == s.model.requests[0].messages[1], "the goal is never shortened"
 
 
+async def test_a_run_of_any_length_fits_and_forgets_no_note(scenario):
+    control = Control()
+    control.note("keep it in metres")
+    many = [code(f"measure_{number}") for number in range(400)]
+    s = scenario([*many, finish()], outcomes={}, prices=("1", "1"), context_window=4000, max_steps=500, control=control)
+    assert (await s.run()).status == "finished"
+    sizes = [sum(len(message.content) for message in request.messages) for request in s.model.requests]
+    assert max(sizes[320:]) < 1.1 * max(sizes[200:300]), "it no longer grows"
+    told = s.model.requests[-1].messages[1].content
+    assert "a goal" in told
+    assert "Note from the user: keep it in metres" in told
+    assert re.search(r"- steps 1 to \d+: \d+ run_code\n", told)
+    assert "run_code: measure_280" in told
+
+
 async def test_a_context_overflow_compacts_and_goes_on(scenario):
     s = scenario([code("a"), code("b"), ContextOverflow("too long"), ContextOverflow("too long"), finish()])
     assert (await s.run()).status == "finished"
