@@ -55,10 +55,10 @@ class Surroundings:
         waiting = [name for name in reversed(self.names) if is_watched(name, self.names[name])]
         bare: list[str] = []
         for name in waiting:
-            line = self._line(name, self.names[name], full=time.monotonic() < deadline)
+            line = "" if bare else self._line(name, self.names[name], full=time.monotonic() < deadline)
             if len(line) + 1 > room:
                 line = self._line(name, self.names[name], full=False)
-            if len(line) + 1 > room * 0.9:
+            if bare or len(line) + 1 > room * 0.9:
                 bare.append(name)
                 continue
             room -= len(line) + 1

@@ -15,7 +15,7 @@ from agentloop_nb.ports import OnOutput, Output
 MAX_TEXT = 1_000_000
 """Characters kept of one stream output; the middle of a longer one is cut out."""
 MAX_OUTPUTS = 500
-"""Outputs kept of one step; later ones are dropped, and the last says how many."""
+"""Outputs kept of one step. Later displays are dropped, and the last says how many; later text joins what is there."""
 MAX_TOLD = 20_000
 """Characters of stream text told to a view at once; of a flood it sees the end."""
 INTERVAL = 0.05
@@ -78,10 +78,18 @@ class OutputLog:
             self._clear_if_asked()
             last = self._outputs[-1] if self._outputs else None
             if last is None or last.get("name") != name:
-                last = self._keep({"output_type": "stream", "name": name, "text": _Text()})
+                last = self._begin(name)
             if last is not None:
                 last["text"].add(text)
             self._wait(name, text)
+
+    def _begin(self, name: str) -> Output | None:
+        """A new output of a stream; without room for one its newest: order is given up before text."""
+        if len(self._outputs) >= MAX_OUTPUTS:
+            same = (output for output in reversed(self._outputs) if output.get("name") == name)
+            if (newest := next(same, None)) is not None:
+                return newest
+        return self._keep({"output_type": "stream", "name": name, "text": _Text()})
 
     def _wait(self, name: str, text: str) -> None:
         started = not self._waiting
