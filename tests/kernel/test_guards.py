@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import builtins
+import gc
 import os
 import signal
 import subprocess
 import sys
+import weakref
 from pathlib import Path
 
 import pytest
@@ -124,6 +126,18 @@ def test_the_users_prompt_is_untouched(kernel: Kernel) -> None:
     assert after[0] == before[0] == "the value of a cell"
     assert after[2] == before[2]
     assert after[1] - before[1] == after[3] - before[3] == 3, "only the three cells that ran the steps are counted"
+
+
+async def test_a_private_shell_goes_when_nobody_needs_it(place: Place) -> None:
+    await place.run("numbers = [1]; numbers.append(2)")
+    home, shell = Path(place.shell.ipython_dir), weakref.ref(place.shell)
+    assert home.is_dir()
+
+    place.__dict__.clear()
+    gc.collect()
+
+    assert shell() is None, "its variables would stay in memory as long as the program runs"
+    assert not home.exists()
 
 
 def test_a_script_keeps_its_own_main_and_home(tmp_path: Path) -> None:

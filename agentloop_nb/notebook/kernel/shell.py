@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import atexit
 import os
+import shutil
 import sys
 import tempfile
+import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import ModuleType
@@ -31,12 +34,15 @@ def private_shell() -> Any:
     main, path, hook = sys.modules.get("__main__"), list(sys.path), sys.excepthook
     module = ModuleType("__main__", "The namespace of an agent run.")
     try:
-        shell = Private(config=config, ipython_dir=tempfile.mkdtemp(prefix="agentloop-"), user_module=module)
+        home = tempfile.mkdtemp(prefix="agentloop-")
+        shell = Private(config=config, ipython_dir=home, user_module=module)
     finally:
         sys.path[:], sys.excepthook = path, hook
         if main is not None:
             sys.modules["__main__"] = main
     shell._agentloop_private = True  # noqa: SLF001
+    atexit.unregister(shell.atexit_operations)  # it would keep the shell and all its variables until the program ends
+    weakref.finalize(shell, shutil.rmtree, home, ignore_errors=True)
     return shell
 
 
