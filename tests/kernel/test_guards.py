@@ -128,12 +128,14 @@ def test_the_users_prompt_is_untouched(kernel: Kernel) -> None:
     assert after[1] - before[1] == after[3] - before[3] == 3, "only the three cells that ran the steps are counted"
 
 
-async def test_a_private_shell_goes_when_nobody_needs_it(place: Place) -> None:
-    await place.run("numbers = [1]; numbers.append(2)")
-    home, shell = Path(place.shell.ipython_dir), weakref.ref(place.shell)
+async def test_a_private_shell_goes_when_nobody_needs_it(place: Place, tmp_path: Path) -> None:
+    await place.run("1")  # libraries that a first step loads may keep its `__main__`
+    other = Place(tmp_path)
+    await other.run("numbers = [1]; numbers.append(2)")
+    home, shell = Path(other.shell.ipython_dir), weakref.ref(other.shell)
     assert home.is_dir()
 
-    place.__dict__.clear()
+    del other
     gc.collect()
 
     assert shell() is None, "its variables would stay in memory as long as the program runs"
