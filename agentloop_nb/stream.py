@@ -8,8 +8,10 @@ from typing import Any, Protocol
 
 from pydantic_core import PydanticSerializationError, to_jsonable_python
 
+from agentloop_nb import held
 from agentloop_nb.decision import Decision
 from agentloop_nb.events import (
+    ActionFinished,
     AnyEvent,
     ApprovalAsked,
     ApprovalGiven,
@@ -21,7 +23,7 @@ from agentloop_nb.events import (
 )
 from agentloop_nb.ports import Delta
 from agentloop_nb.safety.secrets import Masker, Tail
-from agentloop_nb.state import State
+from agentloop_nb.state import State, Step
 
 log = logging.getLogger(__name__)
 
@@ -56,6 +58,7 @@ class Stream:
         self._record = record
         self._views = list(views)
         self._masker = masker or Masker(())
+        self._held = held.lighten([state], held.LIMIT)
         self._tails: dict[tuple[int, str], Tail] = {}
         """Ends of texts that stream in, by step and source."""
 
@@ -70,7 +73,15 @@ class Stream:
             self._tails.clear()
         self.state.apply(event)
         self._record(event)
+        if isinstance(event, ActionFinished):
+            self._hold(self.state.steps[-1])
         self._tell(lambda view: view.show(event, self.state))
+
+    def _hold(self, step: Step) -> None:
+        """Bound what the state holds of outputs; the record has them."""
+        self._held += held.weight(step)
+        if self._held > held.LIMIT:
+            self._held = held.lighten([self.state], held.LIMIT // 2)
 
     def _fit(self, event: AnyEvent) -> AnyEvent:
         """The event as it may be kept and sent: no secret in it, and nothing that no request could carry."""

@@ -13,13 +13,13 @@ from keyword import iskeyword
 from pathlib import Path
 from typing import Any
 
-from agentloop_nb import journal, session
+from agentloop_nb import held, journal, session
 from agentloop_nb.control import Control
 from agentloop_nb.errors import UserError
 from agentloop_nb.events import RunStarted
 from agentloop_nb.models.keys import known_keys
 from agentloop_nb.notebook.kernel.drive import can_ask, drive, drive_async, read_line, refuse_nesting
-from agentloop_nb.notebook.kernel.workspace import KernelWorkspace
+from agentloop_nb.notebook.kernel.workspace import MEMORY, KernelWorkspace
 from agentloop_nb.ports import Web
 from agentloop_nb.run import Run
 from agentloop_nb.safety.secrets import Masker, known_secrets
@@ -60,6 +60,7 @@ class Launcher:
         """Prepare a new run. Raises `UserError`."""
         refuse_nesting()
         _check_output(settings)
+        self._make_room()
         control = Control()
         made = session.begin(
             goal,
@@ -122,6 +123,15 @@ class Launcher:
         if reference is None and self.runs:
             return self.runs[-1].state
         return journal.load(self.find(reference))
+
+    def _make_room(self) -> None:
+        """Let all earlier runs together hold no more than one may: copies for undo, and outputs."""
+        held.lighten([run.state for run in self.runs], held.LIMIT)
+        room = MEMORY
+        for run in reversed(self.runs):
+            if isinstance(run.workspace, KernelWorkspace):
+                run.workspace.past.shrink(room)
+                room = max(room - run.workspace.past.size, 0)
 
     def _launch(self, made: session.Session) -> Launch:
         self.runs.append(made.run)

@@ -23,7 +23,16 @@ class History:
         """Keep what a step did; returns the steps whose copies were given up for it."""
         self._records.append(record)
         self._sizes[id(record)] = record.size()
-        excess = sum(self._sizes.values()) - self.limit
+        return self.shrink(self.limit)
+
+    @property
+    def size(self) -> int:
+        """Bytes that copies take."""
+        return sum(self._sizes.values())
+
+    def shrink(self, limit: int) -> list[int]:
+        """Give copies up, the oldest first, until they take `limit` bytes; returns the steps whose copies they were."""
+        excess = self.size - limit
         given_up = []
         for each in self._records:
             if excess <= 0:

@@ -14,6 +14,9 @@ from agentloop_nb.notebook.kernel.namespace import Surroundings
 from agentloop_nb.notebook.kernel.step import Step
 from agentloop_nb.ports import CodeOutcome, OnOutput, Output, Privacy, Undone, Web, WrittenFile
 
+MEMORY = 512 * 2**20
+"""Bytes that copies of variables may take, for undo."""
+
 
 class KernelWorkspace:
     """Actions take place in an IPython shell: the user's, or a private one. One workspace serves one run.
@@ -29,7 +32,7 @@ class KernelWorkspace:
         web: Web,
         folder: Path | None = None,
         control: Control | None = None,
-        memory: int = 512 * 2**20,
+        memory: int = MEMORY,
     ) -> None:
         self.shell = shell
         self.folder = (folder or Path.cwd()).resolve()
