@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import warnings
 from typing import TYPE_CHECKING
 
 from pydantic import SecretStr
 
+from agentloop_nb.browser import IN_BROWSER
 from agentloop_nb.models.faults import Server
 from agentloop_nb.models.prices import is_loopback
 
@@ -30,6 +32,8 @@ def connect(server: Server, key: SecretStr | None, seconds: float = 10.0) -> Asy
     if server.provider != "openai":
         headers |= _blank_custom_headers(key)
     http_client = None
+    if IN_BROWSER:  # which knows better about connections and certificates than we can say
+        warnings.filterwarnings("ignore", "The following transport option")
     if is_loopback(server.base_url):  # no proxy, no redirect to elsewhere, and no certificate store to load
         http_client = openai.DefaultAsyncHttpxClient(trust_env=False, follow_redirects=False, verify=secure)
     client = openai.AsyncOpenAI(

@@ -6,6 +6,7 @@ import ast
 import threading
 from typing import Any
 
+from agentloop_nb.browser import IN_BROWSER
 from agentloop_nb.notebook.magic import AWAITED, AgentMagics
 
 _CALLS = ("get_ipython().run_cell_magic('agent',", "get_ipython().run_line_magic('agent', 'resume")
@@ -21,7 +22,8 @@ def load(shell: Any) -> None:
     shell.register_magics(magics)
     transform = _Transformer(shell)
     shell.input_transformers_post.append(transform)
-    shell.events.register("post_run_cell", _Warmer(shell).warm)
+    if not IN_BROWSER:
+        shell.events.register("post_run_cell", _Warmer(shell).warm)
     if "cell" in before:
         print("agentloop_nb: another extension's %%agent is replaced; %unload_ext agentloop_nb gives it back")  # noqa: T201
 

@@ -6,6 +6,7 @@ import urllib.request
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from agentloop_nb.browser import IN_BROWSER
 from agentloop_nb.errors import ActionFailed
 from agentloop_nb.ports import Page, SearchHit
 from agentloop_nb.settings import Settings
@@ -42,6 +43,7 @@ class LiveWeb:
         self._empty = 0
 
     async def search(self, query: str, num_results: int) -> Sequence[SearchHit]:
+        _refuse_in_browser()
         from agentloop_nb.web.search import search
 
         engine = self._settings.search or DEFAULT_ENGINE
@@ -60,6 +62,7 @@ class LiveWeb:
         return hits
 
     async def read(self, url: str, max_length: int) -> Page:
+        _refuse_in_browser()
         from agentloop_nb.web.guard import GuardedTransport, resolve
         from agentloop_nb.web.pages import fetch, to_page
 
@@ -73,3 +76,8 @@ class LiveWeb:
             return await to_page(await fetch(url, transport), max_length)
 
         return await attempts(attempt, f"reading {url}", retries=self._settings.max_retries, on_wait=self.on_wait)
+
+
+def _refuse_in_browser() -> None:
+    if IN_BROWSER:
+        raise ActionFailed("a kernel in a browser cannot reach the web, so no search and no page: go on without them")

@@ -6,12 +6,12 @@ The pieces serve two ends: comparing them tells what a step changed in place, re
 from __future__ import annotations
 
 import sys
-import time
 import zlib
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from agentloop_nb.browser import thread_time
 from agentloop_nb.notebook.changes.kinds import ARRAY, ATOMS, TABLE, Kind, is_opaque, kind_of
 
 MAX_PIECES = 50_000
@@ -70,7 +70,7 @@ class Memory:
         """Save a value and everything mutable in it, until `deadline`, in CPU seconds of this thread."""
         waiting = [value]
         while waiting:
-            if len(self.pieces) >= MAX_PIECES or time.thread_time() > deadline:
+            if len(self.pieces) >= MAX_PIECES or thread_time() > deadline:
                 self.partial.add(id(value))
                 return
             each = waiting.pop()

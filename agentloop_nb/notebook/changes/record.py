@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import sys
-import time
 import weakref
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+from agentloop_nb.browser import thread_time
 from agentloop_nb.notebook.changes.kinds import ATOMS
 from agentloop_nb.notebook.changes.likeness import differs, likeness
 from agentloop_nb.notebook.changes.memory import Memory, Piece, sample
@@ -50,11 +50,11 @@ class Record:
     def look(self, namespace: dict[str, Any]) -> None:
         """Note what the step left, to tell later whether the user has changed it since."""
         self.after = {name: Trace(namespace.get(name, GONE)) for name in self.names}
-        deadline = time.thread_time() + LOOK_TIME
+        deadline = thread_time() + LOOK_TIME
         for piece in self.pieces:
             if piece.restorable:
                 self.looks[id(piece.value)] = likeness(piece.value, piece.kind)
-            if time.thread_time() > deadline:
+            if thread_time() > deadline:
                 break
 
     def rebind(self, namespace: dict[str, Any], newer: set[str]) -> None:

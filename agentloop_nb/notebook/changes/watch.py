@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterable, Iterator, Mapping
 from types import ModuleType
 from typing import Any
 
+from agentloop_nb.browser import thread_time
 from agentloop_nb.notebook.changes.kinds import ATOMS
 from agentloop_nb.notebook.changes.memory import Memory, Piece
 from agentloop_nb.notebook.changes.reach import Reach, reach
@@ -29,7 +29,7 @@ class Watch:
         self._reach = self._aliases(reach(source, namespace))
         self._memory = Memory(room)
         self._samples: dict[str, Any] = {}
-        now = time.thread_time()
+        now = thread_time()
         for name in self._reach.names:
             self._memory.add(self._before[name], now + TOUCHED_TIME)
         self._add_views()
@@ -70,13 +70,13 @@ class Watch:
                 found.add(name)
             elif roots and not roots.isdisjoint(values.memory_roots(value)):
                 found.add(name)
-                self._memory.add(value, time.thread_time() + TOUCHED_TIME)
+                self._memory.add(value, thread_time() + TOUCHED_TIME)
         self._reach = Reach(frozenset(found), wide=self._reach.wide)
 
     def _take_samples(self, seconds: float) -> None:
-        deadline = time.thread_time() + seconds
+        deadline = thread_time() + seconds
         for name in self._others():
-            if time.thread_time() > deadline:
+            if thread_time() > deadline:
                 break
             value = self._before[name]
             if id(value) not in self._memory.pieces:

@@ -16,6 +16,7 @@ from concurrent.futures import Future
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
+from agentloop_nb.browser import IN_BROWSER
 from agentloop_nb.control import Control
 from agentloop_nb.errors import UserError
 from agentloop_nb.notebook.kernel import scope
@@ -101,6 +102,10 @@ def drive(make_coro: Callable[[], Coroutine[Any, Any, T]], control: Control, she
     a second interrupt, when the first did not end it, raises `KeyboardInterrupt` and abandons it.
     """
     refuse_nesting()
+    if IN_BROWSER:
+        raise UserError(
+            "a browser has no second thread: %%agent must open its cell, and run_agent be `await arun_agent`"
+        )
     place = Bench()
     outcome: Future[T] = Future()
 

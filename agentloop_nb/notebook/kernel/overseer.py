@@ -102,8 +102,11 @@ class Overseer:
         self._home, self._signals = threading.current_thread(), _signals_work()
         if self._signals:
             self._old_handler = signal.signal(signal.SIGINT, self._on_sigint)
-        _have_done(self._watch)
+        self._begin()
         return self
+
+    def _begin(self) -> None:
+        _have_done(self._watch)
 
     def watch_task(self, task: asyncio.Task[object]) -> None:
         """Say that the step awaits, in this task of the running loop."""

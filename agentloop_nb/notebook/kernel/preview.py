@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from agentloop_nb.browser import IN_BROWSER
 from agentloop_nb.notebook.kernel.overseer import raise_in
 
 PATIENCE = 0.2
@@ -57,6 +58,9 @@ def _guarded(tell: Any, value: Any) -> str | None:
 @contextmanager
 def _limited(seconds: float) -> Iterator[None]:
     """Raise `_TooSlow` in this thread once the time is over. A call into native code is waited for."""
+    if IN_BROWSER:
+        yield
+        return
     thread, lock, over = threading.current_thread(), threading.Lock(), False
 
     def strike() -> None:

@@ -10,6 +10,7 @@ from contextlib import ExitStack, contextmanager
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
+from agentloop_nb.browser import IN_BROWSER
 from agentloop_nb.control import Control
 from agentloop_nb.notebook.changes import reach
 from agentloop_nb.notebook.changes.record import TOO_LARGE, Record
@@ -21,6 +22,7 @@ from agentloop_nb.notebook.kernel.footprint import Footprint
 from agentloop_nb.notebook.kernel.guards import Guards
 from agentloop_nb.notebook.kernel.outputlog import OutputLog
 from agentloop_nb.notebook.kernel.overseer import Overseer, StepInterrupt
+from agentloop_nb.notebook.kernel.unthreaded import LoopOverseer
 from agentloop_nb.ports import Change, CodeError, CodeOutcome, OnOutput
 from agentloop_nb.resident import resident_bytes
 
@@ -56,7 +58,7 @@ class Step:
         self._named: Callable[[str], Any] = self._shell.compile.format_code_name
         self._transform()
         self._tell = tell if tell is not None and not self._awaits else post
-        self._overseer = Overseer(self, timeout, self)
+        self._overseer = (LoopOverseer if IN_BROWSER else Overseer)(self, timeout, self)
         self._footprint = Footprint(workspace.folder, reach.strings(code), workspace.written)
         self._drawn: list[str] = []
         self._log = OutputLog(self._tell, self._overseer.flush_soon)

@@ -6,8 +6,10 @@ import base64
 import json
 import re
 from collections.abc import Iterable
+from importlib.util import find_spec
 from typing import Any, TypedDict
 
+from agentloop_nb.browser import IN_BROWSER
 from agentloop_nb.notebook.panel.text import Lines, clean, escape, no_math, prose, shortened
 from agentloop_nb.ports import Output
 
@@ -24,6 +26,8 @@ _PICTURES = ("image/png", "image/jpeg", "image/gif", "image/webp", "image/svg+xm
 _DATA_PICTURE = re.compile(r"data:image/(?:png|jpeg|gif|webp);base64,[A-Za-z0-9+/=\s]+", re.ASCII)
 MAX_TABLE, MAX_MARKDOWN = 60_000, 40_000
 """Characters of one table (a longer one is shown as text, which can be cut) and of one piece of Markdown."""
+_CLEANS = not IN_BROWSER or find_spec("nh3") is not None
+"""Whether foreign HTML can be made safe; where it cannot, tables and Markdown are shown as text."""
 
 
 class Block(TypedDict, total=False):
@@ -69,6 +73,8 @@ def markdown(source: str) -> str:
     """Render Markdown as safe HTML: raw HTML stays text, pictures from elsewhere are not fetched."""
     from markdown_it import MarkdownIt
 
+    if not _CLEANS:
+        return f"<pre>{escape(shortened(source, MAX_MARKDOWN))}</pre>"
     return sanitise(MarkdownIt("commonmark", {"html": False}).enable("table").render(shortened(source, MAX_MARKDOWN)))
 
 
@@ -120,7 +126,7 @@ def _rich(data: dict[str, Any]) -> Block | None:
     if "text/markdown" in data:
         return Block(kind="html", html=markdown(_joined(data["text/markdown"])))
     markup = _joined(data.get("text/html", ""))
-    if len(markup) <= MAX_TABLE and "<table" in markup.lower():
+    if _CLEANS and len(markup) <= MAX_TABLE and "<table" in markup.lower():
         return Block(kind="html", html=sanitise(markup))
     return None
 
