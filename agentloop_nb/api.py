@@ -62,11 +62,35 @@ async def arun_agent(goal: str, *, verbose: bool = True, **options: Any) -> Run:
     return _strictly(launch, await launch.go())
 
 
-def resume_run(reference: str | None = None, *, note: str = "", verbose: bool = True, **options: Any) -> Run:
-    """Go on with a recorded run of this folder: its id, a unique beginning of it, a path, or None for the newest."""
+def resume_run(
+    reference: str | None = None, *, note: str = "", anyway: bool = False, verbose: bool = True, **options: Any
+) -> Run:
+    """Go on with a recorded run of this folder: its id, a unique beginning of it, a path, or None for the newest.
+
+    With `anyway` its rebuilt code may show something else than it did.
+    """
     record = journal.find(reference, Path.cwd())
     launcher = _launcher(options.get("output_dir") or journal.load(record).settings.get("output_dir"))
-    launch = launcher.resume(str(record), _known(options), _config(launcher), note)
+    launch = launcher.resume(str(record), _known(options), _config(launcher), note, anyway=anyway)
+    launch.verbose = verbose and launch.verbose
+    return launch.drive()
+
+
+def fork_run(
+    reference: str | None = None,
+    *,
+    at: int | None = None,
+    note: str = "",
+    anyway: bool = False,
+    verbose: bool = True,
+    **options: Any,
+) -> Run:
+    """Go another way than a recorded run from the end of its step `at` (None: its last) on.
+
+    The new run has a process, a record and a copy of the folder of its own; the recorded one stays as it is.
+    """
+    launcher = _launcher(None, make=False)
+    launch = launcher.fork(reference, at, _known(options), _config(launcher), note, anyway=anyway)
     launch.verbose = verbose and launch.verbose
     return launch.drive()
 
@@ -79,15 +103,17 @@ def _strictly(launch: Launch, run: Run) -> Run:
 
 
 def _begin(goal: str, arguments: dict[str, Any], *, verbose: bool) -> Launch:
-    launcher = _launcher(arguments.get("output_dir"))
-    if launcher.private and not arguments.get("output_dir"):
+    isolated = bool(arguments.get("isolated"))
+    launcher = _launcher(arguments.get("output_dir"), make=not isolated)
+    if launcher.private and not arguments.get("output_dir") and not isolated:
         arguments = arguments | {"output_dir": OUTPUT_DIR}  # recorded, so that an export finds the files there
     launch = launcher.begin(goal, launcher.settings(_known(arguments), _config(launcher)))
     launch.verbose = verbose and launch.verbose
     return launch
 
 
-def _launcher(output_dir: str | Path | None) -> Launcher:
+def _launcher(output_dir: str | Path | None, *, make: bool = True) -> Launcher:
+    """What starts runs here; without `make` no folder is made for a run that has its own."""
     ipython = sys.modules.get("IPython")
     shell = ipython.get_ipython() if ipython else None
     if shell is not None:
@@ -96,7 +122,8 @@ def _launcher(output_dir: str | Path | None) -> Launcher:
             launcher: Launcher = magics.launcher
             return launcher
         return Launcher(shell, working_folder=Path(output_dir) if output_dir else None)
-    return Launcher(private_shell(), working_folder=_usable(Path(output_dir or OUTPUT_DIR)), private=True)
+    folder = Path(output_dir or OUTPUT_DIR)
+    return Launcher(private_shell(), working_folder=_usable(folder) if make else None, private=True)
 
 
 def _usable(folder: Path) -> Path:

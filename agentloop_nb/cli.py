@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from agentloop_nb import __version__
 from agentloop_nb.errors import AgentFailed, AgentStopped, UserError
-from agentloop_nb.options import OPTIONS, OUTPUT_DIR, describe, parse_options
+from agentloop_nb.options import ANYWAY, AT, OPTIONS, OUTPUT_DIR, describe, parse_options, split_reference, step_number
 
 if TYPE_CHECKING:
     from agentloop_nb.run import Run
@@ -29,6 +29,7 @@ agentloop runs                              list the runs of this folder
 agentloop show [RUN]                        print a run again
 agentloop compare RUN [RUN] [--html FILE]   two runs side by side
 agentloop resume [options] [RUN] [-- NOTE]  go on with a run, perhaps with a word to the agent
+agentloop fork [RUN] [--at N] "NOTE"        another way from step N of a run on, in a process and folder of its own
 agentloop export [RUN] OUT.ipynb            write a run as a notebook, and prove that it re-runs
 agentloop verify NOTEBOOK                   prove it again; exit code 0 sound, 1 not
 agentloop app [VOILA OPTIONS]               a page for people who do not read code (needs voila)
@@ -98,6 +99,8 @@ def _goal(words: list[str]) -> int:
 def _report(run: Run, destination: str | None) -> int:
     """Say where things are and what can be done next."""
     print(f"Record: {_relative(run.journal)}")
+    if run.state.settings.get("isolated") and run.workspace is not None:
+        print(f"Files: {_relative(run.workspace.folder)}")
     if destination is not None:
         path, told, _ = _exported(run.journal, Path(destination))
         print(f"Notebook: {path} ({told})")
@@ -110,7 +113,7 @@ def _report(run: Run, destination: str | None) -> int:
 
 def _resume(words: list[str]) -> int:
     at = words.index("--") if "--" in words else len(words)
-    settings, reference = parse_options(words[:at], RUN_OPTIONS, after_word=True)
+    settings, reference = parse_options(words[:at], (*RUN_OPTIONS, ANYWAY), after_word=True)
     if " " in reference:
         raise UserError(f"one RUN at most, not {reference!r}; a note for the agent stands after --")
     from agentloop_nb.api import resume_run
@@ -118,6 +121,17 @@ def _resume(words: list[str]) -> int:
     quiet, destination = bool(settings.pop("quiet", False)), settings.pop("export", None)
     note = " ".join(words[at + 1 :])
     return _report(resume_run(reference or None, note=note, verbose=not quiet, **settings), destination)
+
+
+def _fork(words: list[str]) -> int:
+    at = words.index("--") if "--" in words else len(words)
+    settings, text = parse_options(words[:at], (*OPTIONS, ANYWAY, AT), after_word=True)
+    reference, note = split_reference(" ".join([text, *words[at + 1 :]]))
+    from agentloop_nb.api import fork_run
+
+    quiet, destination = bool(settings.pop("quiet", False)), settings.pop("export", None)
+    step = step_number(settings.pop("at", None))
+    return _report(fork_run(reference, at=step, note=note, verbose=not quiet, **settings), destination)
 
 
 def _demo(words: list[str]) -> int:
@@ -270,5 +284,6 @@ _COMMANDS: dict[str, Callable[[list[str]], int]] = {
     "compare": _compare,
     "runs": _runs,
     "resume": _resume,
+    "fork": _fork,
     "app": _app,
 }

@@ -211,6 +211,14 @@ class NamespaceRebuilt(Event):
     """What came out differently, where it stopped."""
 
 
+class RunForked(Event):
+    """What stands before was taken over from another run, up to the end of its step `step`; it paid for that."""
+
+    kind: Literal["run_forked"] = "run_forked"
+    parent: str
+    """The id of the run it was forked from."""
+
+
 class UnknownEvent(Event):
     """An event of a newer version: kept, and passed over."""
 
@@ -235,6 +243,7 @@ KnownEvent = (
     | RunFinished
     | RunResumed
     | NamespaceRebuilt
+    | RunForked
 )
 AnyEvent = KnownEvent | UnknownEvent
 

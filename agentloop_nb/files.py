@@ -39,8 +39,12 @@ def write(folder: Path, filename: str, content: str, *, kept: Path | None = None
 
     The version it replaces is kept under `kept` (default: `.agentloop/files` of the folder).
     """
+    return place(folder, filename, _encoded(content), kept=kept)
+
+
+def place(folder: Path, filename: str, data: bytes, *, kept: Path | None = None) -> WrittenFile:
+    """Do what `write` does, with bytes of any kind and size."""
     relative = safe_name(filename)
-    data = _encoded(content)
     target = _target(folder, relative)
     try:
         target.parent.mkdir(parents=True, exist_ok=True)

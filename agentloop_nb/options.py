@@ -45,11 +45,26 @@ OPTIONS: tuple[Option, ...] = (
     Option("allow_changes", ("--allow-changes",), "names the agent may change unwarned, or all", "NAMES", "all"),
     Option("trust_web", ("--trust-web",), "let code use what pages and search results said"),
     Option("live", ("--live",), "with replay: ask the web instead of the record"),
+    Option("isolated", ("--isolated",), "run the code in a process and a folder of its own"),
+    Option(
+        "bring", ("--with",), "isolated: variables and files it gets (those the goal names)", "NAMES", "sales,a.csv"
+    ),
+    Option(
+        "limits",
+        ("--limits",),
+        "isolated: memory (4, in GB), cpu (3600 s), processes (64), file (2 GB)",
+        "LIMITS",
+        "memory=2,cpu=600",
+    ),
 )
 """Every option a run takes, in the order help shows it."""
 
 OUTPUT_DIR = Option("output_dir", ("--output-dir",), "folder of the files a run makes (./output)", "DIR", "results")
 """For scripts and the command line; in a notebook the working folder is the notebook's own."""
+
+ANYWAY = Option("anyway", ("--anyway",), "go on although recorded code shows something else now")
+"""For resuming and forking, where variables are rebuilt first."""
+AT = Option("at", ("--at",), "fork: the step after which another way begins (the last)", "N", "4")
 
 _QUOTED = re.compile(r""""[^"]*"|'[^']*'""")
 _WORD = re.compile(rf"""(?:[^\s"']|{_QUOTED.pattern})+""")
@@ -72,6 +87,21 @@ def parse_options(
     goal = words.take() if after_word else words.goal()
     _take_options(words, by_flag, settings)
     return settings, " ".join(filter(None, (goal, words.rest())))
+
+
+def split_reference(text: str) -> tuple[str | None, str]:
+    """Take the run off the beginning of a text, if one is named there: an id or its beginning, or a record's path."""
+    first, _, rest = text.strip().partition(" ")
+    if re.fullmatch(r"\d{8}[-0-9a-f]*|\S+\.jsonl", first):
+        return first, rest.strip().strip("\"'")
+    return None, text.strip().strip("\"'")
+
+
+def step_number(text: str | None) -> int | None:
+    """Read the N of `--at N`; None where nothing was typed. Raises `UserError`."""
+    if text is not None and not text.isdecimal():
+        raise UserError(f"--at takes the number of a step, not {text!r}: --at 4")
+    return None if text is None else int(text)
 
 
 def split_words(line: str) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import platform
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -15,6 +16,8 @@ from agentloop_nb.control import Control
 from agentloop_nb.differences import Differences
 from agentloop_nb.errors import UserError
 from agentloop_nb.events import AnyEvent, NamespaceRebuilt, NoteAdded, RunFinished, RunResumed, RunStarted, WaitStarted
+from agentloop_nb.isolated.fork import inherited
+from agentloop_nb.isolated.workspace import IsolatedWorkspace
 from agentloop_nb.loop import Loop
 from agentloop_nb.models import registry
 from agentloop_nb.models.replay import ReplayModel
@@ -41,6 +44,8 @@ class Rebuilding(NamedTuple):
 
     events: Sequence[AnyEvent]
     ask: Ask | None
+    anyway: bool = False
+    """Go on where only what is shown differs."""
 
 
 @dataclass
@@ -70,26 +75,48 @@ class Session:
             for event in self.opening:
                 stream.emit(event)
             if self.rebuilding is not None:
-                await self._rebuild(stream, self.rebuilding)
+                await self._rebuild_or_stop(stream, self.rebuilding)
             await loop.run()
         finally:
             self.record.close()
             await self.model.close()
         return self.run
 
+    async def _rebuild_or_stop(self, stream: Stream, rebuilding: Rebuilding) -> None:
+        """Bring the variables back; a stop meanwhile ends the run as one whose variables are not there."""
+        self.control.attach()
+        try:
+            await self._rebuild(stream, rebuilding)
+        except asyncio.CancelledError:
+            self._stop_rebuilding(stream)
+            if not self.control.stopping:
+                raise
+        finally:
+            self.control.detach()
+        if self.control.stopping and self.state.status == "running":
+            self._stop_rebuilding(stream)
+
+    def _stop_rebuilding(self, stream: Stream) -> None:
+        reason = "stopped while the variables were being rebuilt; %agent resume begins that anew"
+        stream.emit(RunFinished(step=self.state.current_step, status="interrupted", reason=reason))
+
     async def _rebuild(self, stream: Stream, rebuilding: Rebuilding) -> None:
         """Bring the variables back; where that comes out differently, the run ends again and says so."""
         step = self.state.current_step
         try:
-            rebuilt = await rebuild(rebuilding.events, self.workspace, ask=rebuilding.ask)
+            rebuilt = await rebuild(rebuilding.events, self.workspace, ask=rebuilding.ask, anyway=rebuilding.anyway)
         except OSError as error:
             told = f"the files of the run cannot be kept safe ({error.strerror or error})"
         else:
+            if self.control.stopping:
+                return
             told = rebuilt.divergence.text if rebuilt.divergence else ""
             made = {"steps": rebuilt.steps, "skipped": rebuilt.skipped, "divergence": told or None}
             stream.emit(NamespaceRebuilt(step=step, **made))
         if told:
-            reason = f"the variables could not be rebuilt: {told}; %agent show tells what was done, %%agent begins anew"
+            reason = (
+                f"the variables could not be rebuilt: {told}; %agent resume --anyway goes on where only that differs"
+            )
             stream.emit(RunFinished(step=step, status="interrupted", reason=reason))
 
     def _written_before(self) -> frozenset[str]:
@@ -107,6 +134,7 @@ def begin(
     masker: Masker,
     earlier_goals: Sequence[str] = (),
     control: Control | None = None,
+    run_id: str | None = None,
 ) -> Session:
     """Prepare a new run whose record lies in `folder`. Raises `UserError`, one line that says what to type."""
     if not goal.strip():
@@ -114,7 +142,7 @@ def begin(
     model = _model(settings, variables)
     workspace = make_workspace(_web(model, settings))
     state = State()
-    run_id = journal.new_run_id()
+    run_id = run_id or journal.new_run_id()
     record = journal.Journal.create(folder, run_id, limit=settings.record_limit * journal.MEGABYTE)
     opening = RunStarted(
         run=run_id,
@@ -126,6 +154,7 @@ def begin(
         earlier_goals=tuple(earlier_goals),
     )
     run = Run(state, record.path, workspace)
+    _recover_with(workspace, record.path, None, cells=False)
     return Session(run, [opening], state, record, model, workspace, settings, control or Control(), masker)
 
 
@@ -140,6 +169,7 @@ def resume(
     live: State | None = None,
     ask: Ask | None = None,
     note: str = "",
+    anyway: bool = False,
     control: Control | None = None,
 ) -> Session:
     """Prepare a recorded run to go on. `overrides` tells which limits were named anew; others stay as recorded.
@@ -161,8 +191,79 @@ def resume(
     notes = [NoteAdded(step=limits.step + 1, text=note)] if note else []
     opening: list[AnyEvent] = [*ends, limits, *notes]
     run = Run(state, path, workspace)
-    rebuilding = None if live else Rebuilding(events, ask)
+    rebuilding = None if live else Rebuilding(events, ask, anyway)
+    if live is None:
+        _recover_with(workspace, path, ask, cells=True)
     return Session(run, opening, state, record, model, workspace, settings, control or Control(), masker, rebuilding)
+
+
+def fork(
+    path: Path,
+    at: int | None,
+    overrides: Mapping[str, Any],
+    variables: Mapping[str, str],
+    *,
+    settings: Settings,
+    make_workspace: Callable[[Web, Sequence[AnyEvent]], Workspace],
+    masker: Masker,
+    run_id: str,
+    ask: Ask | None = None,
+    note: str = "",
+    anyway: bool = False,
+    control: Control | None = None,
+) -> Session:
+    """Prepare a new run that goes another way after step `at` (None: the last) of a recorded one.
+
+    It begins with a copy of the record up to there, and with its variables rebuilt; what was spent until then is not
+    counted again. Raises `UserError`.
+    """
+    whole = journal.read(path)
+    taken = inherited(whole, at, run_id, note=note)
+    state = fold(taken)
+    steps = max(state.max_steps, state.current_step + 20) if overrides.get("max_steps") is None else settings.max_steps
+    limits = _limits(state, {**overrides, "max_steps": steps}, replace(settings, max_steps=steps), note or "go on")
+    settings = replace(settings, max_steps=limits.max_steps, budget=limits.budget)
+    model = _model(settings, variables)
+    limits = limits.model_copy(update={"settings": settings.record() | {"model": model.name}})
+    if isinstance(model, ReplayModel):
+        model.position = state.current_step
+    workspace = make_workspace(_web(model, settings), whole)
+    record = journal.Journal.create(journal.home(path), run_id, limit=settings.record_limit * journal.MEGABYTE)
+    for event in taken:
+        record.append(event)
+    opening: list[AnyEvent] = [limits, NoteAdded(step=limits.step + 1, text="\n".join(filter(None, [_FORKED, note])))]
+    run = Run(state, record.path, workspace)
+    _recover_with(workspace, record.path, ask, cells=True)
+    rebuilding = Rebuilding(taken, ask, anyway)
+    return Session(run, opening, state, record, model, workspace, settings, control or Control(), masker, rebuilding)
+
+
+_FORKED = (
+    "From here on this run goes another way than the one it was forked from. It has a process and a copy of the folder "
+    "of its own; the variables are as they were after the last step. Others of the user's may be missing."
+)
+
+
+def _recover_with(workspace: Workspace, path: Path, ask: Ask | None, *, cells: bool) -> None:
+    """Have an isolated kernel that dies replaced by one in which the record's code ran again."""
+    if isinstance(workspace, IsolatedWorkspace):
+        workspace.recover = partial(_recover, path, ask, cells=cells)
+
+
+async def _recover(path: Path, ask: Ask | None, workspace: Workspace, *, cells: bool) -> str:
+    """Rebuild the variables of a run in a new process; say how far that came. `cells` are the user's own."""
+    events = journal.read(path)
+    if not cells:  # what they made was handed over
+        events[0] = events[0].model_copy(update={"cells": ()})
+    try:
+        rebuilt = await rebuild(events, workspace, ask=ask)
+    except OSError as error:
+        return f"A new kernel was started, but earlier steps were not run again ({error.strerror or error})."
+    done = f"steps {', '.join(map(str, rebuilt.steps))} ran again" if rebuilt.steps else "no step had to run again"
+    told = [f"A new kernel was started and {done}."]
+    told += [f"Not run again: {', '.join(map(str, rebuilt.skipped))}."] if rebuilt.skipped else []
+    told += [f"It is not whole: {rebuilt.divergence.text}."] if rebuilt.divergence else []
+    return " ".join(told)
 
 
 def _limits(state: State, overrides: Mapping[str, Any], settings: Settings, note: str) -> RunResumed:

@@ -49,6 +49,12 @@ class Settings:
     trust_web: bool = False
     live: bool = False
     """A replayed run asks the web instead of the record."""
+    isolated: bool = False
+    """Code runs in a kernel process of its own, in a folder of its own."""
+    bring: str | None = None
+    """Names of variables and files an isolated run gets; None takes those that the goal names."""
+    limits: str = ""
+    """What an isolated run may use: `memory=2,cpu=600,processes=32,file=1` (GB, seconds, a number, GB)."""
     output_dir: str | None = None
     export: str | None = None
     output: str | None = None
@@ -73,6 +79,8 @@ ENVIRONMENT: dict[str, str] = {
     "images": "AGENTLOOP_IMAGES",
     "allow_hosts": "AGENTLOOP_ALLOW_HOSTS",
     "search": "AGENTLOOP_SEARCH",
+    "isolated": "AGENTLOOP_ISOLATED",
+    "limits": "AGENTLOOP_LIMITS",
     "record_limit": "AGENTLOOP_RECORD_LIMIT",
 }
 """The environment (and .env) variable of a setting, if it has one."""
@@ -201,6 +209,7 @@ _CONVERTERS: dict[str, Any] = {
     "approve": _one_of(get_args(Approve)),
     "privacy": _one_of(get_args(Privacy)),
     "images": _switch_or_error,
+    "isolated": _switch_or_error,
     "allow_hosts": _names,
     "cache": _cache_path,
     "model": str,
@@ -215,5 +224,6 @@ _EXPECTED: dict[str, str] = {
     "approve": "auto, code or all (--approve code)",
     "privacy": "full, schema or none (--privacy schema)",
     "images": "1 or 0 (AGENTLOOP_IMAGES=0)",
+    "isolated": "1 or 0 (AGENTLOOP_ISOLATED=1)",
     "allow_hosts": "host names with commas between (AGENTLOOP_ALLOW_HOSTS=wiki.example.org)",
 }

@@ -24,6 +24,7 @@ from agentloop_nb.events import (
     NoteAdded,
     OutcomeDiffered,
     RunFinished,
+    RunForked,
     RunResumed,
     RunStarted,
     Status,
@@ -57,6 +58,8 @@ class Step:
     cost: Decimal = Decimal(0)
     cost_known: bool = True
     saved: Decimal = Decimal(0)
+    inherited: bool = False
+    """Taken over from the run that this one was forked from, which paid for it."""
     began: float = 0.0
     """Seconds since the epoch, of its first event."""
     thinking: float = 0.0
@@ -99,6 +102,8 @@ class State:
     undone: list[Step] = field(default_factory=list)
     """Steps that were taken back; they stay paid for."""
     compacted: TranscriptCompacted | None = None
+    forked_from: tuple[str, int] | None = None
+    """The run this one was forked from, and its last step that was taken over."""
     began: float = 0.0
     ended: float | None = None
 
@@ -198,6 +203,8 @@ class State:
                 self.status, self.reason, self.summary, self.artifacts, self.ended = "running", "", "", (), None
                 self.max_steps, self.budget, self.rejections = event.max_steps, event.budget, 0
                 self.settings = self.settings | event.settings
+            case RunForked():
+                self._fork(event)
             case TranscriptCompacted():
                 self.compacted = event
             case StepsUndone():
@@ -218,6 +225,13 @@ class State:
         self.max_steps = int(event.settings.get("max_steps", self.max_steps))
         budget = event.settings.get("budget")
         self.budget = None if budget is None else Decimal(str(budget))
+
+    def _fork(self, event: RunForked) -> None:
+        """What was spent before was spent by the parent."""
+        self.forked_from, self.began, self.undone, self.last_call = (event.parent, event.step), event.at, [], None
+        for step in self.steps:
+            step.inherited = True
+            step.cost, step.cost_known, step.usage, step.saved = Decimal(0), True, Usage(), Decimal(0)
 
     def _undo(self, first: int) -> None:
         self.undone += [step for step in self.steps if step.number >= first]

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from agentloop_nb.errors import UserError
+
 GB = 2**30
 
 
@@ -25,12 +27,15 @@ _UNITS = {"memory": GB, "cpu": 1, "processes": 1, "file": GB}
 
 
 def parse_limits(text: str) -> Limits:
-    """Read `memory=2,cpu=600,processes=32,file=1`: gigabytes, seconds, a number. Raises `ValueError`."""
+    """Read `memory=2,cpu=600,processes=32,file=1`: gigabytes, seconds, a number. Raises `UserError`."""
     given: dict[str, int] = {}
     for part in filter(None, (part.strip() for part in text.split(","))):
         name, _, amount = part.partition("=")
-        value = float(amount) * _UNITS[name.strip()] if name.strip() in _UNITS else -1.0
+        try:
+            value = float(amount) * _UNITS[name.strip()]
+        except (ValueError, KeyError):
+            value = 0.0
         if not 1 <= value < 2**62:
-            raise ValueError(part)
+            raise UserError(f"--limits takes memory, cpu, processes and file, like memory=2,cpu=600; not {part!r}")
         given[name.strip()] = int(value)
     return Limits(**given)

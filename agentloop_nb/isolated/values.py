@@ -126,7 +126,7 @@ class Builder:
 
     def build(self, tree: Json) -> Any:
         """Build the value of a tree. Raises `Refused`, or what a damaged tree makes fail."""
-        if not isinstance(tree, dict | list):
+        if tree is None or isinstance(tree, bool | int | float | str):
             return tree
         kind = tree["is"]
         if kind in _FROM_TEXT:

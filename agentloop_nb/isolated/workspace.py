@@ -6,7 +6,7 @@ import asyncio
 import tempfile
 import time
 import weakref
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -45,10 +45,10 @@ class IsolatedWorkspace:
         limits: Limits | None = None,
         control: Control | None = None,
         cells: tuple[str, ...] = (),
-        luggage: str = "{}",
+        luggage: Mapping[str, tuple[str, bytes]] | None = None,
         told: str = "",
     ) -> None:
-        """`luggage` is what `luggage.pack` made; `told` says to the model what it is; `cells` are the user's own."""
+        """`luggage` is how (`pickle`, `source`) and what, by name; `told` says so to the model."""
         self.folder = folder.resolve()
         self.web = web
         self.control = control or Control()
@@ -60,7 +60,7 @@ class IsolatedWorkspace:
         """Luggage that could not be unpacked, with the reason."""
         self._limits = limits or Limits()
         self._cells = cells
-        self._luggage = luggage
+        self._luggage = luggage or {}
         self._told = told
         self._line: Line | None = None
         self._recovering = False
@@ -80,14 +80,22 @@ class IsolatedWorkspace:
         line = Line(self.folder, self._limits)
         try:
             line.start()
-            file = line.private / "luggage.json"
-            file.write_text(self._luggage, encoding="utf-8")
-            self.left_behind = line.call("unpack", file=str(file))
+            self.left_behind = self._hand_in(line)
         except Died as error:
             raise UserError(f"the isolated kernel cannot be used: {error}; without --isolated code runs here") from None
-        file.unlink()
         self._line = line
         self._end = weakref.finalize(self, line.close)  # also when Python exits
+
+    def _hand_in(self, line: Line) -> dict[str, str]:
+        """Give the process its luggage; returns what it could not unpack, with the reason."""
+        with tempfile.TemporaryDirectory(dir=line.private) as place:
+            items = []
+            for number, (name, (kind, content)) in enumerate(self._luggage.items()):
+                file = Path(place, str(number))
+                file.write_bytes(content)
+                items.append((name, kind, str(file)))
+            failed: dict[str, str] = line.call("unpack", items=items)
+        return failed
 
     def close(self) -> None:
         """End the process. Its folder stays."""
@@ -142,6 +150,10 @@ class IsolatedWorkspace:
                 except Refused as error:
                     refused[name] = str(error)
         return found, refused
+
+    def plan(self, first: int) -> Undone:
+        """Say what taking back step `first` and all later ones would do to variables."""
+        return Undone.model_validate(self._undoing().call("plan", first=first))
 
     def undo(self, first: int) -> Undone:
         """Take back what step `first` and all later ones did to variables, latest first."""

@@ -14,7 +14,7 @@ from IPython.display import publish_display_data
 
 from agentloop_nb import journal
 from agentloop_nb.errors import UserError
-from agentloop_nb.options import describe, parse_options, split_words
+from agentloop_nb.options import ANYWAY, AT, OPTIONS, describe, parse_options, split_reference, split_words, step_number
 
 if TYPE_CHECKING:
     from agentloop_nb.notebook.magic import AgentMagics
@@ -28,8 +28,8 @@ _NOTE = re.compile(r"(?:^|\s)--\s")
 def perform(magics: AgentMagics, line: str, *, awaited: bool) -> Any:
     """Carry out what stands after `%agent`. Raises `UserError` for an unknown word."""
     word, _, rest = line.strip().partition(" ")
-    if word == "resume":
-        return resume(magics, rest.strip(), awaited=awaited)
+    if word in ("resume", "fork"):
+        return (resume if word == "resume" else fork)(magics, rest.strip(), awaited=awaited)
     command = COMMANDS.get(word or "status")
     if command is None:
         close = difflib.get_close_matches(word, COMMANDS, n=1)
@@ -116,12 +116,29 @@ def show(magics: AgentMagics, rest: str) -> None:
 
 
 def resume(magics: AgentMagics, rest: str, *, awaited: bool = False) -> Any:
-    """[RUN] [--budget USD] [--max-steps N] [-- NOTE]: go on with a run."""
+    """[RUN] [--budget USD] [--max-steps N] [--anyway] [-- NOTE]: go on with a run."""
     before, *after = _NOTE.split(rest, maxsplit=1)
-    arguments, reference = parse_options(before, after_word=True)
-    note = "".join(after).strip().strip("\"'")
-    launch = magics.launcher.resume(reference.strip() or None, arguments, magics.config_values(), note)
+    arguments, reference = parse_options(before, (*OPTIONS, ANYWAY), after_word=True)
+    note, anyway = "".join(after).strip().strip("\"'"), bool(arguments.pop("anyway", False))
+    launch = magics.launcher.resume(reference.strip() or None, arguments, magics.config_values(), note, anyway=anyway)
     return magics.start(launch, awaited=awaited)
+
+
+def fork(magics: AgentMagics, rest: str, *, awaited: bool = False) -> Any:
+    """[RUN] [--at N] [--anyway] [options] [NOTE]: another way from step N on, in a process and folder of its own."""
+    before, *after = _NOTE.split(rest, maxsplit=1)
+    arguments, words = parse_options(before, (*OPTIONS, ANYWAY, AT), after_word=True)
+    reference, note = split_reference(" ".join([words, *after]))
+    at, anyway = step_number(arguments.pop("at", None)), bool(arguments.pop("anyway", False))
+    launch = magics.launcher.fork(reference, at, arguments, magics.config_values(), note, anyway=anyway)
+    return magics.start(launch, awaited=awaited)
+
+
+def adopt(magics: AgentMagics, rest: str) -> None:
+    """[RUN] [NAME ...] [--rerun] [--undo]: bring here what an isolated run or a fork made, or take that back."""
+    from agentloop_nb.notebook.adopt import adopt as bring_here
+
+    print(bring_here(magics.launcher, split_words(rest)))
 
 
 def cost(magics: AgentMagics, rest: str) -> None:
@@ -251,6 +268,8 @@ COMMANDS: dict[str, Callable[[AgentMagics, str], Any]] = {
     "show": show,
     "compare": compare,
     "resume": resume,
+    "fork": fork,
+    "adopt": adopt,
     "cost": cost,
     "undo": undo,
     "restore": restore,

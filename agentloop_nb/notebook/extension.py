@@ -9,7 +9,11 @@ from typing import Any
 from agentloop_nb.browser import IN_BROWSER
 from agentloop_nb.notebook.magic import AWAITED, AgentMagics
 
-_CALLS = ("get_ipython().run_cell_magic('agent',", "get_ipython().run_line_magic('agent', 'resume")
+_CALLS = (
+    "get_ipython().run_cell_magic('agent',",
+    "get_ipython().run_line_magic('agent', 'resume",
+    "get_ipython().run_line_magic('agent', 'fork",
+)
 
 
 def load(shell: Any) -> None:

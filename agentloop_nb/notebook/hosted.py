@@ -74,16 +74,17 @@ class Host:
         outcome = await self._workspace.run_code(code, step=step, timeout=timeout, on_output=self._tell)
         return outcome.model_dump(mode="json")
 
-    def unpack(self, file: str) -> dict[str, str]:
-        """Take luggage in: pickled values and sources of functions. Returns what failed, with the reason."""
+    def unpack(self, items: list[tuple[str, str, str]]) -> dict[str, str]:
+        """Take luggage in: names, how, and files. Returns what failed, with the reason."""
         namespace = self._workspace.shell.user_ns
         failed = {}
-        for name, (kind, content) in json.loads(Path(file).read_text(encoding="utf-8")).items():
+        for name, kind, file in sorted(items, key=lambda item: item[1] != "source"):  # values may need their classes
+            content = Path(file).read_bytes()
             try:
                 if kind == "source":
                     exec(compile(content, f"<{name}>", "exec"), namespace)  # noqa: S102 - the user's own function
                 else:
-                    namespace[name] = pickle.loads(bytes.fromhex(content))  # noqa: S301 - made by the parent
+                    namespace[name] = pickle.loads(content)  # noqa: S301 - made by the parent
             except Exception as error:  # noqa: BLE001
                 failed[name] = f"{type(error).__name__}: {error}"
         self._workspace.before_run = frozenset(namespace)
@@ -107,10 +108,13 @@ class Host:
                 refused[name] = f"it cannot be handed over ({type(error).__name__}: {error})"
         return refused
 
+    def plan(self, first: int) -> dict[str, Any]:
+        """Say what taking steps back would do."""
+        return self._workspace.plan(first).model_dump()
+
     def undo(self, first: int) -> dict[str, Any]:
         """Take steps back."""
-        undone = self._workspace.undo(first)
-        return {"steps": undone.steps, "names": undone.names, "lost": undone.lost}
+        return self._workspace.undo(first).model_dump()
 
     def restore(self, name: str) -> bool:
         """Give a name its former value."""

@@ -17,10 +17,13 @@ from agentloop_nb import held, journal, session
 from agentloop_nb.control import Control
 from agentloop_nb.errors import UserError
 from agentloop_nb.events import RunStarted
+from agentloop_nb.isolated.workspace import IsolatedWorkspace
 from agentloop_nb.models.keys import known_keys
+from agentloop_nb.notebook import isolation
+from agentloop_nb.notebook.adoption import Adoption
 from agentloop_nb.notebook.kernel.drive import can_ask, drive, drive_async, read_line, refuse_nesting
 from agentloop_nb.notebook.kernel.workspace import MEMORY, KernelWorkspace
-from agentloop_nb.ports import Web
+from agentloop_nb.ports import Undoing, Web, Workspace
 from agentloop_nb.run import Run
 from agentloop_nb.safety.secrets import Masker, known_secrets
 from agentloop_nb.settings import Settings, environment, resolve
@@ -32,6 +35,7 @@ log = logging.getLogger(__name__)
 _KEPT = (
     *("model", "base_url", "max_retries", "timeout", "approve", "temperature", "price", "cache", "images"),
     *("allow_hosts", "search", "instructions", "privacy", "allow_changes", "trust_web", "live", "output_dir"),
+    *("isolated", "limits"),
 )
 """Settings that a resumed run keeps from its record."""
 
@@ -46,6 +50,8 @@ class Launcher:
     private: bool = False
     """The shell is ours alone: there is no notebook to show anything in."""
     runs: list[Run] = field(default_factory=list)
+    adopted: list[Adoption] = field(default_factory=list)
+    """What was brought here from isolated runs, oldest first."""
 
     @property
     def folder(self) -> Path:
@@ -61,16 +67,18 @@ class Launcher:
         refuse_nesting()
         _check_output(settings)
         self._make_room()
-        control = Control()
+        control, run_id = Control(), journal.new_run_id()
+        settings = isolation.placed(settings, run_id)
         made = session.begin(
             goal,
             settings,
             environment(self.folder),
             folder=self.folder,
-            make_workspace=lambda web: self._workspace(web, control, settings),
+            make_workspace=lambda web: self._workspace(web, control, settings, goal),
             masker=self._masker(),
             earlier_goals=[run.goal for run in self.runs],
             control=control,
+            run_id=run_id,
         )
         return self._launch(made)
 
@@ -80,37 +88,89 @@ class Launcher:
         overrides: Mapping[str, Any],
         config: Mapping[str, Any] | None = None,
         note: str = "",
+        *,
+        anyway: bool = False,
     ) -> Launch:
-        """Prepare a recorded run to go on, as it was set but for `overrides`. Raises `UserError`."""
+        """Prepare a recorded run to go on, as it was set but for `overrides`. Raises `UserError`.
+
+        With `anyway` rebuilt code may show something else than it did.
+        """
         refuse_nesting()
         control = Control()
         path = self.find(reference).resolve()
         here = next((run for run in self.runs if run.journal.resolve() == path), None)
-        live = here if here is not None and here.status != "interrupted" else None
+        live = here if here is not None and _has_variables(here) else None
         if here is not None and journal.in_use(path):
             raise UserError("the run is still going on; stop it first")
-        recorded = journal.load(path).settings
-        kept = {name: recorded[name] for name in _KEPT if recorded.get(name) is not None}
-        if environment(self.folder).get("OPENAI_BASE_URL"):  # servers move; where one is named now, it is meant
-            kept.pop("base_url", None)
-        settings = self.settings({**kept, **overrides}, config)
-        _check_output(settings)
+        settings = self.as_recorded(path, overrides, config)
+        if settings.isolated and not journal.load(path).settings.get("isolated"):
+            raise UserError(f"run {path.stem} did not run isolated; %agent fork goes on in a process of its own")
         made = session.resume(
             path,
             overrides,
             environment(self.folder),
             settings=settings,
             make_workspace=lambda web: (
-                self._same_workspace(here, web, control, settings) or self._workspace(web, control, settings)
+                self._same_workspace(here, web, control, settings)
+                or self._workspace(web, control, settings, home=journal.home(path))
             ),
             masker=self._masker(),
             live=live.state if live else None,
-            ask=partial(_ask_on_input, self.shell, control),
+            ask=partial(ask_on_input, self.shell, control),
             note=note,
+            anyway=anyway,
             control=control,
         )
         self.runs[:] = [run for run in self.runs if run is not here]
         return self._launch(made)
+
+    def fork(
+        self,
+        reference: str | None,
+        at: int | None,
+        overrides: Mapping[str, Any],
+        config: Mapping[str, Any] | None = None,
+        note: str = "",
+        *,
+        anyway: bool = False,
+    ) -> Launch:
+        """Prepare a new run that goes another way after step `at` of a recorded one. Raises `UserError`."""
+        refuse_nesting()
+        control, run_id = Control(), journal.new_run_id()
+        path = self.find(reference).resolve()
+        settings = self.as_recorded(path, {**overrides, "isolated": True, "output_dir": ""}, config)
+        settings = isolation.placed(settings, run_id)
+        here = any(run.journal.resolve() == path for run in self.runs)
+        namespace = self.shell.user_ns if here else None
+        made = session.fork(
+            path,
+            at,
+            overrides,
+            environment(self.folder),
+            settings=settings,
+            make_workspace=lambda web, events: isolation.forked_workspace(
+                namespace, path, at, events, web=web, settings=settings, control=control
+            ),
+            masker=self._masker(),
+            run_id=run_id,
+            ask=partial(ask_on_input, self.shell, control),
+            note=note,
+            anyway=anyway,
+            control=control,
+        )
+        return self._launch(made)
+
+    def as_recorded(
+        self, path: Path, overrides: Mapping[str, Any], config: Mapping[str, Any] | None = None
+    ) -> Settings:
+        """The settings of a recorded run but for `overrides`."""
+        recorded = journal.load(path).settings
+        kept = {name: recorded[name] for name in _KEPT if recorded.get(name) is not None}
+        if environment(self.folder).get("OPENAI_BASE_URL"):  # servers move; where one is named now, it is meant
+            kept.pop("base_url", None)
+        settings = self.settings({**kept, **overrides}, config)
+        _check_output(settings)
+        return settings
 
     def find(self, reference: str | None) -> Path:
         """Return the record meant by an id, a prefix, a path, or None: the last run here, else this folder's newest."""
@@ -144,19 +204,26 @@ class Launcher:
         variables = environment(self.folder)
         return known_secrets(os.environ, variables, known_keys(variables), self.shell.user_ns)
 
-    def _same_workspace(
-        self, run: Run | None, web: Web, control: Control, settings: Settings
-    ) -> KernelWorkspace | None:
+    def _same_workspace(self, run: Run | None, web: Web, control: Control, settings: Settings) -> Workspace | None:
         """The workspace a run of this kernel had, so that what it did before can still be taken back."""
-        if run is None or not isinstance(run.workspace, KernelWorkspace):
+        workspace = run.workspace if run is not None else None
+        if isinstance(workspace, IsolatedWorkspace) and workspace.alive:
+            workspace.web, workspace.control, workspace.privacy = web, control, settings.privacy
+            return workspace
+        if not isinstance(workspace, KernelWorkspace):
             return None
-        workspace = run.workspace
         workspace.web, workspace.control, workspace.privacy = web, control, settings.privacy
         workspace.before_run |= frozenset(self.shell.user_ns) - self._made  # what the user made since
         return workspace
 
-    def _workspace(self, web: Web, control: Control, settings: Settings) -> KernelWorkspace:
+    def _workspace(
+        self, web: Web, control: Control, settings: Settings, goal: str = "", home: Path | None = None
+    ) -> Workspace:
         earlier = [(run.goal, run.summary or run.reason) for run in self.runs]
+        if settings.isolated:
+            return isolation.workspace(
+                self.shell, home or self.folder, goal, web=web, settings=settings, control=control, earlier=earlier
+            )
         recorded = self.folder / settings.output_dir if settings.output_dir else None
         workspace = KernelWorkspace(self.shell, web=web, folder=self.working_folder or recorded, control=control)
         workspace.earlier, workspace.privacy = earlier, settings.privacy
@@ -173,6 +240,12 @@ class Launcher:
             for change in (step.result.changes if step.result else ())
             if change.how == "added"
         )
+
+
+def _has_variables(run: Run) -> bool:
+    """Whether the variables of a run of this kernel are there."""
+    alive = not isinstance(run.workspace, IsolatedWorkspace) or run.workspace.alive
+    return alive and run.status != "interrupted"
 
 
 def _check_output(settings: Settings) -> None:
@@ -201,6 +274,8 @@ class Launch:
 
     async def _go(self) -> Run:
         run = await self._watched()
+        if not self.private and isinstance(run.workspace, IsolatedWorkspace):
+            print(isolation.what_can_be_adopted(run))  # noqa: T201 - nothing comes back unless the user says so
         if destination := self.session.settings.export:
             told = await _published(run, Path(destination))
             print(f"Export to {destination}: {told}")  # noqa: T201 - the user asked for it
@@ -232,7 +307,7 @@ class Launch:
         from agentloop_nb.notebook.panel.view import PanelView
 
         view = (self.make_panel or PanelView)(self._goal, self.session.control, self.shell)
-        if isinstance(self.session.workspace, KernelWorkspace):
+        if isinstance(self.session.workspace, Undoing):
             view.restore = self.session.workspace.restore
         views = [view] if _shown(view.open) else []
         try:
@@ -275,7 +350,7 @@ async def _published(run: Run, destination: Path) -> str:
         return f"it failed ({type(error).__name__}: {error})"
 
 
-async def _ask_on_input(shell: Any, control: Control, code: str, risks: tuple[str, ...]) -> bool:
+async def ask_on_input(shell: Any, control: Control, code: str, risks: tuple[str, ...]) -> bool:
     """Ask in the cell or on the terminal whether code may run a second time; no without anyone there."""
     terminal = getattr(shell, "kernel", None) is None and sys.stdin is not None and sys.stdin.isatty()
     if not terminal and not can_ask(shell):

@@ -152,7 +152,7 @@ class _Rebuilding:
         except ActionFailed as error:
             now = ActionResult(success=False, output=str(error), error=str(error))
         code = action.code if isinstance(action, RunCode) else action.title
-        if before.success == now.success and (self.anyway or alike(action, before, now)):
+        if before.success == now.success and not now.stopped and (self.anyway or alike(action, before, now)):
             return None
         return Divergence(step=step.number, code=code, expected=shown_by(before), found=shown_by(now))
 

@@ -1,0 +1,178 @@
+"""Bringing variables and files of an isolated run into the user's kernel, because the user says so."""
+
+from __future__ import annotations
+
+import asyncio
+import builtins
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from keyword import iskeyword
+from pathlib import Path
+from typing import TYPE_CHECKING, cast
+
+from agentloop_nb import files, journal
+from agentloop_nb.control import Control
+from agentloop_nb.errors import ActionFailed, UserError
+from agentloop_nb.isolated.workspace import IsolatedWorkspace
+from agentloop_nb.notebook import isolation
+from agentloop_nb.notebook.adoption import Adoption
+from agentloop_nb.notebook.changes.watch import SHELL_NAMES
+from agentloop_nb.notebook.kernel.drive import drive
+from agentloop_nb.notebook.kernel.workspace import KernelWorkspace
+from agentloop_nb.options import split_reference
+from agentloop_nb.ports import Web
+from agentloop_nb.rebuild import Rebuilt, rebuild
+from agentloop_nb.run import Run
+
+if TYPE_CHECKING:
+    from agentloop_nb.notebook.launch import Launcher
+
+_FLAGS = ("--rerun", "--undo")
+
+
+def adopt(launcher: Launcher, words: list[str]) -> str:
+    """Bring what `words` name (a run, variables, files; all of the last isolated run), and say what was brought."""
+    flags = {word for word in words if word.startswith("-")}
+    if unknown := flags - set(_FLAGS):
+        raise UserError(f"adopt has no option {min(unknown)}; it has {' and '.join(_FLAGS)}")
+    if "--undo" in flags:
+        return _undo(launcher)
+    names = [word for word in words if word not in flags]
+    reference = split_reference(names[0])[0] if names else None
+    run = _run(launcher, reference)
+    wanted = names[1:] if reference else names
+    if "--rerun" in flags:
+        return _rerun(launcher, run)
+    alive = isinstance(run.workspace, IsolatedWorkspace) and run.workspace.alive
+    workspace = cast("IsolatedWorkspace", run.workspace) if alive else _rebuilt(launcher, run)
+    try:
+        return _bring(launcher, run, workspace, wanted)
+    finally:
+        if not alive:
+            workspace.close()
+
+
+def _undo(launcher: Launcher) -> str:
+    if not launcher.adopted:
+        raise UserError("nothing was adopted in this kernel, so there is nothing to take back")
+    return launcher.adopted.pop().undo(launcher.shell.user_ns)
+
+
+def _run(launcher: Launcher, reference: str | None) -> Run:
+    """The run meant. Raises `UserError` for one that was not isolated."""
+    isolated = [run for run in launcher.runs if run.state.settings.get("isolated")]
+    if reference is None and isolated:
+        return isolated[-1]
+    path = launcher.find(reference).resolve()
+    run = next((run for run in launcher.runs if run.journal.resolve() == path), None) or Run(journal.load(path), path)
+    if run.status == "running":
+        raise UserError("the run is still going on; stop it first")
+    if not run.state.settings.get("isolated"):
+        raise UserError(
+            f"run {run.id} was not isolated: what it made is where it ran, and %agent resume brings it back"
+        )
+    return run
+
+
+# -- as data
+
+
+def _bring(launcher: Launcher, run: Run, workspace: IsolatedWorkspace, wanted: list[str]) -> str:
+    made_files = isolation.files_made(run.state, workspace.folder)
+    made = {name: None for name in run.state.changed if _is_bindable(name)}
+    if not wanted:
+        made = {name: None for name in made if not hasattr(builtins, name)}
+    if unknown := [name for name in wanted if name not in made and name not in made_files]:
+        raise UserError(
+            f"run {run.id} did not make {unknown[0]!r}; it made {', '.join([*made, *made_files]) or 'nothing'}"
+        )
+    values, refused = workspace.hand_over([name for name in made if not wanted or name in wanted])
+    adoption = Adoption(run.id, launcher.working_folder or launcher.folder)
+    for name, value in values.items():
+        adoption.bind(launcher.shell.user_ns, name, value)
+    left = [f"{name} ({why}; %agent adopt {run.id} --rerun runs its code here)" for name, why in refused.items()]
+    left += _bring_files(
+        launcher, adoption, workspace.folder, [name for name in made_files if not wanted or name in wanted]
+    )
+    launcher.adopted.append(adoption)
+    return _told(adoption, left)
+
+
+def _is_bindable(name: str) -> bool:
+    """Whether a name the other process told of may be bound here."""
+    return name.isidentifier() and not iskeyword(name) and not name.startswith("_") and name not in SHELL_NAMES
+
+
+def _bring_files(launcher: Launcher, adoption: Adoption, source: Path, names: Iterable[str]) -> list[str]:
+    """Copy files; return those that were left, with the reason."""
+    left = []
+    known = frozenset().union(*(state.written for state in journal.runs(launcher.folder)))
+    for name in names:
+        try:
+            if files.foreign(adoption.folder, name, known):
+                left.append(f"{name} (there is a file of that name here that no run wrote; move it away first)")
+                continue
+            adoption.files.append(files.place(adoption.folder, name, (source / name).read_bytes()))
+        except (ActionFailed, OSError) as error:
+            left.append(f"{name} ({error})")
+    return left
+
+
+def _told(adoption: Adoption, left: list[str]) -> str:
+    brought = [*adoption.after, *(file.path for file in adoption.files)]
+    lines = [f"Adopted from run {adoption.run}: {', '.join(brought) or 'nothing'}."]
+    lines += [f"  These had another value here before: {', '.join(adoption.replaced)}"] if adoption.replaced else []
+    lines += [f"  NOT adopted: {each}" for each in left]
+    return "\n".join([*lines, *(["To take it back: %agent adopt --undo"] if brought else [])])
+
+
+# -- by running code
+
+
+def _rebuilt(launcher: Launcher, run: Run) -> IsolatedWorkspace:
+    """A new process in which the code of a run whose own is gone ran again. Raises `UserError`."""
+    control = Control()
+    workspace = isolation.workspace(
+        launcher.shell,
+        journal.home(run.journal),
+        "",
+        web=_no_web(),
+        settings=launcher.as_recorded(run.journal, {}),
+        control=control,
+        earlier=(),
+    )
+    with ThreadPoolExecutor(1) as pool:
+        rebuilt = pool.submit(asyncio.run, rebuild(journal.read(run.journal), workspace)).result()
+    _check(run, rebuilt)
+    return workspace
+
+
+def _rerun(launcher: Launcher, run: Run) -> str:
+    """Run the recorded code of a run in the user's kernel; in the run's own folder, so that no file here changes."""
+    events = journal.read(run.journal)
+    events[0] = events[0].model_copy(update={"cells": ()})  # the user's own cells ran here
+    control, folder = Control(), journal.home(run.journal) / str(run.state.settings.get("output_dir") or "")
+    workspace = KernelWorkspace(launcher.shell, web=_no_web(), folder=folder, control=control)
+    from agentloop_nb.notebook.launch import ask_on_input
+
+    ask = partial(ask_on_input, launcher.shell, control)
+    rebuilt = drive(lambda: rebuild(events, workspace, ask=ask), control, launcher.shell)
+    adoption = Adoption(run.id, launcher.working_folder or launcher.folder, take_back=lambda: workspace.undo(1))
+    launcher.adopted.append(adoption)
+    _check(run, rebuilt)
+    names = workspace.variables(list(run.state.changed))
+    lines = [f"Steps of run {run.id} that ran here again: {', '.join(map(str, rebuilt.steps)) or 'none'}."]
+    lines += [f"  They made {', '.join(names)}."] if names else []
+    lines += [f"  NOT run again, nobody allowed it: step {step}" for step in rebuilt.skipped]
+    return "\n".join([*lines, "To take it back: %agent adopt --undo"])
+
+
+def _check(run: Run, rebuilt: Rebuilt) -> None:
+    if rebuilt.divergence is not None:
+        raise UserError(f"the variables of run {run.id} could not be made again: {rebuilt.divergence.text}")
+
+
+def _no_web() -> Web:
+    """Rebuilding asks nothing of the web."""
+    return cast("Web", None)

@@ -1,0 +1,114 @@
+"""`%agent fork`: another way from a step on, in a process of its own; the run it came from stays as it is."""
+
+from __future__ import annotations
+
+import hashlib
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+
+from agentloop_nb import journal
+from tests.isolated.conftest import code
+from tests.wire import Wire, decision, finish
+
+pytestmark = pytest.mark.kernel
+
+FIVE = [
+    decision("run_code", code="values = [base]\nopen('log.txt', 'w').write('one')"),
+    decision("write_file", filename="note.txt", content="first"),
+    decision("run_code", code="values.append(len(open('note.txt').read()))\ndouble = lambda x: 2 * x"),
+    decision("write_file", filename="note.txt", content="the second"),
+    decision("run_code", code="values = values + [double(3)]\nopen('log.txt', 'a').write('five')"),
+    finish("done"),
+]
+AFTER = {
+    1: ([10], "one", None),
+    2: ([10], "one", "first"),
+    3: ([10, 5], "one", "first"),
+    4: ([10, 5], "one", "the second"),
+    5: ([10, 5, 6], "onefive", "the second"),
+}
+"""What the variable and the two files hold after each step."""
+
+
+def everything(folder: Path, record: Path) -> dict[str, str]:
+    """The hash of each file of the user's and of the parent's record."""
+    paths = [path for path in folder.iterdir() if path.is_file()]
+    return {str(path): hashlib.sha256(path.read_bytes()).hexdigest() for path in [*paths, record]}
+
+
+@pytest.fixture
+def parent(user):
+    """A run of five steps that needs a cell of the user's."""
+    user.text("base = 10")
+    with Wire(FIVE) as wire:
+        user.agent("", wire, "work with base")
+    assert user.value("values") == [10, 5, 6]
+    return user
+
+
+@pytest.mark.parametrize("at", AFTER)
+def test_a_fork_has_the_namespace_and_the_files_as_they_were_after_its_step(parent, at):
+    record = parent.records[-1]
+    before = everything(parent.folder, record)
+    look = "import os\nseen = values, *(open(n).read() if os.path.exists(n) else None for n in ('log.txt', 'note.txt'))"
+    with Wire([*code(look, "values.append('mine')\nopen('note.txt', 'w').write('x')")]) as wire:
+        parent.text(f"%agent fork {record.stem} --at {at} --base-url {wire.base_url} look around")
+    assert everything(parent.folder, record) == before
+    assert parent.value("values, base, 'seen' in globals()") == ([10, 5, 6], 10, False)
+    parent.text("%agent adopt seen")
+    values, log, note = parent.value("seen")
+    assert (values[:-1], log, note) == AFTER[at]
+    assert values[-1] == "mine", "the tuple holds the list that the last step changed"
+
+
+def test_a_fork_pays_for_its_own_steps_only_and_knows_the_way_so_far(parent):
+    with Wire(code("values.append('other')")) as wire:
+        parent.text(f"%agent fork --at 3 -b 1 --base-url {wire.base_url} try another way")
+    fork, whole = journal.load(parent.records[-1]), journal.load(parent.records[0])
+    assert fork.forked_from == (whole.run, 3)
+    assert [step.inherited for step in fork.steps] == [True, True, True, False, False]
+    assert fork.usage.total == sum(step.usage.total for step in fork.steps[3:]) > 0
+    assert all(step.cost == Decimal(0) and not step.usage.total for step in fork.steps[:3])
+    told = wire.bodies[0]["messages"]
+    assert "try another way" in told[-1]["content"]
+    assert "the second" not in str(told)
+    assert "double = lambda" in str(told)
+
+
+def test_everything_works_on_a_fork_that_works_on_a_run(parent):
+    with Wire([*code("values.append('other')"), *code("values.append('more')")]) as wire:
+        parent.text(f"%agent fork --at 2 --base-url {wire.base_url} another way")
+        assert parent.text("%agent runs").count("finished") == 2
+        assert "4 of 50 steps" in parent.text("%agent show")
+        assert "values" in parent.text("%agent who")
+        assert "your cell: base = 10" in parent.text("%agent why values")
+        assert ": sound:" in parent.text("%agent export fork.ipynb")
+        parent.text("_agent.workspace.close()")
+        parent.text("%agent resume -- and more")
+    parent.text("%agent adopt values")
+    assert parent.value("values") == [10, "other", "more"]
+    assert len(parent.records) == 2
+
+
+def test_wrong_steps_are_refused_in_a_line_and_leave_no_run_behind(parent):
+    for typed, said in (
+        ("--at 9 go", "has no step 9 to fork after; it has steps 1 to 6"),
+        ("--at two go", "--at takes the number of a step"),
+        ("--at 6", "step 6 ends the run; say what to do next"),
+        ("29991231 go", "there is no run '29991231'"),
+    ):
+        assert said in parent.text(f"%agent fork {typed}")
+    assert len(parent.records) == 1
+
+
+def test_a_fork_from_before_the_first_step_and_of_a_fork(parent):
+    with Wire([*code("first = base"), *code("second = first + 1")]) as wire:
+        parent.text(f"%agent fork --at 0 --base-url {wire.base_url} anew")
+        parent.text(f"%agent fork --base-url {wire.base_url} and on")
+    states = [journal.load(path) for path in parent.records]
+    assert [state.status for state in states] == ["finished"] * 3, states[2].reason
+    assert states[2].forked_from == (states[1].run, 2)
+    parent.text("%agent adopt second")
+    assert parent.value("second") == 11

@@ -1,0 +1,135 @@
+"""`%%agent --isolated`: the user's kernel, folder and secrets stay out of it; what it makes comes back when asked."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from agentloop_nb import journal
+from tests.isolated.conftest import CANARY, code
+from tests.wire import Wire, decision, finish
+
+pytestmark = pytest.mark.kernel
+
+
+def test_the_users_kernel_folder_and_secrets_are_out_of_reach(user):
+    user.text("prices = [1, 2, 3]\nsecret_plan = 'x'")
+    user.folder.joinpath("data.csv").write_text("a\n1\n")
+    steps = code(
+        "prices.append(4)\nimport os, pathlib\npathlib.Path('made.txt').write_text('m')\n"
+        "print(os.environ.get('CANARY_TOKEN'), os.environ.get('OPENAI_API_KEY'), 'secret_plan' in globals())\n"
+        "print(sorted(os.listdir()), sum(prices))"
+    )
+    with Wire(steps) as wire:
+        told = user.agent("--isolated", wire, "add 4 to prices, see data.csv")
+    assert user.value("prices, 'pathlib' in globals()") == ([1, 2, 3], False)
+    assert sorted(path.name for path in user.folder.iterdir()) == [".agentloop", "data.csv"]
+    result = journal.load(user.records[-1]).steps[0].result
+    assert result.success, result.output
+    assert result.output.startswith("None None False\n['data.csv', 'made.txt'] 10")
+    assert CANARY not in json.dumps(wire.bodies)
+    assert "It made prices, made.txt. To bring it here: %agent adopt" in told
+    assert "Copied in for you: prices, data.csv." in json.dumps(wire.bodies[0])
+
+
+def test_variables_and_files_are_adopted_and_taken_back(user):
+    user.text("total = 'mine'")
+    steps = code("total = 5\ntable = {'a': [1, (2, 3)]}\nmodel = object()\nopen('out.bin', 'wb').write(b'\\xff\\x00')")
+    with Wire(steps) as wire:
+        user.agent("--isolated", wire)
+    told = user.text("%agent adopt")
+    assert "Adopted from run" in told
+    assert "had another value here before: total" in told
+    assert "NOT adopted: model (a object cannot be handed over as data" in told
+    assert user.value("total, table") == (5, {"a": [1, (2, 3)]})
+    assert user.folder.joinpath("out.bin").read_bytes() == b"\xff\x00"
+    assert "is taken back: total, table, out.bin" in user.text("%agent adopt --undo")
+    assert user.value("total, 'table' in globals()") == ("mine", False)
+    assert not user.folder.joinpath("out.bin").exists()
+
+
+def test_one_name_is_adopted_and_a_wrong_one_is_refused_in_a_line(user):
+    with Wire(code("a = 1\nb = 2")) as wire:
+        user.agent("--isolated", wire)
+    assert "did not make 'c'; it made a, b" in user.text("%agent adopt c")
+    user.text("%agent adopt b")
+    assert user.value("b, 'a' in globals()") == (2, False)
+
+
+def test_what_cannot_be_data_is_adopted_by_running_its_code_here_and_taken_back(user):
+    with Wire(code("class Model:\n    weight = 3\nmodel = Model()", "score = model.weight * 2")) as wire:
+        user.agent("--isolated", wire)
+    assert "ran here again: 1, 2" in user.text("%agent adopt --rerun")
+    assert user.value("score, model.weight") == (6, 3)
+    user.text("%agent adopt --undo")
+    assert user.value("'model' in globals(), 'score' in globals()") == (False, False)
+
+
+def test_names_are_chosen_and_wrong_ones_are_told_before_anything_is_spent(user):
+    user.text("a = 1\nb = 2\nlock = __import__('threading').Lock()\ndef double(x):\n    return 2 * x")
+    with Wire(code("c = double(b)\n'a' in globals()")) as wire:
+        assert "which is no variable and no file" in user.agent("--isolated --with nothing", wire)
+        assert "lock cannot be copied" in user.agent("--isolated --with lock", wire)
+        assert "add --isolated" in user.agent("--with a", wire)
+        assert "--limits takes memory" in user.agent("--isolated --limits memory=lots", wire)
+        assert not wire.requests
+        user.agent("--isolated --with b,double", wire, "double a")
+    assert "False" in journal.load(user.records[-1]).steps[0].result.output
+    user.text("%agent adopt")
+    assert user.value("c") == 4
+
+
+def test_steps_of_an_isolated_run_are_undone_and_it_is_resumed(user):
+    with Wire([*code("x = [1]", "x.append(2)"), *code("y = sum(x)")]) as wire:
+        user.agent("--isolated", wire)
+        assert "Step 3 is taken back" in user.text("%agent undo")
+        assert "put back: x" in user.text("%agent undo")
+        user.text("%agent resume -- sum it up")
+    user.text("%agent adopt")
+    assert user.value("x, y") == ([1], 1)
+
+
+def test_a_resumed_run_whose_kernel_is_gone_is_rebuilt_in_a_new_one(user):
+    user.text("base = 10")
+    with Wire([*code("x = base + 1"), *code("y = x + 1")]) as wire:
+        user.agent("--isolated", wire, "add to base")
+        user.text("_agent.workspace.close()")
+        user.text("%agent resume -- once more")
+    state = journal.load(user.records[-1])
+    assert state.status == "finished", state.reason
+    assert len(user.records) == 1
+    user.text("%agent adopt y")
+    assert user.value("y, 'x' in globals()") == (12, False)
+
+
+def test_what_a_run_of_another_kernel_made_is_adopted_by_rebuilding_it(user):
+    with Wire(code("x = [1, 2]")) as wire:
+        user.agent("--isolated", wire)
+        user.text("_agent.workspace.close()")
+    assert "Adopted" in user.text("%agent adopt x")
+    assert user.value("x") == [1, 2]
+
+
+def test_a_kernel_that_dies_is_a_failed_step_and_the_next_one_finds_its_variables(user):
+    steps = [
+        decision("run_code", code="x = 1"),
+        decision("run_code", code="import os, signal\nos.kill(os.getpid(), signal.SIGKILL)"),
+        decision("run_code", code="x + 1"),
+        finish("done"),
+    ]
+    with Wire(steps) as wire:
+        user.agent("--isolated", wire)
+    dead, after = journal.load(user.records[-1]).steps[1:3]
+    assert "the isolated kernel is gone: it was ended by SIGKILL" in dead.result.output
+    assert "are run again" in dead.result.output
+    assert after.result.success
+    assert after.result.output.startswith("2\n")
+    assert "steps 1 ran again" in after.result.output
+
+
+def test_the_export_of_an_isolated_run_brings_the_users_cells_along_and_verifies(user):
+    user.text("base = 10")
+    with Wire(code("x = base + 1\nprint(x)")) as wire:
+        user.agent("--isolated", wire, "add to base")
+    assert ": sound:" in user.text("%agent export run.ipynb")
