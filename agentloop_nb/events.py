@@ -132,6 +132,8 @@ class ActionStarted(Event):
     """The action is being carried out; a record that ends here was killed in the middle of it."""
 
     kind: Literal["action_started"] = "action_started"
+    risks: tuple[str, ...] = ()
+    """What code touches beyond the namespace, as it was read beforehand."""
 
 
 class ActionFinished(Event):

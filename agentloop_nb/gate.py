@@ -12,7 +12,6 @@ from agentloop_nb.actions import Action, ActionResult, Finish, RunCode, WriteFil
 from agentloop_nb.decision import Decision
 from agentloop_nb.events import ActionFinished, ApprovalAsked, ApprovalGiven
 from agentloop_nb.safety.caution import Memory, denial, reasons_to_ask
-from agentloop_nb.safety.risks import read_risks
 from agentloop_nb.settings import Settings
 from agentloop_nb.stream import Approver, Stream
 
@@ -41,8 +40,7 @@ class Gate:
         suspicions, replaced = self._suspicions(action), self._replaced(action)
         if not suspicions and not replaced and (self._rest or not self._wanted(action)):
             return decision
-        risks = read_risks(action.code) if isinstance(action, RunCode) else ()
-        asked = ApprovalAsked(step=step, risks=(*suspicions, *replaced, *risks))
+        asked = ApprovalAsked(step=step, risks=(*suspicions, *replaced, *self.risks(action)))
         self.stream.emit(asked)
         answer = await self._answer(asked, decision)
         if not answer.approved and answer.by == "policy":
@@ -55,6 +53,17 @@ class Gate:
         result = ActionResult(success=False, output=f"Not carried out, it was refused{why}.", error=f"refused{why}")
         self.stream.emit(ActionFinished(step=step, result=result))
         return None
+
+    def risks(self, action: Action) -> tuple[str, ...]:
+        """What an action's code touches, in the light of what the run's earlier code bound."""
+        if not isinstance(action, RunCode):
+            return ()
+        try:
+            self._memory.take_in(self.stream.state, self.stream.state.cells)
+            return self._memory.risks(action.code)
+        except Exception:
+            log.exception("code could not be read")
+            return ("cannot be read",)
 
     async def _answer(self, asked: ApprovalAsked, decision: Decision) -> ApprovalGiven:
         if self.approver is None:

@@ -123,7 +123,7 @@ class Loop:
 
     async def _perform(self, decision: Decision) -> None:
         step, final, began = self.state.next_step, self._final, time.monotonic()
-        self.stream.emit(ActionStarted(step=step))
+        self.stream.emit(ActionStarted(step=step, risks=self._gate.risks(decision.action)))
         try:
             result = await self._result(decision.action, step)
         except asyncio.CancelledError:

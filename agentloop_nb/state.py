@@ -52,6 +52,7 @@ class Step:
     """The action began; without a result it was cut off in the middle."""
     approval: ApprovalGiven | None = None
     risks: tuple[str, ...] = ()
+    """What its code touches, and why a person was asked."""
     difference: str = ""
     """How a replayed step came out differently than in its record."""
     usage: Usage = Usage()
@@ -283,6 +284,7 @@ class State:
                 step.decision = event.edited or step.decision
             case ActionStarted():
                 step.started = True
+                step.risks = tuple(dict.fromkeys((*step.risks, *event.risks)))
             case ActionFinished():
                 step.result, step.seconds = event.result, event.seconds
             case OutcomeDiffered():

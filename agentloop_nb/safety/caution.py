@@ -16,7 +16,7 @@ from urllib.parse import unquote_plus
 
 from agentloop_nb.actions import Action, ReadUrl, RunCode, SearchWeb, WriteFile
 from agentloop_nb.safety.provenance import Source, of_step, said_by_user, split
-from agentloop_nb.safety.risks import Reading, Target, hosts, learned, outside, read
+from agentloop_nb.safety.risks import Reading, Target, hosts, learned, ordered, outside, read
 from agentloop_nb.safety.risks.flows import carried
 from agentloop_nb.safety.risks.shell import Command
 from agentloop_nb.safety.risks.values import HOLE, Values
@@ -93,6 +93,10 @@ class Memory:
         if self._last[0] != code:
             self._last = (code, read(code, self.values))
         return self._last[1]
+
+    def risks(self, code: str) -> tuple[str, ...]:
+        """Say in short phrases what code touches, the gravest first."""
+        return ordered(self.read(code).risks)
 
     def said(self, state: State) -> str:
         """What the user said, in plain words; put together anew when a note was added."""

@@ -11,6 +11,7 @@ from agentloop_nb.actions import Action, ActionResult, RunCode, WriteFile
 from agentloop_nb.actions.text import text_of
 from agentloop_nb.events import (
     ActionFinished,
+    ActionStarted,
     AnyEvent,
     ApprovalAsked,
     ApprovalGiven,
@@ -29,6 +30,7 @@ from agentloop_nb.events import (
     TranscriptCompacted,
 )
 from agentloop_nb.plain import clean, dollars, for_shell
+from agentloop_nb.safety.risks import UNREMARKABLE
 from agentloop_nb.state import State, Step
 from agentloop_nb.terminal.statusline import StatusLine
 
@@ -144,6 +146,9 @@ class TerminalView:
                 self._line(f"🙋 {verdict} by {event.by}{': ' + event.reason if event.reason else ''}")
                 if event.edited:
                     self._block(*_input(event.edited.action))
+            case ActionStarted() if remarkable := [risk for risk in event.risks if risk not in UNREMARKABLE]:
+                if state.steps[-1].approval is None:
+                    self._line(f"Touches: {', '.join(remarkable)}", style="dim")
             case ActionFinished():
                 self._result(event.result, event.step, state)
             case OutcomeDiffered():

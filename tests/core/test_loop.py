@@ -393,3 +393,11 @@ async def test_an_artifact_lies_inside_the_working_folder(scenario, tmp_path, na
     state = await s.run()
     assert not state.steps[0].result.success
     assert state.artifacts == ()
+
+
+async def test_what_code_touches_is_recorded_although_nobody_asks(scenario):
+    imported, removed = code("import os, shutil as s"), code("s.rmtree('old'); open('new.txt', 'w')")
+    s = scenario([imported, removed, code("print(1)"), finish()])
+    state = await s.run()
+    assert "approval_asked" not in s.kinds
+    assert [step.risks for step in state.steps] == [(), ("deletes files", "writes files"), (), ()]

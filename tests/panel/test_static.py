@@ -7,7 +7,9 @@ from decimal import Decimal
 
 from lxml import html as lxml_html
 
-from agentloop_nb.events import RunFinished
+from agentloop_nb.actions import ActionResult, RunCode
+from agentloop_nb.decision import Decision
+from agentloop_nb.events import ActionFinished, ActionStarted, DecisionMade, RunFinished, RunStarted
 from agentloop_nb.notebook.panel.html import final_outputs, plain_text, static_html
 from agentloop_nb.state import fold
 from tests.panel import story
@@ -84,3 +86,12 @@ def test_figures_and_answer_follow_as_native_outputs() -> None:
     figure, answer = final_outputs(fold(story.whole()))
     assert figure["image/png"] == story.png()
     assert answer["text/markdown"].startswith("**December** was the best month")
+
+
+def test_what_code_touches_stands_quietly_on_its_card() -> None:
+    started = ActionStarted(step=1, risks=("deletes files", "network", "writes files"))
+    done = ActionFinished(step=1, result=ActionResult(success=True, output=""))
+    decision = Decision(reasoning="tidy up", action=RunCode(code="tidy()"))
+    begun = RunStarted(run="r", goal="tidy", context="", settings={})
+    page = static_html(fold([begun, DecisionMade(step=1, decision=decision), started, done]))
+    assert "Touches: deletes files, network<" in page

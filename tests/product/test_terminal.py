@@ -122,6 +122,13 @@ def test_a_failure_shows_what_was_printed_before_it_and_the_traceback() -> None:
     assert "🎉" not in text
 
 
+def test_what_code_touches_is_a_quiet_line_unless_it_only_writes_files() -> None:
+    done = step(1, "run_code", {"code": "tidy()"}, ActionResult(success=True, output=""))
+    noted = [ActionStarted(step=1, risks=("shell", "writes files")) if e.kind == "action_started" else e for e in done]
+    assert "Touches: shell\n" in drawn(run(noted))
+    assert "Touches" not in drawn(run(done))
+
+
 def test_faults_rejections_and_notes_are_quiet_lines() -> None:
     text = drawn(
         run(

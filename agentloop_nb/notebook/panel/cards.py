@@ -15,6 +15,7 @@ from agentloop_nb.notebook.panel.amounts import count, dollars, duration
 from agentloop_nb.notebook.panel.outputs import Block, blocks, link, markdown, text_block
 from agentloop_nb.notebook.panel.text import one_line, prose, shortened
 from agentloop_nb.ports import Usage
+from agentloop_nb.safety.risks import UNREMARKABLE
 from agentloop_nb.state import State, Step
 
 STATUSES = {
@@ -163,7 +164,7 @@ def card(step: Step, state: State) -> Card:
         title="",
         state=_step_state(step, state),
         quiet=_quiet(step),
-        risks=[one_line(risk) for risk in step.risks],
+        risks=[one_line(risk) for risk in step.risks if step.approval or risk not in UNREMARKABLE],
         meta=_meta(step),
     )
     if step.decision:

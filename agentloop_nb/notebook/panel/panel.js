@@ -158,7 +158,7 @@ function drawCard(view, made, card, keys) {
   if (has("error")) setText(part.hint, (card.error || "").split("\n", 1)[0]);
   if (has("meta", "state", "began", "memory")) drawMeta(view, part.meta, card);
   if (has("reasoning", "title")) setText(part.reasoning, card.reasoning === card.title ? "" : card.reasoning || "");
-  if (has("quiet", "risks")) drawQuiet(part.quiet, card);
+  if (has("quiet", "risks", "ask")) drawQuiet(part.quiet, card);
   if (has("code", "lang", "mark", "state")) drawCode(view, made, card);
   if (has("ask")) drawAsk(view, part.ask, card);
   if (has("error", "trace")) drawError(part.error, card);
@@ -174,7 +174,7 @@ function drawMeta(view, element, card) {
 
 function drawQuiet(element, card) {
   element.replaceChildren(...(card.quiet || []).map((line) => node("p", { dir: "auto" }, line)));
-  if ((card.risks || []).length) element.append(node("p", { class: "agl-risks" }, `Touches: ${card.risks.join(", ")}`));
+  if ((card.risks || []).length) element.append(node("p", { class: card.ask ? "agl-risks agl-asked" : "agl-risks" }, `Touches: ${card.risks.join(", ")}`));
 }
 
 function drawCode(view, made, card) {

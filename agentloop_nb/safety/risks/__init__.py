@@ -6,6 +6,8 @@ Code that hides what it does can do it unseen.
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from agentloop_nb.safety.risks.places import hosts, outside
 from agentloop_nb.safety.risks.reading import Kind, Reading, Target, learned, read
 
@@ -23,14 +25,33 @@ ORDER = (
     "writes files",
 )
 """Every phrase, the gravest first."""
+UNREMARKABLE = frozenset({"writes files"})
+"""Not worth a line of its own: a step names the files it wrote."""
 
-__all__ = ["ORDER", "Kind", "Reading", "Target", "hosts", "learned", "outside", "read", "read_risks", "targets"]
+__all__ = [
+    "ORDER",
+    "UNREMARKABLE",
+    "Kind",
+    "Reading",
+    "Target",
+    "hosts",
+    "learned",
+    "ordered",
+    "outside",
+    "read",
+    "read_risks",
+    "targets",
+]
 
 
 def read_risks(code: str) -> tuple[str, ...]:
     """Say in short phrases what code touches, the gravest first. Never raises, whatever the text."""
-    found = read(code).risks
-    return tuple(phrase for phrase in ORDER if phrase in found)
+    return ordered(read(code).risks)
+
+
+def ordered(risks: Collection[str]) -> tuple[str, ...]:
+    """Return the phrases of a reading, the gravest first."""
+    return tuple(phrase for phrase in ORDER if phrase in risks)
 
 
 def targets(code: str) -> frozenset[Target]:
