@@ -4,6 +4,7 @@
 const HELLO_MS = 400;
 const NO_ANSWER_MS = 1500;
 const FOLDED_LINES = 24;
+const GROUP = 25;
 const SIGNS = { done: "✓", failed: "✗", refused: "⊘", stopped: "■", cut: "…", waiting: "?" };
 const BUSY = new Set(["thinking", "writing", "decided", "running"]);
 const STATE_WORDS = {
@@ -189,7 +190,7 @@ function drawCode(view, made, card) {
   }
   made.pre.replaceChildren(highlight(card.code, card.lang));
   if (card.mark) markLine(made.pre, card.mark);
-  if (card.state === "writing") made.pre.scrollTop = made.pre.scrollHeight;
+  if (card.state === "writing") view.showEnd(made.pre);
 }
 
 function markLine(pre, line) {
@@ -246,7 +247,7 @@ function drawChips(view, element, card) {
 
 // Outputs.
 
-function drawBlock(block) {
+function drawBlock(view, block) {
   if (block.kind === "picture") return node("img", { src: block.src, alt: block.alt || "figure" });
   if (block.kind === "html") {
     const made = node("div", { class: "agl-html jp-RenderedHTMLCommon", tabindex: "0", role: "group", "aria-label": "output", dir: "auto" });
@@ -267,18 +268,18 @@ function drawBlock(block) {
     tail.innerHTML = ending.join("\n");
     made.count = (made.count || 0) + lines.length;
     more.hidden = made.count + ending.length <= FOLDED_LINES;
-    if (!pre.classList.contains("agl-all")) pre.scrollTop = pre.scrollHeight;
+    if (!pre.classList.contains("agl-all")) view.showEnd(pre);
   };
   made.grow(block.head, block.skipped, block.tail);
   return made;
 }
 
-function drawOutputs(made, card, patches) {
+function drawOutputs(view, made, card, patches) {
   const box = made.part.out;
   for (const patch of patches) {
     const shown = made.blocks[patch.i];
     if (patch.more && shown?.grow) { shown.grow(patch.more, patch.skipped, patch.tail); continue; }
-    const fresh = drawBlock(card.out[patch.i]);
+    const fresh = drawBlock(view, card.out[patch.i]);
     if (shown) shown.replaceWith(fresh); else box.append(fresh);
     made.blocks[patch.i] = fresh;
   }
@@ -355,7 +356,7 @@ function createView(model, store, el) {
     if (bar.hidden) return;
     bar.setAttribute("aria-valuenow", percent);
     bar.setAttribute("aria-valuetext", text);
-    bar.firstChild.style.width = `${percent}%`;
+    bar.firstChild.style.transform = `scaleX(${percent / 100})`;
     bar.classList.toggle("agl-high", share > 0.85);
   }
 
@@ -390,12 +391,17 @@ function createView(model, store, el) {
     if (newest) drawMeta(view, newest.part.meta, store.cards.get(header.step));
   }
 
+  /** Cards lie in groups, which a browser passes over while they are out of sight: 500 steps cost as much as 50. */
+  function group(number) {
+    while (part.cards.children.length < number) part.cards.append(node("div", { class: "agl-group" }));
+    return part.cards.children[number - 1];
+  }
+
   function ensure(n) {
     if (!cards.has(n)) {
-      const made = createCard(view, n);
+      const made = createCard(view, n), place = group(Math.ceil(n / GROUP));
       cards.set(n, made);
-      const after = [...cards.keys()].filter((other) => other < n).pop();
-      if (after === undefined) part.cards.prepend(made.root); else cards.get(after).root.after(made.root);
+      place.insertBefore(made.root, [...place.children].find((other) => Number(other.dataset.n) > n) || null);
     }
     return cards.get(n);
   }
@@ -410,16 +416,25 @@ function createView(model, store, el) {
 
   // Follow the end of the list unless the reader scrolled away. Measuring waits for the frame: a layout is dear.
   let following = true, scheduled = false;
+  const growing = new Set();
   part.cards.addEventListener("scroll", () => {
     if (!scheduled) following = part.cards.scrollHeight - part.cards.scrollTop - part.cards.clientHeight < 40;
   }, { passive: true });
 
   function stick(change) {
     change();
-    if (!following || scheduled) return;
+    if (following) growing.add(part.cards);
+    if (!growing.size || scheduled) return;
     scheduled = true;
-    requestAnimationFrame(() => { part.cards.scrollTop = part.cards.scrollHeight; requestAnimationFrame(() => { scheduled = false; }); });
+    requestAnimationFrame(() => {
+      const ends = [...growing].map((box) => [box, box.scrollHeight]);
+      growing.clear();
+      for (const [box, end] of ends) box.scrollTop = end;
+      requestAnimationFrame(() => { scheduled = false; });
+    });
   }
+
+  view.showEnd = (box) => { growing.add(box); };
 
   view.redraw = () => stick(() => {
     part.cards.replaceChildren();
@@ -427,7 +442,7 @@ function createView(model, store, el) {
     for (const [n, card] of store.cards) {
       const made = ensure(n);
       drawCard(view, made, card, null);
-      drawOutputs(made, card, card.out.map((_, i) => ({ i })));
+      drawOutputs(view, made, card, card.out.map((_, i) => ({ i })));
     }
     if (cards.size) arrangeOpen();
     drawHeader();
@@ -439,7 +454,7 @@ function createView(model, store, el) {
       added ||= !cards.has(change.n);
       const made = ensure(change.n), card = store.cards.get(change.n);
       drawCard(view, made, card, new Set([...Object.keys(change.set || {}), ...Object.keys(change.add || {})]));
-      if (change.out || "length" in change) drawOutputs(made, card, change.out || []);
+      if (change.out || "length" in change) drawOutputs(view, made, card, change.out || []);
       added ||= Boolean(change.set && "ask" in change.set);
     }
     if (added) arrangeOpen();
