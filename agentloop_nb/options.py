@@ -43,6 +43,7 @@ OPTIONS: tuple[Option, ...] = (
     Option("max_retries", ("--max-retries",), "retries of a bad reply or a failing server (3)", "N", "3"),
     Option("privacy", ("--privacy",), "what the model sees of your data: full, schema, none", "LEVEL", "schema"),
     Option("allow_changes", ("--allow-changes",), "names the agent may change unwarned, or all", "NAMES", "all"),
+    Option("undo_memory", ("--undo-memory",), "megabytes copies for undo may take (512)", "MB", "2048"),
     Option("trust_web", ("--trust-web",), "let code use what pages and search results said"),
     Option("live", ("--live",), "with replay: ask the web instead of the record"),
     Option("isolated", ("--isolated",), "run the code in a process and a folder of its own"),

@@ -167,6 +167,8 @@ class CodeOutcome(Value):
     """Files of the working folder that the code made or changed, relative to it."""
     read: tuple[str, ...] = ()
     """Files of the working folder that the code opened for reading, relative to it."""
+    beyond: tuple[str, ...] = ()
+    """What it was seen to do that nothing can take back: `started git push`, `connected to example.org:443`."""
     notes: tuple[str, ...] = ()
     """Quiet remarks for the model and the card: `exit() was ignored`, `the working folder was changed back`."""
 
@@ -182,17 +184,6 @@ class WrittenFile(Value):
     """Of the content, in hexadecimal."""
     previous: str | None = None
     """SHA-256 of the version it replaced, which is kept for undo."""
-
-
-class Undone(Value):
-    """What taking steps back did, or would do, to variables."""
-
-    steps: tuple[int, ...]
-    """The steps taken back, latest first."""
-    names: tuple[str, ...]
-    """Variables put back."""
-    lost: dict[str, str]
-    """Variables that cannot be put back, with the reason."""
 
 
 class Undone(Value):
@@ -273,6 +264,9 @@ class Undoing(Protocol):
     @property
     def folder(self) -> Path:
         """The working folder."""
+
+    def plan(self, first: int) -> Undone:
+        """Say what taking back step `first` and all later ones would do to variables."""
 
     def undo(self, first: int) -> Undone:
         """Take back what step `first` and all later ones did to variables, latest first."""

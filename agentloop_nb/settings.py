@@ -46,6 +46,8 @@ class Settings:
     """Told to the model in every run, after the project's AGENTS.md."""
     privacy: Privacy = "full"
     allow_changes: str = ""
+    undo_memory: int = 512
+    """Megabytes (of 2**20 bytes) that copies of variables may take, for undo."""
     trust_web: bool = False
     live: bool = False
     """A replayed run asks the web instead of the record."""
@@ -79,6 +81,7 @@ ENVIRONMENT: dict[str, str] = {
     "images": "AGENTLOOP_IMAGES",
     "allow_hosts": "AGENTLOOP_ALLOW_HOSTS",
     "search": "AGENTLOOP_SEARCH",
+    "undo_memory": "AGENTLOOP_UNDO_MEMORY",
     "isolated": "AGENTLOOP_ISOLATED",
     "limits": "AGENTLOOP_LIMITS",
     "record_limit": "AGENTLOOP_RECORD_LIMIT",
@@ -203,6 +206,7 @@ _CONVERTERS: dict[str, Any] = {
     "max_steps": _at_least(1),
     "max_retries": _at_least(0),
     "timeout": _at_least(1),
+    "undo_memory": _at_least(0),
     "record_limit": _at_least(1),
     "budget": _dollars,
     "temperature": _temperature,
@@ -219,6 +223,7 @@ _EXPECTED: dict[str, str] = {
     "max_retries": "a whole number, 0 or more (--max-retries 3)",
     "timeout": "a whole number of seconds, 1 or more (--timeout 60)",
     "record_limit": "a whole number of megabytes, 1 or more (AGENTLOOP_RECORD_LIMIT=1000)",
+    "undo_memory": "a whole number of megabytes, 0 or more (--undo-memory 2048)",
     "budget": "a positive amount in US dollars (--budget 0.50)",
     "temperature": "a number from 0 to 2 (AGENTLOOP_TEMPERATURE=0.2)",
     "approve": "auto, code or all (--approve code)",

@@ -84,6 +84,7 @@ def _metadata(outcome: CodeOutcome) -> dict[str, Any]:
         "error": outcome.error and outcome.error.model_dump(),
         "files": list(outcome.files),
         "read": list(outcome.read),
+        "beyond": list(outcome.beyond),
         "notes": list(outcome.notes),
     }
     return {key: value for key, value in found.items() if value}

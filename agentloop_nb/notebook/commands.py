@@ -165,7 +165,7 @@ def undo(magics: AgentMagics, rest: str) -> None:
 
     if rest and not rest.isdecimal():
         raise UserError("say how many steps to take back: %agent undo 2")
-    print(undo_steps(_last(magics, "undo"), int(rest or 1)))
+    undo_steps(_last(magics, "undo"), int(rest or 1), print)
 
 
 def restore(magics: AgentMagics, rest: str) -> None:

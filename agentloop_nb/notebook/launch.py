@@ -22,7 +22,7 @@ from agentloop_nb.models.keys import known_keys
 from agentloop_nb.notebook import isolation
 from agentloop_nb.notebook.adoption import Adoption
 from agentloop_nb.notebook.kernel.drive import can_ask, drive, drive_async, read_line, refuse_nesting
-from agentloop_nb.notebook.kernel.workspace import MEMORY, KernelWorkspace
+from agentloop_nb.notebook.kernel.workspace import KernelWorkspace
 from agentloop_nb.ports import Undoing, Web, Workspace
 from agentloop_nb.run import Run
 from agentloop_nb.safety.secrets import Masker, known_secrets
@@ -35,6 +35,7 @@ log = logging.getLogger(__name__)
 _KEPT = (
     *("model", "base_url", "max_retries", "timeout", "approve", "temperature", "price", "cache", "images"),
     *("allow_hosts", "search", "instructions", "privacy", "allow_changes", "trust_web", "live", "output_dir"),
+    *("undo_memory",),
     *("isolated", "limits"),
 )
 """Settings that a resumed run keeps from its record."""
@@ -66,7 +67,7 @@ class Launcher:
         """Prepare a new run. Raises `UserError`."""
         refuse_nesting()
         _check_output(settings)
-        self._make_room()
+        self._make_room(settings.undo_memory * 2**20)
         control, run_id = Control(), journal.new_run_id()
         settings = isolation.placed(settings, run_id)
         made = session.begin(
@@ -184,10 +185,9 @@ class Launcher:
             return self.runs[-1].state
         return journal.load(self.find(reference))
 
-    def _make_room(self) -> None:
-        """Let all earlier runs together hold no more than one may: copies for undo, and outputs."""
+    def _make_room(self, room: int) -> None:
+        """Let all earlier runs together hold no more than one may: outputs, and `room` bytes of copies for undo."""
         held.lighten([run.state for run in self.runs], held.LIMIT)
-        room = MEMORY
         for run in reversed(self.runs):
             if isinstance(run.workspace, KernelWorkspace):
                 run.workspace.past.shrink(room)
@@ -214,6 +214,7 @@ class Launcher:
             return None
         workspace.web, workspace.control, workspace.privacy = web, control, settings.privacy
         workspace.before_run |= frozenset(self.shell.user_ns) - self._made  # what the user made since
+        workspace.past.limit = settings.undo_memory * 2**20
         return workspace
 
     def _workspace(
@@ -228,6 +229,7 @@ class Launcher:
         workspace = KernelWorkspace(self.shell, web=web, folder=self.working_folder or recorded, control=control)
         workspace.earlier, workspace.privacy = earlier, settings.privacy
         workspace.before_run -= self._made
+        workspace.past.limit = settings.undo_memory * 2**20
         return workspace
 
     @property

@@ -44,6 +44,7 @@ class AgentMagics(Magics):
     record_limit = _setting(Int, "megabytes to which a run's record grows before it keeps outputs in part (500)")
     instructions = _setting(Unicode, "told to the model in every run")
     privacy = _setting(Unicode, "what the model sees of your data: full, schema, none")
+    undo_memory = _setting(Int, "megabytes copies for undo may take (512)")
     isolated = _setting(Bool, "run the code in a process and a folder of its own")
     limits = _setting(Unicode, "what an isolated run may use, 'memory=2,cpu=600,processes=32,file=1'")
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+
 from agentloop_nb import files, journal
 from agentloop_nb.actions import RunCode
 from agentloop_nb.errors import ActionFailed, UserError
@@ -12,15 +14,20 @@ from agentloop_nb.safety.risks import read_risks
 from agentloop_nb.state import Step
 
 
-def undo_steps(run: Run, count: int) -> str:
-    """Take back the last `count` steps of a run of this kernel, and say what was and what could not be taken back."""
+def undo_steps(run: Run, count: int, tell: Callable[[str], None]) -> None:
+    """Take back the last `count` steps of a run of this kernel.
+
+    `tell` hears what cannot be taken back before anything is, and then what was done.
+    """
     workspace = _workspace(run)
     steps = run.state.steps[-count:] if count else []
     if not steps:
         raise UserError("there is no step to take back")
     first = steps[0].number
     record = journal.Journal.open(run.journal)  # raises where it could not be noted, before anything is taken back
-    beyond = [line for step in steps for line in _beyond(step)]
+    planned = workspace.plan(first).lost
+    if beyond := [*_left(planned), *(line for step in steps for line in _beyond(step))]:
+        tell("\n".join(["What cannot be taken back:", *beyond]))
     undone = workspace.undo(first)
     put_back, left = _undo_files(workspace, steps)
     event = StepsUndone(step=first, first=first)
@@ -32,9 +39,13 @@ def undo_steps(run: Run, count: int) -> str:
     ]
     lines += [f"  put back: {', '.join(undone.names)}"] if undone.names else []
     lines += [f"  files put back: {', '.join(put_back)}"] if put_back else []
-    lines += [f"  NOT put back: {name} ({why})" for name, why in undone.lost.items()]
-    lines += [f"  NOT put back: {line}" for line in (*left, *beyond)]
-    return "\n".join([*lines, "To go on from here: %agent resume -- what to do instead"])
+    lines += _left({name: why for name, why in undone.lost.items() if name not in planned})
+    lines += [f"  NOT put back: {line}" for line in left]
+    tell("\n".join([*lines, "To go on from here: %agent resume -- what to do instead"]))
+
+
+def _left(lost: Mapping[str, str]) -> list[str]:
+    return [f"  NOT put back: {name} ({why})" for name, why in lost.items()]
 
 
 def restore_name(run: Run, name: str) -> str:
@@ -68,10 +79,17 @@ def _undo_files(workspace: Undoing, steps: list[Step]) -> tuple[list[str], list[
 
 
 def _beyond(step: Step) -> list[str]:
-    """What a step did that lies beyond variables and `write_file`."""
+    """What a step did that lies beyond variables and `write_file`: as it was seen, and as its code says."""
     if step.decision is None or not isinstance(step.decision.action, RunCode) or not step.started:
         return []
-    made = step.result.metadata.get("files", ()) if step.result else ()
-    lines = [f"files that step {step.number} wrote by itself ({', '.join(made)})"] if made else []
-    risks = [risk for risk in read_risks(step.decision.action.code) if risk not in ("writes files", "cannot be read")]
-    return [*lines, *(f"step {step.number}: {risk}" for risk in risks)]
+    found = step.result.metadata if step.result else {}
+    lines = [f"files that it wrote by itself: {', '.join(found['files'])}"] if found.get("files") else []
+    lines += found.get("beyond", ())
+    seen = {"writes files", "cannot be read"}
+    seen |= {risk for risk, sign in _SIGNS.items() if any(line.startswith(sign) for line in lines)}
+    lines += [risk for risk in read_risks(step.decision.action.code) if risk not in seen]
+    return [f"  step {step.number}: {line}" for line in lines]
+
+
+_SIGNS = {"shell": "started ", "network": "connected to "}
+"""Risks that need not be told where what they warn of was seen."""

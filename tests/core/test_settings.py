@@ -49,6 +49,8 @@ WRONG = [
     ({"timeout": "soon"}, {}, "--timeout must be a whole number of seconds"),
     ({"approve": "maybe"}, {}, "--approve must be auto, code or all"),
     ({"privacy": "some"}, {}, "--privacy must be full, schema or none"),
+    ({"undo_memory": "-1"}, {}, "--undo-memory must be a whole number of megabytes, 0 or more"),
+    ({}, {"AGENTLOOP_UNDO_MEMORY": "1 GB"}, "AGENTLOOP_UNDO_MEMORY must be a whole number of megabytes"),
     ({}, {"MAX_STEPS": "many"}, "MAX_STEPS must be a whole number"),
     ({}, {"AGENTLOOP_TEMPERATURE": "9"}, "AGENTLOOP_TEMPERATURE must be a number from 0 to 2"),
     ({}, {"AGENTLOOP_IMAGES": "perhaps"}, "AGENTLOOP_IMAGES must be 1 or 0"),

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from agentloop_nb.errors import UserError
-from agentloop_nb.notebook.kernel.drive import drive, drive_async
+from agentloop_nb.notebook.kernel.drive import drive, drive_async, refuse_nesting
 from agentloop_nb.ports import CodeOutcome
 from tests.kernel.conftest import Kernel, Place, text
 
@@ -165,6 +165,26 @@ async def test_files_written_and_read_are_told(place: Place) -> None:
     assert by_child.files == ("child.txt",)
 
 
+async def test_processes_and_connections_are_seen(place: Place) -> None:
+    code = "import os, socket, subprocess\n"
+    for line in (
+        "_ = subprocess.run(['true', 'git push'])",
+        "_ = os.system('true # rm -r ' + 'x' * 200)",
+        "server = socket.create_server(('127.0.0.1', 0)); port = server.getsockname()[1]",
+        "socket.create_connection(('localhost', port)).close()",
+        "socket.create_connection(('127.0.0.1', port)).close(); server.close()",
+    ):
+        code += line + "\n"
+
+    outcome = await place.run(code)
+    quiet = await place.run("import os; os.getcwd()")
+
+    assert outcome.ending == "ok", outcome.error
+    assert outcome.beyond[:2] == ("started true git push", "started true # rm -r " + "x" * 87 + "…")
+    assert outcome.beyond[2] == f"connected to localhost:{place.names['port']}"
+    assert quiet.beyond == ()
+
+
 async def test_a_stopped_run_starts_no_code(place: Place) -> None:
     place.control.stop()
 
@@ -209,6 +229,35 @@ async def test_an_agent_inside_a_step_is_refused(place: Place) -> None:
     assert outcome.error is not None
     assert outcome.error.type == "UserError"
     assert "an agent cannot start an agent" in outcome.error.message
+
+
+RAW_THREADS = {
+    "threading": "import threading\nthread = threading.Thread(target=inner); thread.start(); thread.join()",
+    "_thread": "import _thread, threading\nover = threading.Event()\n"
+    "_thread.start_new_thread(lambda: (inner(), over.set()), ()); over.wait(20)",
+    "executor": "from concurrent.futures import ThreadPoolExecutor as Pool\nwith Pool(1) as pool: pool.submit(inner)",
+}
+
+
+@pytest.mark.parametrize("how", RAW_THREADS)
+async def test_an_agent_in_a_thread_of_a_step_is_refused(place: Place, how: str) -> None:
+    def inner() -> None:
+        try:
+            refuse_nesting()
+        except UserError as error:
+            refused.append(str(error))
+
+    refused: list[str] = []
+    place.names["inner"] = inner
+
+    outcome = await place.run(RAW_THREADS[how])
+    beside = threading.Thread(target=inner)
+    beside.start()
+    beside.join()
+
+    assert outcome.ending == "ok", outcome.error
+    assert len(refused) == 1, "refused in the step, and nowhere else"
+    assert "an agent cannot start an agent" in refused[0]
 
 
 def test_code_runs_off_the_main_thread_and_is_cut_there(place: Place) -> None:

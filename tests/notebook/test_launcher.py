@@ -86,9 +86,43 @@ def test_nothing_is_taken_back_that_cannot_be_noted(launcher):
         done = run(launcher, wire, "make")
     done.journal.unlink()
     with pytest.raises(UserError, match="no record"):
-        undo_steps(done, 2)
+        undo_steps(done, 2, print)
     assert launcher.shell.user_ns["made"] == 1
     assert len(done.steps) == 2
+
+
+def test_what_cannot_be_taken_back_is_named_before_the_rest_is(launcher):
+    launcher.shell.user_ns |= {"mine": [1], "numbers": (n for n in range(9))}
+    source = "import subprocess; mine.append(next(numbers)); made = subprocess.run(['true']).returncode"
+    with Wire([decision("run_code", code=source), finish("done")]) as wire:
+        done = run(launcher, wire, "make")
+    launcher.shell.user_ns["made"] = "mine now"
+    told: list[tuple[str, list[int]]] = []
+
+    undo_steps(done, 2, lambda text: told.append((text, list(launcher.shell.user_ns["mine"]))))
+
+    (before, then), (after, now) = told
+    assert then == [1, 0], "nothing was taken back yet"
+    assert before.splitlines() == [
+        "What cannot be taken back:",
+        "  NOT put back: numbers (a generator cannot be taken back)",
+        "  NOT put back: made (you have changed it since, and that stays)",
+        "  step 1: started true",
+    ]
+    assert now == [1]
+    assert "put back: mine" in after
+    assert "NOT" not in after
+    assert launcher.shell.user_ns["made"] == "mine now"
+
+
+def test_the_memory_for_undo_is_a_setting(launcher, monkeypatch):
+    launcher.shell.user_ns["mine"] = [1]
+    with Wire([decision("run_code", code="mine.append(2)"), finish("1")] * 2) as wire:
+        kept = run(launcher, wire, "change")
+        none = run(launcher, wire, "change", undo_memory="0")
+    assert kept.workspace.past.limit == 512 * 2**20
+    assert "copies for undo may take 0 MB (--undo-memory)" in none.action_results[0].output
+    assert not none.workspace.restore("mine")
 
 
 def test_a_run_of_the_command_line_goes_on_in_its_own_folder(launcher):

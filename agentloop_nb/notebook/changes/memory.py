@@ -101,14 +101,13 @@ class Memory:
         return [child for child in kind.children(content) if type(child) not in ATOMS]
 
     def _digest(self, value: Any, kind: Kind, size: int) -> bool:
-        """Remember only enough to see a change of a value that there is no room for; False: not even that."""
-        if kind not in (ARRAY, TABLE):
-            return False
-        whole = self._digested + size <= MAX_DIGESTED
+        """Remember enough to see a change of a value that there is no room for; False: what is in it goes unseen."""
+        flat = kind in (ARRAY, TABLE)
+        whole = flat and self._digested + size <= MAX_DIGESTED
         self._digested += size if whole else 0
         digest = Kind(_digester(whole=whole), lambda now, then: _digester(whole=whole)(now) == then, _refuse)
         self.pieces[id(value)] = Piece(value, digest, digest.save(value), restorable=False, sampled=not whole)
-        return True
+        return flat
 
     def changed(self) -> dict[int, Piece]:
         """The pieces that are no longer what they were."""

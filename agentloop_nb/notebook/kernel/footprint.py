@@ -1,4 +1,4 @@
-"""What a step did outside the namespace: files opened, processes started.
+"""What a step did outside the namespace: files opened, processes started, addresses connected to.
 
 Python's own audit events tell of it. Files written by child processes or by libraries in C leave no event; they are
 found by their modification time.
@@ -35,7 +35,12 @@ _SILENT_SUFFIXES = (
     ".jpg",
 )
 _SKIPPED = frozenset({"__pycache__", "site-packages", "dist-packages", "node_modules"})
+_NETWORK = frozenset({"socket.connect", "socket.getaddrinfo"})
 MAX_EVENTS = 5_000
+MAX_BEYOND = 20
+"""Processes, and addresses, that are named."""
+MAX_COMMAND = 100
+"""Characters of a process's command that are told."""
 MAX_SCANNED = 2_000
 _CLOCK = 0.02
 """Seconds by which a file system's clock may lag."""
@@ -58,6 +63,10 @@ class Footprint:
         """Paths with one flag an opening, True for writing, in order."""
         self.processes = False
         """Whether child processes were started."""
+        self._commands: dict[str, None] = {}
+        self._hosts: dict[tuple[str, str], None] = {}
+        """Names that were looked up, with the port."""
+        self._addresses: dict[tuple[str, str], None] = {}
 
     def __enter__(self) -> Footprint:
         global _watching, _hooked  # noqa: PLW0603
@@ -78,12 +87,32 @@ class Footprint:
             return
         if event in _PROCESSES:
             self.processes = True
+            if len(self._commands) < MAX_BEYOND and (command := _command(event, args)):
+                self._commands[command] = None
+        elif event in _NETWORK:
+            self._hear_network(event, args)
         elif len(self._opened) < MAX_EVENTS and isinstance(args[0], str | bytes):
             path = os.path.abspath(os.fsdecode(args[0]))  # noqa: PTH100
             writing = any(sign in (args[1] or "") for sign in "wax+") or bool(
                 (args[2] or 0) & (os.O_WRONLY | os.O_RDWR)
             )
             self._opened.setdefault(path, []).append(writing)
+
+    def _hear_network(self, event: str, args: tuple[Any, ...]) -> None:
+        if event == "socket.getaddrinfo":
+            found, place = self._hosts, (args[0], args[1])
+        else:
+            found, place = self._addresses, args[1][:2] if isinstance(args[1], tuple) else (args[1], "")
+        if len(found) < MAX_BEYOND and place[0]:
+            found[_text(place[0]), str(place[1] or "")] = None
+
+    def beyond(self) -> tuple[str, ...]:
+        """What was seen that nothing can take back: `started git push`, `connected to example.org:443`."""
+        named = {port for _, port in self._hosts}
+        places = [*(self._hosts if self._addresses else ()), *(at for at in self._addresses if at[1] not in named)]
+        connected = [f"connected to {host}:{port}" if port else f"connected to {host}" for host, port in places]
+        started = [f"started {command}" for command in self._commands]
+        return (*(started or ["started a child process"] if self.processes else ()), *dict.fromkeys(connected))
 
     def files(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
         """Files of the folder that were written, and that were read, relative to it."""
@@ -129,7 +158,20 @@ class Footprint:
         return status.st_mtime >= self._began and self._known.get(name) != status.st_mtime_ns
 
 
-_HEARD = _PROCESSES | {"open"}
+def _command(event: str, args: tuple[Any, ...]) -> str:
+    """What a process was started as; nothing where only a fork is told of."""
+    if event in ("os.fork", "os.forkpty"):
+        return ""
+    words = args[0] if event in ("os.system", "pty.spawn") else args[1]
+    told = " ".join(map(_text, words)) if isinstance(words, list | tuple) else _text(words)
+    return told if len(told) <= MAX_COMMAND else told[:MAX_COMMAND] + "…"
+
+
+def _text(value: Any) -> str:
+    return os.fsdecode(value) if isinstance(value, str | bytes | os.PathLike) else str(value)
+
+
+_HEARD = _PROCESSES | _NETWORK | {"open"}
 
 
 def _hear(event: str, args: tuple[Any, ...]) -> None:

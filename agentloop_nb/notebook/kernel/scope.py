@@ -16,6 +16,8 @@ OUTSIDE = object()
 
 _scope: ContextVar[object | None] = ContextVar("agentloop_scope", default=None)
 _MARK = "_agentloop_scope"
+_steps = 0
+"""How many steps run now whose threads are marked."""
 
 
 def current() -> object | None:
@@ -25,7 +27,16 @@ def current() -> object | None:
 
 def in_step() -> bool:
     """Whether the code that asks runs inside a step (a nested `%%agent` does)."""
-    return current() not in (None, OUTSIDE)
+    scope = _scope.get()
+    if scope is None and _steps:  # a raw thread; one that outlives its step is nobody's any more
+        thread = threading.current_thread()
+        scope = thread.__dict__.get(_MARK) or (thread if _is_foreign(thread) else None)
+    return scope not in (None, OUTSIDE)
+
+
+def _is_foreign(thread: threading.Thread) -> bool:
+    """Whether a thread was started by C code or `_thread`, which cannot be marked."""
+    return type(thread).__name__ == "_DummyThread"
 
 
 @contextmanager
@@ -58,12 +69,13 @@ def belongs(step: object, home: int, extra_threads: frozenset[int] = frozenset()
     mark = thread.__dict__.get(_MARK)
     if mark is not None:
         return mark is not OUTSIDE
-    return ident in extra_threads or type(thread).__name__ == "_DummyThread"  # started by C code or `_thread`
+    return ident in extra_threads or _is_foreign(thread)
 
 
 @contextmanager
 def marked_threads() -> Iterator[None]:
     """Mark each thread started in the body with the scope of whoever starts it."""
+    global _steps  # noqa: PLW0603
     start = threading.Thread.start
 
     def marking_start(thread: threading.Thread) -> None:
@@ -72,7 +84,9 @@ def marked_threads() -> Iterator[None]:
         start(thread)
 
     threading.Thread.start = marking_start  # type: ignore[method-assign, assignment]
+    _steps += 1
     try:
         yield
     finally:
+        _steps -= 1
         threading.Thread.start = start  # type: ignore[method-assign]

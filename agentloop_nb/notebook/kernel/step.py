@@ -210,6 +210,7 @@ class Step:
             drawn=tuple(self._drawn),
             files=written,
             read=read,
+            beyond=self._footprint.beyond(),
             notes=tuple(self._notes),
         )
 

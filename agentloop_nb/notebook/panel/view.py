@@ -313,7 +313,10 @@ class PanelView:
         with self._lock:
             if waits := self._acting:
                 self._to_restore.append((step, name))
-        how = "restoring" if waits else "restored" if self.restore and self.restore(name) else "not restorable"
+        restored = not waits and self.restore is not None and self.restore(name)
+        if restored and self._state.status == "running":
+            self._control.note(f"I have given {name} back the value that it had before this run.")
+        how = "restoring" if waits else "restored" if restored else "not restorable"
         with self._lock:
             chips = [dict(chip) for chip in self._board.get(step).get("chips", ())]
             for chip in chips:
