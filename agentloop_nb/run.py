@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from agentloop_nb.events import Status
 from agentloop_nb.ports import Workspace
 from agentloop_nb.state import State, Step
+
+if TYPE_CHECKING:
+    from agentloop_nb.publish import Published
 
 
 class ActionTaken(NamedTuple):
@@ -159,11 +162,13 @@ class Run:
         away, and `repository` (`owner/name` on GitHub) is where its Binder link leads. Raises `UserError` if it cannot
         be written.
         """
+        return self.publish(Path(path), check=verify, minimal=minimal, shared=shared, repository=repository).path
+
+    def publish(self, path: Path, **options: Any) -> Published:
+        """Do what `export` does, and return the verdict too. What earlier cells do not make again travels as data."""
         from agentloop_nb.publish import publish
 
-        return publish(
-            self.journal, Path(path), minimal=minimal, shared=shared, repository=repository, check=verify
-        ).path
+        return publish(self.journal, path, values=self._workspace.variables if self._workspace else None, **options)
 
     def __repr__(self) -> str:
         cost = f"${self.total_cost:.4f}" if self.cost_known else f"${self.total_cost:.4f} and more of unknown price"

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Sequence
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +13,16 @@ from agentloop_nb import journal
 from agentloop_nb.errors import UserError
 from agentloop_nb.events import AnyEvent
 from agentloop_nb.export.formats import report, script
+from agentloop_nb.export.held import hold
 from agentloop_nb.export.inputs import InputFile, take_along
 from agentloop_nb.export.notebook import build
 from agentloop_nb.export.scrub import Scrubber
-from agentloop_nb.export.story import story
+from agentloop_nb.export.story import Story, story
 
-__all__ = ["export", "write"]
+__all__ = ["Values", "data_folder", "export", "write"]
+
+Values = Callable[[Sequence[str]], Mapping[str, Any]]
+"""Looks names up in the namespace that a run left: the present values of those that exist."""
 
 
 def export(
@@ -27,13 +32,16 @@ def export(
     folder: Path | None = None,
     minimal: bool = False,
     mask: Callable[[str], str] | None = None,
+    values: Values | None = None,
+    instead: bool = False,
 ) -> Path:
     """Write a run as a notebook (`.ipynb`), a script (`.py`) or a report (`.html`), and return its path.
 
     `source` is a record's path or its events; `folder` is the working folder of the run (default: the one that holds
-    the record); `minimal` keeps only the steps that the result depends on; `mask` hides secrets in a text. Input
-    files are copied beside a notebook that goes to another folder. Exporting twice gives identical bytes. Raises
-    `UserError`.
+    the record); `minimal` keeps only the steps that the result depends on; `mask` hides secrets in a text. `values`
+    looks names up where the run took place: what no known cell makes travels as data then, and with `instead` all
+    that was there before the run. Input files are copied beside a notebook that goes to another folder. Exporting
+    twice gives identical bytes. Raises `UserError`.
     """
     destination = destination.expanduser().absolute()
     if destination.suffix not in _FORMATS:
@@ -42,12 +50,32 @@ def export(
         )
     events = journal.read(source) if isinstance(source, Path) else list(source)
     folder = folder or (journal.home(source) if isinstance(source, Path) else None)
-    notebook = build(story(events, minimal=minimal), folder, Scrubber(folder, mask or _masker()))
+    scrub = Scrubber(folder, mask or _masker())
+    told = story(events, minimal=minimal)
+    if values is not None and destination.suffix != ".html":
+        wanted = _unchanged(told.handed if instead else told.missing, told)
+        told = story(events, minimal=minimal, data=hold(values(wanted), data_folder(destination).name, scrub))
+    notebook = build(told, folder, scrub)
     _write_text(_FORMATS[destination.suffix](notebook), destination)
+    made = told.data.files if told.data else {}
+    for path, content in made.items():
+        if not (destination.parent / path).exists():
+            _write_bytes(content, destination.parent / path)
     if destination.suffix == ".ipynb" and folder is not None and folder.resolve() != destination.parent.resolve():
-        files = [InputFile(**each) for each in notebook["metadata"]["agentloop"]["inputs"]]
+        files = [InputFile(**each) for each in notebook["metadata"]["agentloop"]["inputs"] if each["path"] not in made]
         take_along(files, folder, destination.parent)
     return destination
+
+
+def _unchanged(names: Iterable[str], told: Story) -> list[str]:
+    """Names whose value is still the one that the run found."""
+    changed = {change.name for step in told.state.steps if step.result for change in step.result.changes}
+    return [name for name in names if name not in changed]
+
+
+def data_folder(destination: Path) -> Path:
+    """The folder beside a notebook where its data lie."""
+    return destination.with_name(re.sub(r"[^\w-]+", "-", destination.stem) + "-data")
 
 
 def write(notebook: dict[str, Any], destination: Path) -> None:
@@ -64,10 +92,14 @@ _FORMATS: dict[str, Callable[[dict[str, Any]], str]] = {".ipynb": _notebook, ".p
 
 
 def _write_text(text: str, destination: Path) -> None:
+    _write_bytes(text.encode("utf-8", "backslashreplace"), destination)
+
+
+def _write_bytes(content: bytes, destination: Path) -> None:
     unfinished = destination.with_name(f".{destination.name}.{os.getpid()}.part")
     try:
         destination.parent.mkdir(parents=True, exist_ok=True)
-        unfinished.write_text(text, encoding="utf-8", errors="backslashreplace")
+        unfinished.write_bytes(content)
         unfinished.replace(destination)
     except OSError as error:
         raise UserError(f"{destination} cannot be written: {error.strerror or error}") from None

@@ -14,7 +14,7 @@ from typing import Any
 
 from agentloop_nb.actions import Cell, Finish, RunCode, WriteFile
 from agentloop_nb.actions.markdown import fenced, harmless
-from agentloop_nb.export.inputs import inputs
+from agentloop_nb.export.inputs import InputFile, inputs
 from agentloop_nb.export.names import to_python
 from agentloop_nb.export.scrub import Scrubber
 from agentloop_nb.export.story import Story
@@ -29,6 +29,11 @@ UNCHECKED = "nbval-ignore-output"
 
 _SEED = re.compile(r"\b(?:seed|random_state|default_rng|manual_seed|set_seed)\s*[=(]\s*\d+\)?")
 _BEFORE = "it ran before the run, which did not record its output"
+_DATA = "it makes values from before the run again, and shows nothing"
+_DATA_HEAD = (
+    "## Data from before the run\n\nThe run used these values, and no cell that is known makes them again. They are "
+    "kept as data, small ones in the cell and others in files beside this notebook."
+)
 _WIDGET = "application/vnd.jupyter.widget-view+json"
 
 Json = dict[str, Any]
@@ -71,9 +76,13 @@ def _metadata(story: Story, folder: Path | None, scrub: Scrubber) -> Json:
         "packages": packages(sources),
         "seeds": sorted({found for source in sources for found in _SEED.findall(source)}),
         "minimal": story.minimal,
-        "inputs": [file.model_dump() for file in inputs(story.code, folder)],
+        "inputs": [file.model_dump() for file in (*inputs(story.code, folder), *_data_files(story))],
         "decisions": [_decision(each, scrub) for each in recorded(story.steps)],
     }
+
+
+def _data_files(story: Story) -> list[InputFile]:
+    return story.data.inputs if story.data else []
 
 
 def _decision(each: Recorded, scrub: Scrubber) -> Json:
@@ -97,6 +106,9 @@ def _cells(story: Story) -> Iterator[tuple[str, Cell]]:
         yield "earlier", _markdown("## Before the run\n\nCells of the notebook that the run depends on.")
     for number, source in enumerate(story.brought, 1):
         yield f"earlier-{number}", Cell(cell_type="code", source=source, unchecked=_BEFORE)
+    if story.data:
+        yield "data", _markdown(_DATA_HEAD)
+        yield "data-1", Cell(cell_type="code", source=story.data.source, unchecked=_DATA)
     for step in story.steps:
         yield from _step(step)
     if not story.steps or story.state.status != "finished":

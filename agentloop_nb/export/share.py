@@ -41,11 +41,25 @@ def share(
     `repository` is `owner/name` on GitHub or its address, for the Binder link. `folder` and `minimal` are those of
     `export`. Raises `UserError`, also for a folder that holds something already.
     """
+    planned = plan(destination, repository)
+    export(source, planned, folder=folder, minimal=minimal)
+    surround(planned, repository)
+    return planned
+
+
+def plan(destination: Path, repository: str | None = None) -> Path:
+    """Where the notebook of a shared folder goes. Raises `UserError` where nothing can be shared."""
     destination = destination.expanduser().absolute()
     if destination.exists() and (not destination.is_dir() or any(destination.iterdir())):
         raise UserError(f"{destination} holds something already; name a new folder to share")
-    name = None if repository is None else _on_github(repository)
-    notebook = export(source, destination / NOTEBOOK, folder=folder, minimal=minimal)
+    if repository is not None:
+        _on_github(repository)
+    return destination / NOTEBOOK
+
+
+def surround(notebook: Path, repository: str | None = None) -> None:
+    """Put beside a notebook what it needs elsewhere: a pinned environment, a Binder set-up, a word to the reader."""
+    destination, name = notebook.parent, None if repository is None else _on_github(repository)
     ours = json.loads(notebook.read_text(encoding="utf-8"))["metadata"]["agentloop"]
     python = ".".join(ours["versions"]["python"].split(".")[:2])
     packages = [f"{name}=={version}" for name, version in ours["packages"].items()]
@@ -57,7 +71,6 @@ def share(
     _write(destination / "binder" / "requirements.txt", "\n".join(["ipykernel", *packages]) + "\n")
     _write(destination / "binder" / "runtime.txt", f"python-{python}\n")
     _write(destination / "README.md", readme)
-    return notebook
 
 
 def _on_github(repository: str) -> str:

@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from agentloop_nb.actions import Finish
 from agentloop_nb.events import AnyEvent, RunStarted
 from agentloop_nb.export.earlier import clean
+from agentloop_nb.export.held import Data
+from agentloop_nb.export.names import names_of
 from agentloop_nb.export.relevance import Piece, depended_on, pieces, undefined
 from agentloop_nb.ports import Output
 from agentloop_nb.state import State, Step, fold
@@ -23,7 +25,11 @@ class Story:
     brought: tuple[str, ...]
     """Sources of the user's earlier cells that the steps need, oldest first."""
     missing: tuple[str, ...]
-    """Names that the steps use and that no known cell defines."""
+    """Names that are used and that no known cell defines."""
+    handed: tuple[str, ...]
+    """Names that the steps use, and that were there before the run."""
+    data: Data | None
+    """What makes some of these from data."""
     code: tuple[Piece, ...]
     """All of the above that is run, in order."""
     minimal: bool = False
@@ -31,14 +37,19 @@ class Story:
     """Of Python and this package, when the run was made."""
 
 
-def story(events: Sequence[AnyEvent], *, minimal: bool = False) -> Story:
-    """Choose what is told of a run."""
+def story(events: Sequence[AnyEvent], *, minimal: bool = False, data: Data | None = None) -> Story:
+    """Choose what is told of a run. No earlier cell is needed for what `data` makes."""
     state = fold(events)
     started = next((event for event in events if isinstance(event, RunStarted)), None)
     earlier = [source for source in map(clean, started.cells if started else ()) if source]
     steps = [step for step in state.steps if step.decision is not None]
     chain = pieces(earlier, steps)
     first = len(earlier)
+    if data:
+        names = names_of(data.source)
+        names.uses.clear()  # no option or seed of a module matters to what is read from data
+        chain.insert(first, Piece(data.source, names, writes=frozenset(data.files)))
+        first += 1
     roots = _results(steps, state) if minimal else range(len(steps))
     kept = depended_on(chain, {first + root for root in roots})
     told = [step for number, step in enumerate(steps) if first + number in kept or _is_finish(step)]
@@ -48,6 +59,8 @@ def story(events: Sequence[AnyEvent], *, minimal: bool = False) -> Story:
         steps=tuple(told),
         brought=tuple(source for number, source in enumerate(earlier) if number in kept),
         missing=tuple(undefined(chain, kept & worked)),
+        handed=tuple(undefined(chain[first:], {index - first for index in kept & worked})),
+        data=data,
         code=tuple(chain[index] for index in sorted(kept)),
         minimal=minimal,
         versions=started.versions if started else {},
