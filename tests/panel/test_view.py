@@ -182,7 +182,8 @@ def test_nonsense_from_the_page_changes_nothing(shell: Shell, message: Any) -> N
 
 
 def test_a_variable_is_restored_when_no_step_runs_and_also_once_the_run_is_over(shell: Shell) -> None:
-    view, state, restored = PanelView(story.GOAL, Control(), shell, live=True), State(), []
+    control, state, restored = Control(), State(), []
+    view = PanelView(story.GOAL, control, shell, live=True)
     view.restore = lambda name: bool(restored.append(name) or True)
     view.open()
     *before, end = [story.started(), *story.load_step(1), *story.load_step(2)]
@@ -196,6 +197,7 @@ def test_a_variable_is_restored_when_no_step_runs_and_also_once_the_run_is_over(
         state.apply(event)
         view.show(event, state)
     assert restored == ["sales"]
+    assert control.take_notes() == ["I have given sales back the value that it had before this run."]
     assert shown(view)["cards"][0]["chips"][0]["how"] == "restored"
     view.close()
     view._receive(None, {"op": "restore", "n": 2, "name": "sales"}, None)
