@@ -33,7 +33,8 @@ for number in range(1, {STEPS} + 1):
     held.append(resident_bytes())
     await asyncio.sleep(0.08)
 for last in (20, 200, 500):
-    print(f"kernel ms a step at {{last}}: {{1000 * sum(spent[last - 20 : last]) / 20:.2f}}, grown by {{in_words(held[last] - held[0])}}")
+    took = 1000 * sum(spent[last - 20 : last]) / 20
+    print(f"kernel ms a step at {{last}}: {{took:.2f}}, grown by {{in_words(held[last] - held[0])}}")
 """
 OBSERVE = """() => {
   window.frames = [];

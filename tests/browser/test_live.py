@@ -138,6 +138,7 @@ def test_code_can_be_copied_into_a_cell_of_ones_own(page: Page, server: Server) 
     replies = [
         decision("run_code", code="import time\nmine = 1"),
         decision("run_code", code="time.sleep(4)"),
+        decision("run_code", code="time.sleep(3)  # later"),
         finish("ok"),
     ]
     with Wire(replies) as wire:
@@ -148,7 +149,14 @@ def test_code_can_be_copied_into_a_cell_of_ones_own(page: Page, server: Server) 
         page.card(1, ".agl-code").hover()
         page.card(1, "button:text('Insert below')").click()
         expect(page.page.locator(".jp-CodeCell .cm-content", has_text="mine = 1")).to_have_count(1)
+        page.page.evaluate("() => { window.theirs = window.jupyterapp; delete window.jupyterapp; }")  # as by default
+        expect(page.card(3)).to_have_attribute("data-state", "running")
+        page.card(3, ".agl-code").hover()
+        page.card(3, "button:text('Insert below')").click()
+        expect(page.card(3, ".agl-later")).to_have_text("Comes below")
         expect(page.static()).to_contain_text("ok")
+        expect(page.page.locator(".jp-CodeCell .cm-content", has_text="time.sleep(3)  # later")).to_have_count(1)
+        page.page.evaluate("() => { window.jupyterapp = window.theirs; }")
 
 
 def test_approval_under_time_has_buttons_too_or_asks_in_the_cell(page: Page, server: Server) -> None:

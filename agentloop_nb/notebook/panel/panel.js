@@ -185,6 +185,7 @@ function drawCode(view, made, card) {
     made.pre = node("pre", { tabindex: "0", "aria-label": `Code of step ${card.n}` });
     const tools = node("div", { class: "agl-tools" }, copyButton(() => view.store.cards.get(card.n).code));
     if (globalThis.jupyterapp?.commands) tools.append(insertButton(() => view.store.cards.get(card.n).code));
+    else if (view.store.header.cells) tools.append(insertLaterButton(view, card.n));
     if (card.action === "run_code") tools.append(extendButton(view, card.n));
     box.replaceChildren(made.pre, tools);
   }
@@ -221,6 +222,13 @@ function insertButton(text) {
     await commands.execute("notebook:insert-cell-below");
     await commands.execute("notebook:replace-selection", { text: text() });
   } }, "Insert below");
+}
+
+/** Most front ends keep their commands to themselves; they all add the cell that the kernel asks for when one is done. */
+function insertLaterButton(view, n) {
+  const button = node("button", { type: "button", class: "agl-later", title: "Add the code as a cell below when this cell is done",
+    onclick: () => { view.send({ op: "insert", n }); setText(button, "Comes below"); button.disabled = true; } }, "Insert below");
+  return button;
 }
 
 function drawError(element, card) {

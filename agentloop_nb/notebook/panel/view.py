@@ -34,7 +34,7 @@ from agentloop_nb.events import (
 from agentloop_nb.notebook.kernel.drive import can_ask
 from agentloop_nb.notebook.panel.approval import Approval
 from agentloop_nb.notebook.panel.board import Board
-from agentloop_nb.notebook.panel.cards import MAX_GOAL, Totals, card, header, meters
+from agentloop_nb.notebook.panel.cards import MAX_GOAL, Totals, body, card, header, meters
 from agentloop_nb.notebook.panel.html import plain_text, static_html
 from agentloop_nb.notebook.panel.live import LiveOutput, LiveReply
 from agentloop_nb.notebook.panel.text import clean, one_line, shortened
@@ -77,6 +77,8 @@ class PanelView:
         self.served = threading.Event()
         self.restore: Callable[[str], bool] | None = None
         """Gives a variable the value it had before the run."""
+        self._to_insert: list[str] = []
+        """Code that becomes a cell of the user's when the cell of the run is done."""
         self._to_restore: list[tuple[int, str]] = []
         """Steps and names that are restored when the running step is over: its code may be using them."""
         self._approval = Approval(self, control, anybody=lambda: self._anybody)
@@ -100,6 +102,7 @@ class PanelView:
         from agentloop_nb.notebook.panel.widget import PanelWidget
 
         self._board.head({"goal": shortened(self._state.goal, MAX_GOAL), "status": "running", "label": "starting"})
+        self._board.head({"cells": can_ask(self._shell)})
         self._board.take()
         self._widget = PanelWidget(self._snapshot)
         self._widget.on_msg(self._receive)
@@ -119,6 +122,8 @@ class PanelView:
             if len(_KEPT_OPEN) == _KEPT_OPEN.maxlen:
                 _KEPT_OPEN[0].close()
             _KEPT_OPEN.append(self._widget)
+        if self._to_insert:
+            self._shell.set_next_input("\n\n".join(self._to_insert))
         self._publish({"text/html": static_html(self._state), "text/plain": plain_text(self._state)}, update=True)
 
     def _publish(self, bundle: dict[str, Any], *, update: bool = False) -> None:
@@ -293,6 +298,8 @@ class PanelView:
             case "note" if str(message.get("text") or "").strip():
                 self._control.note(str(message["text"]).strip())
                 self._acknowledge("note")
+            case "insert":
+                self._to_insert += self._code_of(message.get("n"))
             case "extend" if self._control.extend is not None:
                 self._control.extend(MORE_TIME)
             case "restore":
@@ -301,6 +308,10 @@ class PanelView:
                 self._acknowledge("late")
             case _:
                 pass
+
+    def _code_of(self, number: Any) -> list[str]:
+        """The whole code of a step, if there is such a step."""
+        return [body(step.decision.action)[0] for step in self._state.steps if step.number == number and step.decision]
 
     @property
     def _acting(self) -> bool:
