@@ -21,11 +21,11 @@ def seal(notebook: Json) -> None:
 
 
 def broken(notebook: Json) -> str | None:
-    """Say what was changed since the notebook was sealed, or None. A notebook without a seal is not broken."""
+    """Say what was changed since the notebook was sealed, or None. One that was never verified has no seal to break."""
     ours = notebook["metadata"]["agentloop"]
     kept = ours.get("seal")
     if kept is None:
-        return None
+        return "the seal" if "verdict" in ours else None
     if not isinstance(kept, dict) or not isinstance(kept.get("cells"), list):
         return "the seal"
     sealed = {str(name): digest for name, digest in kept["cells"]}

@@ -48,7 +48,8 @@ class Certifier:
         """Check the seal, the input files, then every cell. A first verdict, or a better one, is written down."""
         if changed := broken(self._notebook):
             cell = changed.removeprefix("cell ") if changed.startswith("cell ") else None
-            return Verdict(ok=False, cell=cell, cause=f"{'it' if cell else changed} was changed after it was sealed")
+            how = "taken off or changed" if changed == "the seal" else "changed after it was sealed"
+            return Verdict(ok=False, cell=cell, cause=f"{'it' if cell else changed} was {how}")
         verdict = self._inputs() or self._run()
         if not (self._ours.get("verdict") or {}).get("ok"):
             self._write(verdict)

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import http.server
 import json
+import os
+import random
 import subprocess
 import sys
 import threading
@@ -17,9 +20,13 @@ from agentloop_nb.actions import ActionResult
 from agentloop_nb.errors import UserError
 from agentloop_nb.export import export
 from agentloop_nb.verify import verify
+from agentloop_nb.verify.certify import Certifier
 from tests.record.made import finished, printed, started, step
 
 pytestmark = pytest.mark.kernel
+
+STRIDE = int(os.environ.get("BYTE_STRIDE", "3"))
+"""Of the bytes of a sealed notebook, every third is changed; `BYTE_STRIDE=1` tries each."""
 
 
 def ran(tmp_path: Path, *codes: str, results: list[ActionResult] | None = None) -> Path:
@@ -97,6 +104,61 @@ def altered(whole: dict, place: tuple) -> dict:
         (value[:-1] + ("y" if value[-1:] == "x" else "x")) if isinstance(value, str) else (not value or value + 1)
     )
     return copy
+
+
+def certified_parts(notebook: dict) -> str:
+    """What the seal is over. Counts, the kernel's name and the state of a front end are not."""
+    cells = [
+        {
+            "type": cell["cell_type"],
+            "id": cell["id"],
+            "source": "".join(cell["source"]),
+            "tags": cell["metadata"].get("tags", []),
+            "agentloop": cell["metadata"].get("agentloop", {}),
+            "outputs": [{**out, "execution_count": None} for out in cell.get("outputs", ())],
+        }
+        for cell in notebook["cells"]
+    ]
+    return json.dumps([cells, notebook["metadata"]["agentloop"]], sort_keys=True)
+
+
+def test_every_single_byte_of_a_certified_part_counts(tmp_path, monkeypatch):
+    """Bytes of the file in turn become others; no kernel is started, so what is not noticed fails at once."""
+    failure = ActionResult(success=False, output="", outputs=({**ERROR},))
+    path = ran(tmp_path, "# Ä\nx = 1\nprint(x)", "x", "1 / 0", results=[printed("1\n"), shown("1"), failure])
+    assert verify(path).ok
+    whole = path.read_bytes()
+    parts = certified_parts(json.loads(whole))
+    monkeypatch.setattr(Certifier, "_run", lambda self: pytest.fail("the change was not noticed"))
+    chance = random.Random(7)
+    counted = 0
+    for place in range(0, len(whole), STRIDE):
+        other = bytes([chance.choice([byte for byte in b'x7"{,\\ \n' if byte != whole[place]])])
+        path.write_bytes(whole[:place] + other + whole[place + 1 :])
+        try:
+            if certified_parts(json.loads(path.read_bytes())) == parts:
+                continue  # a space between values, a count, the kernel's name
+        except (ValueError, KeyError, TypeError, AttributeError):
+            pass
+        counted += 1
+        with contextlib.suppress(UserError):
+            assert not verify(path).ok, (place, whole[place - 40 : place + 40])
+    assert counted > len(whole) // STRIDE // 2
+
+
+def test_a_seal_cannot_be_taken_off(tmp_path):
+    path = ran(tmp_path, "print('one')", results=[printed("one\n")])
+    assert verify(path).ok
+    verdict = verify(changed(path, lambda notebook: notebook["metadata"]["agentloop"].pop("seal")))
+    assert verdict.text == "not sound: the seal was taken off or changed"
+
+
+ERROR = {
+    "output_type": "error",
+    "ename": "ZeroDivisionError",
+    "evalue": "division by zero",
+    "traceback": ["ZeroDivisionError: division by zero"],
+}
 
 
 def test_what_a_full_record_did_not_keep_is_named_and_not_compared(tmp_path):
