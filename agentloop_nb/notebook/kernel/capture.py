@@ -17,6 +17,7 @@ from typing import Any
 from agentloop_nb.notebook.kernel import scope
 from agentloop_nb.notebook.kernel.descriptors import Descriptors, kernel_watchers
 from agentloop_nb.notebook.kernel.outputlog import OutputLog
+from agentloop_nb.notebook.kernel.widgets import ShownWidgets
 
 _ABSENT = object()
 
@@ -61,6 +62,7 @@ class Capture:
         self._home = threading.get_ident()
         self._pid = os.getpid()
         self._watchers = kernel_watchers()
+        self._widgets = ShownWidgets(log.update)
         self._stack = ExitStack()
         self.error: BaseException | None = None
         """The last error that was shown."""
@@ -80,6 +82,7 @@ class Capture:
             self._patch_display_hook(stack)
             self._patch_errors(stack)
             self._keep_history(stack)
+            stack.callback(self._widgets.close)
             stack.enter_context(scope.marked_threads())
             stack.enter_context(scope.entered(self._step))
             self._stack = stack.pop_all()
@@ -131,6 +134,7 @@ class Capture:
                 publish(data, metadata, *args, transient=transient, update=update, **kwargs)
             elif not update:
                 self.drain()
+                display_id = self._widgets.follow(data, metadata or {}, display_id)
                 self._log.show("display_data", data, metadata or {}, display_id)
             elif display_id is not None and not self._log.update(display_id, data, metadata or {}):
                 publish(data, metadata, transient=transient, update=True)  # it was shown before this step
@@ -149,7 +153,8 @@ class Capture:
 
         def show(data: dict[str, Any], metadata: dict[str, Any] | None = None) -> None:
             self.drain()
-            self._log.show("execute_result", data, metadata or {})
+            display_id = self._widgets.follow(data, metadata or {}, None)
+            self._log.show("execute_result", data, metadata or {}, display_id)
 
         own: dict[str, Callable[..., Any]] = {
             "quiet": lambda: self._quiet,
