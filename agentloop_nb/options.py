@@ -53,7 +53,7 @@ OPTIONS: tuple[Option, ...] = (
     Option(
         "limits",
         ("--limits",),
-        "isolated: memory (4, in GB), cpu (3600 s), processes (64), file (2 GB)",
+        "isolated: memory (4, in GB), cpu (14400 s), processes (64), file (2 GB)",
         "LIMITS",
         "memory=2,cpu=600",
     ),

@@ -21,7 +21,7 @@ from agentloop_nb.isolated.workspace import IsolatedWorkspace
 from agentloop_nb.loop import Loop
 from agentloop_nb.models import registry
 from agentloop_nb.models.replay import ReplayModel
-from agentloop_nb.ports import Model, Usage, Web, Workspace
+from agentloop_nb.ports import Model, Undoing, Usage, Web, Workspace
 from agentloop_nb.rebuild import Ask, loose_ends, rebuild
 from agentloop_nb.run import Run
 from agentloop_nb.safety.provenance import mark
@@ -97,27 +97,35 @@ class Session:
             self._stop_rebuilding(stream)
 
     def _stop_rebuilding(self, stream: Stream) -> None:
-        reason = "stopped while the variables were being rebuilt; %agent resume begins that anew"
-        stream.emit(RunFinished(step=self.state.current_step, status="interrupted", reason=reason))
+        self._give_up_rebuilding(
+            stream, "stopped while the variables were being rebuilt; %agent resume begins that anew"
+        )
 
     async def _rebuild(self, stream: Stream, rebuilding: Rebuilding) -> None:
         """Bring the variables back; where that comes out differently, the run ends again and says so."""
-        step = self.state.current_step
+        failed = "the variables could not be rebuilt"
         try:
             rebuilt = await rebuild(rebuilding.events, self.workspace, ask=rebuilding.ask, anyway=rebuilding.anyway)
         except OSError as error:
-            told = f"the files of the run cannot be kept safe ({error.strerror or error})"
-        else:
-            if self.control.stopping:
-                return
-            told = rebuilt.divergence.text if rebuilt.divergence else ""
-            made = {"steps": rebuilt.steps, "skipped": rebuilt.skipped, "divergence": told or None}
-            stream.emit(NamespaceRebuilt(step=step, **made))
-        if told:
-            reason = (
-                f"the variables could not be rebuilt: {told}; %agent resume --anyway goes on where only that differs"
-            )
-            stream.emit(RunFinished(step=step, status="interrupted", reason=reason))
+            told = f"{failed}: the files of the run cannot be kept safe ({error.strerror or error})"
+            self._give_up_rebuilding(stream, told)
+            return
+        if self.control.stopping:
+            return
+        divergence = rebuilt.divergence.text if rebuilt.divergence else None
+        made = {"steps": rebuilt.steps, "skipped": rebuilt.skipped, "divergence": divergence}
+        stream.emit(NamespaceRebuilt(step=self.state.current_step, **made))
+        if divergence:
+            hint = "%agent resume --anyway goes on where only what is shown differs"
+            self._give_up_rebuilding(stream, f"{failed}: {divergence}; {hint}")
+
+    def _give_up_rebuilding(self, stream: Stream, reason: str) -> None:
+        """End the run, and take back what was rebuilt in part: the next attempt begins where this one did."""
+        if isinstance(self.workspace, IsolatedWorkspace):
+            self.workspace.close()
+        elif isinstance(self.workspace, Undoing):
+            self.workspace.undo(0)
+        stream.emit(RunFinished(step=self.state.current_step, status="interrupted", reason=reason))
 
     def _written_before(self) -> frozenset[str]:
         """SHA-256 of the files that earlier runs of this folder wrote."""

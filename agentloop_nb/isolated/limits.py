@@ -15,7 +15,7 @@ class Limits:
 
     memory: int = 4 * GB
     """Bytes of data each process may hold, and all of them together."""
-    cpu: int = 3600
+    cpu: int = 14_400
     """Seconds of processor time of each process."""
     processes: int = 64
     """Processes that may run at the same time."""

@@ -21,6 +21,8 @@ from agentloop_nb.isolated.values import Packer
 from agentloop_nb.notebook.kernel.workspace import KernelWorkspace
 from agentloop_nb.ports import Output, Web
 
+_LAST_WORDS = 5
+"""Seconds of processor time between the signal that tells why and the one that kills."""
 _SUBREAPER = 36
 """`PR_SET_CHILD_SUBREAPER` of prctl(2)."""
 
@@ -154,10 +156,11 @@ def _limit(limits: Limits) -> None:
     for name, amount in _amounts(limits).items():
         if (kind := getattr(resource, name, None)) is None:
             continue
-        _, hard = resource.getrlimit(kind)
-        most = amount if hard == resource.RLIM_INFINITY else min(amount, hard)
+        hard = resource.getrlimit(kind)[1]
+        ceiling = amount + (_LAST_WORDS if name == "RLIMIT_CPU" else 0)
+        wanted = [each if hard == resource.RLIM_INFINITY else min(each, hard) for each in (amount, ceiling)]
         with suppress(ValueError, OSError):
-            resource.setrlimit(kind, (most, most))
+            resource.setrlimit(kind, (wanted[0], wanted[1]))
 
 
 def _amounts(limits: Limits) -> dict[str, int]:

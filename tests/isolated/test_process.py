@@ -1,0 +1,157 @@
+"""The process of an isolated kernel: its limits hold, it stops, and its end is an outcome like any other."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import subprocess
+import sys
+import textwrap
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+
+from agentloop_nb.control import Control
+from agentloop_nb.isolated.limits import GB
+from agentloop_nb.ports import CodeOutcome
+
+pytestmark = pytest.mark.kernel
+
+
+async def run(place, source: str, timeout: float = 60) -> CodeOutcome:
+    return await place.run_code(source, step=1, timeout=timeout, on_output=lambda _: None)
+
+
+async def stop_when_told(place, source: str) -> CodeOutcome:
+    """Run code that prints when it has begun, and stop it then."""
+    told = asyncio.Event()
+    running = asyncio.ensure_future(place.run_code(source, step=1, timeout=60, on_output=lambda _: told.set()))
+    await told.wait()
+    place.control.stop()
+    return await running
+
+
+async def test_limits_are_failed_steps_that_leave_the_variables(place):
+    own = place(memory=GB, file=10**6, processes=5)
+    await run(own, "kept = 1")
+    full = await run(own, "big = bytearray(3 * 2**30)")
+    large = await run(own, "open('large', 'wb').write(bytes(3 * 10**6))")
+    many = await run(
+        own,
+        "import subprocess, sys, time\n"
+        "each = [subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(60)'], start_new_session=True)"
+        " for _ in range(9)]\n"
+        "print(sorted({one.wait() for one in each}))",
+    )
+    hungry = await run(
+        own,
+        "code = 'x = bytearray(400 * 2**20); import time; time.sleep(60)'\n"
+        "each = [subprocess.Popen([sys.executable, '-c', code]) for _ in range(4)]\n"
+        "print(sorted({one.wait() for one in each}))",
+    )
+    assert full.error.type == "MemoryError"
+    assert "File too large" in large.error.message
+    assert [many.outputs[0]["text"], *many.notes] == [
+        "[-9]\n",
+        "More than 5 processes were running at once; they were all ended.",
+    ]
+    assert "took more than 1 GB together" in "".join(hungry.notes)
+    assert (await run(own, "kept")).outputs[0]["data"]["text/plain"] == "1"
+
+
+async def test_processor_time_that_is_used_up_ends_the_process_and_says_so(place):
+    outcome = await run(place(cpu=3), "while True: pass")
+    assert outcome.error.type == "KernelDied"
+    assert "used up its 3 s of processor time" in outcome.error.message
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "print(1, flush=True)\nimport time\ntime.sleep(60)",
+        "print(1, flush=True)\nwhile True: pass",
+        "print(1, flush=True)\nimport asyncio\nawait asyncio.sleep(60)",
+    ],
+)
+async def test_a_stop_cuts_code_and_keeps_the_variables(place, source):
+    own = place()
+    await run(own, "x = 1")
+    outcome = await stop_when_told(own, source)
+    assert outcome.ending == "stopped"
+    assert own.alive
+    assert own.variables(["x"]) == {"x": 1}
+
+
+async def test_code_that_cannot_be_cut_is_ended_with_its_process_and_what_it_started(place):
+    own = place()
+    outcome = await stop_when_told(
+        own,
+        "import ctypes, subprocess, sys\n"
+        "child = subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(60)'], start_new_session=True)\n"
+        "print(child.pid, flush=True)\n"
+        "ctypes.PyDLL(None).sleep(60)",
+    )
+    assert (outcome.ending, outcome.notes) == (
+        "stopped",
+        ("The isolated kernel was ended: it did not stop when asked to.",),
+    )
+    child = int(outcome.outputs[0]["text"])
+    assert not psutil.pid_exists(child) or psutil.Process(child).status() == psutil.STATUS_ZOMBIE
+    assert not own.alive
+    assert own.variables(["child"]) == {}
+    own.control = Control()
+    assert "NameError" in (await run(own, "child")).error.type, "a new process has begun, and is empty"
+
+
+async def test_a_time_limit_and_a_process_that_dies_between_two_steps(place):
+    own = place()
+    late = await run(own, "print('so far')\nwhile True: pass", timeout=1)
+    assert (late.ending, late.outputs[0]["text"]) == ("timeout", "so far\n")
+    pid = (await run(own, "import os\nprint(os.getpid())")).outputs[0]["text"]
+    os.kill(int(pid), 9)
+    await asyncio.to_thread(psutil.Process(int(pid)).wait)
+    assert (await run(own, "print('here')")).outputs[0]["text"] == "here\n"
+
+
+async def test_the_process_ends_with_the_one_that_started_it(tmp_path):
+    source = textwrap.dedent(
+        """
+        import asyncio, os, sys
+        from pathlib import Path
+        from agentloop_nb.isolated.workspace import IsolatedWorkspace
+        from agentloop_nb.testing import FakeWeb
+        async def main():
+            own = IsolatedWorkspace(Path(sys.argv[1]), web=FakeWeb())
+            outcome = await own.run_code("import os; print(os.getpid())", step=1, timeout=9, on_output=lambda _: None)
+            print(outcome.outputs[0]["text"], flush=True)
+            if sys.argv[2] == "killed":
+                os.kill(os.getpid(), 9)
+        asyncio.run(main())
+        """
+    )
+    for how in ("killed", "ended"):
+        command = [sys.executable, "-c", source, str(tmp_path / "own"), how]
+        done = await asyncio.to_thread(subprocess.run, command, capture_output=True, text=True, check=False)
+        await asyncio.to_thread(_gone, int(done.stdout))
+
+
+def _gone(pid: int) -> None:
+    """Wait for the end of a process; the test's own time limit is the bound."""
+    while psutil.pid_exists(pid) and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE:
+        time.sleep(0.1)
+
+
+async def test_it_has_a_home_a_folder_and_an_environment_of_its_own(place, monkeypatch):
+    monkeypatch.setenv("DATABASE_URL", "postgres://me:hunter2hunter2@db/x")
+    monkeypatch.setenv("https_proxy", "http://me:hunter2hunter2@proxy:3128")
+    own = place()
+    outcome = await run(
+        own, "import os, pathlib\nprint(os.getcwd()); print(pathlib.Path.home()); print(dict(os.environ))"
+    )
+    folder, home, environment = outcome.outputs[0]["text"].splitlines()
+    assert Path(folder) == own.folder
+    assert Path(home) != Path.home()
+    assert "hunter2" not in environment
+    assert "AGENTLOOP" not in environment
