@@ -14,6 +14,7 @@ from types import FunctionType
 from typing import Any
 
 from agentloop_nb import journal
+from agentloop_nb.browser import IN_BROWSER
 from agentloop_nb.control import Control
 from agentloop_nb.errors import UserError
 from agentloop_nb.events import AnyEvent
@@ -43,6 +44,8 @@ def placed(settings: Settings, run_id: str) -> Settings:
         if settings.bring:
             raise UserError("--with names what an isolated run gets; add --isolated, or leave --with out")
         return settings
+    if IN_BROWSER:
+        raise UserError("a browser cannot start a process, so nothing can be isolated or forked: leave --isolated out")
     return replace(settings, output_dir=settings.output_dir or (PLACE / run_id).as_posix())
 
 
