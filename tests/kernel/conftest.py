@@ -53,6 +53,7 @@ class Kernel:
     """A kernel in a process of its own, spoken to as a front end does."""
 
     def __init__(self, python: str, folder: Path) -> None:
+        self.folder = folder
         self.manager = KernelManager(kernel_name="python3")
         self.manager.kernel_spec.argv = [python, "-m", "ipykernel_launcher", "-f", "{connection_file}"]
         environment = os.environ | {
