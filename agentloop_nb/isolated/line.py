@@ -33,6 +33,10 @@ class Died(Exception):
     """The kernel's process is gone. The message says why."""
 
 
+class Garbled(Exception):
+    """The kernel's process answered what nobody can use. It may be hostile, or code in it broke something."""
+
+
 class Line:
     """Speaks with one kernel process, which it starts; safe from any thread."""
 
@@ -67,7 +71,7 @@ class Line:
             raise Died(f"it did not start ({type(error).__name__}: {error})") from error
 
     def call(self, what: str, **arguments: Any) -> Any:
-        """Have something done and return the answer. Raises `Died`."""
+        """Have something done and return the answer. Raises `Died` or `Garbled`."""
         return self._wait(self._call(what, arguments, None))
 
     def submit(
@@ -148,6 +152,10 @@ class Line:
         self._wake.set()
         try:
             return await self._conversation(what, arguments, on_output)
+        except (Died, Garbled, TimeoutError):
+            raise
+        except Exception as error:
+            raise Garbled(f"{type(error).__name__}: {error}") from error
         finally:
             self._busy -= 1
 
@@ -172,7 +180,7 @@ class Line:
         with suppress(queue.Empty):
             await self._client.get_shell_msg(timeout=1)
         if "answer" not in answer:
-            raise RuntimeError(problem)
+            raise Garbled(problem)
         return answer["answer"]
 
     async def _next(self) -> dict[str, Any]:

@@ -11,13 +11,13 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from pydantic import ValidationError
+from pydantic import TypeAdapter, ValidationError
 
 from agentloop_nb import files
 from agentloop_nb.control import Control
 from agentloop_nb.errors import UserError
 from agentloop_nb.isolated.limits import Limits
-from agentloop_nb.isolated.line import EXTEND, STOP, Died, Line
+from agentloop_nb.isolated.line import EXTEND, STOP, Died, Garbled, Line
 from agentloop_nb.isolated.refusal import Refused
 from agentloop_nb.isolated.values import Builder
 from agentloop_nb.ports import CodeError, CodeOutcome, OnOutput, Output, Privacy, Undone, Web, WrittenFile
@@ -26,9 +26,13 @@ OBEY = 0.7
 """Seconds in which code that is asked to stop has to end; then its process is killed."""
 GRACE = 5.0
 """Seconds past its time limit after which code that cannot be cut is killed with its process."""
+MAX_SHOWN = 200
+"""Outputs kept of a step whose process died."""
 MAX_TOLD = 1_000_000
 """Characters kept of what a step showed before its process died."""
 _LOST = "Its variables are gone; before the next code runs, a new kernel is started and the steps so far are run again."
+
+_REASONS = TypeAdapter(dict[str, str])
 
 Recover = Callable[["IsolatedWorkspace"], Awaitable[str]]
 """Brings the variables of a new process back; returns what to tell of it."""
@@ -81,7 +85,8 @@ class IsolatedWorkspace:
         try:
             line.start()
             self.left_behind = self._hand_in(line)
-        except Died as error:
+        except (Died, Garbled, ValidationError) as error:
+            line.close()
             raise UserError(f"the isolated kernel cannot be used: {error}; without --isolated code runs here") from None
         self._line = line
         self._end = weakref.finalize(self, line.close)  # also when Python exits
@@ -94,14 +99,13 @@ class IsolatedWorkspace:
                 file = Path(place, str(number))
                 file.write_bytes(content)
                 items.append((name, kind, str(file)))
-            failed: dict[str, str] = line.call("unpack", items=items)
-        return failed
+            return _REASONS.validate_python(line.call("unpack", items=items))
 
     def close(self) -> None:
         """End the process. Its folder stays."""
         if self._line is not None:
             self._end()
-        self._line = None
+        self._line, self._lost = None, False
 
     def _live(self) -> Line:
         if self._line is None:
@@ -134,67 +138,75 @@ class IsolatedWorkspace:
         if not self.alive:
             return {}, dict.fromkeys(names, "its kernel is gone")
         line = self._live()
+        found: dict[str, Any] = {}
         with tempfile.TemporaryDirectory(dir=line.private) as place:
             try:
-                refused = {
-                    str(name): str(why) for name, why in line.call("pack", names=list(names), folder=place).items()
-                }
-            except Died as error:
-                return {}, dict.fromkeys(names, str(error))
-            found: dict[str, Any] = {}
+                told = _REASONS.validate_python(line.call("pack", names=list(names), folder=place))
+            except (Died, Garbled, ValidationError) as error:
+                return {}, dict.fromkeys(names, f"its kernel does not hand it over: {error}")
+            refused = {name: why for name, why in told.items() if name in names}
             for number, name in enumerate(names):
-                if name in refused:
-                    continue
                 try:
-                    found[name] = Builder(Path(place, str(number))).load("value.json")
+                    if name not in refused:
+                        found[name] = Builder(Path(place, str(number))).load("value.json")
                 except Refused as error:
                     refused[name] = str(error)
         return found, refused
 
     def plan(self, first: int) -> Undone:
         """Say what taking back step `first` and all later ones would do to variables."""
-        return Undone.model_validate(self._undoing().call("plan", first=first))
+        return Undone.model_validate(self._undoing("plan", first=first))
 
     def undo(self, first: int) -> Undone:
         """Take back what step `first` and all later ones did to variables, latest first."""
-        return Undone.model_validate(self._undoing().call("undo", first=first))
+        return Undone.model_validate(self._undoing("undo", first=first))
 
     def restore(self, name: str) -> bool:
         """Give a name back the value it had before the run; False when no copy is kept."""
-        return bool(self._undoing().call("restore", name=name))
+        return bool(self._undoing("restore", name=name))
 
-    def _undoing(self) -> Line:
+    def _undoing(self, what: str, **arguments: Any) -> Any:
         if not self.alive:
             raise UserError("the isolated kernel of this run is gone; %agent resume brings it back")
-        return self._live()
+        try:
+            return self._live().call(what, **arguments)
+        except (Died, Garbled) as error:
+            raise UserError(f"the isolated kernel did not do it: {error}; %agent resume brings it back") from None
 
     # -- steps
 
     async def run_code(self, code: str, *, step: int, timeout: float, on_output: OnOutput) -> CodeOutcome:
         """Run code once, in the process."""
-        remarks = await self._ready()
-        if self.control.stopping:
+        try:
+            remarks = await self._ready()
+        except UserError as error:
+            return _failed("KernelDied", str(error))
+        if self.control.stopping or self._line is None:
             return CodeOutcome(ending="stopped")
-        outcome = await _Step(self._live(), self.control, timeout, on_output).run(code, step)
+        outcome = await _Step(self._line, self.control, timeout, on_output).run(code, step)
         self._lost = self._lost or not self.alive
         if self._lost and self.recover is not None:
             remarks.append(_LOST)
         return outcome.model_copy(update={"notes": (*outcome.notes, *remarks)})
 
     async def _ready(self) -> list[str]:
-        """Have a process with the variables of the run; say what that took."""
-        if self._recovering:
+        """Have a process with the variables of the run; say what that took. Raises `UserError`."""
+        if self._line is None and not self._lost:
+            await asyncio.to_thread(self.open)
+        if self._recovering or self._line is None:
             return []
-        if self._line is not None and not await asyncio.wrap_future(self._line.check()):
-            self._lost = True
+        self._lost = self._lost or not await asyncio.wrap_future(self._line.check())
         if not self._lost:
             return []
         await asyncio.to_thread(self.open)
         self._lost, self._recovering = False, True
         try:
-            return [await self.recover(self)] if self.recover is not None else []
+            told = [await self.recover(self)] if self.recover is not None else []
         finally:
             self._recovering = False
+            if self.control.stopping:  # the variables are there in part, which is worse than not at all
+                self.close()
+        return told
 
 
 class _Step:
@@ -221,8 +233,8 @@ class _Step:
             return self._noted(CodeOutcome.model_validate(await self._patiently(waiting)))
         except Died as error:
             return self._died(str(error))
-        except (RuntimeError, ValidationError) as error:
-            return self._failed("KernelError", f"the isolated kernel answered nothing usable: {error}")
+        except (Garbled, ValidationError) as error:
+            return self._noted(_failed("KernelError", f"the isolated kernel answered nothing usable: {error}"))
         finally:
             self._over = True
             self._control.interrupt = self._control.extend = None
@@ -237,6 +249,8 @@ class _Step:
     # -- from any thread
 
     def _show(self, output: Output) -> None:
+        if not _is_output(output):
+            return
         self._keep(output)
         with suppress(RuntimeError):  # the run's loop is closed: it was abandoned
             self._loop.call_soon_threadsafe(self._on_output, output)
@@ -262,8 +276,8 @@ class _Step:
 
     def _keep(self, output: Output) -> None:
         last = self._shown[-1] if self._shown else {}
-        if output.get("output_type") != "stream":
-            if output.get("output_type") in ("display_data", "execute_result"):
+        if output["output_type"] != "stream":
+            if output["output_type"] != "update_display_data" and len(self._shown) < MAX_SHOWN:
                 self._shown.append(output)
         elif last.get("name") == output.get("name"):
             last["text"] = (str(last["text"]) + str(output.get("text", "")))[-MAX_TOLD:]
@@ -272,15 +286,28 @@ class _Step:
 
     def _noted(self, outcome: CodeOutcome) -> CodeOutcome:
         remarks, self._line.remarks = self._line.remarks, []
-        return outcome.model_copy(update={"notes": (*outcome.notes, *remarks)})
+        outputs = tuple(filter(_is_output, outcome.outputs or self._shown))
+        return outcome.model_copy(update={"outputs": outputs, "notes": (*outcome.notes, *remarks)})
 
     def _died(self, why: str) -> CodeOutcome:
         if self._stopped or self._late:
             note = f"The isolated kernel was ended: {why}."
-            ending = "stopped" if self._stopped else "timeout"
-            return CodeOutcome(ending=ending, outputs=tuple(self._shown), notes=(note,))
-        return self._failed("KernelDied", f"the isolated kernel is gone: {why}")
+            return self._noted(CodeOutcome(ending="stopped" if self._stopped else "timeout", notes=(note,)))
+        return self._noted(_failed("KernelDied", f"the isolated kernel is gone: {why}"))
 
-    def _failed(self, kind: str, message: str) -> CodeOutcome:
-        error = CodeError(type=kind, message=message, traceback=f"{kind}: {message}")
-        return self._noted(CodeOutcome(ending="error", outputs=tuple(self._shown), error=error))
+
+def _failed(kind: str, message: str) -> CodeOutcome:
+    return CodeOutcome(ending="error", error=CodeError(type=kind, message=message, traceback=f"{kind}: {message}"))
+
+
+def _is_output(output: Any) -> bool:
+    """Whether what the other process calls an output is one: it may be forged."""
+    match output:
+        case {"output_type": "stream", "name": "stdout" | "stderr", "text": str()}:
+            return True
+        case {"output_type": "error", "ename": str(), "evalue": str(), "traceback": [*lines]}:
+            return all(isinstance(line, str) for line in lines)
+        case {"output_type": "display_data" | "execute_result" | "update_display_data", "data": dict()}:
+            return isinstance(output.get("metadata", {}), dict)
+        case _:
+            return False

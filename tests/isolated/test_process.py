@@ -126,15 +126,13 @@ async def test_the_process_ends_with_the_one_that_started_it(tmp_path):
             own = IsolatedWorkspace(Path(sys.argv[1]), web=FakeWeb())
             outcome = await own.run_code("import os; print(os.getpid())", step=1, timeout=9, on_output=lambda _: None)
             print(outcome.outputs[0]["text"], flush=True)
-            if sys.argv[2] == "killed":
-                os.kill(os.getpid(), 9)
+            os.kill(os.getpid(), 9)
         asyncio.run(main())
         """
     )
-    for how in ("killed", "ended"):
-        command = [sys.executable, "-c", source, str(tmp_path / "own"), how]
-        done = await asyncio.to_thread(subprocess.run, command, capture_output=True, text=True, check=False)
-        await asyncio.to_thread(_gone, int(done.stdout))
+    command = [sys.executable, "-c", source, str(tmp_path / "own")]
+    done = await asyncio.to_thread(subprocess.run, command, capture_output=True, text=True, check=False)
+    await asyncio.to_thread(_gone, int(done.stdout))
 
 
 def _gone(pid: int) -> None:
@@ -155,3 +153,44 @@ async def test_it_has_a_home_a_folder_and_an_environment_of_its_own(place, monke
     assert Path(home) != Path.home()
     assert "hunter2" not in environment
     assert "AGENTLOOP" not in environment
+
+
+FORGERIES = """
+from pathlib import Path
+from agentloop_nb.notebook import hosted
+class Forged:
+    def __init__(self, host): self.host = host
+    def __getattr__(self, name): return getattr(self.host, name)
+    async def answer(self, request):
+        self.host._parent = self.host._kernel.get_parent("shell")
+        if '"pack"' in request:
+            {pack}
+        self.host._send(answer={answer})
+hosted._host = Forged(hosted._host)
+"""
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        "None",
+        "{'ending': 'ok', 'outputs': [{'output_type': 'stream'}, {'output_type': 'error', 'traceback': 5}]}",
+        "{'steps': 'many'}",
+    ],
+)
+async def test_a_process_that_forges_its_answers_harms_nobody(place, answer, tmp_path):
+    own = place()
+    own.open()
+    harm = tmp_path / "harm"
+    hostile = f"cos\nsystem\n(S'touch {harm}'\ntR."
+    pack = (
+        "import json; place = Path(json.loads(request)['folder'], '0'); place.mkdir(); "
+        f"place.joinpath('value.json').write_text({hostile!r})"
+    )
+    await run(own, FORGERIES.format(pack=pack, answer=answer))
+    outcome = await run(own, "1 + 1")
+    assert (outcome.ending, outcome.outputs) in (("error", ()), ("ok", ()))
+    values, refused = own.hand_over(["x"])
+    assert values == {}
+    assert set(refused) == {"x"}
+    assert not harm.exists()
