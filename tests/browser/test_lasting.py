@@ -137,3 +137,32 @@ def _distrust(server: Server, name: str) -> None:
     data = json.loads(path.read_text())
     data["metadata"]["sent_by"] = "somebody"
     path.write_text(json.dumps(data))
+
+
+def test_a_killed_kernel_leaves_a_record_that_a_fresh_one_shows(page: Page, server: Server) -> None:
+    replies = [
+        decision("run_code", "Before.", code="print('before')"),
+        decision("run_code", "Die.", code="import os, time\nprint('now')\ntime.sleep(1)\nos.kill(os.getpid(), 9)"),
+        finish("never"),
+    ]
+    with Wire(replies) as wire:
+        cells = (LOAD, goal(wire, "Survive a kill"), "%load_ext agentloop_nb\n%agent show")
+        page.open(server.notebook(f"killed-{page.front}.ipynb", *cells))
+        page.wait_for_kernel()
+        page.command("notebook:run-cell-and-select-next")
+        page.page.wait_for_timeout(1000)
+        page.command("notebook:run-cell-and-select-next")
+        expect(page.card(2, ".agl-out")).to_contain_text("now")
+        page.page.locator(".jp-Dialog-button.jp-mod-accept").click()
+        page.wait_for_kernel()
+        expect(page.panel(".agl-status")).to_have_text("interrupted")
+        expect(page.card(2)).to_have_attribute("data-state", "cut")
+        expect(page.panel(".agl-stop")).to_be_hidden()
+        expect(page.panel()).to_contain_text("%agent show brings back what was recorded")
+        page.picture(f"{page.front}-killed")
+        page.command("notebook:run-cell")
+        expect(page.static()).to_contain_text("Interrupted")
+        expect(page.static("summary b")).to_have_count(2)
+        page.static("summary").first.click()
+        expect(page.static("pre").nth(1)).to_contain_text("before")
+        page.picture(f"{page.front}-shown-after-kill")

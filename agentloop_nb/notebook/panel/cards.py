@@ -133,7 +133,7 @@ def header(state: State) -> Header:
         step=last.number if last else 0,
         steps=state.max_steps,
         began=state.began,
-        elapsed=max((state.ended or state.began) - state.began, 0),
+        elapsed=_elapsed(state),
     )
     shown.update(meters(Totals.of(state), state.budget))
     return shown
@@ -143,6 +143,13 @@ def _reason(state: State) -> str:
     """Why it ended, if it did not meet its goal; and how much of a replay came out differently."""
     told = [] if state.is_complete else [shortened(state.reason, MAX_GOAL)]
     return "\n".join(filter(None, [*told, state.differences]))
+
+
+def _elapsed(state: State) -> float:
+    """Seconds a run took; of one whose kernel died, those its steps are known to have taken."""
+    if state.ended is not None:
+        return max(state.ended - state.began, 0)
+    return sum(step.thinking + step.seconds for step in state.steps)
 
 
 def meters(totals: Totals, budget: Decimal | None) -> Header:

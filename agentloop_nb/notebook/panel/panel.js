@@ -7,6 +7,7 @@ const FOLDED_LINES = 24;
 const GROUP = 25;
 const SIGNS = { done: "✓", failed: "✗", refused: "⊘", stopped: "■", cut: "…", waiting: "?" };
 const BUSY = new Set(["thinking", "writing", "decided", "running"]);
+const GONE = new Set(["restarting", "autorestarting", "terminating", "dead"]);
 const STATE_WORDS = {
   done: "done", failed: "failed", refused: "refused", stopped: "stopped", cut: "cut off", waiting: "waiting for you",
   thinking: "thinking", writing: "writing", decided: "decided", running: "running",
@@ -52,9 +53,21 @@ function createStore(model) {
     else if (message.op === "ack") for (const view of store.views) view.acknowledged(message.what);
     if (message.op === "ack") store.acked.add(message.what);
   });
+  model.widget_manager?.kernel?.statusChanged?.connect((_kernel, status) => {
+    if (GONE.has(status) && store.header.status === "running") bury(store);
+  });
   store.reset(model.get("board"));
   greet(0);
   return store;
+}
+
+/** Say that the kernel is gone; from here on nobody else can. */
+function bury(store) {
+  Object.assign(store.header, { status: "interrupted", label: "interrupted", wait: null, paused: false,
+    elapsed: Date.now() / 1000 - store.skew - store.header.began,
+    reason: "Its kernel died or was restarted. %agent show brings back what was recorded, %agent resume goes on." });
+  for (const card of store.cards.values()) if (BUSY.has(card.state) || card.state === "waiting") Object.assign(card, { state: "cut", ask: null });
+  for (const view of store.views) view.redraw();
 }
 
 function fold(store, change) {
