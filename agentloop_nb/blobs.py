@@ -78,7 +78,8 @@ def _read(digest: str, folder: Path) -> str:
         return "[a long text that was not kept]"
     try:
         path = folder / digest
-        content = path.read_bytes() if path.is_file() and path.stat().st_size <= 5 * MAX_KEPT else b""
+        known = path.is_file() and not path.is_symlink() and path.stat().st_size <= 5 * MAX_KEPT
+        content = path.read_bytes() if known else b""
     except OSError:
         content = b""
     if hashlib.sha256(content).hexdigest() != digest:

@@ -9,13 +9,14 @@ import shutil
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 from agentloop_nb import __version__
 from agentloop_nb.errors import AgentFailed, AgentStopped, UserError
 from agentloop_nb.options import ANYWAY, AT, OPTIONS, OUTPUT_DIR, describe, parse_options, split_reference, step_number
 
 if TYPE_CHECKING:
+    from agentloop_nb.publish import Published
     from agentloop_nb.run import Run
 
 FINISHED, NOT_FINISHED, WRONG_USE = 0, 1, 2
@@ -102,7 +103,7 @@ def _report(run: Run, destination: str | None) -> int:
     if run.state.settings.get("isolated") and run.workspace is not None:
         print(f"Files: {_relative(run.workspace.folder)}")
     if destination is not None:
-        path, told, _ = _exported(run.journal, Path(destination))
+        path, told, _ = _told(run.publish(Path(destination)))
         print(f"Notebook: {path} ({told})")
     if not run.is_complete:
         print(f"To go on: agentloop resume {run.id}")
@@ -145,7 +146,7 @@ def _demo(words: list[str]) -> int:
     run = run_agent(demo.goal(), model="demo", output_dir=folder)
     if not run.is_complete:
         return NOT_FINISHED
-    notebook, told, sound = _exported(run.journal, folder / "fibonacci.ipynb")
+    notebook, told, sound = _told(run.publish(folder / "fibonacci.ipynb"))
     print(f"\nFiles:    {', '.join(str(folder / name) for name in run.artifacts)}")
     print(f"Notebook: {notebook} ({told})")
     print(f"Record:   {_relative(run.journal)}")
@@ -170,16 +171,15 @@ def _export(words: list[str]) -> int:
 
     record = journal.find(reference[0] if reference else None, Path.cwd())
     options = {"minimal": given.minimal, "shared": given.share, "repository": given.repository}
-    path, told, sound = _exported(record, Path(out), **options)
+    from agentloop_nb.publish import publish
+
+    path, told, sound = _told(publish(record, Path(out), **options))
     print(f"{path}: {told}")
     return FINISHED if sound else NOT_FINISHED
 
 
-def _exported(record: Path, destination: Path, **options: Any) -> tuple[Path, str, bool]:
-    """Export and verify; return the path as a person would type it, what to say, and whether it is sound."""
-    from agentloop_nb.publish import publish
-
-    published = publish(record, destination, **options)
+def _told(published: Published) -> tuple[Path, str, bool]:
+    """The path of an export as a person would type it, what to say of it, and whether it is sound."""
     return _relative(published.path), published.told, published.sound
 
 

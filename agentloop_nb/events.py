@@ -9,7 +9,15 @@ import time
 from decimal import Decimal
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, SerializerFunctionWrapHandler, TypeAdapter, field_serializer, model_serializer
+from pydantic import (
+    ConfigDict,
+    Field,
+    SerializerFunctionWrapHandler,
+    TypeAdapter,
+    field_serializer,
+    field_validator,
+    model_serializer,
+)
 
 from agentloop_nb.actions import ActionResult
 from agentloop_nb.decision import Decision
@@ -21,9 +29,14 @@ FORMAT = 1
 Status = Literal["running", "finished", "step_limit", "cost_limit", "stopped", "failed", "interrupted"]
 
 
+Dollars = Annotated[Decimal, Field(ge=0, le=10**9)]
+"""An amount in US dollars; a larger one is no price but a forgery that would overflow."""
+
+
 class Event(Value):
     """Base of all events. `step` is the number of the decision it belongs to, from 1; 0 before the first."""
 
+    model_config = ConfigDict(allow_inf_nan=False)
     step: int = 0
     at: float = Field(default_factory=time.time)
     """Seconds since the epoch."""
@@ -47,6 +60,15 @@ class RunStarted(Event):
     cells: tuple[str, ...] = ()
     """Sources of the user's cells that ran before the run, oldest first: what an export may bring along."""
 
+    @field_validator("settings")
+    @classmethod
+    def _limits_are_numbers(cls, settings: dict[str, Any]) -> dict[str, Any]:
+        try:
+            int(settings.get("max_steps", 0)), Decimal(str(settings.get("budget") or 0))
+        except (TypeError, ArithmeticError):
+            raise ValueError("max_steps and budget must be numbers") from None
+        return settings
+
     @model_serializer(mode="wrap")
     def _format_first(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
         return {"format": self.format, **handler(self)}
@@ -58,7 +80,7 @@ class ModelCalled(Event):
     kind: Literal["model_called"] = "model_called"
     attempt: int
     """1 for the first try of this reply, then 2, 3, 4 for its retries."""
-    reserved: Decimal | None = None
+    reserved: Dollars | None = None
     max_tokens: int | None = None
 
 
@@ -68,11 +90,11 @@ class ModelReplied(Event):
     kind: Literal["model_replied"] = "model_replied"
     text: str
     usage: Usage
-    cost: Decimal | None
+    cost: Dollars | None
     finish_reason: str = "stop"
     reasoning: str = ""
     model: str = ""
-    saved: Decimal | None = None
+    saved: Dollars | None = None
     seconds: float = 0.0
 
 
@@ -82,7 +104,7 @@ class ModelFailed(Event):
     kind: Literal["model_failed"] = "model_failed"
     attempt: int
     error: str
-    cost: Decimal | None = Decimal(0)
+    cost: Dollars | None = Decimal(0)
     wait: float | None = None
     """Seconds until the next attempt; None when there is none."""
 

@@ -231,7 +231,7 @@ def _events(path: Path) -> Iterator[AnyEvent]:
                 raise TypeError("not an object")  # noqa: TRY301 - one place explains every kind of damage
             event = _event(blobs.put_back(data, folder))
         except (ValueError, TypeError, KeyError, RecursionError) as error:
-            if index == last and not isinstance(error, ValidationError):
+            if index == last and isinstance(error, json.JSONDecodeError | UnicodeDecodeError):
                 return  # torn: the kernel died while it was written
             raise UserError(f"{path}, line {index + 1} is damaged ({_reason(error)})") from None
         yield event
@@ -254,7 +254,23 @@ def _event(data: dict[str, Any]) -> AnyEvent:
     action = decision.get("action") if isinstance(decision, dict) else None
     if isinstance(action, dict) and action.get("name") not in BY_NAME:
         return UnknownEvent.model_validate(data)
-    return event_from(data)
+    event = event_from(data)
+    if isinstance(event, ActionFinished) and not all(map(_is_output, event.result.outputs)):
+        raise ValueError("an output is none of a notebook's")
+    return event
+
+
+def _is_output(output: dict[str, Any]) -> bool:
+    """Whether an output has the shape that nbformat gives it."""
+    match output:
+        case {"output_type": "stream", "text": str() | list()}:
+            return True
+        case {"output_type": "display_data" | "execute_result", "data": dict(data)}:
+            return all(isinstance(mime, str) for mime in data)
+        case {"output_type": "error", "ename": str(), "evalue": str()}:
+            return isinstance(output.get("traceback", []), list)
+        case _:
+            return False
 
 
 def _reason(error: Exception) -> str:

@@ -47,17 +47,22 @@ def publish(
     repository: str | None = None,
     check: bool = True,
     values: Values | None = None,
+    folder: Path | None = None,
 ) -> Published:
     """Write a run as a notebook, a script or a report by its suffix, and re-run a notebook in a fresh kernel.
 
     `minimal` keeps only the steps the result depends on; with `shared` the destination is a new folder that also gets
     the inputs, a pinned environment and a Binder set-up; its link leads to `repository` on GitHub. `values` looks names
-    up in the run's living namespace: what earlier cells do not make again travels as data. Raises `UserError`.
+    up in the run's living namespace: what earlier cells do not make again travels as data. `folder` is the working
+    folder of a run of this kernel; the one that a record names is read only inside the folder the record lies in, since
+    a record may come from anybody. Raises `UserError`.
     """
     if repository is not None and not shared:
         raise UserError("--repository is for the Binder link of a shared folder: add --share")
-    folder = journal.home(record) / str(journal.load(record).settings.get("output_dir") or "")
-    write = partial(export, record, folder=folder, minimal=minimal, values=values)
+    home = journal.home(record)
+    named = folder or home / str(journal.load(record).settings.get("output_dir") or "")
+    foreign = folder is None and not named.resolve().is_relative_to(home.resolve())
+    write = partial(export, record, folder=named, foreign=foreign, minimal=minimal, values=values)
     path = write(share.plan(destination, repository) if shared else destination)
     verdict = None
     if check and path.suffix == ".ipynb" and not IN_BROWSER:

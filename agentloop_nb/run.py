@@ -168,7 +168,10 @@ class Run:
         """Do what `export` does, and return the verdict too. What earlier cells do not make again travels as data."""
         from agentloop_nb.publish import publish
 
-        return publish(self.journal, path, values=self._workspace.variables if self._workspace else None, **options)
+        here = self._workspace
+        return publish(
+            self.journal, path, values=here.variables if here else None, folder=here.folder if here else None, **options
+        )
 
     def __repr__(self) -> str:
         cost = f"${self.total_cost:.4f}" if self.cost_known else f"${self.total_cost:.4f} and more of unknown price"

@@ -34,13 +34,15 @@ def export(
     mask: Callable[[str], str] | None = None,
     values: Values | None = None,
     instead: bool = False,
+    foreign: bool = False,
 ) -> Path:
     """Write a run as a notebook (`.ipynb`), a script (`.py`) or a report (`.html`), and return its path.
 
     `source` is a record's path or its events; `folder` is the working folder of the run (default: the one that holds
     the record); `minimal` keeps only the steps that the result depends on; `mask` hides secrets in a text. `values`
     looks names up where the run took place: what no known cell makes travels as data then, and with `instead` all
-    that was there before the run. Input files are copied beside a notebook that goes to another folder. Exporting
+    that was there before the run. With `foreign` nothing is read in the folder: only the record says that it was the
+    run's. Input files are copied beside a notebook that goes to another folder. Exporting
     twice gives identical bytes. Raises `UserError`.
     """
     destination = destination.expanduser().absolute()
@@ -55,6 +57,7 @@ def export(
     if values is not None and destination.suffix != ".html":
         wanted = _unchanged(told.handed if instead else told.missing, told)
         told = story(events, minimal=minimal, data=hold(values(wanted), data_folder(destination).name, scrub))
+    folder = None if foreign else folder
     notebook = build(told, folder, scrub)
     _write_text(_FORMATS[destination.suffix](notebook), destination)
     made = told.data.files if told.data else {}

@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from IPython.core.interactiveshell import InteractiveShell
 
 from agentloop_nb import journal
 from agentloop_nb.errors import UserError
+from agentloop_nb.notebook.kernel.shell import in_charge, private_shell
 from tests.record.made import finished, printed, started, step
 
 OLD, NEW = "20261121-101500-aaaa", "20261122-101500-bbbb"
@@ -26,10 +26,10 @@ def agent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
         for event in finished(2):
             record.append(event)
         record.close()
-    shell = InteractiveShell()
-    shell.run_line_magic("load_ext", "agentloop_nb")
-    yield lambda line: shell.run_line_magic("agent", line)
-    shell.history_manager.end_session()
+    shell = private_shell()
+    with in_charge(shell):
+        shell.run_line_magic("load_ext", "agentloop_nb")
+        yield lambda line: shell.run_line_magic("agent", line)
 
 
 def ours(path: str) -> dict[str, Any]:
