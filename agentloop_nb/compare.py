@@ -98,11 +98,13 @@ def compare(left: State, right: State) -> Comparison:
 
 def _heads(left: State, right: State) -> Iterator[Row]:
     for (name, before), (_, now) in zip(_head(left), _head(right), strict=True):
-        yield Row(name, before, now)
+        if before or now:
+            yield Row(name, before, now)
 
 
 def _head(state: State) -> Iterator[tuple[str, str]]:
     yield "goal", state.goal
+    yield "forked from", "{}, after step {}".format(*state.forked_from) if state.forked_from else ""
     yield "model", str(state.settings.get("model", ""))
     yield "ended", state.status.replace("_", " ") + ("" if state.is_complete else f": {state.reason}")
     yield "steps", f"{state.current_step} of {state.max_steps}"

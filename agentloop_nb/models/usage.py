@@ -48,7 +48,7 @@ def read_cost(reported: Mapping[str, Any] | None) -> Decimal | None:
         amount = Decimal(str(cost))
     except InvalidOperation:
         return None
-    return amount if amount.is_finite() and amount >= 0 else None
+    return amount if amount.is_finite() and 0 <= amount <= 10**9 else None
 
 
 def estimate(messages: Iterable[Message], text: str) -> Usage:

@@ -11,7 +11,7 @@ from agentloop_nb import cli, journal
 from agentloop_nb.actions import ActionResult
 from agentloop_nb.compare import Comparison, Row, compare
 from agentloop_nb.errors import UserError
-from agentloop_nb.events import AnyEvent, ModelReplied, RunFinished
+from agentloop_nb.events import AnyEvent, ModelReplied, RunFinished, RunForked
 from agentloop_nb.notebook.panel.comparison import comparison_html, comparison_page
 from agentloop_nb.ports import Change
 from agentloop_nb.state import fold
@@ -42,6 +42,7 @@ def fork() -> list[AnyEvent]:
     return [
         started(run=FORK),
         *COMMON,
+        RunForked(step=2, parent=PARENT),
         *step(3, "run_code", failed, code="import robust"),
         *fit,
         *step(5, "write_file", report, filename="report.md", content="# Fit"),
@@ -65,7 +66,8 @@ def test_a_fork_and_its_parent_share_a_beginning_and_then_stand_side_by_side():
     assert found.variables == (Row("fit", "DataFrame 3 x 2 (step 3)", "DataFrame 3 x 4 (step 4)"),)
     assert found.files == (Row("report.md", "", "step 5"),)
     heads = {row.name: row for row in found.heads}
-    assert heads["cost"] == Row("cost", "$0.0040", "$0.0060")
+    assert heads["forked from"] == Row("forked from", "", f"{PARENT}, after step 2")
+    assert heads["cost"] == Row("cost", "$0.0040", "$0.0040"), "what was taken over was paid for by the parent"
     assert heads["steps"] == Row("steps", "4 of 50", "6 of 50")
 
 
