@@ -23,6 +23,8 @@ CALL = "await __import__('agentloop_nb.notebook.hosted', fromlist=['host']).host
 """What a call runs in the kernel."""
 STOP, EXTEND = "agentloop_stop", "agentloop_extend"
 """Messages on the control channel, which is served while code runs."""
+START, KNOCK = 90, 0.25
+"""Seconds that a process may take to start, and after which it is asked again whether it has."""
 TICK = 0.25
 """Seconds between two looks at the process while it works."""
 IDLE_TICK = 2.0
@@ -118,12 +120,14 @@ class Line:
 
     async def _start(self) -> None:
         self._client = await self._process.start()
-        while True:  # the first answers may be lost while the sockets find each other
+        deadline = self._loop.time() + START
+        while True:  # what is answered before the sockets have found each other is lost
             try:
-                await asyncio.wait_for(self._call("hello", {}, None), 2)
+                await asyncio.wait_for(self._call("hello", {}, None), KNOCK)
                 break
             except TimeoutError:
-                continue
+                if self._loop.time() > deadline:
+                    raise
         self._watching = self._loop.create_task(self._watch())
 
     async def _close(self) -> None:

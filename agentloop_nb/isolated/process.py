@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from agentloop_nb.isolated.limits import GB, Limits
+from agentloop_nb.scrubbed import plain_environment
 
 if TYPE_CHECKING:
     import psutil
@@ -39,7 +40,7 @@ class Process:
         self._killed = ""
 
     async def start(self) -> Any:
-        """Start it and return a client that is ready. Raises `RuntimeError` or `OSError`."""
+        """Start it and return a client, which may not be heard yet. Raises `RuntimeError` or `OSError`."""
         root = Path(self.private.name)
         manager = self._manager
         if os.name == "posix":
@@ -51,7 +52,6 @@ class Process:
         )
         client = manager.client()
         client.start_channels()
-        await client.wait_for_ready(timeout=60)
         return client
 
     async def alive(self) -> bool:
@@ -128,8 +128,6 @@ class Process:
 
 
 def _environment(home: Path) -> dict[str, str]:
-    from agentloop_nb.verify.fresh import plain_environment
-
     proxies = {name: value for name, value in os.environ.items() if name.lower() in _PROXIES and "@" not in value}
     package = str(Path(__file__).parents[2])
     paths = [*filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep)), package]

@@ -31,6 +31,8 @@ from agentloop_nb.safety.secrets import known_secrets
 from agentloop_nb.settings import Settings
 from agentloop_nb.state import State, fold
 
+KEPT_ALIVE = 3
+"""Isolated runs of a kernel whose processes stay, for adopting, undoing and resuming."""
 MAX_UNASKED = 256 * 2**20
 """Bytes of the user's variables that a fork gets although nobody named them."""
 PLACE = Path(".agentloop") / "isolated"
@@ -199,6 +201,13 @@ def _told(luggage: Luggage, limits: Limits) -> str:
         "If you need something of the user's that is not there, finish and name it: --with NAME brings it along.",
     ]
     return "\n".join(lines)
+
+
+def let_go(runs: Sequence[Run]) -> None:
+    """End the processes of all isolated runs but the last; `%agent adopt` of another one rebuilds it."""
+    places = [run.workspace for run in runs if isinstance(run.workspace, IsolatedWorkspace)]
+    for place in places[:-KEPT_ALIVE]:
+        place.close()
 
 
 def what_can_be_adopted(run: Run) -> str:

@@ -195,6 +195,7 @@ class Launcher:
 
     def _launch(self, made: session.Session) -> Launch:
         self.runs.append(made.run)
+        isolation.let_go(self.runs)
         if not self.private:
             names = filter(None, ["_agent", made.settings.output])
             self.shell.user_ns.update(dict.fromkeys(names, made.run))

@@ -23,14 +23,10 @@ from jupyter_client.manager import AsyncKernelManager
 from nbclient import NotebookClient
 from nbclient.exceptions import CellTimeoutError, DeadKernelError
 
+from agentloop_nb.scrubbed import plain_environment
+
 Json = dict[str, Any]
 
-_KEPT = {
-    *("PATH", "LANG", "LANGUAGE", "TZ", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "PYTHONPATH", "VIRTUAL_ENV", "TMPDIR"),
-    *("CONDA_PREFIX", "SYSTEMROOT", "WINDIR", "COMSPEC", "PATHEXT", "TEMP", "TMP", "NUMBER_OF_PROCESSORS"),
-    *("XDG_CACHE_HOME", "MPLCONFIGDIR", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"),
-}
-"""Variables that say where things are installed; all others are the user's own, and stay out."""
 _SYSTEM = ("/usr", "/lib", "/lib64", "/bin", "/sbin", "/etc", "/proc", "/sys", "/dev", "/opt", "/var", "/run", "/nix")
 """Where the system's own files lie."""
 _NOWHERE = "http://127.0.0.1:9"
@@ -143,19 +139,6 @@ class _ThisPython(KernelSpecManager):
     def get_kernel_spec(self, kernel_name: str) -> Any:
         jail = Path(__file__).with_name("jail.py").read_text(encoding="utf-8")
         return KernelSpec(argv=[sys.executable, "-c", jail, "-f", "{connection_file}"], display_name="fresh")
-
-
-def plain_environment(home: Path) -> dict[str, str]:
-    """The variables that say where things are installed, and another home: no key, no setting, no secret."""
-    kept = {name: value for name, value in os.environ.items() if name.upper() in _KEPT or name.startswith("LC_")}
-    return kept | {
-        "HOME": str(home),
-        "USERPROFILE": str(home),
-        "IPYTHONDIR": str(home / ".ipython"),
-        "JUPYTER_CONFIG_DIR": str(home / ".jupyter"),
-        "XDG_CACHE_HOME": os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache"),
-        "PYTHONUSERBASE": site.getuserbase(),
-    }
 
 
 def _environment(root: Path, home: Path, hash_seed: int) -> dict[str, str]:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import threading
+import time
 
 import pytest
 
@@ -133,3 +135,36 @@ def test_the_export_of_an_isolated_run_brings_the_users_cells_along_and_verifies
     with Wire(code("x = base + 1\nprint(x)")) as wire:
         user.agent("--isolated", wire, "add to base")
     assert ": sound:" in user.text("%agent export run.ipynb")
+
+
+def test_the_interrupt_button_stops_an_isolated_step_and_the_run_goes_on_later(user):
+    begun = user.folder / "begun"
+    steps = [
+        decision("run_code", code=f"x = 1\nimport pathlib, time\npathlib.Path({str(begun)!r}).touch()\ntime.sleep(60)"),
+        *code("x += 1"),
+    ]
+
+    def press() -> None:
+        while not begun.exists():
+            time.sleep(0.05)
+        user.kernel.manager.interrupt_kernel()
+
+    with Wire(steps) as wire:
+        pressing = threading.Thread(target=press, daemon=True)
+        pressing.start()
+        said = user.agent("--isolated", wire)
+        pressing.join(10)
+        assert "stopped by the user after 1 step;" in said
+        user.text("%agent resume")
+    user.text("%agent adopt x")
+    assert user.value("x, _agent.status, _agent.variables['x']") == (2, "finished", 2)
+
+
+def test_only_the_last_isolated_runs_keep_their_process(user):
+    with Wire([*code("x = 1"), *code("x = 2"), *code("x = 3"), *code("x = 4")]) as wire:
+        for _ in range(4):
+            user.agent("--isolated", wire)
+    launcher = "get_ipython().magics_manager.registry['AgentMagics'].launcher"
+    assert user.value(f"[run.workspace.alive for run in {launcher}.runs]") == [False, True, True, True]
+    user.text(f"%agent adopt {user.records[0].stem} x")
+    assert user.value("x") == 1
