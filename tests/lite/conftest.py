@@ -81,6 +81,14 @@ class Lite:
             if cell["cell_type"] == "code"
         ]
 
+    def content(self, path: str) -> str:
+        """What a file of the page's own holds, as text."""
+        return self.page.evaluate(
+            """async path => (await window.jupyterapp.serviceManager.contents.get(
+                path, {content: true, format: 'text'})).content""",
+            path,
+        )
+
     def run(self, *cells: str) -> list[dict[str, Any]]:
         """Run cells in a new notebook."""
         made = [{"cell_type": "code", "source": cell, "metadata": {}, "outputs": []} for cell in cells]

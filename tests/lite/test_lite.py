@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+from agentloop_nb.verify import verify
 from tests.lite.conftest import Lite, told
 from tests.wire import Wire, decision, finish
 
 
-def test_the_quickstart_runs_without_a_server(lite: Lite) -> None:
+def test_the_quickstart_runs_without_a_server_and_its_export_is_proven_elsewhere(lite: Lite, tmp_path: Path) -> None:
     lite.open("01-quickstart.ipynb")
     load, run, numbers, same, status, steps, export = lite.run_all()
     assert told(load) == ""
@@ -18,6 +21,11 @@ def test_the_quickstart_runs_without_a_server(lite: Lite) -> None:
     assert told(steps).count("-> ok") == 4
     assert "Exported to fibonacci-run.ipynb: written, not proven: a browser has no second kernel" in told(export)
     assert [address for address in lite.refused if "/nh3-" not in address] == []
+    exported = tmp_path / "fibonacci-run.ipynb"
+    exported.write_text(lite.content(exported.name), encoding="utf-8")
+    verdict = verify(exported)
+    assert verdict.ok, verdict.text
+    assert verdict.checked > 0
 
 
 def test_research_is_answered_from_the_record(lite: Lite) -> None:
