@@ -307,8 +307,10 @@ ARRAY = Kind(
 )
 
 
-def _copy_on_write() -> bool:
-    return int(str(sys.modules["pandas"].__version__).partition(".")[0]) >= 3
+def copy_on_write() -> bool:
+    """Whether tables that share memory do not see each other's changes; true where there are no tables."""
+    pandas = sys.modules.get("pandas")
+    return pandas is None or int(str(pandas.__version__).partition(".")[0]) >= 3
 
 
 def _table_size(table: Any) -> int:
@@ -316,7 +318,7 @@ def _table_size(table: Any) -> int:
 
 
 def _is_lazy(table: Any) -> bool:
-    return _copy_on_write() and _table_size(table) > LAZY_FRAME
+    return copy_on_write() and _table_size(table) > LAZY_FRAME
 
 
 def _save_table(table: Any) -> Any:

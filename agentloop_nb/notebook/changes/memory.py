@@ -16,6 +16,8 @@ from agentloop_nb.notebook.changes.kinds import ARRAY, ATOMS, TABLE, Kind, is_op
 
 MAX_PIECES = 50_000
 """Pieces remembered at once; what lies beyond is named, not saved."""
+LOOKS = 16
+"""Values looked at between two looks at the clock, which is dear."""
 MAX_DIGESTED = 2**28
 """Bytes of values too large to save that are checked whole; beyond, they are sampled."""
 
@@ -68,9 +70,10 @@ class Memory:
 
     def add(self, value: Any, deadline: float) -> None:
         """Save a value and everything mutable in it, until `deadline`, in CPU seconds of this thread."""
-        waiting = [value]
+        waiting, looked = [value], -1
         while waiting:
-            if len(self.pieces) >= MAX_PIECES or thread_time() > deadline:
+            looked += 1
+            if len(self.pieces) >= MAX_PIECES or (looked % LOOKS == 0 and thread_time() > deadline):
                 self.partial.add(id(value))
                 return
             each = waiting.pop()

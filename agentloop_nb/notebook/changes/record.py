@@ -111,7 +111,8 @@ class Record:
         return sum(piece.kept() for piece in self.pieces) + sum(map(self._kept_by_name, self.bound.values()))
 
     def _kept_by_name(self, value: Any) -> int:
-        return max(values.size(value), sum(values.size(each) for each in self.memory.met_in(value)))
+        kept = {id(each): each for each in (value, *self.memory.met_in(value))}
+        return sum(map(values.size, kept.values()))
 
 
 class Trace:

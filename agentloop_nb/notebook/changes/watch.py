@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Iterable, Iterator, Mapping
+from itertools import compress
 from types import ModuleType
 from typing import Any
 
 from agentloop_nb.browser import thread_time
+from agentloop_nb.notebook.changes import kinds
 from agentloop_nb.notebook.changes.kinds import ATOMS
 from agentloop_nb.notebook.changes.memory import Memory, Piece
 from agentloop_nb.notebook.changes.reach import Reach, reach
@@ -14,7 +17,7 @@ from agentloop_nb.notebook.changes.record import GONE, TOO_LARGE, Record, same_a
 from agentloop_nb.notebook.kernel import values
 from agentloop_nb.ports import Change
 
-TOUCHED_TIME, WIDE_TIME, SAMPLE_TIME, WIDE_SAMPLE_TIME = 2.0, 0.25, 0.0005, 0.05
+TOUCHED_TIME, WIDE_TIME, SAMPLE_TIME, WIDE_SAMPLE_TIME = 2.0, 0.25, 0.0002, 0.05
 """Seconds spent before a step on saving names it can touch, on the others if it can reach all, and on samples."""
 SHELL_NAMES = frozenset({"In", "Out", "exit", "quit", "get_ipython", "open"})
 
@@ -26,6 +29,7 @@ class Watch:
         """`source` is the step's transformed code; `room` are the bytes copies may take."""
         self._namespace = namespace
         self._before = dict(namespace)
+        self._changeable: list[tuple[str, Any]] | None = None
         self._reach = self._aliases(reach(source, namespace))
         self._memory = Memory(room)
         self._samples: dict[str, Any] = {}
@@ -40,6 +44,14 @@ class Watch:
 
     # -- before
 
+    @property
+    def _values(self) -> list[tuple[str, Any]]:
+        """The watched names whose values can change, with these. Made once, and only where it is needed."""
+        if self._changeable is None:
+            changeable = [pair for pair in self._before.items() if type(pair[1]) not in ATOMS]
+            self._changeable = [pair for pair in changeable if pair[0][0] != "_" and pair[0] not in SHELL_NAMES]
+        return self._changeable
+
     def _others(self) -> Iterator[str]:
         """Names of changeable values that the code does not mention, newest first."""
         for name in reversed(self._before):
@@ -52,23 +64,22 @@ class Watch:
         touched = {id(self._before[name]) for name in found.names if type(self._before[name]) not in ATOMS}
         if not touched:
             return Reach(frozenset(), wide=found.wide)
-        aliases = {name for name, value in self._before.items() if id(value) in touched and is_watched(name, value)}
+        aliases = {name for name, value in self._values if id(value) in touched}
         watched = {name for name in found.names if is_watched(name, self._before[name])}
         return Reach(frozenset(watched | aliases), wide=found.wide)
 
     def _add_views(self) -> None:
         """Names that are held by something touched, or share memory with it."""
         pieces = self._memory.pieces
-        roots = {root for piece in pieces.values() for root in values.memory_roots(piece.value)}
         if not pieces:
             return
-        found = set(self._reach.names)
-        for name, value in self._before.items():
-            if type(value) in ATOMS or name in found or not is_watched(name, value):
-                continue
-            if id(value) in pieces:
-                found.add(name)
-            elif roots and not roots.isdisjoint(values.memory_roots(value)):
+        found = {name for name, value in self._values if id(value) in pieces}.union(self._reach.names)
+        roots = {root for piece in pieces.values() for root in values.memory_roots(piece.value)}
+        # tables that copy on writing share memory with each other without harm
+        apart = kinds.copy_on_write() and all(piece.kind is not kinds.ARRAY for piece in pieces.values())
+        holders = values.memory_holders(tables=not apart) if roots else ()
+        for name, value in self._values:
+            if isinstance(value, holders) and not roots.isdisjoint(values.memory_roots(value)) and name not in found:
                 found.add(name)
                 self._memory.add(value, thread_time() + TOUCHED_TIME)
         self._reach = Reach(frozenset(found), wide=self._reach.wide)
@@ -88,7 +99,7 @@ class Watch:
         """Tell what changed. `before_run` are the user's names."""
         record = Record(step)
         get = self._namespace.get
-        moved_names = [name for name, value in self._before.items() if get(name, GONE) is not value]
+        moved_names = self._moved()
         rebound = {name for name in moved_names if not same_atom(get(name, GONE), self._before[name])}
         record.bound = {name: self._before[name] for name in rebound}
         if len(self._namespace) != len(self._before) or any(name not in self._namespace for name in rebound):
@@ -105,11 +116,18 @@ class Watch:
         record.look(self._namespace)
         return tuple(self._tell(rebound, record, mutated, frozenset(before_run))), record
 
+    def _moved(self) -> list[str]:
+        """Names that are bound to something else, or to nothing any more."""
+        before, now = self._before, self._namespace
+        if len(now) >= len(before) and all(map(operator.is_, before, now)):  # none was deleted: the order is the same
+            return list(compress(before, map(operator.is_not, before.values(), now.values())))
+        return [name for name, value in before.items() if now.get(name, GONE) is not value]
+
     def _mutated(self, moved: Mapping[int, Piece], rebound: set[str]) -> Iterator[tuple[str, Piece | None]]:
         """Names whose value changed in place, each with the piece that did; None: only a sample tells so."""
         if moved:
-            for name, value in self._before.items():
-                if name in rebound or type(value) in ATOMS or not is_watched(name, value):
+            for name, value in self._values:
+                if name in rebound or id(value) not in self._memory.pieces:
                     continue
                 if piece := next((moved[id(each)] for each in self._memory.met_in(value) if id(each) in moved), None):
                     yield name, piece

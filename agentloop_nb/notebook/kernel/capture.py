@@ -72,9 +72,10 @@ class Capture:
         return scope.belongs(self._step, self._home, self._watchers.threads)
 
     def __enter__(self) -> Capture:
+        expects = self._expects
         with ExitStack() as stack:
             # plain processes have nobody who watches their descriptors, so we do
-            self._descriptors = None if self._watchers else stack.enter_context(Descriptors(self._log.stream))
+            self._descriptors = None if self._watchers else stack.enter_context(Descriptors(self._log.stream, expects))
             self._sees_descriptors = bool(self._watchers or (self._descriptors and self._descriptors.active))
             for name in ("stdout", "stderr"):
                 self._patch_stream(stack, name)
@@ -100,7 +101,7 @@ class Capture:
     def _patch_stream(self, stack: ExitStack, name: str) -> None:
         stream = getattr(sys, name)
         original, fileno = stream.write, 1 if name == "stdout" else 2
-        real = self._descriptors.real[name].write if self._descriptors else original
+        real = self._descriptors.real[name] if self._descriptors else original
 
         def write(text: Any, *args: Any, **kwargs: Any) -> Any:
             if not isinstance(text, str) or not self.owns():

@@ -10,10 +10,9 @@ import threading
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
-from io import FileIO, TextIOWrapper
 from typing import Any
 
-from agentloop_nb.notebook.kernel import scope
+from agentloop_nb.notebook.kernel.helpers import have_done
 
 _END = b"\0"
 """Sent through a pipe after everything else; invisible where ipykernel echoes it."""
@@ -80,12 +79,15 @@ def _waits(descriptor: int) -> bool:
 
 
 class Descriptors:
-    """Redirects descriptors 1 and 2 into `write`, outside a kernel. `real` still writes where they led before."""
+    """Redirects descriptors 1 and 2 into `write`, outside a kernel. `real` writes where the streams led before, and
+    `expects` tells whether something may have been written to them.
+    """
 
-    def __init__(self, write: Write) -> None:
+    def __init__(self, write: Write, expects: Callable[[], bool]) -> None:
         self._write = write
+        self._expects = expects
         self._pipes: list[_Pipe] = []
-        self.real: dict[str, Any] = {"stdout": sys.stdout, "stderr": sys.stderr}
+        self.real: dict[str, Callable[..., Any]] = {"stdout": sys.stdout.write, "stderr": sys.stderr.write}
 
     def __enter__(self) -> Descriptors:
         for descriptor, name in ((1, "stdout"), (2, "stderr")):
@@ -96,7 +98,7 @@ class Descriptors:
                 pipe = _Pipe(descriptor, name, self._write)
                 self._pipes.append(pipe)
                 if leads_there:
-                    self.real[name] = pipe.real
+                    self.real[name] = pipe.write_past
         return self
 
     @property
@@ -111,7 +113,7 @@ class Descriptors:
 
     def __exit__(self, *_: object) -> None:
         for pipe in self._pipes:
-            pipe.close()
+            pipe.close(expected=self._expects())
 
 
 class _Pipe:
@@ -120,43 +122,44 @@ class _Pipe:
     def __init__(self, descriptor: int, name: str, write: Write) -> None:
         self._descriptor, self._name, self._write = descriptor, name, write
         self._saved = os.dup(descriptor)
-        raw = FileIO(os.dup(descriptor), "wb")
-        self.real = TextIOWrapper(raw, encoding="utf-8", errors="replace", write_through=True)
         self._source, sink = os.pipe()
         os.dup2(sink, descriptor)
         os.close(sink)
         self._arrived = threading.Semaphore(0)
-        self._closed = False
-        self._thread = threading.Thread(target=self._read, name=f"agentloop-{name}", daemon=True)
-        self._thread.start()
+        self._heard = self._closed = False
+        have_done(self._read)
 
     def _read(self) -> None:
-        scope.enter(scope.OUTSIDE)
         decoder = codecs.getincrementaldecoder("utf-8")("replace")
         while data := os.read(self._source, 65536):
+            self._heard = True
             marks = data.count(_END)
             if text := decoder.decode(data.replace(_END, b"")):
                 if self._closed:  # a background child that outlived its step
-                    self._late(text)
+                    self.write_past(text)
                 else:
                     self._write(self._name, text)
             for _ in range(marks):
                 self._arrived.release()
         os.close(self._source)
         os.close(self._saved)
-        self.real.close()
 
-    def _late(self, text: str) -> None:
+    def write_past(self, text: str) -> int:
+        """Write where the descriptor led before."""
+        data = text.encode("utf-8", "replace")
         with suppress(OSError):
-            os.write(self._saved, text.encode())
+            while data:
+                data = data[os.write(self._saved, data) :]
+        return len(text)
 
     def drain(self) -> None:
         if select.select([], [self._descriptor], [], _PATIENCE)[1]:
             os.write(self._descriptor, _END)
             self._arrived.acquire(timeout=_PATIENCE)
 
-    def close(self) -> None:
-        with suppress(OSError):
-            self.drain()
+    def close(self, *, expected: bool) -> None:
+        if expected or self._heard or _waits(self._source):
+            with suppress(OSError):
+                self.drain()
         self._closed = True
         os.dup2(self._saved, self._descriptor)

@@ -138,8 +138,8 @@ class Guards:
 
     def _hold_folder(self, stack: ExitStack) -> None:
         before = _folder()
-        self._folder.mkdir(parents=True, exist_ok=True)
         if before != str(self._folder):
+            self._folder.mkdir(parents=True, exist_ok=True)
             os.chdir(self._folder)
 
         def restore() -> None:
@@ -148,8 +148,9 @@ class Guards:
                 why = "was deleted and made again" if now is None else "was changed back"
                 self._notes.append(f"The working folder {why} after the step: use paths, not os.chdir().")
                 self._folder.mkdir(parents=True, exist_ok=True)
-            with suppress(OSError):
-                os.chdir(before or self._folder)
+            if now != before:
+                with suppress(OSError):
+                    os.chdir(before or self._folder)
 
         stack.callback(restore)
 

@@ -7,7 +7,6 @@ Windows), an exception is set in the thread, which takes effect at its next byte
 
 from __future__ import annotations
 
-import _thread
 import asyncio
 import ctypes
 import os
@@ -16,12 +15,12 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable
 from contextlib import suppress
 from types import FrameType
 from typing import Any, Literal, Protocol
 
 from agentloop_nb.notebook.kernel import scope
+from agentloop_nb.notebook.kernel.helpers import have_done
 
 Reason = Literal["timeout", "stopped"]
 
@@ -106,7 +105,7 @@ class Overseer:
         return self
 
     def _begin(self) -> None:
-        _have_done(self._watch)
+        have_done(self._watch)
 
     def watch_task(self, task: asyncio.Task[object]) -> None:
         """Say that the step awaits, in this task of the running loop."""
@@ -173,27 +172,6 @@ class Overseer:
             signal.pthread_kill(self._home.ident or 0, signal.SIGINT)
         elif self._listener.at_work(sys._current_frames().get(self._home.ident or 0)):  # noqa: SLF001
             raise_in(self._home, StepInterrupt)
-
-
-_idle: list[queue.SimpleQueue[Callable[[], None]]] = []
-"""Threads that have nothing to do, by what they wait for. Starting one takes longer than most steps."""
-
-
-def _have_done(work: Callable[[], None]) -> None:
-    """Have `work` done on another thread, at once."""
-    try:
-        waiting = _idle.pop()
-    except IndexError:
-        waiting = queue.SimpleQueue()
-        _thread.start_new_thread(_serve, (waiting,))
-    waiting.put(work)
-
-
-def _serve(waiting: queue.SimpleQueue[Callable[[], None]]) -> None:
-    scope.enter(scope.OUTSIDE)
-    while True:
-        waiting.get()()
-        _idle.append(waiting)
 
 
 def _signals_work() -> bool:

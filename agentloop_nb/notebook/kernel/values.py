@@ -6,6 +6,8 @@ import sys
 from collections.abc import Iterator
 from typing import Any
 
+_TABLES = ("DataFrame", "Series")
+
 
 def type_name(value: Any) -> str:
     """`DataFrame`, `function`, `int`."""
@@ -45,6 +47,8 @@ def _own(value: Any, name: str) -> Any:
 def size(value: Any) -> int:
     """Bytes of a value, about; arrays and tables by their data."""
     try:
+        if type(value).__name__ in _TABLES and hasattr(value, "_mgr"):
+            return sum(int(block.values.nbytes) for block in value._mgr.blocks)  # noqa: SLF001 - 20 times as fast
         if hasattr(type(value), "nbytes"):
             return int(value.nbytes)
         if hasattr(type(value), "memory_usage"):
@@ -55,6 +59,14 @@ def size(value: Any) -> int:
         return 0
 
 
+def memory_holders(*, tables: bool) -> tuple[type, ...]:
+    """The types whose values have memory roots: arrays, and tables if they are wanted."""
+    numpy, pandas = sys.modules.get("numpy"), sys.modules.get("pandas")
+    found = [getattr(numpy, "ndarray", None)]
+    found += [getattr(pandas, name, None) for name in _TABLES] if tables else []
+    return tuple(each for each in found if each is not None)
+
+
 def memory_roots(value: Any) -> Iterator[int]:
     """Identities of the arrays that own the memory of an array or a table; nothing for other values."""
     numpy = sys.modules.get("numpy")
@@ -62,7 +74,7 @@ def memory_roots(value: Any) -> Iterator[int]:
         return
     if isinstance(value, numpy.ndarray):
         yield _root(value)
-    elif type(value).__name__ in ("DataFrame", "Series") and hasattr(value, "_mgr"):
+    elif type(value).__name__ in _TABLES and hasattr(value, "_mgr"):
         for block in value._mgr.blocks:  # noqa: SLF001
             if isinstance(block.values, numpy.ndarray):
                 yield _root(block.values)
