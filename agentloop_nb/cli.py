@@ -239,7 +239,7 @@ def _runs(words: list[str]) -> int:
     if not states:
         print("no runs in this folder yet")
     for state in states:
-        goal = " ".join(clean(state.goal or state.reason).split())
+        goal = " ".join(clean(state.subject or state.reason).split())
         cost = dollars(state.total_cost) if state.cost_known else "?"
         print(f"{state.run}  {state.status:<11} {state.current_step:>3}/{state.max_steps:<3} {cost:>8}  {goal[:80]}")
     return FINISHED

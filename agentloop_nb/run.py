@@ -143,7 +143,10 @@ class Run:
 
     @property
     def variables(self) -> dict[str, Any]:
-        """What the run made or changed: name -> its value now. Empty for a run of another kernel."""
+        """What the run made or changed: name -> its value now. Empty for a run of another kernel.
+
+        Of an isolated run these are copies, of the values that can be handed over as data.
+        """
         return self._workspace.variables(list(self._state.changed)) if self._workspace else {}
 
     def export(

@@ -114,6 +114,12 @@ class State:
         return sum(step.result is not None for step in self.steps[-1:]) + max(len(self.steps) - 1, 0)
 
     @property
+    def subject(self) -> str:
+        """What a list of runs calls it: its goal, and where it comes from."""
+        parent, step = self.forked_from or ("", 0)
+        return f"(fork of {parent} after step {step}) {self.goal}" if parent else self.goal
+
+    @property
     def is_complete(self) -> bool:
         """The goal was met, says the model."""
         return self.status == "finished"

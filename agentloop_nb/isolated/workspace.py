@@ -59,6 +59,8 @@ class IsolatedWorkspace:
         self.privacy: Privacy = "full"
         self.earlier: list[tuple[str, str]] = []
         """Goals and summaries of earlier runs in the parent kernel."""
+        self.memory: int | None = None
+        """Bytes that copies for undo may take; None is the default."""
         self.recover: Recover | None = None
         self.left_behind: dict[str, str] = {}
         """Luggage that could not be unpacked, with the reason."""
@@ -99,7 +101,7 @@ class IsolatedWorkspace:
                 file = Path(place, str(number))
                 file.write_bytes(content)
                 items.append((name, kind, str(file)))
-            return _REASONS.validate_python(line.call("unpack", items=items))
+            return _REASONS.validate_python(line.call("unpack", items=items, memory=self.memory))
 
     def close(self) -> None:
         """End the process. Its folder stays."""

@@ -103,7 +103,7 @@ def runs(magics: AgentMagics, rest: str) -> None:
 
 def _row(state: State) -> str:
     cost = f"${state.total_cost:.4f}" + ("" if state.cost_known else "?")
-    what = (state.goal or state.reason).partition("\n")[0][:60]
+    what = (state.subject or state.reason).partition("\n")[0][:90]
     return f"{state.run}  {state.status:<11} {state.current_step:>3} steps  {cost:>9}  {what}"
 
 

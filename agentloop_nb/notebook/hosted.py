@@ -76,7 +76,7 @@ class Host:
         outcome = await self._workspace.run_code(code, step=step, timeout=timeout, on_output=self._tell)
         return outcome.model_dump(mode="json")
 
-    def unpack(self, items: list[tuple[str, str, str]]) -> dict[str, str]:
+    def unpack(self, items: list[tuple[str, str, str]], memory: int | None) -> dict[str, str]:
         """Take luggage in: names, how, and files. Returns what failed, with the reason."""
         namespace = self._workspace.shell.user_ns
         failed = {}
@@ -90,6 +90,7 @@ class Host:
             except Exception as error:  # noqa: BLE001
                 failed[name] = f"{type(error).__name__}: {error}"
         self._workspace.before_run = frozenset(namespace)
+        self._workspace.past.limit = self._workspace.past.limit if memory is None else memory
         return failed
 
     def pack(self, names: list[str], folder: str) -> dict[str, str]:

@@ -78,7 +78,7 @@ def workspace(
         luggage=luggage.values,
         told=_told(luggage, limits),
     )
-    made.privacy, made.earlier = settings.privacy, list(earlier)
+    made.privacy, made.memory, made.earlier = settings.privacy, settings.undo_memory * 2**20, list(earlier)
     return made
 
 
@@ -109,7 +109,7 @@ def forked_workspace(
         cells=parent.cells,
         luggage=luggage.values,
     )
-    made.privacy = settings.privacy
+    made.privacy, made.memory = settings.privacy, settings.undo_memory * 2**20
     return made
 
 

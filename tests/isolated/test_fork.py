@@ -80,7 +80,8 @@ def test_a_fork_pays_for_its_own_steps_only_and_knows_the_way_so_far(parent):
 def test_everything_works_on_a_fork_that_works_on_a_run(parent):
     with Wire([*code("values.append('other')"), *code("values.append('more')")]) as wire:
         parent.text(f"%agent fork --at 2 --base-url {wire.base_url} another way")
-        assert parent.text("%agent runs").count("finished") == 2
+        assert f"(fork of {parent.records[0].stem} after step 2) work with base" in parent.text("%agent runs")
+        assert "other" in parent.text(f"%agent compare {parent.records[0].stem}")
         assert "4 of 50 steps" in parent.text("%agent show")
         assert "values" in parent.text("%agent who")
         assert "your cell: base = 10" in parent.text("%agent why values")

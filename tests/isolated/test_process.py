@@ -105,6 +105,16 @@ async def test_code_that_cannot_be_cut_is_ended_with_its_process_and_what_it_sta
     assert "NameError" in (await run(own, "child")).error.type, "a new process has begun, and is empty"
 
 
+async def test_a_step_that_is_given_more_time_takes_it(place):
+    own = place()
+    begun = asyncio.Event()
+    source = "import time\nprint(1, flush=True)\ntime.sleep(1.5)\nprint('to the end')"
+    running = asyncio.ensure_future(own.run_code(source, step=1, timeout=1, on_output=lambda _: begun.set()))
+    await begun.wait()
+    own.control.extend(60)
+    assert (await running).outputs[0]["text"] == "1\nto the end\n"
+
+
 async def test_a_time_limit_and_a_process_that_dies_between_two_steps(place):
     own = place()
     late = await run(own, "print('so far')\nwhile True: pass", timeout=1)
