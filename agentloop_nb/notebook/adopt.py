@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import builtins
-from collections.abc import Iterable
+from collections.abc import Collection
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from keyword import iskeyword
@@ -22,7 +22,7 @@ from agentloop_nb.notebook.kernel.drive import drive
 from agentloop_nb.notebook.kernel.workspace import KernelWorkspace
 from agentloop_nb.options import split_reference
 from agentloop_nb.ports import Web
-from agentloop_nb.rebuild import Rebuilt, rebuild
+from agentloop_nb.rebuild import rebuild
 from agentloop_nb.run import Run
 
 if TYPE_CHECKING:
@@ -43,6 +43,8 @@ def adopt(launcher: Launcher, words: list[str]) -> str:
     run = _run(launcher, reference)
     wanted = names[1:] if reference else names
     if "--rerun" in flags:
+        if wanted:
+            raise UserError("--rerun runs all of the run's code; leave the names out")
         return _rerun(launcher, run)
     alive = isinstance(run.workspace, IsolatedWorkspace) and run.workspace.alive
     workspace = cast("IsolatedWorkspace", run.workspace) if alive else _rebuilt(launcher, run)
@@ -63,15 +65,15 @@ def _run(launcher: Launcher, reference: str | None) -> Run:
     """The run meant. Raises `UserError` for one that was not isolated."""
     isolated = [run for run in launcher.runs if run.state.settings.get("isolated")]
     if reference is None and isolated:
-        return isolated[-1]
-    path = launcher.find(reference).resolve()
-    run = next((run for run in launcher.runs if run.journal.resolve() == path), None) or Run(journal.load(path), path)
+        run = isolated[-1]
+    else:
+        path = launcher.find(reference).resolve()
+        known = (run for run in launcher.runs if run.journal.resolve() == path)
+        run = next(known, None) or Run(journal.load(path), path)
     if run.status == "running":
         raise UserError("the run is still going on; stop it first")
     if not run.state.settings.get("isolated"):
-        raise UserError(
-            f"run {run.id} was not isolated: what it made is where it ran, and %agent resume brings it back"
-        )
+        raise UserError(f"run {run.id} was not isolated: what it made is where it ran; %agent resume brings it back")
     return run
 
 
@@ -79,22 +81,22 @@ def _run(launcher: Launcher, reference: str | None) -> Run:
 
 
 def _bring(launcher: Launcher, run: Run, workspace: IsolatedWorkspace, wanted: list[str]) -> str:
-    made_files = isolation.files_made(run.state, workspace.folder)
-    made = {name: None for name in run.state.changed if _is_bindable(name)}
-    if not wanted:
-        made = {name: None for name in made if not hasattr(builtins, name)}
-    if unknown := [name for name in wanted if name not in made and name not in made_files]:
-        raise UserError(
-            f"run {run.id} did not make {unknown[0]!r}; it made {', '.join([*made, *made_files]) or 'nothing'}"
-        )
-    values, refused = workspace.hand_over([name for name in made if not wanted or name in wanted])
+    there = isolation.files_made(run.state, workspace.folder)
+    names = [name for name in run.state.changed if _is_bindable(name) and (wanted or not hasattr(builtins, name))]
+    if unknown := [name for name in wanted if name not in names and name not in there]:
+        made = ", ".join([*names, *there]) or "nothing"
+        raise UserError(f"run {run.id} did not make {unknown[0]!r}; it made {made}")
+    values, refused = workspace.hand_over([name for name in names if not wanted or name in wanted])
     adoption = Adoption(run.id, launcher.working_folder or launcher.folder)
     for name, value in values.items():
         adoption.bind(launcher.shell.user_ns, name, value)
     left = [f"{name} ({why}; %agent adopt {run.id} --rerun runs its code here)" for name, why in refused.items()]
-    left += _bring_files(
-        launcher, adoption, workspace.folder, [name for name in made_files if not wanted or name in wanted]
-    )
+    files_left = {
+        name: _bring_file(launcher, adoption, workspace.folder, name, wanted)
+        for name in there
+        if not wanted or name in wanted
+    }
+    left += [f"{name} ({why})" for name, why in files_left.items() if why]
     launcher.adopted.append(adoption)
     return _told(adoption, left)
 
@@ -104,25 +106,30 @@ def _is_bindable(name: str) -> bool:
     return name.isidentifier() and not iskeyword(name) and not name.startswith("_") and name not in SHELL_NAMES
 
 
-def _bring_files(launcher: Launcher, adoption: Adoption, source: Path, names: Iterable[str]) -> list[str]:
-    """Copy files; return those that were left, with the reason."""
-    left = []
-    known = frozenset().union(*(state.written for state in journal.runs(launcher.folder)))
-    for name in names:
-        try:
-            if files.foreign(adoption.folder, name, known):
-                left.append(f"{name} (there is a file of that name here that no run wrote; move it away first)")
-                continue
-            adoption.files.append(files.place(adoption.folder, name, (source / name).read_bytes()))
-        except (ActionFailed, OSError) as error:
-            left.append(f"{name} ({error})")
-    return left
+def _bring_file(launcher: Launcher, adoption: Adoption, source: Path, name: str, wanted: Collection[str]) -> str:
+    """Copy a file, and say why if it was left. One that nobody asked for by name replaces only what runs wrote."""
+    try:
+        data, target = (source / name).read_bytes(), adoption.folder / name
+        if target.is_file() and target.read_bytes() == data:
+            return ""
+        if name not in wanted and files.foreign(adoption.folder, name, _written(launcher)):
+            return f"another file of that name is here; to replace it: %agent adopt {adoption.run} {name}"
+        adoption.files.append(files.place(adoption.folder, name, data))
+    except (ActionFailed, OSError) as error:
+        return str(error)
+    return ""
+
+
+def _written(launcher: Launcher) -> frozenset[str]:
+    """SHA-256 of the files that runs wrote here, or that were adopted."""
+    adopted = {file.sha256 for adoption in launcher.adopted for file in adoption.files}
+    return frozenset(adopted).union(*(state.written for state in journal.runs(launcher.folder)))
 
 
 def _told(adoption: Adoption, left: list[str]) -> str:
     brought = [*adoption.after, *(file.path for file in adoption.files)]
     lines = [f"Adopted from run {adoption.run}: {', '.join(brought) or 'nothing'}."]
-    lines += [f"  These had another value here before: {', '.join(adoption.replaced)}"] if adoption.replaced else []
+    lines += [f"  These were bound here before: {', '.join(adoption.replaced)}"] if adoption.replaced else []
     lines += [f"  NOT adopted: {each}" for each in left]
     return "\n".join([*lines, *(["To take it back: %agent adopt --undo"] if brought else [])])
 
@@ -144,7 +151,9 @@ def _rebuilt(launcher: Launcher, run: Run) -> IsolatedWorkspace:
     )
     with ThreadPoolExecutor(1) as pool:
         rebuilt = pool.submit(asyncio.run, rebuild(journal.read(run.journal), workspace)).result()
-    _check(run, rebuilt)
+    if rebuilt.divergence is not None:
+        workspace.close()
+        raise UserError(f"what run {run.id} made cannot be made again: {rebuilt.divergence.text}")
     return workspace
 
 
@@ -157,20 +166,16 @@ def _rerun(launcher: Launcher, run: Run) -> str:
     from agentloop_nb.notebook.launch import ask_on_input
 
     ask = partial(ask_on_input, launcher.shell, control)
-    rebuilt = drive(lambda: rebuild(events, workspace, ask=ask), control, launcher.shell)
+    rebuilt = drive(lambda: rebuild(events, workspace, ask=ask, anyway=True), control, launcher.shell)
     adoption = Adoption(run.id, launcher.working_folder or launcher.folder, take_back=lambda: workspace.undo(1))
     launcher.adopted.append(adoption)
-    _check(run, rebuilt)
+    if rebuilt.divergence is not None:
+        raise UserError(f"{rebuilt.divergence.text}; %agent adopt --undo takes back what ran before it")
     names = workspace.variables(list(run.state.changed))
     lines = [f"Steps of run {run.id} that ran here again: {', '.join(map(str, rebuilt.steps)) or 'none'}."]
     lines += [f"  They made {', '.join(names)}."] if names else []
     lines += [f"  NOT run again, nobody allowed it: step {step}" for step in rebuilt.skipped]
     return "\n".join([*lines, "To take it back: %agent adopt --undo"])
-
-
-def _check(run: Run, rebuilt: Rebuilt) -> None:
-    if rebuilt.divergence is not None:
-        raise UserError(f"the variables of run {run.id} could not be made again: {rebuilt.divergence.text}")
 
 
 def _no_web() -> Web:

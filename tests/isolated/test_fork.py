@@ -63,6 +63,29 @@ def test_a_fork_has_the_namespace_and_the_files_as_they_were_after_its_step(pare
     assert values[-1] == "mine", "the tuple holds the list that the last step changed"
 
 
+def test_a_fork_is_adopted_over_what_its_parent_made_and_taken_back(parent):
+    with Wire(
+        code("values = ['other']\nopen('log.txt', 'w').write('other')\nopen('new.txt', 'w').write('new')")
+    ) as wire:
+        parent.text(f"%agent fork --at 4 --base-url {wire.base_url} another way")
+    fork = parent.records[-1].stem
+    told = parent.text(f"%agent adopt {fork}")
+    assert "values, double" not in told
+    assert "NOT adopted: double (a function cannot be handed over as data" in told
+    assert (
+        f"NOT adopted: log.txt (another file of that name is here; to replace it: %agent adopt {fork} log.txt" in told
+    )
+    parent.text(f"%agent adopt {fork} log.txt")
+    files = [parent.folder.joinpath(name) for name in ("log.txt", "new.txt")]
+    assert [file.read_text() for file in files] == ["other", "new"]
+    assert parent.value("values, double(2)") == (["other"], 4)
+    parent.text("%agent adopt --undo")
+    parent.text("%agent adopt --undo")
+    assert files[0].read_text() == "onefive"
+    assert not files[1].exists()
+    assert parent.value("values") == [10, 5, 6]
+
+
 def test_a_fork_pays_for_its_own_steps_only_and_knows_the_way_so_far(parent):
     with Wire(code("values.append('other')")) as wire:
         parent.text(f"%agent fork --at 3 -b 1 --base-url {wire.base_url} try another way")

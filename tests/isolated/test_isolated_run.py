@@ -42,7 +42,7 @@ def test_variables_and_files_are_adopted_and_taken_back(user):
         user.agent("--isolated", wire)
     told = user.text("%agent adopt")
     assert "Adopted from run" in told
-    assert "had another value here before: total" in told
+    assert "were bound here before: total" in told
     assert "NOT adopted: model (a object cannot be handed over as data" in told
     assert user.value("total, table") == (5, {"a": [1, (2, 3)]})
     assert user.folder.joinpath("out.bin").read_bytes() == b"\xff\x00"
