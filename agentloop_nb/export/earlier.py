@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import re
 
-from agentloop_nb.export.names import names_of, to_python
+from agentloop_nb.export.names import names_of, parsed, to_python
 
 _OURS = re.compile(r"^\s*(?:%|%%)(?:agent|load_ext\s+agentloop_nb|reload_ext\s+agentloop_nb|config\s+AgentMagics)\b")
 _MINE = "agentloop_nb"
@@ -25,9 +25,8 @@ def clean(source: str) -> str:
 def _without_us(lines: list[str]) -> list[str]:
     """Drop the statements that import this package, and those that use what they made."""
     python, _ = to_python("\n".join(lines))
-    try:
-        tree = ast.parse(python)
-    except (SyntaxError, ValueError, RecursionError):
+    tree = parsed(python)
+    if tree is None:
         return lines
     tainted: set[str] = set()
     dropped: set[int] = set()

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import ast
 from typing import Any
 
 from agentloop_nb.errors import UserError
-from agentloop_nb.export.names import to_python
+from agentloop_nb.export.names import parsed, to_python
 
 Json = dict[str, Any]
 
@@ -20,22 +19,23 @@ def script(notebook: Json) -> str:
 
 
 def _part(cell: Json) -> str:
+    source = cell["source"].replace("\r\n", "\n").replace("\r", "\n")  # Python ends a comment at either
     if cell["cell_type"] == "markdown":
-        return "# %% [markdown]\n" + "\n".join(f"# {line}".rstrip() for line in cell["source"].split("\n"))
+        return f"# %% [markdown]\n{_comment(source)}"
     if "raises-exception" in cell["metadata"].get("tags", ()):
-        return "# %% failed, and is left out\n" + "\n".join(f"# {line}" for line in cell["source"].split("\n"))
-    return "# %%\n" + _plain(cell["source"])
+        return f"# %% failed, and is left out\n{_comment(source)}"
+    return "# %%\n" + _plain(source)
+
+
+def _comment(source: str) -> str:
+    return "\n".join(f"# {line}".rstrip() for line in source.replace("\0", "\u2400").split("\n"))
 
 
 def _plain(source: str) -> str:
     """Python without IPython's own syntax; each line of that follows as a comment."""
     python, _ = to_python(source)
-    try:
-        ast.parse(python or "0")
-    except SyntaxError:
-        return "\n".join(f"# {line}" for line in source.split("\n"))
-    if not python:  # a cell magic of another language
-        return "\n".join(f"# {line}" for line in source.split("\n"))
+    if not python or parsed(python) is None:  # a cell magic of another language, or no Python at all
+        return _comment(source)
     pairs = zip(source.split("\n"), python.split("\n"), strict=True)
     return "\n".join(now if now == was else f"{now}  # in IPython: {was.strip()}" for was, now in pairs)
 

@@ -8,7 +8,7 @@ import shutil
 from collections.abc import Iterable, Sequence
 from pathlib import Path, PurePosixPath
 
-from agentloop_nb.export.names import to_python
+from agentloop_nb.export.names import parsed, to_python
 from agentloop_nb.export.relevance import Piece
 from agentloop_nb.ports import Value
 
@@ -62,9 +62,8 @@ def take_along(files: Iterable[InputFile], folder: Path, destination: Path) -> N
 
 def _named_files(source: str, folder: Path) -> set[str]:
     """Files of the folder that a source names in a string."""
-    try:
-        tree = ast.parse(to_python(source)[0])
-    except (SyntaxError, ValueError, RecursionError):
+    tree = parsed(to_python(source)[0])
+    if tree is None:
         return set()
     root = folder.resolve()
     found = set()

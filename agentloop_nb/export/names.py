@@ -21,7 +21,7 @@ IGNORED = frozenset(dir(builtins)) | {
 """Names that every kernel has."""
 
 _CELL_MAGIC = re.compile(r"^%%(\w+)(.*)")
-_ASSIGNED_MAGIC = re.compile(r"^(\s*)([\w, ]+?)\s*=\s*[%!].*$")
+_TARGETS = re.compile(r"\s*\w[\w, ]*")
 _TIMED = re.compile(r"^(\s*)%(?:time|timeit|prun|memit)\b\s*(?:-\S+\s+)*(.*)$")
 _MAGIC = re.compile(r"^(\s*)(?:[%!?].*|[\w.]+\?{1,2})$")
 _PLOTTING_MAGIC = re.compile(r"^\s*%(?:matplotlib|config\s+InlineBackend)\b", re.MULTILINE)
@@ -53,9 +53,8 @@ def names_of(source: str, modules: Mapping[str, str] | None = None) -> Names:
     """Read a cell. `modules` tells which names are modules already, name -> top-level module. Never raises."""
     python, magic_uses = to_python(source)
     found = Names(modules=dict(modules or {}))
-    try:
-        tree = ast.parse(python)
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
+    tree = parsed(python)
+    if tree is None:
         found.readable = False
         return found
     reader = _Reader(found)
@@ -89,21 +88,28 @@ def to_python(source: str) -> tuple[str, set[str]]:
     for number, line in enumerate(lines):
         if match := _TIMED.match(line):
             lines[number] = match[1] + (match[2] or "pass")
-        elif match := _ASSIGNED_MAGIC.match(line):
+        elif target := _assigned_magic(line):
             uses |= set(_EXPANDED.findall(line))
-            lines[number] = f"{match[1]}{match[2]} = None"
+            lines[number] = f"{target} = None"
         elif match := _MAGIC.match(line):
             uses |= set(_EXPANDED.findall(line))
             lines[number] = match[1] + "pass"
-    return ("\n".join(lines), uses) if _parses("\n".join(lines)) else (source, uses)
+    return ("\n".join(lines), uses) if parsed("\n".join(lines)) else (source, uses)
 
 
-def _parses(source: str) -> bool:
+def _assigned_magic(line: str) -> str:
+    """The left side of `files = !ls` and `x = %magic`, with its indentation; empty for any other line."""
+    left, _, right = line.partition("=")
+    magic = right.lstrip().startswith(("%", "!")) and _TARGETS.fullmatch(left)
+    return left.rstrip() if magic else ""
+
+
+def parsed(source: str) -> ast.Module | None:
+    """The tree of Python code; None for what is no code, or too deeply nested to be read."""
     try:
-        ast.parse(source)
+        return ast.parse(source)
     except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return False
-    return True
+        return None
 
 
 class _Reader:

@@ -15,7 +15,7 @@ from typing import Any
 from agentloop_nb.actions import Cell, Finish, RunCode, WriteFile
 from agentloop_nb.actions.markdown import fenced, harmless
 from agentloop_nb.export.inputs import InputFile, inputs
-from agentloop_nb.export.names import to_python
+from agentloop_nb.export.names import parsed, to_python
 from agentloop_nb.export.scrub import Scrubber
 from agentloop_nb.export.story import Story
 from agentloop_nb.ports import Output
@@ -180,11 +180,8 @@ def silent(source: str) -> str:
     """Keep a last expression quiet whose `;` only works where a notebook keeps a history (nbval does not)."""
     if not source.rstrip().endswith(";"):
         return source
-    try:
-        body = ast.parse(to_python(source)[0]).body
-    except (SyntaxError, ValueError, RecursionError):
-        return source
-    return f"{source}\nNone" if body and isinstance(body[-1], ast.Expr) else source
+    tree = parsed(to_python(source)[0])
+    return f"{source}\nNone" if tree and tree.body and isinstance(tree.body[-1], ast.Expr) else source
 
 
 def _finish_cell(told: tuple[str, Cell], scrub: Scrubber) -> Json:
@@ -256,9 +253,8 @@ def _distributions() -> Mapping[str, list[str]]:
 
 
 def _imports(source: str) -> set[str]:
-    try:
-        tree = ast.parse(to_python(source)[0])
-    except (SyntaxError, ValueError, RecursionError):
+    tree = parsed(to_python(source)[0])
+    if tree is None:
         return set()
     plain = {alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names}
     froms = {str(node.module) for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) and not node.level}

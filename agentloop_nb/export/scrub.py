@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import ast
 import getpass
+import os
 import re
 import sys
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+
+from agentloop_nb.export.names import parsed
 
 _HOMES = re.compile(r"(?:/home|/Users)/[^/\s:'\"<>|]+|[A-Za-z]:\\+Users\\+[^\\\s:'\"<>|]+")
 _COMMON = {"root", "user", "admin", "ubuntu", "jovyan", "runner", "docker", "test", "guest", "nobody", "python", "data"}
@@ -53,7 +56,7 @@ def _replace(text: str, rules: list[tuple[re.Pattern[str], str]]) -> str:
 
 
 def _folders(folder: Path | None) -> dict[str, str]:
-    places = {str(Path.home()): "~"}
+    places = {os.path.expanduser("~"): "~"}  # noqa: PTH111 - never raises
     return places if folder is None else {**places, str(folder.absolute()): "", str(folder.resolve()): ""}
 
 
@@ -79,10 +82,8 @@ def _rules(places: dict[str, str]) -> list[tuple[re.Pattern[str], str]]:
 def _names_variable(source: str, user: re.Pattern[str]) -> bool:
     if not user.search(source):
         return False
-    try:
-        nodes = list(ast.walk(ast.parse(source)))
-    except (SyntaxError, ValueError, RecursionError):
-        return False
+    tree = parsed(source)
+    nodes = ast.walk(tree) if tree else ()
     names = {getattr(node, field, None) for node in nodes for field in ("id", "attr", "arg", "name")}
     return any(isinstance(name, str) and user.fullmatch(name) for name in names)
 

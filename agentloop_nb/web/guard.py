@@ -117,12 +117,7 @@ class GuardedTransport(httpx2.AsyncBaseTransport):
 
     async def _vet(self, url: httpx2.URL, *, proxied: bool) -> Sequence[str]:
         """Return the addresses a URL may be fetched from. Raises `Refused`."""
-        if url.scheme not in ("http", "https"):
-            raise Refused(f"only http and https addresses can be read, not {url.scheme or 'none'}:.")
-        if url.userinfo:
-            raise Refused("the address holds a user name or password; read_url sends no credentials.")
-        if not url.host:
-            raise Refused("the address names no host.")
+        _check(url)
         try:
             addresses = await self._resolver(url.host, url.port or (443 if url.scheme == "https" else 80))
         except (OSError, UnicodeError) as error:
@@ -140,6 +135,18 @@ class GuardedTransport(httpx2.AsyncBaseTransport):
                     "The user may allow it with AGENTLOOP_ALLOW_HOSTS."
                 )
         return addresses
+
+
+def _check(url: httpx2.URL) -> None:
+    """Look at an address as it is written. Raises `Refused`."""
+    if url.scheme not in ("http", "https"):
+        raise Refused(f"only http and https addresses can be read, not {url.scheme or 'none'}:.")
+    if url.userinfo:
+        raise Refused("the address holds a user name or password; read_url sends no credentials.")
+    if not url.host:
+        raise Refused("the address names no host.")
+    if url.port is not None and not 0 < url.port < 2**16:
+        raise Refused(f"there is no port {url.port}.")
 
 
 def _directed(request: httpx2.Request, address: str) -> httpx2.Request:

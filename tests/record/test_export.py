@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import ast
 import getpass
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -12,9 +14,11 @@ import nbformat
 import pytest
 
 from agentloop_nb.actions import ActionResult
+from agentloop_nb.actions.markdown import harmless
 from agentloop_nb.errors import UserError
 from agentloop_nb.events import ApprovalAsked, ApprovalGiven, RunFinished
 from agentloop_nb.export import export
+from agentloop_nb.export.formats import script
 from agentloop_nb.models.replay import ReplayModel
 from agentloop_nb.recorded import recorded
 from agentloop_nb.state import fold
@@ -232,3 +236,27 @@ def test_a_forged_record_can_name_no_file_outside(tmp_path):
     notebook = exported(tmp_path, events)
     assert notebook["metadata"]["agentloop"]["inputs"] == []
     assert sources(notebook) == []
+
+
+@pytest.mark.parametrize("end", ["\r", "\r\n", "\n"])
+def test_a_line_end_of_any_kind_ends_no_comment_of_a_script(end: str) -> None:
+    prose = {"cell_type": "markdown", "source": f"All is well.{end}import os; os.abort()", "metadata": {}}
+    assert ast.parse(script({"cells": [prose]})).body == []
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "![![a](https://evil.invalid/x.png)](b.png)",
+        "![`a`](https://evil.invalid/x.png)",
+        "![a][r]\n\n[r]: https://evil.invalid/x.png",
+        "\\`<img src=https://evil.invalid/x.png>\\`",
+        "a ``` b\n\n<img src=https://evil.invalid/x.png>\n\n![x](https://evil.invalid/x.png) ``` c",
+    ],
+)
+def test_no_picture_is_fetched_by_looking_at_an_export(text: str) -> None:
+    from markdown_it import MarkdownIt
+
+    shown = MarkdownIt("commonmark", {"html": True}).render(harmless(text))
+    assert not re.search(r"<img[^>]*(//|evil)", shown), shown
+    assert MarkdownIt("commonmark").render(harmless("![plot](figures/plot.png)")).startswith('<p><img src="figures/')

@@ -22,6 +22,7 @@ from agentloop_nb.safety.risks.shell import commands
 from agentloop_nb.safety.secrets import Masker, Tail, maskable
 from agentloop_nb.web.guard import is_public
 from tests.safety.attacks import ATTACKS
+from tests.safety.fuzz.targets import SEEDS, TARGETS, repeated
 from tests.safety.stories import code, state_of
 
 fuzz = settings(
@@ -231,3 +232,42 @@ def test_every_attack_is_valid_python_or_ipython() -> None:
     for _, action in ATTACKS.values():
         if isinstance(action, RunCode):
             assert "cannot be read" not in read_risks(action.code), action.code
+
+
+SEEDED = [(name, seed) for name, seeds in SEEDS.items() for seed in seeds]
+
+
+@pytest.mark.parametrize(("name", "seed"), SEEDED, ids=[f"{name}-{n}" for n, (name, _) in enumerate(SEEDED)])
+def test_where_the_guided_search_begins_every_promise_holds(name: str, seed: bytes) -> None:
+    TARGETS[name](seed)
+
+
+@pytest.mark.parametrize("name", TARGETS)
+def test_the_same_again_and_again_takes_no_forever(name: str) -> None:
+    """What grows with more than the size of its input does not come back within the time limit of a test."""
+    for data in repeated({"html": 800, "exporter": 2500}.get(name, 15_000)):
+        TARGETS[name](data)
+
+
+@pytest.mark.parametrize("name", TARGETS)
+def test_any_bytes_keep_the_promise(name: str) -> None:
+    @settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+    @given(
+        st.one_of(
+            st.binary(max_size=300),
+            TEXT.map(lambda text: text.encode(errors="replace")),
+            st.sampled_from(SEEDS[name]).flatmap(damaged),
+        )
+    )
+    def holds(data: bytes) -> None:
+        TARGETS[name](data)
+
+    holds()
+
+
+@st.composite
+def damaged(draw, seed: bytes) -> bytes:
+    """A seed with something else in the middle."""
+    start = draw(st.integers(0, len(seed)))
+    end = draw(st.integers(start, min(len(seed), start + 40)))
+    return seed[:start] + draw(st.binary(max_size=20)) + seed[end:]

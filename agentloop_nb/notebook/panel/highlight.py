@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Iterator
 from functools import cache
 from typing import Any
 
@@ -22,6 +24,8 @@ _MARKED = (
     "display:inline-block;width:100%;background:rgba(209,36,47,.16);border-inline-start:3px solid #d1242f;"
     "margin-inline-start:-3px"
 )
+PATIENCE = 0.25
+"""Seconds one piece of code may take; the rest of it stays without colours."""
 _LEXERS = {"python": "ipython3", "markdown": "markdown", "json": "json"}
 
 
@@ -33,9 +37,16 @@ def highlighted(code: str, lang: str, mark: int = 0) -> str:
     return "\n".join(lines)
 
 
-def _tokens(code: str, lang: str) -> Any:
-    lexer = _lexer(_LEXERS.get(lang, "text"))
-    return lexer.get_tokens(code)
+def _tokens(code: str, lang: str) -> Iterator[tuple[Any, str]]:
+    """Tokens by their kind; what is left when the time is over comes as one: some code takes a lexer forever."""
+    code = code.replace("\r\n", "\n").replace("\r", "\n")  # as lexers do
+    deadline, done = time.monotonic() + PATIENCE, 0
+    for kind, value in _lexer(_LEXERS.get(lang, "text")).get_tokens(code):
+        yield kind, value
+        done += len(value)
+        if time.monotonic() > deadline:
+            yield "", code[done:]
+            return
 
 
 @cache

@@ -11,7 +11,6 @@ _HIDDEN = re.compile("[\u202a-\u202e\u2066-\u2069\u200e\u200f\u061c]")
 _CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 _ESCAPE = re.compile(r"\x1b\[([0-9;:]*)m|\x1b\[[0-?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)?|\x1b[@-_]")
 _DELIMITER = re.compile(r"""(<(?:"[^"]*"|[^">])*>)|\$|\\(?=[(\[]|begin)""")
-_BACKSPACE = re.compile("[^\b]\b")
 
 _HUES = ("#808080", "#d1242f", "#1a7f37", "#9a6700", "#0969da", "#8250df", "#1b7c83", "#808080")
 _STYLES = {1: "font-weight:bold", 2: "opacity:.8", 3: "font-style:italic", 4: "text-decoration:underline"}
@@ -135,6 +134,7 @@ class Lines:
 
     HEAD = 24_000
     """Characters kept from the start; a card is for reading, the record keeps the whole."""
+    HEAD_LINES = 2_000
     TAIL = 4_000
     WIDTH = 2_000
     """Characters of one line; a longer one is cut."""
@@ -153,8 +153,12 @@ class Lines:
     def feed(self, text: str) -> None:
         """Take more text in."""
         *whole, self._open = (self._open + text.replace("\r\n", "\n")).split("\n")
-        for line in whole:
-            self._keep(line)
+        passing = len(whole) - self.TAIL  # lines before that are out of the tail again when this text ends
+        for index, line in enumerate(whole):
+            if index < passing and self.tail and "\x1b" not in line:
+                self.skipped += 1
+            else:
+                self._keep(line)
         if len(self._open) > 2 * self.WIDTH and "\r" not in self._open[-self.WIDTH :]:
             self._open = self._open[: self.WIDTH + 1] + self._open[-self.WIDTH + 1 :]
         elif len(self._open) > 20 * self.WIDTH:
@@ -162,7 +166,7 @@ class Lines:
 
     def _keep(self, line: str) -> None:
         rendered, size = self._ansi.line(_visible(line)), min(len(line), self.WIDTH) + 1
-        if not self.tail and self._shown + size <= self.HEAD:
+        if not self.tail and self._shown + size <= self.HEAD and len(self.head) < self.HEAD_LINES:
             self.head.append(rendered)
             self._shown += size
             return
@@ -184,6 +188,15 @@ class Lines:
 def _visible(line: str) -> str:
     """What a terminal would show of a line: after its last carriage return, with backspaces done, not too wide."""
     line = line.rstrip("\r").rsplit("\r", 1)[-1]
-    while "\b" in line and (shorter := _BACKSPACE.sub("", line).lstrip("\b")) != line:
-        line = shorter
+    line = _backspaced(line) if "\b" in line else line
     return line if len(line) <= Lines.WIDTH else line[: Lines.WIDTH] + " … (this line is cut)"
+
+
+def _backspaced(line: str) -> str:
+    kept: list[str] = []
+    for character in line:
+        if character != "\b":
+            kept.append(character)
+        elif kept:
+            kept.pop()
+    return "".join(kept)
