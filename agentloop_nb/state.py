@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
-from agentloop_nb.actions import ActionResult
+from agentloop_nb.actions import ActionResult, WriteFile
 from agentloop_nb.decision import Decision
 from agentloop_nb.events import (
     ActionFinished,
@@ -158,7 +159,14 @@ class State:
     def written(self) -> frozenset[str]:
         """SHA-256 of the files this run wrote."""
         files = (step.result.metadata.get("file") for step in self.steps if step.result)
-        return frozenset(str(file["sha256"]) for file in files if file)
+        return frozenset(str(file["sha256"]) for file in files if file) | frozenset(self._cut_off())
+
+    def _cut_off(self) -> Iterator[str]:
+        for step in self.steps:
+            action = step.decision.action if step.decision else None
+            ended = step.result is not None and not step.result.metadata.get("cut_off")
+            if isinstance(action, WriteFile) and step.started and not ended:
+                yield hashlib.sha256(action.content.encode(errors="replace")).hexdigest()
 
     @property
     def files(self) -> frozenset[str]:

@@ -43,5 +43,12 @@ def test_a_figure_is_described_and_shown(workspace):
     assert not printers.deferred_printers
 
 
+def test_a_second_run_of_a_script_shows_its_figures_too(workspace, tmp_path):
+    run(workspace, DRAW.removeprefix("%matplotlib inline\n"))
+    second = KernelWorkspace(private_shell(), web=FakeWeb(), folder=tmp_path)
+    outcome = run(second, DRAW.removeprefix("%matplotlib inline\n"))
+    assert [set(output["data"]) for output in outcome.outputs] == [{"image/png", "text/plain"}]
+
+
 def test_a_step_without_figures_tells_none(workspace):
     assert run(workspace, "1 + 1").drawn == ()

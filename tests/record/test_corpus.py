@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -16,6 +19,9 @@ from tests.record.kernels import Kernel, kernel, recorded_run
 
 pytestmark = pytest.mark.kernel
 
+STRICT = bool(os.environ.get("CORPUS_NBVAL"))
+"""With `CORPUS_NBVAL=1` every sound export also has to pass `pytest --nbval` as it is: minutes more."""
+
 
 @pytest.fixture(scope="module")
 def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kernel]:
@@ -24,7 +30,9 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kernel]:
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
-def test_an_export_is_sound_or_says_where_and_why_not(case: Case, tmp_path: Path, shared: Kernel) -> None:
+def test_an_export_is_sound_or_says_where_and_why_not(
+    case: Case, tmp_path: Path, shared: Kernel, record_property: Callable[[str, object], None]
+) -> None:
     folder = tmp_path / "work"
     for name, text in case.files.items():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
@@ -36,6 +44,8 @@ def test_an_export_is_sound_or_says_where_and_why_not(case: Case, tmp_path: Path
         (folder / name).unlink() if text is None else (folder / name).write_text(text)
 
     verdict = verify(notebook)
+    record_property("verdict", verdict.text)
+    record_property("cells", len(code_cells(notebook)))
 
     if case.red is not None:
         assert not verdict.ok
@@ -47,10 +57,21 @@ def test_an_export_is_sound_or_says_where_and_why_not(case: Case, tmp_path: Path
     if case.minimal is not None:
         short = export(record, folder / "short.ipynb", minimal=True)
         assert verify(short).ok
+        record_property("kept under --minimal", len(code_cells(short)))
         assert len(code_cells(short)) == case.minimal
+    if STRICT:
+        assert agrees(notebook), "verified, and nbval finds something else"
     if (broken := without_a_needed_cell(notebook)) is not None:
         red = verify(broken)
         assert not red.ok, "a false green"
+
+
+def agrees(notebook: Path) -> bool:
+    """Whether strict nbval passes on a notebook, run beside it as its reader would."""
+    program = [sys.executable, "-m", "pytest", "--nbval", "-q", "-p", "no:cacheprovider", "--rootdir", "."]
+    done = subprocess.run([*program, notebook.name], cwd=notebook.parent, capture_output=True, text=True)
+    print(done.stdout)
+    return done.returncode == 0
 
 
 def code_cells(path: Path) -> list[dict]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +44,14 @@ async def ran(folder: Path, *decisions, **fields) -> list:
     await Loop(stream, model, workspace(folder), Settings()).run()
     assert state.status == "finished", state.reason
     return events
+
+
+def test_a_file_that_was_written_as_the_kernel_died_is_known_for_the_runs_own():
+    begun = [started(), *step(1, "write_file", printed(""), filename="a.txt", content="ä")[:-1]]
+    known = hashlib.sha256("ä".encode()).hexdigest()
+    assert fold(begun).written == {known}
+    assert fold([*begun, *loose_ends(fold(begun))]).written == {known}
+    assert fold(begun[:-1]).written == frozenset(), "decided, and never begun"
 
 
 async def test_variables_come_back_and_the_web_is_not_asked_again(tmp_path):

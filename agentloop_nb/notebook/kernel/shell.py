@@ -64,6 +64,7 @@ def in_charge(shell: Any) -> Iterator[None]:
     sys.modules["__main__"] = shell.user_module
     backend = os.environ.get("MPLBACKEND")
     os.environ["MPLBACKEND"] = backend or "module://matplotlib_inline.backend_inline"  # as ipykernel does
+    _draw_in(shell)
     try:
         yield
     finally:
@@ -71,3 +72,16 @@ def in_charge(shell: Any) -> Iterator[None]:
             os.environ.pop("MPLBACKEND", None)
         sys.modules["__main__"] = main
         InteractiveShell._instance = instance  # noqa: SLF001
+
+
+def _draw_in(shell: Any) -> None:
+    """Have figures shown in a shell that was made after matplotlib's backend had found another one."""
+    inline = sys.modules.get("matplotlib_inline.backend_inline")
+    if inline is None or getattr(shell, "_agentloop_draws", False):
+        return
+    from IPython.core.pylabtools import select_figure_formats
+
+    shell._agentloop_draws = True  # noqa: SLF001
+    inline.configure_inline_support(shell, "inline")
+    config = inline.InlineBackend.instance()
+    select_figure_formats(shell, config.figure_formats, **config.print_figure_kwargs)
