@@ -26,6 +26,7 @@ from agentloop_nb.actions import BY_NAME
 from agentloop_nb.errors import UserError
 from agentloop_nb.events import ActionFinished, AnyEvent, RunStarted, UnknownEvent, event_from
 from agentloop_nb.state import State, fold
+from agentloop_nb.typed import typed_path
 
 try:
     from fcntl import LOCK_EX, LOCK_NB, LOCK_SH, flock
@@ -320,7 +321,7 @@ def find(reference: str | None, folder: Path) -> Path:
         if not records:
             raise UserError(f"no run is recorded in {folder}; start one with %%agent and a goal")
         return records[0]
-    if (path := Path(reference).expanduser()).suffix == ".jsonl" and path.is_file():
+    if (path := typed_path(reference)).suffix == ".jsonl" and path.is_file():
         return path.absolute()
     matches = [record for record in records if record.stem.startswith(reference)]
     exact = [record for record in matches if record.stem == reference]

@@ -17,11 +17,12 @@ _KEPT = {
 def plain_environment(home: Path) -> dict[str, str]:
     """The variables that say where things are installed, and another home."""
     kept = {name: value for name, value in os.environ.items() if name.upper() in _KEPT or name.startswith("LC_")}
+    cache = os.path.expanduser("~/.cache")  # noqa: PTH111 - never raises
     return kept | {
         "HOME": str(home),
         "USERPROFILE": str(home),
         "IPYTHONDIR": str(home / ".ipython"),
         "JUPYTER_CONFIG_DIR": str(home / ".jupyter"),
-        "XDG_CACHE_HOME": os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache"),
+        "XDG_CACHE_HOME": os.environ.get("XDG_CACHE_HOME") or cache,
         "PYTHONUSERBASE": site.getuserbase(),
     }

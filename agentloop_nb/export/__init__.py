@@ -18,6 +18,7 @@ from agentloop_nb.export.inputs import InputFile, take_along
 from agentloop_nb.export.notebook import build
 from agentloop_nb.export.scrub import Scrubber
 from agentloop_nb.export.story import Story, story
+from agentloop_nb.typed import typed_path
 
 __all__ = ["Values", "data_folder", "export", "write"]
 
@@ -45,7 +46,7 @@ def export(
     run's. Input files are copied beside a notebook that goes to another folder. Exporting
     twice gives identical bytes. Raises `UserError`.
     """
-    destination = destination.expanduser().absolute()
+    destination = typed_path(destination).absolute()
     if destination.suffix not in _FORMATS:
         raise UserError(
             f"an export is a notebook, a script or a report: name it {destination.stem}.ipynb, .py or .html"

@@ -10,6 +10,7 @@ from pathlib import Path
 from agentloop_nb.errors import UserError
 from agentloop_nb.events import AnyEvent
 from agentloop_nb.export import export
+from agentloop_nb.typed import typed_path
 
 NOTEBOOK = "run.ipynb"
 
@@ -49,7 +50,7 @@ def share(
 
 def plan(destination: Path, repository: str | None = None) -> Path:
     """Where the notebook of a shared folder goes. Raises `UserError` where nothing can be shared."""
-    destination = destination.expanduser().absolute()
+    destination = typed_path(destination).absolute()
     if destination.exists() and (not destination.is_dir() or any(destination.iterdir())):
         raise UserError(f"{destination} holds something already; name a new folder to share")
     if repository is not None:

@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 
 from agentloop_nb.errors import UserError
 from agentloop_nb.ports import Usage
+from agentloop_nb.typed import typed_path
 
 if TYPE_CHECKING:
     from genai_prices.types import ModelInfo, Provider
@@ -130,7 +131,7 @@ def read_price(setting: str, model: str) -> Rates | None:
         amounts = setting.replace("$", "").split(",")
         named = dict(zip(_KINDS, amounts, strict=False)) if len(amounts) <= len(_KINDS) else {}
         return _rates(named, f"AGENTLOOP_PRICE={setting}")
-    path = Path(setting).expanduser()
+    path = typed_path(setting)
     table = _table(path)
     entry = table.get(model, table.get(ANY_MODEL))
     if entry is None:

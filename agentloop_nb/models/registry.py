@@ -26,6 +26,7 @@ from agentloop_nb.models.providers import (
 )
 from agentloop_nb.ports import Model
 from agentloop_nb.settings import DEFAULT_MODEL, Settings
+from agentloop_nb.typed import typed_path
 
 _OPENROUTER: dict[str, Any] = {"provider": {"require_parameters": True}, "usage": {"include": True}}
 """Only route to providers that honour the response format, and tell what a call cost."""
@@ -82,7 +83,7 @@ def _cached(model: Model, found: Target, settings: Settings) -> Model:
     from agentloop_nb.models.cache import CachedModel, DecisionCache
 
     identity = {"base_url": found.base_url, "model": found.model, "temperature": settings.temperature}
-    return CachedModel(model, DecisionCache(Path(str(settings.cache)).expanduser()), identity)
+    return CachedModel(model, DecisionCache(typed_path(str(settings.cache))), identity)
 
 
 def target(settings: Settings, variables: Mapping[str, str]) -> Target:
@@ -164,7 +165,7 @@ def _replay(name: str) -> Model:
     path = name.removeprefix("replay:").strip()
     if not path:
         raise UserError("which run? -m replay:PATH, where PATH is a journal (.jsonl) or an exported notebook (.ipynb)")
-    return ReplayModel.from_path(Path(path).expanduser())
+    return ReplayModel.from_path(path)
 
 
 def _no_key(provider: Provider) -> str:

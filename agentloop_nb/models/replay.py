@@ -20,6 +20,7 @@ from agentloop_nb.errors import ActionFailed, PermanentFault, UserError
 from agentloop_nb.ports import Delta, ModelReply, ModelRequest, Page, SearchHit, Usage, Web
 from agentloop_nb.recorded import Recorded, recorded
 from agentloop_nb.state import fold
+from agentloop_nb.typed import typed_path
 
 MAX_NOTEBOOK = 256 * 1024 * 1024
 """Bytes of a notebook that are read at all."""
@@ -50,7 +51,7 @@ class ReplayModel:
     @classmethod
     def from_path(cls, path: str | Path, *, name: str | None = None) -> ReplayModel:
         """Read a record (`.jsonl`) or an exported notebook (`.ipynb`). Raises `UserError`. Nothing is executed."""
-        path = Path(path).expanduser()
+        path = typed_path(path)
         if from_notebook := path.suffix == ".ipynb":
             decisions, outcomes = _of_notebook(path)
         else:

@@ -269,11 +269,11 @@ class Launch:
 
     def drive(self) -> Run:
         """Take the run to its end from synchronous code, also inside a running event loop."""
-        return drive(self._go, self.session.control, self.shell)
+        return drive(self._go, self.session.control)
 
     async def go(self) -> Run:
         """Take the run to its end."""
-        return await drive_async(self._go(), self.session.control, self.shell)
+        return await drive_async(self._go(), self.session.control)
 
     async def _go(self) -> Run:
         run = await self._watched()

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from agentloop_nb.typed import typed_path
 from agentloop_nb.verify.verdict import Verdict
 
 __all__ = ["Verdict", "verify"]
@@ -20,4 +21,4 @@ def verify(path: str | Path, *, timeout: int = 600) -> Verdict:
     """
     from agentloop_nb.verify.certify import Certifier
 
-    return Certifier(Path(path).expanduser(), timeout).verdict()
+    return Certifier(typed_path(path), timeout).verdict()

@@ -108,8 +108,8 @@ CODE = {
     "lock": "import threading; print('in it', flush=True); threading.Event().wait(30)",
 }  # fmt: skip
 WAITS = ("model", "streaming", "retry", "approval")
-MODES = {"await": "await _drive_async(_run.run(), _control, get_ipython())",
-         "drive": "_drive(_run.run, _control, get_ipython()); None"}  # fmt: skip
+MODES = {"await": "await _drive_async(_run.run(), _control)",
+         "drive": "_drive(_run.run, _control); None"}  # fmt: skip
 
 
 def stopped(kernel: Kernel, cell: str, way: str) -> float:

@@ -76,7 +76,7 @@ async def test_a_time_limit_keeps_what_was_printed(place: Place, code: str, driv
     began = time.monotonic()
 
     if driven:
-        outcome = drive(lambda: place.run(code, timeout=0.5), place.control, place.shell)
+        outcome = drive(lambda: place.run(code, timeout=0.5), place.control)
     else:
         outcome = await place.run(code, timeout=0.5)
 
@@ -203,7 +203,7 @@ async def test_driving_works_inside_a_running_loop(place: Place) -> None:
             await place.run("raise KeyError('told')"),
         ]
 
-    outcomes = drive(main, place.control, place.shell)
+    outcomes = drive(main, place.control)
 
     assert [outcome.ending for outcome in outcomes] == ["ok", "ok", "error"]
     assert outcomes[0].outputs[0]["data"]["text/plain"] == "True"
@@ -216,15 +216,15 @@ async def test_what_the_loop_raises_is_raised(place: Place) -> None:
         raise UserError("a line")
 
     with pytest.raises(UserError, match="a line"):
-        drive(main, place.control, place.shell)
+        drive(main, place.control)
     with pytest.raises(UserError, match="a line"):
-        await drive_async(main(), place.control, place.shell)
+        await drive_async(main(), place.control)
 
 
 async def test_an_agent_inside_a_step_is_refused(place: Place) -> None:
     place.names.update(drive=drive, control=place.control)
 
-    outcome = await place.run("async def inner(): pass\ndrive(inner, control, get_ipython())")
+    outcome = await place.run("async def inner(): pass\ndrive(inner, control)")
 
     assert outcome.error is not None
     assert outcome.error.type == "UserError"
@@ -283,7 +283,7 @@ def test_ctrl_c_stops_a_script_between_steps(tmp_path: Path) -> None:
         "    control.attach(); print('waiting', flush=True)\n"
         "    try: await asyncio.sleep(60)\n"
         "    except asyncio.CancelledError: return 'stopped' if control.stopping else 'lost'\n"
-        "print(drive(main, control, None))\n"
+        "print(drive(main, control))\n"
     )
     environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])}
     with subprocess.Popen([sys.executable, script], stdout=subprocess.PIPE, env=environment, text=True) as child:

@@ -95,7 +95,7 @@ def _interrupt_main() -> None:
     _thread.interrupt_main()
 
 
-def drive(make_coro: Callable[[], Coroutine[Any, Any, T]], control: Control, shell: Any) -> T:  # noqa: ARG001
+def drive(make_coro: Callable[[], Coroutine[Any, Any, T]], control: Control) -> T:
     """Run a coroutine to its end from code that is not asynchronous, inside a running event loop or not.
 
     It runs in a loop of its own on a second thread; steps come back to this one. Raises what the coroutine raises;
@@ -128,7 +128,7 @@ def drive(make_coro: Callable[[], Coroutine[Any, Any, T]], control: Control, she
     return outcome.result()
 
 
-async def drive_async(coro: Awaitable[T], control: Control, shell: Any) -> T:  # noqa: ARG001
+async def drive_async(coro: Awaitable[T], control: Control) -> T:
     """Await a run inside the cell that started it, on the kernel's own loop."""
     if scope.in_step() and asyncio.iscoroutine(coro):
         coro.close()

@@ -1,0 +1,16 @@
+"""Paths as people type them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from agentloop_nb.errors import UserError
+
+
+def typed_path(path: str | Path) -> Path:
+    """The path meant, with `~` and `~name` spelled out. Raises `UserError` where nobody knows that home folder."""
+    try:
+        return Path(path).expanduser()
+    except RuntimeError:
+        home = Path(path).parts[0]
+        raise UserError(f"{home} is no folder known here, so {path} cannot be found; write the path in full") from None
