@@ -239,7 +239,9 @@ def fork(
     record = journal.Journal.create(journal.home(path), run_id, limit=settings.record_limit * journal.MEGABYTE)
     for event in taken:
         record.append(event)
-    opening: list[AnyEvent] = [limits, NoteAdded(step=limits.step + 1, text="\n".join(filter(None, [_FORKED, note])))]
+    told = workspace.told if isinstance(workspace, IsolatedWorkspace) else ""
+    notes = [NoteAdded(step=limits.step + 1, text="\n".join(filter(None, [_FORKED, told, note])))]
+    opening: list[AnyEvent] = [limits, *notes]
     run = Run(state, record.path, workspace)
     _recover_with(workspace, record.path, ask, cells=True)
     rebuilding = Rebuilding(taken, ask, anyway)

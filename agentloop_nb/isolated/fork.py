@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from collections import deque
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -19,6 +20,9 @@ from agentloop_nb.state import State, Step, fold
 MAX_COPIED = 500 * 2**20
 """Bytes of files that a fork's folder gets, beside those that the run read."""
 MAX_FILES = 5000
+"""Files that a fork's folder gets, those that lie nearest."""
+MAX_SCANNED = 50_000
+"""Entries of the parent's folder that are looked at: it may be somebody's whole home."""
 _SKIPPED = frozenset({"node_modules", "__pycache__", "venv", "env", "site-packages"})
 
 
@@ -64,25 +68,28 @@ def copy_folder(source: Path, target: Path, state: State, at: int) -> list[str]:
     _, read = written(state.steps)
     room = MAX_COPIED
     left_out: list[str] = []
-    files = sorted(_files(source), key=lambda file: (file[0] not in read, file[1]))
-    for count, (name, size) in enumerate(files):
+    found = list(_files(source))
+    nearest = sorted(found[:MAX_FILES], key=lambda file: (file[0] not in read, file[1]))
+    far = [file for file in found[MAX_FILES:] if file[0] in read]
+    for name, size in [*far, *nearest]:
         if name in made:
             continue
-        if name not in read and (size > room or count >= MAX_FILES):
+        if name not in read and size > room:
             left_out.append(name)
             continue
-        room -= size
+        room -= 0 if name in read else size
         _copy(source / name, target / name)
     _put_back(source, target, later, changed)
-    return left_out
+    return [*left_out, *(name for name, _ in found[MAX_FILES:] if name not in read and name not in made)]
 
 
 def _files(folder: Path) -> Iterator[tuple[str, int]]:
-    """Plain files with their sizes, relative to the folder; nothing hidden, no links."""
-    waiting = [folder]
-    while waiting:
-        with suppress(OSError), os.scandir(waiting.pop()) as entries:
+    """Plain files with their sizes, relative to the folder, nearest first; nothing hidden, no links."""
+    waiting, seen = deque([folder]), 0
+    while waiting and seen < MAX_SCANNED:
+        with suppress(OSError), os.scandir(waiting.popleft()) as entries:
             for entry in entries:
+                seen += 1
                 if entry.name.startswith(".") or entry.name in _SKIPPED:
                     continue
                 if entry.is_dir(follow_symlinks=False):

@@ -67,7 +67,8 @@ class IsolatedWorkspace:
         self._limits = limits or Limits()
         self._cells = cells
         self._luggage = luggage or {}
-        self._told = told
+        self.told = told
+        """What the model is told of where it is."""
         self._line: Line | None = None
         self._recovering = False
         self._lost = False
@@ -121,7 +122,7 @@ class IsolatedWorkspace:
         """Tell a model where it is and what is there."""
         names = self._live().call("describe", tokens=tokens, privacy=self.privacy, earlier=self.earlier)
         left = "".join(f"\nNot copied: {name} ({why})." for name, why in self.left_behind.items())
-        return f"{self._told}{left}\n\n{names}".strip()
+        return f"{self.told}{left}\n\n{names}".strip()
 
     def history(self) -> tuple[str, ...]:
         """Return the user's own cells in the kernel that started this one: an export may bring them along."""

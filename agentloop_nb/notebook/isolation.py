@@ -99,7 +99,7 @@ def forked_workspace(
     parent, home = fold(events), journal.home(path)
     folder = home / str(settings.output_dir)
     at = parent.current_step if at is None else at
-    copy_folder(home / str(parent.settings.get("output_dir") or ""), folder, parent, at)
+    left_out = copy_folder(home / str(parent.settings.get("output_dir") or ""), folder, parent, at)
     luggage = Luggage() if namespace is None else _untouched(namespace, home, parent)
     made = IsolatedWorkspace(
         folder,
@@ -108,6 +108,7 @@ def forked_workspace(
         control=control,
         cells=parent.cells,
         luggage=luggage.values,
+        told=f"Not copied, for want of room: {_list(left_out)}." if left_out else "",
     )
     made.privacy, made.memory = settings.privacy, settings.undo_memory * 2**20
     return made

@@ -9,7 +9,10 @@ from pathlib import Path
 import pytest
 
 from agentloop_nb import journal
+from agentloop_nb.actions import ActionResult
+from agentloop_nb.state import fold
 from tests.isolated.conftest import code
+from tests.record.made import started, step
 from tests.wire import Wire, decision, finish
 
 pytestmark = pytest.mark.kernel
@@ -136,3 +139,23 @@ def test_a_fork_from_before_the_first_step_and_of_a_fork(parent):
     assert states[2].forked_from == (states[1].run, 2)
     parent.text("%agent adopt second")
     assert parent.value("second") == 11
+
+
+def test_of_a_folder_too_large_to_copy_a_fork_gets_what_the_run_read(tmp_path, monkeypatch):
+    from agentloop_nb.isolated import fork
+
+    monkeypatch.setattr(fork, "MAX_COPIED", 10)
+    monkeypatch.setattr(fork, "MAX_FILES", 4)
+    source, target = tmp_path / "source", tmp_path / "target"
+    sizes = {"read.csv": 50, "small": 3, "large": 40, "made": 2, "below/deep": 1, "below/read.txt": 1, ".env": 5}
+    for name, size in sizes.items():
+        source.joinpath(name).parent.mkdir(parents=True, exist_ok=True)
+        source.joinpath(name).write_bytes(bytes(size))
+    source.joinpath("link").symlink_to(tmp_path)
+    read = ActionResult(success=True, output="", metadata={"read": ["read.csv", "below/read.txt"]})
+    made = ActionResult(success=True, output="", metadata={"files": ["made"]})
+    state = fold([started(), *step(1, "run_code", read, code="x"), *step(2, "run_code", made, code="y")])
+    left_out = fork.copy_folder(source, target, state, 1)
+    copied = {path.relative_to(target).as_posix() for path in target.rglob("*") if path.is_file()}
+    assert copied == {"read.csv", "small", "below/read.txt"}
+    assert sorted(left_out) == ["below/deep", "large"]
