@@ -166,7 +166,7 @@ def _rerun(launcher: Launcher, run: Run) -> str:
     from agentloop_nb.notebook.launch import ask_on_input
 
     ask = partial(ask_on_input, launcher.shell, control)
-    rebuilt = drive(lambda: rebuild(events, workspace, ask=ask, anyway=True), control, launcher.shell)
+    rebuilt = drive(lambda: rebuild(events, workspace, ask=ask, anyway=True), control)
     adoption = Adoption(run.id, launcher.working_folder or launcher.folder, take_back=lambda: workspace.undo(1))
     launcher.adopted.append(adoption)
     if rebuilt.divergence is not None:
