@@ -13,6 +13,7 @@ _CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u20
 
 def clean(text: str) -> str:
     """Text that cannot steer a terminal: no escape sequences, no control or direction-changing characters."""
+    text = text if text.isascii() else text.encode("utf-8", "replace").decode()
     text = strip_ansi(text.replace("\r\n", "\n"))
     return _CONTROL.sub(lambda found: "\n" if found[0] == "\r" else "\ufffd", text)
 

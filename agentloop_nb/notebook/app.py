@@ -16,6 +16,7 @@ from agentloop_nb.errors import UserError
 from agentloop_nb.models.keys import known_keys
 from agentloop_nb.notebook import shelf
 from agentloop_nb.notebook.launch import Launch, Launcher
+from agentloop_nb.notebook.panel.amounts import dollars
 from agentloop_nb.notebook.panel.html import static_html
 from agentloop_nb.notebook.panel.text import escape
 from agentloop_nb.notebook.panel.view import PanelView
@@ -108,7 +109,7 @@ class App(widgets.VBox):
     def _conclude(self, run: Run) -> None:
         done = run.action_results
         rate = f"{sum(result.success for result in done) / len(done):.0%}" if done else "-"
-        cost = f"${run.total_cost:.4f}" if run.cost_known else "unknown"
+        cost = dollars(run.total_cost) if run.cost_known else "unknown"
         told = f"{run.reason}; {counted(run.current_step, 'step')}, {rate} successful, cost {cost}."
         color = {"finished": "#1b7f3b", "failed": "#b00020"}.get(run.status, "#8a6100")
         self._say(f"{run.status.replace('_', ' ').capitalize()}: {told}", color)
@@ -121,6 +122,8 @@ class App(widgets.VBox):
 
 class AppPanel(PanelView):
     """The panel of a run, put into a box of the page instead of a cell's output."""
+
+    in_cell = False
 
     def __init__(self, goal: str, control: Any, shell: Any, place: widgets.Box) -> None:
         super().__init__(goal, control, shell, live=True)

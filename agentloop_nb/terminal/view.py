@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from typing import IO, TYPE_CHECKING, Any
 
 from agentloop_nb.actions import Action, ActionResult, RunCode, WriteFile
-from agentloop_nb.actions.text import text_of
+from agentloop_nb.actions.text import bounded, text_of
 from agentloop_nb.events import (
     ActionFinished,
     ActionStarted,
@@ -43,6 +43,8 @@ if TYPE_CHECKING:
 RULE = "=" * 60
 SHOWN_LINES = 20
 """Lines of one output that are printed; the record keeps them all."""
+SHOWN, LONGEST = 20_000, 500
+"""Characters and lines of any one text that are printed."""
 
 _STATUS = {
     "finished": "✅ Complete",
@@ -190,7 +192,7 @@ class TerminalView:
 
     def _block(self, text: str, lexer: str) -> None:
         """Show code or an output apart: a panel on a terminal, indented lines elsewhere."""
-        text = clean(text).strip("\n")
+        text = _bounded(bounded(clean(text).strip("\n"), SHOWN), LONGEST)
         if not text:
             return
         if not self._rich:
@@ -208,7 +210,7 @@ class TerminalView:
     def _line(self, text: str, style: str = "") -> None:
         from rich.text import Text
 
-        self.console.print(Text(clean(text), style=style), soft_wrap=True)
+        self.console.print(Text(_bounded(bounded(clean(text), SHOWN), LONGEST), style=style), soft_wrap=True)
 
     def _summary(self, state: State) -> None:
         if state.status == "finished" and self.verbose:
@@ -274,11 +276,11 @@ def _headline(text: str) -> tuple[str, str]:
     return (text, "") if "\n" not in text else ("", text)
 
 
-def _bounded(text: str) -> str:
+def _bounded(text: str, limit: int = SHOWN_LINES) -> str:
     lines = text.split("\n")
-    if len(lines) <= SHOWN_LINES:
+    if len(lines) <= limit:
         return text
-    half = SHOWN_LINES // 2
+    half = limit // 2
     return "\n".join([*lines[:half], f"[… {len(lines) - 2 * half} more lines …]", *lines[-half:]])
 
 

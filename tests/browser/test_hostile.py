@@ -6,10 +6,13 @@ import subprocess
 import sys
 from typing import Any
 
+import pytest
 from playwright.sync_api import expect
 
+from agentloop_nb.events import ActionFinished, AnyEvent
+from agentloop_nb.export import export
 from tests.browser.conftest import Page, Server
-from tests.panel.hostile import CORPUS, MARK
+from tests.panel.hostile import CORPUS, MARK, everywhere
 
 SHOW = """
 import asyncio
@@ -29,6 +32,8 @@ for nasty in CORPUS:
         view.show(event, state)
     await asyncio.sleep(0.1)
 """
+HARMLESS = ("stream",)
+"""Outputs that an export shows as text; what code displays as HTML is the code's own, as in any notebook."""
 OPEN_ALL = "() => document.querySelectorAll('.jp-OutputArea details').forEach(each => { each.open = true; })"
 
 
@@ -37,6 +42,32 @@ def watch(page: Any) -> list[str]:
     asked: list[str] = []
     page.on("request", lambda request: asked.append(request.url) if "invalid" in request.url else None)
     return asked
+
+
+def texts_only(event: AnyEvent) -> AnyEvent:
+    """The event without what its code displayed."""
+    if not isinstance(event, ActionFinished):
+        return event
+    kept = tuple(output for output in event.result.outputs if output["output_type"] in HARMLESS)
+    return event.model_copy(update={"result": event.result.model_copy(update={"outputs": kept})})
+
+
+@pytest.mark.parametrize("front", ["lab"])
+def test_hostile_text_stays_text_in_exports(page: Page, server: Server, front: str) -> None:
+    asked = watch(page.page)
+    events: list[AnyEvent] = []
+    for nasty in (text for text in CORPUS if "<" in text or "](" in text):
+        events = list(map(texts_only, everywhere(nasty)))
+        export(events, server.folder / "hostile.html")
+        page.page.goto((server.folder / "hostile.html").as_uri())
+        assert page.page.evaluate(f"() => window.{MARK}") is None, nasty[:100]
+        assert page.page.locator("[onload], [onerror], [ontoggle], [onfocus], [formaction]").count() == 0
+    assert asked == []
+    assert page.problems == []
+    export(events, server.folder / "hostile.ipynb")
+    page.open("hostile.ipynb")
+    expect(page.page.locator(".jp-RenderedMarkdown", has_text="</script>").first).to_be_visible()
+    assert page.page.evaluate(f"() => window.{MARK}") is None
 
 
 def test_hostile_text_stays_text_in_every_front_end(page: Page, server: Server) -> None:

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import io
 import json
 import re
 
 import pytest
 from lxml import html as lxml_html
+from rich.console import Console
 
+from agentloop_nb.events import ActionStarted, OutputAppeared
 from agentloop_nb.notebook.panel.board import Board
 from agentloop_nb.notebook.panel.cards import card, header
 from agentloop_nb.notebook.panel.html import PAPER, final_outputs, plain_text, static_html
 from agentloop_nb.state import State, fold
+from agentloop_nb.terminal.view import TerminalView
 from tests.panel.hostile import CORPUS, everywhere
 
 ELEMENTS = (
@@ -19,6 +23,10 @@ ELEMENTS = (
     " ul ol li details summary blockquote h1 h2 h3 h4 h5 h6 kbd sub sup u"
 )
 ATTRIBUTES = "style dir open href target rel src alt title colspan rowspan start scope"
+UNSEEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+"""What steers a screen, or turns text around, without being seen."""
+LINE_CONTROLS = re.compile(r"\x1b\[[0-9;]*m|\x1b\[\?25[lh]|\x1b\[[12]?[AK]|\r")
+"""What rich sends for colours and for its status line."""
 names = pytest.mark.parametrize("nasty", CORPUS, ids=range(len(CORPUS)))
 
 
@@ -72,9 +80,28 @@ def test_the_live_panel_is_sent_only_safe_markup(nasty: str) -> None:
 @names
 def test_plain_text_and_final_outputs_can_be_stored(nasty: str) -> None:
     state = fold(everywhere(nasty))
+    assert not UNSEEN.search(plain_text(state))
     plain_text(state).encode("utf-8")
     for bundle in final_outputs(state)[-1:]:
         bundle["text/markdown"].encode("utf-8")
+
+
+@names
+@pytest.mark.parametrize("terminal", [True, False], ids=["terminal", "pipe"])
+def test_a_terminal_is_sent_text_and_its_own_colours(nasty: str, terminal: bool) -> None:
+    file, state = io.StringIO(), State()
+    view = TerminalView(Console(file=file, force_terminal=terminal, width=100, legacy_windows=False))
+    output = {"output_type": "stream", "name": "stdout", "text": nasty[:5000].encode("utf-8", "replace").decode()}
+    for event in everywhere(nasty):
+        state.apply(event)
+        view.show(event, state)
+        if isinstance(event, ActionStarted):
+            view.progress(OutputAppeared(step=event.step, output=output))
+    view.close()
+    told = file.getvalue()
+    told.encode("utf-8")
+    assert not UNSEEN.search(LINE_CONTROLS.sub("", told) if terminal else told)
+    assert len(told) < 1_000_000
 
 
 def test_a_markdown_answer_fetches_nothing_but_keeps_local_pictures() -> None:

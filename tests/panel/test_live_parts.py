@@ -6,6 +6,7 @@ import json
 
 from agentloop_nb.notebook.panel.live import LiveOutput, LiveReply
 from agentloop_nb.notebook.panel.outputs import blocks
+from agentloop_nb.notebook.panel.text import Lines
 from agentloop_nb.ports import Delta
 from tests.panel.story import shown, text
 
@@ -45,6 +46,19 @@ def test_the_original_shape_prose_and_fences_are_read_too() -> None:
     reply += '"content": "# T'
     card = written(reply, len(reply))
     assert (card["title"], card["code"], card["reasoning"]) == ("a.md", "# T", "Keep it.")
+
+
+def test_a_flood_of_lines_is_shown_as_if_each_had_come_alone() -> None:
+    colours = {7: "\x1b[31m", 9007: "\x1b[32m", 29_990: "\x1b[0m"}
+    flood = [f"{colours.get(number, '')}{number if number % 3 else ''}\n" for number in range(30_000)]
+    at_once, one_by_one = Lines(), Lines()
+    at_once.feed("".join(flood))
+    for line in flood:
+        one_by_one.feed(line)
+    assert at_once.ending() == one_by_one.ending()
+    assert (at_once.head, at_once.skipped) == (one_by_one.head, one_by_one.skipped)
+    assert len(at_once.head) + at_once.skipped + len(at_once.tail) == len(flood)
+    assert len(at_once.head) == Lines.HEAD_LINES
 
 
 def test_what_streamed_in_is_what_the_finished_step_shows() -> None:

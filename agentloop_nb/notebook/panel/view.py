@@ -56,6 +56,9 @@ _KEPT_OPEN: deque[Any] = deque(maxlen=3)
 class PanelView:
     """A `stream.View` that shows one run in the notebook. `live` None means: if a person can be there."""
 
+    in_cell = True
+    """The run belongs to a cell, below which others can be added when it is done."""
+
     def __init__(self, goal: str, control: Control, shell: Any, *, live: bool | None = None) -> None:
         self._control = control
         self._shell = shell
@@ -102,7 +105,7 @@ class PanelView:
         from agentloop_nb.notebook.panel.widget import PanelWidget
 
         self._board.head({"goal": shortened(self._state.goal, MAX_GOAL), "status": "running", "label": "starting"})
-        self._board.head({"cells": can_ask(self._shell)})
+        self._board.head({"cells": self.in_cell and can_ask(self._shell)})
         self._board.take()
         self._widget = PanelWidget(self._snapshot)
         self._widget.on_msg(self._receive)
