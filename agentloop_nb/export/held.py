@@ -68,6 +68,7 @@ class _Made(NamedTuple):
 
 
 PATH = "\x00"
+"""Stands for the path of a file; no repr holds this character."""
 _IMPORTS = {"np": "import numpy as np", "pd": "import pandas as pd", "Decimal": "from decimal import Decimal"}
 
 
