@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Awaitable, Callable, Iterable
 from typing import Any, Protocol
 
 from pydantic_core import PydanticSerializationError, to_jsonable_python
 
 from agentloop_nb import held
+from agentloop_nb.actions import RunCode
 from agentloop_nb.decision import Decision
 from agentloop_nb.events import (
     ActionFinished,
+    ActionStarted,
     AnyEvent,
     ApprovalAsked,
     ApprovalGiven,
@@ -19,6 +22,7 @@ from agentloop_nb.events import (
     OutputAppeared,
     Progress,
     ReplyStreamed,
+    RunStarted,
     event_from,
 )
 from agentloop_nb.ports import Delta
@@ -57,7 +61,9 @@ class Stream:
         self.state = state
         self._record = record
         self._views = list(views)
-        self._masker = masker or Masker(())
+        self._masker = Masker(()) if masker is None else masker
+        self._look_again = 0.0
+        """On time.monotonic(); so that looking for secrets takes a tenth of the time at most."""
         self._held = held.lighten([state], held.LIMIT)
         self._tails: dict[tuple[int, str], Tail] = {}
         """Ends of texts that stream in, by step and source."""
@@ -68,6 +74,7 @@ class Stream:
 
     def emit(self, event: AnyEvent) -> None:
         """Take an event in. The only mutation of a run."""
+        self._look(event)
         event = self._fit(event)
         if isinstance(event, ModelCalled):
             self._tails.clear()
@@ -76,6 +83,20 @@ class Stream:
         if isinstance(event, ActionFinished):
             self._hold(self.state.steps[-1])
         self._tell(lambda view: view.show(event, self.state))
+
+    def _look(self, event: AnyEvent) -> None:
+        """Know the secrets that the user's cells, or the code of a step, brought up."""
+        match event:
+            case RunStarted():
+                self._masker.expect(event.cells)
+            case ActionStarted():
+                last = self.state.steps[-1].decision if self.state.steps else None
+                self._masker.expect([last.action.code] if last and isinstance(last.action, RunCode) else [])
+            case ActionFinished():
+                pass
+            case _:
+                return
+        self._masker.look()
 
     def _hold(self, step: Step) -> None:
         """Bound what the state holds of outputs; the record has them."""
@@ -96,6 +117,10 @@ class Stream:
 
     def progress(self, progress: Progress) -> None:
         """Tell the views of something that is not recorded."""
+        if isinstance(progress, OutputAppeared) and time.monotonic() > self._look_again:
+            began = time.monotonic()
+            self._masker.look()
+            self._look_again = time.monotonic() + 10 * (time.monotonic() - began)
         if self._masker:
             progress = self._masked(progress)
         self._tell(lambda view: view.progress(progress))

@@ -1,34 +1,35 @@
-"""Keeping secrets to themselves: which values are secret, and masking them, in any common disguise, in any text."""
+"""Which values are secret: in the environment, the .env file, the model keys and the namespace, as they are now."""
 
 from __future__ import annotations
 
-import base64
-import bisect
-import html
-import itertools
-import json
-import math
+import ast
 import re
-import string
 import urllib.parse
-from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from types import FunctionType, GetSetDescriptorType, ModuleType
 from typing import Any
 
-MASK = "[secret masked]"
-"""What stands in place of a secret."""
-MIN_LENGTH = 8
-"""Characters below which a value is too common a string to be masked."""
-MIN_BITS = 22.0
-"""Entropy, in bits over the whole value, below which a value is too common a string to be masked."""
-MIN_CORE = 10
-"""Letters and digits a value needs to be looked for with everything else left out."""
+from agentloop_nb.safety.masking import MASK, MIN_LENGTH, Masker, Tail, maskable
+
+__all__ = ["MASK", "KnownSecrets", "Masker", "Tail", "known_secrets", "maskable", "secrets_in"]
+
+MAX_TEXT = 10_000
+"""Characters of a text that is looked at; a longer one is data."""
+MAX_ITEMS = 1000
+"""Items of a dictionary or attributes of an object that are looked at."""
+MAX_OBJECTS = 500
+"""Objects that one look goes into."""
 
 _SECRET_NAME = re.compile(
-    r"(?:^|[_\-.])(?:api)?(?:keys?|tokens?|secrets?|pass(?:word|wd|phrase)?|pwd|pat|credentials?|auth|bearer|dsn|sas|"
-    r"cookie|conn(?:ection)?_?str(?:ing)?|private|jwt|webhook)(?:$|[_\-.\d])|apikey|password|secret|access_?key",
+    r"(?:^|[_\-.])(?:api)?(?:keys?|tokens?|secrets?|pass(?:word|wd|phrase)?|pwd?|pat|cred(?:ential)?s?|auth|bearer|dsn|"
+    r"sas|cookie|conn(?:ection)?_?str(?:ing)?|private|jwt|webhook)(?:$|[_\-.\d])|apikey|password|secret|access_?key",
     re.IGNORECASE,
 )
+_SECRET_ATTRIBUTE = re.compile(
+    r"pass(?:word|wd|phrase)|secret|api_?key|access_?(?:key|token)|auth_?token|bearer|credential|^_?token$",
+    re.IGNORECASE,
+)
+"""Attributes of objects; narrower, since a `key` there is a column as often as not."""
 _HARMLESS_NAME = re.compile(
     r"^(?:old)?pwd$|public|_(?:path|file|dir|sock|name|type|url|id|env|mode|limit|timeout)$|^tokenizers_", re.IGNORECASE
 )
@@ -36,220 +37,17 @@ _SECRET_SHAPE = re.compile(
     r"(?:sk|pk|rk)[-_][\w-]{16,}|gh[pousr]_\w{20,}|github_pat_\w{20,}|glpat-[\w-]{16,}|xox[a-z]-[\w-]{10,}|"
     r"A[KS]IA[A-Z0-9]{16}|AIza[\w-]{30,}|hf_\w{20,}|eyJ[\w-]+\.[\w-]+\.[\w-]*|-----BEGIN [A-Z ]*PRIVATE KEY-----"
 )
-_URL_PASSWORD = re.compile(r"\w[\w+.-]*://[^\s/:@]*:([^\s/@]+)@")
+_URL_PASSWORD = re.compile(r"(?<![\w+.-])\w[\w+.-]*://[^\s/:@]*:([^\s/@]+)@")
 _STRING_PASSWORD = re.compile(r"(?:password|pwd|accountkey|sharedaccesskey)\s*=\s*([^;\s]+)", re.IGNORECASE)
-
-_KEY = 3
-"""Bytes by which what is looked for is indexed."""
-_LOWER = bytes(range(256)).lower()
-_SEPARATORS = bytes(byte for byte in range(128) if chr(byte) not in string.ascii_letters + string.digits)
-_COLOUR = rb"\[[0-?]*[ -/]*[@-~]"
-_SIGNS = re.compile(
-    rb"\xe2[\x80\x81\x94-\x97][\x80-\xbf]|\xc2[\x80-\xbf]|\xef\xbb\xbf"
-    rb"|\x1b" + _COLOUR + rb"|\\+(?:[nrt]|u000[9adAD]|(?:u001[bB]|x1[bB]|033)" + _COLOUR + rb")"
-)
-"""As UTF-8: Latin-1 and general punctuation, boxes and blocks, the byte order mark; colours of a terminal; and line
-breaks and colours as JSON and Python write them."""
-_BLANKS = b" \t\r\n\v\f"
-
-
-def maskable(value: str) -> bool:
-    """Whether a value is long and random enough to be masked wherever it stands: `test` and `postgres` are not."""
-    counts = Counter(value)
-    bits = -sum(count * math.log2(count / len(value)) for count in counts.values())
-    word = value.isalpha() and (value.islower() or value.istitle()) and len(value) < 16
-    number = value.isdecimal() and len(value) < 12
-    return len(value) >= MIN_LENGTH and bits >= MIN_BITS and not word and not number
-
-
-class Masker:
-    """Masks a set of values: as they are, in base64, hexadecimal, URL and string escapes, and split over lines."""
-
-    def __init__(self, values: Iterable[str]) -> None:
-        self.values = frozenset(filter(maskable, values))
-        forms = [_calm(form.encode(errors="surrogatepass")) for value in self.values for form in _forms(value)]
-        cores = {form.translate(_LOWER, _SEPARATORS) for form in forms}
-        exact = {form.translate(None, _BLANKS) for form in forms if len(form.translate(None, _SEPARATORS)) < MIN_CORE}
-        self._searches = (
-            _Search((core for core in cores if len(core) >= MIN_CORE), _LOWER, _SEPARATORS),
-            _Search((form for form in exact if len(form) >= _KEY), None, _BLANKS),
-        )
-        self._longest = max(search.longest for search in self._searches)
-
-    def __bool__(self) -> bool:
-        return bool(self.values)
-
-    def mask(self, text: str) -> str:
-        """Return the text with every secret replaced by `MASK`."""
-        if not self.values or len(text) < MIN_LENGTH:
-            return text
-        data = text.encode(errors="surrogatepass")
-        spans = self._spans(data)
-        return _without(data, spans, 0, len(data)) if spans else text
-
-    def _spans(self, data: bytes) -> list[tuple[int, int]]:
-        """Return where secrets stand in UTF-8 text, in order."""
-        calm = _calm(data)
-        return sorted(span for search in self._searches for span in search.spans(calm))
-
-    def _begins(self, data: bytes) -> int:
-        """Return from where on the end of UTF-8 text may be the beginning of a secret; its length if it is none."""
-        calm = _calm(data)
-        return min(search.begins(calm) for search in self._searches)
-
-    def mask_value(self, value: Any) -> Any:
-        """Return a JSON value with every string in it masked, keys included."""
-        if isinstance(value, str):
-            return self.mask(value)
-        if isinstance(value, Mapping):
-            return {
-                self.mask(key) if isinstance(key, str) else key: self.mask_value(item) for key, item in value.items()
-            }
-        if isinstance(value, list | tuple):
-            return type(value)(map(self.mask_value, value))
-        return value
-
-    def found_in(self, text: str) -> bool:
-        """Whether a text holds a secret."""
-        return self.mask(text) != text
-
-
-class Tail:
-    """Masks a text that arrives in pieces: what may be the beginning of a secret is held back until it is clear.
-
-    At most the first two characters of a secret are shown before it is known for one.
-    """
-
-    def __init__(self, masker: Masker) -> None:
-        self._masker = masker
-        self._shown = b""
-        """The end of what was shown, unmasked: a secret may have begun there."""
-        self._held = b""
-
-    def feed(self, piece: str) -> str:
-        """Take a piece, and return what can be shown now."""
-        if not self._masker:
-            return piece
-        data = self._shown + self._held + piece.encode(errors="surrogatepass")
-        spans = self._masker._spans(data)  # noqa: SLF001  # a masker over time
-        end = max([len(self._shown), self._masker._begins(data), *(end for _, end in spans)])  # noqa: SLF001
-        return self._show(data, spans, end)
-
-    def rest(self) -> str:
-        """Return what was held back, at the end."""
-        data = self._shown + self._held
-        return self._show(data, [], len(data))
-
-    def _show(self, data: bytes, spans: list[tuple[int, int]], end: int) -> str:
-        text = _without(data, spans, len(self._shown), end)
-        keep = max(end - 4 * self._masker._longest, 0)  # noqa: SLF001
-        while keep < end and data[keep] & 0xC0 == 0x80:  # not in the middle of a character
-            keep += 1
-        self._shown, self._held = data[keep:end], data[end:]
-        return text
-
-
-def _forms(value: str) -> Iterator[str]:
-    """Yield a value in the encodings code and tools put it in."""
-    yield value
-    yield json.dumps(value)[1:-1]
-    yield repr(value)[1:-1]
-    yield html.escape(value)
-    yield urllib.parse.quote(value)
-    yield urllib.parse.quote(value, safe="")
-    yield urllib.parse.quote_plus(value)
-    yield value[::-1]
-    data = value.encode(errors="surrogatepass")
-    yield data.hex()
-    yield "".join(f"x{byte:02x}" for byte in data)
-    yield "".join(f"0x{byte:02x}" for byte in data)
-    yield "".join(f"u{ord(character):04x}" for character in value)
-    yield "".join(map(str, data))
-    yield base64.b32encode(data).decode().rstrip("=")
-    for shift in range(3):  # the value may begin at any of three places in a group of base64
-        whole = base64.b64encode(bytes(shift) + data).decode()
-        yield whole[(shift * 8 + 5) // 6 : (shift + len(data)) * 8 // 6]
-
-
-class _Search:
-    """Looks for byte strings in a text from which some bytes are left out."""
-
-    def __init__(self, needles: Iterable[bytes], table: bytes | None, left_out: bytes) -> None:
-        self._table, self._left_out = table, left_out
-        self._needles: dict[bytes, list[bytes]] = {}
-        """By their first bytes."""
-        for needle in needles:
-            self._needles.setdefault(needle[:_KEY], []).append(needle)
-        every = [needle for group in self._needles.values() for needle in group]
-        self.longest = max(map(len, every), default=0)
-        self._count = len(every)
-
-    def spans(self, data: bytes) -> list[tuple[int, int]]:
-        """Return where needles stand in the text, first byte and the one after the last."""
-        packed = data.translate(self._table, self._left_out)
-        found = list(self._scan(packed) if len(packed) < 4 * self._count else self._find(packed))
-        if not found:
-            return []
-        place = self._places(data)
-        return [(place(first), place(last) + 1) for first, last in found]
-
-    def begins(self, data: bytes) -> int:
-        """Return from where on the end of the text reads like the beginning of a needle, or its length."""
-        packed = data.translate(self._table, self._left_out)
-        for start in range(max(len(packed) - self.longest + 1, 0), len(packed) - _KEY + 1):
-            group = self._needles.get(packed[start : start + _KEY], ())
-            if any(needle.startswith(packed[start:]) for needle in group):
-                return self._places(data)(start)
-        return len(data)
-
-    def _scan(self, packed: bytes) -> Iterator[tuple[int, int]]:
-        """Look at each place of a short text for the needles that may begin there."""
-        for start in range(len(packed) - _KEY + 1):
-            for needle in self._needles.get(packed[start : start + _KEY], ()):
-                if packed.startswith(needle, start):
-                    yield start, start + len(needle) - 1
-
-    def _find(self, packed: bytes) -> Iterator[tuple[int, int]]:
-        """Look through a long text for each needle."""
-        for needle in (needle for group in self._needles.values() for needle in group):
-            start = packed.find(needle)
-            while start >= 0:
-                yield start, start + len(needle) - 1
-                start = packed.find(needle, start + len(needle))
-
-    def _places(self, data: bytes) -> Callable[[int], int]:
-        """Return where a byte of the packed text stands in the text."""
-        runs = list(re.finditer(b"[^" + re.escape(self._left_out) + b"]+", data))
-        starts = list(itertools.accumulate((run.end() - run.start() for run in runs), initial=0))
-
-        def place(offset: int) -> int:
-            index = bisect.bisect_right(starts, offset) - 1
-            return runs[index].start() + offset - starts[index]
-
-        return place
-
-
-def _calm(data: bytes) -> bytes:
-    """UTF-8 text with what may split a secret made spaces (see `_SIGNS`), no byte moved."""
-    plain = data.isascii() and b"\\" not in data and b"\x1b" not in data
-    return data if plain else _SIGNS.sub(lambda match: b" " * len(match[0]), data)
-
-
-def _without(data: bytes, spans: list[tuple[int, int]], start: int, end: int) -> str:
-    """Return a part of UTF-8 text as a string, with `MASK` for each span."""
-    parts, done = [], start
-    for first, last in spans:
-        if last <= done or first >= end:
-            continue
-        if first >= done or done == start:
-            parts += [data[done : max(first, done)], MASK.encode()]
-        done = last
-    return b"".join([*parts, data[done:end]]).decode(errors="surrogatepass")
+_GIVERS = re.compile(r"(?:^|\.)(?:getpass|get_password|get_secret\w*|get_credential\w*|userdata\.get|secrets\.get)$")
+"""Functions whose answer is secret, whatever it is called."""
+_DATA = frozenset({"numpy", "pandas", "matplotlib", "polars", "pyarrow", "torch", "IPython", "agentloop_nb"})
+"""Packages whose objects are data."""
 
 
 def secrets_in(name: str, value: str) -> list[str]:
     """Return what is secret in a named value: all of it, or the password of an address or a connection string."""
-    parts = [*_URL_PASSWORD.findall(value), *_STRING_PASSWORD.findall(value)]
+    parts = [*(_URL_PASSWORD.findall(value) if "://" in value else ()), *_STRING_PASSWORD.findall(value)]
     if parts:
         return [*parts, *map(urllib.parse.unquote, parts)]
     if _SECRET_SHAPE.search(value):
@@ -259,42 +57,125 @@ def secrets_in(name: str, value: str) -> list[str]:
     return []
 
 
+class KnownSecrets(Masker):
+    """Masks what looks secret in the process, and looks again when asked: code may load a key, or connect with one."""
+
+    def __init__(self, keys: Iterable[str], environ: Mapping[str, str], namespace: Mapping[str, Any]) -> None:
+        super().__init__(keys)
+        self._environ, self._namespace = environ, namespace
+        self._given: set[str] = set()
+        """Names that hold what a vault or a prompt for a password gave."""
+        self._seen: dict[str, str] = {}
+        """Texts that were looked at, by name."""
+        self.look()
+
+    def expect(self, sources: Iterable[str]) -> None:
+        """Learn from code which names will hold secrets, or do already."""
+        for source in sources:
+            if "get" in source and (names := set(_given(source))):
+                self._given |= names
+                self._seen = {name: text for name, text in self._seen.items() if name not in names}
+
+    def look(self) -> None:
+        """Look at the environment and the namespace as they are now. Nothing is called that could run user's code."""
+        found: list[str] = []
+        inside = _Inside()
+        for name, value in [*self._environ.items(), *reversed(list(self._namespace.items()))]:
+            if type(value) is not str:
+                found += inside.of(name, value)
+            elif len(value) < MAX_TEXT and self._seen.get(name) is not value:
+                self._seen[name] = value
+                found += [value] if name in self._given else secrets_in(name, value)
+        self.learn(found)
+
+
+class _Inside:
+    """What is secret inside values: in dictionaries, named tuples, and the attributes of objects."""
+
+    def __init__(self) -> None:
+        from pydantic import SecretStr
+
+        self._secret = SecretStr
+        self._room = MAX_OBJECTS
+
+    def of(self, name: str, value: Any) -> Iterator[str]:
+        """Look into a variable."""
+        if type(value) is dict:
+            for key, item in _items(value):
+                yield from (
+                    secrets_in(key, item) if type(item) is str and len(item) < MAX_TEXT else self._within(key, item)
+                )
+        else:
+            yield from self._within(name, value)
+
+    def _within(self, name: str, value: Any, depth: int = 3) -> Iterator[str]:
+        self._room -= 1
+        if type(value) is str:
+            if len(value) < MAX_TEXT:
+                yield from [value] if _SECRET_ATTRIBUTE.search(name) else secrets_in("", value)
+        elif type(value) is self._secret:
+            yield value.get_secret_value()
+        elif depth and self._room > 0:
+            for key, item in _items(value):
+                yield from self._within(key, item, depth - 1)
+
+
+def _items(value: Any) -> list[tuple[str, Any]]:
+    """The named parts of a value."""
+    kind = type(value)
+    if kind is dict:
+        items = list(value.items()) if len(value) <= MAX_ITEMS else []
+    elif isinstance(value, ModuleType | FunctionType | type) or kind.__module__.partition(".")[0] in _DATA:
+        items = []
+    elif isinstance(value, tuple) and isinstance(fields := _in_class(kind, "_fields"), tuple):
+        items = list(zip(fields, tuple.__iter__(value), strict=False))
+    else:
+        attributes = _attributes(value)
+        items = list(attributes.items()) if len(attributes) <= MAX_ITEMS else []
+    return [(key, item) for key, item in items if type(key) is str]
+
+
+def _in_class(kind: type, name: str) -> Any:
+    """What the first class that has the name defines it as."""
+    return next((vars(each)[name] for each in type.mro(kind) if name in vars(each)), None)
+
+
+def _attributes(value: Any) -> dict[str, Any]:
+    """An object's own dictionary, unless its class makes one up by code of its own."""
+    slot = _in_class(type(value), "__dict__")
+    found = slot.__get__(value) if isinstance(slot, GetSetDescriptorType) else None
+    return found if type(found) is dict else {}
+
+
+def _given(source: str) -> Iterator[str]:
+    """Names that code binds to what a vault or a prompt gave."""
+    try:
+        tree = ast.parse(source)
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Assign | ast.AnnAssign | ast.NamedExpr) and node.value and _asks(node.value):
+            targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+            yield from (name.id for target in targets for name in ast.walk(target) if isinstance(name, ast.Name))
+
+
+def _asks(value: ast.expr) -> bool:
+    calls = (node.func for node in ast.walk(value) if isinstance(node, ast.Call))
+    return any(_GIVERS.search(ast.unparse(call)) for call in calls)
+
+
 def known_secrets(
     environ: Mapping[str, str],
     dotenv: Mapping[str, str],
     keys: Iterable[Any],
     namespace: Mapping[str, Any] | None = None,
-) -> Masker:
+) -> KnownSecrets:
     """Gather what looks secret: in the environment, the .env file, the model keys, and the user's variables.
 
-    `keys` are strings or pydantic `SecretStr`, all secret. Of the namespace, strings, secrets and dictionaries of
-    strings are looked at; nothing is called that could run the user's code.
+    `keys` are strings or pydantic `SecretStr`, all secret. Of the namespace strings, secrets, dictionaries of strings
+    and the attributes of objects are looked at.
     """
-    values = [_revealed(key) for key in keys]
-    for variables in (environ, dotenv):
-        for name, value in variables.items():
-            values += secrets_in(name, value)
-    for name, value in list((namespace or {}).items()):
-        values += _in_variable(name, value)
-    return Masker(values)
-
-
-def _revealed(key: Any) -> str:
-    return key if isinstance(key, str) else str(key.get_secret_value())
-
-
-def _in_variable(name: str, value: Any) -> list[str]:
-    from pydantic import SecretStr
-
-    if type(value) is str:
-        return secrets_in(name, value) if len(value) < 10_000 else []
-    if type(value) is SecretStr:
-        return [value.get_secret_value()]
-    if type(value) is dict and len(value) <= 1000:
-        return [
-            found
-            for key, item in value.items()
-            if type(key) is str and type(item) is str and len(item) < 10_000
-            for found in secrets_in(key, item)
-        ]
-    return []
+    values = [key if isinstance(key, str) else str(key.get_secret_value()) for key in keys]
+    for name, value in dotenv.items():
+        values += secrets_in(name, value)
+    return KnownSecrets(values, environ, {} if namespace is None else namespace)

@@ -85,34 +85,84 @@ def bare(text: str) -> str:
     return text.replace("\\n", "").translate(str.maketrans("", "", " \t\r\n'\",\\"))
 
 
+CAME_UP = {name: "".join(SEED.choices(LETTERS[:62], k=24)) for name in ("file", "prompt", "vault", "engine", "client")}
+CAME_UP |= {name: "".join(SEED.choices(LETTERS[:62], k=24)) for name in ("environment", "nested", "header")}
+BRINGING = [
+    "import getpass, vault\nanswer = getpass.getpass()\nprint(answer)",
+    "word = vault.get_password('service', 'me')\nprint('it is', word)",
+    "api_key = open('key.txt').read().strip()\nprint(api_key[:12])\nprint(api_key[12:])\napi_key",
+    "import base64\nengine = vault.create_engine()\nprint(base64.b64encode(engine.url.password.encode()))\nengine",
+    "client = vault.Client()\nraise PermissionError(f'refused: {client}')",
+    "import os\nos.environ['SOME_TOKEN'] = vault.TOKEN\n!echo $SOME_TOKEN",
+    "settings = {'name': 'x', 'service': {'password': vault.NESTED}}\nsettings",
+    "headers = {'Authorization': 'Bearer', 'X-Api-Key': vault.HEADER}\nprint(str(headers).encode().hex())",
+    "print(answer[::-1], word, api_key, engine.url, vars(client), settings, headers)",
+]
+VAULT = """
+import getpass
+from typing import NamedTuple
+class URL(NamedTuple):
+    drivername: str
+    password: str
+class Engine:
+    def __init__(self, url): self.url = url
+    def __repr__(self): return f'Engine(postgresql://app:{self.url.password}@db/x)'
+def create_engine(): return Engine(URL('postgresql', 'ENGINE_VALUE'))
+def get_password(service, user): return 'VAULT_VALUE'
+class Client:
+    def __init__(self): self._access_token = 'CLIENT_VALUE'
+    def __repr__(self): return self._access_token
+TOKEN, NESTED, HEADER = 'ENVIRONMENT_VALUE', 'NESTED_VALUE', 'HEADER_VALUE'
+getpass.getpass = lambda prompt='': 'PROMPT_VALUE'
+"""
+
+
 @pytest.mark.kernel
 def test_no_canary_leaves(tmp_path: Path) -> None:
-    environment = {name: value for name, value in os.environ.items() if not name.startswith(("OPENAI", "AGENTLOOP"))}
-    with Wire([*(decision("run_code", code=code) for code in STEPS), finish("done")]) as wire:
-        environment |= CANARIES | {name: f"postgres://app:{value}@db.example/x" for name, value in URLS.items()}
-        environment |= {"OPENAI_BASE_URL": wire.base_url, "OPENAI_API_KEY": "sk-canary-000-Zx9Yw8Vu7Ts6Rq5P"}
-        in_file = {name: environment.pop(name) for name in list(CANARIES) if name.startswith("FILE_")}
-        (tmp_path / ".env").write_text("\n".join(f"{name}={value}" for name, value in in_file.items()))
-        (tmp_path / "program.py").write_text(PROGRAM)
-        done = subprocess.run(
-            [sys.executable, "program.py"],
-            cwd=tmp_path,
-            env={**environment, "PYTHONPATH": str(Path.cwd())},
-            capture_output=True,
-            text=True,
-            timeout=110,
-        )
-        assert done.returncode == 0, done.stderr[-6000:].encode("ascii", "replace")
-        bodies = json.dumps(wire.bodies)
-        assert len(wire.bodies) == len(STEPS) + 1
-    sinks = {path.name: path.read_text() for path in tmp_path.glob("sink*")}
-    sinks |= {path.name: path.read_text() for path in tmp_path.glob(".agentloop/runs/*.jsonl")}
-    sinks |= {"prompts": bodies, "stdout": done.stdout, "stderr": done.stderr}
+    in_environment = CANARIES | {name: f"postgres://app:{value}@db.example/x" for name, value in URLS.items()}
+    in_file = {name: in_environment.pop(name) for name in list(CANARIES) if name.startswith("FILE_")}
+    (tmp_path / ".env").write_text("\n".join(f"{name}={value}" for name, value in in_file.items()))
+    sinks = all_sinks(tmp_path, STEPS, in_environment)
     assert sum("[secret masked]" in text for text in sinks.values()) >= 6
     canaries = [*CANARIES.values(), *URLS.values(), "sk-canary-000-Zx9Yw8Vu7Ts6Rq5P"]
     assert len(canaries) >= 300
-    print({name: (len(text), text.count("[secret masked]")) for name, text in sinks.items()})
-    leaks = [
+    assert leaks(sinks, canaries) == []
+
+
+@pytest.mark.kernel
+def test_no_canary_leaves_that_comes_up_in_the_middle_of_a_run(tmp_path: Path) -> None:
+    vault = VAULT
+    for name, value in CAME_UP.items():
+        vault = vault.replace(f"{name.upper()}_VALUE", value)
+    (tmp_path / "output").mkdir()
+    (tmp_path / "output" / "vault.py").write_text(vault)
+    (tmp_path / "output" / "key.txt").write_text(CAME_UP["file"])
+    sinks = all_sinks(tmp_path, BRINGING, {})
+    assert sum("[secret masked]" in text for text in sinks.values()) >= 5
+    assert leaks(sinks, list(CAME_UP.values())) == []
+
+
+def all_sinks(folder: Path, steps: list[str], secrets: dict[str, str]) -> dict[str, str]:
+    """Run the code of these steps, and return the text of every place that something may leak to."""
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(("OPENAI", "AGENTLOOP"))}
+    with Wire([*(decision("run_code", code=code) for code in steps), finish("done")]) as wire:
+        environment |= secrets | {"OPENAI_API_KEY": "sk-canary-000-Zx9Yw8Vu7Ts6Rq5P"}
+        environment |= {"OPENAI_BASE_URL": wire.base_url, "PYTHONPATH": str(Path.cwd())}
+        (folder / "program.py").write_text(PROGRAM)
+        done = subprocess.run(
+            [sys.executable, "program.py"], cwd=folder, env=environment, capture_output=True, text=True, timeout=110
+        )
+        assert done.returncode == 0, done.stderr[-6000:].encode("ascii", "replace")
+        bodies = json.dumps(wire.bodies)
+        assert len(wire.bodies) == len(steps) + 1
+    sinks = {path.name: path.read_text() for path in folder.glob("sink*")}
+    sinks |= {path.name: path.read_text() for path in folder.glob(".agentloop/runs/*.jsonl")}
+    return sinks | {"prompts": bodies, "stdout": done.stdout, "stderr": done.stderr}
+
+
+def leaks(sinks: dict[str, str], canaries: list[str]) -> list[tuple[str, str]]:
+    """Where canaries are found, in any of the forms they may have."""
+    return [
         (sink, form)
         for sink, text in sinks.items()
         for squeezed in [bare(text)]
@@ -120,4 +170,3 @@ def test_no_canary_leaves(tmp_path: Path) -> None:
         for form in every_form(canary)
         if form in text or bare(form) in squeezed
     ]
-    assert leaks == []

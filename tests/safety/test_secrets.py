@@ -217,3 +217,51 @@ def test_a_megabyte_is_masked_without_being_taken_apart() -> None:
     text = "lorem ipsum 0123456789 " * 50_000
     assert masker.mask(text) is text
     assert masker.mask(text + KEY + text).count(MASK) == 1
+
+
+def test_what_comes_up_later_is_known_at_the_next_look() -> None:
+    environ, namespace = {}, {"df": [1]}
+    masker = known_secrets(environ, {}, (), namespace)
+    environ["SOME_TOKEN"], namespace["engine"] = KEY, type("Engine", (), {})()
+    namespace["engine"].url = "postgresql://app:s3cr3tPa55@db.example/x"
+    namespace["engine"].__dict__["itself"] = namespace["engine"]
+    assert masker.mask(KEY) == KEY
+    masker.look()
+    assert masker.mask(f"{KEY} s3cr3tPa55") == f"{MASK} {MASK}"
+
+
+def test_what_a_vault_gave_is_secret_whatever_it_is_called() -> None:
+    namespace: dict[str, str] = {}
+    masker = known_secrets({}, {}, (), namespace)
+    namespace["word"] = PLAIN
+    masker.look()
+    assert masker.mask(PLAIN) == PLAIN
+    masker.expect(["import keyring\nif (word := keyring.get_password('a', 'b')): pass", "not Python at all get("])
+    masker.look()
+    assert masker.mask(PLAIN) == MASK
+
+
+def test_a_look_runs_no_code_of_the_users_and_takes_names_of_columns_for_no_secrets() -> None:
+    class Hostile:
+        @property
+        def __dict__(self):
+            raise SystemExit
+
+        def __getattr__(self, name):
+            raise SystemExit
+
+    class Column:
+        def __init__(self) -> None:
+            self.key, self.token_count, self.auth = "customer_name_2024", "customer_name_2025", "customer_name_2026"
+
+    namespace = {"hostile": Hostile(), "column": Column(), "kind": Hostile, "cycle": {}}
+    namespace["cycle"]["again"] = namespace["cycle"]
+    assert known_secrets({}, {}, (), namespace).values == frozenset()
+
+
+def test_looking_again_at_a_large_namespace_is_no_work() -> None:
+    namespace = {f"text_{number}": f"{number} " * 2000 for number in range(2000)}
+    namespace |= {f"object_{number}": type("Thing", (), {})() for number in range(2000)}
+    masker = known_secrets({}, {}, (), namespace)
+    for _ in range(50):
+        masker.look()
