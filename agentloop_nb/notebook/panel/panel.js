@@ -198,7 +198,7 @@ function drawCode(view, made, card) {
     made.pre = node("pre", { tabindex: "0", "aria-label": `Code of step ${card.n}` });
     const tools = node("div", { class: "agl-tools" }, copyButton(() => view.store.cards.get(card.n).code));
     if (globalThis.jupyterapp?.commands) tools.append(insertButton(() => view.store.cards.get(card.n).code));
-    else if (view.store.header.cells) tools.append(insertLaterButton(view, card.n));
+    else tools.append(insertLaterButton(view, card.n));
     if (card.action === "run_code") tools.append(extendButton(view, card.n));
     box.replaceChildren(made.pre, tools);
   }
@@ -387,6 +387,7 @@ function createView(model, store, el) {
     const header = store.header;
     root.dataset.status = header.status || "";
     root.dataset.label = header.label || "";
+    root.toggleAttribute("data-cells", Boolean(header.cells));
     setText(part.goal, header.goal || "");
     part.goal.title = header.goal || "";
     drawGauge(part.steps, `step ${header.step || 0} of ${header.steps || "?"}`, header.steps ? header.step / header.steps : -1);

@@ -105,7 +105,6 @@ class PanelView:
         from agentloop_nb.notebook.panel.widget import PanelWidget
 
         self._board.head({"goal": shortened(self._state.goal, MAX_GOAL), "status": "running", "label": "starting"})
-        self._board.head({"cells": self.in_cell and can_ask(self._shell)})
         self._board.take()
         self._widget = PanelWidget(self._snapshot)
         self._widget.on_msg(self._receive)
@@ -344,6 +343,8 @@ class PanelView:
     def _hello(self, seq: Any) -> None:
         with self._lock:
             self.served.set()
+            self._board.head({"cells": self.in_cell and can_ask(self._shell)})
+            self._changed.set()
             if seq == self._board.seq:
                 self._widget.send({"op": "hi"})
             else:
