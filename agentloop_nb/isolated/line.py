@@ -48,6 +48,7 @@ class Line:
         self._thread = threading.Thread(target=self._loop.run_forever, name="agentloop-isolated", daemon=True)
         self._thread.start()
         self._client: Any = None
+        self._watching: asyncio.Task[None] | None = None
         self._dead = ""
         self._busy = 0
         self._wake = asyncio.Event()
@@ -133,7 +134,8 @@ class Line:
     async def _close(self) -> None:
         self._dead = self._dead or "it was closed"
         if self._client is not None:
-            self._watching.cancel()
+            if self._watching is not None:
+                self._watching.cancel()
             self._client.stop_channels()
         await self._process.close()
 

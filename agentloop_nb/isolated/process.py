@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import site
 import subprocess
 import sys
 import tempfile
@@ -23,6 +24,8 @@ START = "from agentloop_nb.notebook.hosted import main; main()"
 """What the process runs."""
 LIMITS = "AGENTLOOP_LIMITS"
 """The variable that tells the process its limits; gone before any code of the model's runs."""
+ROUNDS = 10
+"""How often what a process started is looked for and ended, until there is nothing more."""
 _PROXIES = ("http_proxy", "https_proxy", "all_proxy", "no_proxy")
 
 
@@ -61,10 +64,15 @@ class Process:
     def kill(self, why: str) -> None:
         """End it now, with everything it started."""
         self._killed = self._killed or why
-        main = self._main
-        for each in [*self._started(), main]:
-            with suppress(Exception):
-                each and each.kill()
+        if (main := self._main) is None:
+            return
+        with suppress(Exception):
+            main.suspend()  # or it starts others while these are ended
+        for _ in range(ROUNDS):
+            if not (started := self._started()):
+                break
+            _end(started)
+        _end([main])
 
     async def close(self) -> None:
         """End it, and remove its private folder."""
@@ -77,10 +85,10 @@ class Process:
         """Hold what it started within the limits; return a remark if something had to be ended."""
         started = self._started()
         if len(started) > self.limits.processes:
-            self._end(started)
+            _end(started)
             return f"More than {self.limits.processes} processes were running at once; they were all ended."
         if started and sum(map(_memory, [*started, self._main])) > self.limits.memory:
-            self._end(started)
+            _end(started)
             return f"The processes it started took more than {_size(self.limits.memory)} together; they were all ended."
         return ""
 
@@ -95,7 +103,8 @@ class Process:
         if code == -getattr(signal, "SIGXCPU", 0):
             return f"it used up its {self.limits.cpu} s of processor time (--limits cpu=SECONDS)"
         with suppress(ValueError):
-            return f"it was ended by {signal.Signals(-code).name}"
+            hint = " (as the system does when memory runs out)" if code == -9 else ""
+            return f"it was ended by {signal.Signals(-code).name}{hint}"
         return f"it was ended by signal {-code}"
 
     @property
@@ -111,27 +120,26 @@ class Process:
     def _started(self) -> list[psutil.Process]:
         import psutil
 
-        main = self._main
+        if (main := self._main) is None:
+            return []
         try:
-            return (
-                [each for each in main.children(recursive=True) if each.status() != psutil.STATUS_ZOMBIE]
-                if main
-                else []
-            )
+            return [each for each in main.children(recursive=True) if each.status() != psutil.STATUS_ZOMBIE]
         except psutil.Error:
             return []
 
-    def _end(self, processes: list[psutil.Process]) -> None:
-        for each in processes:
-            with suppress(Exception):
-                each.kill()
+
+def _end(processes: list[psutil.Process]) -> None:
+    for each in processes:
+        with suppress(Exception):
+            each.kill()
 
 
 def _environment(home: Path) -> dict[str, str]:
     proxies = {name: value for name, value in os.environ.items() if name.lower() in _PROXIES and "@" not in value}
-    package = str(Path(__file__).parents[2])
-    paths = [*filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep)), package]
-    return plain_environment(home) | proxies | {"PYTHONPATH": os.pathsep.join(paths)}
+    package = str(Path(__file__).parents[2])  # which may be on this process's path alone
+    ours = [] if package in (*site.getsitepackages(), site.getusersitepackages()) else [package]
+    paths = [*filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep)), *ours]
+    return plain_environment(home) | proxies | ({"PYTHONPATH": os.pathsep.join(paths)} if paths else {})
 
 
 def _memory(process: psutil.Process | None) -> int:
