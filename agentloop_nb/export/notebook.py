@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import functools
 import importlib.metadata
+import json
 import platform
 import re
 import sys
@@ -20,6 +21,7 @@ from agentloop_nb.export.scrub import Scrubber
 from agentloop_nb.export.story import Story
 from agentloop_nb.ports import Output
 from agentloop_nb.recorded import Recorded, recorded, refused
+from agentloop_nb.safety.masking import MASK
 from agentloop_nb.state import Step
 
 FORMAT = 1
@@ -28,6 +30,7 @@ UNCHECKED = "nbval-ignore-output"
 """Tag of a cell whose outputs are not compared; `metadata.agentloop.unchecked` says why."""
 
 _SEED = re.compile(r"\b(?:seed|random_state|default_rng|manual_seed|set_seed)\s*[=(]\s*\d+\)?")
+_MASKED = "a secret in its output was masked"
 _BEFORE = "it ran before the run, which did not record its output"
 _DATA = "it makes values from before the run again, and shows nothing"
 _DATA_HEAD = (
@@ -187,19 +190,21 @@ def silent(source: str) -> str:
 def _finish_cell(told: tuple[str, Cell], scrub: Scrubber) -> Json:
     """A cell as nbformat writes it, fit to leave."""
     name, cell = told
-    tags = [*cell.tags, *([UNCHECKED] if cell.unchecked else [])]
+    outputs = [output for each in cell.outputs if (output := _output(each, scrub))]
+    unchecked = cell.unchecked or (_MASKED if MASK in json.dumps(outputs) else "")
+    tags = [*cell.tags, *([UNCHECKED] if unchecked else [])]
     metadata: Json = {"tags": tags} if tags else {}
     if cell.cell_type == "markdown":
         return {"cell_type": "markdown", "id": name, "metadata": metadata, "source": scrub.text(cell.source)}
-    if cell.unchecked:
-        metadata["agentloop"] = {"unchecked": cell.unchecked}
+    if unchecked:
+        metadata["agentloop"] = {"unchecked": unchecked}
     return {
         "cell_type": "code",
         "id": name,
         "metadata": metadata,
         "execution_count": None,
         "source": scrub.code(cell.source),
-        "outputs": [output for each in cell.outputs if (output := _output(each, scrub))],
+        "outputs": outputs,
     }
 
 

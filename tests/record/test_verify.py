@@ -180,6 +180,19 @@ def test_what_a_full_record_did_not_keep_is_named_and_not_compared(tmp_path):
     assert why in path.read_text(), "the notebook says so itself"
 
 
+def test_an_output_with_a_masked_secret_is_exempt_for_that_reason(tmp_path):
+    shown_masked = [printed("the token is [secret masked]\n"), printed("plain\n")]
+    path = ran(tmp_path, "print('the token is', 'another-one')", "print('plain')", results=shown_masked)
+    cell = next(each for each in json.loads(path.read_text())["cells"] if each["id"] == "step-1-code")
+    assert cell["metadata"]["tags"] == ["nbval-ignore-output"]
+    verdict = verify(path)
+    assert (verdict.ok, verdict.checked) == (True, 1)
+    assert verdict.unchecked == {"step-1-code": "a secret in its output was masked"}
+    assert "`step-1-code` (a secret in its output was masked)" in "".join(
+        json.loads(path.read_text())["cells"][-1]["source"]
+    )
+
+
 def test_an_added_a_removed_and_a_moved_cell_are_noticed(tmp_path):
     path = ran(tmp_path, "a = 1", "b = 2")
     assert verify(path).ok
