@@ -23,7 +23,7 @@ CALL = "await __import__('agentloop_nb.notebook.hosted', fromlist=['host']).host
 """What a call runs in the kernel."""
 STOP, EXTEND = "agentloop_stop", "agentloop_extend"
 """Messages on the control channel, which is served while code runs."""
-START, KNOCK = 90, 0.25
+START, KNOCK = 60, 0.25
 """Seconds that a process may take to start, and after which it is asked again whether it has."""
 TICK = 0.25
 """Seconds between two looks at the process while it works."""
@@ -71,7 +71,8 @@ class Line:
             self._wait(self._start())
         except Exception as error:
             self.close()
-            raise Died(f"it did not start ({type(error).__name__}: {error})") from error
+            why = f"no answer in {START} s" if isinstance(error, TimeoutError) else f"{type(error).__name__}: {error}"
+            raise Died(f"it did not start ({why})") from error
 
     def call(self, what: str, **arguments: Any) -> Any:
         """Have something done and return the answer. Raises `Died` or `Garbled`."""

@@ -51,7 +51,8 @@ def test_an_isolated_run_is_forked_and_resumed_in_a_shell(agentloop, tmp_path): 
     [
         (["fork", "--at", "x"], "--at takes the number of a step"),
         (["fork", "29991231", "go on"], "there is no run '29991231'"),
-        (["--limits", "memory=0", "--isolated", "go"], "--limits takes memory, cpu, processes and file"),
+        (["--limits", "memory=lots", "--isolated", "go"], "--limits takes memory, cpu, processes and file"),
+        (["--limits", "memory=0.1", "--isolated", "go"], "memory=0.1 is too little for a kernel; it needs memory=0.25"),
         (["--with", "data.csv", "go"], "add --isolated"),
     ],
 )
