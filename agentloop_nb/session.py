@@ -156,7 +156,7 @@ def begin(
         run=run_id,
         goal=goal,
         context=_context(settings, model, workspace, folder),
-        settings=settings.record() | {"model": model.name},
+        settings=_recorded(settings, model, variables),
         versions={"agentloop_nb": __version__, "python": platform.python_version()},
         cells=workspace.history(),
         earlier_goals=tuple(earlier_goals),
@@ -191,7 +191,7 @@ def resume(
     limits = _limits(fold([*events, *ends]), overrides, settings, note)
     settings = replace(settings, max_steps=limits.max_steps, budget=limits.budget)
     model = _model(settings, variables)
-    limits = limits.model_copy(update={"settings": settings.record() | {"model": model.name}})
+    limits = limits.model_copy(update={"settings": _recorded(settings, model, variables)})
     if isinstance(model, ReplayModel):
         model.position = state.current_step
     workspace = make_workspace(_web(model, settings))
@@ -232,7 +232,7 @@ def fork(
     limits = _limits(state, {**overrides, "max_steps": steps}, replace(settings, max_steps=steps), note or "go on")
     settings = replace(settings, max_steps=limits.max_steps, budget=limits.budget)
     model = _model(settings, variables)
-    limits = limits.model_copy(update={"settings": settings.record() | {"model": model.name}})
+    limits = limits.model_copy(update={"settings": _recorded(settings, model, variables)})
     if isinstance(model, ReplayModel):
         model.position = state.current_step
     workspace = make_workspace(_web(model, settings), whole)
@@ -274,6 +274,11 @@ async def _recover(path: Path, ask: Ask | None, workspace: Workspace, *, cells: 
     told += [f"Not run again: {', '.join(map(str, rebuilt.skipped))}."] if rebuilt.skipped else []
     told += [f"It is not whole: {rebuilt.divergence.text}."] if rebuilt.divergence else []
     return " ".join(told)
+
+
+def _recorded(settings: Settings, model: Model, variables: Mapping[str, str]) -> dict[str, Any]:
+    """The settings as the record has them: the model and its address as they were found."""
+    return settings.record() | {"model": model.name, "base_url": registry.recorded_address(settings, variables)}
 
 
 def _limits(state: State, overrides: Mapping[str, Any], settings: Settings, note: str) -> RunResumed:

@@ -64,12 +64,10 @@ def clean_address(base_url: str) -> str:
         host, _ = parts.hostname, parts.port
     except ValueError:
         raise UserError("the base URL is malformed: --base-url http://127.0.0.1:11434/v1") from None
-    if parts.username or parts.password or parts.query:
+    if parts.username or parts.password or parts.query or parts.fragment:
         raise UserError("a base URL carries no key or password: set OPENAI_BASE_URL and OPENAI_API_KEY instead")
     if parts.scheme not in ("http", "https") or not host:
-        raise UserError(
-            f"the base URL must start with http:// or https://, not {base_url!r}: --base-url http://HOST/v1"
-        )
+        raise UserError("the base URL must start with http:// or https:// and name a host: --base-url http://HOST/v1")
     return address
 
 

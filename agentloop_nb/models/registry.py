@@ -118,6 +118,13 @@ def locate(settings: Settings, variables: Mapping[str, str]) -> Target:
     return Target(provider, model, base_url, key, provider.key if belongs else None)
 
 
+def recorded_address(settings: Settings, variables: Mapping[str, str]) -> str | None:
+    """The base URL that a record names: none where only OPENAI_BASE_URL is set and the provider has its own."""
+    provider, _ = split(settings.model)
+    elsewhere = provider not in (None, OPENAI) and settings.base_url == variables.get("OPENAI_BASE_URL")
+    return None if elsewhere else settings.base_url
+
+
 def pricing(name: str, settings: Settings, variables: Mapping[str, str]) -> Pricing:
     """Price list entry of any model by name, without asking for its key (`%agent cost --what-if MODEL`)."""
     from dataclasses import replace

@@ -12,7 +12,7 @@ from pydantic import SecretStr
 from agentloop_nb.errors import UserError
 from agentloop_nb.models import keys, providers, registry
 from agentloop_nb.models.dialect import dialect_of
-from agentloop_nb.settings import resolve
+from agentloop_nb.settings import Settings, resolve
 from tests.wire import Answer, Wire, finish, html_page
 
 SECRET = "sk-canary-0123456789"
@@ -245,3 +245,27 @@ async def test_what_belongs_to_openai_is_told_to_nobody_else(talk, request_of, m
     assert "canary" not in sent
     assert server.requests[0].headers["authorization"] == "Bearer none"
     assert t.wire.requests == []
+
+
+def test_a_key_given_as_an_address_is_not_repeated():
+    key = "sk-proj-0123456789abcdefghijklmn"
+    for address in (
+        key,
+        f"https://host.example/v1#{key}",
+        f"https://host.example/v1?key={key}",
+        f"http://{key}@host/v1",
+    ):
+        with pytest.raises(UserError) as told:
+            providers.clean_address(address)
+        assert key not in str(told.value)
+
+
+def test_an_address_that_the_provider_does_not_use_is_not_recorded():
+    variables = {"OPENAI_BASE_URL": "http://127.0.0.1:9/v1"}
+    for model, recorded in (("gemini:some-model", None), ("some-model", "http://127.0.0.1:9/v1")):
+        settings = Settings(model=model, base_url=variables["OPENAI_BASE_URL"])
+        assert registry.recorded_address(settings, variables) == recorded
+    assert (
+        registry.recorded_address(Settings(model="gemini:x", base_url="http://proxy/v1"), variables)
+        == "http://proxy/v1"
+    )
