@@ -19,7 +19,7 @@ def script(notebook: Json) -> str:
 
 
 def _part(cell: Json) -> str:
-    source = cell["source"].replace("\r\n", "\n").replace("\r", "\n")  # Python ends a comment at either
+    source = cell["source"].replace("\r\n", "\n").replace("\r", "\n").replace("\0", "\u2400")  # as Python reads it
     if cell["cell_type"] == "markdown":
         return f"# %% [markdown]\n{_comment(source)}"
     if "raises-exception" in cell["metadata"].get("tags", ()):
@@ -28,7 +28,7 @@ def _part(cell: Json) -> str:
 
 
 def _comment(source: str) -> str:
-    return "\n".join(f"# {line}".rstrip() for line in source.replace("\0", "\u2400").split("\n"))
+    return "\n".join(f"# {line}".rstrip() for line in source.split("\n"))
 
 
 def _plain(source: str) -> str:

@@ -238,6 +238,11 @@ def test_a_forged_record_can_name_no_file_outside(tmp_path):
     assert sources(notebook) == []
 
 
+def test_a_magic_with_a_null_byte_leaves_a_script_that_python_reads() -> None:
+    cell = {"cell_type": "code", "source": "!echo a\0b\nx = 1", "metadata": {}}
+    assert len(ast.parse(script({"cells": [cell]})).body) == 2
+
+
 @pytest.mark.parametrize("end", ["\r", "\r\n", "\n"])
 def test_a_line_end_of_any_kind_ends_no_comment_of_a_script(end: str) -> None:
     prose = {"cell_type": "markdown", "source": f"All is well.{end}import os; os.abort()", "metadata": {}}
