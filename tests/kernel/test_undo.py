@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import random
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
@@ -199,6 +200,22 @@ async def test_lazily_saved_tables_count_as_what_they_keep_alive(tmp_path: Path)
 
     assert "changed by step 1 cannot be taken back any more" in outcomes[1].notes[0]
     assert "changed by step 2 cannot be taken back any more" in outcomes[2].notes[0]
+
+
+async def test_what_a_step_only_read_is_not_kept(tmp_path: Path) -> None:
+    large = np.ones(1_000_000)
+    place = Place(tmp_path, large=large, box=[large, [1]], lst=[1])
+    tracemalloc.start()
+
+    for _ in range(3):
+        await place.run("total = large.sum(); box[1].append(2); lst.append(3)")
+    held = tracemalloc.get_traced_memory()[0]
+    tracemalloc.stop()
+
+    assert held < large.nbytes, "copies of what did not change are let go"
+    assert place.workspace.past.size < 10_000
+    assert place.workspace.undo(1).lost == {}
+    assert place.names["box"][1] == place.names["lst"] == [1]
 
 
 SINCE = {

@@ -70,15 +70,22 @@ def kind_of(value: Any) -> Kind | None:
         return kind
     if isinstance(value, type):
         return CLASS if value.__module__ == "__main__" else None
-    if isinstance(value, _FROZEN) or is_opaque(value) or _state(value) is None:
+    if _is_frozen(value) or is_opaque(value) or _state(value) is None:
         return None
     return OBJECT
+
+
+def _is_frozen(value: Any) -> bool:
+    """Whether a value cannot change: a date, a path, a single number of numpy's."""
+    numpy = sys.modules.get("numpy")
+    single = getattr(numpy, "generic", ())
+    return isinstance(value, _FROZEN) or (isinstance(value, single) and not isinstance(value, numpy.void))  # type: ignore[union-attr]
 
 
 def is_opaque(value: Any) -> bool:
     """Whether a value can change in ways that cannot be taken back: a generator, an open file, a widget."""
     cls = type(value)
-    if cls in ATOMS or isinstance(value, (type, *_FROZEN)):
+    if cls in ATOMS or isinstance(value, type) or _is_frozen(value):
         return False
     if cls in _EXACT or _scientific(value) is not None:
         return False

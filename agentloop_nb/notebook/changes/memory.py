@@ -39,6 +39,10 @@ class Piece:
         except Exception:  # noqa: BLE001
             return False
 
+    def inside(self) -> Iterable[Any]:
+        """Values inside its content."""
+        return self.kind.children(self.content)
+
     def kept(self) -> int:
         """Bytes that its content keeps alive, about."""
         return self.kind.kept(self.value, self.content) if self.restorable else 0
@@ -116,6 +120,13 @@ class Memory:
         """The pieces that are no longer what they were."""
         return {ident: piece for ident, piece in self.pieces.items() if not piece.same()}
 
+    def keep(self, values: Iterable[Any], changed: set[int]) -> None:
+        """Forget all but the pieces that changed, by identity, and what may lead to them from some values."""
+        met = {id(each) for value in values for each in self.met_in(value)} if changed else set()
+        leads = {ident for ident in met & self.pieces.keys() if any(map(_mutable, self.pieces[ident].inside()))}
+        self.pieces = {ident: piece for ident, piece in self.pieces.items() if ident in changed or ident in leads}
+        self.opaque = {}
+
     def met_in(self, value: Any) -> Iterator[Any]:
         """Every saved or opaque value reached from a value as it was, itself first."""
         seen: set[int] = set()
@@ -127,9 +138,13 @@ class Memory:
             seen.add(id(each))
             if piece := self.pieces.get(id(each)):
                 yield each
-                waiting += [child for child in piece.kind.children(piece.content) if type(child) not in ATOMS]
+                waiting += filter(_mutable, piece.inside())
             elif id(each) in self.opaque:
                 yield each
+
+
+def _mutable(value: Any) -> bool:
+    return type(value) not in ATOMS
 
 
 def _refuse(*_: Any) -> None:

@@ -16,19 +16,16 @@ class History:
         self.limit = limit
         """Bytes that copies may take: those of the next step, and what is kept of all steps when it is over."""
         self._records: list[Record] = []
-        self._sizes: dict[int, int] = {}
-        """Bytes a record keeps alive, by its identity."""
 
     def add(self, record: Record) -> list[int]:
         """Keep what a step did; returns the steps whose copies were given up for it."""
         self._records.append(record)
-        self._sizes[id(record)] = record.size()
         return self.shrink(self.limit)
 
     @property
     def size(self) -> int:
         """Bytes that copies take."""
-        return sum(self._sizes.values())
+        return sum(record.size for record in self._records)
 
     def shrink(self, limit: int) -> list[int]:
         """Give copies up, the oldest first, until they take `limit` bytes; returns the steps whose copies they were."""
@@ -37,8 +34,8 @@ class History:
         for each in self._records:
             if excess <= 0:
                 break
-            if size := self._sizes.pop(id(each), 0):
-                excess -= size
+            if each.size:
+                excess -= each.size
                 each.forget()
                 given_up.append(each.step)
         return given_up
@@ -64,7 +61,6 @@ class History:
             record.rebind(namespace, newer)
             lost |= record.refill()
         self._records = [record for record in self._records if record.step < first]
-        self._sizes = {id(record): self._sizes[id(record)] for record in self._records if id(record) in self._sizes}
         return _undone(records, lost | _named(newer))
 
     def restore(self, name: str, namespace: dict[str, Any]) -> bool:

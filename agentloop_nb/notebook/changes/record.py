@@ -39,7 +39,9 @@ class Record:
     names: tuple[str, ...] = ()
     """Every name the step changed, deleted or added."""
     memory: Memory = field(default_factory=lambda: Memory(0))
-    """The pieces that changed, by their identity, to find those that belong to one name."""
+    """The pieces that changed, and what leads to them from the names."""
+    size: int = 0
+    """Bytes the record keeps alive, about."""
     lost: dict[str, str] = field(default_factory=dict)
     """Names whose change cannot be taken back, with the reason."""
     after: dict[str, Trace] = field(default_factory=dict)
@@ -47,8 +49,15 @@ class Record:
     looks: dict[int, Any] = field(default_factory=dict)
     """What the pieces looked like then, by the identity of their value."""
 
-    def look(self, namespace: dict[str, Any]) -> None:
-        """Note what the step left, to tell later whether the user has changed it since."""
+    def settle(self, namespace: dict[str, Any]) -> None:
+        """Note what the step left, and keep no more than taking it back needs."""
+        self._look(namespace)
+        kept = sum(map(self._kept_by_name, self.bound.values()))
+        self.memory.keep((*self.bound.values(), *self.mutated.values()), {id(piece.value) for piece in self.pieces})
+        self.size = kept + sum(piece.kept() for piece in self.memory.pieces.values())
+
+    def _look(self, namespace: dict[str, Any]) -> None:
+        """To tell later whether the user has changed something since."""
         self.after = {name: Trace(namespace.get(name, GONE)) for name in self.names}
         deadline = thread_time() + LOOK_TIME
         for piece in self.pieces:
@@ -104,11 +113,7 @@ class Record:
         self.lost |= dict.fromkeys((name for name in self.names if name not in self.added), GIVEN_UP)
         self.bound, self.mutated, self.pieces, self.memory = {}, {}, [], Memory(0)
         self.after = {name: trace for name, trace in self.after.items() if name in self.added}
-        self.looks = {}
-
-    def size(self) -> int:
-        """Bytes the record keeps alive, about."""
-        return sum(piece.kept() for piece in self.pieces) + sum(map(self._kept_by_name, self.bound.values()))
+        self.looks, self.size = {}, 0
 
     def _kept_by_name(self, value: Any) -> int:
         kept = {id(each): each for each in (value, *self.memory.met_in(value))}

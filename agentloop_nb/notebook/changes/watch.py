@@ -49,7 +49,7 @@ class Watch:
         """The watched names whose values can change, with these. Made once, and only where it is needed."""
         if self._changeable is None:
             changeable = [pair for pair in self._before.items() if type(pair[1]) not in ATOMS]
-            self._changeable = [pair for pair in changeable if pair[0][0] != "_" and pair[0] not in SHELL_NAMES]
+            self._changeable = [pair for pair in changeable if is_watched(*pair)]
         return self._changeable
 
     def _others(self) -> Iterator[str]:
@@ -113,7 +113,7 @@ class Watch:
         record.lost |= {name: TOO_LARGE for name, piece in mutated.items() if piece and not piece.restorable}
         record.lost |= dict(self._opaque())
         record.names = tuple(sorted({*rebound, *record.added, *mutated}))
-        record.look(self._namespace)
+        record.settle(self._namespace)
         return tuple(self._tell(rebound, record, mutated, frozenset(before_run))), record
 
     def _moved(self) -> list[str]:
