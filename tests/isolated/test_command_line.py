@@ -38,7 +38,7 @@ def test_an_isolated_run_is_forked_and_resumed_in_a_shell(agentloop, tmp_path): 
         fork = journal.find(None, tmp_path).stem
         place = tmp_path / ".agentloop" / "isolated"
         assert place.joinpath(run, "out.txt").read_text() == "parent"
-        assert place.joinpath(fork, "out.txt").read_text() == "4"
+        assert place.joinpath(fork, "out.txt").read_text() == "4", forked.stdout
 
         resumed = agentloop("resume", "--", "and one more", **served)
         assert "5" in resumed.stdout, resumed.stdout + resumed.stderr
