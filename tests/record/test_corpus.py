@@ -44,8 +44,9 @@ def test_an_export_is_sound_or_says_where_and_why_not(
         (folder / name).unlink() if text is None else (folder / name).write_text(text)
 
     verdict = verify(notebook)
-    record_property("verdict", verdict.text)
-    record_property("cells", len(code_cells(notebook)))
+    if STRICT:
+        record_property("verdict", verdict.text)
+        record_property("cells", len(code_cells(notebook)))
 
     if case.red is not None:
         assert not verdict.ok
@@ -57,7 +58,8 @@ def test_an_export_is_sound_or_says_where_and_why_not(
     if case.minimal is not None:
         short = export(record, folder / "short.ipynb", minimal=True)
         assert verify(short).ok
-        record_property("kept under --minimal", len(code_cells(short)))
+        if STRICT:
+            record_property("kept under --minimal", len(code_cells(short)))
         assert len(code_cells(short)) == case.minimal
     if STRICT:
         assert agrees(notebook), "verified, and nbval finds something else"
