@@ -32,8 +32,8 @@ EXAMPLES = (
 MAX_STEPS = 30
 
 _ABOUT = (
-    "<p>Write what you want. A language model decides one step at a time; each is carried out and shown as a card. "
-    "Code runs on the machine that serves this page, in a folder of this visit.</p>"
+    '<p style="line-height:1.5">Write what you want. A language model decides one step at a time; each is carried out '
+    "and shown as a card. Code runs on the machine that serves this page, in a folder of this visit.</p>"
 )
 
 
@@ -49,7 +49,7 @@ class App(widgets.VBox):
             placeholder="What should be done?", rows=4, layout={"width": "98%"}, description="Goal"
         )
         self._model = widgets.Combobox(value=_usual_model(), options=_models(), description="Model")
-        self._steps = widgets.IntSlider(MAX_STEPS, min=5, max=100, description="Max steps")
+        self._steps = widgets.BoundedIntText(MAX_STEPS, min=1, max=100, description="Max steps")
         self._budget = widgets.Text(placeholder="no limit", description="Budget, $")
         self._ask = widgets.Checkbox(description="Ask me before code runs", indent=False, layout={"width": "auto"})
         self._start = widgets.Button(description="Run", button_style="primary")

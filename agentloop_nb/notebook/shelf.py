@@ -19,6 +19,7 @@ MAX_ROWS = 200
 """Files that are listed."""
 PREVIEWED = 20_000
 """Characters of a text file that are shown."""
+_PREVIEW = "max-height:24em;overflow:auto;font-family:monospace;font-size:12px;line-height:1.4"
 _PICTURES = ("image/png", "image/jpeg", "image/gif", "image/webp")
 
 
@@ -65,9 +66,9 @@ def _told(name: str, why: str) -> str:
 def _card(name: str, data: bytes) -> str:
     kind = mimetypes.guess_type(name)[0] or "application/octet-stream"
     encoded = base64.b64encode(data).decode()
-    link = f'<a download="{escape(name)}" href="data:application/octet-stream;base64,{encoded}">Download</a>'
-    head = f"<summary><b>{escape(name)}</b> ({len(data):,} bytes) {link}</summary>"
-    return f"<details>{head}{_preview(kind, data, encoded)}</details>"
+    address = f'download="{escape(name)}" href="data:application/octet-stream;base64,{encoded}"'
+    head = f'<b>{escape(name)}</b> ({len(data):,} bytes) <a style="text-decoration:underline" {address}>Download</a>'
+    return f"<div>{head}<details><summary>Preview</summary>{_preview(kind, data, encoded)}</details></div>"
 
 
 def _preview(kind: str, data: bytes, encoded: str) -> str:
@@ -78,4 +79,4 @@ def _preview(kind: str, data: bytes, encoded: str) -> str:
     except UnicodeDecodeError:
         return "<p>No preview of this kind of file.</p>"
     more = f"\n[… {len(text) - PREVIEWED:,} more characters]" if len(text) > PREVIEWED else ""
-    return f'<pre style="max-height:24em;overflow:auto">{escape(text[:PREVIEWED] + more)}</pre>'
+    return f'<pre tabindex="0" style="{_PREVIEW}">{escape(text[:PREVIEWED] + more)}</pre>'

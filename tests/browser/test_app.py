@@ -15,7 +15,8 @@ from typing import Any
 
 import pytest
 
-from tests.browser.conftest import IPYKERNEL, REPOSITORY, _free_port, _install_kernel
+from tests.browser.conftest import IPYKERNEL, PICTURES, REPOSITORY, _free_port, _install_kernel
+from tests.browser.test_accessibility import serious
 from tests.wire import Reply, Wire, decision, finish
 
 pytest.importorskip("voila")
@@ -97,6 +98,11 @@ def run(page: Any) -> None:
     page.get_by_role("button", name="Run", exact=True).click()
 
 
+def picture(page: Any, name: str) -> None:
+    if PICTURES:
+        page.screenshot(path=f"{PICTURES}/{name}.png", full_page=True)
+
+
 def test_an_example_is_run_and_its_files_come_out(browser, app):
     page = visit(browser, app)
     page.get_by_label("Model").fill("demo")
@@ -106,12 +112,14 @@ def test_an_example_is_run_and_its_files_come_out(browser, app):
     run(page)
     page.wait_for_selector("text=the goal is met", timeout=90_000)
     page.wait_for_selector("h3:has-text('Files')")
-    made = page.locator("summary:has(a[download])", has_text="fibonacci.txt")
+    made = page.locator("div:has(> a[download='fibonacci.txt'])")
     with page.expect_download() as download:
         made.get_by_role("link", name="Download").click()
     assert Path(download.value.path()).read_text().split()[-1] == "4181"
-    made.click(position={"x": 4, "y": 8})
-    page.wait_for_selector("details:has(a[download]) pre:has-text('4181')")
+    made.locator("summary").click()
+    page.wait_for_selector("div:has(> a[download]) pre:has-text('4181')")
+    picture(page, "app-finished")
+    assert serious(page, "body") == []
     assert "masked" not in page.content()
     page.context.close()
 
@@ -143,6 +151,8 @@ def test_stop_works_while_code_runs_and_what_happens_is_asked_before(browser, ap
     run(page)
     page.get_by_role("button", name="Approve", exact=True).click(timeout=60_000)
     page.wait_for_selector(".agl-out >> text=asleep", timeout=60_000)
+    picture(page, "app-running")
+    assert serious(page, "body") == []
     page.locator(".agentloop").get_by_role("button", name="Stop").click()
     if IPYKERNEL < (7, 4):
         page.wait_for_selector("text=at the latest after its time limit of 28 s", timeout=10_000)

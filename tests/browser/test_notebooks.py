@@ -75,5 +75,5 @@ def test_the_app_works_in_a_cell_too(page: Page, server: Server) -> None:
     page.page.get_by_role("button", name="Write a Python script").click()
     page.page.get_by_role("button", name="Run", exact=True).last.click()
     expect(page.page.locator("[role=status]", has_text="the goal is met")).to_be_visible()
-    expect(page.page.locator("summary:has(a[download])", has_text="fibonacci.txt")).to_be_visible()
+    expect(page.page.locator("div:has(> a[download='fibonacci.txt'])")).to_be_visible()
     page.picture(f"{page.front}-app")

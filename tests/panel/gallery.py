@@ -24,7 +24,7 @@ from agentloop_nb.state import State
 from tests.panel import story
 
 BEGUN = [story.started(), *story.search_step(1), *story.failing_step(2)]
-CODE = "import time\nfor n in range(3):\n    print('row', n)\n    time.sleep(20)"
+CODE = "import time\nfor n in range(3):\n    print('row', n, flush=True)\n    time.sleep(20)"
 HALF = '{"reasoning": "Count the rows first.", "action": {"name": "run_code", "code": "import pandas as pd\\nrows = '
 
 

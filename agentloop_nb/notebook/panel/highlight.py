@@ -72,5 +72,5 @@ def _token(kind: Any, value: str) -> str:
 def _colour(kind: str) -> str:
     for prefix, variable, fallback in _COLOURS:
         if kind.startswith("Token." + prefix):
-            return f"color:var({variable}, color-mix(in srgb, {fallback} 75%, currentColor))"
+            return f"color:color-mix(in srgb, var({variable}, {fallback}) 78%, currentColor)"
     return ""

@@ -197,7 +197,7 @@ function drawCode(view, made, card) {
   if (!made.pre) {
     made.pre = node("pre", { tabindex: "0", "aria-label": `Code of step ${card.n}` });
     const tools = node("div", { class: "agl-tools" }, copyButton(() => view.store.cards.get(card.n).code));
-    if (globalThis.jupyterapp?.commands) tools.append(insertButton(() => view.store.cards.get(card.n).code));
+    if (globalThis.jupyterapp?.commands?.hasCommand("notebook:insert-cell-below")) tools.append(insertButton(() => view.store.cards.get(card.n).code));
     else tools.append(insertLaterButton(view, card.n));
     if (card.action === "run_code") tools.append(extendButton(view, card.n));
     box.replaceChildren(made.pre, tools);
