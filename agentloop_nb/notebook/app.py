@@ -109,7 +109,7 @@ class App(widgets.VBox):
     def _conclude(self, run: Run) -> None:
         done = run.action_results
         rate = f"{sum(result.success for result in done) / len(done):.0%}" if done else "-"
-        cost = dollars(run.total_cost) if run.cost_known else "unknown"
+        cost = dollars(run.state.total_cost) if run.cost_known else "unknown"
         told = f"{run.reason}; {counted(run.current_step, 'step')}, {rate} successful, cost {cost}."
         color = {"finished": "#1b7f3b", "failed": "#b00020"}.get(run.status, "#8a6100")
         self._say(f"{run.status.replace('_', ' ').capitalize()}: {told}", color)
