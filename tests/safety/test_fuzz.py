@@ -120,6 +120,8 @@ FRAGMENTS = st.lists(
 @example("%%bash\n" * 3000)
 @example("%time " * 3000)
 @example("x" * 300_000)
+@example("!/")
+@example("!.exe")
 def test_code_is_read_or_given_up_but_never_raises(source: str) -> None:
     found = read_risks(source)
     assert list(found) == [phrase for phrase in ORDER if phrase in found]

@@ -73,7 +73,9 @@ class Command:
     @property
     def name(self) -> str:
         """The program, without its folder or the wrappers before it."""
-        return self.words[0].rsplit("/", 1)[-1].removesuffix(".exe").lower() if self.words else ""
+        if not self.words:
+            return ""
+        return self.words[0].rsplit("/", 1)[-1].removesuffix(".exe").lower() or self.words[0]
 
     @property
     def arguments(self) -> tuple[str, ...]:
