@@ -1,0 +1,55 @@
+"""Beginning a new run."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+from agentloop_nb import __version__, journal
+from agentloop_nb.control import Control
+from agentloop_nb.errors import UserError
+from agentloop_nb.events import RunStarted
+from agentloop_nb.ports import Web, Workspace
+from agentloop_nb.run import Run
+from agentloop_nb.safety.secrets import Masker
+from agentloop_nb.session.context import context
+from agentloop_nb.session.parts import make_model, make_web, recorded
+from agentloop_nb.session.recovery import recover_with
+from agentloop_nb.session.session import Session
+from agentloop_nb.settings import Settings
+from agentloop_nb.state import State
+
+
+def begin(
+    goal: str,
+    settings: Settings,
+    variables: Mapping[str, str],
+    *,
+    folder: Path,
+    make_workspace: Callable[[Web], Workspace],
+    masker: Masker,
+    earlier_goals: Sequence[str] = (),
+    control: Control | None = None,
+    run_id: str | None = None,
+) -> Session:
+    """Prepare a new run whose record lies in `folder`. Raises `UserError`, one line that says what to type."""
+    if not goal.strip():
+        raise UserError("the goal is empty: write what you want after %%agent, or in the lines below it")
+    model = make_model(settings, variables)
+    workspace = make_workspace(make_web(model, settings))
+    state = State()
+    run_id = run_id or journal.new_run_id()
+    record = journal.Journal.create(folder, run_id, limit=settings.record_limit * journal.MEGABYTE)
+    opening = RunStarted(
+        run=run_id,
+        goal=goal,
+        context=context(settings, model, workspace, folder),
+        settings=recorded(settings, model, variables),
+        versions={"agentloop_nb": __version__, "python": platform.python_version()},
+        cells=workspace.history(),
+        earlier_goals=tuple(earlier_goals),
+    )
+    run = Run(state, record.path, workspace)
+    recover_with(workspace, record.path, None, cells=False)
+    return Session(run, [opening], state, record, model, workspace, settings, control or Control(), masker)

@@ -1,0 +1,75 @@
+"""Going another way from a step of a recorded run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from agentloop_nb import journal
+from agentloop_nb.control import Control
+from agentloop_nb.events import AnyEvent, NoteAdded
+from agentloop_nb.isolated.fork import inherited
+from agentloop_nb.isolated.workspace import IsolatedWorkspace
+from agentloop_nb.models.replay import ReplayModel
+from agentloop_nb.ports import Web, Workspace
+from agentloop_nb.rebuild import Ask
+from agentloop_nb.run import Run
+from agentloop_nb.safety.secrets import Masker
+from agentloop_nb.session.parts import make_model, make_web, recorded, resumed_limits
+from agentloop_nb.session.rebuilding import Rebuilding
+from agentloop_nb.session.recovery import recover_with
+from agentloop_nb.session.session import Session
+from agentloop_nb.settings import Settings
+from agentloop_nb.state import fold
+
+_FORKED = (
+    "From here on this run goes another way than the one it was forked from. It has a process and a copy of the folder "
+    "of its own; the variables are as they were after the last step. Others of the user's may be missing."
+)
+
+
+def fork(
+    path: Path,
+    at: int | None,
+    overrides: Mapping[str, Any],
+    variables: Mapping[str, str],
+    *,
+    settings: Settings,
+    make_workspace: Callable[[Web, Sequence[AnyEvent]], Workspace],
+    masker: Masker,
+    run_id: str,
+    ask: Ask | None = None,
+    note: str = "",
+    anyway: bool = False,
+    control: Control | None = None,
+) -> Session:
+    """Prepare a new run that goes another way after step `at` (None: the last) of a recorded one.
+
+    It begins with a copy of the record up to there, and with its variables rebuilt; what was spent until then is not
+    counted again. Raises `UserError`.
+    """
+    whole = journal.read(path)
+    taken = inherited(whole, at, run_id, note=note)
+    state = fold(taken)
+    steps = max(state.max_steps, state.current_step + 20) if overrides.get("max_steps") is None else settings.max_steps
+    limits = resumed_limits(
+        state, {**overrides, "max_steps": steps}, replace(settings, max_steps=steps), note or "go on"
+    )
+    settings = replace(settings, max_steps=limits.max_steps, budget=limits.budget)
+    model = make_model(settings, variables)
+    limits = limits.model_copy(update={"settings": recorded(settings, model, variables)})
+    if isinstance(model, ReplayModel):
+        model.position = state.current_step
+    workspace = make_workspace(make_web(model, settings), whole)
+    record = journal.Journal.create(journal.home(path), run_id, limit=settings.record_limit * journal.MEGABYTE)
+    for event in taken:
+        record.append(event)
+    told = workspace.told if isinstance(workspace, IsolatedWorkspace) else ""
+    notes = [NoteAdded(step=limits.step + 1, text="\n".join(filter(None, [_FORKED, told, note])))]
+    opening: list[AnyEvent] = [limits, *notes]
+    run = Run(state, record.path, workspace)
+    recover_with(workspace, record.path, ask, cells=True)
+    rebuilding = Rebuilding(taken, ask, anyway)
+    return Session(run, opening, state, record, model, workspace, settings, control or Control(), masker, rebuilding)

@@ -1,0 +1,52 @@
+"""The parts that every session is put together from: the model, the web, the settings as recorded, the limits."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from agentloop_nb.errors import UserError
+from agentloop_nb.events import RunResumed
+from agentloop_nb.models import registry
+from agentloop_nb.models.replay import ReplayModel
+from agentloop_nb.ports import Model, Usage, Web
+from agentloop_nb.settings import Settings
+from agentloop_nb.state import State
+from agentloop_nb.web import LiveWeb
+
+
+def make_model(settings: Settings, variables: Mapping[str, str]) -> Model:
+    """The model that the settings name. Raises `UserError`, also where a budget could not be kept."""
+    model = registry.create(settings, variables)
+    if settings.budget is not None and model.quote(Usage(input=1, output=1)) is None:
+        raise UserError(
+            f"the price of {model.name} is unknown, so no budget can be kept; give one: AGENTLOOP_PRICE=0.15,0.60 "
+            "(dollars a million tokens in and out), or leave --budget out"
+        )
+    return model
+
+
+def make_web(model: Model, settings: Settings) -> Web:
+    """Searches and pages: the live web, or for a replay the record."""
+    live = LiveWeb(settings)
+    return model.web(live) if isinstance(model, ReplayModel) and not settings.live else live
+
+
+def recorded(settings: Settings, model: Model, variables: Mapping[str, str]) -> dict[str, Any]:
+    """The settings as the record has them: the model and its address as they were found."""
+    return settings.record() | {"model": model.name, "base_url": registry.recorded_address(settings, variables)}
+
+
+def resumed_limits(state: State, overrides: Mapping[str, Any], settings: Settings, note: str) -> RunResumed:
+    """The limits a run goes on with. Raises `UserError` if they leave it nothing to do."""
+    if state.is_complete and not note:
+        raise UserError(f"run {state.run} is finished; to go on from it, add a note: %agent resume -- what to do next")
+    max_steps = state.max_steps if overrides.get("max_steps") is None else settings.max_steps
+    budget = state.budget if overrides.get("budget") is None else settings.budget
+    if state.current_step >= max_steps:
+        raise UserError(f"all {max_steps} steps are used; allow more: %agent resume --max-steps {max_steps + 20}")
+    if budget is not None and budget <= state.total_cost:
+        more = f"{state.total_cost * 2:.2f}".rstrip("0").rstrip(".")
+        spent = f"{state.total_cost.normalize():f}"
+        raise UserError(f"${spent} is spent already; name a larger budget: %agent resume --budget {more or 1}")
+    return RunResumed(step=state.current_step, max_steps=max_steps, budget=budget)

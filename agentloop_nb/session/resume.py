@@ -1,0 +1,62 @@
+"""Going on with a recorded run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from agentloop_nb import journal
+from agentloop_nb.control import Control
+from agentloop_nb.events import AnyEvent, NoteAdded
+from agentloop_nb.models.replay import ReplayModel
+from agentloop_nb.ports import Web, Workspace
+from agentloop_nb.rebuild import Ask, loose_ends
+from agentloop_nb.run import Run
+from agentloop_nb.safety.secrets import Masker
+from agentloop_nb.session.parts import make_model, make_web, recorded, resumed_limits
+from agentloop_nb.session.rebuilding import Rebuilding
+from agentloop_nb.session.recovery import recover_with
+from agentloop_nb.session.session import Session
+from agentloop_nb.settings import Settings
+from agentloop_nb.state import State, fold
+
+
+def resume(
+    path: Path,
+    overrides: Mapping[str, Any],
+    variables: Mapping[str, str],
+    *,
+    settings: Settings,
+    make_workspace: Callable[[Web], Workspace],
+    masker: Masker,
+    live: State | None = None,
+    ask: Ask | None = None,
+    note: str = "",
+    anyway: bool = False,
+    control: Control | None = None,
+) -> Session:
+    """Prepare a recorded run to go on. `overrides` tells which limits were named anew; others stay as recorded.
+
+    `live` is its state if it took place in this kernel; else its variables are rebuilt first, where `ask` says whether
+    code that is not repeatable may run again.
+    """
+    events = journal.read(path)
+    state = live or fold(events)
+    ends = loose_ends(state)
+    limits = resumed_limits(fold([*events, *ends]), overrides, settings, note)
+    settings = replace(settings, max_steps=limits.max_steps, budget=limits.budget)
+    model = make_model(settings, variables)
+    limits = limits.model_copy(update={"settings": recorded(settings, model, variables)})
+    if isinstance(model, ReplayModel):
+        model.position = state.current_step
+    workspace = make_workspace(make_web(model, settings))
+    record = journal.Journal.open(path, limit=settings.record_limit * journal.MEGABYTE)
+    notes = [NoteAdded(step=limits.step + 1, text=note)] if note else []
+    opening: list[AnyEvent] = [*ends, limits, *notes]
+    run = Run(state, path, workspace)
+    rebuilding = None if live else Rebuilding(events, ask, anyway)
+    if live is None:
+        recover_with(workspace, path, ask, cells=True)
+    return Session(run, opening, state, record, model, workspace, settings, control or Control(), masker, rebuilding)

@@ -1,0 +1,65 @@
+"""One run with all its parts, ready to go."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+
+from agentloop_nb import journal
+from agentloop_nb.control import Control
+from agentloop_nb.differences import Differences
+from agentloop_nb.events import AnyEvent, WaitStarted
+from agentloop_nb.loop import Loop
+from agentloop_nb.models.replay import ReplayModel
+from agentloop_nb.ports import Model, Workspace
+from agentloop_nb.run import Run
+from agentloop_nb.safety.secrets import Masker
+from agentloop_nb.session.rebuilding import Rebuilding
+from agentloop_nb.settings import Settings
+from agentloop_nb.state import State
+from agentloop_nb.stream import Approver, Stream, View
+from agentloop_nb.web import LiveWeb
+
+
+@dataclass
+class Session:
+    """One run, ready to go. Made by `begin`, `resume` or `fork`, which raise `UserError` before anything is spent."""
+
+    run: Run
+    opening: Sequence[AnyEvent]
+    state: State
+    record: journal.Journal
+    model: Model
+    workspace: Workspace
+    settings: Settings
+    control: Control
+    masker: Masker
+    rebuilding: Rebuilding | None = None
+
+    async def go(self, views: Sequence[View] = (), approver: Approver | None = None) -> Run:
+        """Take the run to its end. How it ended is in the run; only a cancellation from outside is raised."""
+        stream = Stream(self.state, self.record.append, views, masker=self.masker)
+        loop = Loop(stream, self.model, self.workspace, self.settings, self.control, approver, self._written_before)
+        if isinstance(self.workspace.web, LiveWeb):
+            self.workspace.web.on_wait = partial(_tell_wait, stream)
+        if isinstance(self.model, ReplayModel):
+            stream.join(Differences(self.model, self.workspace.folder, stream.emit))
+        try:
+            for event in self.opening:
+                stream.emit(event)
+            if self.rebuilding is not None:
+                await self.rebuilding.carry_out(stream, self.workspace, self.control)
+            await loop.run()
+        finally:
+            self.record.close()
+            await self.model.close()
+        return self.run
+
+    def _written_before(self) -> frozenset[str]:
+        """SHA-256 of the files that earlier runs of this folder wrote."""
+        return frozenset().union(*(state.written for state in journal.runs(journal.home(self.run.journal))))
+
+
+def _tell_wait(stream: Stream, seconds: float, reason: str) -> None:
+    stream.progress(WaitStarted(step=stream.state.next_step, seconds=seconds, reason=reason))
