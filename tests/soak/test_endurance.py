@@ -97,7 +97,7 @@ def test_many_runs_in_one_kernel(place: Place) -> None:
     runs = size(200, 15)
     before = place.memory
     place.kernel.run("import numpy as np; grid = np.zeros(5_000_000)")  # 40 MB
-    place.kernel.run("from agentloop_nb.notebook import launch; launch.MEMORY = 100 * 2**20")
+    place.kernel.run("import os; os.environ['AGENTLOOP_UNDO_MEMORY'] = '100'")
     lasted = []
     for number in range(runs):
         state = place.run([code(f"grid[{number}] += 1"), code(f"made_{number} = {number}\nprint('word ' * 200)")])
