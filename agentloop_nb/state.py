@@ -157,7 +157,7 @@ class State:
 
     @property
     def written(self) -> frozenset[str]:
-        """SHA-256 of the files this run wrote."""
+        """SHA-256 of the files this run wrote, also where its kernel died before that could be recorded."""
         files = (step.result.metadata.get("file") for step in self.steps if step.result)
         return frozenset(str(file["sha256"]) for file in files if file) | frozenset(self._cut_off())
 

@@ -9,6 +9,12 @@ from agentloop_nb.export.names import parsed, to_python
 
 Json = dict[str, Any]
 
+_OFFLINE = "{% extends 'lab/index.html.j2' %}" + "".join(
+    f"{{% block {name} %}}{{% endblock %}}"
+    for name in ("html_head_js", "jupyter_widgets", "html_head_js_mathjax", "html_head_js_mermaidjs")
+)
+"""nbconvert's page without the scripts it would fetch: a report is whole by itself."""
+
 
 def script(notebook: Json) -> str:
     """The notebook as a script of `# %%` cells: prose and magics as comments, cells that fail left out."""
@@ -41,13 +47,15 @@ def _plain(source: str) -> str:
 
 
 def report(notebook: Json) -> str:
-    """The notebook as an HTML page, by nbconvert. Raises `UserError` where that is not installed."""
+    """The notebook as an HTML page that fetches nothing, by nbconvert. Raises `UserError` where that is missing."""
     try:
+        from jinja2 import DictLoader
         from nbconvert import HTMLExporter
     except ImportError:
         raise UserError("an HTML report needs nbconvert: pip install nbconvert") from None
     import nbformat
 
-    exporter: Any = HTMLExporter()  # type: ignore[no-untyped-call]
+    loader = DictLoader({"report.html.j2": _OFFLINE})
+    exporter: Any = HTMLExporter(template_file="report.html.j2", extra_loaders=[loader])  # type: ignore[no-untyped-call]
     body, _ = exporter.from_notebook_node(nbformat.from_dict(notebook))
     return str(body)

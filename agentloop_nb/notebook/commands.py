@@ -7,6 +7,7 @@ import difflib
 import re
 from collections.abc import Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -76,7 +77,9 @@ def export(magics: AgentMagics, rest: str) -> None:
         )
     *reference, path = words
     record = magics.launcher.find(reference[0] if reference else None)
-    print(f"Exported to {path}: {publish(record, Path(path), **options).told}")
+    here = next((run for run in magics.launcher.runs if run.journal == record), None)
+    write = here.publish if here else partial(publish, record)
+    print(f"Exported to {path}: {write(Path(path), **options).told}")
 
 
 _SWITCHES = {"--minimal": "minimal", "--share": "shared"}

@@ -340,10 +340,8 @@ def _shown(draw: Callable[[], None]) -> bool:
 
 async def _published(run: Run, destination: Path) -> str:
     """Export and verify beside the loop, so that an interrupt is heard; say what came of it, never raise it."""
-    from agentloop_nb.publish import publish
-
     try:
-        return (await asyncio.to_thread(publish, run.journal, destination)).told
+        return (await asyncio.to_thread(run.publish, destination)).told
     except UserError as error:
         return str(error)
     except asyncio.CancelledError:

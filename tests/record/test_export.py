@@ -265,3 +265,11 @@ def test_no_picture_is_fetched_by_looking_at_an_export(text: str) -> None:
     shown = MarkdownIt("commonmark", {"html": True}).render(harmless(text))
     assert not re.search(r"<img[^>]*(//|evil)", shown), shown
     assert MarkdownIt("commonmark").render(harmless("![plot](figures/plot.png)")).startswith('<p><img src="figures/')
+
+
+def test_a_report_fetches_nothing(tmp_path):
+    events = [started(), *step(1, "run_code", printed("1\n"), code="print(1)"), *finished(2)]
+    page = export(events, tmp_path / "run.html", folder=tmp_path).read_text()
+    assert "print" in page
+    assert "<script" not in page
+    assert not re.search(r"""(src|href)=["']?(https?:)?//""", page)
