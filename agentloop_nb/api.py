@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -70,7 +71,12 @@ def resume_run(
     With `anyway` its rebuilt code may show something else than it did.
     """
     record = journal.find(reference, Path.cwd())
-    launcher = _launcher(options.get("output_dir") or journal.load(record).settings.get("output_dir"))
+    recorded, folder = journal.load(record).settings, options.get("output_dir")
+    if not folder and recorded.get("output_dir"):
+        folder = journal.working_folder(record, recorded["output_dir"])
+    launcher = _launcher(None if recorded.get("isolated") else folder)
+    if launcher.private and not recorded.get("isolated"):
+        launcher.working_folder = _usable(Path(folder or OUTPUT_DIR))
     launch = launcher.resume(str(record), _known(options), _config(launcher), note, anyway=anyway)
     launch.verbose = verbose and launch.verbose
     return launch.drive()
@@ -89,7 +95,7 @@ def fork_run(
 
     The new run has a process, a record and a copy of the folder of its own; the recorded one stays as it is.
     """
-    launcher = _launcher(None, make=False)
+    launcher = _launcher(None)
     launch = launcher.fork(reference, at, _known(options), _config(launcher), note, anyway=anyway)
     launch.verbose = verbose and launch.verbose
     return launch.drive()
@@ -103,27 +109,28 @@ def _strictly(launch: Launch, run: Run) -> Run:
 
 
 def _begin(goal: str, arguments: dict[str, Any], *, verbose: bool) -> Launch:
-    isolated = bool(arguments.get("isolated"))
-    launcher = _launcher(arguments.get("output_dir"), make=not isolated)
-    if launcher.private and not arguments.get("output_dir") and not isolated:
-        arguments = arguments | {"output_dir": OUTPUT_DIR}  # recorded, so that an export finds the files there
-    launch = launcher.begin(goal, launcher.settings(_known(arguments), _config(launcher)))
+    launcher = _launcher(arguments.get("output_dir"))
+    settings = launcher.settings(_known(arguments), _config(launcher))
+    if launcher.private and not settings.isolated:
+        folder = settings.output_dir or OUTPUT_DIR  # recorded, so that an export finds the files there
+        settings, launcher.working_folder = replace(settings, output_dir=folder), _usable(Path(folder))
+    launch = launcher.begin(goal, settings)
     launch.verbose = verbose and launch.verbose
     return launch
 
 
-def _launcher(output_dir: str | Path | None, *, make: bool = True) -> Launcher:
-    """What starts runs here; without `make` no folder is made for a run that has its own."""
+def _launcher(output_dir: str | Path | None) -> Launcher:
+    """What starts runs here: in the notebook's shell, there perhaps in another folder, or in a private one."""
     ipython = sys.modules.get("IPython")
     shell = ipython.get_ipython() if ipython else None
-    if shell is not None:
+    if shell is None:
+        return Launcher(private_shell(), private=True)
+    if output_dir is None:
         magics = shell.magics_manager.registry.get("AgentMagics")
-        if magics is not None and output_dir is None:
+        if magics is not None:
             launcher: Launcher = magics.launcher
             return launcher
-        return Launcher(shell, working_folder=Path(output_dir) if output_dir else None)
-    folder = Path(output_dir or OUTPUT_DIR)
-    return Launcher(private_shell(), working_folder=_usable(folder) if make else None, private=True)
+    return Launcher(shell, working_folder=Path(output_dir) if output_dir else None)
 
 
 def _usable(folder: Path) -> Path:

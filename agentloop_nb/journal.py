@@ -63,6 +63,21 @@ def home(record: Path) -> Path:
     return folder.parent.parent if folder.parent.name == ".agentloop" else folder
 
 
+def working_folder(record: Path, output_dir: object) -> Path:
+    """The working folder that a record names. Raises `UserError` for one that is not inside its `home`.
+
+    A record may come from anybody; only a person may name a folder elsewhere.
+    """
+    base, named = home(record), str(output_dir or "")
+    with contextlib.suppress(OSError, ValueError, RuntimeError):  # no path at all, or links in a circle
+        if (base / named).resolve().is_relative_to(base.resolve()):
+            return base / named
+    raise UserError(
+        f"run {record.stem} names the working folder {named!r}, which is not inside {base}; if you know that it is its "
+        "own, name it again: agentloop resume --output-dir DIR RUN"
+    )
+
+
 class Journal:
     """The record of one run while it grows.
 

@@ -161,7 +161,7 @@ def _rerun(launcher: Launcher, run: Run) -> str:
     """Run the recorded code of a run in the user's kernel; in the run's own folder, so that no file here changes."""
     events = journal.read(run.journal)
     events[0] = events[0].model_copy(update={"cells": ()})  # the user's own cells ran here
-    control, folder = Control(), journal.home(run.journal) / str(run.state.settings.get("output_dir") or "")
+    control, folder = Control(), launcher.place(run.journal)
     workspace = KernelWorkspace(launcher.shell, web=_no_web(), folder=folder, control=control)
     from agentloop_nb.notebook.launch import ask_on_input
 

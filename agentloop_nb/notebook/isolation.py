@@ -85,6 +85,7 @@ def workspace(
 def forked_workspace(
     namespace: Mapping[str, Any] | None,
     path: Path,
+    source: Path,
     at: int | None,
     events: Sequence[AnyEvent],
     *,
@@ -92,14 +93,14 @@ def forked_workspace(
     settings: Settings,
     control: Control,
 ) -> IsolatedWorkspace:
-    """Make the workspace of a fork: a copy of its parent's folder as it was after step `at`.
+    """Make the workspace of a fork: a copy of its parent's folder, `source`, as it was after step `at`.
 
     `namespace` is the user's, if the parent's run took place in this kernel: what the run left alone comes along.
     """
     parent, home = fold(events), journal.home(path)
     folder = home / str(settings.output_dir)
     at = parent.current_step if at is None else at
-    left_out = copy_folder(home / str(parent.settings.get("output_dir") or ""), folder, parent, at)
+    left_out = copy_folder(source, folder, parent, at)
     luggage = Luggage() if namespace is None else _untouched(namespace, home, parent)
     made = IsolatedWorkspace(
         folder,

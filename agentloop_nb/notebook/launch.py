@@ -141,8 +141,8 @@ class Launcher:
         path = self.find(reference).resolve()
         settings = self.as_recorded(path, {**overrides, "isolated": True, "output_dir": ""}, config)
         settings = isolation.placed(settings, run_id)
-        here = any(run.journal.resolve() == path for run in self.runs)
-        namespace = self.shell.user_ns if here else None
+        source = self.place(path)
+        namespace = self.shell.user_ns if self._knows(path) else None
         made = session.fork(
             path,
             at,
@@ -150,7 +150,7 @@ class Launcher:
             environment(self.folder),
             settings=settings,
             make_workspace=lambda web, events: isolation.forked_workspace(
-                namespace, path, at, events, web=web, settings=settings, control=control
+                namespace, path, source, at, events, web=web, settings=settings, control=control
             ),
             masker=self._masker(),
             run_id=run_id,
@@ -164,7 +164,9 @@ class Launcher:
     def as_recorded(
         self, path: Path, overrides: Mapping[str, Any], config: Mapping[str, Any] | None = None
     ) -> Settings:
-        """The settings of a recorded run but for `overrides`."""
+        """The settings of a recorded run but for `overrides`. Raises `UserError`."""
+        if overrides.get("output_dir") is None:
+            self.place(path)
         recorded = journal.load(path).settings
         kept = {name: recorded[name] for name in _KEPT if recorded.get(name) is not None}
         if environment(self.folder).get("OPENAI_BASE_URL"):  # servers move; where one is named now, it is meant
@@ -172,6 +174,11 @@ class Launcher:
         settings = self.settings({**kept, **overrides}, config)
         _check_output(settings)
         return settings
+
+    def place(self, path: Path) -> Path:
+        """The working folder of a recorded run. Raises `UserError` for one that only its record vouches for."""
+        named = journal.load(path).settings.get("output_dir")
+        return journal.home(path) / str(named or "") if self._knows(path) else journal.working_folder(path, named)
 
     def find(self, reference: str | None) -> Path:
         """Return the record meant by an id, a prefix, a path, or None: the last run here, else this folder's newest."""
@@ -184,6 +191,10 @@ class Launcher:
         if reference is None and self.runs:
             return self.runs[-1].state
         return journal.load(self.find(reference))
+
+    def _knows(self, path: Path) -> bool:
+        """Whether a recorded run is one of this kernel."""
+        return any(run.journal.resolve() == path.resolve() for run in self.runs)
 
     def _make_room(self, room: int) -> None:
         """Let all earlier runs together hold no more than one may: outputs, and `room` bytes of copies for undo."""
@@ -226,7 +237,7 @@ class Launcher:
             return isolation.workspace(
                 self.shell, home or self.folder, goal, web=web, settings=settings, control=control, earlier=earlier
             )
-        recorded = self.folder / settings.output_dir if settings.output_dir else None
+        recorded = (home or self.folder) / settings.output_dir if settings.output_dir else None
         workspace = KernelWorkspace(self.shell, web=web, folder=self.working_folder or recorded, control=control)
         workspace.earlier, workspace.privacy = earlier, settings.privacy
         workspace.before_run -= self._made
