@@ -9,6 +9,8 @@ from typing import Any
 
 from agentloop_nb import files
 from agentloop_nb.errors import ActionFailed
+from agentloop_nb.notebook.changes.appearance import Appearance
+from agentloop_nb.notebook.changes.record import CHANGED_SINCE
 from agentloop_nb.ports import Undone, WrittenFile
 
 _NOTHING = object()
@@ -26,6 +28,8 @@ class Adoption:
     """Names that were bound, with what they were bound to before; `_NOTHING` for new ones."""
     after: dict[str, Any] = field(default_factory=dict)
     """The same names, with the value that was brought."""
+    looks: dict[str, Appearance] = field(default_factory=dict)
+    """The same names, with what the value looked like then."""
     files: list[WrittenFile] = field(default_factory=list)
     take_back: Callable[[], Undone] | None = None
     """Takes back what re-run code did."""
@@ -33,6 +37,7 @@ class Adoption:
     def bind(self, namespace: MutableMapping[str, Any], name: str, value: Any) -> None:
         """Bind a name in the user's namespace, remembering what it was."""
         self.before[name], self.after[name] = namespace.get(name, _NOTHING), value
+        self.looks[name] = Appearance(value)
         namespace[name] = value
 
     @property
@@ -46,6 +51,9 @@ class Adoption:
         for name, value in self.before.items():
             if namespace.get(name, _NOTHING) is not self.after[name]:
                 left.append(f"{name} (it was bound to something else since)")
+                continue
+            if self.looks[name].changed():
+                left.append(f"{name} ({CHANGED_SINCE})")
                 continue
             back.append(name)
             if value is _NOTHING:
