@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Mapping
 
 from agentloop_nb import files, journal
@@ -24,16 +25,16 @@ def undo_steps(run: Run, count: int, tell: Callable[[str], None]) -> None:
     if not steps:
         raise UserError("there is no step to take back")
     first = steps[0].number
-    record = journal.Journal.open(run.journal)  # raises where it could not be noted, before anything is taken back
-    planned = workspace.plan(first).lost
-    if beyond := [*_left(planned), *(line for step in steps for line in _beyond(step))]:
-        tell("\n".join(["What cannot be taken back:", *beyond]))
-    undone = workspace.undo(first)
-    put_back, left = _undo_files(workspace, steps)
-    event = StepsUndone(step=first, first=first)
-    run.state.apply(event)
-    record.append(event)
-    record.close()
+    # opened first: where it could not be noted, nothing is taken back
+    with contextlib.closing(journal.Journal.open(run.journal)) as record:
+        planned = workspace.plan(first).lost
+        if beyond := [*_left(planned), *(line for step in steps for line in _beyond(step))]:
+            tell("\n".join(["What cannot be taken back:", *beyond]))
+        undone = workspace.undo(first)
+        put_back, left = _undo_files(workspace, steps)
+        event = StepsUndone(step=first, first=first)
+        run.state.apply(event)
+        record.append(event)
     lines = [
         f"Steps {first} to {steps[-1].number} are taken back." if len(steps) > 1 else f"Step {first} is taken back."
     ]

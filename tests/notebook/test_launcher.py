@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from agentloop_nb.api import run_agent
+from agentloop_nb.api import fork_run, resume_run, run_agent
 from agentloop_nb.errors import UserError
-from agentloop_nb.journal import runs_folder
+from agentloop_nb.journal import in_use, runs_folder
 from agentloop_nb.notebook.commands import login, models, runs
 from agentloop_nb.notebook.kernel import scope
 from agentloop_nb.notebook.kernel.shell import private_shell
@@ -115,6 +115,16 @@ def test_what_cannot_be_taken_back_is_named_before_the_rest_is(launcher):
     assert launcher.shell.user_ns["made"] == "mine now"
 
 
+def test_an_undo_that_fails_leaves_the_record_free_to_go_on(launcher):
+    with Wire([decision("run_code", code="made = 1"), finish("1"), finish("2")]) as wire:
+        done = run(launcher, wire, "make", isolated=True)
+        done.workspace.close()
+        with pytest.raises(UserError, match="is gone; %agent resume brings it back"):
+            undo_steps(done, 1, print)
+        assert not in_use(done.journal)
+        assert launcher.resume(None, {}, note="once more").drive().summary == "2"
+
+
 def test_the_memory_for_undo_is_a_setting(launcher, monkeypatch):
     launcher.shell.user_ns["mine"] = [1]
     with Wire([decision("run_code", code="mine.append(2)"), finish("1")] * 2) as wire:
@@ -134,6 +144,36 @@ def test_a_run_of_the_command_line_goes_on_in_its_own_folder(launcher):
     assert again.status == "finished"
     assert [path.name for path in launcher.folder.glob("*.txt")] == [], "it wrote and read in ./output"
     assert launcher.shell.user_ns["found"] == "kept"
+
+
+def test_a_folder_elsewhere_is_worked_in_again_when_it_is_named_again(launcher, tmp_path_factory):
+    elsewhere = tmp_path_factory.mktemp("elsewhere")
+    with Wire([finish("1"), decision("write_file", filename="again.txt", content="x"), finish("2")]) as wire:
+        settings = {"model": "scripted", "base_url": wire.base_url, "verbose": False}
+        first = run_agent("once", output_dir=elsewhere, **settings)
+        with pytest.raises(UserError, match="not inside .*name it again: agentloop resume --output-dir DIR RUN"):
+            resume_run(first.id, note="once more", verbose=False)
+        with pytest.raises(UserError, match="names the working folder"):
+            fork_run(first.id, note="another way", verbose=False)
+        resume_run(first.id, note="once more", output_dir=str(elsewhere), verbose=False)
+    assert elsewhere.joinpath("again.txt").read_text() == "x"
+
+
+@pytest.mark.kernel
+def test_isolated_runs_are_in_folders_of_their_own_however_that_is_set(launcher, tmp_path, monkeypatch):
+    monkeypatch.setenv("AGENTLOOP_ISOLATED", "1")
+    writes = [decision("write_file", filename=f"{name}.txt", content=name) for name in "ab"]
+    with Wire([writes[0], finish("1"), writes[1], finish("2")]) as wire:
+        first = run_agent("once", model="scripted", base_url=wire.base_url, verbose=False)
+        first.workspace.close()
+        (tmp_path / "other").mkdir()
+        monkeypatch.chdir(tmp_path / "other")
+        resume_run(str(first.journal), note="once more", verbose=False).workspace.close()
+    place = tmp_path / ".agentloop" / "isolated" / first.id
+    assert (place / "a.txt").is_file()
+    assert (place / "b.txt").is_file()
+    assert list((tmp_path / "other").iterdir()) == []
+    assert not (tmp_path / "output").exists()
 
 
 @pytest.mark.parametrize(("command", "word"), [(login, "opnai"), (login, "ollama"), (models, "opnai")])
