@@ -5,17 +5,18 @@
 
 from __future__ import annotations
 
+import re
 import time
 from decimal import Decimal
 from typing import Annotated, Any, Literal
 
 from pydantic import (
+    AfterValidator,
     ConfigDict,
     Field,
     SerializerFunctionWrapHandler,
     TypeAdapter,
     field_serializer,
-    field_validator,
     model_serializer,
 )
 
@@ -33,6 +34,27 @@ Dollars = Annotated[Decimal, Field(ge=0, le=10**9)]
 """An amount in US dollars; a larger one is no price but a forgery that would overflow."""
 
 
+def _safe(run: str) -> str:
+    """A run's id names files, and is shown on terminals."""
+    if not re.fullmatch(r"\w[\w.-]{0,63}", run, re.ASCII) or ".." in run:
+        raise ValueError("a run's id is at most 64 letters, digits, dots and dashes")
+    return run
+
+
+def _sound(settings: dict[str, Any]) -> dict[str, Any]:
+    try:
+        int(settings.get("max_steps", 0)), Decimal(str(settings.get("budget") or 0))
+    except (TypeError, ArithmeticError):
+        raise ValueError("max_steps and budget must be numbers") from None
+    if "\0" in str(settings.get("output_dir")):
+        raise ValueError("output_dir must be a path")
+    return settings
+
+
+RunId = Annotated[str, AfterValidator(_safe)]
+RecordedSettings = Annotated[dict[str, Any], AfterValidator(_sound)]
+
+
 class Event(Value):
     """Base of all events. `step` is the number of the decision it belongs to, from 1; 0 before the first."""
 
@@ -47,27 +69,17 @@ class RunStarted(Event):
 
     kind: Literal["run_started"] = "run_started"
     format: int = FORMAT
-    run: str
-    """The run's id."""
+    run: RunId
     goal: str
     context: str
     """What the model is told beside the goal: instructions, namespace, recent cells, earlier runs."""
-    settings: dict[str, Any]
+    settings: RecordedSettings
     """The resolved settings, without any secret."""
     versions: dict[str, str] = {}
     earlier_goals: tuple[str, ...] = ()
     """Goals of earlier runs in the same kernel, oldest first."""
     cells: tuple[str, ...] = ()
     """Sources of the user's cells that ran before the run, oldest first: what an export may bring along."""
-
-    @field_validator("settings")
-    @classmethod
-    def _limits_are_numbers(cls, settings: dict[str, Any]) -> dict[str, Any]:
-        try:
-            int(settings.get("max_steps", 0)), Decimal(str(settings.get("budget") or 0))
-        except (TypeError, ArithmeticError):
-            raise ValueError("max_steps and budget must be numbers") from None
-        return settings
 
     @model_serializer(mode="wrap")
     def _format_first(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
@@ -219,7 +231,7 @@ class RunResumed(Event):
     kind: Literal["run_resumed"] = "run_resumed"
     max_steps: int
     budget: Decimal | None = None
-    settings: dict[str, Any] = {}
+    settings: RecordedSettings = {}
     """The settings it goes on with, without any secret."""
 
 
@@ -239,7 +251,7 @@ class RunForked(Event):
     """What stands before was taken over from another run, up to the end of its step `step`; it paid for that."""
 
     kind: Literal["run_forked"] = "run_forked"
-    parent: str
+    parent: RunId
     """The id of the run it was forked from."""
 
 

@@ -25,6 +25,7 @@ from agentloop_nb import appendable, blobs, cap
 from agentloop_nb.actions import BY_NAME
 from agentloop_nb.errors import UserError
 from agentloop_nb.events import ActionFinished, AnyEvent, RunStarted, UnknownEvent, event_from
+from agentloop_nb.ports import WrittenFile
 from agentloop_nb.state import State, fold
 from agentloop_nb.typed import typed_path
 
@@ -68,14 +69,20 @@ def working_folder(record: Path, output_dir: object) -> Path:
 
     A record may come from anybody; only a person may name a folder elsewhere.
     """
-    base, named = home(record), str(output_dir or "")
-    with contextlib.suppress(OSError, ValueError, RuntimeError):  # no path at all, or links in a circle
-        if (base / named).resolve().is_relative_to(base.resolve()):
-            return base / named
+    folder = home(record) / str(output_dir or "")
+    if is_own(record, folder):
+        return folder
     raise UserError(
-        f"run {record.stem} names the working folder {named!r}, which is not inside {base}; if you know that it is its "
-        "own, name it again: agentloop resume --output-dir DIR RUN"
+        f"run {record.stem} names the working folder {str(output_dir)[:200]!r}, which is not inside {home(record)}; if "
+        "you know that it is its own, name it again: agentloop resume --output-dir DIR RUN"
     )
+
+
+def is_own(record: Path, folder: Path) -> bool:
+    """Whether a folder lies in the one that a record belongs to, links followed."""
+    with contextlib.suppress(OSError, ValueError, RuntimeError):  # no path at all, or links in a circle
+        return folder.resolve().is_relative_to(home(record).resolve())
+    return False
 
 
 class Journal:
@@ -271,8 +278,11 @@ def _event(data: dict[str, Any]) -> AnyEvent:
     if isinstance(action, dict) and action.get("name") not in BY_NAME:
         return UnknownEvent.model_validate(data)
     event = event_from(data)
-    if isinstance(event, ActionFinished) and not all(map(_is_output, event.result.outputs)):
-        raise ValueError("an output is none of a notebook's")
+    if isinstance(event, ActionFinished):
+        if not all(map(_is_output, event.result.outputs)):
+            raise ValueError("an output is none of a notebook's")
+        if file := event.result.metadata.get("file"):
+            WrittenFile.model_validate(file)
     return event
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from decimal import Decimal
 from pathlib import Path
-from typing import Any, Literal, Protocol, runtime_checkable
+from typing import Annotated, Any, Literal, Protocol, runtime_checkable
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 Output = dict[str, Any]
 """One output of a cell, as nbformat 4 writes it: `output_type` is stream, display_data, execute_result or error."""
@@ -182,8 +182,8 @@ class WrittenFile(Value):
     replaced: bool = False
     sha256: str = ""
     """Of the content, in hexadecimal."""
-    previous: str | None = None
-    """SHA-256 of the version it replaced, which is kept for undo."""
+    previous: Annotated[str, Field(pattern="^[0-9a-f]{64}$")] | None = None
+    """SHA-256 of the version it replaced, which is kept for undo under this name."""
 
 
 class Undone(Value):

@@ -59,9 +59,8 @@ def publish(
     """
     if repository is not None and not shared:
         raise UserError("--repository is for the Binder link of a shared folder: add --share")
-    home = journal.home(record)
-    named = folder or home / str(journal.load(record).settings.get("output_dir") or "")
-    foreign = folder is None and not named.resolve().is_relative_to(home.resolve())
+    named = folder or journal.home(record) / str(journal.load(record).settings.get("output_dir") or "")
+    foreign = folder is None and not journal.is_own(record, named)
     write = partial(export, record, folder=named, foreign=foreign, minimal=minimal, values=values)
     path = write(share.plan(destination, repository) if shared else destination)
     verdict = None

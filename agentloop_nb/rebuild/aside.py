@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from collections.abc import Iterable
 from pathlib import Path
@@ -19,7 +20,7 @@ class Aside:
 
     def __init__(self, folder: Path, run: str) -> None:
         self._folder = folder
-        self._kept = folder / ".agentloop" / "aside" / run
+        self._kept = folder / ".agentloop" / "aside" / (re.sub(r"[^\w-]", "_", run, flags=re.ASCII) or "_")
 
     def take(self, moved: Iterable[str], copied: Iterable[str]) -> None:
         """Move files that the run made, copy those that were there before it. Raises `OSError`."""
@@ -35,6 +36,8 @@ class Aside:
         """Put everything back that was taken, over what lies there now. Raises `OSError`."""
         if not self._kept.is_dir():
             return
+        if not self._kept.resolve().is_relative_to(self._folder.resolve()):
+            raise OSError(f"{self._kept} is a link that leads out of the folder")
         for kept in sorted(self._kept.rglob("*")):
             if kept.is_file():
                 target = self._folder / kept.relative_to(self._kept)

@@ -119,7 +119,7 @@ def test_an_undo_that_fails_leaves_the_record_free_to_go_on(launcher):
     with Wire([decision("run_code", code="made = 1"), finish("1"), finish("2")]) as wire:
         done = run(launcher, wire, "make", isolated=True)
         done.workspace.close()
-        with pytest.raises(UserError, match="is gone; %agent resume brings it back"):
+        with pytest.raises(UserError, match="the isolated kernel of this run is gone"):
             undo_steps(done, 1, print)
         assert not in_use(done.journal)
         assert launcher.resume(None, {}, note="once more").drive().summary == "2"

@@ -6,13 +6,15 @@ Prints a JSON line for each file: what each way of opening it said, and what the
 # ruff: noqa: E501 - a file reads best on one line
 from __future__ import annotations
 
+import asyncio
 import base64
 import json
 import os
 import pickle
+import shutil
 import sys
 from collections.abc import Callable
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -22,9 +24,13 @@ from agentloop_nb.cost import cost_table
 from agentloop_nb.errors import UserError
 from agentloop_nb.export import export
 from agentloop_nb.models.replay import ReplayModel
+from agentloop_nb.notebook.kernel.shell import private_shell
+from agentloop_nb.notebook.launch import Launcher
 from agentloop_nb.notebook.panel.comparison import comparison_page
 from agentloop_nb.notebook.panel.html import plain_text, static_html
+from agentloop_nb.notebook.undo import undo_steps
 from agentloop_nb.publish import publish
+from agentloop_nb.rebuild import rebuild
 from agentloop_nb.state import State, fold
 from agentloop_nb.stream import Stream
 from agentloop_nb.terminal.comparison import comparison_text
@@ -79,6 +85,8 @@ def written(name: str) -> Callable[[list[dict[str, Any]]], None]:
     return put("decision_made", "decision.action", {"name": "write_file", "filename": name, "content": "touched"})
 
 
+OUTSIDE = os.environ.get("HOSTILE_ROOT", "/nowhere") + "/outside"
+"""Somebody's folder, as a record may name it."""
 CODE = "import os; os.system('touch pwned')"
 BOMB = base64.b64encode(pickle.dumps(Bomb())).decode()
 BLOB = "$blob"
@@ -105,7 +113,15 @@ RECORDS: dict[str, bytes] = {
     "budget-is-no-number": record(put("run_started", "settings.budget", "lots")),
     "steps-are-no-number": record(put("run_started", "settings.max_steps", {"n": 7})),
     "run-id-leads-out": record(put("run_started", "run", "../../../pwned")),
+    "run-id-is-a-folder": record(put("run_started", "run", OUTSIDE)),
+    "run-id-is-everything": record(put("run_started", "run", "..")),
+    "run-id-steers-the-terminal": record(put("run_started", "run", "\x1b]0;x\x07")),
+    "parent-leads-out": record() + b'{"kind": "run_forked", "step": 3, "parent": "../../x\\u001b[2J"}\n',
     "folder-leads-out": record(put("run_started", "settings.output_dir", "../outside"), put("action_finished", "result.metadata.read", ["secret.txt"])),
+    "folder-is-outside": record(put("run_started", "settings.output_dir", OUTSIDE)),
+    "folder-is-no-path": record(put("run_started", "settings.output_dir", "\x00")),
+    "isolated-outside": record(put("run_started", "settings.output_dir", OUTSIDE), put("run_started", "settings.isolated", True)),
+    "previous-leads-out": record(written("seen.txt"), put("action_finished", "result.metadata.file", {"path": "seen.txt", "size": 7, "replaced": True, "sha256": "0" * 64, "previous": "../../../outside/secret.txt"})),
     "folder-is-absolute": record(put("run_started", "settings.output_dir", "/etc"), put("action_finished", "result.metadata.read", ["hostname"])),
     "reads-lead-out": record(put("action_finished", "result.metadata.read", ["../outside/secret.txt", "/etc/hostname", "a\\..\\b", "C:x"])),
     "writes-lead-out": record(written("../../pwned")),
@@ -182,6 +198,9 @@ def readers(path: Path, out: Path) -> dict[str, Callable[[], Any]]:
         "cost": lambda: cost_table(journal.load(path)),
         "replay": lambda: ReplayModel.from_path(path),
         "go-on": lambda: journal.Journal.open(path).close(),
+        "resume": lambda: resumed(path),
+        "fork": lambda: forked(path),
+        "adopt": lambda: adopted(path),
         "notebook": lambda: publish(path, out / "run.ipynb", check=False),
         "script": lambda: export(path, out / "run.py"),
         "shared": lambda: publish(path, out / "shared", check=False, shared=True),
@@ -191,6 +210,35 @@ def readers(path: Path, out: Path) -> dict[str, Callable[[], Any]]:
 def both(found: Any) -> None:
     comparison_page(found)
     comparison_text(found)
+
+
+def launcher() -> Launcher:
+    return Launcher(shell(), private=True)
+
+
+@cache
+def shell() -> Any:
+    return private_shell()
+
+
+def resumed(path: Path) -> None:
+    """Bring its variables and files back, as `%agent resume` does before a model is asked, and take all of it back."""
+    session = launcher().resume(str(path), {"model": "demo"}, note="go on").session
+    session.record.close()
+    asyncio.run(rebuild(journal.read(path), session.workspace))
+    undo_steps(session.run, len(session.state.steps), lambda told: None)
+
+
+def forked(path: Path) -> None:
+    session = launcher().fork(str(path), None, {"model": "demo"}, note="go on").session
+    session.record.close()
+    session.record.path.unlink()
+
+
+def adopted(path: Path) -> None:
+    place = launcher()
+    place.place(path)
+    place.as_recorded(path, {})
 
 
 def on_terminal(path: Path) -> None:
@@ -245,8 +293,15 @@ def main(root: Path) -> None:
         make(path)
         out = base / "out" / name
         said = {way: opened(open_it) for way, open_it in readers(path, out).items()}
-        leaked = [str(file) for file in out.rglob("*") if file.is_file() and CANARY in file.read_text(errors="replace")]
-        leaked += [str(file) for file in out.rglob("*") if file.name in ("hostname", "secret.txt")]
+        copies = base / ".agentloop" / "isolated"
+        given = [*out.rglob("*"), *copies.rglob("*")]
+        leaked = [str(file) for file in given if file.is_file() and CANARY in file.read_text(errors="replace")]
+        leaked += [str(file) for file in given if file.name in ("hostname", "secret.txt")]
+        shutil.rmtree(copies, ignore_errors=True)
+        if not secret.is_file():
+            leaked.append("the file outside is gone")
+            os.makedirs(secret.parent, exist_ok=True)
+            secret.write_text(CANARY)
         path.rmdir() if path.is_dir() else path.unlink()
         print(json.dumps({"file": name, "said": said, "did": seen[:], "leaked": leaked}), file=sys.__stdout__)
         seen.clear()

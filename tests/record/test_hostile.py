@@ -18,7 +18,8 @@ ROOT = Path(__file__).parents[2]
 @pytest.mark.skipif(os.name != "posix", reason="its links and pipes are those of POSIX")
 def test_no_hostile_file_runs_anything_or_reads_and_writes_outside_its_folder(tmp_path):
     program = [sys.executable, "-m", "tests.record.hostile", str(tmp_path)]
-    done = subprocess.run(program, capture_output=True, text=True, cwd=ROOT, timeout=100, check=True)
+    env = os.environ | {"HOSTILE_ROOT": str(tmp_path)}
+    done = subprocess.run(program, capture_output=True, text=True, cwd=ROOT, timeout=100, check=True, env=env)
     *files, end = map(json.loads, done.stdout.splitlines())
     assert len(files) == len(RECORDS) + len(NOTEBOOKS) + 2 * len(MADE) >= 60
     for each in files:

@@ -147,3 +147,15 @@ def test_what_a_killed_kernel_could_not_write_is_added():
     (end,) = loose_ends(fold([started(), *finished(1, "All done.")[:-1]]))
     assert (end.status, end.summary) == ("finished", "All done.")
     assert loose_ends(fold([started(), *finished(1)])) == []
+
+
+async def test_files_kept_aside_are_never_fetched_through_a_link_that_leads_out(tmp_path):
+    work, outside = tmp_path / "work", tmp_path / "outside"
+    for folder in (work / ".agentloop" / "aside", outside):
+        folder.mkdir(parents=True)
+    (outside / "mine.txt").write_text("mine")
+    events = await ran(work, "x = 1")
+    (work / ".agentloop" / "aside" / fold(events).run).symlink_to(outside)
+    with pytest.raises(OSError, match="leads out of the folder"):
+        await rebuild(events, workspace(work))
+    assert (outside / "mine.txt").read_text() == "mine"
