@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import threading
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from agentloop_nb.control import Control
 from agentloop_nb.events import ModelCalled, ModelFailed, OutputAppeared, ReplyStreamed, RunFinished, RunResumed
+from agentloop_nb.isolated.workspace import IsolatedWorkspace
 from agentloop_nb.notebook.panel.view import PanelView
 from agentloop_nb.ports import Delta
 from agentloop_nb.state import State
+from agentloop_nb.stream import Stream
+from agentloop_nb.testing import FakeWeb
 from tests.panel import story
 
 
@@ -202,3 +206,21 @@ def test_a_variable_is_restored_when_no_step_runs_and_also_once_the_run_is_over(
     view.close()
     view._receive(None, {"op": "restore", "n": 2, "name": "sales"}, None)
     assert view._snapshot()["cards"][1]["chips"][0]["how"] == "restored", "sent although the sender is gone"
+
+
+def test_a_variable_whose_process_is_gone_is_shown_as_not_restorable(shell: Shell, tmp_path: Path) -> None:
+    control, state = Control(), State()
+    view = PanelView(story.GOAL, control, shell, live=True)
+    view.restore = IsolatedWorkspace(tmp_path, web=FakeWeb()).restore  # no process was started
+    view.open()
+    stream = Stream(state, lambda _: None, [view])
+    *before, end = [story.started(), *story.load_step(1)]
+    for event in before:
+        stream.emit(event)
+    view._receive(None, {"op": "restore", "n": 1, "name": "sales"}, None)
+    stream.emit(end)
+    assert shown(view)["cards"][0]["chips"][0]["how"] == "not restorable"
+    stream.emit(RunFinished(step=1, status="stopped"))
+    assert shown(view)["header"]["status"] == "stopped", "the panel goes on"
+    assert control.take_notes() == []
+    view.close()

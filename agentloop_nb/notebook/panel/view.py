@@ -12,6 +12,7 @@ from typing import Any
 
 from agentloop_nb.control import Control
 from agentloop_nb.decision import Decision
+from agentloop_nb.errors import UserError
 from agentloop_nb.events import (
     ActionFinished,
     ActionStarted,
@@ -326,7 +327,7 @@ class PanelView:
         with self._lock:
             if waits := self._acting:
                 self._to_restore.append((step, name))
-        restored = not waits and self.restore is not None and self.restore(name)
+        restored = not waits and self._restored(name)
         if restored and self._state.status == "running":
             self._control.note(f"I have given {name} back the value that it had before this run.")
         how = "restoring" if waits else "restored" if restored else "not restorable"
@@ -339,6 +340,12 @@ class PanelView:
         self._changed.set()
         if self._closing.is_set():  # a page that was reloaded still shows the panel of a run that is over
             self._send()
+
+    def _restored(self, name: str) -> bool:
+        try:
+            return self.restore is not None and self.restore(name)
+        except UserError:  # the process that has the variable is gone
+            return False
 
     def _hello(self, seq: Any) -> None:
         with self._lock:
