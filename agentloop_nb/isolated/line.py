@@ -71,8 +71,7 @@ class Line:
             self._wait(self._start())
         except Exception as error:
             self.close()
-            why = f"no answer in {START} s" if isinstance(error, TimeoutError) else f"{type(error).__name__}: {error}"
-            raise Died(f"it did not start ({why})") from error
+            raise Died(f"it did not start ({_why(error)})") from error
 
     def call(self, what: str, **arguments: Any) -> Any:
         """Have something done and return the answer. Raises `Died` or `Garbled`."""
@@ -128,15 +127,19 @@ class Line:
                 await asyncio.wait_for(self._call("hello", {}, None), KNOCK)
                 break
             except TimeoutError:
+                if not await self._check():
+                    raise Died(self._dead) from None
                 if self._loop.time() > deadline:
                     raise
         self._watching = self._loop.create_task(self._watch())
 
     async def _close(self) -> None:
         self._dead = self._dead or "it was closed"
+        waiting = asyncio.all_tasks() - {asyncio.current_task()}
+        for each in waiting:
+            each.cancel()
+        await asyncio.gather(*waiting, return_exceptions=True)
         if self._client is not None:
-            if self._watching is not None:
-                self._watching.cancel()
             self._client.stop_channels()
         await self._process.close()
 
@@ -159,6 +162,10 @@ class Line:
         self._wake.set()
         try:
             return await self._conversation(what, arguments, on_output)
+        except asyncio.CancelledError:
+            if self._dead:
+                raise Died(self._dead) from None
+            raise
         except (Died, Garbled, TimeoutError):
             raise
         except Exception as error:
@@ -205,3 +212,14 @@ class Line:
         if not self._dead and not await self._process.alive():
             self._dead = self._process.cause_of_death()
         return not self._dead
+
+
+def _why(error: Exception) -> str:
+    """Why a process did not start."""
+    match error:
+        case Died():
+            return str(error)
+        case TimeoutError():
+            return f"no answer in {START} s"
+        case _:
+            return f"{type(error).__name__}: {error}"

@@ -9,7 +9,7 @@ import weakref
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
@@ -31,6 +31,8 @@ MAX_SHOWN = 200
 MAX_TOLD = 1_000_000
 """Characters kept of what a step showed before its process died."""
 _LOST = "Its variables are gone; before the next code runs, a new kernel is started and the steps so far are run again."
+
+T = TypeVar("T")
 
 _REASONS = TypeAdapter(dict[str, str])
 
@@ -82,15 +84,18 @@ class IsolatedWorkspace:
 
     def open(self) -> None:
         """Start the process, and hand the luggage over. Raises `UserError` if it does not start."""
-        self.folder.mkdir(parents=True, exist_ok=True)
         self.close()
-        line = Line(self.folder, self._limits)
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            line = Line(self.folder, self._limits)
+        except OSError as error:
+            raise _unusable(error) from None
         try:
             line.start()
             self.left_behind = self._hand_in(line)
-        except (Died, Garbled, ValidationError) as error:
+        except (Died, Garbled, ValidationError, OSError) as error:
             line.close()
-            raise UserError(f"the isolated kernel cannot be used: {error}; without --isolated code runs here") from None
+            raise _unusable(error) from None
         self._line = line
         self._end = weakref.finalize(self, line.close)  # also when Python exits
 
@@ -119,8 +124,11 @@ class IsolatedWorkspace:
     # -- Workspace
 
     def describe(self, tokens: int) -> str:
-        """Tell a model where it is and what is there."""
-        names = self._live().call("describe", tokens=tokens, privacy=self.privacy, earlier=self.earlier)
+        """Tell a model where it is and what is there. Raises `UserError` if the process does not say."""
+        try:
+            names = self._live().call("describe", tokens=tokens, privacy=self.privacy, earlier=self.earlier)
+        except (Died, Garbled) as error:
+            raise _unusable(error) from None
         left = "".join(f"\nNot copied: {name} ({why})." for name, why in self.left_behind.items())
         return f"{self.told}{left}\n\n{names}".strip()
 
@@ -158,23 +166,25 @@ class IsolatedWorkspace:
 
     def plan(self, first: int) -> Undone:
         """Say what taking back step `first` and all later ones would do to variables."""
-        return Undone.model_validate(self._undoing("plan", first=first))
+        return self._undoing(Undone, "plan", first=first)
 
     def undo(self, first: int) -> Undone:
         """Take back what step `first` and all later ones did to variables, latest first."""
-        return Undone.model_validate(self._undoing("undo", first=first))
+        return self._undoing(Undone, "undo", first=first)
 
     def restore(self, name: str) -> bool:
         """Give a name back the value it had before the run; False when no copy is kept."""
-        return bool(self._undoing("restore", name=name))
+        return self._undoing(bool, "restore", name=name)
 
-    def _undoing(self, what: str, **arguments: Any) -> Any:
+    def _undoing(self, kind: type[T], what: str, **arguments: Any) -> T:
         if not self.alive:
             raise UserError("the isolated kernel of this run is gone; %agent resume brings it back")
         try:
-            return self._live().call(what, **arguments)
-        except (Died, Garbled) as error:
-            raise UserError(f"the isolated kernel did not do it: {error}; %agent resume brings it back") from None
+            return TypeAdapter(kind).validate_python(self._live().call(what, **arguments))
+        except (Died, Garbled, ValidationError) as error:
+            raise UserError(
+                f"the isolated kernel did not do it: {_said(error)}; %agent resume brings it back"
+            ) from None
 
     # -- steps
 
@@ -194,21 +204,32 @@ class IsolatedWorkspace:
 
     async def _ready(self) -> list[str]:
         """Have a process with the variables of the run; say what that took. Raises `UserError`."""
-        if self._line is None and not self._lost:
+        if self._recovering:
+            return []
+        if self._line is not None:
+            self._lost = self._lost or not await asyncio.wrap_future(self._line.check())
+        if self._lost:
+            return await self._renew()
+        if self._line is None:
             await asyncio.to_thread(self.open)
-        if self._recovering or self._line is None:
-            return []
-        self._lost = self._lost or not await asyncio.wrap_future(self._line.check())
-        if not self._lost:
-            return []
-        await asyncio.to_thread(self.open)
-        self._lost, self._recovering = False, True
+        return []
+
+    async def _renew(self) -> list[str]:
+        """Replace a process whose variables are lost by one that has them; until that is done they stay lost."""
+        self._recovering, whole = True, False
         try:
+            await asyncio.to_thread(self.open)
             told = [await self.recover(self)] if self.recover is not None else []
+            whole = not self.control.stopping
+        except UserError:
+            raise
+        except Exception as error:
+            raise UserError(f"its variables could not be brought back ({_said(error)})") from error
         finally:
             self._recovering = False
-            if self.control.stopping:  # the variables are there in part, which is worse than not at all
+            if not whole:  # variables that are there in part are worse than none
                 self.close()
+                self._lost = True
         return told
 
 
@@ -297,6 +318,17 @@ class _Step:
             note = f"The isolated kernel was ended: {why}."
             return self._noted(CodeOutcome(ending="stopped" if self._stopped else "timeout", notes=(note,)))
         return self._noted(_failed("KernelDied", f"the isolated kernel is gone: {why}"))
+
+
+def _unusable(error: Exception) -> UserError:
+    return UserError(f"the isolated kernel cannot be used: {_said(error)}; without --isolated code runs here")
+
+
+def _said(error: Exception) -> str:
+    if isinstance(error, ValidationError):
+        return "it answered nothing usable"
+    kind = "" if isinstance(error, Died | Garbled) else f"{type(error).__name__}: "
+    return " ".join(f"{kind}{error}".split())
 
 
 def _failed(kind: str, message: str) -> CodeOutcome:

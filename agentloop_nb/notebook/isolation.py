@@ -206,10 +206,11 @@ def _told(luggage: Luggage, limits: Limits) -> str:
 
 
 def let_go(runs: Sequence[Run]) -> None:
-    """End the processes of all isolated runs but the last; `%agent adopt` of another one rebuilds it."""
-    places = [run.workspace for run in runs if isinstance(run.workspace, IsolatedWorkspace)]
-    for place in places[:-KEPT_ALIVE]:
-        place.close()
+    """End the processes of isolated runs that are over, but the last; `%agent adopt` of another one rebuilds it."""
+    places = [(run, run.workspace) for run in runs if isinstance(run.workspace, IsolatedWorkspace)]
+    for run, place in places[:-KEPT_ALIVE]:
+        if run.status != "running":
+            place.close()
 
 
 def what_can_be_adopted(run: Run) -> str:

@@ -168,3 +168,23 @@ def test_only_the_last_isolated_runs_keep_their_process(user):
     assert user.value(f"[run.workspace.alive for run in {launcher}.runs]") == [False, True, True, True]
     user.text(f"%agent adopt {user.records[0].stem} x")
     assert user.value("x") == 1
+
+
+def test_a_run_that_is_still_going_on_keeps_its_process_however_many_begin_meanwhile(user):
+    begun, go = user.folder / "begun", user.folder / "go"
+    waiting = (
+        f"import pathlib, time\npathlib.Path({str(begun)!r}).touch()\n"
+        f"while not pathlib.Path({str(go)!r}).exists():\n    time.sleep(0.05)\nx = 1"
+    )
+    script = [decision("run_code", code=waiting), *code("y = 1"), *code("y = 2"), *code("y = 3"), finish("done")]
+    with Wire(script) as wire:
+        options = {"model": "scripted", "base_url": wire.base_url, "isolated": True, "verbose": False}
+        user.text(
+            "import asyncio, pathlib\nfrom agentloop_nb import arun_agent\n"
+            f"first = asyncio.ensure_future(arun_agent('first', **{options!r}))\n"
+            f"while not pathlib.Path({str(begun)!r}).exists():\n    await asyncio.sleep(0.05)\n"
+            f"others = [await arun_agent('other', **{options!r}) for _ in range(3)]\n"
+            f"pathlib.Path({str(go)!r}).touch()\nfirst = await first"
+        )
+    assert user.value("first.status, first.steps[0].result.success, first.variables['x']") == ("finished", True, 1)
+    assert user.value("[run.status for run in others]") == ["finished"] * 3

@@ -14,6 +14,7 @@ import psutil
 import pytest
 
 from agentloop_nb.control import Control
+from agentloop_nb.errors import UserError
 from agentloop_nb.isolated.limits import GB
 from agentloop_nb.ports import CodeOutcome
 
@@ -204,3 +205,78 @@ async def test_a_process_that_forges_its_answers_harms_nobody(place, answer, tmp
     assert values == {}
     assert set(refused) == {"x"}
     assert not harm.exists()
+
+
+async def killed(own) -> None:
+    """Have the process end by itself."""
+    assert (await run(own, "import os, signal\nos.kill(os.getpid(), signal.SIGKILL)")).error.type == "KernelDied"
+
+
+async def test_variables_that_could_not_be_brought_back_stay_lost_until_they_can(place):
+    own = place()
+    attempts: list[str] = []
+
+    async def recover(workspace) -> str:
+        attempts.append("begun")
+        await run(workspace, "x = 'in part'")
+        if len(attempts) == 1:
+            raise ValueError("the record is damaged")
+        return "All is there again."
+
+    own.recover = recover
+    await run(own, "x = 1")
+    await killed(own)
+    failed = await run(own, "x")
+    assert failed.error.type == "KernelDied"
+    assert "could not be brought back (ValueError: the record is damaged)" in failed.error.message
+    whole = await run(own, "x")
+    assert whole.outputs[0]["data"]["text/plain"] == "'in part'"
+    assert whole.notes == ("All is there again.",)
+
+
+async def test_a_process_that_cannot_be_started_again_is_a_failed_step_and_forgets_nothing(place):
+    own = place()
+
+    async def recover(_) -> str:
+        return "All is there again."
+
+    own.recover = recover
+    await run(own, "x = 1")
+    await killed(own)
+    own.folder.rmdir()
+    own.folder.write_text("in the way")
+    assert "the isolated kernel cannot be used: " in (await run(own, "x")).error.message
+    own.folder.unlink()
+    assert (await run(own, "1 + 1")).notes == ("All is there again.",)
+
+
+async def test_whoever_waits_for_a_process_that_is_closed_is_told_so(place):
+    own = place()
+    begun = asyncio.Event()
+    source = "print(1, flush=True)\nimport time\ntime.sleep(60)"
+    running = asyncio.ensure_future(own.run_code(source, step=1, timeout=60, on_output=lambda _: begun.set()))
+    await begun.wait()
+    await asyncio.to_thread(own.close)
+    outcome = await running
+    assert (outcome.ending, outcome.error.message) == ("error", "the isolated kernel is gone: it was closed")
+
+
+async def test_what_a_process_forges_of_undoing_and_of_itself_is_refused_in_a_line(place):
+    own = place()
+    own.open()
+    await run(own, FORGERIES.format(pack="pass", answer="{'names': 5}"))
+    for ask in (own.plan, own.undo):
+        with pytest.raises(UserError, match=r"did not do it: it answered nothing usable") as refused:
+            ask(1)
+        assert len(str(refused.value).splitlines()) == 1
+    gone = place()
+    await killed(gone)
+    with pytest.raises(UserError, match=r"the isolated kernel cannot be used: it was ended by SIGKILL"):
+        gone.describe(100)
+
+
+async def test_a_process_that_dies_while_it_starts_is_not_waited_for(place, monkeypatch, tmp_path):
+    tmp_path.joinpath("sitecustomize.py").write_text("import os\nos._exit(3)")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    with pytest.raises(UserError, match=r"it did not start \(it ended by itself with code 3\)"):
+        place().open()
