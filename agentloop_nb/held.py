@@ -6,8 +6,10 @@ Records, and what is made of them, have them whole; cards and prompts show littl
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 
 from agentloop_nb import cap
+from agentloop_nb.actions import ActionResult
 from agentloop_nb.state import State, Step
 
 LIMIT = 200_000_000
@@ -15,8 +17,8 @@ LIMIT = 200_000_000
 
 
 def weight(step: Step) -> int:
-    """Characters of the outputs that a step holds."""
-    return cap.weight(list(step.result.outputs)) if step.result else 0
+    """Characters of the outputs and errors that a step holds."""
+    return cap.weight(cap.shown(_parts(step.result))) if step.result else 0
 
 
 def lighten(states: Iterable[State], room: int) -> int:
@@ -36,5 +38,9 @@ def lighten(states: Iterable[State], room: int) -> int:
 
 def _cut(step: Step) -> None:
     if step.result is not None:
-        outputs = cap.cut_outputs(list(step.result.outputs), cap.BEGINNING, "in the record only")
-        step.result = step.result.model_copy(update={"outputs": tuple(outputs)})
+        kept, _ = cap.cut_parts(_parts(step.result), cap.BEGINNING, "in the record only")
+        step.result = step.result.model_copy(update={**kept, "outputs": tuple(kept["outputs"])})
+
+
+def _parts(result: ActionResult) -> dict[str, Any]:
+    return {"outputs": list(result.outputs), "error": result.error, "metadata": result.metadata}

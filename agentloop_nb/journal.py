@@ -195,8 +195,8 @@ class Journal:
 
     def _fitting(self, result: dict[str, Any]) -> dict[str, Any]:
         """A result whose outputs are cut where one is too long, or where the record has grown to its limit."""
-        if self.size + cap.weight(result["outputs"]) <= self.limit:
-            return cap.cut(result, blobs.MAX_KEPT)
+        if self.size + cap.weight(cap.shown(result)) <= self.limit:
+            return cap.cut(result, blobs.MAX_KEPT - cap.SLACK)
         kept = cap.cut(result, cap.BEGINNING)
         if kept is not result and not self._full:
             self._full = True

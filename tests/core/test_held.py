@@ -41,3 +41,17 @@ def test_what_fits_is_left_alone():
     state = state_with("a" * 5000)
     assert held.lighten([state], 6000) == held.weight(state.steps[0])
     assert state.steps[0].result.outputs[0]["text"] == "a" * 5000
+
+
+def test_errors_are_given_up_like_outputs_and_once_is_enough():
+    state, long = state_with("x"), "e" * 9000
+    shown = {"output_type": "error", "ename": "E", "evalue": long, "traceback": [long, long]}
+    failed = ActionResult(success=False, output="", error=long, outputs=(shown,), metadata={"error": {"message": long}})
+    state.apply(ActionFinished(step=2, result=failed))
+    assert held.weight(state.steps[1]) > 45_000
+    held.lighten([state], 100)
+    first = state.steps[1].result
+    assert held.lighten([state], 100) < 10_000
+    assert state.steps[1].result == first
+    assert first.error == "e" * 2000 + "\n[… 7,000 more characters in the record only …]"
+    assert "not_kept" not in first.metadata

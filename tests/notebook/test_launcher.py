@@ -151,7 +151,7 @@ def test_a_folder_elsewhere_is_worked_in_again_when_it_is_named_again(launcher, 
     with Wire([finish("1"), decision("write_file", filename="again.txt", content="x"), finish("2")]) as wire:
         settings = {"model": "scripted", "base_url": wire.base_url, "verbose": False}
         first = run_agent("once", output_dir=elsewhere, **settings)
-        with pytest.raises(UserError, match="not inside .*name it again: agentloop resume --output-dir DIR RUN"):
+        with pytest.raises(UserError, match=r"not inside .*name it again: agentloop resume --output-dir DIR RUN"):
             resume_run(first.id, note="once more", verbose=False)
         with pytest.raises(UserError, match="names the working folder"):
             fork_run(first.id, note="another way", verbose=False)

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from agentloop_nb import journal
+from agentloop_nb.actions import ActionResult
 from agentloop_nb.errors import UserError
 from agentloop_nb.events import ActionFinished, UnknownEvent
 from tests.record.made import counting, printed, started, step
@@ -151,6 +152,28 @@ class TestTheLimit:
         outputs = [each.result.outputs[0]["text"] for each in journal.load(record.path).steps]
         assert outputs[4] == self.text(5)
         assert outputs[3] != self.text(4)
+
+    def test_a_long_error_is_cut_wherever_it_is_told(self, tmp_path):
+        long = "x" * 600_000
+        shown = {"output_type": "error", "ename": "E", "evalue": long, "traceback": ["Traceback", long, long]}
+        told = {"type": "E", "message": long, "traceback": long, "line": 1}
+        failed = ActionResult(success=False, output="told", error=f"E: {long}", outputs=(shown,))
+        failed = failed.model_copy(update={"metadata": {"error": told, "files": ["a.txt"]}})
+        record = journal.Journal.create(tmp_path, "20261122-101500-3fa2", limit=500_000, warn=lambda told: None)
+        for event in [started(), *step(1, "run_code", failed, code="fail()")]:
+            record.append(event)
+        assert record.size < 20_000
+        kept = journal.load(record.path).steps[0].result
+        for text in (
+            kept.error,
+            kept.outputs[0]["evalue"],
+            *kept.outputs[0]["traceback"],
+            kept.metadata["error"]["message"],
+        ):
+            assert len(text) < 2_100
+            assert text.endswith("more characters were not kept …]")
+        assert (kept.outputs[0]["ename"], kept.metadata["error"]["line"], kept.metadata["files"]) == ("E", 1, ["a.txt"])
+        assert kept.metadata["not_kept"] > 3_500_000
 
     def test_the_same_long_output_is_counted_once(self, tmp_path):
         record = journal.Journal.create(tmp_path, "20261122-101500-3fa2", limit=500_000)
