@@ -121,11 +121,15 @@ class Line:
 
     async def _start(self) -> None:
         self._client = await self._process.start()
-        deadline = self._loop.time() + START
+        deadline, heard = self._loop.time() + START, False
         while True:  # what is answered before the sockets have found each other is lost
             try:
                 await asyncio.wait_for(self._call("hello", {}, None), KNOCK)
                 break
+            except Garbled:  # the first answer that is heard may be heard in part
+                if heard:
+                    raise
+                heard = True
             except TimeoutError:
                 if not await self._check():
                     raise Died(self._dead) from None
