@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 import builtins
-from collections.abc import Collection
-from concurrent.futures import ThreadPoolExecutor
-from functools import partial
+from collections.abc import Callable, Collection
+from contextlib import ExitStack
+from functools import cache, partial
 from keyword import iskeyword
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
@@ -88,16 +87,17 @@ def _bring(launcher: Launcher, run: Run, workspace: IsolatedWorkspace, wanted: l
         raise UserError(f"run {run.id} did not make {unknown[0]!r}; it made {made}")
     values, refused = workspace.hand_over([name for name in names if not wanted or name in wanted])
     adoption = Adoption(run.id, launcher.working_folder or launcher.folder)
+    launcher.adopted.append(adoption)  # before anything is brought, so that half of it can be taken back too
+    written = cache(partial(_written, launcher))
     for name, value in values.items():
         adoption.bind(launcher.shell.user_ns, name, value)
     left = [f"{name} ({why}; %agent adopt {run.id} --rerun runs its code here)" for name, why in refused.items()]
     files_left = {
-        name: _bring_file(launcher, adoption, workspace.folder, name, wanted)
+        name: _bring_file(adoption, workspace.folder, name, wanted, written)
         for name in there
         if not wanted or name in wanted
     }
     left += [f"{name} ({why})" for name, why in files_left.items() if why]
-    launcher.adopted.append(adoption)
     return _told(adoption, left)
 
 
@@ -106,13 +106,15 @@ def _is_bindable(name: str) -> bool:
     return name.isidentifier() and not iskeyword(name) and not name.startswith("_") and name not in SHELL_NAMES
 
 
-def _bring_file(launcher: Launcher, adoption: Adoption, source: Path, name: str, wanted: Collection[str]) -> str:
+def _bring_file(
+    adoption: Adoption, source: Path, name: str, wanted: Collection[str], written: Callable[[], frozenset[str]]
+) -> str:
     """Copy a file, and say why if it was left. One that nobody asked for by name replaces only what runs wrote."""
     try:
         data, target = (source / name).read_bytes(), adoption.folder / name
         if target.is_file() and target.read_bytes() == data:
             return ""
-        if name not in wanted and files.foreign(adoption.folder, name, _written(launcher)):
+        if name not in wanted and files.foreign(adoption.folder, name, written()):
             return f"another file of that name is here; to replace it: %agent adopt {adoption.run} {name}"
         adoption.files.append(files.place(adoption.folder, name, data))
     except (ActionFailed, OSError) as error:
@@ -138,7 +140,7 @@ def _told(adoption: Adoption, left: list[str]) -> str:
 
 
 def _rebuilt(launcher: Launcher, run: Run) -> IsolatedWorkspace:
-    """A new process in which the code of a run whose own is gone ran again. Raises `UserError`."""
+    """A new process in which the code of a run whose own is gone ran again. Raises `UserError`; a stop is one too."""
     control = Control()
     workspace = isolation.workspace(
         launcher.shell,
@@ -149,11 +151,14 @@ def _rebuilt(launcher: Launcher, run: Run) -> IsolatedWorkspace:
         control=control,
         earlier=(),
     )
-    with ThreadPoolExecutor(1) as pool:
-        rebuilt = pool.submit(asyncio.run, rebuild(journal.read(run.journal), workspace)).result()
-    if rebuilt.divergence is not None:
-        workspace.close()
-        raise UserError(f"what run {run.id} made cannot be made again: {rebuilt.divergence.text}")
+    with ExitStack() as failed:
+        failed.callback(workspace.close)
+        rebuilt = drive(lambda: rebuild(journal.read(run.journal), workspace), control)
+        if control.stopping:
+            raise UserError("adopting was interrupted; nothing was brought here")
+        if rebuilt.divergence is not None:
+            raise UserError(f"what run {run.id} made cannot be made again: {rebuilt.divergence.text}")
+        failed.pop_all()
     return workspace
 
 

@@ -36,8 +36,8 @@ class Adoption:
 
     def bind(self, namespace: MutableMapping[str, Any], name: str, value: Any) -> None:
         """Bind a name in the user's namespace, remembering what it was."""
-        self.before[name], self.after[name] = namespace.get(name, _NOTHING), value
         self.looks[name] = Appearance(value)
+        self.before[name], self.after[name] = namespace.get(name, _NOTHING), value
         namespace[name] = value
 
     @property

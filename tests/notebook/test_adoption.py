@@ -2,14 +2,26 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import threading
+import time
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import psutil
 import pytest
 
+from agentloop_nb import files, journal
+from agentloop_nb.errors import UserError
+from agentloop_nb.notebook.adopt import adopt
 from agentloop_nb.notebook.adoption import Adoption
 from agentloop_nb.notebook.changes import appearance
+from agentloop_nb.notebook.kernel.shell import private_shell
+from agentloop_nb.notebook.launch import Launcher
+from agentloop_nb.run import Run
+from tests.wire import Wire, decision, finish
 
 CHANGES = [
     "lst.append('mine')",
@@ -62,3 +74,63 @@ def test_reading_a_value_is_no_change(tmp_path: Path, read: str) -> None:
     eval(read, {}, names)
     assert "NOT" not in adoption.undo(names)
     assert names == {"lst": "before"}
+
+
+@pytest.fixture
+def launcher(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Launcher:
+    """A launcher in an empty folder; every run asks the scripted model."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-test-0123456789abcdef0123456789")
+    return Launcher(private_shell())
+
+
+def isolated(launcher: Launcher, source: str) -> Run:
+    with Wire([decision("run_code", code=source), finish("done")]) as wire:
+        arguments = {"model": "scripted", "base_url": wire.base_url, "quiet": True, "isolated": True}
+        return launcher.begin("make", launcher.settings(arguments)).drive()
+
+
+@pytest.mark.kernel
+def test_half_of_an_adoption_that_broke_off_is_taken_back_and_records_are_read_once(
+    launcher: Launcher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    isolated(launcher, "x = [1]\nfor name in ('a', 'b', 'c'):\n    open(name + '.txt', 'w').write(name)")
+    for name in "ab":
+        Path(f"{name}.txt").write_text("mine")
+    looks: list[Path] = []
+    monkeypatch.setattr(journal, "runs", lambda folder, runs=journal.runs: looks.append(folder) or runs(folder))
+
+    def pressed(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(files, "place", pressed)
+    with pytest.raises(KeyboardInterrupt):
+        adopt(launcher, [])
+    assert len(looks) == 1, "not once for every file that is here already"
+    assert launcher.shell.user_ns["x"] == [1]
+    assert "is taken back: x" in adopt(launcher, ["--undo"])
+    assert "x" not in launcher.shell.user_ns
+
+
+@pytest.mark.kernel
+def test_adopting_from_a_run_whose_process_is_gone_is_interrupted_as_a_run_is(launcher: Launcher) -> None:
+    again = launcher.folder / "again"
+    source = "import pathlib, time\nopen('begun.txt', 'w').close()\n"
+    run = isolated(launcher, f"{source}time.sleep(60 if pathlib.Path({str(again)!r}).exists() else 0)\nx = 1")
+    assert run.workspace is not None
+    run.workspace.close()
+    again.touch()
+    begun = run.workspace.folder / "begun.txt"
+    begun.unlink()
+
+    def press() -> None:
+        while not begun.exists():
+            time.sleep(0.05)
+        os.kill(os.getpid(), signal.SIGINT)
+
+    children = psutil.Process().children()
+    threading.Thread(target=press, daemon=True).start()
+    with pytest.raises(UserError, match="adopting was interrupted; nothing was brought here"):
+        adopt(launcher, [])
+    assert "x" not in launcher.shell.user_ns
+    assert psutil.Process().children() == children, "its new process is gone"
