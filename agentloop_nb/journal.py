@@ -118,17 +118,17 @@ class Journal:
         journal = cls(runs_folder(folder.absolute()) / f"{run}.jsonl", fresh=True, limit=limit, warn=warn)
         if journal.path.exists():
             raise UserError(f"a run {run!r} exists already in {folder}; run the cell again")
-        journal._try(journal._open)
+        journal._begin()
         return journal
 
     @classmethod
     def open(cls, path: Path, *, limit: int = LIMIT, warn: Callable[[str], None] | None = None) -> Journal:
         """Go on with a record; a torn last line is cut off. Raises `UserError` if its run is still going on."""
         if in_use(path):
-            raise UserError(f"run {path.stem} is still going on in another kernel; stop it there first")
+            raise _going_on(path)
         read(path)
         journal = cls(path.absolute(), fresh=False, limit=limit, warn=warn)
-        journal._try(journal._open)
+        journal._begin()
         return journal
 
     @property
@@ -151,14 +151,25 @@ class Journal:
             self._file = None
             self._fresh = False
 
+    def _begin(self) -> None:
+        try:
+            self._open()
+        except BlockingIOError:  # another kernel began to write it in this moment
+            raise _going_on(self.path) from None
+        except OSError as error:
+            self._tell(error)
+
     def _try(self, write: Callable[[], None]) -> None:
         try:
             write()
         except OSError as error:
-            if not self._warned:
-                self._warned = True
-                reason = error.strerror or str(error)
-                self._warn(f"the record {self.path} cannot be written ({reason}); the run goes on, kept in memory only")
+            self._tell(error)
+
+    def _tell(self, error: OSError) -> None:
+        if not self._warned:
+            self._warned = True
+            reason = error.strerror or str(error)
+            self._warn(f"the record {self.path} cannot be written ({reason}); the run goes on, kept in memory only")
 
     def _open(self) -> None:
         self.path.parent.mkdir(parents=True, exist_ok=True)
@@ -166,11 +177,13 @@ class Journal:
         if self._fresh and not ignore.exists():
             ignore.write_text("*\n", encoding="utf-8")
         flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_BINARY", 0) | (os.O_EXCL if self._fresh else 0)
-        self._file = os.open(self.path, flags, 0o600)
-        if flock is not None:
-            with contextlib.suppress(OSError):  # some network folders have no locks
-                flock(self._file, LOCK_EX | LOCK_NB)
-        self._fresh = False
+        file = os.open(self.path, flags, 0o600)
+        try:
+            _lock(file)
+        except BlockingIOError:
+            os.close(file)
+            raise
+        self._file, self._fresh = file, False
         self._good = appendable.settle_end(self._file)
         if self._good and not self._beside:
             self._beside = blobs.sizes(appendable.read_at(self._file, self._good, 0), blobs.folder_of(self.path))
@@ -304,6 +317,27 @@ def _reason(error: Exception) -> str:
         first = error.errors(include_url=False)[0]
         return f"{'.'.join(map(str, first['loc']))}: {first['msg']}"
     return "nested too deeply" if isinstance(error, RecursionError) else str(error) or type(error).__name__
+
+
+def _lock(file: int) -> None:
+    """Be the only one that writes a file. Raises `BlockingIOError` if somebody else is."""
+    if flock is None:
+        return
+    for patience in (0.02, 0.05, 0.1, 0.2, 0):  # whoever looks whether it is in use holds it for a moment
+        try:
+            flock(file, LOCK_EX | LOCK_NB)
+        except BlockingIOError as error:
+            if not patience:
+                raise BlockingIOError(error.errno, "another kernel is writing it") from None
+            time.sleep(patience)
+        except OSError:
+            return  # some network folders have no locks
+        else:
+            return
+
+
+def _going_on(path: Path) -> UserError:
+    return UserError(f"run {path.stem} is still going on in another kernel; stop it there first")
 
 
 def in_use(path: Path) -> bool:

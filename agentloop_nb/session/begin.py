@@ -40,7 +40,6 @@ def begin(
     workspace = make_workspace(make_web(model, settings))
     state = State()
     run_id = run_id or journal.new_run_id()
-    record = journal.Journal.create(folder, run_id, limit=settings.record_limit * journal.MEGABYTE)
     opening = RunStarted(
         run=run_id,
         goal=goal,
@@ -50,6 +49,7 @@ def begin(
         cells=workspace.history(),
         earlier_goals=tuple(earlier_goals),
     )
+    record = journal.Journal.create(folder, run_id, limit=settings.record_limit * journal.MEGABYTE)
     run = Run(state, record.path, workspace)
     recover_with(workspace, record.path, None, cells=False)
     return Session(run, [opening], state, record, model, workspace, settings, control or Control(), masker)

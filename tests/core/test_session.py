@@ -38,6 +38,23 @@ def resumed(record: Path, folder: Path, **overrides: Any) -> session.Session:
     )
 
 
+def test_a_start_that_is_refused_leaves_no_record(tmp_path: Path):
+    class Gone(FakeWorkspace):
+        def describe(self, tokens: int) -> str:
+            raise UserError("the process ended")
+
+    with pytest.raises(UserError, match="the process ended"):
+        session.begin(
+            "count",
+            resolve({"model": "demo"}, {}, {}),
+            {},
+            folder=tmp_path,
+            make_workspace=lambda web: Gone(tmp_path),
+            masker=Masker(()),
+        )
+    assert journal.runs(tmp_path) == []
+
+
 async def test_limits_named_on_resuming_are_read_as_they_are_at_the_start(tmp_path: Path):
     run = await begun(tmp_path)
     assert run.status == "step_limit"

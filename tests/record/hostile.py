@@ -300,7 +300,7 @@ def main(root: Path) -> None:
         shutil.rmtree(copies, ignore_errors=True)
         if not secret.is_file():
             leaked.append("the file outside is gone")
-            os.makedirs(secret.parent, exist_ok=True)
+            secret.parent.mkdir(parents=True, exist_ok=True)
             secret.write_text(CANARY)
         path.rmdir() if path.is_dir() else path.unlink()
         print(json.dumps({"file": name, "said": said, "did": seen[:], "leaked": leaked}), file=sys.__stdout__)

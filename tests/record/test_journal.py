@@ -8,6 +8,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -96,6 +97,39 @@ def test_a_missing_or_forged_long_text_says_so(tmp_path):
     (blob,) = (tmp_path / ".agentloop" / "blobs").iterdir()
     blob.write_text("forged")
     assert "missing from the record" in journal.read(record.path)[-1].result.output
+
+
+@pytest.mark.skipif(journal.flock is None, reason="there are no locks here")
+class TestTheLock:
+    def test_two_that_go_on_at_once_do_not_both_write(self, tmp_path, monkeypatch):
+        record = write(tmp_path, counting())
+        record.close()
+        monkeypatch.setattr(journal, "in_use", lambda path: False)  # both looked before either began
+        first = journal.Journal.open(record.path)
+        with pytest.raises(UserError, match="still going on in another kernel"):
+            journal.Journal.open(record.path)
+        first.close()
+        told = []
+        second = journal.Journal.open(record.path, warn=told.append)
+        second.close()
+        third = journal.Journal.open(record.path)
+        before = record.path.read_bytes()
+        second.append(counting()[-1])
+        assert record.path.read_bytes() == before
+        assert "another kernel is writing it" in told[0]
+        third.close()
+        second.append(counting()[-1])
+        assert len(journal.read(record.path)) == len(counting()) + 2, "what could not be written was kept"
+
+    def test_one_that_only_looks_keeps_nobody_from_writing(self, tmp_path):
+        record = write(tmp_path, counting())
+        record.close()
+        looking = record.path.open("rb")
+        journal.flock(looking, journal.LOCK_SH)
+        threading.Timer(0.1, looking.close).start()
+        again = journal.Journal.open(record.path, warn=pytest.fail)
+        assert journal.in_use(record.path)
+        again.close()
 
 
 class TestTheLimit:
