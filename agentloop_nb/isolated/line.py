@@ -215,6 +215,7 @@ class Line:
     async def _check(self) -> bool:
         if not self._dead and not await self._process.alive():
             self._dead = self._process.cause_of_death()
+            self._process.kill(self._dead)  # what it started may live on
         return not self._dead
 
 

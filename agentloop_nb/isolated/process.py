@@ -9,6 +9,7 @@ import site
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
@@ -41,6 +42,9 @@ class Process:
         self._folder = folder
         self._manager = new_manager([sys.executable, "-P", "-c", START, "-f", "{connection_file}"])
         self._killed = ""
+        self._main: psutil.Process | None = None
+        self._seen: list[psutil.Process] = []
+        """What it had started when it was last looked at."""
 
     async def start(self) -> Any:
         """Start it and return a client, which may not be heard yet. Raises `RuntimeError` or `OSError`."""
@@ -53,6 +57,7 @@ class Process:
         await manager.start_kernel(
             cwd=str(self._folder), env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
         )
+        self._main = _found(getattr(manager.provisioner, "pid", None))
         client = manager.client()
         client.start_channels()
         return client
@@ -62,17 +67,16 @@ class Process:
         return bool(await self._manager.is_alive())
 
     def kill(self, why: str) -> None:
-        """End it now, with everything it started."""
+        """End it now, with everything it started; also what it left when it ended by itself."""
         self._killed = self._killed or why
-        if (main := self._main) is None:
-            return
+        main = [self._main] if self._main else []
         with suppress(Exception):
-            main.suspend()  # or it starts others while these are ended
+            main[0].suspend()  # or it starts others while these are ended
         for _ in range(ROUNDS):
-            if not (started := self._started()):
+            if not (started := [*self._started(), *self._left()]):
                 break
             _end(started)
-        _end([main])
+        _end(main)
 
     async def close(self) -> None:
         """End it, and remove its private folder."""
@@ -83,7 +87,7 @@ class Process:
 
     def check(self) -> str:
         """Hold what it started within the limits; return a remark if something had to be ended."""
-        started = self._started()
+        self._seen = started = self._started()
         if len(started) > self.limits.processes:
             _end(started)
             return f"More than {self.limits.processes} processes were running at once; they were all ended."
@@ -107,25 +111,43 @@ class Process:
             return f"it was ended by {signal.Signals(-code).name}{hint}"
         return f"it was ended by signal {-code}"
 
-    @property
-    def _main(self) -> psutil.Process | None:
-        import psutil
-
-        pid = getattr(getattr(self._manager, "provisioner", None), "pid", None)
-        try:
-            return psutil.Process(pid) if pid else None
-        except psutil.Error:
-            return None
-
     def _started(self) -> list[psutil.Process]:
+        """What it started, and what that started."""
+        try:
+            return _running(self._main.children(recursive=True)) if self._main else []
+        except Exception:  # noqa: BLE001 - it is gone, or it may not be looked at
+            return []
+
+    def _left(self) -> list[psutil.Process]:
+        """What it started and is nobody's child any more: seen before, or with its home in the environment.
+
+        What began and lost its parent between two looks, in an environment without that home, is not found.
+        """
         import psutil
 
-        if (main := self._main) is None:
-            return []
-        try:
-            return [each for each in main.children(recursive=True) if each.status() != psutil.STATUS_ZOMBIE]
-        except psutil.Error:
-            return []
+        home = str(Path(self.private.name) / "home")
+        ours = [each for each in psutil.process_iter(["environ"]) if (each.info["environ"] or {}).get("HOME") == home]
+        return [each for each in _running({*ours, *self._seen}) if each != self._main]
+
+
+def _found(pid: int | None) -> psutil.Process | None:
+    import psutil
+
+    try:
+        return psutil.Process(pid) if pid else None
+    except psutil.Error:
+        return None
+
+
+def _running(processes: Iterable[psutil.Process]) -> list[psutil.Process]:
+    import psutil
+
+    running = []
+    for each in processes:
+        with suppress(psutil.Error):
+            if each.is_running() and each.status() != psutil.STATUS_ZOMBIE:
+                running.append(each)
+    return running
 
 
 def _end(processes: list[psutil.Process]) -> None:

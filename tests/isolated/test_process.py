@@ -15,7 +15,8 @@ import pytest
 
 from agentloop_nb.control import Control
 from agentloop_nb.errors import UserError
-from agentloop_nb.isolated.limits import GB
+from agentloop_nb.isolated.limits import GB, Limits
+from agentloop_nb.isolated.process import Process
 from agentloop_nb.ports import CodeOutcome
 
 pytestmark = pytest.mark.kernel
@@ -280,3 +281,35 @@ async def test_a_process_that_dies_while_it_starts_is_not_waited_for(place, monk
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
     with pytest.raises(UserError, match=r"it did not start \(it ended by itself with code 3\)"):
         place().open()
+
+
+SLEEPER = "[sys.executable, '-c', 'import time; time.sleep(60)'], start_new_session=True"
+
+
+async def test_what_a_process_started_ends_with_it_also_when_it_ends_by_itself(place):
+    own = place()
+    shown = []
+    source = (
+        f"import os, signal, subprocess, sys\nprint(subprocess.Popen({SLEEPER}).pid, flush=True)\n"
+        "os.kill(os.getpid(), signal.SIGKILL)"
+    )
+    outcome = await own.run_code(source, step=1, timeout=60, on_output=shown.append)
+    assert "it was ended by SIGKILL" in outcome.error.message
+    await asyncio.to_thread(_gone, int(outcome.outputs[0]["text"]))
+
+
+async def test_what_it_was_seen_to_start_ends_with_it_whatever_its_environment(tmp_path):
+    process = Process(tmp_path, Limits())
+    client = await process.start()
+    source = f"import subprocess, sys; open('pid', 'w').write(str(subprocess.Popen({SLEEPER}, env={{}}).pid) + '.')"
+    child = tmp_path / "pid"
+    while not (child.exists() and child.read_text().endswith(".")):  # what is asked before it listens is lost
+        client.execute(f"import os\nif not os.path.exists('pid'):\n    {source}")
+        await asyncio.sleep(0.5)
+    process.check()
+    client.execute("os._exit(0)")
+    while await process.alive():
+        await asyncio.sleep(0.1)
+    client.stop_channels()
+    await process.close()
+    await asyncio.to_thread(_gone, int(child.read_text().rstrip(".")))
