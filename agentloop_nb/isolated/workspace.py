@@ -109,6 +109,12 @@ class IsolatedWorkspace:
                 items.append((name, kind, str(file)))
             return _REASONS.validate_python(line.call("unpack", items=items, memory=self.memory))
 
+    def keep_copies(self, memory: int) -> None:
+        """Let copies for undo take so many bytes from now on. Raises `UserError` if the process does not answer."""
+        self.memory = memory
+        if self.alive:
+            self._undoing(dict, "unpack", items=[], memory=memory)
+
     def close(self) -> None:
         """End the process. Its folder stays."""
         if self._line is not None:

@@ -82,6 +82,18 @@ def workspace(
     return made
 
 
+def go_on(run: Run, workspace: IsolatedWorkspace, *, web: Web, settings: Settings, control: Control) -> None:
+    """Have a run go on in its living process, as it is set now. Raises `UserError` for what only a new one can have."""
+    if parse_limits(settings.limits) != parse_limits(run.state.settings.get("limits") or ""):
+        raise UserError(
+            "the limits of a process that lives stay as they are; %agent fork --limits ... starts a new one"
+        )
+    if (journal.home(run.journal) / str(settings.output_dir)).resolve() != workspace.folder:
+        raise UserError(f"this run goes on where its files are, in {workspace.folder}; leave --output-dir out")
+    workspace.keep_copies(settings.undo_memory * 2**20)
+    workspace.web, workspace.control, workspace.privacy = web, control, settings.privacy
+
+
 def forked_workspace(
     namespace: Mapping[str, Any] | None,
     path: Path,

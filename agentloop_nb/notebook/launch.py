@@ -106,6 +106,8 @@ class Launcher:
         settings = self.as_recorded(path, overrides, config)
         if settings.isolated and not journal.load(path).settings.get("isolated"):
             raise UserError(f"run {path.stem} did not run isolated; %agent fork goes on in a process of its own")
+        if overrides.get("bring") is not None:
+            raise UserError("--with names what a new run gets: %%agent --isolated --with NAMES goal; leave it out here")
         made = session.resume(
             path,
             overrides,
@@ -219,8 +221,8 @@ class Launcher:
     def _same_workspace(self, run: Run | None, web: Web, control: Control, settings: Settings) -> Workspace | None:
         """The workspace a run of this kernel had, so that what it did before can still be taken back."""
         workspace = run.workspace if run is not None else None
-        if isinstance(workspace, IsolatedWorkspace) and workspace.alive:
-            workspace.web, workspace.control, workspace.privacy = web, control, settings.privacy
+        if run is not None and isinstance(workspace, IsolatedWorkspace) and workspace.alive:
+            isolation.go_on(run, workspace, web=web, settings=settings, control=control)
             return workspace
         if not isinstance(workspace, KernelWorkspace):
             return None

@@ -125,6 +125,26 @@ def test_an_undo_that_fails_leaves_the_record_free_to_go_on(launcher):
         assert launcher.resume(None, {}, note="once more").drive().summary == "2"
 
 
+@pytest.mark.kernel
+def test_a_living_isolated_run_goes_on_as_it_is_set_now_or_says_what_it_cannot_be(launcher):
+    change = decision("run_code", code="made.append(2)")
+    with Wire([decision("run_code", code="made = [1]"), finish("1"), change, finish("2")]) as wire:
+        done = run(launcher, wire, "make", isolated=True, limits="memory=2")
+        for option, message in [
+            ({"limits": "memory=3"}, "%agent fork --limits"),
+            ({"output_dir": "elsewhere"}, "leave --output-dir out"),
+            ({"bring": "numbers"}, "--isolated --with NAMES goal"),
+        ]:
+            with pytest.raises(UserError, match=message):
+                launcher.resume(None, option, note="more")
+            assert done.workspace.alive
+            assert not in_use(done.journal)
+        settings = {"limits": "memory=2.0", "output_dir": done.workspace.folder, "undo_memory": "0"}
+        again = launcher.resume(None, settings, note="more").drive()
+    assert again.workspace is done.workspace
+    assert "copies for undo may take 0 MB (--undo-memory)" in again.action_results[2].output
+
+
 def test_the_memory_for_undo_is_a_setting(launcher, monkeypatch):
     launcher.shell.user_ns["mine"] = [1]
     with Wire([decision("run_code", code="mine.append(2)"), finish("1")] * 2) as wire:
