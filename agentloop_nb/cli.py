@@ -13,7 +13,17 @@ from typing import TYPE_CHECKING, NoReturn
 
 from agentloop_nb import __version__
 from agentloop_nb.errors import AgentFailed, AgentStopped, UserError
-from agentloop_nb.options import ANYWAY, AT, OPTIONS, OUTPUT_DIR, describe, parse_options, split_reference, step_number
+from agentloop_nb.options import (
+    ANYWAY,
+    AT,
+    OPTIONS,
+    OUTPUT_DIR,
+    describe,
+    note_from,
+    parse_command,
+    parse_options,
+    step_number,
+)
 
 if TYPE_CHECKING:
     from agentloop_nb.publish import Published
@@ -114,9 +124,9 @@ def _report(run: Run, destination: str | None) -> int:
 
 def _resume(words: list[str]) -> int:
     at = words.index("--") if "--" in words else len(words)
-    settings, reference = parse_options(words[:at], (*RUN_OPTIONS, ANYWAY), after_word=True)
-    if " " in reference:
-        raise UserError(f"one RUN at most, not {reference!r}; a note for the agent stands after --")
+    settings, reference, rest = parse_command(words[:at], (*RUN_OPTIONS, ANYWAY))
+    if rest:
+        raise UserError(f"one RUN at most, not {note_from(reference, rest)!r}; a note for the agent stands after --")
     from agentloop_nb.api import resume_run
 
     quiet, destination = bool(settings.pop("quiet", False)), settings.pop("export", None)
@@ -126,9 +136,12 @@ def _resume(words: list[str]) -> int:
 
 def _fork(words: list[str]) -> int:
     at = words.index("--") if "--" in words else len(words)
-    settings, text = parse_options(words[:at], (*OPTIONS, ANYWAY, AT), after_word=True)
-    reference, note = split_reference(" ".join([text, *words[at + 1 :]]))
+    settings, first, rest = parse_command(words[:at], (*OPTIONS, ANYWAY, AT))
+    from agentloop_nb import journal
     from agentloop_nb.api import fork_run
+
+    reference = first if journal.names_run(first, Path.cwd()) else None
+    note = note_from("" if reference else first, rest, *words[at + 1 :])
 
     quiet, destination = bool(settings.pop("quiet", False)), settings.pop("export", None)
     step = step_number(settings.pop("at", None))
@@ -233,15 +246,15 @@ def _compare(words: list[str]) -> int:
 def _runs(words: list[str]) -> int:
     _Parser("runs", "list the runs of this folder, newest first").parse_args(words)
     from agentloop_nb import journal
-    from agentloop_nb.plain import clean, dollars
+    from agentloop_nb.plain import dollars, on_one_line
 
     states = journal.runs(Path.cwd())
     if not states:
         print("no runs in this folder yet")
     for state in states:
-        goal = " ".join(clean(state.subject or state.reason).split())
+        run, goal = on_one_line(state.run), on_one_line(state.subject or state.reason)
         cost = dollars(state.total_cost) if state.cost_known else "?"
-        print(f"{state.run}  {state.status:<11} {state.current_step:>3}/{state.max_steps:<3} {cost:>8}  {goal[:80]}")
+        print(f"{run}  {state.status:<11} {state.current_step:>3}/{state.max_steps:<3} {cost:>8}  {goal[:80]}")
     return FINISHED
 
 

@@ -11,6 +11,7 @@ import difflib
 import json
 import logging
 import os
+import re
 import secrets
 import threading
 import time
@@ -391,6 +392,18 @@ def find(reference: str | None, folder: Path) -> Path:
     close = difflib.get_close_matches(reference, [record.stem for record in records], n=1, cutoff=0.4)
     hint = f"; did you mean {close[0]}?" if close else "; %agent runs lists them"
     raise UserError(f"there is no run {reference!r} in {folder}{hint}")
+
+
+def names_run(word: str, folder: Path) -> bool:
+    """Whether a word names a run rather than begins a note: an id, a beginning of one, or a record's path.
+
+    Fewer than eight digits do where they begin one run only, and no note: a year alone is none.
+    """
+    if re.fullmatch(r"\d{8}[-0-9a-f]*|\S+\.jsonl", word):
+        return True
+    if re.fullmatch(r"\d{5,7}", word):
+        return sum(record.stem.startswith(word) for record in _records(folder)) == 1
+    return word.endswith(".jsonl") and typed_path(word).is_file()
 
 
 def _records(folder: Path) -> list[Path]:

@@ -71,31 +71,45 @@ _QUOTED = re.compile(r""""[^"]*"|'[^']*'""")
 _WORD = re.compile(rf"""(?:[^\s"']|{_QUOTED.pattern})+""")
 
 
-def parse_options(
-    source: str | Sequence[str], options: Iterable[Option] = OPTIONS, *, after_word: bool = False
-) -> tuple[dict[str, Any], str]:
+def parse_options(source: str | Sequence[str], options: Iterable[Option] = OPTIONS) -> tuple[dict[str, Any], str]:
     """Split what was typed into settings and goal. Values stay text; switches are True.
 
     `source` is the line of a magic, or the words of a command line. Options come first; from the first other word on
-    (or after `--`) everything is goal, verbatim. On a command line, options may also follow a goal given in quotes;
-    with `after_word` they may follow the first word, which names a run then. Raises `UserError`.
+    (or after `--`) everything is goal, verbatim. On a command line, options may also follow a goal given in quotes.
+    Raises `UserError`.
     """
-    words: _Words = _TextWords(source) if isinstance(source, str) else _ArgumentWords(source)
-    by_flag = {flag: option for option in options for flag in option.flags}
-    settings: dict[str, Any] = {}
+    words, by_flag, settings = _words(source), _by_flag(options), dict[str, Any]()
     if _take_options(words, by_flag, settings) == "--":
         return settings, words.rest()
-    goal = words.take() if after_word else words.goal()
+    goal = words.goal()
     _take_options(words, by_flag, settings)
     return settings, " ".join(filter(None, (goal, words.rest())))
 
 
-def split_reference(text: str) -> tuple[str | None, str]:
-    """Take the run off the beginning of a text, if one is named there: an id or its beginning, or a record's path."""
-    first, _, rest = text.strip().partition(" ")
-    if re.fullmatch(r"\d{8}[-0-9a-f]*|\S+\.jsonl", first):
-        return first, rest.strip().strip("\"'")
-    return None, text.strip().strip("\"'")
+def parse_command(source: str | Sequence[str], options: Iterable[Option]) -> tuple[dict[str, Any], str, str]:
+    """Split what follows a command into settings, the first other word, and the rest, verbatim.
+
+    The word may name a run; one in quotes is taken whole, without them. Options stand before or after it. Raises
+    `UserError`.
+    """
+    words, by_flag, settings = _words(source), _by_flag(options), dict[str, Any]()
+    _take_options(words, by_flag, settings)
+    first = words.take()
+    _take_options(words, by_flag, settings)
+    return settings, first, words.rest()
+
+
+def note_from(*parts: str) -> str:
+    """Join the words of a note; quotes around all of it are no part of it."""
+    return " ".join(filter(None, map(str.strip, parts))).strip("\"'")
+
+
+def _words(source: str | Sequence[str]) -> _Words:
+    return _TextWords(source) if isinstance(source, str) else _ArgumentWords(source)
+
+
+def _by_flag(options: Iterable[Option]) -> dict[str, Option]:
+    return {flag: option for option in options for flag in option.flags}
 
 
 def step_number(text: str | None) -> int | None:

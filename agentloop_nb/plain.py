@@ -18,6 +18,11 @@ def clean(text: str) -> str:
     return _CONTROL.sub(lambda found: "\n" if found[0] == "\r" else "\ufffd", text)
 
 
+def on_one_line(text: str) -> str:
+    """Clean text on a single line."""
+    return " ".join(clean(text).split())
+
+
 def for_shell(text: str) -> str:
     """A message as a command line says it: its own commands, and none that only a notebook has."""
     text = text.replace("(or type %agent login)", "(a .env file will do)")

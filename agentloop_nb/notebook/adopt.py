@@ -19,13 +19,12 @@ from agentloop_nb.notebook.adoption import Adoption
 from agentloop_nb.notebook.changes.watch import SHELL_NAMES
 from agentloop_nb.notebook.kernel.drive import drive
 from agentloop_nb.notebook.kernel.workspace import KernelWorkspace
-from agentloop_nb.options import split_reference
 from agentloop_nb.ports import Web
 from agentloop_nb.rebuild import rebuild
 from agentloop_nb.run import Run
 
 if TYPE_CHECKING:
-    from agentloop_nb.notebook.launch import Launcher
+    from agentloop_nb.notebook.launcher import Launcher
 
 _FLAGS = ("--rerun", "--undo")
 
@@ -38,7 +37,7 @@ def adopt(launcher: Launcher, words: list[str]) -> str:
     if "--undo" in flags:
         return _undo(launcher)
     names = [word for word in words if word not in flags]
-    reference = split_reference(names[0])[0] if names else None
+    reference = names[0] if names and journal.names_run(names[0], launcher.folder) else None
     run = _run(launcher, reference)
     wanted = names[1:] if reference else names
     if "--rerun" in flags:

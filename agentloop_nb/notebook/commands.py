@@ -15,7 +15,8 @@ from IPython.display import publish_display_data
 
 from agentloop_nb import journal
 from agentloop_nb.errors import UserError
-from agentloop_nb.options import ANYWAY, AT, OPTIONS, describe, parse_options, split_reference, split_words, step_number
+from agentloop_nb.options import ANYWAY, AT, OPTIONS, describe, note_from, parse_command, split_words, step_number
+from agentloop_nb.plain import on_one_line
 
 if TYPE_CHECKING:
     from agentloop_nb.notebook.magic import AgentMagics
@@ -106,8 +107,8 @@ def runs(magics: AgentMagics, rest: str) -> None:
 
 def _row(state: State) -> str:
     cost = f"${state.total_cost:.4f}" + ("" if state.cost_known else "?")
-    what = (state.subject or state.reason).partition("\n")[0][:90]
-    return f"{state.run}  {state.status:<11} {state.current_step:>3} steps  {cost:>9}  {what}"
+    run, what = on_one_line(state.run), on_one_line(state.subject or state.reason)[:90]
+    return f"{run}  {state.status:<11} {state.current_step:>3} steps  {cost:>9}  {what}"
 
 
 def show(magics: AgentMagics, rest: str) -> None:
@@ -121,17 +122,20 @@ def show(magics: AgentMagics, rest: str) -> None:
 def resume(magics: AgentMagics, rest: str, *, awaited: bool = False) -> Any:
     """[RUN] [--budget USD] [--max-steps N] [--anyway] [-- NOTE]: go on with a run."""
     before, *after = _NOTE.split(rest, maxsplit=1)
-    arguments, reference = parse_options(before, (*OPTIONS, ANYWAY), after_word=True)
-    note, anyway = "".join(after).strip().strip("\"'"), bool(arguments.pop("anyway", False))
-    launch = magics.launcher.resume(reference.strip() or None, arguments, magics.config_values(), note, anyway=anyway)
+    arguments, *words = parse_command(before, (*OPTIONS, ANYWAY))
+    note, anyway = note_from(*after), bool(arguments.pop("anyway", False))
+    launch = magics.launcher.resume(
+        " ".join(words).strip() or None, arguments, magics.config_values(), note, anyway=anyway
+    )
     return magics.start(launch, awaited=awaited)
 
 
 def fork(magics: AgentMagics, rest: str, *, awaited: bool = False) -> Any:
     """[RUN] [--at N] [--anyway] [options] [NOTE]: another way from step N on, in a process and folder of its own."""
     before, *after = _NOTE.split(rest, maxsplit=1)
-    arguments, words = parse_options(before, (*OPTIONS, ANYWAY, AT), after_word=True)
-    reference, note = split_reference(" ".join([words, *after]))
+    arguments, first, rest = parse_command(before, (*OPTIONS, ANYWAY, AT))
+    reference = first if journal.names_run(first, magics.launcher.folder) else None
+    note = note_from("" if reference else first, rest, *after)
     at, anyway = step_number(arguments.pop("at", None)), bool(arguments.pop("anyway", False))
     launch = magics.launcher.fork(reference, at, arguments, magics.config_values(), note, anyway=anyway)
     return magics.start(launch, awaited=awaited)

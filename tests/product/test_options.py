@@ -3,7 +3,7 @@
 import pytest
 
 from agentloop_nb.errors import UserError
-from agentloop_nb.options import OPTIONS, describe, parse_options
+from agentloop_nb.options import OPTIONS, describe, note_from, parse_command, parse_options
 from agentloop_nb.settings import Settings, resolve
 
 
@@ -33,7 +33,20 @@ def test_magic_line(line: str, settings: dict[str, object], goal: str) -> None:
 
 @pytest.mark.parametrize("source", ["-n 5 20261122 --budget 1", ["-n", "5", "20261122", "--budget", "1"]])
 def test_options_may_follow_the_run_that_is_named(source: str | list[str]) -> None:
-    assert parse_options(source, after_word=True) == ({"max_steps": "5", "budget": "1"}, "20261122")
+    assert parse_command(source, OPTIONS) == ({"max_steps": "5", "budget": "1"}, "20261122", "")
+
+
+@pytest.mark.parametrize(
+    "source",
+    ['-n 5 "my work/a.jsonl" --strict go "on"', ["-n", "5", "my work/a.jsonl", "--strict", "go", '"on"']],
+)
+def test_a_path_with_spaces_stays_whole(source: str | list[str]) -> None:
+    assert parse_command(source, OPTIONS) == ({"max_steps": "5", "strict": True}, "my work/a.jsonl", 'go "on"')
+
+
+def test_a_note_is_what_stands_in_its_quotes() -> None:
+    assert note_from("", '"in blue, please"') == "in blue, please"
+    assert note_from("make", "it ", "  blue") == "make it blue"
 
 
 @pytest.mark.parametrize(

@@ -8,24 +8,30 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import io
 import json
 import os
 import pickle
+import re
 import shutil
 import sys
 from collections.abc import Callable
+from contextlib import redirect_stdout
 from functools import cache, partial
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 from agentloop_nb import journal, lineage
+from agentloop_nb.cli import main as command_line
 from agentloop_nb.compare import compare
 from agentloop_nb.cost import cost_table
 from agentloop_nb.errors import UserError
 from agentloop_nb.export import export
 from agentloop_nb.models.replay import ReplayModel
+from agentloop_nb.notebook.commands import runs
 from agentloop_nb.notebook.kernel.shell import private_shell
-from agentloop_nb.notebook.launch import Launcher
+from agentloop_nb.notebook.launcher import Launcher
 from agentloop_nb.notebook.panel.comparison import comparison_page
 from agentloop_nb.notebook.panel.html import plain_text, static_html
 from agentloop_nb.notebook.undo import undo_steps
@@ -137,6 +143,7 @@ RECORDS: dict[str, bytes] = {
     "outputs-of-no-shape": record(put("action_finished", "result.outputs", [{"output_type": "stream"}, {"data": 7}, {}])),
     "pickle-as-output": record(shown("application/octet-stream", BOMB)),
     "steers-the-terminal": record(put("run_started", "goal", "\x1b]0;x\x07\x1b[2J\u202egoal\r\x00")),
+    "name-\x1b[2J-steers": b"",
     "half-a-character": record().replace(b"print(1)", b"print('\\ud800')"),
     "no-utf-8": record().replace(b"print(1)", b"print('\xff\xfe')"),
     "magics-in-a-cell": record(put("run_started", "cells", ["%run pwned.py", "!touch pwned", "%%bash\ntouch pwned"])),
@@ -190,7 +197,8 @@ def readers(path: Path, out: Path) -> dict[str, Callable[[], Any]]:
     )
     return {
         "load": lambda: journal.load(path),
-        "list": lambda: journal.runs(path.parent.parent.parent),
+        "list": lambda: listed(lambda: runs(SimpleNamespace(launcher=launcher()), "")),
+        "list-in-a-shell": lambda: listed(lambda: command_line(["runs"])),
         "page": lambda: (static_html(journal.load(path)), plain_text(journal.load(path))),
         "terminal": lambda: on_terminal(path),
         "compare": lambda: both(compare(journal.load(path), good)),
@@ -205,6 +213,13 @@ def readers(path: Path, out: Path) -> dict[str, Callable[[], Any]]:
         "script": lambda: export(path, out / "run.py"),
         "shared": lambda: publish(path, out / "shared", check=False, shared=True),
     }
+
+
+def listed(tell: Callable[[], Any]) -> None:
+    with redirect_stdout(io.StringIO()) as told:
+        tell()
+    steering = re.search("[\x00-\x08\x0b-\x1f\x7f-\x9f]", told.getvalue())
+    assert not steering, f"{steering} steers the terminal"
 
 
 def both(found: Any) -> None:
@@ -261,15 +276,15 @@ def opened(way: Callable[[], Any]) -> str:
 def main(root: Path) -> None:
     seen: list[str] = []
     base = root / "work"
-    runs = journal.runs_folder(base)
-    for folder in (runs, base / "out", root / "outside", base / ".agentloop" / "blobs"):
+    records = journal.runs_folder(base)
+    for folder in (records, base / "out", root / "outside", base / ".agentloop" / "blobs"):
         folder.mkdir(parents=True)
     secret = root / "outside" / "secret.txt"
     secret.write_text(CANARY)
     (base / ".agentloop" / "blobs" / ("a" * 64)).symlink_to(secret)
     os.chdir(base)
     sys.stdout = sys.__stderr__  # what the terminal view prints
-    for ways in (readers(runs / "warm.jsonl", base / "out"), readers(runs / "warm.ipynb", base / "out")):
+    for ways in (readers(records / "warm.jsonl", base / "out"), readers(records / "warm.ipynb", base / "out")):
         for way in ways.values():
             opened(way)  # what is imported at the first use, is imported
 
@@ -289,7 +304,7 @@ def main(root: Path) -> None:
         *((f"{name}{suffix}", make) for name, make in MADE.items() for suffix in (".jsonl", ".ipynb")),
     ]
     for name, make in files:
-        path = runs / name
+        path = records / name
         make(path)
         out = base / "out" / name
         said = {way: opened(open_it) for way, open_it in readers(path, out).items()}

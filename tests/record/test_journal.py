@@ -99,6 +99,30 @@ def test_a_missing_or_forged_long_text_says_so(tmp_path):
     assert "missing from the record" in journal.read(record.path)[-1].result.output
 
 
+@pytest.mark.parametrize(
+    ("word", "is_run"),
+    [
+        ("20261122-101500-3fa2", True),
+        ("20261122", True),
+        ("2026112", True),
+        ("20261", True),
+        ("2026", False),
+        ("20270", False),
+        ("folder/typo.jsonl", True),
+        ("my work/a.jsonl", True),
+        ("summarize data.jsonl", False),
+        ("x", False),
+        ("", False),
+    ],
+)
+def test_a_run_is_told_from_a_note(tmp_path, monkeypatch, word, is_run):
+    monkeypatch.chdir(tmp_path)
+    write(tmp_path, counting()).close()
+    (tmp_path / "my work").mkdir()
+    (tmp_path / "my work" / "a.jsonl").touch()
+    assert journal.names_run(word, tmp_path) == is_run
+
+
 @pytest.mark.skipif(journal.flock is None, reason="there are no locks here")
 class TestTheLock:
     def test_two_that_go_on_at_once_do_not_both_write(self, tmp_path, monkeypatch):
