@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Sequence
 from pathlib import Path
 
 from agentloop_nb.errors import UserError
-from agentloop_nb.events import AnyEvent
-from agentloop_nb.export import export
 from agentloop_nb.typed import typed_path
 
 NOTEBOOK = "run.ipynb"
@@ -27,25 +24,6 @@ To check that it does what it says: `pip install agentloop-nb`, then `agentloop 
 
 [Open it on Binder](https://mybinder.org/v2/gh/{repository}/HEAD?labpath=run.ipynb){note}
 """
-
-
-def share(
-    source: Path | Sequence[AnyEvent],
-    destination: Path,
-    *,
-    folder: Path | None = None,
-    minimal: bool = False,
-    repository: str | None = None,
-) -> Path:
-    """Write a run into a new folder that can be given away, and return the path of its notebook.
-
-    `repository` is `owner/name` on GitHub or its address, for the Binder link. `folder` and `minimal` are those of
-    `export`. Raises `UserError`, also for a folder that holds something already.
-    """
-    planned = plan(destination, repository)
-    export(source, planned, folder=folder, minimal=minimal)
-    surround(planned, repository)
-    return planned
 
 
 def plan(destination: Path, repository: str | None = None) -> Path:

@@ -10,9 +10,9 @@ import pytest
 from agentloop_nb import demo, journal, verify
 from agentloop_nb.errors import UserError
 from agentloop_nb.export import export
-from agentloop_nb.export.share import share
 from agentloop_nb.models.prices import read_price
 from agentloop_nb.models.registry import create
+from agentloop_nb.publish import publish
 from agentloop_nb.settings import Settings
 
 NOWHERE = "~nosuchuser/{}"
@@ -24,7 +24,7 @@ TYPED: dict[str, Callable[[], object]] = {
     "AGENTLOOP_PRICE": lambda: read_price(NOWHERE.format("prices.toml"), "some-model"),
     "RUN": lambda: journal.find(NOWHERE.format("run.jsonl"), Path()),
     "--export": lambda: export(demo.RECORD, Path(NOWHERE.format("run.ipynb"))),
-    "--share": lambda: share(demo.RECORD, Path(NOWHERE.format("folder"))),
+    "--share": lambda: publish(demo.RECORD, Path(NOWHERE.format("folder")), shared=True),
     "verify": lambda: verify.verify(NOWHERE.format("run.ipynb")),
 }
 
