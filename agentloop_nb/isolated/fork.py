@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 import shutil
 from collections import deque
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import suppress
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from agentloop_nb.actions import Finish
@@ -58,29 +59,48 @@ def _renamed(event: AnyEvent, run: str) -> AnyEvent:
     return event.model_copy(update={"run": run}) if isinstance(event, RunStarted) else event
 
 
-def copy_folder(source: Path, target: Path, state: State, at: int) -> list[str]:
-    """Copy the parent's folder as it was after step `at`; return the files that were left out.
+@dataclass
+class Copied:
+    """What of a parent's folder its fork has not, or not as it was."""
+
+    left_out: list[str] = field(default_factory=list)
+    """Files for which there was no room."""
+    failed: list[str] = field(default_factory=list)
+    """Files that cannot be read, or not be written again."""
+    later: list[str] = field(default_factory=list)
+    """Files that are as later steps left them: no version from before is kept."""
+
+
+def copy_folder(source: Path, target: Path, state: State, at: int) -> Copied:
+    """Copy the parent's folder as it was after step `at`.
 
     Files that later steps made are not there yet; what earlier steps made is made again when variables are rebuilt.
     """
     later = [step for step in state.steps if step.number > at]
     made, changed = written(later)
-    _, read = written(state.steps)
-    room = MAX_COPIED
-    left_out: list[str] = []
+    _, before = written(state.steps)
+    by_code = {str(name) for step in later if step.result for name in step.result.metadata.get("files", ())}
+    skipped = (made | by_code) - before
+    copied, room = Copied(), MAX_COPIED
     found = list(_files(source))
-    nearest = sorted(found[:MAX_FILES], key=lambda file: (file[0] not in read, file[1]))
-    far = [file for file in found[MAX_FILES:] if file[0] in read]
+    nearest = sorted(found[:MAX_FILES], key=lambda file: (file[0] not in before, file[1]))
+    far = [file for file in found[MAX_FILES:] if file[0] in before]
     for name, size in [*far, *nearest]:
-        if name in made:
+        if name in skipped:
             continue
-        if name not in read and size > room:
-            left_out.append(name)
-            continue
-        room -= 0 if name in read else size
-        _copy(source / name, target / name)
-    _put_back(source, target, later, changed)
-    return [*left_out, *(name for name, _ in found[MAX_FILES:] if name not in read and name not in made)]
+        if name not in before and size > room:
+            copied.left_out.append(name)
+        elif not _copy(source / name, target / name):
+            copied.failed.append(name)
+        else:
+            room -= 0 if name in before else size
+            copied.later += [name] if name in by_code | changed else []
+    put_back = _put_back(source, target, later, changed)
+    copied.later = [name for name in copied.later if name not in put_back]
+    copied.left_out += [name for name, _ in found[MAX_FILES:] if name not in before | skipped]
+    for _, previous in _replaced(step for step in state.steps if step.number <= at):  # for undoing in the fork
+        _copy(source / KEPT / previous, target / KEPT / previous)
+    return copied
 
 
 def _files(folder: Path) -> Iterator[tuple[str, int]]:
@@ -98,15 +118,26 @@ def _files(folder: Path) -> Iterator[tuple[str, int]]:
                     yield Path(entry.path).relative_to(folder).as_posix(), entry.stat().st_size
 
 
-def _put_back(source: Path, target: Path, later: Sequence[Step], changed: Collection[str]) -> None:
-    """Give files that a later `write_file` replaced the version they had before it."""
-    for step in reversed(later):
+def _put_back(source: Path, target: Path, later: Sequence[Step], changed: Collection[str]) -> set[str]:
+    """Give files that a later `write_file` replaced the version they had before it; return which."""
+    replaced = [(path, previous) for path, previous in _replaced(reversed(later)) if path in changed]
+    return {path for path, previous in replaced if _copy(source / KEPT / previous, target / path)}
+
+
+def _replaced(steps: Iterable[Step]) -> Iterator[tuple[str, str]]:
+    """Files that `write_file` replaced, each with the name under which its previous version is kept."""
+    for step in steps:
         file = (step.result.metadata.get("file") if step.result else None) or {}
         path, previous = str(file.get("path", "")), str(file.get("previous") or "")
-        if path in changed and previous.isalnum() and is_inside(path) and (source / KEPT / previous).is_file():
-            _copy(source / KEPT / previous, target / path)
+        if previous.isalnum() and is_inside(path):
+            yield path, previous
 
 
-def _copy(source: Path, target: Path) -> None:
-    target.parent.mkdir(parents=True, exist_ok=True)
-    shutil.copy2(source, target)
+def _copy(source: Path, target: Path) -> bool:
+    """Whether a file could be copied."""
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy2(source, target)
+    except OSError:
+        return False
+    return True

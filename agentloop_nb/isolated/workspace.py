@@ -121,6 +121,11 @@ class IsolatedWorkspace:
             self._end()
         self._line, self._lost = None, False
 
+    def release(self) -> None:
+        """End the process for good: what it was given is not kept any longer."""
+        self.close()
+        self._luggage = {}
+
     def _live(self) -> Line:
         if self._line is None:
             self.open()

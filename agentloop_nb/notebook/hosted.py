@@ -84,7 +84,7 @@ class Host:
             content = Path(file).read_bytes()
             try:
                 if kind == "source":
-                    exec(compile(content, f"<{name}>", "exec"), namespace)  # noqa: S102 - the user's own function
+                    _define(name, content, namespace)
                 else:
                     namespace[name] = pickle.loads(content)  # noqa: S301 - made by the parent
             except Exception as error:  # noqa: BLE001
@@ -122,6 +122,20 @@ class Host:
     def restore(self, name: str) -> bool:
         """Give a name its former value."""
         return self._workspace.restore(name)
+
+
+def _define(name: str, source: bytes, namespace: dict[str, Any]) -> None:
+    """Bind a function or class of the user's, which its source may know by another name. Raises what its source raises.
+
+    That name is bound as well, unless it means something else here.
+    """
+    made: dict[str, Any] = {}
+    exec(compile(source, f"<{name}>", "exec"), namespace, made)  # noqa: S102 - the user's own function
+    if name not in made and len(made) != 1:
+        raise NameError(f"its source does not define {name}")
+    for other, value in made.items():
+        namespace.setdefault(other, value)
+    namespace[name] = made.get(name, next(iter(made.values())))
 
 
 _host: Host | None = None

@@ -19,7 +19,7 @@ from agentloop_nb.control import Control
 from agentloop_nb.errors import UserError
 from agentloop_nb.events import AnyEvent
 from agentloop_nb.export.inputs import is_inside
-from agentloop_nb.isolated.fork import copy_folder
+from agentloop_nb.isolated.fork import Copied, copy_folder
 from agentloop_nb.isolated.limits import GB, Limits, parse_limits
 from agentloop_nb.isolated.workspace import IsolatedWorkspace
 from agentloop_nb.notebook.changes.watch import is_watched
@@ -34,7 +34,7 @@ from agentloop_nb.state import State, fold
 KEPT_ALIVE = 3
 """Isolated runs of a kernel whose processes stay, for adopting, undoing and resuming."""
 MAX_UNASKED = 256 * 2**20
-"""Bytes of the user's variables that a fork gets although nobody named them."""
+"""Bytes of the user's variables that a run gets although nobody named them with `--with`."""
 PLACE = Path(".agentloop") / "isolated"
 """Where isolated runs have their folders, beside their records."""
 
@@ -46,9 +46,13 @@ def placed(settings: Settings, run_id: str) -> Settings:
         if settings.bring:
             raise UserError("--with names what an isolated run gets; add --isolated, or leave --with out")
         return settings
+    _check_place()
+    return replace(settings, output_dir=settings.output_dir or (PLACE / run_id).as_posix())
+
+
+def _check_place() -> None:
     if IN_BROWSER:
         raise UserError("a browser cannot start a process, so nothing can be isolated or forked: leave --isolated out")
-    return replace(settings, output_dir=settings.output_dir or (PLACE / run_id).as_posix())
 
 
 def workspace(
@@ -61,7 +65,8 @@ def workspace(
     control: Control,
     earlier: Sequence[tuple[str, str]],
 ) -> IsolatedWorkspace:
-    """Make the workspace of an isolated run, with what it gets along; without a goal it gets nothing."""
+    """Make the workspace of an isolated run, with what it gets; without a goal that is nothing. Raises `UserError`."""
+    _check_place()
     folder = home / str(settings.output_dir)
     limits = parse_limits(settings.limits)
     luggage = Luggage()
@@ -112,7 +117,7 @@ def forked_workspace(
     parent, home = fold(events), journal.home(path)
     folder = home / str(settings.output_dir)
     at = parent.current_step if at is None else at
-    left_out = copy_folder(source, folder, parent, at)
+    copied = copy_folder(source, folder, parent, at)
     luggage = Luggage() if namespace is None else _untouched(namespace, home, parent)
     made = IsolatedWorkspace(
         folder,
@@ -121,7 +126,7 @@ def forked_workspace(
         control=control,
         cells=parent.cells,
         luggage=luggage.values,
-        told=f"Not copied, for want of room: {_list(left_out)}." if left_out else "",
+        told=_told_of_files(copied),
     )
     made.privacy, made.memory = settings.privacy, settings.undo_memory * 2**20
     return made
@@ -145,11 +150,14 @@ def pack(namespace: Mapping[str, Any], home: Path, goal: str, bring: str | None)
         for name in filter(None, (part.strip() for part in bring.split(","))):
             _pack_asked(luggage, namespace, home, name)
         return luggage
-    words = set(re.findall(r"(?<![\w.])[^\W\d]\w*", goal))
+    words, room = set(re.findall(r"(?<![\w.])[^\W\d]\w*", goal)), MAX_UNASKED
     for name in sorted(words & namespace.keys()):
         if is_watched(name, namespace[name]) and not known_secrets({}, {}, (), {name: namespace[name]}):
             try:
-                luggage.values[name] = _packed(namespace[name])
+                luggage.values[name] = packed = _packed_within(room, namespace[name])
+                room -= len(packed[1])
+            except _TooLarge:
+                luggage.left[name] = f"past the {MAX_UNASKED >> 20} MB copied unasked; --with {name} brings it along"
             except Exception as error:  # noqa: BLE001 - pickling runs the value's own code
                 luggage.left[name] = _reason(error)
     luggage.files = sorted({name for name in re.findall(r"[\w./-]*\w\.\w+", goal) if _is_file(home, name)})
@@ -164,9 +172,9 @@ def _untouched(namespace: Mapping[str, Any], home: Path, parent: State) -> Lugga
     luggage, room = Luggage(), MAX_UNASKED
     for name in namespace.keys() - touched:
         value = namespace[name]
-        if is_watched(name, value) and size(value) <= room and not known_secrets({}, {}, (), {name: value}):
+        if is_watched(name, value) and not known_secrets({}, {}, (), {name: value}):
             with suppress(Exception):
-                luggage.values[name] = packed = _packed(value)
+                luggage.values[name] = packed = _packed_within(room, value)
                 room -= len(packed[1])
     return luggage
 
@@ -188,6 +196,17 @@ def _packed(value: Any) -> tuple[str, bytes]:
     if isinstance(value, FunctionType | type) and value.__module__ == "__main__":
         return "source", inspect.cleandoc("\n" + inspect.getsource(value)).encode()
     return "pickle", pickle.dumps(value)
+
+
+class _TooLarge(Exception):
+    """A value takes more room than there is."""
+
+
+def _packed_within(room: int, value: Any) -> tuple[str, bytes]:
+    """Do what `_packed` does, in `room` bytes. Raises `_TooLarge`, too."""
+    if size(value) > room or len((packed := _packed(value))[1]) > room:
+        raise _TooLarge
+    return packed
 
 
 def _reason(error: Exception) -> str:
@@ -217,12 +236,22 @@ def _told(luggage: Luggage, limits: Limits) -> str:
     return "\n".join(lines)
 
 
+def _told_of_files(copied: Copied) -> str:
+    """What the model is told of the files of a fork that it has not, or not as they were."""
+    told = {
+        "Not copied, for want of room": copied.left_out,
+        "Not copied, because they cannot be": copied.failed,
+        "Files that later steps changed, here as those left them": copied.later,
+    }
+    return "\n".join(f"{what}: {_list(names)}." for what, names in told.items() if names)
+
+
 def let_go(runs: Sequence[Run]) -> None:
     """End the processes of isolated runs that are over, but the last; `%agent adopt` of another one rebuilds it."""
     places = [(run, run.workspace) for run in runs if isinstance(run.workspace, IsolatedWorkspace)]
     for run, place in places[:-KEPT_ALIVE]:
         if run.status != "running":
-            place.close()
+            place.release()
 
 
 def what_can_be_adopted(run: Run) -> str:

@@ -10,6 +10,7 @@ import pytest
 
 from agentloop_nb import journal
 from agentloop_nb.actions import ActionResult
+from agentloop_nb.isolated import fork
 from agentloop_nb.state import fold
 from tests.isolated.conftest import code
 from tests.record.made import started, step
@@ -142,8 +143,6 @@ def test_a_fork_from_before_the_first_step_and_of_a_fork(parent):
 
 
 def test_of_a_folder_too_large_to_copy_a_fork_gets_what_the_run_read(tmp_path, monkeypatch):
-    from agentloop_nb.isolated import fork
-
     monkeypatch.setattr(fork, "MAX_COPIED", 10)
     monkeypatch.setattr(fork, "MAX_FILES", 4)
     source, target = tmp_path / "source", tmp_path / "target"
@@ -155,7 +154,46 @@ def test_of_a_folder_too_large_to_copy_a_fork_gets_what_the_run_read(tmp_path, m
     read = ActionResult(success=True, output="", metadata={"read": ["read.csv", "below/read.txt"]})
     made = ActionResult(success=True, output="", metadata={"files": ["made"]})
     state = fold([started(), *step(1, "run_code", read, code="x"), *step(2, "run_code", made, code="y")])
-    left_out = fork.copy_folder(source, target, state, 1)
+    left_out = fork.copy_folder(source, target, state, 1).left_out
     copied = {path.relative_to(target).as_posix() for path in target.rglob("*") if path.is_file()}
     assert copied == {"read.csv", "small", "below/read.txt"}
     assert sorted(left_out) == ["below/deep", "large"]
+
+
+def test_a_users_file_that_a_later_step_overwrote_is_copied_and_told(tmp_path):
+    source, target = tmp_path / "source", tmp_path / "target"
+    source.mkdir()
+    for name in ("data.csv", "made.csv", "new.csv"):
+        source.joinpath(name).write_text("as step 2 left it")
+    read = ActionResult(success=True, output="", metadata={"read": ["data.csv"], "files": ["made.csv"]})
+    over = ActionResult(success=True, output="", metadata={"read": ["made.csv"], "files": ["data.csv", "made.csv"]})
+    more = ActionResult(success=True, output="", metadata={"files": ["new.csv"]})
+    steps = [*step(1, "run_code", read, code="x"), *step(2, "run_code", over, code="y")]
+    copied = fork.copy_folder(source, target, fold([started(), *steps, *step(3, "run_code", more, code="z")]), 1)
+    assert [path.name for path in target.iterdir()] == ["data.csv"], "step 1 makes made.csv again"
+    assert (copied.later, copied.failed, copied.left_out) == (["data.csv"], [], [])
+
+
+def test_a_file_that_cannot_be_copied_is_left_out_and_told(tmp_path):
+    source, target = tmp_path / "source", tmp_path / "target"
+    source.joinpath("below").mkdir(parents=True)
+    source.joinpath("below", "deep").touch()
+    source.joinpath("flat").touch()
+    target.mkdir()
+    target.joinpath("below").touch()
+    copied = fork.copy_folder(source, target, fold([started()]), 0)
+    assert (target.joinpath("flat").exists(), copied.failed) == (True, ["below/deep"])
+
+
+def test_what_an_inherited_step_wrote_over_is_put_back_in_the_fork(user):
+    written = [[decision("write_file", filename="note.txt", content=text), finish("done")] for text in ("one", "two")]
+    with Wire([*written[0], *written[1], *code("x = 1")]) as wire:
+        user.agent("", wire, "write it")
+        user.agent("", wire, "write over it")
+        user.text(f"%agent fork --at 1 --base-url {wire.base_url} another way")
+    folder = user.folder / ".agentloop" / "isolated" / user.records[-1].stem
+    assert folder.joinpath("note.txt").read_text() == "two"
+    told = user.text("%agent undo 3")
+    assert "files put back: note.txt" in told, told
+    assert folder.joinpath("note.txt").read_text() == "one"
+    assert user.folder.joinpath("note.txt").read_text() == "two"

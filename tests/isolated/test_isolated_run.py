@@ -5,11 +5,18 @@ from __future__ import annotations
 import json
 import threading
 import time
+from pathlib import Path
 
 import pytest
 
 from agentloop_nb import journal
+from agentloop_nb.errors import UserError
+from agentloop_nb.notebook import isolation
+from agentloop_nb.notebook.adopt import adopt
+from agentloop_nb.notebook.kernel.shell import private_shell
+from agentloop_nb.notebook.launcher import Launcher
 from tests.isolated.conftest import CANARY, code
+from tests.record.made import printed, started, step
 from tests.wire import Wire, decision, finish
 
 pytestmark = pytest.mark.kernel
@@ -161,10 +168,12 @@ def test_the_interrupt_button_stops_an_isolated_step_and_the_run_goes_on_later(u
 
 
 def test_only_the_last_isolated_runs_keep_their_process(user):
+    user.text("data = [1]")
     with Wire([*code("x = 1"), *code("x = 2"), *code("x = 3"), *code("x = 4")]) as wire:
         for _ in range(4):
-            user.agent("--isolated", wire)
+            user.agent("--isolated", wire, "look at data")
     launcher = "get_ipython().magics_manager.registry['AgentMagics'].launcher"
+    assert user.value(f"[bool(run.workspace._luggage) for run in {launcher}.runs]") == [False, True, True, True]
     assert user.value(f"[run.workspace.alive for run in {launcher}.runs]") == [False, True, True, True]
     user.text(f"%agent adopt {user.records[0].stem} x")
     assert user.value("x") == 1
@@ -188,3 +197,40 @@ def test_a_run_that_is_still_going_on_keeps_its_process_however_many_begin_meanw
         )
     assert user.value("first.status, first.steps[0].result.success, first.variables['x']") == ("finished", True, 1)
     assert user.value("[run.status for run in others]") == ["finished"] * 3
+
+
+def test_a_function_travels_under_the_name_it_is_called_by(user):
+    user.text("def count(n):\n    return n and count(n - 1) + 1\ntally = count\ntwice = also = lambda n: 2 * n")
+    with Wire(code("x = tally(3), also(2)")) as wire:
+        user.agent("--isolated", wire, "use tally and also")
+    user.text("%agent adopt")
+    assert user.value("x") == (3, 4)
+
+
+def test_what_a_goal_only_names_is_copied_up_to_a_bound(monkeypatch):
+    monkeypatch.setattr(isolation, "MAX_UNASKED", 2 * 2**20)
+    namespace = {"big": bytes(3 * 2**20), "deep": [bytes(3 * 2**20)], "first": bytes(2**20), "last": bytes(2**20)}
+    luggage = isolation.pack(namespace, Path(), "use big, deep, first and last", None)
+    assert list(luggage.values) == ["first"]
+    said = "past the 2 MB copied unasked; --with {} brings it along"
+    assert luggage.left == {name: said.format(name) for name in ("big", "deep", "last")}
+    assert list(isolation.pack(namespace, Path(), "use it", "big").values) == ["big"]
+
+
+def test_in_a_browser_an_isolated_run_is_neither_resumed_nor_adopted(monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    record = journal.Journal.create(tmp_path, "20261122-101500-3fa2")
+    opening = started()
+    settings = {"isolated": True, "output_dir": ".agentloop/isolated/20261122-101500-3fa2"}
+    for event in [
+        opening.model_copy(update={"settings": opening.settings | settings}),
+        *step(1, "run_code", printed(""), code="x = 1"),
+    ]:
+        record.append(event)
+    record.close()
+    monkeypatch.setattr(isolation, "IN_BROWSER", True)
+    launcher = Launcher(private_shell())
+    with pytest.raises(UserError, match="a browser cannot start a process"):
+        launcher.resume(None, {"base_url": "http://127.0.0.1:9/v1"})
+    with pytest.raises(UserError, match="a browser cannot start a process"):
+        adopt(launcher, [])
