@@ -15,7 +15,8 @@ from IPython import get_ipython
 from agentloop_nb.errors import UserError
 from agentloop_nb.models.keys import known_keys
 from agentloop_nb.notebook import shelf
-from agentloop_nb.notebook.launch import Launch, Launcher
+from agentloop_nb.notebook.launch import Launch
+from agentloop_nb.notebook.launcher import Launcher
 from agentloop_nb.notebook.panel.amounts import dollars
 from agentloop_nb.notebook.panel.html import static_html
 from agentloop_nb.notebook.panel.text import escape

@@ -96,5 +96,5 @@ class _Warmer:
 def _import_ahead() -> None:
     import importlib
 
-    for name in ("agentloop_nb.notebook.launch", "agentloop_nb.notebook.panel.view", "openai", "genai_prices"):
+    for name in ("agentloop_nb.notebook.launcher", "agentloop_nb.notebook.panel.view", "openai", "genai_prices"):
         importlib.import_module(name)

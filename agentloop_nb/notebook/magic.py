@@ -11,7 +11,8 @@ from agentloop_nb.errors import AgentFailed, AgentStopped
 from agentloop_nb.options import describe, parse_options
 
 if TYPE_CHECKING:
-    from agentloop_nb.notebook.launch import Launch, Launcher
+    from agentloop_nb.notebook.launch import Launch
+    from agentloop_nb.notebook.launcher import Launcher
     from agentloop_nb.run import Run
 
 AWAITED = "\x00"
@@ -58,7 +59,7 @@ class AgentMagics(Magics):
     def launcher(self) -> Launcher:
         """What starts the runs of this kernel; imported at the first use."""
         if self._launcher is None:
-            from agentloop_nb.notebook.launch import Launcher
+            from agentloop_nb.notebook.launcher import Launcher
 
             self._launcher = Launcher(self.shell)
         return self._launcher

@@ -19,7 +19,7 @@ from agentloop_nb.notebook.adopt import adopt
 from agentloop_nb.notebook.adoption import Adoption
 from agentloop_nb.notebook.changes import appearance
 from agentloop_nb.notebook.kernel.shell import private_shell
-from agentloop_nb.notebook.launch import Launcher
+from agentloop_nb.notebook.launcher import Launcher
 from agentloop_nb.run import Run
 from tests.wire import Wire, decision, finish
 

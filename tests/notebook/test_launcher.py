@@ -13,7 +13,7 @@ from agentloop_nb.journal import in_use, runs_folder
 from agentloop_nb.notebook.commands import login, models, runs
 from agentloop_nb.notebook.kernel import scope
 from agentloop_nb.notebook.kernel.shell import private_shell
-from agentloop_nb.notebook.launch import Launcher
+from agentloop_nb.notebook.launcher import Launcher
 from agentloop_nb.notebook.panel.view import PanelView
 from agentloop_nb.notebook.undo import undo_steps
 from tests.wire import Wire, decision, finish
