@@ -79,6 +79,7 @@ class Host:
     def unpack(self, items: list[tuple[str, str, str]], memory: int | None) -> dict[str, str]:
         """Take luggage in: names, how, and files. Returns what failed, with the reason."""
         namespace = self._workspace.shell.user_ns
+        there = frozenset(namespace)
         failed = {}
         for name, kind, file in sorted(items, key=lambda item: item[1] != "source"):  # values may need their classes
             content = Path(file).read_bytes()
@@ -89,7 +90,7 @@ class Host:
                     namespace[name] = pickle.loads(content)  # noqa: S301 - made by the parent
             except Exception as error:  # noqa: BLE001
                 failed[name] = f"{type(error).__name__}: {error}"
-        self._workspace.before_run = frozenset(namespace)
+        self._workspace.before_run |= namespace.keys() - there
         self._workspace.past.limit = self._workspace.past.limit if memory is None else memory
         return failed
 

@@ -313,3 +313,10 @@ async def test_what_it_was_seen_to_start_ends_with_it_whatever_its_environment(t
     client.stop_channels()
     await process.close()
     await asyncio.to_thread(_gone, int(child.read_text().rstrip(".")))
+
+
+async def test_what_a_run_made_stays_its_own_when_it_goes_on_with_another_bound_for_copies(place):
+    own = place()
+    await run(own, "x = [1]")
+    own.keep_copies(10**6)
+    assert [(change.name, change.previous) for change in (await run(own, "x = [2]")).changes] == [("x", False)]
