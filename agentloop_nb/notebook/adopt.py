@@ -19,6 +19,7 @@ from agentloop_nb.notebook.adoption import Adoption
 from agentloop_nb.notebook.changes.watch import SHELL_NAMES
 from agentloop_nb.notebook.kernel.drive import drive
 from agentloop_nb.notebook.kernel.workspace import KernelWorkspace
+from agentloop_nb.notebook.launch import ask_on_input
 from agentloop_nb.ports import Web
 from agentloop_nb.rebuild import rebuild
 from agentloop_nb.run import Run
@@ -167,12 +168,10 @@ def _rerun(launcher: Launcher, run: Run) -> str:
     events[0] = events[0].model_copy(update={"cells": ()})  # the user's own cells ran here
     control, folder = Control(), launcher.place(run.journal)
     workspace = KernelWorkspace(launcher.shell, web=_no_web(), folder=folder, control=control)
-    from agentloop_nb.notebook.launch import ask_on_input
-
     ask = partial(ask_on_input, launcher.shell, control)
-    rebuilt = drive(lambda: rebuild(events, workspace, ask=ask, anyway=True), control)
     adoption = Adoption(run.id, launcher.working_folder or launcher.folder, take_back=lambda: workspace.undo(1))
     launcher.adopted.append(adoption)
+    rebuilt = drive(lambda: rebuild(events, workspace, ask=ask, anyway=True), control)
     if rebuilt.divergence is not None:
         raise UserError(f"{rebuilt.divergence.text}; %agent adopt --undo takes back what ran before it")
     names = workspace.variables(list(run.state.changed))
