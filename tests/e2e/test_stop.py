@@ -10,7 +10,17 @@ from tests.e2e.conftest import errors, text
 from tests.wire import Reply, Wire, decision, finish, rate_limited
 
 LOAD = "%load_ext agentloop_nb\nimport os, signal, threading, time"
-SOON = "threading.Timer(2.0, os.kill, (os.getpid(), signal.SIGINT)).start(); began = time.time()"
+SOON = """
+def interrupt():
+    global began
+    while "kept" not in globals():
+        time.sleep(0.05)
+    time.sleep(1.0)
+    began = time.time()
+    os.kill(os.getpid(), signal.SIGINT)
+threading.Thread(target=interrupt, daemon=True).start()
+"""
+"""Interrupts what comes a second after the first step."""
 FIRST = decision("run_code", code="kept = 1\nprint('first')")
 LATE = Reply(text=json.dumps(finish("late")), delay=40)
 SLOW = Reply(text=json.dumps(decision("run_code", reasoning="word " * 400, code="never = 1")), pace=0.1, size=4)
@@ -35,7 +45,7 @@ def test_an_interrupt_ends_the_run_at_once_and_loses_nothing(run_notebook, phase
         notebook = run_notebook(
             [
                 LOAD,
-                SOON + "\nexec('')",
+                SOON,
                 "%%agent -m scripted\nwait",
                 "round(time.time() - began), kept, 'never' in globals()",
                 "_agent.status, _agent.steps[0].result.success, _agent.journal.exists()",

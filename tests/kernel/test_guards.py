@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import builtins
-import gc
 import os
 import signal
 import subprocess
 import sys
-import time
-import weakref
 from pathlib import Path
 
 import pytest
@@ -129,22 +126,29 @@ def test_the_users_prompt_is_untouched(kernel: Kernel) -> None:
     assert after[1] - before[1] == after[3] - before[3] == 3, "only the three cells that ran the steps are counted"
 
 
-async def test_a_private_shell_goes_when_nobody_needs_it(place: Place, tmp_path: Path) -> None:
-    await place.run("1")  # libraries that a first step loads may keep its `__main__`
-    other = Place(tmp_path)
-    await other.run("numbers = [1]; numbers.append(2)")
-    home, shell = Path(other.shell.ipython_dir), weakref.ref(other.shell)
-    assert home.is_dir()
-
-    del other
-    for _ in range(100):  # threads that watched the step may be just ending
-        gc.collect()
-        if shell() is None:
-            break
-        time.sleep(0.05)
-
-    assert shell() is None, "its variables would stay in memory as long as the program runs"
-    assert not home.exists()
+def test_a_private_shell_goes_when_nobody_needs_it(tmp_path: Path) -> None:
+    script = tmp_path / "script.py"
+    script.write_text(
+        "import asyncio, gc, time, weakref\n"
+        "from pathlib import Path\n"
+        "from agentloop_nb.notebook.kernel.workspace import KernelWorkspace\n"
+        "from agentloop_nb.notebook.kernel.shell import private_shell\n"
+        "def used():\n"
+        "    shell = private_shell()\n"
+        "    workspace = KernelWorkspace(shell, web=None, folder=Path('.'))\n"
+        "    code = 'numbers = [1]; numbers.append(2)'\n"
+        "    asyncio.run(workspace.run_code(code, step=1, timeout=9, on_output=lambda output: None))\n"
+        "    return weakref.ref(shell), Path(shell.ipython_dir)\n"
+        "first = used()  # libraries that a first step loads may keep its __main__\n"
+        "shell, home = used()\n"
+        "for _ in range(100):  # threads that watched the step may be just ending\n"
+        "    gc.collect()\n"
+        "    if shell() is None: break\n"
+        "    time.sleep(0.05)\n"
+        "print(shell(), home.exists())\n"
+    )
+    done = subprocess.run([sys.executable, script], capture_output=True, text=True, cwd=tmp_path, timeout=60)
+    assert done.stdout == "None False\n", "its variables would stay in memory as long as the program runs" + done.stderr
 
 
 def test_a_script_keeps_its_own_main_and_home(tmp_path: Path) -> None:
