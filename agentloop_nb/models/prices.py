@@ -121,13 +121,18 @@ def is_loopback(base_url: str) -> bool:
         return host == "localhost" or host.endswith(".localhost")
 
 
+def is_rates(setting: str) -> bool:
+    """Whether AGENTLOOP_PRICE gives one model's rates, not the path of a table."""
+    return re.fullmatch(r"[\s$\d.,eE+-]+", setting) is not None
+
+
 def read_price(setting: str, model: str) -> Rates | None:
     """Read AGENTLOOP_PRICE for a model; None when a table does not list it. Raises `UserError`, one line.
 
     Either `0.15,0.60` (dollars a million tokens in and out, then cached input if it differs), or the path of a table in
     TOML or JSON: `["gpt-4o-mini"]` with `input`, `output` and, if they differ, `cached` and `cache_write`.
     """
-    if re.fullmatch(r"[\s$\d.,eE+-]+", setting):
+    if is_rates(setting):
         amounts = setting.replace("$", "").split(",")
         named = dict(zip(_KINDS, amounts, strict=False)) if len(amounts) <= len(_KINDS) else {}
         return _rates(named, f"AGENTLOOP_PRICE={setting}")

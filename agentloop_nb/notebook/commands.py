@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from agentloop_nb.state import State
 
 T = TypeVar("T")
+_COUNT = re.compile(r"\d{1,4}")
 _NOTE = re.compile(r"(?:^|\s)--\s")
 
 
@@ -167,21 +168,24 @@ def cost(magics: AgentMagics, rest: str) -> None:
 
 
 def undo(magics: AgentMagics, rest: str) -> None:
-    """[N]: take back the last N steps (1): variables, files, and what the model remembers."""
+    """[RUN] [N]: take back the last N steps (1): variables, files, and what the model remembers."""
     from agentloop_nb.notebook.undo import undo_steps
 
-    if rest and not rest.isdecimal():
-        raise UserError("say how many steps to take back: %agent undo 2")
-    undo_steps(_last(magics, "undo"), int(rest or 1), print)
+    words = rest.split()
+    count = int(words.pop()) if words and _COUNT.fullmatch(words[-1]) else 1
+    if len(words) > 1 or "".join(words).startswith("-"):
+        raise UserError("say how many steps to take back: %agent undo 2, or of which run: %agent undo RUN 2")
+    undo_steps(_that_did(magics, "undo", words), count, print)
 
 
 def restore(magics: AgentMagics, rest: str) -> None:
-    """NAME: give a variable back the value it had before the last run."""
+    """NAME [RUN]: give a variable back the value it had before the last run that changed it."""
     from agentloop_nb.notebook.undo import restore_name
 
-    if not rest:
+    name, *reference = rest.split() or [""]
+    if not name or len(reference) > 1:
         raise UserError("name a variable: %agent restore NAME (%agent who lists them)")
-    print(restore_name(_last(magics, "restore from"), rest))
+    print(restore_name(_that_did(magics, "restore from", reference, name), name))
 
 
 def who(magics: AgentMagics, rest: str) -> None:
@@ -262,10 +266,28 @@ def _in_thread(coroutine: Coroutine[Any, Any, T]) -> T:
         return pool.submit(asyncio.run, coroutine).result()
 
 
-def _last(magics: AgentMagics, verb: str) -> Run:
-    if not magics.launcher.runs:
+def _that_did(magics: AgentMagics, verb: str, reference: list[str], name: str = "") -> Run:
+    """The run of this kernel that is named, else the newest that took a step, or that changed a variable here."""
+    runs = magics.launcher.runs
+    if not runs:
         raise UserError(f"there is no run in this kernel to {verb}; give a goal first: %%agent what you want")
-    return magics.launcher.runs[-1]
+    if reference:
+        path = magics.launcher.find(reference[0]).resolve()
+        found = next((run for run in runs if run.journal.resolve() == path), None)
+        if found is None:
+            raise UserError(f"run {path.stem} did not take place in this kernel, so there is nothing here to {verb}")
+        return found
+    did = (run for run in reversed(runs) if _did(run, name))
+    return next(did, runs[-1])
+
+
+def _did(run: Run, name: str) -> bool:
+    results = [step.result for step in run.state.steps if step.result]
+    if not name:
+        return bool(results)
+    return not run.state.settings.get("isolated") and any(
+        change.name == name for result in results for change in result.changes
+    )
 
 
 COMMANDS: dict[str, Callable[[AgentMagics, str], Any]] = {

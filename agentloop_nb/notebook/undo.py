@@ -6,7 +6,7 @@ import contextlib
 from collections.abc import Callable, Mapping
 
 from agentloop_nb import files, journal
-from agentloop_nb.actions import RunCode
+from agentloop_nb.actions import Finish, RunCode
 from agentloop_nb.errors import ActionFailed, UserError
 from agentloop_nb.events import StepsUndone
 from agentloop_nb.ports import Undoing, WrittenFile
@@ -42,6 +42,8 @@ def undo_steps(run: Run, count: int, tell: Callable[[str], None]) -> None:
     lines += [f"  files put back: {', '.join(put_back)}"] if put_back else []
     lines += _left({name: why for name, why in undone.lost.items() if name not in planned})
     lines += [f"  NOT put back: {line}" for line in left]
+    if all(step.decision is not None and isinstance(step.decision.action, Finish) for step in steps):
+        lines.append("  That was only the end of the run; type %agent undo again for the step before it.")
     tell("\n".join([*lines, "To go on from here: %agent resume -- what to do instead"]))
 
 

@@ -35,7 +35,7 @@ def begin(
 ) -> Session:
     """Prepare a new run whose record lies in `folder`. Raises `UserError`, one line that says what to type."""
     if not goal.strip():
-        raise UserError("the goal is empty: write what you want after %%agent, or in the lines below it")
+        raise UserError("the goal is empty: say what you want done (in a notebook: %%agent what you want)")
     model = make_model(settings, variables)
     workspace = make_workspace(make_web(model, settings))
     state = State()

@@ -10,7 +10,7 @@ import pytest
 from agentloop_nb.api import fork_run, resume_run, run_agent
 from agentloop_nb.errors import UserError
 from agentloop_nb.journal import in_use, runs_folder
-from agentloop_nb.notebook.commands import login, models, runs
+from agentloop_nb.notebook.commands import login, models, restore, runs, undo
 from agentloop_nb.notebook.kernel import scope
 from agentloop_nb.notebook.kernel.shell import private_shell
 from agentloop_nb.notebook.launcher import Launcher
@@ -213,3 +213,21 @@ def test_a_run_whose_panel_cannot_be_drawn_is_carried_out_all_the_same(launcher,
         run = launch.drive()
     assert (run.status, run.summary) == ("finished", "Done.")
     assert "the run cannot be shown here (OSError('no comm')); %agent show" in caplog.text
+
+
+def test_undo_and_restore_reach_the_run_that_did_it(launcher, capsys):
+    launcher.shell.user_ns["threshold"] = 5
+    magics = type("Magics", (), {"launcher": launcher})()
+    with Wire([decision("run_code", code="threshold = 99"), finish()]) as wire:
+        first = run(launcher, wire, "raise the threshold")
+    with Wire([finish("nothing to do")]) as wire:
+        run(launcher, wire, "look")
+    restore(magics, "threshold")
+    assert launcher.shell.user_ns["threshold"] == 5
+    launcher.shell.user_ns["threshold"] = 99
+    undo(magics, f"{first.id} 2")
+    assert first.steps == []
+    with pytest.raises(UserError, match="RUN 2"):
+        undo(magics, "one two three")
+    with pytest.raises(UserError, match="no run"):
+        undo(magics, "nosuch 2")
