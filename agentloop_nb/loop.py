@@ -116,6 +116,8 @@ class Loop:
             else:
                 self.stream.emit(DecisionMade(step=step, decision=decision))
                 return decision
+        if final:  # what the model was told is no word for a person
+            raise self._end("step_limit", f"{self._steps_used} (the model gave no closing summary)")
         reason = self.state.steps[-1].rejected[-1][1]
         raise self._give_up(f"{self.state.rejections} replies in a row were no valid decision; the last: {reason}")
 
