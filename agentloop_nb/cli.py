@@ -9,7 +9,7 @@ import shutil
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from agentloop_nb import __version__
 from agentloop_nb.errors import AgentFailed, AgentStopped, UserError
@@ -100,11 +100,21 @@ def _goal(words: list[str]) -> int:
         raise UserError(f"did you mean agentloop {close[0]}? (a goal of that one word is written: agentloop -- {goal})")
     from agentloop_nb.api import run_agent
 
-    name, destination = settings.pop("output", None), settings.pop("export", None)
+    name, destination = settings.pop("output", None), _destination(settings)
     if name is not None and not name.isidentifier():
         raise UserError(f"-o names a variable, not {name!r}; for files there are --output-dir DIR and --export PATH")
     quiet = bool(settings.pop("quiet", False))
     return _report(run_agent(goal, verbose=not quiet, **settings), destination)
+
+
+def _destination(settings: dict[str, Any]) -> str | None:
+    """Take out where the run is to be exported; said before it costs anything if that cannot be."""
+    from agentloop_nb.export.destination import checked
+
+    destination: str | None = settings.pop("export", None)
+    if destination is not None:
+        checked(destination)
+    return destination
 
 
 def _report(run: Run, destination: str | None) -> int:
@@ -112,14 +122,25 @@ def _report(run: Run, destination: str | None) -> int:
     print(f"Record: {_relative(run.journal)}")
     if run.state.settings.get("isolated") and run.workspace is not None:
         print(f"Files: {_relative(run.workspace.folder)}")
-    if destination is not None:
-        path, told, _ = _told(run.publish(Path(destination)))
-        print(f"Notebook: {path} ({told})")
+    written = destination is not None and _exported(run, Path(destination))
     if not run.is_complete:
         print(f"To go on: agentloop resume {run.id}")
-    elif destination is None:
-        print(f"As a notebook: agentloop export {run.id} run.ipynb")
+    elif not written:
+        print(f"As a notebook: agentloop export {run.id} {'OUT' if destination else 'run'}.ipynb")
+    if destination is not None and not written:
+        return WRONG_USE
     return FINISHED if run.is_complete else NOT_FINISHED
+
+
+def _exported(run: Run, destination: Path) -> bool:
+    """Export a run that has ended; why it could not be is told, and loses no other word about the run."""
+    try:
+        path, told, _ = _told(run.publish(destination))
+    except UserError as error:
+        _complain(error, WRONG_USE)
+        return False
+    print(f"Notebook: {path} ({told})")
+    return True
 
 
 def _resume(words: list[str]) -> int:
@@ -129,7 +150,7 @@ def _resume(words: list[str]) -> int:
         raise UserError(f"one RUN at most, not {note_from(reference, rest)!r}; a note for the agent stands after --")
     from agentloop_nb.api import resume_run
 
-    quiet, destination = bool(settings.pop("quiet", False)), settings.pop("export", None)
+    quiet, destination = bool(settings.pop("quiet", False)), _destination(settings)
     note = " ".join(words[at + 1 :])
     return _report(resume_run(reference or None, note=note, verbose=not quiet, **settings), destination)
 
@@ -143,7 +164,7 @@ def _fork(words: list[str]) -> int:
     reference = first if journal.names_run(first, Path.cwd()) else None
     note = note_from("" if reference else first, rest, *words[at + 1 :])
 
-    quiet, destination = bool(settings.pop("quiet", False)), settings.pop("export", None)
+    quiet, destination = bool(settings.pop("quiet", False)), _destination(settings)
     step = step_number(settings.pop("at", None))
     return _report(fork_run(reference, at=step, note=note, verbose=not quiet, **settings), destination)
 
@@ -154,12 +175,14 @@ def _demo(words: list[str]) -> int:
     folder = Path(parser.parse_args(words).output_dir)
     from agentloop_nb import demo
     from agentloop_nb.api import run_agent
+    from agentloop_nb.export.destination import checked
 
+    notebook = checked(folder / "fibonacci.ipynb")
     print("The decisions of this demo are scripted and replayed; its code really runs, and its files are real.")
     run = run_agent(demo.goal(), model="demo", output_dir=folder)
     if not run.is_complete:
         return NOT_FINISHED
-    notebook, told, sound = _told(run.publish(folder / "fibonacci.ipynb"))
+    notebook, told, sound = _told(run.publish(notebook))
     print(f"\nFiles:    {', '.join(str(folder / name) for name in run.artifacts)}")
     print(f"Notebook: {notebook} ({told})")
     print(f"Record:   {_relative(run.journal)}")
@@ -238,6 +261,9 @@ def _compare(words: list[str]) -> int:
     if given.html is None:
         print(comparison_text(found, shutil.get_terminal_size((110, 24)).columns))
     else:
+        from agentloop_nb.export.destination import refuse_theirs
+
+        refuse_theirs(given.html)
         given.html.write_text(comparison_page(found), encoding="utf-8", errors="backslashreplace")
         print(f"{given.html}: {found.told}")
     return FINISHED

@@ -12,13 +12,13 @@ from typing import Any
 from agentloop_nb import journal
 from agentloop_nb.errors import UserError
 from agentloop_nb.events import AnyEvent
+from agentloop_nb.export.destination import checked
 from agentloop_nb.export.formats import report, script
 from agentloop_nb.export.held import hold
 from agentloop_nb.export.inputs import InputFile, take_along
 from agentloop_nb.export.notebook import build
 from agentloop_nb.export.scrub import Scrubber
 from agentloop_nb.export.story import Story, story
-from agentloop_nb.typed import typed_path
 
 __all__ = ["Values", "data_folder", "export", "write"]
 
@@ -44,13 +44,9 @@ def export(
     looks names up where the run took place: what no known cell makes travels as data then, and with `instead` all
     that was there before the run. With `foreign` nothing is read in the folder: only the record says that it was the
     run's. Input files are copied beside a notebook that goes to another folder. Exporting
-    twice gives identical bytes. Raises `UserError`.
+    twice gives identical bytes. Raises `UserError`, also rather than replacing what no export wrote.
     """
-    destination = typed_path(destination).absolute()
-    if destination.suffix not in _FORMATS:
-        raise UserError(
-            f"an export is a notebook, a script or a report: name it {destination.stem}.ipynb, .py or .html"
-        )
+    destination = checked(destination)
     events = journal.read(source) if isinstance(source, Path) else list(source)
     folder = folder or (journal.home(source) if isinstance(source, Path) else None)
     scrub = Scrubber(folder, mask or _masker())

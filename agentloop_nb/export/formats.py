@@ -5,15 +5,20 @@ from __future__ import annotations
 from typing import Any
 
 from agentloop_nb.errors import UserError
+from agentloop_nb.export.destination import PAGE_MARK, SCRIPT_MARK
 from agentloop_nb.export.names import parsed, to_python
 
 Json = dict[str, Any]
 
-_OFFLINE = "{% extends 'lab/index.html.j2' %}" + "".join(
-    f"{{% block {name} %}}{{% endblock %}}"
-    for name in ("html_head_js", "jupyter_widgets", "html_head_js_mathjax", "html_head_js_mermaidjs")
+_OFFLINE = (
+    "{% extends 'lab/index.html.j2' %}"
+    f"{{% block html_head %}}{PAGE_MARK}{{{{ super() }}}}{{% endblock %}}"
+    + "".join(
+        f"{{% block {name} %}}{{% endblock %}}"
+        for name in ("html_head_js", "jupyter_widgets", "html_head_js_mathjax", "html_head_js_mermaidjs")
+    )
 )
-"""nbconvert's page without the scripts it would fetch: a report is whole by itself."""
+"""nbconvert's page without the scripts it would fetch, and with our mark: a report is whole by itself."""
 
 
 def script(notebook: Json) -> str:
@@ -21,7 +26,7 @@ def script(notebook: Json) -> str:
     parts = [_part(cell) for cell in notebook["cells"]]
     body = "\n\n".join(part for part in parts if part)
     head = "from IPython.display import display\n\n" if "display(" in body else ""
-    return f"{head}{body}\n"
+    return f"{SCRIPT_MARK}\n{head}{body}\n"
 
 
 def _part(cell: Json) -> str:

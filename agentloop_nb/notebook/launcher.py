@@ -13,6 +13,7 @@ from typing import Any
 from agentloop_nb import held, journal, session
 from agentloop_nb.control import Control
 from agentloop_nb.errors import UserError
+from agentloop_nb.export.destination import checked
 from agentloop_nb.isolated.workspace import IsolatedWorkspace
 from agentloop_nb.models.keys import known_keys
 from agentloop_nb.notebook import isolation
@@ -261,3 +262,5 @@ def _has_variables(run: Run) -> bool:
 def _check_output(settings: Settings) -> None:
     if settings.output and (not settings.output.isidentifier() or iskeyword(settings.output)):
         raise UserError(f"--output must be a variable name, not {settings.output!r}")
+    if settings.export:
+        checked(settings.export)

@@ -31,6 +31,8 @@ class Verdict(Value):
             return f"not sound: {where}{self.cause}"
         cells = "1 cell" if self.checked == 1 else f"{self.checked} cells"
         left = f", {len(self.unchecked)} not compared" if self.unchecked else ""
+        if not self.checked:
+            return f"re-run in a fresh kernel, but there was nothing to compare{left}: this proves no result"
         return f"sound: re-run in a fresh kernel, {cells} compared{left}"
 
     def told(self, ours: dict[str, Any]) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from agentloop_nb.compare import Comparison, Row
+from agentloop_nb.export.destination import PAGE_MARK
 from agentloop_nb.notebook.panel.cards import MAX_PROSE, card
 from agentloop_nb.notebook.panel.html import BOX, LINE, MUTED, UI, step_html
 from agentloop_nb.notebook.panel.outputs import markdown
@@ -34,7 +35,7 @@ def comparison_page(comparison: Comparison) -> str:
     """The same as a page of its own, which follows the reader's light or dark."""
     title = f"{prose(comparison.left.run)} and {prose(comparison.right.run)}"
     return (
-        f'<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8"><title>{title}</title>'
+        f'<!DOCTYPE html>\n<html lang="en"><head>{PAGE_MARK}<meta charset="utf-8"><title>{title}</title>'
         '<meta name="color-scheme" content="light dark"></head>'
         f"<body>{comparison_html(comparison)}</body></html>\n"
     )
