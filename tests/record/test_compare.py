@@ -38,7 +38,7 @@ def parent() -> list[AnyEvent]:
 def fork() -> list[AnyEvent]:
     failed = ActionResult(success=False, output="no", error="ImportError: no robust")
     fit = step(4, "run_code", made("fit", "3 x 4", "r2 = 0.9\n"), code="fit = huber(df)")
-    report = ActionResult(success=True, output="written", metadata={"file": {"path": "report.md"}})
+    report = ActionResult(success=True, output="written", metadata={"file": {"path": "report.md", "size": 4}})
     return [
         started(run=FORK),
         *COMMON,
