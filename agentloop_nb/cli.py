@@ -22,6 +22,7 @@ from agentloop_nb.options import (
     note_from,
     parse_command,
     parse_options,
+    run_and_note,
     step_number,
 )
 
@@ -161,9 +162,13 @@ def _fork(words: list[str]) -> int:
     from agentloop_nb import journal
     from agentloop_nb.api import fork_run
 
-    reference = first if journal.names_run(first, Path.cwd()) else None
-    note = note_from("" if reference else first, rest, *words[at + 1 :])
-
+    reference, note = run_and_note(
+        first,
+        rest,
+        " ".join(words[at + 1 :]),
+        lambda word: journal.names_run(word, Path.cwd()),
+        quoted=rest in words[:at],  # one argument: the shell has taken its quotes away
+    )
     quiet, destination = bool(settings.pop("quiet", False)), _destination(settings)
     step = step_number(settings.pop("at", None))
     return _report(fork_run(reference, at=step, note=note, verbose=not quiet, **settings), destination)
@@ -286,6 +291,7 @@ def _runs(words: list[str]) -> int:
 
 def _app(words: list[str]) -> int:
     import importlib.util
+    import signal
     import subprocess
     import tempfile
 
@@ -298,7 +304,9 @@ def _app(words: list[str]) -> int:
     with tempfile.TemporaryDirectory() as folder:
         notebook = Path(folder) / "AgentLoop.ipynb"
         nbformat.write(nbformat.v4.new_notebook(cells=[cell], metadata={"title": "AgentLoop"}), notebook)
-        return subprocess.run([sys.executable, "-m", "voila", str(notebook), *words], check=False).returncode
+        with subprocess.Popen([sys.executable, "-m", "voila", str(notebook), *words]) as server:
+            signal.signal(signal.SIGTERM, lambda *_: server.terminate())  # its kernels notice that it is gone
+            return server.wait()
 
 
 def _relative(path: Path) -> Path:

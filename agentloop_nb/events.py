@@ -193,10 +193,11 @@ class OutcomeDiffered(Event):
 
 
 class NoteAdded(Event):
-    """The user told the agent something while it works, or on resuming it."""
+    """The user told the agent something while it works, or on resuming or forking it; `by` "system", the system did."""
 
     kind: Literal["note_added"] = "note_added"
     text: str
+    by: Literal["user", "system"] = "user"
 
 
 class TranscriptCompacted(Event):

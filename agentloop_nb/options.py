@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -97,6 +97,22 @@ def parse_command(source: str | Sequence[str], options: Iterable[Option]) -> tup
     first = words.take()
     _take_options(words, by_flag, settings)
     return settings, first, words.rest()
+
+
+def run_and_note(
+    first: str, rest: str, after: str, names_run: Callable[[str], bool], *, quoted: bool = False
+) -> tuple[str | None, str]:
+    """Tell the run that a fork's words name, if any, from its note. Raises `UserError` where there is no note.
+
+    `after` stood after `--`; `quoted` says that `rest` stood in quotes, now gone. A word alone before `--` or before
+    quotes names a run, mistyped or not: taken into the note, another run would be forked than the one that was meant.
+    """
+    quoted = quoted or _QUOTED.fullmatch(f"{rest} {after}".strip()) is not None
+    named = first and (names_run(first) or quoted or (after.strip() and not rest and not re.search(r"\s", first)))
+    note = note_from("" if named else first, rest, after)
+    if not note:
+        raise UserError(f'say what to do in another way: %agent fork {first or "[RUN]"} [--at N] "NOTE"')
+    return first if named else None, note
 
 
 def note_from(*parts: str) -> str:

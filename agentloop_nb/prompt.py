@@ -141,7 +141,7 @@ def _counted(steps: list[Step]) -> Iterator[str]:
     names = dict.fromkeys(change.name for change in changes if change.how != "deleted")
     if names:
         yield f"  They made or changed, newest first: {bounded(', '.join(names), DIGEST_NAMES)}"
-    yield from (_notes(step).strip() for step in steps if step.notes)
+    yield from filter(None, (_notes(step).strip() for step in steps))
 
 
 def _digest_line(step: Step) -> str:
@@ -159,7 +159,7 @@ def _decided(step: Step) -> str:
 
 
 def _notes(step: Step) -> str:
-    return "".join(f"\n\nNote from the user: {note}" for note in step.notes)
+    return "".join(f"\n\n{said}" for said in (*step.remarks, *(f"Note from the user: {note}" for note in step.notes)))
 
 
 def _nudge(state: State, number: int) -> str:

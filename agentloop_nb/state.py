@@ -46,6 +46,8 @@ class Step:
     """Attempts that brought no reply."""
     notes: list[str] = field(default_factory=list)
     """What the user said before this decision."""
+    remarks: list[str] = field(default_factory=list)
+    """What the system told the model before this decision."""
     reply: str = ""
     decision: Decision | None = None
     result: ActionResult | None = None
@@ -285,7 +287,7 @@ class State:
                 step.decision = event.decision
                 self.rejections = 0
             case NoteAdded():
-                step.notes.append(event.text)
+                (step.notes if event.by == "user" else step.remarks).append(event.text)
 
     def _apply_action(
         self, event: ApprovalAsked | ApprovalGiven | ActionStarted | ActionFinished | OutcomeDiffered, step: Step

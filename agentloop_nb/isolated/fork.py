@@ -98,7 +98,7 @@ def copy_folder(source: Path, target: Path, state: State, at: int) -> Copied:
     put_back = _put_back(source, target, later, changed)
     copied.later = [name for name in copied.later if name not in put_back]
     copied.left_out += [name for name, _ in found[MAX_FILES:] if name not in before | skipped]
-    for _, previous in _replaced(step for step in state.steps if step.number <= at):  # for undoing in the fork
+    for _, previous in _replaced(step for step in state.steps if step.number <= at):  # for a fork of the fork
         _copy(source / KEPT / previous, target / KEPT / previous)
     return copied
 

@@ -15,7 +15,17 @@ from IPython.display import publish_display_data
 
 from agentloop_nb import journal
 from agentloop_nb.errors import UserError
-from agentloop_nb.options import ANYWAY, AT, OPTIONS, describe, note_from, parse_command, split_words, step_number
+from agentloop_nb.options import (
+    ANYWAY,
+    AT,
+    OPTIONS,
+    describe,
+    note_from,
+    parse_command,
+    run_and_note,
+    split_words,
+    step_number,
+)
 from agentloop_nb.plain import on_one_line
 
 if TYPE_CHECKING:
@@ -135,8 +145,8 @@ def fork(magics: AgentMagics, rest: str, *, awaited: bool = False) -> Any:
     """[RUN] [--at N] [--anyway] [options] [NOTE]: another way from step N on, in a process and folder of its own."""
     before, *after = _NOTE.split(rest, maxsplit=1)
     arguments, first, rest = parse_command(before, (*OPTIONS, ANYWAY, AT))
-    reference = first if journal.names_run(first, magics.launcher.folder) else None
-    note = note_from("" if reference else first, rest, *after)
+    folder = magics.launcher.folder
+    reference, note = run_and_note(first, rest, " ".join(after), lambda word: journal.names_run(word, folder))
     at, anyway = step_number(arguments.pop("at", None)), bool(arguments.pop("anyway", False))
     launch = magics.launcher.fork(reference, at, arguments, magics.config_values(), note, anyway=anyway)
     return magics.start(launch, awaited=awaited)

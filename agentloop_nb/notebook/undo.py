@@ -21,9 +21,10 @@ def undo_steps(run: Run, count: int, tell: Callable[[str], None]) -> None:
     `tell` hears what cannot be taken back before anything is, and then what was done.
     """
     workspace = _workspace(run)
-    steps = run.state.steps[-count:] if count else []
+    own = [step for step in run.state.steps if not step.inherited]
+    steps = own[-count:] if count else []
     if not steps:
-        raise UserError("there is no step to take back")
+        raise UserError(f"there is no step to take back{_of_parent(run)}")
     first = steps[0].number
     # opened first: where it could not be noted, nothing is taken back
     with contextlib.closing(journal.Journal.open(run.journal)) as record:
@@ -38,6 +39,10 @@ def undo_steps(run: Run, count: int, tell: Callable[[str], None]) -> None:
     lines = [
         f"Steps {first} to {steps[-1].number} are taken back." if len(steps) > 1 else f"Step {first} is taken back."
     ]
+    if run.state.settings.get("isolated"):
+        lines.append("  That was in the run's own process and folder; your kernel and your files are as they were.")
+    if len(steps) < count:
+        lines.append(f"  There were no more{_of_parent(run)}.")
     lines += [f"  put back: {', '.join(undone.names)}"] if undone.names else []
     lines += [f"  files put back: {', '.join(put_back)}"] if put_back else []
     lines += _left({name: why for name, why in undone.lost.items() if name not in planned})
@@ -45,6 +50,11 @@ def undo_steps(run: Run, count: int, tell: Callable[[str], None]) -> None:
     if all(step.decision is not None and isinstance(step.decision.action, Finish) for step in steps):
         lines.append("  That was only the end of the run; type %agent undo again for the step before it.")
     tell("\n".join([*lines, "To go on from here: %agent resume -- what to do instead"]))
+
+
+def _of_parent(run: Run) -> str:
+    parent, at = run.state.forked_from or ("", 0)
+    return f"; those up to step {at} are of run {parent} (another way from one of them: %agent fork)" if at else ""
 
 
 def _left(lost: Mapping[str, str]) -> list[str]:

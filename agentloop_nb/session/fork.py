@@ -67,8 +67,12 @@ def fork(
     for event in taken:
         record.append(event)
     told = workspace.told if isinstance(workspace, IsolatedWorkspace) else ""
-    notes = [NoteAdded(step=limits.step + 1, text="\n".join(filter(None, [_FORKED, told, note])))]
-    opening: list[AnyEvent] = [limits, *notes]
+    number = limits.step + 1
+    opening: list[AnyEvent] = [
+        limits,
+        NoteAdded(step=number, text="\n".join(filter(None, [_FORKED, told])), by="system"),
+        *([NoteAdded(step=number, text=note)] if note else []),
+    ]
     run = Run(state, record.path, workspace)
     recover_with(workspace, record.path, ask, cells=True)
     rebuilding = Rebuilding(taken, ask, anyway)

@@ -71,7 +71,8 @@ def _step(step: Step | None) -> str:
     )
     cost = dollars(step.cost) if step.cost_known else "price unknown"
     head = f"{action.name} · {step.thinking + step.seconds:.1f} s · {cost}"
-    return "\n".join(filter(None, [head, step.decision.reasoning, _indented(what), *_result(step)]))
+    said = (f"you said: {note}" for note in step.notes)
+    return "\n".join(filter(None, [*said, head, step.decision.reasoning, _indented(what), *_result(step)]))
 
 
 def _result(step: Step) -> Iterator[str]:

@@ -124,7 +124,7 @@ class TerminalView:
             case DecisionRejected():
                 self._line(f"↩️ Not a decision, asked again: {event.reason}")
             case NoteAdded():
-                self._line(f"📝 Note: {event.text}")
+                self._line(f"📝 Note: {event.text}" if event.by == "user" else f"ℹ️ The model is told: {event.text}")
             case TranscriptCompacted():
                 self._line(f"🗜️ Outputs up to step {event.through} are told shortened from now on")
             case StepsUndone():

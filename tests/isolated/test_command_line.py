@@ -49,7 +49,9 @@ def test_an_isolated_run_is_forked_and_resumed_in_a_shell(agentloop, tmp_path): 
 @pytest.mark.parametrize(
     ("words", "says"),
     [
-        (["fork", "--at", "x"], "--at takes the number of a step"),
+        (["fork", "--at", "x", "go"], "--at takes the number of a step"),
+        (["fork"], 'say what to do in another way: agentloop fork [RUN] [--at N] "NOTE"'),
+        (["fork", "nosuch", "go on"], "there is no run 'nosuch'"),
         (["fork", "29991231", "go on"], "there is no run '29991231'"),
         (["--limits", "memory=lots", "--isolated", "go"], "--limits takes memory, cpu, processes and file"),
         (["--limits", "memory=0.1", "--isolated", "go"], "memory=0.1 is too little for a kernel; it needs memory=0.25"),

@@ -10,7 +10,11 @@ import pytest
 
 from agentloop_nb import journal
 from agentloop_nb.actions import ActionResult
+from agentloop_nb.compare import compare
 from agentloop_nb.isolated import fork
+from agentloop_nb.notebook.panel.comparison import comparison_html
+from agentloop_nb.notebook.panel.html import static_html
+from agentloop_nb.safety.provenance import said_by_user
 from agentloop_nb.state import fold
 from tests.isolated.conftest import code
 from tests.record.made import started, step
@@ -124,7 +128,11 @@ def test_wrong_steps_are_refused_in_a_line_and_leave_no_run_behind(parent):
     for typed, said in (
         ("--at 9 go", "has no step 9 to fork after; it has steps 1 to 6"),
         ("--at two go", "--at takes the number of a step"),
-        ("--at 6", "step 6 ends the run; say what to do next"),
+        ("--at 6", "say what to do in another way: %agent fork [RUN] [--at N]"),
+        ("", "say what to do in another way: %agent fork [RUN] [--at N]"),
+        ('nosuch "go"', "there is no run 'nosuch'"),
+        ("nosuch --at 2 'go -- on'", "there is no run 'nosuch'"),
+        ("nosuch -- go", "there is no run 'nosuch'"),
         ("29991231 go", "there is no run '29991231'"),
     ):
         assert said in parent.text(f"%agent fork {typed}")
@@ -185,7 +193,7 @@ def test_a_file_that_cannot_be_copied_is_left_out_and_told(tmp_path):
     assert (target.joinpath("flat").exists(), copied.failed) == (True, ["below/deep"])
 
 
-def test_what_an_inherited_step_wrote_over_is_put_back_in_the_fork(user):
+def test_what_an_inherited_step_wrote_over_is_put_back_in_a_fork_of_the_fork(user):
     written = [[decision("write_file", filename="note.txt", content=text), finish("done")] for text in ("one", "two")]
     with Wire([*written[0], *written[1], *code("x = 1")]) as wire:
         user.agent("", wire, "write it")
@@ -193,7 +201,42 @@ def test_what_an_inherited_step_wrote_over_is_put_back_in_the_fork(user):
         user.text(f"%agent fork --at 1 --base-url {wire.base_url} another way")
     folder = user.folder / ".agentloop" / "isolated" / user.records[-1].stem
     assert folder.joinpath("note.txt").read_text() == "two"
-    told = user.text("%agent undo 3")
-    assert "files put back: note.txt" in told, told
+    with Wire(code("y = 1")) as wire:
+        user.text(f"%agent fork --at 0 --base-url {wire.base_url} anew")
+    folder = user.folder / ".agentloop" / "isolated" / user.records[-1].stem
     assert folder.joinpath("note.txt").read_text() == "one"
     assert user.folder.joinpath("note.txt").read_text() == "two"
+
+
+def test_undo_in_a_fork_takes_back_its_own_steps_only_and_nothing_of_the_users_kernel(parent):
+    with Wire(code("values = ['other']")) as wire:
+        parent.text(f"%agent fork --at 3 --base-url {wire.base_url} another way")
+    told = parent.text("%agent undo 9")
+    assert "Steps 4 to 5 are taken back." in told
+    assert "in the run's own process and folder; your kernel and your files are as they were" in told
+    own = f"those up to step 3 are of run {parent.records[0].stem}"
+    assert own in told
+    assert f"there is no step to take back; {own}" in parent.text("%agent undo")
+    assert [step.number for step in journal.load(parent.records[-1]).steps] == [1, 2, 3]
+    assert parent.value("values") == [10, 5, 6]
+
+
+def test_what_the_user_said_to_a_fork_stands_alone_and_whole(parent):
+    with Wire(code("values.append('other')")) as wire:
+        typed = f"get_ipython().run_line_magic('agent', 'fork --at 3 --base-url {wire.base_url} \"robust\\nin blue\"')"
+        shown = parent.text(typed)
+    state = journal.load(parent.records[-1])
+    first = state.steps[3]
+    assert first.notes == ["robust\nin blue"], shown
+    assert [remark.splitlines()[0][:20] for remark in first.remarks] == ["From here on this run"[:20]]
+    last = wire.bodies[0]["messages"][-1]["content"]
+    assert "From here on this run goes another way" in last
+    assert "Note from the user: robust\nin blue" in last
+    said = said_by_user(state)
+    assert "in blue" in said
+    assert "From here on" not in said
+    for page in (static_html(state), comparison_html(compare(journal.load(parent.records[0]), state))):
+        assert "You said: robust\nin blue<" in page
+        assert "The model was told: From here on" in page
+        assert "You said: From" not in page
+    assert "you said: robust" in parent.text(f"%agent compare {parent.records[0].stem}")

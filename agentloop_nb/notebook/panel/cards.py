@@ -235,7 +235,7 @@ def _step_state(step: Step, state: State) -> str:
 
 
 def _quiet(step: Step) -> list[str]:
-    lines = [f"You said: {note}" for note in step.notes]
+    lines = [f"The model was told: {remark}" for remark in step.remarks]
     lines += [f"No answer from the model: {failure}" for failure in step.failures]
     lines += [f"Not a decision, the model was told: {reason}" for _, reason in step.rejected]
     if step.approval:
@@ -245,7 +245,8 @@ def _quiet(step: Step) -> list[str]:
         lines.append(f"{verb} by {by}{because}")
     if step.difference:
         lines.append(step.difference)
-    return [one_line(line, 600) for line in lines]
+    said = [shortened(f"You said: {note}", MAX_PROSE) for note in step.notes]
+    return said + [one_line(line, 600) for line in lines]
 
 
 def _meta(step: Step) -> list[str]:

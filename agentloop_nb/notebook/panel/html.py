@@ -121,7 +121,8 @@ def step_html(shown: Card, *, opened: bool) -> str:
 
 
 def _body(shown: Card) -> str:
-    parts = [f'<div style="margin:2px 0;{MUTED}"><i>{prose(line)}</i></div>' for line in shown.get("quiet", ())]
+    style = f"margin:2px 0;white-space:pre-wrap;{MUTED}"
+    parts = [f'<div style="{style}"><i>{prose(line)}</i></div>' for line in shown.get("quiet", ())]
     if shown.get("risks"):
         parts.append(f'<div style="margin:2px 0;{MUTED}">Touches: {prose(", ".join(shown["risks"]))}</div>')
     if shown.get("reasoning") and shown["reasoning"] != shown["title"]:
