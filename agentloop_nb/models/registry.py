@@ -13,7 +13,7 @@ from pydantic import SecretStr
 from agentloop_nb.errors import UserError
 from agentloop_nb.models.faults import Refusal, Server
 from agentloop_nb.models.keys import key_for, without
-from agentloop_nb.models.prices import Pricing, is_loopback, is_rates, read_price
+from agentloop_nb.models.prices import Pricing, is_loopback, read_price
 from agentloop_nb.models.providers import (
     OPENAI,
     Provider,
@@ -131,8 +131,6 @@ def pricing(name: str, settings: Settings, variables: Mapping[str, str]) -> Pric
 
     provider, _ = split(name)
     base_url = settings.base_url if provider is None else None
-    if settings.price and is_rates(settings.price) and name != settings.model:  # they are the configured model's
-        settings = replace(settings, price=None)
     return locate(replace(settings, model=name, base_url=base_url), variables).pricing(settings)
 
 

@@ -7,6 +7,7 @@ import difflib
 import re
 from collections.abc import Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -162,6 +163,7 @@ def adopt(magics: AgentMagics, rest: str) -> None:
 def cost(magics: AgentMagics, rest: str) -> None:
     """[--what-if MODEL]: what the last run cost, by step and token class."""
     from agentloop_nb.cost import cost_table, what_if
+    from agentloop_nb.models.prices import is_rates
     from agentloop_nb.models.registry import pricing
     from agentloop_nb.settings import environment
 
@@ -173,6 +175,8 @@ def cost(magics: AgentMagics, rest: str) -> None:
     if flag != "--what-if" or not model.strip():
         raise UserError("name a model to compare with: %agent cost --what-if openai:gpt-4o")
     settings = magics.launcher.settings({}, magics.config_values())
+    if settings.price and is_rates(settings.price) and model.strip() != settings.model:  # rates of another model
+        settings = replace(settings, price=None)
     price = pricing(model.strip(), settings, environment(magics.launcher.folder))
     print(what_if(state, model.strip(), price.quote))
 

@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 import re
 import time
-from dataclasses import replace
-from decimal import Decimal
 
 import pytest
 from pydantic import SecretStr
@@ -14,8 +12,6 @@ from pydantic import SecretStr
 from agentloop_nb.errors import UserError
 from agentloop_nb.models import keys, providers, registry
 from agentloop_nb.models.dialect import dialect_of
-from agentloop_nb.models.registry import pricing
-from agentloop_nb.ports import Usage
 from agentloop_nb.settings import Settings, resolve
 from tests.wire import Answer, Wire, finish, html_page
 
@@ -273,14 +269,3 @@ def test_an_address_that_the_provider_does_not_use_is_not_recorded():
         registry.recorded_address(Settings(model="gemini:x", base_url="http://proxy/v1"), variables)
         == "http://proxy/v1"
     )
-
-
-def test_rates_are_the_configured_models_and_a_table_is_for_all(tmp_path):
-    usage = Usage(input=1_000_000)
-    mine = Settings(model="mine", base_url="http://192.0.2.7/v1", price="7,8")
-    assert pricing("mine", mine, {}).quote(usage) == 7
-    assert pricing("nosuchmodel", mine, {}).quote(usage) is None
-    assert pricing("gpt-4o", mine, {}).quote(usage) == Decimal("2.5")
-    table = tmp_path / "prices.toml"
-    table.write_text('["*"]\ninput = 9\noutput = 9\n')
-    assert pricing("nosuchmodel", replace(mine, price=str(table)), {}).quote(usage) == 9

@@ -10,7 +10,7 @@ import pytest
 from agentloop_nb.api import fork_run, resume_run, run_agent
 from agentloop_nb.errors import UserError
 from agentloop_nb.journal import in_use, runs_folder
-from agentloop_nb.notebook.commands import login, models, restore, runs, undo
+from agentloop_nb.notebook.commands import cost, login, models, restore, runs, undo
 from agentloop_nb.notebook.kernel import scope
 from agentloop_nb.notebook.kernel.shell import private_shell
 from agentloop_nb.notebook.launcher import Launcher
@@ -231,3 +231,19 @@ def test_undo_and_restore_reach_the_run_that_did_it(launcher, capsys):
         undo(magics, "one two three")
     with pytest.raises(UserError, match="no run"):
         undo(magics, "nosuch 2")
+
+
+def test_rates_are_the_configured_models_and_a_table_is_for_all(launcher, tmp_path, capsys):
+    config = {"model": "mine", "price": "7,8"}
+    magics = type("Magics", (), {"launcher": launcher, "config_values": lambda self: config})()
+    with Wire([finish()]) as wire:
+        run(launcher, wire, "look", price="7,8")
+    cost(magics, "--what-if nosuchmodel")
+    assert "price of nosuchmodel is unknown" in capsys.readouterr().out
+    cost(magics, "--what-if mine")
+    assert "The same tokens on mine: $" in capsys.readouterr().out
+    table = tmp_path / "prices.toml"
+    table.write_text('["*"]\ninput = 9\noutput = 9\n')
+    config["price"] = str(table)
+    cost(magics, "--what-if nosuchmodel")
+    assert "The same tokens on nosuchmodel: $" in capsys.readouterr().out
