@@ -67,8 +67,7 @@ def _run(launcher: Launcher, reference: str | None) -> Run:
         run = isolated[-1]
     else:
         path = launcher.find(reference).resolve()
-        known = (run for run in launcher.runs if run.journal.resolve() == path)
-        run = next(known, None) or Run(journal.load(path), path)
+        run = launcher.run_of(path) or Run(journal.load(path), path)
     if run.status == "running":
         raise UserError("the run is still going on; stop it first")
     if not run.state.settings.get("isolated"):

@@ -90,7 +90,7 @@ def export(magics: AgentMagics, rest: str) -> None:
         )
     *reference, path = words
     record = magics.launcher.find(reference[0] if reference else None)
-    here = next((run for run in magics.launcher.runs if run.journal == record), None)
+    here = magics.launcher.run_of(record)
     write = here.publish if here else partial(publish, record)
     print(f"Exported to {path}: {write(Path(path), **options).told}")
 
@@ -286,8 +286,8 @@ def _that_did(magics: AgentMagics, verb: str, reference: list[str], name: str = 
     if not runs:
         raise UserError(f"there is no run in this kernel to {verb}; give a goal first: %%agent what you want")
     if reference:
-        path = magics.launcher.find(reference[0]).resolve()
-        found = next((run for run in runs if run.journal.resolve() == path), None)
+        path = magics.launcher.find(reference[0])
+        found = magics.launcher.run_of(path)
         if found is None:
             raise UserError(f"run {path.stem} did not take place in this kernel, so there is nothing here to {verb}")
         return found

@@ -94,7 +94,7 @@ class Launcher:
         refuse_nesting()
         control = Control()
         path = self.find(reference).resolve()
-        here = next((run for run in self.runs if run.journal.resolve() == path), None)
+        here = self.run_of(path)
         live = here if here is not None and _has_variables(here) else None
         if here is not None and journal.in_use(path):
             raise UserError("the run is still going on; stop it first")
@@ -139,7 +139,7 @@ class Launcher:
         settings = self.as_recorded(path, {**overrides, "isolated": True, "output_dir": ""}, config)
         settings = isolation.placed(settings, run_id)
         source = self.place(path)
-        namespace = self.shell.user_ns if self._knows(path) else None
+        namespace = self.shell.user_ns if self.run_of(path) else None
         made = session.fork(
             path,
             at,
@@ -175,7 +175,7 @@ class Launcher:
     def place(self, path: Path) -> Path:
         """The working folder of a recorded run. Raises `UserError` for one that only its record vouches for."""
         named = journal.load(path).settings.get("output_dir")
-        return journal.home(path) / str(named or "") if self._knows(path) else journal.working_folder(path, named)
+        return journal.home(path) / str(named or "") if self.run_of(path) else journal.working_folder(path, named)
 
     def find(self, reference: str | None) -> Path:
         """Return the record meant by an id, a prefix, a path, or None: the last run here, else this folder's newest."""
@@ -189,9 +189,10 @@ class Launcher:
             return self.runs[-1].state
         return journal.load(self.find(reference))
 
-    def _knows(self, path: Path) -> bool:
-        """Whether a recorded run is one of this kernel."""
-        return any(run.journal.resolve() == path.resolve() for run in self.runs)
+    def run_of(self, record: Path) -> Run | None:
+        """Return the run of this kernel that a record is of, if there is one."""
+        path = record.resolve()
+        return next((run for run in self.runs if run.journal.resolve() == path), None)
 
     def _make_room(self, room: int) -> None:
         """Let all earlier runs together hold no more than one may: outputs, and `room` bytes of copies for undo."""
