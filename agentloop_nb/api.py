@@ -9,11 +9,11 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from agentloop_nb import journal
 from agentloop_nb.errors import AgentFailed, UserError
-from agentloop_nb.notebook.kernel.shell import private_shell
-from agentloop_nb.notebook.launch import Launch
-from agentloop_nb.notebook.launcher import Launcher
+from agentloop_nb.notebook.kernel.private_shell import private_shell
+from agentloop_nb.notebook.presenter import Launch
+from agentloop_nb.notebook.run_manager import Launcher
+from agentloop_nb.record import journal
 from agentloop_nb.run import Run
 from agentloop_nb.settings import Settings
 

@@ -27,8 +27,8 @@ from agentloop_nb.options import (
 )
 
 if TYPE_CHECKING:
-    from agentloop_nb.publish import Published
     from agentloop_nb.run import Run
+    from agentloop_nb.verify.certified_export import Published
 
 FINISHED, NOT_FINISHED, WRONG_USE = 0, 1, 2
 """Exit codes. `verify` and `export` use the first two for sound and not."""
@@ -74,7 +74,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _complain(problem: object, code: int) -> int:
-    from agentloop_nb.plain import clean, for_shell
+    from agentloop_nb._internal.text import clean, for_shell
 
     print("agentloop:", *for_shell(clean(str(problem))).split(), file=sys.stderr)
     return code
@@ -159,8 +159,8 @@ def _resume(words: list[str]) -> int:
 def _fork(words: list[str]) -> int:
     at = words.index("--") if "--" in words else len(words)
     settings, first, rest = parse_command(words[:at], (*OPTIONS, ANYWAY, AT))
-    from agentloop_nb import journal
     from agentloop_nb.api import fork_run
+    from agentloop_nb.record import journal
 
     reference, note = run_and_note(
         first,
@@ -208,11 +208,11 @@ def _export(words: list[str]) -> int:
     if len(given.words) > 2:
         raise UserError(f"export takes a run and a file, not {' '.join(given.words)!r}: agentloop export RUN OUT.ipynb")
     *reference, out = given.words
-    from agentloop_nb import journal
+    from agentloop_nb.record import journal
 
     record = journal.find(reference[0] if reference else None, Path.cwd())
     options = {"minimal": given.minimal, "shared": given.share, "repository": given.repository}
-    from agentloop_nb.publish import publish
+    from agentloop_nb.verify.certified_export import publish
 
     path, told, sound = _told(publish(record, Path(out), **options))
     print(f"{path}: {told}")
@@ -239,10 +239,10 @@ def _show(words: list[str]) -> int:
     parser = _Parser("show", "print a run again")
     parser.add_argument("run", nargs="?")
     reference = parser.parse_args(words).run
-    from agentloop_nb import journal
+    from agentloop_nb.agent.event_stream import Stream
+    from agentloop_nb.record import journal
     from agentloop_nb.state import State
-    from agentloop_nb.stream import Stream
-    from agentloop_nb.terminal.view import TerminalView
+    from agentloop_nb.terminal.terminal_view import TerminalView
 
     path = journal.find(reference, Path.cwd())
     stream = Stream(State(), lambda _event: None, [TerminalView(live=False, command="agentloop")])
@@ -257,10 +257,10 @@ def _compare(words: list[str]) -> int:
     parser.add_argument("right", metavar="RUN", nargs="?", help="left out, it is the newest run of this folder")
     parser.add_argument("--html", type=Path, metavar="FILE", help="write a page instead")
     given = parser.parse_args(words)
-    from agentloop_nb import journal
-    from agentloop_nb.compare import compare
-    from agentloop_nb.notebook.panel.comparison import comparison_page
-    from agentloop_nb.terminal.comparison import comparison_text
+    from agentloop_nb.notebook.panel.comparison_page import comparison_page
+    from agentloop_nb.record import journal
+    from agentloop_nb.reports.compare import compare
+    from agentloop_nb.terminal.comparison_table import comparison_text
 
     found = compare(*(journal.load(journal.find(each, Path.cwd())) for each in (given.left, given.right)))
     if given.html is None:
@@ -276,8 +276,8 @@ def _compare(words: list[str]) -> int:
 
 def _runs(words: list[str]) -> int:
     _Parser("runs", "list the runs of this folder, newest first").parse_args(words)
-    from agentloop_nb import journal
-    from agentloop_nb.plain import dollars, on_one_line
+    from agentloop_nb._internal.text import dollars, on_one_line
+    from agentloop_nb.record import journal
 
     states = journal.runs(Path.cwd())
     if not states:
@@ -300,7 +300,7 @@ def _app(words: list[str]) -> int:
     import nbformat
 
     here = f"import os\nos.chdir({str(Path.cwd())!r})\n"  # Voila starts kernels beside the notebook
-    cell = nbformat.v4.new_code_cell(f"{here}from agentloop_nb.notebook.app import App\n\nApp()")
+    cell = nbformat.v4.new_code_cell(f"{here}from agentloop_nb.notebook.app.page import App\n\nApp()")
     with tempfile.TemporaryDirectory() as folder:
         notebook = Path(folder) / "AgentLoop.ipynb"
         nbformat.write(nbformat.v4.new_notebook(cells=[cell], metadata={"title": "AgentLoop"}), notebook)

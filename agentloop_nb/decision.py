@@ -12,7 +12,7 @@ from pydantic import SerializeAsAny, ValidationError, field_validator
 from agentloop_nb.actions import BY_NAME, Action
 from agentloop_nb.actions.action import DEFAULT_TIMEOUT
 from agentloop_nb.errors import DecisionError
-from agentloop_nb.ports import Value
+from agentloop_nb.protocols import Value
 
 _FENCE = re.compile(r"```(?:json)?\s*\n(.*?)\n?\s*```", re.DOTALL)
 _KEYS = {"reasoning", "action", "input"}

@@ -22,7 +22,7 @@ from pydantic import (
 
 from agentloop_nb.actions import ActionResult
 from agentloop_nb.decision import Decision
-from agentloop_nb.ports import Delta, Output, Usage, Value
+from agentloop_nb.protocols import Delta, Output, Usage, Value
 
 FORMAT = 1
 """Version of the record; the first key of its first line."""

@@ -6,11 +6,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from agentloop_nb.events import Status
-from agentloop_nb.ports import Workspace
+from agentloop_nb.protocols import Workspace
 from agentloop_nb.state import State, Step
 
 if TYPE_CHECKING:
-    from agentloop_nb.publish import Published
+    from agentloop_nb.verify.certified_export import Published
 
 
 class ActionTaken(NamedTuple):
@@ -169,7 +169,7 @@ class Run:
 
     def publish(self, path: Path, **options: Any) -> Published:
         """Do what `export` does, and return the verdict too. What earlier cells do not make again travels as data."""
-        from agentloop_nb.publish import publish
+        from agentloop_nb.verify.certified_export import publish
 
         here = self._workspace
         return publish(

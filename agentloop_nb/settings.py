@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 from agentloop_nb.errors import UserError
-from agentloop_nb.ports import Privacy
+from agentloop_nb.protocols import Privacy
 
 Approve = Literal["auto", "code", "all"]
 

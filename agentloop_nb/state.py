@@ -32,7 +32,7 @@ from agentloop_nb.events import (
     StepsUndone,
     TranscriptCompacted,
 )
-from agentloop_nb.ports import Change, Usage
+from agentloop_nb.protocols import Change, Usage
 
 
 @dataclass

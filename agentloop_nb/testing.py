@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from agentloop_nb.errors import ActionFailed
-from agentloop_nb.ports import (
+from agentloop_nb.protocols import (
     CodeOutcome,
     Delta,
     ModelReply,

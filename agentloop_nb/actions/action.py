@@ -10,7 +10,7 @@ from typing import Any, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationInfo
 
-from agentloop_nb.ports import Change, OnOutput, Output, Value, Workspace
+from agentloop_nb.protocols import Change, OnOutput, Output, Value, Workspace
 
 DEFAULT_TIMEOUT = 30
 """Seconds a code step may take when nobody said otherwise."""

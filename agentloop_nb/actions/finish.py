@@ -6,11 +6,11 @@ from typing import Any
 
 from pydantic import Field, field_validator
 
+from agentloop_nb._internal.safe_files import safe_name
 from agentloop_nb.actions.action import Action, ActionResult, Cell
 from agentloop_nb.actions.markdown import harmless
 from agentloop_nb.errors import ActionFailed
-from agentloop_nb.files import safe_name
-from agentloop_nb.ports import OnOutput, Workspace
+from agentloop_nb.protocols import OnOutput, Workspace
 
 
 class Finish(Action):

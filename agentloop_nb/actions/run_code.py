@@ -6,11 +6,11 @@ from typing import Any
 
 from pydantic import Field, ValidationInfo, model_validator
 
+from agentloop_nb._internal.truncate import MISSING
 from agentloop_nb.actions.action import DEFAULT_TIMEOUT, MAX_TIMEOUT, Action, ActionResult, Cell, clamp, timeout_bounds
-from agentloop_nb.actions.text import bounded, describe_change, text_of
+from agentloop_nb.actions.observation import bounded, describe_change, text_of
 from agentloop_nb.actions.withhold import withhold
-from agentloop_nb.cap import MISSING
-from agentloop_nb.ports import CodeOutcome, OnOutput, Workspace
+from agentloop_nb.protocols import CodeOutcome, OnOutput, Workspace
 
 
 class RunCode(Action):

@@ -8,7 +8,7 @@ from pydantic import Field, field_validator
 
 from agentloop_nb.actions.action import Action, ActionResult, Cell, clamp
 from agentloop_nb.actions.markdown import harmless, link
-from agentloop_nb.ports import OnOutput, SearchHit, Workspace
+from agentloop_nb.protocols import OnOutput, SearchHit, Workspace
 
 
 class SearchWeb(Action):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from agentloop_nb.ports import Change, CodeError, CodeOutcome, Output, Privacy
+from agentloop_nb.protocols import Change, CodeError, CodeOutcome, Output, Privacy
 
 _SPEAKING_OF_CODE = frozenset({"ImportError", "IndentationError", "ModuleNotFoundError", "NameError", "SyntaxError"})
 """Errors whose message names what stands in the code, not what is in the data."""

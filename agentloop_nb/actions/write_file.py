@@ -7,7 +7,7 @@ from pathlib import PurePosixPath
 from pydantic import Field
 
 from agentloop_nb.actions.action import Action, ActionResult, Cell
-from agentloop_nb.ports import OnOutput, Workspace
+from agentloop_nb.protocols import OnOutput, Workspace
 
 
 class WriteFile(Action):

@@ -9,16 +9,16 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from agentloop_nb import journal
 from agentloop_nb.errors import UserError
 from agentloop_nb.events import AnyEvent
+from agentloop_nb.export.anonymize import Scrubber
 from agentloop_nb.export.destination import checked
+from agentloop_nb.export.embedded_data import hold
 from agentloop_nb.export.formats import report, script
-from agentloop_nb.export.held import hold
 from agentloop_nb.export.inputs import InputFile, take_along
-from agentloop_nb.export.notebook import build
-from agentloop_nb.export.scrub import Scrubber
-from agentloop_nb.export.story import Story, story
+from agentloop_nb.export.notebook_writer import build
+from agentloop_nb.export.selection import Story, story
+from agentloop_nb.record import journal
 
 __all__ = ["Values", "data_folder", "export", "write"]
 

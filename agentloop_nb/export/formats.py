@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from agentloop_nb.errors import UserError
+from agentloop_nb.export.dependencies import parsed, to_python
 from agentloop_nb.export.destination import PAGE_MARK, SCRIPT_MARK
-from agentloop_nb.export.names import parsed, to_python
 
 Json = dict[str, Any]
 

@@ -8,9 +8,9 @@ import shutil
 from collections.abc import Iterable, Sequence
 from pathlib import Path, PurePosixPath
 
-from agentloop_nb.export.names import parsed, to_python
-from agentloop_nb.export.relevance import Piece
-from agentloop_nb.ports import Value
+from agentloop_nb.export.dependencies import parsed, to_python
+from agentloop_nb.export.slicing import Piece
+from agentloop_nb.protocols import Value
 
 MAX_COPIED = 64 * 1024 * 1024
 """Bytes of an input file that an export into another folder takes along."""

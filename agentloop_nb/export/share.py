@@ -6,8 +6,8 @@ import json
 import re
 from pathlib import Path
 
+from agentloop_nb._internal.paths import typed_path
 from agentloop_nb.errors import UserError
-from agentloop_nb.typed import typed_path
 
 NOTEBOOK = "run.ipynb"
 

@@ -15,13 +15,13 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from agentloop_nb.isolated.limits import GB, Limits
-from agentloop_nb.scrubbed import plain_environment
+from agentloop_nb._internal.clean_env import plain_environment
+from agentloop_nb.isolated.resource_limits import GB, Limits
 
 if TYPE_CHECKING:
     import psutil
 
-START = "from agentloop_nb.notebook.hosted import main; main()"
+START = "from agentloop_nb.notebook.isolation.host import main; main()"
 """What the process runs."""
 LIMITS = "AGENTLOOP_LIMITS"
 """The variable that tells the process its limits; gone before any code of the model's runs."""

@@ -16,7 +16,7 @@ from typing import Any
 from agentloop_nb.decision import parse
 from agentloop_nb.errors import DecisionError, UserError
 from agentloop_nb.models.schema import decision_schema
-from agentloop_nb.ports import Delta, Model, ModelReply, ModelRequest, Usage
+from agentloop_nb.protocols import Delta, Model, ModelReply, ModelRequest, Usage
 
 FORMAT = 1
 log = logging.getLogger(__name__)

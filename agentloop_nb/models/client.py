@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import SecretStr
 
-from agentloop_nb.browser import IN_BROWSER
+from agentloop_nb._internal.platform import IN_BROWSER
 from agentloop_nb.models.faults import Server
 from agentloop_nb.models.prices import is_loopback
 

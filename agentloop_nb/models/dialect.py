@@ -10,7 +10,7 @@ from typing import Any
 
 from agentloop_nb.models.faults import Refusal
 from agentloop_nb.models.schema import decision_schema
-from agentloop_nb.ports import Message
+from agentloop_nb.protocols import Message
 
 
 class Rung(IntEnum):

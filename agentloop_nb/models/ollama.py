@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from agentloop_nb.errors import ContextOverflow
 from agentloop_nb.models.openai_compatible import OpenAICompatible
 from agentloop_nb.models.usage import estimate
-from agentloop_nb.ports import Delta, ModelReply, ModelRequest
+from agentloop_nb.protocols import Delta, ModelReply, ModelRequest
 
 CERTAIN = 1.5
 """How many times a window an estimated prompt must be to be too long for certain: estimates are off by less."""

@@ -16,11 +16,11 @@ from agentloop_nb.errors import ModelFault, PermanentFault
 from agentloop_nb.models.client import connect
 from agentloop_nb.models.dialect import Dialect, Rung, dialect_of
 from agentloop_nb.models.faults import Refusal, Server
-from agentloop_nb.models.fold import Fold, is_object
 from agentloop_nb.models.keys import without
 from agentloop_nb.models.prices import Pricing, is_loopback
+from agentloop_nb.models.reply_assembler import Fold, is_object
 from agentloop_nb.models.usage import estimate, read_cost, read_usage
-from agentloop_nb.ports import Delta, ModelReply, ModelRequest, Usage
+from agentloop_nb.protocols import Delta, ModelReply, ModelRequest, Usage
 
 if TYPE_CHECKING:
     from openai import AsyncOpenAI, AsyncStream

@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
+from agentloop_nb._internal.paths import typed_path
 from agentloop_nb.errors import UserError
-from agentloop_nb.ports import Usage
-from agentloop_nb.typed import typed_path
+from agentloop_nb.protocols import Usage
 
 if TYPE_CHECKING:
     from genai_prices.types import ModelInfo, Provider

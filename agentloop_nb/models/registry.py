@@ -10,6 +10,7 @@ from typing import Any
 
 from pydantic import SecretStr
 
+from agentloop_nb._internal.paths import typed_path
 from agentloop_nb.errors import UserError
 from agentloop_nb.models.faults import Refusal, Server
 from agentloop_nb.models.keys import key_for, without
@@ -24,9 +25,8 @@ from agentloop_nb.models.providers import (
     same_origin,
     split,
 )
-from agentloop_nb.ports import Model
+from agentloop_nb.protocols import Model
 from agentloop_nb.settings import DEFAULT_MODEL, Settings
-from agentloop_nb.typed import typed_path
 
 _OPENROUTER: dict[str, Any] = {"provider": {"require_parameters": True}, "usage": {"include": True}}
 """Only route to providers that honour the response format, and tell what a call cost."""

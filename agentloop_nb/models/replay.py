@@ -12,15 +12,15 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from agentloop_nb import journal
+from agentloop_nb._internal.paths import typed_path
+from agentloop_nb._internal.truncate import MISSING
 from agentloop_nb.actions import BY_NAME, ActionResult, ReadUrl, SearchWeb
-from agentloop_nb.cap import MISSING
 from agentloop_nb.decision import Decision
 from agentloop_nb.errors import ActionFailed, PermanentFault, UserError
-from agentloop_nb.ports import Delta, ModelReply, ModelRequest, Page, SearchHit, Usage, Web
-from agentloop_nb.recorded import Recorded, recorded
+from agentloop_nb.protocols import Delta, ModelReply, ModelRequest, Page, SearchHit, Usage, Web
+from agentloop_nb.record import journal
+from agentloop_nb.record.replay_data import Recorded, recorded
 from agentloop_nb.state import fold
-from agentloop_nb.typed import typed_path
 
 MAX_NOTEBOOK = 256 * 1024 * 1024
 """Bytes of a notebook that are read at all."""

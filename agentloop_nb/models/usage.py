@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
-from agentloop_nb.ports import Message, Usage
+from agentloop_nb.protocols import Message, Usage
 
 IMAGE_TOKENS = 1000
 """What one downsized picture is estimated to count."""

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from IPython.display import publish_display_data
 
-from agentloop_nb import journal
+from agentloop_nb._internal.text import on_one_line
 from agentloop_nb.errors import UserError
 from agentloop_nb.options import (
     ANYWAY,
@@ -27,7 +27,7 @@ from agentloop_nb.options import (
     split_words,
     step_number,
 )
-from agentloop_nb.plain import on_one_line
+from agentloop_nb.record import journal
 
 if TYPE_CHECKING:
     from agentloop_nb.notebook.magic import AgentMagics
@@ -70,7 +70,7 @@ def help_(magics: AgentMagics, rest: str) -> None:
 
 def export(magics: AgentMagics, rest: str) -> None:
     """[--minimal] [--share [--repository OWNER/NAME]] [RUN] PATH: write a run as a notebook, and prove it re-runs."""
-    from agentloop_nb.publish import publish
+    from agentloop_nb.verify.certified_export import publish
 
     options: dict[str, Any] = {}
     words, left = [], iter(split_words(rest))
@@ -100,9 +100,9 @@ _SWITCHES = {"--minimal": "minimal", "--share": "shared"}
 
 def compare(magics: AgentMagics, rest: str) -> None:
     """A [B]: decisions, results, variables and cost of two runs side by side; B is the last run if it is left out."""
-    from agentloop_nb import compare as comparing
-    from agentloop_nb.notebook.panel.comparison import comparison_html
-    from agentloop_nb.terminal.comparison import comparison_text
+    from agentloop_nb.notebook.panel.comparison_page import comparison_html
+    from agentloop_nb.reports import compare as comparing
+    from agentloop_nb.terminal.comparison_table import comparison_text
 
     words = split_words(rest)
     if not 1 <= len(words) <= 2:
@@ -155,16 +155,16 @@ def fork(magics: AgentMagics, rest: str, *, awaited: bool = False) -> Any:
 
 def adopt(magics: AgentMagics, rest: str) -> None:
     """[RUN] [NAME ...] [--rerun] [--undo]: bring here what an isolated run or a fork made, or take that back."""
-    from agentloop_nb.notebook.adopt import adopt as bring_here
+    from agentloop_nb.notebook.isolation.adopt import adopt as bring_here
 
     print(bring_here(magics.launcher, split_words(rest)))
 
 
 def cost(magics: AgentMagics, rest: str) -> None:
     """[--what-if MODEL]: what the last run cost, by step and token class."""
-    from agentloop_nb.cost import cost_table, what_if
     from agentloop_nb.models.prices import is_rates
     from agentloop_nb.models.registry import pricing
+    from agentloop_nb.reports.cost import cost_table, what_if
     from agentloop_nb.settings import environment
 
     state = magics.launcher.state(None)
@@ -204,14 +204,14 @@ def restore(magics: AgentMagics, rest: str) -> None:
 
 def who(magics: AgentMagics, rest: str) -> None:
     """What the last run made or changed, and which step did."""
-    from agentloop_nb import lineage
+    from agentloop_nb.reports import lineage
 
     print(lineage.who(magics.launcher.state(rest or None)))
 
 
 def why(magics: AgentMagics, rest: str) -> None:
     """NAME: the chain of cells and steps behind a variable."""
-    from agentloop_nb import lineage
+    from agentloop_nb.reports import lineage
 
     if not rest:
         raise UserError("name a variable: %agent why NAME (%agent who lists them)")
@@ -220,7 +220,7 @@ def why(magics: AgentMagics, rest: str) -> None:
 
 def sent(magics: AgentMagics, rest: str) -> None:
     """[STEP]: the exact text that left the machine, and its size by source."""
-    from agentloop_nb.sent import sent as show_sent
+    from agentloop_nb.reports.requests import sent as show_sent
 
     if rest and not rest.isdecimal():
         raise UserError("name a step by its number: %agent sent 3")

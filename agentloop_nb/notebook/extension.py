@@ -6,7 +6,7 @@ import ast
 import threading
 from typing import Any
 
-from agentloop_nb.browser import IN_BROWSER
+from agentloop_nb._internal.platform import IN_BROWSER
 from agentloop_nb.notebook.magic import AWAITED, AgentMagics
 
 _CALLS = (
@@ -96,5 +96,10 @@ class _Warmer:
 def _import_ahead() -> None:
     import importlib
 
-    for name in ("agentloop_nb.notebook.launcher", "agentloop_nb.notebook.panel.view", "openai", "genai_prices"):
+    for name in (
+        "agentloop_nb.notebook.run_manager",
+        "agentloop_nb.notebook.panel.panel_view",
+        "openai",
+        "genai_prices",
+    ):
         importlib.import_module(name)

@@ -11,8 +11,8 @@ from agentloop_nb.errors import AgentFailed, AgentStopped
 from agentloop_nb.options import describe, parse_options
 
 if TYPE_CHECKING:
-    from agentloop_nb.notebook.launch import Launch
-    from agentloop_nb.notebook.launcher import Launcher
+    from agentloop_nb.notebook.presenter import Launch
+    from agentloop_nb.notebook.run_manager import Launcher
     from agentloop_nb.run import Run
 
 AWAITED = "\x00"
@@ -59,7 +59,7 @@ class AgentMagics(Magics):
     def launcher(self) -> Launcher:
         """What starts the runs of this kernel; imported at the first use."""
         if self._launcher is None:
-            from agentloop_nb.notebook.launcher import Launcher
+            from agentloop_nb.notebook.run_manager import Launcher
 
             self._launcher = Launcher(self.shell)
         return self._launcher
@@ -95,7 +95,7 @@ class AgentMagics(Magics):
 
 def _raise_unless_well(launch: Launch, run: Run) -> None:
     """End the cell with an exception where `Run All` has to stop."""
-    from agentloop_nb.plain import counted
+    from agentloop_nb._internal.text import counted
 
     if run.status == "stopped":
         raise AgentStopped(f"{run.reason} after {counted(run.current_step, 'step')}; %agent resume goes on")

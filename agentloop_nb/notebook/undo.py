@@ -5,13 +5,14 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Mapping
 
-from agentloop_nb import files, journal
+from agentloop_nb._internal import safe_files
 from agentloop_nb.actions import Finish, RunCode
 from agentloop_nb.errors import ActionFailed, UserError
 from agentloop_nb.events import StepsUndone
-from agentloop_nb.ports import Undoing, WrittenFile
+from agentloop_nb.protocols import Undoing, WrittenFile
+from agentloop_nb.record import journal
 from agentloop_nb.run import Run
-from agentloop_nb.safety.risks import read_risks
+from agentloop_nb.safety.code_risks import read_risks
 from agentloop_nb.state import Step
 
 
@@ -83,7 +84,7 @@ def _undo_files(workspace: Undoing, steps: list[Step]) -> tuple[list[str], list[
         if file is None:
             continue
         try:
-            files.restore(workspace.folder, WrittenFile(**file))
+            safe_files.restore(workspace.folder, WrittenFile(**file))
         except ActionFailed as error:
             left.append(str(error))
         else:

@@ -11,13 +11,13 @@ from collections.abc import Awaitable, Callable, Sequence
 from agentloop_nb.actions import ActionResult, Finish, RunCode, WriteFile
 from agentloop_nb.errors import ActionFailed
 from agentloop_nb.events import ActionFinished, AnyEvent, RunFinished
-from agentloop_nb.export.story import story
-from agentloop_nb.ports import CodeOutcome, Output, Value, Workspace
-from agentloop_nb.rebuild.aside import Aside, written
-from agentloop_nb.recorded import refused
-from agentloop_nb.safety.risks import read_risks
+from agentloop_nb.export.selection import story
+from agentloop_nb.protocols import CodeOutcome, Output, Value, Workspace
+from agentloop_nb.rebuild.file_stash import Aside, written
+from agentloop_nb.record.replay_data import refused
+from agentloop_nb.safety.code_risks import read_risks
 from agentloop_nb.state import State, Step
-from agentloop_nb.verify.outcome import alike, in_a_line, shown_by
+from agentloop_nb.verify.step_compare import alike, in_a_line, shown_by
 
 __all__ = ["Ask", "Divergence", "Rebuilt", "loose_ends", "rebuild"]
 

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from types import FunctionType, GetSetDescriptorType, ModuleType
 from typing import Any
 
-from agentloop_nb.safety.masking import MASK, MIN_LENGTH, Masker, Tail, maskable
+from agentloop_nb.safety.redaction import MASK, MIN_LENGTH, Masker, Tail, maskable
 
 __all__ = ["MASK", "KnownSecrets", "Masker", "Tail", "known_secrets", "maskable", "secrets_in"]
 

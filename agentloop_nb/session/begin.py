@@ -6,11 +6,12 @@ import platform
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from agentloop_nb import __version__, journal
-from agentloop_nb.control import Control
+from agentloop_nb import __version__
+from agentloop_nb.agent.control import Control
 from agentloop_nb.errors import UserError
 from agentloop_nb.events import RunStarted
-from agentloop_nb.ports import Web, Workspace
+from agentloop_nb.protocols import Web, Workspace
+from agentloop_nb.record import journal
 from agentloop_nb.run import Run
 from agentloop_nb.safety.secrets import Masker
 from agentloop_nb.session.context import context

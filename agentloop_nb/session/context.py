@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from agentloop_nb.actions.text import bounded
-from agentloop_nb.ports import Model, Workspace
+from agentloop_nb.actions.observation import bounded
+from agentloop_nb.protocols import Model, Workspace
 from agentloop_nb.safety.provenance import mark
 from agentloop_nb.settings import Settings
 

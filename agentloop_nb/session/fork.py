@@ -7,14 +7,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from agentloop_nb import journal
-from agentloop_nb.control import Control
+from agentloop_nb.agent.control import Control
 from agentloop_nb.events import AnyEvent, NoteAdded
-from agentloop_nb.isolated.fork import inherited
-from agentloop_nb.isolated.workspace import IsolatedWorkspace
+from agentloop_nb.isolated.fork_copy import inherited
+from agentloop_nb.isolated.isolated_workspace import IsolatedWorkspace
 from agentloop_nb.models.replay import ReplayModel
-from agentloop_nb.ports import Web, Workspace
+from agentloop_nb.protocols import Web, Workspace
 from agentloop_nb.rebuild import Ask
+from agentloop_nb.record import journal
 from agentloop_nb.run import Run
 from agentloop_nb.safety.secrets import Masker
 from agentloop_nb.session.parts import make_model, make_web, recorded, resumed_limits

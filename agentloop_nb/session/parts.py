@@ -9,7 +9,7 @@ from agentloop_nb.errors import UserError
 from agentloop_nb.events import RunResumed
 from agentloop_nb.models import registry
 from agentloop_nb.models.replay import ReplayModel
-from agentloop_nb.ports import Model, Usage, Web
+from agentloop_nb.protocols import Model, Usage, Web
 from agentloop_nb.settings import Settings
 from agentloop_nb.state import State
 from agentloop_nb.web import LiveWeb

@@ -6,12 +6,12 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from agentloop_nb.control import Control
+from agentloop_nb.agent.control import Control
+from agentloop_nb.agent.event_stream import Stream
 from agentloop_nb.events import AnyEvent, NamespaceRebuilt, RunFinished
-from agentloop_nb.isolated.workspace import IsolatedWorkspace
-from agentloop_nb.ports import Undoing, Workspace
+from agentloop_nb.isolated.isolated_workspace import IsolatedWorkspace
+from agentloop_nb.protocols import Undoing, Workspace
 from agentloop_nb.rebuild import Ask, rebuild
-from agentloop_nb.stream import Stream
 
 _FAILED = "the variables could not be rebuilt"
 _STOPPED = "stopped while the variables were being rebuilt; %agent resume begins that anew"

@@ -5,10 +5,10 @@ from __future__ import annotations
 from functools import partial
 from pathlib import Path
 
-from agentloop_nb import journal
-from agentloop_nb.isolated.workspace import IsolatedWorkspace
-from agentloop_nb.ports import Workspace
+from agentloop_nb.isolated.isolated_workspace import IsolatedWorkspace
+from agentloop_nb.protocols import Workspace
 from agentloop_nb.rebuild import Ask, rebuild
+from agentloop_nb.record import journal
 
 
 def recover_with(workspace: Workspace, path: Path, ask: Ask | None, *, cells: bool) -> None:

@@ -6,19 +6,19 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 
-from agentloop_nb import journal
-from agentloop_nb.control import Control
-from agentloop_nb.differences import Differences
+from agentloop_nb.agent.control import Control
+from agentloop_nb.agent.event_stream import Approver, Stream, View
+from agentloop_nb.agent.loop import Loop
 from agentloop_nb.events import AnyEvent, WaitStarted
-from agentloop_nb.loop import Loop
 from agentloop_nb.models.replay import ReplayModel
-from agentloop_nb.ports import Model, Workspace
+from agentloop_nb.protocols import Model, Workspace
+from agentloop_nb.record import journal
+from agentloop_nb.reports.replay_diff import Differences
 from agentloop_nb.run import Run
 from agentloop_nb.safety.secrets import Masker
 from agentloop_nb.session.rebuilding import Rebuilding
 from agentloop_nb.settings import Settings
 from agentloop_nb.state import State
-from agentloop_nb.stream import Approver, Stream, View
 from agentloop_nb.web import LiveWeb
 
 

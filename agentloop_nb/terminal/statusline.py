@@ -5,8 +5,10 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from agentloop_nb.actions.text import text_of
-from agentloop_nb.control import Control
+from agentloop_nb._internal.process_memory import in_words
+from agentloop_nb._internal.text import clean
+from agentloop_nb.actions.observation import text_of
+from agentloop_nb.agent.control import Control
 from agentloop_nb.events import (
     ActionStarted,
     AnyEvent,
@@ -16,8 +18,6 @@ from agentloop_nb.events import (
     ReplyStreamed,
     WaitStarted,
 )
-from agentloop_nb.plain import clean
-from agentloop_nb.resident import in_words
 from agentloop_nb.state import State
 
 if TYPE_CHECKING:

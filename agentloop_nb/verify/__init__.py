@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from agentloop_nb.typed import typed_path
+from agentloop_nb._internal.paths import typed_path
 from agentloop_nb.verify.verdict import Verdict
 
 __all__ = ["Verdict", "verify"]

@@ -11,14 +11,14 @@ import nbformat
 
 from agentloop_nb.errors import UserError
 from agentloop_nb.export import write
+from agentloop_nb.export.anonymize import Scrubber
+from agentloop_nb.export.checksums import broken, seal
 from agentloop_nb.export.inputs import describe, is_inside
-from agentloop_nb.export.notebook import FORMAT, UNCHECKED
-from agentloop_nb.export.scrub import Scrubber
-from agentloop_nb.export.seal import broken, seal
-from agentloop_nb.verify import causes
+from agentloop_nb.export.notebook_writer import FORMAT, UNCHECKED
+from agentloop_nb.verify import diagnosis
 from agentloop_nb.verify.clock import clock_cells
-from agentloop_nb.verify.compare import failed, same, same_for_nbval, skeleton
-from agentloop_nb.verify.fresh import Performance, perform
+from agentloop_nb.verify.kernel_run import Performance, perform
+from agentloop_nb.verify.output_compare import failed, same, same_for_nbval, skeleton
 from agentloop_nb.verify.verdict import CELL, Verdict
 
 Json = dict[str, Any]
@@ -41,7 +41,7 @@ class Certifier:
         self._ours: Json = self._notebook["metadata"]["agentloop"]
         self._cells: list[Json] = [cell for cell in self._notebook["cells"] if cell["cell_type"] == "code"]
         self._clock = clock_cells(self._cells)
-        self._pictures = not causes.changed_packages(self._notebook)
+        self._pictures = not diagnosis.changed_packages(self._notebook)
         self._performances: list[Performance] = []
 
     def verdict(self) -> Verdict:
@@ -88,7 +88,7 @@ class Certifier:
                 return Verdict(ok=False, cell=cell["id"], cause=why, checked=checked, unchecked=unchecked)
             reason = self._reason(cell) or (None if self._same(cell, first) else self._chance(cell))
             if reason is None and not self._same(cell, first):
-                cause = causes.explain(self._notebook, cell, first)
+                cause = diagnosis.explain(self._notebook, cell, first)
                 return Verdict(ok=False, cell=cell["id"], cause=cause, checked=checked, unchecked=unchecked)
             reason = reason or self._date(cell, first)
             if reason is None:
@@ -115,7 +115,7 @@ class Certifier:
             return "the kernel died" if performance.died[1] == "death" else f"it took longer than {self._timeout} s"
         allowed = "raises-exception" in cell["metadata"].get("tags", ())
         if failed(performance.outputs.get(cell["id"], ())) and not allowed:
-            return causes.explain(self._notebook, cell, performance)
+            return diagnosis.explain(self._notebook, cell, performance)
         return ""
 
     @staticmethod

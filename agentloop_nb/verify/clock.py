@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from agentloop_nb.export.names import names_of
+from agentloop_nb.export.dependencies import names_of
 
 _CLOCK = re.compile(
     r"\b(?:today|now|utcnow|ctime|strftime|localtime|perf_counter|monotonic|time\.time|time\(\)|getmtime|st_mtime|getpid"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from agentloop_nb.ports import Value
+from agentloop_nb.protocols import Value
 
 CELL = "verdict"
 """The id of the cell that tells the verdict."""

@@ -6,9 +6,9 @@ import urllib.request
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from agentloop_nb.browser import IN_BROWSER
+from agentloop_nb._internal.platform import IN_BROWSER
 from agentloop_nb.errors import ActionFailed
-from agentloop_nb.ports import Page, SearchHit
+from agentloop_nb.protocols import Page, SearchHit
 from agentloop_nb.settings import Settings
 from agentloop_nb.web.retry import OnWait, attempts
 

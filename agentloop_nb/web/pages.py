@@ -15,7 +15,7 @@ from pathlib import Path
 import httpx2
 
 from agentloop_nb.errors import ActionFailed
-from agentloop_nb.ports import Page
+from agentloop_nb.protocols import Page
 from agentloop_nb.web import extract
 from agentloop_nb.web.guard import GuardedTransport
 from agentloop_nb.web.retry import Again

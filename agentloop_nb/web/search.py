@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from agentloop_nb.errors import ActionFailed
-from agentloop_nb.ports import SearchHit
+from agentloop_nb.protocols import SearchHit
 from agentloop_nb.web.retry import Again
 from agentloop_nb.web.threads import in_thread
 

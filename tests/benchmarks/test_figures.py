@@ -17,10 +17,11 @@ import pytest
 
 pytest.importorskip("pytest_benchmark")
 
-from agentloop_nb import journal, run_agent
+from agentloop_nb import run_agent
 from agentloop_nb.events import ActionFinished
-from agentloop_nb.notebook.kernel.shell import private_shell
-from agentloop_nb.notebook.kernel.workspace import KernelWorkspace
+from agentloop_nb.notebook.kernel.kernel_workspace import KernelWorkspace
+from agentloop_nb.notebook.kernel.private_shell import private_shell
+from agentloop_nb.record import journal
 from agentloop_nb.testing import FakeWeb
 from tests.wire import Wire, decision, finish
 

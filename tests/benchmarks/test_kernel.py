@@ -22,7 +22,7 @@ pytest.importorskip("pytest_benchmark")
 
 import numpy as np
 
-from agentloop_nb.notebook.changes.watch import Watch
+from agentloop_nb.notebook.snapshots.tracker import Watch
 from tests.kernel.conftest import Kernel, Place
 
 GIGABYTES = float(os.environ.get("AGENTLOOP_BENCH_GB", "0.2"))

@@ -16,8 +16,8 @@ pytest.importorskip("axe_playwright_python")
 
 SHOW = """
 import asyncio
-from agentloop_nb.control import Control
-from agentloop_nb.notebook.panel.view import PanelView
+from agentloop_nb.agent.control import Control
+from agentloop_nb.notebook.panel.panel_view import PanelView
 from agentloop_nb.state import State
 from tests.panel import story
 

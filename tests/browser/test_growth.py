@@ -13,9 +13,9 @@ from tests.browser.conftest import Page, Server
 STEPS = 500
 SHOW = f"""
 import asyncio, time
-from agentloop_nb.resident import in_words, resident_bytes
-from agentloop_nb.control import Control
-from agentloop_nb.notebook.panel.view import PanelView
+from agentloop_nb._internal.process_memory import in_words, resident_bytes
+from agentloop_nb.agent.control import Control
+from agentloop_nb.notebook.panel.panel_view import PanelView
 from agentloop_nb.state import State
 from tests.panel import story
 

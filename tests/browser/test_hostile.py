@@ -16,8 +16,8 @@ from tests.panel.hostile import CORPUS, MARK, everywhere
 
 SHOW = """
 import asyncio
-from agentloop_nb.control import Control
-from agentloop_nb.notebook.panel.view import PanelView
+from agentloop_nb.agent.control import Control
+from agentloop_nb.notebook.panel.panel_view import PanelView
 from agentloop_nb.state import State
 from tests.panel.hostile import CORPUS, everywhere
 

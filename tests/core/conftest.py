@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
+from agentloop_nb.agent.event_stream import Stream
+from agentloop_nb.agent.loop import Loop
 from agentloop_nb.events import AnyEvent, RunStarted
-from agentloop_nb.loop import Loop
 from agentloop_nb.settings import Settings
 from agentloop_nb.state import State, fold
-from agentloop_nb.stream import Stream
 from agentloop_nb.testing import FakeWorkspace, ScriptedModel
 
 

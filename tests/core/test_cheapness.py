@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from agentloop_nb.ports import CodeOutcome, ModelRequest, Usage
-from agentloop_nb.prompt import FREE_GROWTH, GROWTH, _worth_resending
+from agentloop_nb.agent.prompt import FREE_GROWTH, GROWTH, _worth_resending
+from agentloop_nb.protocols import CodeOutcome, ModelRequest, Usage
 from agentloop_nb.testing import ScriptedModel, code, finish
 
 CACHED_FROM = 4096

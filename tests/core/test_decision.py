@@ -5,9 +5,9 @@ import json
 import pytest
 
 from agentloop_nb.actions import ACTIONS, RunCode
+from agentloop_nb.agent.prompt import system_prompt
 from agentloop_nb.decision import Decision, parse
 from agentloop_nb.errors import DecisionError
-from agentloop_nb.prompt import system_prompt
 
 CODE = {"reasoning": "r", "action": {"name": "run_code", "code": "print(1)", "timeout": 5}}
 ORIGINAL = {"action": "run_code", "reasoning": "r", "input": {"code": "print(1)", "timeout": 5}}

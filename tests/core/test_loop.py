@@ -6,16 +6,16 @@ from decimal import Decimal
 
 import pytest
 
-from agentloop_nb.control import Control
+from agentloop_nb.agent.control import Control
+from agentloop_nb.agent.event_stream import Stream
+from agentloop_nb.agent.loop import Loop
 from agentloop_nb.decision import parse
 from agentloop_nb.errors import ContextOverflow, PermanentFault, TransientFault
 from agentloop_nb.events import ApprovalGiven, RunStarted
-from agentloop_nb.loop import Loop
-from agentloop_nb.ports import Change, CodeError, CodeOutcome, Page, Usage
+from agentloop_nb.protocols import Change, CodeError, CodeOutcome, Page, Usage
 from agentloop_nb.safety.secrets import Masker
 from agentloop_nb.settings import Settings
 from agentloop_nb.state import State
-from agentloop_nb.stream import Stream
 from agentloop_nb.testing import FakeWeb, FakeWorkspace, ScriptedModel, code, decide, finish
 
 

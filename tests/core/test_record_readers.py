@@ -6,13 +6,13 @@ from decimal import Decimal
 
 import pytest
 
-from agentloop_nb import lineage
-from agentloop_nb.cost import cost_table, what_if
 from agentloop_nb.errors import UserError
 from agentloop_nb.events import RunStarted, StepsUndone
-from agentloop_nb.ports import Change, CodeOutcome, Usage
+from agentloop_nb.protocols import Change, CodeOutcome, Usage
+from agentloop_nb.reports import lineage
+from agentloop_nb.reports.cost import cost_table, what_if
+from agentloop_nb.reports.requests import messages_sent, sent
 from agentloop_nb.run import Run
-from agentloop_nb.sent import messages_sent, sent
 from agentloop_nb.state import fold
 from agentloop_nb.testing import code, finish
 

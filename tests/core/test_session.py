@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
-from agentloop_nb import journal, session
+from agentloop_nb import session
 from agentloop_nb.errors import UserError
+from agentloop_nb.record import journal
 from agentloop_nb.run import Run
 from agentloop_nb.safety.secrets import Masker
 from agentloop_nb.settings import resolve

@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from agentloop_nb import journal
 from agentloop_nb.events import AnyEvent
-from agentloop_nb.isolated.limits import Limits
-from agentloop_nb.isolated.workspace import IsolatedWorkspace
+from agentloop_nb.isolated.isolated_workspace import IsolatedWorkspace
+from agentloop_nb.isolated.resource_limits import Limits
+from agentloop_nb.record import journal
 from agentloop_nb.testing import FakeWeb
 from tests.record.kernels import Kernel, kernel
 from tests.wire import Wire, decision, finish

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from agentloop_nb import journal
+from agentloop_nb.record import journal
 from tests.isolated.conftest import code
 from tests.product.conftest import agentloop, environment  # noqa: F401 - fixtures
 from tests.wire import Wire, decision, finish

@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from agentloop_nb import journal
 from agentloop_nb.actions import ActionResult
-from agentloop_nb.compare import compare
-from agentloop_nb.isolated import fork
-from agentloop_nb.notebook.panel.comparison import comparison_html
+from agentloop_nb.isolated import fork_copy
+from agentloop_nb.notebook.panel.comparison_page import comparison_html
 from agentloop_nb.notebook.panel.html import static_html
+from agentloop_nb.record import journal
+from agentloop_nb.reports.compare import compare
 from agentloop_nb.safety.provenance import said_by_user
 from agentloop_nb.state import fold
 from tests.isolated.conftest import code
@@ -151,8 +151,8 @@ def test_a_fork_from_before_the_first_step_and_of_a_fork(parent):
 
 
 def test_of_a_folder_too_large_to_copy_a_fork_gets_what_the_run_read(tmp_path, monkeypatch):
-    monkeypatch.setattr(fork, "MAX_COPIED", 10)
-    monkeypatch.setattr(fork, "MAX_FILES", 4)
+    monkeypatch.setattr(fork_copy, "MAX_COPIED", 10)
+    monkeypatch.setattr(fork_copy, "MAX_FILES", 4)
     source, target = tmp_path / "source", tmp_path / "target"
     sizes = {"read.csv": 50, "small": 3, "large": 40, "made": 2, "below/deep": 1, "below/read.txt": 1, ".env": 5}
     for name, size in sizes.items():
@@ -162,7 +162,7 @@ def test_of_a_folder_too_large_to_copy_a_fork_gets_what_the_run_read(tmp_path, m
     read = ActionResult(success=True, output="", metadata={"read": ["read.csv", "below/read.txt"]})
     made = ActionResult(success=True, output="", metadata={"files": ["made"]})
     state = fold([started(), *step(1, "run_code", read, code="x"), *step(2, "run_code", made, code="y")])
-    left_out = fork.copy_folder(source, target, state, 1).left_out
+    left_out = fork_copy.copy_folder(source, target, state, 1).left_out
     copied = {path.relative_to(target).as_posix() for path in target.rglob("*") if path.is_file()}
     assert copied == {"read.csv", "small", "below/read.txt"}
     assert sorted(left_out) == ["below/deep", "large"]
@@ -177,7 +177,7 @@ def test_a_users_file_that_a_later_step_overwrote_is_copied_and_told(tmp_path):
     over = ActionResult(success=True, output="", metadata={"read": ["made.csv"], "files": ["data.csv", "made.csv"]})
     more = ActionResult(success=True, output="", metadata={"files": ["new.csv"]})
     steps = [*step(1, "run_code", read, code="x"), *step(2, "run_code", over, code="y")]
-    copied = fork.copy_folder(source, target, fold([started(), *steps, *step(3, "run_code", more, code="z")]), 1)
+    copied = fork_copy.copy_folder(source, target, fold([started(), *steps, *step(3, "run_code", more, code="z")]), 1)
     assert [path.name for path in target.iterdir()] == ["data.csv"], "step 1 makes made.csv again"
     assert (copied.later, copied.failed, copied.left_out) == (["data.csv"], [], [])
 
@@ -189,7 +189,7 @@ def test_a_file_that_cannot_be_copied_is_left_out_and_told(tmp_path):
     source.joinpath("flat").touch()
     target.mkdir()
     target.joinpath("below").touch()
-    copied = fork.copy_folder(source, target, fold([started()]), 0)
+    copied = fork_copy.copy_folder(source, target, fold([started()]), 0)
     assert (target.joinpath("flat").exists(), copied.failed) == (True, ["below/deep"])
 
 

@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from agentloop_nb import journal
 from agentloop_nb.errors import UserError
-from agentloop_nb.notebook import isolation
-from agentloop_nb.notebook.adopt import adopt
-from agentloop_nb.notebook.kernel.shell import private_shell
-from agentloop_nb.notebook.launcher import Launcher
+from agentloop_nb.notebook.isolation import placement
+from agentloop_nb.notebook.isolation.adopt import adopt
+from agentloop_nb.notebook.kernel.private_shell import private_shell
+from agentloop_nb.notebook.run_manager import Launcher
+from agentloop_nb.record import journal
 from tests.isolated.conftest import CANARY, code
 from tests.record.made import printed, started, step
 from tests.wire import Wire, decision, finish
@@ -208,13 +208,13 @@ def test_a_function_travels_under_the_name_it_is_called_by(user):
 
 
 def test_what_a_goal_only_names_is_copied_up_to_a_bound(monkeypatch):
-    monkeypatch.setattr(isolation, "MAX_UNASKED", 2 * 2**20)
+    monkeypatch.setattr(placement, "MAX_UNASKED", 2 * 2**20)
     namespace = {"big": bytes(3 * 2**20), "deep": [bytes(3 * 2**20)], "first": bytes(2**20), "last": bytes(2**20)}
-    luggage = isolation.pack(namespace, Path(), "use big, deep, first and last", None)
+    luggage = placement.pack(namespace, Path(), "use big, deep, first and last", None)
     assert list(luggage.values) == ["first"]
     said = "past the 2 MB copied unasked; --with {} brings it along"
     assert luggage.left == {name: said.format(name) for name in ("big", "deep", "last")}
-    assert list(isolation.pack(namespace, Path(), "use it", "big").values) == ["big"]
+    assert list(placement.pack(namespace, Path(), "use it", "big").values) == ["big"]
 
 
 def test_in_a_browser_an_isolated_run_is_neither_resumed_nor_adopted(monkeypatch, tmp_path):
@@ -228,7 +228,7 @@ def test_in_a_browser_an_isolated_run_is_neither_resumed_nor_adopted(monkeypatch
     ]:
         record.append(event)
     record.close()
-    monkeypatch.setattr(isolation, "IN_BROWSER", True)
+    monkeypatch.setattr(placement, "IN_BROWSER", True)
     launcher = Launcher(private_shell())
     with pytest.raises(UserError, match="a browser cannot start a process"):
         launcher.resume(None, {"base_url": "http://127.0.0.1:9/v1"})

@@ -13,11 +13,11 @@ from pathlib import Path
 import psutil
 import pytest
 
-from agentloop_nb.control import Control
+from agentloop_nb.agent.control import Control
 from agentloop_nb.errors import UserError
-from agentloop_nb.isolated.limits import GB, Limits
 from agentloop_nb.isolated.process import Process
-from agentloop_nb.ports import CodeOutcome
+from agentloop_nb.isolated.resource_limits import GB, Limits
+from agentloop_nb.protocols import CodeOutcome
 
 pytestmark = pytest.mark.kernel
 
@@ -132,7 +132,7 @@ async def test_the_process_ends_with_the_one_that_started_it(tmp_path):
         """
         import asyncio, os, sys
         from pathlib import Path
-        from agentloop_nb.isolated.workspace import IsolatedWorkspace
+        from agentloop_nb.isolated.isolated_workspace import IsolatedWorkspace
         from agentloop_nb.testing import FakeWeb
         async def main():
             own = IsolatedWorkspace(Path(sys.argv[1]), web=FakeWeb())

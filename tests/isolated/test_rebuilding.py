@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from agentloop_nb import journal
+from agentloop_nb.record import journal
 from tests.isolated.conftest import code
 from tests.wire import Wire
 

@@ -14,8 +14,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from agentloop_nb.isolated.refusal import Refused
-from agentloop_nb.isolated.values import Builder, Packer
+from agentloop_nb.isolated.codec import Builder, Packer
+from agentloop_nb.isolated.unsupported import Refused
 
 
 def trip(value, folder: Path):

@@ -22,10 +22,10 @@ import nbformat
 import pytest
 from jupyter_client.manager import KernelManager
 
-from agentloop_nb.control import Control
-from agentloop_nb.notebook.kernel.shell import private_shell
-from agentloop_nb.notebook.kernel.workspace import KernelWorkspace
-from agentloop_nb.ports import CodeOutcome, Output
+from agentloop_nb.agent.control import Control
+from agentloop_nb.notebook.kernel.kernel_workspace import KernelWorkspace
+from agentloop_nb.notebook.kernel.private_shell import private_shell
+from agentloop_nb.protocols import CodeOutcome, Output
 from agentloop_nb.testing import FakeWeb
 
 PYTHONS = os.environ.get("AGENTLOOP_TEST_PYTHONS", sys.executable).split(os.pathsep)
@@ -35,8 +35,8 @@ MARK = "<end of what was written>"
 PREPARE = """
 import warnings as _warnings; _warnings.simplefilter("always")
 import json as _json
-from agentloop_nb.notebook.kernel.workspace import KernelWorkspace as _Workspace
-from agentloop_nb.control import Control as _Control
+from agentloop_nb.notebook.kernel.kernel_workspace import KernelWorkspace as _Workspace
+from agentloop_nb.agent.control import Control as _Control
 from agentloop_nb.testing import FakeWeb as _Web
 _told = []
 _workspace = _Workspace(get_ipython(), web=_Web(), control=_Control())

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from agentloop_nb.ports import CodeOutcome, Output
+from agentloop_nb.protocols import CodeOutcome, Output
 from tests.kernel.conftest import Kernel
 
 pytestmark = pytest.mark.kernel

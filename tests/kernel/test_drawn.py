@@ -7,8 +7,8 @@ import asyncio
 import pytest
 from IPython.core.interactiveshell import InteractiveShell
 
-from agentloop_nb.notebook.kernel.shell import private_shell
-from agentloop_nb.notebook.kernel.workspace import KernelWorkspace
+from agentloop_nb.notebook.kernel.kernel_workspace import KernelWorkspace
+from agentloop_nb.notebook.kernel.private_shell import private_shell
 from agentloop_nb.testing import FakeWeb
 
 DRAW = """%matplotlib inline

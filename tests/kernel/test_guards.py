@@ -131,8 +131,8 @@ def test_a_private_shell_goes_when_nobody_needs_it(tmp_path: Path) -> None:
     script.write_text(
         "import asyncio, gc, time, weakref\n"
         "from pathlib import Path\n"
-        "from agentloop_nb.notebook.kernel.workspace import KernelWorkspace\n"
-        "from agentloop_nb.notebook.kernel.shell import private_shell\n"
+        "from agentloop_nb.notebook.kernel.kernel_workspace import KernelWorkspace\n"
+        "from agentloop_nb.notebook.kernel.private_shell import private_shell\n"
         "def used():\n"
         "    shell = private_shell()\n"
         "    workspace = KernelWorkspace(shell, web=None, folder=Path('.'))\n"
@@ -156,8 +156,8 @@ def test_a_script_keeps_its_own_main_and_home(tmp_path: Path) -> None:
     script.write_text(
         "import asyncio, sys\n"
         "from pathlib import Path\n"
-        "from agentloop_nb.notebook.kernel.workspace import KernelWorkspace\n"
-        "from agentloop_nb.notebook.kernel.shell import private_shell\n"
+        "from agentloop_nb.notebook.kernel.kernel_workspace import KernelWorkspace\n"
+        "from agentloop_nb.notebook.kernel.private_shell import private_shell\n"
         "mine = sys.modules['__main__']\n"
         "shell = private_shell()\n"
         "workspace = KernelWorkspace(shell, web=None, folder=Path('work'))\n"

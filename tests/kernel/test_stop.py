@@ -24,14 +24,14 @@ INSIDE = 0.3
 
 RUN = """
 import asyncio as _asyncio, pathlib as _pathlib, threading as _threading, time as _time
-from agentloop_nb.loop import Loop as _Loop
+from agentloop_nb.agent.loop import Loop as _Loop
 from agentloop_nb.errors import TransientFault as _Fault
-from agentloop_nb.notebook.kernel.drive import drive as _drive, drive_async as _drive_async
+from agentloop_nb.notebook.kernel.runner import drive as _drive, drive_async as _drive_async
 from agentloop_nb.settings import Settings as _Settings
 from agentloop_nb.state import State as _State
 from agentloop_nb.events import ApprovalGiven as _Given, RunStarted as _Started
-from agentloop_nb.ports import Delta as _Delta
-from agentloop_nb.stream import Stream as _Stream
+from agentloop_nb.protocols import Delta as _Delta
+from agentloop_nb.agent.event_stream import Stream as _Stream
 from agentloop_nb.testing import ScriptedModel as _Scripted, code as _code, finish as _finish
 kept, later = [1, 2, 3], []
 

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from agentloop_nb.notebook.kernel.workspace import KernelWorkspace
+from agentloop_nb.notebook.kernel.kernel_workspace import KernelWorkspace
 from tests.kernel.conftest import Place
 from tests.kernel.test_changes import MUTATIONS
 from tests.kernel.world import MAKE, picture, world_of

@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 
 from agentloop_nb.errors import UserError
-from agentloop_nb.notebook.kernel.drive import drive, drive_async, refuse_nesting
-from agentloop_nb.ports import CodeOutcome
+from agentloop_nb.notebook.kernel.runner import drive, drive_async, refuse_nesting
+from agentloop_nb.protocols import CodeOutcome
 from tests.kernel.conftest import Kernel, Place, text
 
 
@@ -276,8 +276,8 @@ def test_ctrl_c_stops_a_script_between_steps(tmp_path: Path) -> None:
     script = tmp_path / "script.py"
     script.write_text(
         "import asyncio\n"
-        "from agentloop_nb.control import Control\n"
-        "from agentloop_nb.notebook.kernel.drive import drive\n"
+        "from agentloop_nb.agent.control import Control\n"
+        "from agentloop_nb.notebook.kernel.runner import drive\n"
         "control = Control()\n"
         "async def main():\n"
         "    control.attach(); print('waiting', flush=True)\n"

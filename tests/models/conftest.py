@@ -9,7 +9,7 @@ import pytest
 from agentloop_nb.models import dialect, keys
 from agentloop_nb.models.openai_compatible import OpenAICompatible, Patience
 from agentloop_nb.models.registry import create
-from agentloop_nb.ports import Delta, Message, ModelReply, ModelRequest
+from agentloop_nb.protocols import Delta, Message, ModelReply, ModelRequest
 from agentloop_nb.settings import resolve
 from tests.wire import Reply, Wire
 

@@ -18,7 +18,7 @@ from decimal import Decimal
 
 import pytest
 
-from agentloop_nb.ports import Usage
+from agentloop_nb.protocols import Usage
 from tests.models.test_matrix import Run
 from tests.wire import decision, finish
 
@@ -88,7 +88,7 @@ def _await(port: int) -> None:
 
 @pytest.fixture(autouse=True)
 def _no_waiting(monkeypatch):
-    monkeypatch.setattr("agentloop_nb.ask.random.uniform", lambda low, high: 0.0)
+    monkeypatch.setattr("agentloop_nb.agent.model_call.random.uniform", lambda low, high: 0.0)
 
 
 async def test_a_run_streams_and_is_metered(aimock):

@@ -12,15 +12,15 @@ from tempfile import TemporaryDirectory
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from agentloop_nb.agent.event_stream import Stream
+from agentloop_nb.agent.loop import Loop
 from agentloop_nb.errors import ContextOverflow, TransientFault
 from agentloop_nb.events import RunStarted
-from agentloop_nb.loop import Loop
 from agentloop_nb.models.prices import Rates
 from agentloop_nb.models.usage import estimate
-from agentloop_nb.ports import Message, ModelReply, ModelRequest, Usage
+from agentloop_nb.protocols import Message, ModelReply, ModelRequest, Usage
 from agentloop_nb.settings import Settings
 from agentloop_nb.state import State, fold
-from agentloop_nb.stream import Stream
 from agentloop_nb.testing import FakeWorkspace, code
 
 SCHEMA_TOKENS = 700

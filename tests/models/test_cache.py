@@ -8,7 +8,7 @@ from decimal import Decimal
 import pytest
 
 from agentloop_nb.errors import UserError
-from agentloop_nb.ports import Usage
+from agentloop_nb.protocols import Usage
 from tests.wire import Reply, Wire, finish
 
 USAGE = {"prompt_tokens": 1000, "completion_tokens": 100, "total_tokens": 1100}

@@ -7,7 +7,7 @@ import json
 import pytest
 
 from agentloop_nb.errors import ContextOverflow, PermanentFault, TransientFault
-from agentloop_nb.ports import Image, Message, ModelRequest
+from agentloop_nb.protocols import Image, Message, ModelRequest
 from tests.wire import Answer, Reply, error, finish, rate_limited, refuses_format, refuses_parameter
 
 

@@ -30,15 +30,15 @@ from contextlib import contextmanager
 
 import pytest
 
+from agentloop_nb.agent.event_stream import Stream
+from agentloop_nb.agent.loop import Loop
 from agentloop_nb.decision import parse
 from agentloop_nb.errors import ContextOverflow, DecisionError
 from agentloop_nb.events import RunStarted
-from agentloop_nb.loop import Loop
 from agentloop_nb.models.dialect import Rung, dialect_of
 from agentloop_nb.models.registry import create, list_models
 from agentloop_nb.settings import resolve
 from agentloop_nb.state import State
-from agentloop_nb.stream import Stream
 from agentloop_nb.testing import FakeWorkspace
 
 pytestmark = [pytest.mark.llamacpp, pytest.mark.timeout(600)]

@@ -7,11 +7,11 @@ from decimal import Decimal
 
 import pytest
 
+from agentloop_nb.agent.event_stream import Stream
+from agentloop_nb.agent.loop import Loop
 from agentloop_nb.events import RunResumed, RunStarted
-from agentloop_nb.loop import Loop
 from agentloop_nb.settings import resolve
 from agentloop_nb.state import State, fold
-from agentloop_nb.stream import Stream
 from agentloop_nb.testing import FakeWorkspace
 from tests.wire import Reply, context_overflow, decision, finish, hang, html_page, rate_limited, reset, server_error
 
@@ -70,7 +70,7 @@ class Run:
 
 @pytest.fixture(autouse=True)
 def _no_waiting(monkeypatch):
-    monkeypatch.setattr("agentloop_nb.ask.random.uniform", lambda low, high: 0.0)
+    monkeypatch.setattr("agentloop_nb.agent.model_call.random.uniform", lambda low, high: 0.0)
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from decimal import Decimal
 import pytest
 
 from agentloop_nb.decision import parse
-from agentloop_nb.ports import Usage
+from agentloop_nb.protocols import Usage
 from tests.wire import Reply, decision, finish, hang
 
 

@@ -13,13 +13,14 @@ import pandas as pd
 import psutil
 import pytest
 
-from agentloop_nb import files, journal
+from agentloop_nb._internal import safe_files
 from agentloop_nb.errors import UserError
-from agentloop_nb.notebook.adopt import adopt
-from agentloop_nb.notebook.adoption import Adoption
-from agentloop_nb.notebook.changes import appearance
-from agentloop_nb.notebook.kernel.shell import private_shell
-from agentloop_nb.notebook.launcher import Launcher
+from agentloop_nb.notebook.isolation.adopt import adopt
+from agentloop_nb.notebook.isolation.adoption import Adoption
+from agentloop_nb.notebook.kernel.private_shell import private_shell
+from agentloop_nb.notebook.run_manager import Launcher
+from agentloop_nb.notebook.snapshots import fingerprint_tree
+from agentloop_nb.record import journal
 from agentloop_nb.run import Run
 from tests.wire import Wire, decision, finish
 
@@ -58,7 +59,7 @@ def brought(folder: Path) -> tuple[Adoption, dict[str, object]]:
 def test_what_the_user_changed_in_place_stays_and_is_named(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, change: str, room: int
 ) -> None:
-    monkeypatch.setattr(appearance, "ROOM", room)
+    monkeypatch.setattr(fingerprint_tree, "ROOM", room)
     adoption, names = brought(tmp_path)
     exec(change, {}, names)
     told = adoption.undo(names)
@@ -103,7 +104,7 @@ def test_half_of_an_adoption_that_broke_off_is_taken_back_and_records_are_read_o
     def pressed(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(files, "place", pressed)
+    monkeypatch.setattr(safe_files, "place", pressed)
     with pytest.raises(KeyboardInterrupt):
         adopt(launcher, [])
     assert len(looks) == 1, "not once for every file that is here already"

@@ -9,13 +9,13 @@ import pytest
 
 from agentloop_nb.api import fork_run, resume_run, run_agent
 from agentloop_nb.errors import UserError
-from agentloop_nb.journal import in_use, runs_folder
 from agentloop_nb.notebook.commands import cost, login, models, restore, runs, undo
-from agentloop_nb.notebook.kernel import scope
-from agentloop_nb.notebook.kernel.shell import private_shell
-from agentloop_nb.notebook.launcher import Launcher
-from agentloop_nb.notebook.panel.view import PanelView
+from agentloop_nb.notebook.kernel import output_scope
+from agentloop_nb.notebook.kernel.private_shell import private_shell
+from agentloop_nb.notebook.panel.panel_view import PanelView
+from agentloop_nb.notebook.run_manager import Launcher
 from agentloop_nb.notebook.undo import undo_steps
+from agentloop_nb.record.journal import in_use, runs_folder
 from tests.wire import Wire, decision, finish
 
 
@@ -33,7 +33,7 @@ def run(launcher: Launcher, wire: Wire, goal: str, **arguments: Any) -> Any:
 
 
 def test_a_run_inside_a_step_leaves_no_record(launcher):
-    with scope.entered(object()):
+    with output_scope.entered(object()):
         with pytest.raises(UserError, match="cannot start an agent"):
             launcher.begin("goal", launcher.settings({"model": "demo"}))
         with pytest.raises(UserError, match="cannot start an agent"):

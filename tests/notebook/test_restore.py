@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from agentloop_nb.notebook.changes.past import History
+from agentloop_nb.notebook.snapshots.undo_history import History
 from tests.kernel.conftest import Place
 
 

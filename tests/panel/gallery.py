@@ -6,7 +6,7 @@ import asyncio
 import time
 from typing import Any
 
-from agentloop_nb.control import Control
+from agentloop_nb.agent.control import Control
 from agentloop_nb.events import (
     ActionStarted,
     AnyEvent,
@@ -18,8 +18,8 @@ from agentloop_nb.events import (
     ReplyStreamed,
     RunFinished,
 )
-from agentloop_nb.notebook.panel.view import PanelView
-from agentloop_nb.ports import Delta
+from agentloop_nb.notebook.panel.panel_view import PanelView
+from agentloop_nb.protocols import Delta
 from agentloop_nb.state import State
 from tests.panel import story
 

@@ -14,7 +14,7 @@ from agentloop_nb.events import (
     NoteAdded,
     RunFinished,
 )
-from agentloop_nb.ports import Change
+from agentloop_nb.protocols import Change
 from tests.panel.story import acted, shown, started, text, thought
 
 MARK = "agentloopOwned"

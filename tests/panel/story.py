@@ -26,7 +26,7 @@ from agentloop_nb.events import (
     RunFinished,
     RunStarted,
 )
-from agentloop_nb.ports import Change, Usage
+from agentloop_nb.protocols import Change, Usage
 
 T0 = time.time()
 GOAL = "Plot the monthly sales in sales.csv and say which month was best"

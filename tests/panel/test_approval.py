@@ -13,10 +13,10 @@ pytestmark = pytest.mark.kernel
 
 ASK = """
 from agentloop_nb.actions import RunCode
-from agentloop_nb.control import Control
+from agentloop_nb.agent.control import Control
 from agentloop_nb.decision import Decision
 from agentloop_nb.events import ApprovalAsked
-from agentloop_nb.notebook.panel.view import PanelView
+from agentloop_nb.notebook.panel.panel_view import PanelView
 
 control = Control()
 view = PanelView("Ask", control, get_ipython())
@@ -28,7 +28,7 @@ print(given.approved, given.rest, given.by, given.reason)
 
 QUIET = ASK.replace("view.approver(", "Approval(None, control, anybody=lambda: can_ask(get_ipython()))(").replace(
     "import PanelView",
-    "import PanelView\nfrom agentloop_nb.notebook.kernel.drive import can_ask\n"
+    "import PanelView\nfrom agentloop_nb.notebook.kernel.runner import can_ask\n"
     "from agentloop_nb.notebook.panel.approval import Approval",
 )
 """The same in a run without cards."""

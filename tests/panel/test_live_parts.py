@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 
-from agentloop_nb.notebook.panel.live import LiveOutput, LiveReply
 from agentloop_nb.notebook.panel.outputs import blocks
-from agentloop_nb.notebook.panel.text import Lines
-from agentloop_nb.ports import Delta
+from agentloop_nb.notebook.panel.safe_text import Lines
+from agentloop_nb.notebook.panel.streaming import LiveOutput, LiveReply
+from agentloop_nb.protocols import Delta
 from tests.panel.story import shown, text
 
 REPLY = json.dumps(

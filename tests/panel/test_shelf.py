@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from agentloop_nb.notebook import shelf
+from agentloop_nb.notebook.app import file_list
 
 ROOT = os.geteuid() == 0 if hasattr(os, "geteuid") else False
 
@@ -33,7 +33,7 @@ def test_results_come_first_and_each_file_can_be_taken_home(folder: Path) -> Non
     (folder / "deep" / "z.png").write_bytes(b"\x89PNG")
     (folder / ".agentloop").mkdir()
     (folder / ".agentloop" / "run.jsonl").write_text("{}")
-    rows = list(shelf.rows(folder, ("deep/z.png",)))
+    rows = list(file_list.rows(folder, ("deep/z.png",)))
     assert named(rows) == ["deep/z.png", "a.txt"]
     assert base64.b64encode(b"one & two").decode() in rows[1]
     assert "one &amp; two" in rows[1]
@@ -49,7 +49,7 @@ def test_links_are_told_and_never_followed(folder: Path) -> None:
     (shown / "link.txt").symlink_to(secret / "key.txt")
     (shown / "loop").symlink_to(shown)
     (shown / "way").symlink_to(secret)
-    rows = list(shelf.rows(shown))
+    rows = list(file_list.rows(shown))
     assert named(rows) == ["link.txt", "loop", "way"]
     assert all("a link, which is not followed" in row for row in rows)
 
@@ -57,7 +57,7 @@ def test_links_are_told_and_never_followed(folder: Path) -> None:
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no such files here")
 def test_what_is_no_file_is_not_read(folder: Path) -> None:
     os.mkfifo(folder / "pipe")
-    assert "not a regular file" in "".join(shelf.rows(folder))
+    assert "not a regular file" in "".join(file_list.rows(folder))
 
 
 @pytest.mark.skipif(os.name == "nt", reason="permissions of POSIX")
@@ -68,7 +68,7 @@ def test_an_unreadable_file_is_told_and_the_others_are_shown(folder: Path) -> No
     if ROOT:
         os.seteuid(65534)
     try:
-        rows = list(shelf.rows(folder))
+        rows = list(file_list.rows(folder))
     finally:
         if ROOT:
             os.seteuid(0)
@@ -77,14 +77,14 @@ def test_an_unreadable_file_is_told_and_the_others_are_shown(folder: Path) -> No
 
 
 def test_a_page_holds_so_much_and_names_the_rest(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(shelf, "MAX_FILE", 3000)
-    monkeypatch.setattr(shelf, "MAX_PAGE", 8_000)
-    monkeypatch.setattr(shelf, "MAX_ROWS", 6)
+    monkeypatch.setattr(file_list, "MAX_FILE", 3000)
+    monkeypatch.setattr(file_list, "MAX_PAGE", 8_000)
+    monkeypatch.setattr(file_list, "MAX_ROWS", 6)
     (folder / "0-large.bin").write_bytes(bytes(3001))
     for number in range(1, 9):
         (folder / f"{number}.bin").write_bytes(os.urandom(1500))
     (folder / "7.bin").write_bytes(b"small")
-    rows = list(shelf.rows(folder, ("7.bin",)))
+    rows = list(file_list.rows(folder, ("7.bin",)))
     assert len(rows) == 7
     assert sum(map(len, rows)) < 9_000
     assert "Download" in rows[0], "the named result first"
@@ -97,7 +97,7 @@ def test_a_page_holds_so_much_and_names_the_rest(folder: Path, monkeypatch: pyte
 def test_a_name_is_shown_as_text_whatever_it_is(folder: Path) -> None:
     for name in (b"<img src=x onerror=alert(1)>.txt", b"broken \xff\xfe.txt", "gnp\u202egpj.exe".encode()):
         (folder / os.fsdecode(name)).write_text("x")
-    told = "".join(shelf.rows(folder))
+    told = "".join(file_list.rows(folder))
     assert "<img" not in told
     assert "\u202e" not in told
     told.encode("utf-8")

@@ -8,13 +8,13 @@ from typing import Any
 
 import pytest
 
-from agentloop_nb.control import Control
+from agentloop_nb.agent.control import Control
+from agentloop_nb.agent.event_stream import Stream
 from agentloop_nb.events import ModelCalled, ModelFailed, OutputAppeared, ReplyStreamed, RunFinished, RunResumed
-from agentloop_nb.isolated.workspace import IsolatedWorkspace
-from agentloop_nb.notebook.panel.view import PanelView
-from agentloop_nb.ports import Delta
+from agentloop_nb.isolated.isolated_workspace import IsolatedWorkspace
+from agentloop_nb.notebook.panel.panel_view import PanelView
+from agentloop_nb.protocols import Delta
 from agentloop_nb.state import State
-from agentloop_nb.stream import Stream
 from agentloop_nb.testing import FakeWeb
 from tests.panel import story
 
@@ -119,7 +119,7 @@ def test_a_running_step_grows_and_its_end_replaces_nothing(shell: Shell) -> None
 
 
 def test_a_long_step_shows_its_time_and_the_memory_in_use(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("agentloop_nb.notebook.panel.view.MEASURED_EVERY", 0.01)
+    monkeypatch.setattr("agentloop_nb.notebook.panel.panel_view.MEASURED_EVERY", 0.01)
     held, looked = iter((512_000_000, 1_340_000_000)), threading.Event()
     control, state = Control(), State()
     view = PanelView(story.GOAL, control, shell, live=True)

@@ -18,14 +18,15 @@ import nbformat
 from nbclient import NotebookClient
 from nbformat.v4 import new_code_cell, new_notebook
 
-from agentloop_nb import __version__, journal
+from agentloop_nb import __version__
+from agentloop_nb.agent.event_stream import Stream
+from agentloop_nb.agent.loop import Loop
 from agentloop_nb.events import RunStarted
-from agentloop_nb.loop import Loop
-from agentloop_nb.notebook.kernel.workspace import KernelWorkspace
-from agentloop_nb.ports import Page, SearchHit
+from agentloop_nb.notebook.kernel.kernel_workspace import KernelWorkspace
+from agentloop_nb.protocols import Page, SearchHit
+from agentloop_nb.record import journal
 from agentloop_nb.settings import Settings
 from agentloop_nb.state import State
-from agentloop_nb.stream import Stream
 from agentloop_nb.testing import FakeWeb, ScriptedModel, decide
 
 ROOT = Path(__file__).parents[2]

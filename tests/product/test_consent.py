@@ -14,7 +14,7 @@ ASK = """
 import asyncio
 from agentloop_nb.decision import parse
 from agentloop_nb.events import ApprovalAsked
-from agentloop_nb.terminal.view import TerminalView
+from agentloop_nb.terminal.terminal_view import TerminalView
 
 decision = parse('{"action": "run_code", "reasoning": "because", "input": {"code": "print(1)"}}')
 answer = asyncio.run(TerminalView().approver(ApprovalAsked(step=1), decision))

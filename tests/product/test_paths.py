@@ -7,13 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from agentloop_nb import demo, journal, verify
+from agentloop_nb import demo, verify
 from agentloop_nb.errors import UserError
 from agentloop_nb.export import export
 from agentloop_nb.models.prices import read_price
 from agentloop_nb.models.registry import create
-from agentloop_nb.publish import publish
+from agentloop_nb.record import journal
 from agentloop_nb.settings import Settings
+from agentloop_nb.verify.certified_export import publish
 
 NOWHERE = "~nosuchuser/{}"
 KEY = {"OPENAI_API_KEY": "sk-test-0123456789abcdef0123456789"}

@@ -12,9 +12,10 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from agentloop_nb import demo, journal
+from agentloop_nb import demo
 from agentloop_nb.actions import ActionResult
-from agentloop_nb.control import Control
+from agentloop_nb.agent.control import Control
+from agentloop_nb.agent.event_stream import Stream
 from agentloop_nb.decision import parse
 from agentloop_nb.events import (
     ActionFinished,
@@ -31,11 +32,11 @@ from agentloop_nb.events import (
     RunStarted,
     StepsUndone,
 )
-from agentloop_nb.ports import Usage
+from agentloop_nb.protocols import Usage
+from agentloop_nb.record import journal
 from agentloop_nb.state import State
-from agentloop_nb.stream import Stream
 from agentloop_nb.terminal.statusline import StatusLine
-from agentloop_nb.terminal.view import RULE, TerminalView
+from agentloop_nb.terminal.terminal_view import RULE, TerminalView
 
 HOSTILE = "a\x1b[2Jb\x1b]0;title\x07c\x1b[1;31mred\x1b[0m\rover\x9b31m\u202egnp.exe\x00[bold]x[/bold] :smile:"
 
@@ -234,8 +235,9 @@ def test_a_recorded_run_draws_the_same_picture_twice() -> None:
 def test_prints_in_another_encoding_lose_no_run(tmp_path: Path) -> None:
     """A console that has no emoji (cp1252 on Windows) shows question marks and goes on."""
     code = (
-        "from agentloop_nb import demo, journal\nfrom agentloop_nb.state import State\n"
-        "from agentloop_nb.stream import Stream\nfrom agentloop_nb.terminal.view import TerminalView\n"
+        "from agentloop_nb import demo\nfrom agentloop_nb.record import journal\nfrom agentloop_nb.state import State\n"
+        "from agentloop_nb.agent.event_stream import Stream\n"
+        "from agentloop_nb.terminal.terminal_view import TerminalView\n"
         "stream = Stream(State(), lambda event: None, [TerminalView()])\n"
         "for event in journal.read(demo.RECORD): stream.emit(event)\n"
     )

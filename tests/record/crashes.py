@@ -14,15 +14,15 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from agentloop_nb import journal
+from agentloop_nb.agent.event_stream import Stream
+from agentloop_nb.agent.loop import Loop
 from agentloop_nb.events import ActionStarted, DecisionMade, RunResumed
-from agentloop_nb.loop import Loop
-from agentloop_nb.notebook.kernel.shell import private_shell
-from agentloop_nb.notebook.kernel.workspace import KernelWorkspace
+from agentloop_nb.notebook.kernel.kernel_workspace import KernelWorkspace
+from agentloop_nb.notebook.kernel.private_shell import private_shell
 from agentloop_nb.rebuild import loose_ends, rebuild
+from agentloop_nb.record import journal
 from agentloop_nb.settings import Settings
 from agentloop_nb.state import State, fold
-from agentloop_nb.stream import Stream
 from agentloop_nb.testing import FakeWeb, ScriptedModel, code, decide, finish
 from tests.record.made import started
 

@@ -22,26 +22,27 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-from agentloop_nb import journal, lineage
+from agentloop_nb.agent.event_stream import Stream
 from agentloop_nb.cli import main as command_line
-from agentloop_nb.compare import compare
-from agentloop_nb.cost import cost_table
 from agentloop_nb.errors import UserError
 from agentloop_nb.export import export
 from agentloop_nb.models.replay import ReplayModel
 from agentloop_nb.notebook.commands import runs
-from agentloop_nb.notebook.kernel.shell import private_shell
-from agentloop_nb.notebook.launcher import Launcher
-from agentloop_nb.notebook.panel.comparison import comparison_page
+from agentloop_nb.notebook.kernel.private_shell import private_shell
+from agentloop_nb.notebook.panel.comparison_page import comparison_page
 from agentloop_nb.notebook.panel.html import plain_text, static_html
+from agentloop_nb.notebook.run_manager import Launcher
 from agentloop_nb.notebook.undo import undo_steps
-from agentloop_nb.publish import publish
 from agentloop_nb.rebuild import rebuild
+from agentloop_nb.record import journal
+from agentloop_nb.reports import lineage
+from agentloop_nb.reports.compare import compare
+from agentloop_nb.reports.cost import cost_table
 from agentloop_nb.state import State, fold
-from agentloop_nb.stream import Stream
-from agentloop_nb.terminal.comparison import comparison_text
-from agentloop_nb.terminal.view import TerminalView
+from agentloop_nb.terminal.comparison_table import comparison_text
+from agentloop_nb.terminal.terminal_view import TerminalView
 from agentloop_nb.verify import verify
+from agentloop_nb.verify.certified_export import publish
 from tests.record.made import counting
 
 CANARY = "canary: this file is none of the run's"

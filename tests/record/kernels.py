@@ -11,14 +11,14 @@ from typing import Any
 from jupyter_client.blocking import BlockingKernelClient
 from jupyter_client.manager import KernelManager
 
-from agentloop_nb import journal
 from agentloop_nb.decision import parse
 from agentloop_nb.events import DecisionMade
+from agentloop_nb.record import journal
 from agentloop_nb.testing import code, finish
 from tests.record.made import started
 
 _FORGET = """import sys
-for module in [sys.modules.get("agentloop_nb.notebook.kernel.history")]:
+for module in [sys.modules.get("agentloop_nb.notebook.kernel.cell_history")]:
     module and module._ran.clear()
 del sys, module"""
 """Makes a shared kernel forget what code earlier runs executed, which a later one would bring along."""

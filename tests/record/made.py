@@ -16,7 +16,7 @@ from agentloop_nb.events import (
     RunFinished,
     RunStarted,
 )
-from agentloop_nb.ports import Usage
+from agentloop_nb.protocols import Usage
 
 
 def started(run: str = "20261122-101500-3fa2", goal: str = "Count to three", **fields) -> RunStarted:

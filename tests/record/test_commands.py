@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from agentloop_nb import journal
 from agentloop_nb.errors import UserError
-from agentloop_nb.notebook.kernel.shell import in_charge, private_shell
+from agentloop_nb.notebook.kernel.private_shell import in_charge, private_shell
+from agentloop_nb.record import journal
 from tests.record.made import finished, printed, started, step
 
 OLD, NEW = "20261121-101500-aaaa", "20261122-101500-bbbb"

@@ -7,15 +7,16 @@ from pathlib import Path
 import pytest
 from lxml import html as lxml_html
 
-from agentloop_nb import cli, journal
+from agentloop_nb import cli
 from agentloop_nb.actions import ActionResult
-from agentloop_nb.compare import Comparison, Row, compare
 from agentloop_nb.errors import UserError
 from agentloop_nb.events import AnyEvent, ModelReplied, RunFinished, RunForked
-from agentloop_nb.notebook.panel.comparison import comparison_html, comparison_page
-from agentloop_nb.ports import Change
+from agentloop_nb.notebook.panel.comparison_page import comparison_html, comparison_page
+from agentloop_nb.protocols import Change
+from agentloop_nb.record import journal
+from agentloop_nb.reports.compare import Comparison, Row, compare
 from agentloop_nb.state import fold
-from agentloop_nb.terminal.comparison import comparison_text
+from agentloop_nb.terminal.comparison_table import comparison_text
 from tests.record.made import finished, printed, started, step
 
 PARENT, FORK = "20261122-101500-aaaa", "20261122-111500-bbbb"

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from agentloop_nb.export import export
-from agentloop_nb.export.names import names_of
+from agentloop_nb.export.dependencies import names_of
 from agentloop_nb.verify import verify
 from tests.record.corpus import CASES, Case
 from tests.record.kernels import Kernel, kernel, recorded_run

@@ -10,17 +10,18 @@ from typing import Any
 
 import pytest
 
-from agentloop_nb import demo, journal
+from agentloop_nb import demo
 from agentloop_nb.api import run_agent
 from agentloop_nb.cli import main
 from agentloop_nb.errors import UserError
 from agentloop_nb.export import export
-from agentloop_nb.notebook.kernel.shell import in_charge, private_shell
-from agentloop_nb.notebook.launcher import Launcher
-from agentloop_nb.publish import publish
+from agentloop_nb.notebook.kernel.private_shell import in_charge, private_shell
+from agentloop_nb.notebook.run_manager import Launcher
+from agentloop_nb.record import journal
 from agentloop_nb.run import Run
 from agentloop_nb.state import fold
 from agentloop_nb.verify import Verdict
+from agentloop_nb.verify.certified_export import publish
 from tests.record.made import counting
 
 SUFFIXES = (".ipynb", ".py", ".html")
@@ -51,7 +52,9 @@ def record(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.mark.parametrize("name", THEIRS)
 def test_a_file_that_no_export_wrote_stays_and_one_line_says_what_to_do(record, name, monkeypatch):
-    monkeypatch.setattr("agentloop_nb.publish.verify", lambda path: pytest.fail("it was run all the same"))
+    monkeypatch.setattr(
+        "agentloop_nb.verify.certified_export.verify", lambda path: pytest.fail("it was run all the same")
+    )
     mine = Path(name)
     mine.write_text(THEIRS[name], errors="surrogateescape")
     before = mine.read_bytes()

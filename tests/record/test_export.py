@@ -20,7 +20,7 @@ from agentloop_nb.events import ApprovalAsked, ApprovalGiven, RunFinished
 from agentloop_nb.export import export
 from agentloop_nb.export.formats import script
 from agentloop_nb.models.replay import ReplayModel
-from agentloop_nb.recorded import recorded
+from agentloop_nb.record.replay_data import recorded
 from agentloop_nb.state import fold
 from tests.record.made import counting, finished, printed, started, step
 

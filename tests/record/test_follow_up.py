@@ -6,8 +6,8 @@ import json
 
 import pytest
 
-from agentloop_nb import journal
 from agentloop_nb.export import export
+from agentloop_nb.record import journal
 from agentloop_nb.verify import verify
 from tests.record.kernels import kernel, script
 

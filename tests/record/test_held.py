@@ -16,8 +16,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from agentloop_nb.export.held import hold
-from agentloop_nb.export.scrub import Scrubber
+from agentloop_nb.export.anonymize import Scrubber
+from agentloop_nb.export.embedded_data import hold
 from agentloop_nb.verify import verify
 from tests.record.kernels import Kernel, kernel, script
 

@@ -13,10 +13,10 @@ from pathlib import Path
 
 import pytest
 
-from agentloop_nb import journal
 from agentloop_nb.actions import ActionResult
 from agentloop_nb.errors import UserError
 from agentloop_nb.events import ActionFinished, UnknownEvent
+from agentloop_nb.record import journal
 from tests.record.made import counting, printed, started, step
 
 ROOT = Path(__file__).parents[2]
@@ -255,7 +255,7 @@ class TestTheDisk:
         script = f"""
 import resource, signal, sys
 from pathlib import Path
-from agentloop_nb import journal
+from agentloop_nb.record import journal
 from tests.record.made import counting
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 told = []
@@ -299,7 +299,7 @@ print(full, len(journal.read(record.path)) == len(events), record.pending)
         script = f"""
 import os, signal
 from pathlib import Path
-from agentloop_nb import journal
+from agentloop_nb.record import journal
 from tests.record.made import counting
 record = journal.Journal.create(Path({str(tmp_path)!r}), "20261122-101500-3fa2")
 for event in counting()[:7]:

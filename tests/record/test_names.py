@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from agentloop_nb.export.names import names_of
+from agentloop_nb.export.dependencies import names_of
 
 MODULES = {"np": "numpy", "plt": "matplotlib", "random": "random", "os": "os"}
 

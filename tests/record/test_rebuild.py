@@ -9,14 +9,14 @@ from typing import Any
 import pytest
 
 from agentloop_nb.actions import ActionResult
+from agentloop_nb.agent.event_stream import Stream
+from agentloop_nb.agent.loop import Loop
 from agentloop_nb.errors import ActionFailed
-from agentloop_nb.loop import Loop
-from agentloop_nb.notebook.kernel.shell import private_shell
-from agentloop_nb.notebook.kernel.workspace import KernelWorkspace
+from agentloop_nb.notebook.kernel.kernel_workspace import KernelWorkspace
+from agentloop_nb.notebook.kernel.private_shell import private_shell
 from agentloop_nb.rebuild import loose_ends, rebuild
 from agentloop_nb.settings import Settings
 from agentloop_nb.state import State, fold
-from agentloop_nb.stream import Stream
 from agentloop_nb.testing import ScriptedModel, code, decide, finish
 from tests.record.made import finished, printed, started, step
 

@@ -7,15 +7,16 @@ from pathlib import Path
 
 import pytest
 
-from agentloop_nb import journal, run_agent
+from agentloop_nb import run_agent
 from agentloop_nb.actions import ActionResult
 from agentloop_nb.decision import parse
 from agentloop_nb.errors import ActionFailed, PermanentFault, UserError
 from agentloop_nb.events import ApprovalAsked, ApprovalGiven
 from agentloop_nb.models.replay import ReplayModel
 from agentloop_nb.notebook.panel.html import static_html
-from agentloop_nb.ports import Message, ModelRequest
-from agentloop_nb.recorded import recorded
+from agentloop_nb.protocols import Message, ModelRequest
+from agentloop_nb.record import journal
+from agentloop_nb.record.replay_data import recorded
 from agentloop_nb.run import Run
 from agentloop_nb.state import fold
 from tests.record.kernels import script

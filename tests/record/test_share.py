@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from agentloop_nb import journal
 from agentloop_nb.errors import UserError
-from agentloop_nb.publish import Published, publish
+from agentloop_nb.record import journal
+from agentloop_nb.verify.certified_export import Published, publish
 from tests.record.made import finished, printed, started, step
 
 

@@ -15,10 +15,10 @@ from pathlib import Path
 
 import pytest
 
-from agentloop_nb import journal
 from agentloop_nb.actions import ActionResult
 from agentloop_nb.errors import UserError
 from agentloop_nb.export import export
+from agentloop_nb.record import journal
 from agentloop_nb.verify import verify
 from agentloop_nb.verify.certify import Certifier
 from tests.record.made import finished, printed, started, step

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from agentloop_nb import journal
 from agentloop_nb.cli import main
+from agentloop_nb.record import journal
 
 KEPT = Path(__file__).with_name("written_by_0_1_0")
 RECORDS = sorted(path.stem for path in (KEPT / "runs").glob("*.jsonl"))

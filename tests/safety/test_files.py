@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from agentloop_nb import files
+from agentloop_nb._internal import safe_files
 from agentloop_nb.errors import ActionFailed
 
 CONTROL = [f"a{chr(code)}b.txt" for code in (0, 1, 7, 8, 9, 10, 13, 27, 31, 127, 133, 0x2028, 0x2029)]
@@ -55,7 +55,7 @@ def test_a_name_that_leads_anywhere_else_is_refused_and_nothing_is_written(tmp_p
     folder = tmp_path / "work"
     folder.mkdir()
     with pytest.raises(ActionFailed) as refusal:
-        files.write(folder, name, "text")
+        safe_files.write(folder, name, "text")
     assert "\n" not in str(refusal.value)
     assert list(tmp_path.rglob("*")) == [folder]
 
@@ -82,7 +82,7 @@ def test_a_name_that_leads_anywhere_else_is_refused_and_nothing_is_written(tmp_p
     ],
 )
 def test_an_ordinary_name_is_written_where_it_says(tmp_path: Path, name: str, path: str) -> None:
-    written = files.write(tmp_path, name, "größe\r\n")
+    written = safe_files.write(tmp_path, name, "größe\r\n")
     assert written.path == path
     assert (tmp_path / path).read_bytes() == "größe\r\n".encode()
     assert (written.size, written.replaced, written.previous) == (9, False, None)
@@ -121,7 +121,7 @@ def test_links_that_lead_out_are_refused(tmp_path: Path) -> None:
     ]
     for name in names:
         with pytest.raises(ActionFailed):
-            files.write(folder, name, "text")
+            safe_files.write(folder, name, "text")
     assert [path.name for path in elsewhere.iterdir()] == ["theirs.txt"]
     assert (elsewhere / "theirs.txt").read_text() == "theirs"
 
@@ -129,7 +129,7 @@ def test_links_that_lead_out_are_refused(tmp_path: Path) -> None:
 def test_a_link_that_stays_inside_is_followed(tmp_path: Path) -> None:
     (tmp_path / "real").mkdir()
     link(tmp_path, "alias", "real", directory=True)
-    files.write(tmp_path, "alias/a.txt", "text")
+    safe_files.write(tmp_path, "alias/a.txt", "text")
     assert (tmp_path / "real" / "a.txt").read_text() == "text"
 
 
@@ -138,7 +138,7 @@ def test_a_second_name_of_a_file_elsewhere_is_not_written_through(tmp_path: Path
     folder.mkdir()
     (tmp_path / "theirs.txt").write_text("theirs")
     os.link(tmp_path / "theirs.txt", folder / "a.txt")
-    files.write(folder, "a.txt", "ours")
+    safe_files.write(folder, "a.txt", "ours")
     assert (tmp_path / "theirs.txt").read_text() == "theirs"
 
 
@@ -156,48 +156,48 @@ def test_what_is_no_file_is_not_replaced(tmp_path: Path) -> None:
         ("locked", "write-protected"),
     ]:
         with pytest.raises(ActionFailed, match=reason):
-            files.write(tmp_path, name, "text")
+            safe_files.write(tmp_path, name, "text")
     assert locked.read_text() == "locked"
 
 
 def test_the_previous_version_is_kept_and_comes_back(tmp_path: Path) -> None:
     (tmp_path / "a.txt").write_text("first")
     (tmp_path / "a.txt").chmod(0o640)
-    written = files.write(tmp_path, "a.txt", "second")
+    written = safe_files.write(tmp_path, "a.txt", "second")
     assert written.replaced
     assert (tmp_path / "a.txt").stat().st_mode & 0o777 == 0o640
-    files.restore(tmp_path, written)
+    safe_files.restore(tmp_path, written)
     assert (tmp_path / "a.txt").read_text() == "first"
 
 
 def test_undo_removes_a_new_file_but_never_what_someone_changed(tmp_path: Path) -> None:
-    new = files.write(tmp_path, "new.txt", "ours")
-    files.restore(tmp_path, new)
+    new = safe_files.write(tmp_path, "new.txt", "ours")
+    safe_files.restore(tmp_path, new)
     assert not (tmp_path / "new.txt").exists()
-    new = files.write(tmp_path, "new.txt", "ours")
+    new = safe_files.write(tmp_path, "new.txt", "ours")
     (tmp_path / "new.txt").write_text("theirs")
     with pytest.raises(ActionFailed, match="changed"):
-        files.restore(tmp_path, new)
+        safe_files.restore(tmp_path, new)
     assert (tmp_path / "new.txt").read_text() == "theirs"
 
 
 def test_a_file_is_foreign_unless_a_run_wrote_it_and_nobody_changed_it_since(tmp_path: Path) -> None:
-    written = files.write(tmp_path, "ours.txt", "ours")
+    written = safe_files.write(tmp_path, "ours.txt", "ours")
     (tmp_path / "theirs.txt").write_text("theirs")
     known = {written.sha256}
-    assert not files.foreign(tmp_path, "ours.txt", known)
-    assert not files.foreign(tmp_path, "missing.txt", known)
-    assert not files.foreign(tmp_path, "../x", known)
-    assert files.foreign(tmp_path, "theirs.txt", known)
+    assert not safe_files.foreign(tmp_path, "ours.txt", known)
+    assert not safe_files.foreign(tmp_path, "missing.txt", known)
+    assert not safe_files.foreign(tmp_path, "../x", known)
+    assert safe_files.foreign(tmp_path, "theirs.txt", known)
     (tmp_path / "ours.txt").write_text("changed by hand")
-    assert files.foreign(tmp_path, "ours.txt", known)
+    assert safe_files.foreign(tmp_path, "ours.txt", known)
 
 
 def test_large_and_broken_content_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ActionFailed, match="at most"):
-        files.write(tmp_path, "a.txt", "x" * (files.MAX_BYTES + 1))
+        safe_files.write(tmp_path, "a.txt", "x" * (safe_files.MAX_BYTES + 1))
     with pytest.raises(ActionFailed, match="Unicode"):
-        files.write(tmp_path, "a.txt", "\ud800")
+        safe_files.write(tmp_path, "a.txt", "\ud800")
     assert list(tmp_path.iterdir()) == []
 
 
@@ -208,7 +208,7 @@ def test_a_full_disk_loses_nothing(tmp_path: Path) -> None:
     program = textwrap.dedent("""
         import resource, signal, sys
         from pathlib import Path
-        from agentloop_nb import files
+        from agentloop_nb._internal import safe_files as files
         signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
         resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))
         try:
@@ -228,7 +228,7 @@ def test_a_reader_sees_the_old_or_the_new_file_and_nothing_between(tmp_path: Pat
     import threading
 
     old, new = "a" * 200_000, "b" * 200_000
-    files.write(tmp_path, "a.txt", old)
+    safe_files.write(tmp_path, "a.txt", old)
     seen: set[str] = set()
     done = threading.Event()
 
@@ -239,7 +239,7 @@ def test_a_reader_sees_the_old_or_the_new_file_and_nothing_between(tmp_path: Pat
     watcher = threading.Thread(target=watch)
     watcher.start()
     for number in range(60):
-        files.write(tmp_path, "a.txt", new if number % 2 else old)
+        safe_files.write(tmp_path, "a.txt", new if number % 2 else old)
     done.set()
     watcher.join()
     assert seen <= {old, new}

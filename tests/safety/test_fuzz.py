@@ -11,14 +11,14 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from agentloop_nb import files
+from agentloop_nb._internal import safe_files
 from agentloop_nb.actions import RunCode
 from agentloop_nb.decision import Decision, parse
 from agentloop_nb.errors import ActionFailed, DecisionError
-from agentloop_nb.safety.caution import reasons_to_ask
+from agentloop_nb.safety.code_risks import ORDER, read_risks, targets
+from agentloop_nb.safety.code_risks.command_lines import commands
+from agentloop_nb.safety.permission import reasons_to_ask
 from agentloop_nb.safety.provenance import mark, split
-from agentloop_nb.safety.risks import ORDER, read_risks, targets
-from agentloop_nb.safety.risks.shell import commands
 from agentloop_nb.safety.secrets import Masker, Tail, maskable
 from agentloop_nb.web.guard import is_public
 from tests.safety.attacks import ATTACKS
@@ -181,7 +181,7 @@ def test_a_file_is_inside_its_folder_or_is_not_written(name: str, content: str) 
         folder = Path(outer) / "work"
         folder.mkdir()
         try:
-            written = files.write(folder, name, content)
+            written = safe_files.write(folder, name, content)
         except ActionFailed:
             assert [path.name for path in Path(outer).rglob("*")] == ["work"]
         else:

@@ -6,13 +6,13 @@ from pathlib import Path
 
 import pytest
 
+from agentloop_nb.agent.event_stream import Stream
+from agentloop_nb.agent.loop import Loop
 from agentloop_nb.events import RunStarted
-from agentloop_nb.loop import Loop
-from agentloop_nb.ports import CodeOutcome, Page
-from agentloop_nb.safety.caution import reasons_to_ask
+from agentloop_nb.protocols import CodeOutcome, Page
+from agentloop_nb.safety.permission import reasons_to_ask
 from agentloop_nb.settings import Settings
 from agentloop_nb.state import State
-from agentloop_nb.stream import Stream
 from agentloop_nb.testing import FakeWeb, FakeWorkspace, ScriptedModel, decide, finish
 from tests.safety.attacks import ATTACKS, CHANNELS, DETOURS, GOAL, OWN, PRINTED, namespace
 from tests.safety.benign import RUNS

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from agentloop_nb.errors import ActionFailed
-from agentloop_nb.ports import Page
+from agentloop_nb.protocols import Page
 from agentloop_nb.settings import Settings
 from agentloop_nb.web import LiveWeb, pages
 from tests.safety.conftest import Names, Site

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from agentloop_nb.safety.risks import read_risks, targets
+from agentloop_nb.safety.code_risks import read_risks, targets
 
 DELETES, OUT, WRITES_OUT = "deletes files", "deletes outside the folder", "writes outside the folder"
 KERNEL, INSTALLS, SHELL, NETWORK = "controls the kernel", "installs packages", "shell", "network"

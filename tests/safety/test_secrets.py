@@ -15,10 +15,10 @@ import pytest
 from pydantic import SecretStr
 
 from agentloop_nb.actions import ActionResult
+from agentloop_nb.agent.event_stream import Stream
 from agentloop_nb.events import ActionFinished
 from agentloop_nb.safety.secrets import MASK, Masker, Tail, known_secrets, maskable
 from agentloop_nb.state import State
-from agentloop_nb.stream import Stream
 
 KEY = "sk-proj-Ab3+/dE9=fGh1JkLm"
 PLAIN = "hQ7rTz0Lw3Xk9VbN"

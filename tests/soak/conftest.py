@@ -15,8 +15,8 @@ from typing import Any
 
 import pytest
 
-from agentloop_nb import journal
 from agentloop_nb.events import ActionFinished
+from agentloop_nb.record import journal
 from agentloop_nb.state import State, fold
 from tests.record.kernels import Kernel, kernel
 from tests.wire import Request, Wire, finish

@@ -36,7 +36,7 @@ def test_a_long_run_stays_as_small_and_fast_as_it_began(place: Place) -> None:
 def test_steps_that_print_a_megabyte_each_are_not_all_held_in_memory(place: Place) -> None:
     steps = size(400, 12)
     before = place.memory
-    place.kernel.run("from agentloop_nb import held; held.LIMIT = 4_000_000")
+    place.kernel.run("from agentloop_nb.agent import output_limit; output_limit.LIMIT = 4_000_000")
     state = place.run([code(f"print('{n % 10}' * 900_000)") for n in range(steps)])
     place.note(steps=steps, grown_mb=round(place.memory - before, 1))
     assert printed(state, 0) == "0" * 900_000 + "\n", "the record has what memory gave up"

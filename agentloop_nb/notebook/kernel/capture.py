@@ -14,8 +14,8 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from typing import Any
 
-from agentloop_nb.notebook.kernel import scope
-from agentloop_nb.notebook.kernel.descriptors import Descriptors, kernel_watchers
+from agentloop_nb.notebook.kernel import output_scope
+from agentloop_nb.notebook.kernel.fd_capture import Descriptors, kernel_watchers
 from agentloop_nb.notebook.kernel.outputlog import OutputLog
 from agentloop_nb.notebook.kernel.widgets import ShownWidgets
 
@@ -69,7 +69,7 @@ class Capture:
 
     def owns(self) -> bool:
         """Whether the calling code belongs to the step."""
-        return scope.belongs(self._step, self._home, self._watchers.threads)
+        return output_scope.belongs(self._step, self._home, self._watchers.threads)
 
     def __enter__(self) -> Capture:
         expects = self._expects
@@ -84,8 +84,8 @@ class Capture:
             self._patch_errors(stack)
             self._keep_history(stack)
             stack.callback(self._widgets.close)
-            stack.enter_context(scope.marked_threads())
-            stack.enter_context(scope.entered(self._step))
+            stack.enter_context(output_scope.marked_threads())
+            stack.enter_context(output_scope.entered(self._step))
             self._stack = stack.pop_all()
         return self
 

@@ -15,7 +15,7 @@ from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any, NoReturn
 
-from agentloop_nb.notebook.kernel import scope
+from agentloop_nb.notebook.kernel import output_scope
 from agentloop_nb.notebook.kernel.capture import patch
 
 _SIGNALS = [
@@ -68,7 +68,7 @@ class Guards:
 
         def guarded_end(status: int) -> NoReturn:
             __tracebackhide__ = True
-            if os.getpid() != pid or scope.current() is not self._step:  # forked children end this way
+            if os.getpid() != pid or output_scope.current() is not self._step:  # forked children end this way
                 end(status)
             raise KernelExit("os._exit() would kill the user's kernel; let the code end, or raise an exception.")
 

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from types import FunctionType
 from typing import Any
 
-from agentloop_nb.actions.text import bounded
-from agentloop_nb.notebook.changes.watch import is_watched
-from agentloop_nb.notebook.kernel import preview, values
-from agentloop_nb.ports import Privacy
+from agentloop_nb.actions.observation import bounded
+from agentloop_nb.notebook.kernel import preview, value_facts
+from agentloop_nb.notebook.snapshots.tracker import is_watched
+from agentloop_nb.protocols import Privacy
 
 CHARACTERS = 4
 """Characters a token is worth, about."""
@@ -73,7 +73,7 @@ class Surroundings:
             return f"- {name}"
         if isinstance(value, FunctionType | type):
             return f"- {preview.signature(name, value)}"
-        told = " ".join(filter(None, [values.type_name(value), values.detail(value)]))
+        told = " ".join(filter(None, [value_facts.type_name(value), value_facts.detail(value)]))
         head = f"- {name}: {told}"
         if not full:
             return head

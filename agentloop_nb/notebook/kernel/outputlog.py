@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from agentloop_nb.ports import OnOutput, Output
+from agentloop_nb.protocols import OnOutput, Output
 
 MAX_TEXT = 1_000_000
 """Characters kept of one stream output; the middle of a longer one is cut out."""

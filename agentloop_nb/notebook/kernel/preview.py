@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from agentloop_nb.browser import IN_BROWSER
-from agentloop_nb.notebook.kernel.overseer import raise_in
+from agentloop_nb._internal.platform import IN_BROWSER
+from agentloop_nb.notebook.kernel.interrupter import raise_in
 
 PATIENCE = 0.2
 """Seconds one preview may take."""

@@ -10,24 +10,24 @@ from contextlib import ExitStack, contextmanager
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
-from agentloop_nb.browser import IN_BROWSER
-from agentloop_nb.control import Control
-from agentloop_nb.notebook.changes import reach
-from agentloop_nb.notebook.changes.record import TOO_LARGE, Record
-from agentloop_nb.notebook.changes.watch import Watch
-from agentloop_nb.notebook.kernel import drawn, tracebacks
-from agentloop_nb.notebook.kernel import shell as shells
+from agentloop_nb._internal.platform import IN_BROWSER
+from agentloop_nb._internal.process_memory import resident_bytes
+from agentloop_nb.agent.control import Control
+from agentloop_nb.notebook.kernel import figure_text, tracebacks
+from agentloop_nb.notebook.kernel import private_shell as shells
 from agentloop_nb.notebook.kernel.capture import Capture, patch
-from agentloop_nb.notebook.kernel.footprint import Footprint
 from agentloop_nb.notebook.kernel.guards import Guards
+from agentloop_nb.notebook.kernel.interrupter import Overseer, StepInterrupt
+from agentloop_nb.notebook.kernel.interrupter_async import LoopOverseer
 from agentloop_nb.notebook.kernel.outputlog import OutputLog
-from agentloop_nb.notebook.kernel.overseer import Overseer, StepInterrupt
-from agentloop_nb.notebook.kernel.unthreaded import LoopOverseer
-from agentloop_nb.ports import Change, CodeError, CodeOutcome, OnOutput
-from agentloop_nb.resident import resident_bytes
+from agentloop_nb.notebook.kernel.side_effects import Footprint
+from agentloop_nb.notebook.snapshots import reachable_names
+from agentloop_nb.notebook.snapshots.step_record import TOO_LARGE, Record
+from agentloop_nb.notebook.snapshots.tracker import Watch
+from agentloop_nb.protocols import Change, CodeError, CodeOutcome, OnOutput
 
 if TYPE_CHECKING:
-    from agentloop_nb.notebook.kernel.workspace import KernelWorkspace
+    from agentloop_nb.notebook.kernel.kernel_workspace import KernelWorkspace
 
 _STUCK = (
     "[stopping: the step is inside native code, which Python cannot cut; it ends when that call returns. "
@@ -59,7 +59,7 @@ class Step:
         self._transform()
         self._tell = tell if tell is not None and not self._awaits else post
         self._overseer = (LoopOverseer if IN_BROWSER else Overseer)(self, timeout, self)
-        self._footprint = Footprint(workspace.folder, reach.strings(code), workspace.written)
+        self._footprint = Footprint(workspace.folder, reachable_names.strings(code), workspace.written)
         self._drawn: list[str] = []
         self._log = OutputLog(self._tell, self._overseer.flush_soon)
 
@@ -133,7 +133,7 @@ class Step:
             stack.enter_context(Guards(self._shell, self._workspace.folder, self, self._notes))
             self._label(stack)
             stack.enter_context(self._footprint)
-            stack.enter_context(drawn.noticed(self._shell, self._drawn))
+            stack.enter_context(figure_text.noticed(self._shell, self._drawn))
             stack.enter_context(capture)
             stack.callback(self._log.flush)
             stack.callback(capture.drain)

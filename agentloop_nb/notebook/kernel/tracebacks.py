@@ -10,7 +10,7 @@ from pathlib import Path
 from types import FrameType, TracebackType
 
 import agentloop_nb
-from agentloop_nb.ports import CodeError
+from agentloop_nb.protocols import CodeError
 
 MAX_FRAMES = 8
 """Frames of one error that are told; the middle of a longer path is left out."""

@@ -10,10 +10,10 @@ from typing import Any, Protocol
 from pydantic import ValidationError
 
 from agentloop_nb.actions.action import Action
-from agentloop_nb.control import Control
+from agentloop_nb.agent.control import Control
 from agentloop_nb.decision import Decision
 from agentloop_nb.events import ApprovalAsked, ApprovalGiven
-from agentloop_nb.notebook.kernel.drive import read_line
+from agentloop_nb.notebook.kernel.runner import read_line
 
 NOBODY = (
     "nobody is there to approve: this notebook runs without a person. "

@@ -7,15 +7,15 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import TypedDict
 
+from agentloop_nb._internal.amounts import count, dollars, duration
 from agentloop_nb.actions import ActionResult, Finish, ReadUrl, RunCode, SearchWeb, WriteFile
 from agentloop_nb.actions.action import Action
 from agentloop_nb.decision import Decision
 from agentloop_nb.events import ModelFailed, ModelReplied
-from agentloop_nb.notebook.panel.amounts import count, dollars, duration
 from agentloop_nb.notebook.panel.outputs import Block, blocks, link, markdown, text_block
-from agentloop_nb.notebook.panel.text import one_line, prose, shortened
-from agentloop_nb.ports import Usage
-from agentloop_nb.safety.risks import UNREMARKABLE
+from agentloop_nb.notebook.panel.safe_text import one_line, prose, shortened
+from agentloop_nb.protocols import Usage
+from agentloop_nb.safety.code_risks import UNREMARKABLE
 from agentloop_nb.state import State, Step
 
 STATUSES = {

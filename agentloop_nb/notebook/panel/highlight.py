@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from functools import cache
 from typing import Any
 
-from agentloop_nb.notebook.panel.text import escape
+from agentloop_nb.notebook.panel.safe_text import escape
 
 _COLOURS = (
     ("Comment", "--jp-mirror-editor-comment-color", "#59636e"),

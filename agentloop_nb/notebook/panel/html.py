@@ -8,11 +8,11 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from agentloop_nb.notebook.panel.amounts import duration
+from agentloop_nb._internal.amounts import duration
 from agentloop_nb.notebook.panel.cards import MAX_PROSE, Card, Chip, Header, card, header
 from agentloop_nb.notebook.panel.highlight import highlighted
 from agentloop_nb.notebook.panel.outputs import Block, is_figure
-from agentloop_nb.notebook.panel.text import escape, one_line, prose, shortened
+from agentloop_nb.notebook.panel.safe_text import escape, one_line, prose, shortened
 from agentloop_nb.state import State
 
 MimeBundle = dict[str, Any]

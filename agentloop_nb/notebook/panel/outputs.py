@@ -9,9 +9,9 @@ from collections.abc import Iterable
 from importlib.util import find_spec
 from typing import Any, TypedDict
 
-from agentloop_nb.browser import IN_BROWSER
-from agentloop_nb.notebook.panel.text import Lines, clean, escape, no_math, prose, shortened
-from agentloop_nb.ports import Output
+from agentloop_nb._internal.platform import IN_BROWSER
+from agentloop_nb.notebook.panel.safe_text import Lines, clean, escape, no_math, prose, shortened
+from agentloop_nb.protocols import Output
 
 _TABLE_TAGS = {"table", "caption", "colgroup", "col", "thead", "tbody", "tfoot", "tr", "th", "td"}
 _BLOCK_TAGS = {"p", "br", "hr", "h1", "h2", "h3", "h4", "h5", "h6", "ul", "ol", "li", "blockquote", "pre", "div", "img"}

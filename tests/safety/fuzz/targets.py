@@ -18,9 +18,9 @@ from typing import Any
 import httpx2
 import nbformat
 
-from agentloop_nb import journal
 from agentloop_nb.actions import ActionResult, Finish, ReadUrl, RunCode, SearchWeb, WriteFile
-from agentloop_nb.actions.text import bounded, final_lines, strip_ansi
+from agentloop_nb.actions.observation import bounded, final_lines, strip_ansi
+from agentloop_nb.agent.prompt import compose
 from agentloop_nb.decision import Decision, parse
 from agentloop_nb.demo import RECORD
 from agentloop_nb.errors import ActionFailed, DecisionError, UserError
@@ -28,9 +28,9 @@ from agentloop_nb.events import ActionFinished, AnyEvent, DecisionMade, RunFinis
 from agentloop_nb.export import export
 from agentloop_nb.notebook.panel.html import final_outputs, plain_text, static_html
 from agentloop_nb.notebook.panel.outputs import blocks, markdown, sanitise, text_block
-from agentloop_nb.notebook.panel.text import Lines
-from agentloop_nb.ports import Change
-from agentloop_nb.prompt import compose
+from agentloop_nb.notebook.panel.safe_text import Lines
+from agentloop_nb.protocols import Change
+from agentloop_nb.record import journal
 from agentloop_nb.state import fold
 from agentloop_nb.web.guard import GuardedTransport, is_public
 from tests.panel.hostile import CORPUS

@@ -1,0 +1,1 @@
+"""Shared helpers without a subject of their own: text, files, paths, the platform."""

@@ -1,0 +1,41 @@
+"""Plain text for terminals and logs: nothing a model, a page or a program wrote can steer the screen."""
+
+from __future__ import annotations
+
+import re
+from decimal import Decimal
+
+from agentloop_nb.actions.observation import strip_ansi
+
+_NOTEBOOK_ONLY = re.compile(r", or type %agent login|; %agent models lists [\w ]+")
+_CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+
+
+def clean(text: str) -> str:
+    """Text that cannot steer a terminal: no escape sequences, no control or direction-changing characters."""
+    text = text if text.isascii() else text.encode("utf-8", "replace").decode()
+    text = strip_ansi(text.replace("\r\n", "\n"))
+    return _CONTROL.sub(lambda found: "\n" if found[0] == "\r" else "\ufffd", text)
+
+
+def on_one_line(text: str) -> str:
+    """Clean text on a single line."""
+    return " ".join(clean(text).split())
+
+
+def for_shell(text: str) -> str:
+    """A message as a command line says it: its own commands, and none that only a notebook has."""
+    text = text.replace("(or type %agent login)", "(a .env file will do)")
+    return _NOTEBOOK_ONLY.sub("", text).replace("%%agent", "agentloop").replace("%agent", "agentloop")
+
+
+def counted(number: int, noun: str) -> str:
+    """`1 step`, `2 steps`."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def dollars(cost: Decimal, *, known: bool = True) -> str:
+    """`$0.0234`; says so when that is not all, or not known at all."""
+    if known:
+        return f"${cost:.4f}"
+    return f"${cost:.4f} and more (a price is unknown)" if cost else "unknown (no price for this model)"

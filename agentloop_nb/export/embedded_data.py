@@ -1,0 +1,254 @@
+"""Values from before the run that travel as data: a literal in the notebook, or a small file beside it.
+
+Only exact types are taken, in formats that hold no code, and only if reading them back gives the same value: then
+the notebook needs the cells that made them no more.
+"""
+
+from __future__ import annotations
+
+import cmath
+import datetime as dt
+import hashlib
+import io
+import json
+import re
+import sys
+import warnings
+from collections.abc import Callable, Iterator, Mapping
+from decimal import Decimal
+from typing import Any, NamedTuple
+
+from agentloop_nb.export.anonymize import Scrubber
+from agentloop_nb.export.inputs import InputFile
+from agentloop_nb.safety.secrets import known_secrets, secrets_in
+
+MAX_LITERAL = 500
+"""Characters of a value that is written into the notebook itself."""
+MAX_BYTES = 5_000_000
+"""Bytes of one file."""
+
+_PLAIN = (type(None), bool, int, float, complex, str, bytes)
+_TIMES = (dt.date, dt.datetime, dt.time, dt.timedelta)
+_NUMBERS = "biufcmM"
+"""Kinds of numpy arrays that hold numbers or times, and nothing else."""
+_ENDLESS = re.compile(r"\b(?:nan|inf)\b|Decimal\('-?s?(?:NaN|Infinity)")
+"""Numbers whose repr does not make them again."""
+
+
+class Data(NamedTuple):
+    """Values as data: the cell that makes them again, and the files it reads."""
+
+    source: str
+    files: dict[str, bytes]
+    """Path beside the notebook -> content."""
+
+    @property
+    def inputs(self) -> list[InputFile]:
+        """The files as inputs of the notebook."""
+        return [
+            InputFile(path=path, sha256=hashlib.sha256(content).hexdigest(), size=len(content))
+            for path, content in self.files.items()
+        ]
+
+
+class _Made(NamedTuple):
+    """How one value is made again."""
+
+    expression: str
+    """`PATH` in it stands for the path of its file."""
+    modules: frozenset[str] = frozenset()
+    suffix: str = ""
+    """Of its file; empty for a literal."""
+    content: bytes = b""
+
+    @property
+    def digest(self) -> str:
+        """A name for the content, so that no other file is ever in its place."""
+        return hashlib.sha256(self.content).hexdigest()
+
+
+PATH = "\x00"
+"""Stands for the path of a file; no repr holds this character."""
+_IMPORTS = {"np": "import numpy as np", "pd": "import pandas as pd", "Decimal": "from decimal import Decimal"}
+
+
+def hold(values: Mapping[str, Any], folder: str, scrub: Scrubber) -> Data | None:
+    """Make data of those values that can travel; their files lie in `folder` beside the notebook.
+
+    A value with something private in it (see `Scrubber`) stays where it is.
+    """
+    found = {name: made for name, value in sorted(values.items()) if (made := _made(name, value, scrub))}
+    if not found:
+        return None
+    modules = sorted(frozenset().union(*(made.modules for made in found.values())))
+    lines = ["# Values from before the run, as they were when this notebook was exported."]
+    lines += [_IMPORTS.get(module, f"import {module}") for module in modules]
+    paths = {name: f"{folder}/{name}-{made.digest[:8]}{made.suffix}" for name, made in found.items()}
+    lines += [f"{name} = {made.expression.replace(PATH, repr(paths[name]))}" for name, made in found.items()]
+    files = {paths[name]: made.content for name, made in found.items() if made.suffix}
+    return Data("\n".join(lines), files)
+
+
+def _made(name: str, value: Any, scrub: Scrubber) -> _Made | None:
+    try:
+        for way in (_literal, _json, _array, _table):
+            if made := way(value):
+                return made if _fit_to_leave(name, value, made, scrub) else None
+    except Exception:  # noqa: BLE001 - what a value of the user's own library does; it then stays
+        return None
+    return None
+
+
+def _fit_to_leave(name: str, value: Any, made: _Made, scrub: Scrubber) -> bool:
+    """Whether neither the file nor the expression holds a secret, a path or a name of the user's."""
+    text = str(value.tolist()) if made.suffix == ".npy" else made.content.decode()
+    named = [] if made.suffix == ".npy" else _names(value)
+    return (
+        len(made.content) <= MAX_BYTES
+        and all(scrub.text(each) == each and not secrets_in("", each) for each in (made.expression, text))
+        and not known_secrets({}, {}, (), {name: value})
+        and not any(secrets_in(each, "a value") for each in named)
+    )
+
+
+def _names(value: Any) -> Iterator[str]:
+    """What a value calls its parts: keys of dictionaries, columns of tables."""
+    if isinstance(value, dict):
+        yield from (key for key in value if isinstance(key, str))
+        for item in value.values():
+            yield from _names(item)
+    elif isinstance(value, list | tuple):
+        for item in value:
+            yield from _names(item)
+    else:
+        yield from map(str, getattr(value, "columns", ()))
+
+
+# -- values without a file
+
+
+def _literal(value: Any) -> _Made | None:
+    """Python's own values, and numpy's single numbers, by their repr."""
+    np = sys.modules.get("numpy")
+    if np is not None and isinstance(value, np.generic):
+        kind = type(value).__name__
+        if value.dtype.kind not in "biufc" or getattr(np, kind, None) is not type(value):
+            return None
+        item = value.item()
+        return _Made(f"np.{kind}({item!r})", frozenset({"np"})) if cmath.isfinite(item) else None
+    if not _is_literal(value):
+        return None
+    text = repr(value)
+    modules = frozenset(module for module in ("datetime", "Decimal") if module in text)
+    return _Made(text, modules) if len(text) <= MAX_LITERAL and not _ENDLESS.search(text) else None
+
+
+def _is_literal(value: Any, depth: int = 0) -> bool:
+    """Whether a value is of exact types whose repr makes it again."""
+    kind = type(value)
+    if kind in _PLAIN or kind is Decimal:
+        return True
+    if kind in _TIMES:
+        return getattr(value, "tzinfo", None) is None
+    if depth > 20 or kind not in (list, tuple, dict, set, frozenset) or len(value) > MAX_LITERAL:
+        return False
+    items = [*value, *value.values()] if kind is dict else value
+    return all(_is_literal(item, depth + 1) for item in items)
+
+
+# -- values in a file
+
+
+def _json(value: Any) -> _Made | None:
+    if type(value) not in (list, dict, str):
+        return None
+    text = json.dumps(value, ensure_ascii=False)
+    if _exact(json.loads(text)) != _exact(value):
+        return None
+    return _Made(f"json.load(open({PATH}, encoding='utf-8'))", frozenset({"json"}), ".json", text.encode())
+
+
+def _exact(value: Any) -> Any:
+    """A value with its types beside it: `1`, `1.0` and `True` are equal, and not the same."""
+    kind = type(value)
+    if kind is dict:
+        return kind, [(_exact(key), _exact(item)) for key, item in value.items()]
+    if kind in (list, tuple):
+        return kind, [_exact(item) for item in value]
+    return kind, repr(value)
+
+
+def _array(value: Any) -> _Made | None:
+    np = sys.modules.get("numpy")
+    if np is None or type(value) is not np.ndarray or value.dtype.kind not in _NUMBERS or value.nbytes > MAX_BYTES:
+        return None
+    file = io.BytesIO()
+    np.save(file, value, allow_pickle=False)
+    return _Made(f"np.load({PATH})", frozenset({"np"}), ".npy", file.getvalue())
+
+
+def _table(value: Any) -> _Made | None:
+    """A table or a column of pandas as CSV."""
+    pd = sys.modules.get("pandas")
+    if pd is None or type(value) not in (pd.DataFrame, pd.Series) or value.size > MAX_BYTES:
+        return None
+    if type(value) is pd.DataFrame:
+        return _csv(value, "", lambda frame: _same(pd.testing.assert_frame_equal, frame, value))
+    name = value.name if isinstance(value.name, str) and value.name else "value"
+    rename = "" if value.name == name else f".rename({value.name!r})"
+    if rename and not _is_literal(value.name):
+        return None
+    return _csv(
+        value.to_frame(name),
+        f"[{name!r}]{rename}",
+        lambda frame: _same(pd.testing.assert_series_equal, frame[name].rename(value.name), value),
+    )
+
+
+def _same(check: Callable[..., None], found: Any, value: Any) -> bool:
+    try:
+        check(found, value, check_exact=True)
+    except AssertionError:
+        return False
+    return True
+
+
+def _csv(frame: Any, pick: str, is_value: Callable[[Any], bool]) -> _Made | None:
+    """A table as CSV, with the options that make reading it give the value; None where there are none."""
+    if frame.index.nlevels > 1 or not all(type(name) is str for name in frame.columns) or not frame.columns.is_unique:
+        return None
+    counted = type(frame.index).__name__ == "RangeIndex" and (frame.index.start, frame.index.step) == (0, 1)
+    content = frame.to_csv(index=not counted).encode()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # later versions of pandas need no float_precision, and say so
+        for exact in ({}, {"float_precision": "round_trip"}):
+            options = _reading(frame, content, counted=counted) | exact
+            found, units = _read(frame, content, options)
+            if is_value(found):
+                told = "".join(f", {name}={option!r}" for name, option in options.items())
+                expression = f"pd.read_csv({PATH}{told}){units}{pick}"
+                return _Made(expression, frozenset({"pd"}), ".csv", content)
+    return None
+
+
+def _reading(frame: Any, content: bytes, *, counted: bool) -> dict[str, Any]:
+    """The options of `read_csv` that bring the types back."""
+    first = 0 if counted else 1
+    times = [number + first for number, dtype in enumerate(frame.dtypes) if dtype.kind == "M"]
+    times += [0] if not counted and frame.index.dtype.kind == "M" else []
+    options: dict[str, Any] = {} if counted else {"index_col": 0}
+    options |= {"parse_dates": times} if times else {}
+    found = _read(frame, content, options)[0].dtypes
+    other = {name: str(dtype) for name, dtype in frame.dtypes.items() if found[name] != dtype and dtype.kind != "M"}
+    return options | ({"dtype": other} if other else {})
+
+
+def _read(frame: Any, content: bytes, options: dict[str, Any]) -> tuple[Any, str]:
+    """Read a table, with the units of times that it had; return it and what had to be called for that."""
+    found = sys.modules["pandas"].read_csv(io.BytesIO(content), **options)
+    units = {
+        name: str(dtype)
+        for name, dtype in frame.dtypes.items()
+        if dtype.kind == found[name].dtype.kind == "M" and dtype != found[name].dtype
+    }
+    return (found.astype(units), f".astype({units!r})") if units else (found, "")

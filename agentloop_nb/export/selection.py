@@ -1,0 +1,98 @@
+"""What an export tells: the steps that are kept, and what they need from before the run."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+from agentloop_nb.actions import Finish
+from agentloop_nb.events import AnyEvent, RunStarted
+from agentloop_nb.export.dependencies import names_of
+from agentloop_nb.export.embedded_data import Data
+from agentloop_nb.export.slicing import Piece, depended_on, pieces, undefined
+from agentloop_nb.export.user_cells import clean
+from agentloop_nb.protocols import Output
+from agentloop_nb.state import State, Step, fold
+
+
+@dataclass(frozen=True)
+class Story:
+    """A run as it will be told."""
+
+    state: State
+    steps: tuple[Step, ...]
+    """In order; of a minimal story only those that the result depends on, and the finish."""
+    brought: tuple[str, ...]
+    """Sources of the user's earlier cells that the steps need, oldest first."""
+    missing: tuple[str, ...]
+    """Names that are used and that no known cell defines."""
+    handed: tuple[str, ...]
+    """Names that the steps use, and that were there before the run."""
+    data: Data | None
+    """What makes some of these from data."""
+    code: tuple[Piece, ...]
+    """All of the above that is run, in order."""
+    minimal: bool = False
+    versions: dict[str, str] = field(default_factory=dict)
+    """Of Python and this package, when the run was made."""
+
+
+def story(events: Sequence[AnyEvent], *, minimal: bool = False, data: Data | None = None) -> Story:
+    """Choose what is told of a run. No earlier cell is needed for what `data` makes."""
+    state = fold(events)
+    started = next((event for event in events if isinstance(event, RunStarted)), None)
+    earlier = [source for source in map(clean, started.cells if started else ()) if source]
+    steps = [step for step in state.steps if step.decision is not None]
+    chain = pieces(earlier, steps)
+    first = len(earlier)
+    if data:
+        names = names_of(data.source)
+        names.uses.clear()  # no option or seed of a module matters to what is read from data
+        chain.insert(first, Piece(data.source, names, writes=frozenset(data.files)))
+        first += 1
+    roots = _results(steps, state) if minimal else range(len(steps))
+    kept = depended_on(chain, {first + root for root in roots})
+    told = [step for number, step in enumerate(steps) if first + number in kept or _is_finish(step)]
+    worked = {first + number for number, step in enumerate(steps) if _worked(step)}
+    return Story(
+        state=state,
+        steps=tuple(told),
+        brought=tuple(source for number, source in enumerate(earlier) if number in kept),
+        missing=tuple(undefined(chain, kept & worked)),
+        handed=tuple(undefined(chain[first:], {index - first for index in kept & worked})),
+        data=data,
+        code=tuple(chain[index] for index in sorted(kept)),
+        minimal=minimal,
+        versions=started.versions if started else {},
+    )
+
+
+def _is_finish(step: Step) -> bool:
+    return step.decision is not None and isinstance(step.decision.action, Finish)
+
+
+def _worked(step: Step) -> bool:
+    return step.result is not None and step.result.success
+
+
+def _results(steps: Sequence[Step], state: State) -> set[int]:
+    """Steps that are results in themselves: makers of the artifacts, figures, and what was shown last."""
+    found: set[int] = set()
+    wanted = set(state.artifacts)
+    last_shown = last_worked = None
+    for number in reversed(range(len(steps))):
+        result = steps[number].result
+        if result is None or not result.success or _is_finish(steps[number]):
+            continue
+        last_worked = number if last_worked is None else last_worked
+        last_shown = number if last_shown is None and result.outputs else last_shown
+        made = set(map(str, result.metadata.get("files", ()))) | {str((result.metadata.get("file") or {}).get("path"))}
+        if made & wanted or _shows_figure(result.outputs):
+            found.add(number)
+            wanted -= made
+    last = last_worked if last_shown is None else last_shown
+    return found if last is None else found | {last}
+
+
+def _shows_figure(outputs: Iterable[Output]) -> bool:
+    return any(mime.startswith("image/") for output in outputs for mime in output.get("data", {}))

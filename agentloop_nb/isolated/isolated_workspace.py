@@ -1,0 +1,359 @@
+"""A `Workspace` whose code runs in a kernel process of its own."""
+
+from __future__ import annotations
+
+import asyncio
+import tempfile
+import time
+import weakref
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pydantic import TypeAdapter, ValidationError
+
+from agentloop_nb._internal import safe_files
+from agentloop_nb.agent.control import Control
+from agentloop_nb.errors import UserError
+from agentloop_nb.isolated.channel import EXTEND, STOP, Died, Garbled, Line
+from agentloop_nb.isolated.codec import Builder
+from agentloop_nb.isolated.resource_limits import Limits
+from agentloop_nb.isolated.unsupported import Refused
+from agentloop_nb.protocols import CodeError, CodeOutcome, OnOutput, Output, Privacy, Undone, Web, WrittenFile
+
+OBEY = 0.7
+"""Seconds in which code that is asked to stop has to end; then its process is killed."""
+GRACE = 5.0
+"""Seconds past its time limit after which code that cannot be cut is killed with its process."""
+MAX_SHOWN = 200
+"""Outputs kept of a step whose process died."""
+MAX_TOLD = 1_000_000
+"""Characters kept of what a step showed before its process died."""
+_LOST = "Its variables are gone; before the next code runs, a new kernel is started and the steps so far are run again."
+
+T = TypeVar("T")
+
+_REASONS = TypeAdapter(dict[str, str])
+
+Recover = Callable[["IsolatedWorkspace"], Awaitable[str]]
+"""Brings the variables of a new process back; returns what to tell of it."""
+
+
+class IsolatedWorkspace:
+    """Steps run in a process with a clean environment, a folder and limits of its own. One workspace serves one run."""
+
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        web: Web,
+        limits: Limits | None = None,
+        control: Control | None = None,
+        cells: tuple[str, ...] = (),
+        luggage: Mapping[str, tuple[str, bytes]] | None = None,
+        told: str = "",
+    ) -> None:
+        """`luggage` is how (`pickle`, `source`) and what, by name; `told` says so to the model."""
+        self.folder = folder.resolve()
+        self.web = web
+        self.control = control or Control()
+        self.privacy: Privacy = "full"
+        self.earlier: list[tuple[str, str]] = []
+        """Goals and summaries of earlier runs in the parent kernel."""
+        self.memory: int | None = None
+        """Bytes that copies for undo may take; None is the default."""
+        self.recover: Recover | None = None
+        self.left_behind: dict[str, str] = {}
+        """Luggage that could not be unpacked, with the reason."""
+        self._limits = limits or Limits()
+        self._cells = cells
+        self._luggage = luggage or {}
+        self.told = told
+        """What the model is told of where it is."""
+        self._line: Line | None = None
+        self._recovering = False
+        self._lost = False
+
+    # -- the process
+
+    @property
+    def alive(self) -> bool:
+        """Whether its variables are there."""
+        return self._line is not None and self._line.alive
+
+    def open(self) -> None:
+        """Start the process, and hand the luggage over. Raises `UserError` if it does not start."""
+        self.close()
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            line = Line(self.folder, self._limits)
+        except OSError as error:
+            raise _unusable(error) from None
+        try:
+            line.start()
+            self.left_behind = self._hand_in(line)
+        except (Died, Garbled, ValidationError, OSError) as error:
+            line.close()
+            raise _unusable(error) from None
+        self._line = line
+        self._end = weakref.finalize(self, line.close)  # also when Python exits
+
+    def _hand_in(self, line: Line) -> dict[str, str]:
+        """Give the process its luggage; returns what it could not unpack, with the reason."""
+        with tempfile.TemporaryDirectory(dir=line.private) as place:
+            items = []
+            for number, (name, (kind, content)) in enumerate(self._luggage.items()):
+                file = Path(place, str(number))
+                file.write_bytes(content)
+                items.append((name, kind, str(file)))
+            return _REASONS.validate_python(line.call("unpack", items=items, memory=self.memory))
+
+    def keep_copies(self, memory: int) -> None:
+        """Let copies for undo take so many bytes from now on. Raises `UserError` if the process does not answer."""
+        self.memory = memory
+        if self.alive:
+            self._undoing(dict, "unpack", items=[], memory=memory)
+
+    def close(self) -> None:
+        """End the process. Its folder stays."""
+        if self._line is not None:
+            self._end()
+        self._line, self._lost = None, False
+
+    def release(self) -> None:
+        """End the process for good: what it was given is not kept any longer."""
+        self.close()
+        self._luggage = {}
+
+    def _live(self) -> Line:
+        if self._line is None:
+            self.open()
+        assert self._line is not None
+        return self._line
+
+    # -- Workspace
+
+    def describe(self, tokens: int) -> str:
+        """Tell a model where it is and what is there. Raises `UserError` if the process does not say."""
+        try:
+            names = self._live().call("describe", tokens=tokens, privacy=self.privacy, earlier=self.earlier)
+        except (Died, Garbled) as error:
+            raise _unusable(error) from None
+        left = "".join(f"\nNot copied: {name} ({why})." for name, why in self.left_behind.items())
+        return f"{self.told}{left}\n\n{names}".strip()
+
+    def history(self) -> tuple[str, ...]:
+        """Return the user's own cells in the kernel that started this one: an export may bring them along."""
+        return self._cells
+
+    def write_file(self, filename: str, content: str) -> WrittenFile:
+        """Write UTF-8 text inside the folder. Raises `ActionFailed` for a name outside it."""
+        return safe_files.write(self.folder, filename, content)
+
+    def variables(self, names: Sequence[str]) -> dict[str, Any]:
+        """Return copies of those values that exist and can be handed over as data."""
+        return self.hand_over(names)[0]
+
+    def hand_over(self, names: Sequence[str]) -> tuple[dict[str, Any], dict[str, str]]:
+        """Return copies of values, and the names of those that were refused with the reason. Nothing is unpickled."""
+        if not self.alive:
+            return {}, dict.fromkeys(names, "its kernel is gone")
+        line = self._live()
+        found: dict[str, Any] = {}
+        with tempfile.TemporaryDirectory(dir=line.private) as place:
+            try:
+                told = _REASONS.validate_python(line.call("pack", names=list(names), folder=place))
+            except (Died, Garbled, ValidationError) as error:
+                return {}, dict.fromkeys(names, f"its kernel does not hand it over: {error}")
+            refused = {name: why for name, why in told.items() if name in names}
+            for number, name in enumerate(names):
+                try:
+                    if name not in refused:
+                        found[name] = Builder(Path(place, str(number))).load("value.json")
+                except Refused as error:
+                    refused[name] = str(error)
+        return found, refused
+
+    def plan(self, first: int) -> Undone:
+        """Say what taking back step `first` and all later ones would do to variables."""
+        return self._undoing(Undone, "plan", first=first)
+
+    def undo(self, first: int) -> Undone:
+        """Take back what step `first` and all later ones did to variables, latest first."""
+        return self._undoing(Undone, "undo", first=first)
+
+    def restore(self, name: str) -> bool:
+        """Give a name back the value it had before the run; False when no copy is kept."""
+        return self._undoing(bool, "restore", name=name)
+
+    def _undoing(self, kind: type[T], what: str, **arguments: Any) -> T:
+        if not self.alive:
+            raise UserError("the isolated kernel of this run is gone; %agent resume brings it back")
+        try:
+            return TypeAdapter(kind).validate_python(self._live().call(what, **arguments))
+        except (Died, Garbled, ValidationError) as error:
+            raise UserError(
+                f"the isolated kernel did not do it: {_said(error)}; %agent resume brings it back"
+            ) from None
+
+    # -- steps
+
+    async def run_code(self, code: str, *, step: int, timeout: float, on_output: OnOutput) -> CodeOutcome:
+        """Run code once, in the process."""
+        try:
+            remarks = await self._ready()
+        except UserError as error:
+            return _failed("KernelDied", str(error))
+        if self.control.stopping or self._line is None:
+            return CodeOutcome(ending="stopped")
+        outcome = await _Step(self._line, self.control, timeout, on_output).run(code, step)
+        self._lost = self._lost or not self.alive
+        if self._lost and self.recover is not None:
+            remarks.append(_LOST)
+        return outcome.model_copy(update={"notes": (*outcome.notes, *remarks)})
+
+    async def _ready(self) -> list[str]:
+        """Have a process with the variables of the run; say what that took. Raises `UserError`."""
+        if self._recovering:
+            return []
+        if self._line is not None:
+            self._lost = self._lost or not await asyncio.wrap_future(self._line.check())
+        if self._lost:
+            return await self._renew()
+        if self._line is None:
+            await asyncio.to_thread(self.open)
+        return []
+
+    async def _renew(self) -> list[str]:
+        """Replace a process whose variables are lost by one that has them; until that is done they stay lost."""
+        self._recovering, whole = True, False
+        try:
+            await asyncio.to_thread(self.open)
+            told = [await self.recover(self)] if self.recover is not None else []
+            whole = not self.control.stopping
+        except UserError:
+            raise
+        except Exception as error:
+            raise UserError(f"its variables could not be brought back ({_said(error)})") from error
+        finally:
+            self._recovering = False
+            if not whole:  # variables that are there in part are worse than none
+                self.close()
+                self._lost = True
+        return told
+
+
+class _Step:
+    """One step of code in the process, bounded by a stop and by time."""
+
+    def __init__(self, line: Line, control: Control, timeout: float, on_output: OnOutput) -> None:
+        self._line = line
+        self._control = control
+        self._timeout = timeout
+        self._deadline = time.monotonic() + timeout + GRACE
+        self._on_output = on_output
+        self._loop = asyncio.get_running_loop()
+        self._over = self._stopped = self._late = False
+        self._shown: list[Output] = []
+
+    async def run(self, code: str, step: int) -> CodeOutcome:
+        arguments = {"code": code, "step": step, "timeout": self._timeout}
+        waiting = asyncio.wrap_future(self._line.submit("run_code", arguments, self._show))
+        self._control.interrupt, self._control.extend = self._stop, self._extend
+        if self._control.stopping:
+            self._stop()
+        self._line.later(self._timeout + GRACE, self._end_late)
+        try:
+            return self._noted(CodeOutcome.model_validate(await self._patiently(waiting)))
+        except Died as error:
+            return self._died(str(error))
+        except (Garbled, ValidationError) as error:
+            return self._noted(_failed("KernelError", f"the isolated kernel answered nothing usable: {error}"))
+        finally:
+            self._over = True
+            self._control.interrupt = self._control.extend = None
+
+    async def _patiently(self, waiting: asyncio.Future[Any]) -> Any:
+        try:
+            return await asyncio.shield(waiting)
+        except asyncio.CancelledError:
+            self._stop()
+            return await waiting
+
+    # -- from any thread
+
+    def _show(self, output: Output) -> None:
+        if not _is_output(output):
+            return
+        self._keep(output)
+        with suppress(RuntimeError):  # the run's loop is closed: it was abandoned
+            self._loop.call_soon_threadsafe(self._on_output, output)
+
+    def _stop(self) -> None:
+        self._stopped = True
+        self._line.tell(STOP)
+        self._line.later(OBEY, lambda: None if self._over else self._line.kill("it did not stop when asked to"))
+
+    def _extend(self, seconds: float) -> None:
+        self._deadline += seconds
+        self._line.tell(EXTEND, seconds=seconds)
+
+    def _end_late(self) -> None:
+        left = self._deadline - time.monotonic()
+        if left > 0 and not self._over:
+            self._line.later(left, self._end_late)
+        elif not self._over:
+            self._late = True
+            self._line.kill("it did not end at its time limit")
+
+    # -- outcomes
+
+    def _keep(self, output: Output) -> None:
+        last = self._shown[-1] if self._shown else {}
+        if output["output_type"] != "stream":
+            if output["output_type"] != "update_display_data" and len(self._shown) < MAX_SHOWN:
+                self._shown.append(output)
+        elif last.get("name") == output.get("name"):
+            last["text"] = (str(last["text"]) + str(output.get("text", "")))[-MAX_TOLD:]
+        else:
+            self._shown.append(dict(output))
+
+    def _noted(self, outcome: CodeOutcome) -> CodeOutcome:
+        remarks, self._line.remarks = self._line.remarks, []
+        outputs = tuple(filter(_is_output, outcome.outputs or self._shown))
+        return outcome.model_copy(update={"outputs": outputs, "notes": (*outcome.notes, *remarks)})
+
+    def _died(self, why: str) -> CodeOutcome:
+        if self._stopped or self._late:
+            note = f"The isolated kernel was ended: {why}."
+            return self._noted(CodeOutcome(ending="stopped" if self._stopped else "timeout", notes=(note,)))
+        return self._noted(_failed("KernelDied", f"the isolated kernel is gone: {why}"))
+
+
+def _unusable(error: Exception) -> UserError:
+    return UserError(f"the isolated kernel cannot be used: {_said(error)}; without --isolated code runs here")
+
+
+def _said(error: Exception) -> str:
+    if isinstance(error, ValidationError):
+        return "it answered nothing usable"
+    kind = "" if isinstance(error, Died | Garbled) else f"{type(error).__name__}: "
+    return " ".join(f"{kind}{error}".split())
+
+
+def _failed(kind: str, message: str) -> CodeOutcome:
+    return CodeOutcome(ending="error", error=CodeError(type=kind, message=message, traceback=f"{kind}: {message}"))
+
+
+def _is_output(output: Any) -> bool:
+    """Whether what the other process calls an output is one: it may be forged."""
+    match output:
+        case {"output_type": "stream", "name": "stdout" | "stderr", "text": str()}:
+            return True
+        case {"output_type": "error", "ename": str(), "evalue": str(), "traceback": [*lines]}:
+            return all(isinstance(line, str) for line in lines)
+        case {"output_type": "display_data" | "execute_result" | "update_display_data", "data": dict()}:
+            return isinstance(output.get("metadata", {}), dict)
+        case _:
+            return False

@@ -1,0 +1,1 @@
+"""The app: a page for people who do not read code."""

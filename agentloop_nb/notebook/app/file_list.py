@@ -1,0 +1,82 @@
+"""The files a run left in its folder, as rows of a page: each with a preview and a link that downloads it."""
+
+from __future__ import annotations
+
+import base64
+import mimetypes
+import os
+import stat
+from collections.abc import Collection, Iterator
+from pathlib import Path
+
+from agentloop_nb.notebook.panel.safe_text import escape
+
+MAX_FILE = 10 * 2**20
+"""Bytes of a file that can be downloaded from the page."""
+MAX_PAGE = 40 * 2**20
+"""Characters of all rows together: what a page can take, and a kernel can send it."""
+MAX_ROWS = 200
+"""Files that are listed."""
+PREVIEWED = 20_000
+"""Characters of a text file that are shown."""
+_PREVIEW = "max-height:24em;overflow:auto;font-family:monospace;font-size:12px;line-height:1.4"
+_PICTURES = ("image/png", "image/jpeg", "image/gif", "image/webp")
+
+
+def rows(folder: Path, first: Collection[str] = ()) -> Iterator[str]:
+    """HTML rows of the files below a folder, `first` before the others. What is left out is named, with the reason."""
+    names = sorted(_names(folder), key=lambda name: (name not in first, name))
+    left = MAX_PAGE
+    for name in names[:MAX_ROWS]:
+        row = _row(folder / name, name, left)
+        left -= len(row)
+        yield row
+    if len(names) > MAX_ROWS:
+        yield _told(f"{len(names) - MAX_ROWS:,} more files", "not listed; they lie in the folder of this visit")
+
+
+def _names(folder: Path) -> Iterator[str]:
+    """Paths below the folder, relative to it; nothing hidden, nothing behind a link."""
+    for place, folders, files in os.walk(folder):
+        folders[:] = [name for name in folders if not name.startswith((".", "__pycache__"))]
+        linked = [name for name in folders if Path(place, name).is_symlink()]
+        for name in (*files, *linked):
+            if not name.startswith("."):
+                yield Path(place, name).relative_to(folder).as_posix()
+
+
+def _row(path: Path, name: str, left: int) -> str:
+    try:
+        found = path.lstat()
+        if not stat.S_ISREG(found.st_mode):
+            return _told(name, "a link, which is not followed" if path.is_symlink() else "not a regular file")
+        if found.st_size > MAX_FILE:
+            return _told(name, f"{found.st_size:,} bytes, too large to download from here")
+        data = path.read_bytes()
+    except OSError as error:
+        return _told(name, f"cannot be read: {error.strerror or type(error).__name__}")
+    row = _card(name, data)
+    return row if len(row) <= left else _told(name, f"{len(data):,} bytes, left out: this page holds no more")
+
+
+def _told(name: str, why: str) -> str:
+    return f"<p><b>{escape(name)}</b> ({escape(why)})</p>"
+
+
+def _card(name: str, data: bytes) -> str:
+    kind = mimetypes.guess_type(name)[0] or "application/octet-stream"
+    encoded = base64.b64encode(data).decode()
+    address = f'download="{escape(name)}" href="data:application/octet-stream;base64,{encoded}"'
+    head = f'<b>{escape(name)}</b> ({len(data):,} bytes) <a style="text-decoration:underline" {address}>Download</a>'
+    return f"<div>{head}<details><summary>Preview</summary>{_preview(kind, data, encoded)}</details></div>"
+
+
+def _preview(kind: str, data: bytes, encoded: str) -> str:
+    if kind in _PICTURES:
+        return f'<img alt="" style="max-width:100%" src="data:{kind};base64,{encoded}">'
+    try:
+        text = data.decode("utf-8")
+    except UnicodeDecodeError:
+        return "<p>No preview of this kind of file.</p>"
+    more = f"\n[… {len(text) - PREVIEWED:,} more characters]" if len(text) > PREVIEWED else ""
+    return f'<pre tabindex="0" style="{_PREVIEW}">{escape(text[:PREVIEWED] + more)}</pre>'

@@ -1,0 +1,153 @@
+"""The app: a goal box, limits, live cards and files, for people who do not read code. Shown by Voila, or in a cell."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import secrets
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import ipywidgets as widgets
+from IPython import get_ipython
+
+from agentloop_nb._internal.amounts import dollars
+from agentloop_nb._internal.text import counted
+from agentloop_nb.errors import UserError
+from agentloop_nb.models.keys import known_keys
+from agentloop_nb.notebook.app import file_list
+from agentloop_nb.notebook.panel.html import static_html
+from agentloop_nb.notebook.panel.panel_view import PanelView
+from agentloop_nb.notebook.panel.safe_text import escape
+from agentloop_nb.notebook.presenter import Launch
+from agentloop_nb.notebook.run_manager import Launcher
+from agentloop_nb.run import Run
+from agentloop_nb.settings import DEFAULT_MODEL, environment
+
+EXAMPLES = (
+    "Write a Python script that saves the first 20 Fibonacci numbers to fibonacci.txt, run it, and check the file.",
+    "Find out which Python web frameworks are used most, compare three, and write a short report.",
+    "Make a table of the planets with their mass and distance from the sun, plot it, and save the figure.",
+)
+MAX_STEPS = 30
+
+_ABOUT = (
+    '<p style="line-height:1.5">Write what you want. A language model decides one step at a time; each is carried out '
+    "and shown as a card. Code runs on the machine that serves this page, in a folder of this visit.</p>"
+)
+
+
+class App(widgets.VBox):
+    """One visit: its own kernel (Voila starts one for each), its own folder below `./output`."""
+
+    def __init__(self) -> None:
+        self._shell = get_ipython()
+        self._loop = asyncio.get_event_loop()
+        self._folder = _own_folder()
+        self._launcher = Launcher(self._shell, working_folder=self._folder)
+        self._goal = widgets.Textarea(
+            placeholder="What should be done?", rows=4, layout={"width": "98%"}, description="Goal"
+        )
+        self._model = widgets.Combobox(value=_usual_model(), options=_models(), description="Model")
+        self._steps = widgets.BoundedIntText(MAX_STEPS, min=1, max=100, description="Max steps")
+        self._budget = widgets.Text(placeholder="no limit", description="Budget, $")
+        self._ask = widgets.Checkbox(description="Ask me before code runs", indent=False, layout={"width": "auto"})
+        self._start = widgets.Button(description="Run", button_style="primary")
+        self._banner, self._cards, self._files = widgets.HTML(), widgets.VBox(), widgets.VBox()
+        self._start.on_click(self._run)
+        super().__init__(
+            [
+                widgets.HTML("<h2>AgentLoop</h2>" + _ABOUT),
+                self._goal,
+                widgets.HBox(list(self._examples()), layout={"flex_flow": "row wrap"}),
+                widgets.HBox(
+                    [self._model, self._steps, self._budget, self._ask, self._start], layout={"flex_flow": "row wrap"}
+                ),
+                self._banner,
+                self._cards,
+                self._files,
+            ]
+        )
+
+    def _examples(self) -> Iterator[widgets.Button]:
+        for example in EXAMPLES:
+            button = widgets.Button(description=example[:44] + "…", tooltip=example, layout={"width": "auto"})
+            button.on_click(lambda _button, goal=example: setattr(self._goal, "value", goal))
+            yield button
+
+    # -- running
+
+    def _run(self, _button: Any) -> None:
+        """Start the run on the kernel's own loop, whatever thread served the click."""
+        self._start.disabled = True
+        self._say("")
+        self._files.children = ()
+        asyncio.run_coroutine_threadsafe(self._go(), self._loop)
+
+    async def _go(self) -> None:
+        try:
+            launch = self._begin()
+            self._conclude(await launch.go())
+        except UserError as error:
+            self._say(str(error), "#b00020")
+        except Exception as error:  # noqa: BLE001 - a visitor sees one line, never a traceback
+            self._say(f"Something went wrong: {type(error).__name__}: {error}", "#b00020")
+        finally:
+            self._start.disabled = False
+
+    def _begin(self) -> Launch:
+        arguments = {
+            "model": self._model.value or None,
+            "max_steps": self._steps.value,
+            "budget": self._budget.value.strip() or None,
+            "approve": "code" if self._ask.value else None,
+        }
+        launch = self._launcher.begin(self._goal.value.strip(), self._launcher.settings(arguments))
+        launch.make_panel = lambda goal, control, shell: AppPanel(goal, control, shell, self._cards)
+        return launch
+
+    def _conclude(self, run: Run) -> None:
+        done = run.action_results
+        rate = f"{sum(result.success for result in done) / len(done):.0%}" if done else "-"
+        cost = dollars(run.state.total_cost) if run.cost_known else "unknown"
+        told = f"{run.reason}; {counted(run.current_step, 'step')}, {rate} successful, cost {cost}."
+        color = {"finished": "#1b7f3b", "failed": "#b00020"}.get(run.status, "#8a6100")
+        self._say(f"{run.status.replace('_', ' ').capitalize()}: {told}", color)
+        files = [widgets.HTML(row) for row in file_list.rows(self._folder, run.artifacts)]
+        self._files.children = (widgets.HTML("<h3>Files</h3>"), *files) if files else ()
+
+    def _say(self, text: str, color: str = "inherit") -> None:
+        self._banner.value = f'<p role="status" style="color:{color}"><b>{escape(text)}</b></p>' if text else ""
+
+
+class AppPanel(PanelView):
+    """The panel of a run, put into a box of the page instead of a cell's output."""
+
+    in_cell = False
+
+    def __init__(self, goal: str, control: Any, shell: Any, place: widgets.Box) -> None:
+        super().__init__(goal, control, shell, live=True)
+        self._place = place
+
+    def _publish(self, bundle: dict[str, Any], *, update: bool = False) -> None:
+        shown = widgets.HTML(static_html(self._state)) if update else self._widget
+        self._place.children = (shown,)
+
+
+def _own_folder() -> Path:
+    """Make a folder for this visit and go there, so that its files and its record are its own."""
+    folder = Path("output", f"app_{secrets.token_hex(4)}").absolute()
+    folder.mkdir(parents=True)
+    os.chdir(folder)
+    return folder
+
+
+def _usual_model() -> str:
+    variables = environment()
+    reachable = known_keys(variables) or variables.get("OPENAI_BASE_URL")
+    return variables.get("OPENAI_MODEL", DEFAULT_MODEL) if reachable else "demo"
+
+
+def _models() -> tuple[str, ...]:
+    return ("demo", DEFAULT_MODEL, "gpt-4o", "ollama", "openrouter:", "gemini:", "anthropic:")

@@ -1,0 +1,165 @@
+"""What child processes and C libraries write straight to the process's descriptors 1 and 2."""
+
+from __future__ import annotations
+
+import codecs
+import os
+import select
+import sys
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Any
+
+from agentloop_nb.notebook.kernel.worker_threads import have_done
+
+_END = b"\0"
+"""Sent through a pipe after everything else; invisible where ipykernel echoes it."""
+_PATIENCE = 1.0
+"""Seconds to wait for a pipe to run dry; a background child may write for ever."""
+
+Write = Callable[[str, str], None]
+"""Takes the name of a stream and text."""
+
+
+@dataclass
+class Watchers:
+    """The threads of ipykernel that turn descriptor output into writes to `sys.stdout` and `sys.stderr`."""
+
+    descriptors: tuple[int, ...] = ()
+    threads: frozenset[int] = frozenset()
+    _arrived: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(0))
+    _heard: bool = False
+
+    def __bool__(self) -> bool:
+        return bool(self.descriptors)
+
+    def strip(self, text: str) -> str:
+        """Take our end marks out of text that a watcher writes, and count them."""
+        if threading.get_ident() not in self.threads:
+            return text
+        self._heard = True
+        if "\0" in text:
+            for _ in range(text.count("\0")):
+                self._arrived.release()
+            return text.replace("\0", "")
+        return text
+
+    def drain(self, *, expected: bool) -> None:
+        """Wait until everything written so far has been passed on; only where something was, or is `expected`."""
+        if not (expected or self._heard or any(map(_waits, self.descriptors))):
+            return
+        for descriptor in self.descriptors:
+            os.write(descriptor, _END)
+        for _ in self.descriptors:
+            self._arrived.acquire(timeout=_PATIENCE)
+
+
+def kernel_watchers() -> Watchers:
+    """Find ipykernel's watchers; none outside a kernel, on Windows, or where watching is switched off."""
+    found: dict[int, int] = {}
+    for descriptor, stream in ((1, sys.stdout), (2, sys.stderr)):
+        thread: Any = getattr(stream, "watch_fd_thread", None)
+        if thread is not None and thread.is_alive():
+            found[descriptor] = thread.ident
+    return Watchers(tuple(found), frozenset(found.values()))
+
+
+def _waits(descriptor: int) -> bool:
+    """Whether bytes wait in a pipe, as far as the system tells."""
+    try:
+        import fcntl
+        import termios
+
+        answer = fcntl.ioctl(descriptor, termios.FIONREAD, bytes(4))
+        return any(answer)
+    except (ImportError, OSError):
+        return False
+
+
+class Descriptors:
+    """Redirects descriptors 1 and 2 into `write`, outside a kernel. `real` writes where the streams led before, and
+    `expects` tells whether something may have been written to them.
+    """
+
+    def __init__(self, write: Write, expects: Callable[[], bool]) -> None:
+        self._write = write
+        self._expects = expects
+        self._pipes: list[_Pipe] = []
+        self.real: dict[str, Callable[..., Any]] = {"stdout": sys.stdout.write, "stderr": sys.stderr.write}
+
+    def __enter__(self) -> Descriptors:
+        for descriptor, name in ((1, "stdout"), (2, "stderr")):
+            stream = getattr(sys, name)
+            with suppress(OSError, ValueError, AttributeError):
+                stream.flush()
+                leads_there = stream.fileno() == descriptor
+                pipe = _Pipe(descriptor, name, self._write)
+                self._pipes.append(pipe)
+                if leads_there:
+                    self.real[name] = pipe.write_past
+        return self
+
+    @property
+    def active(self) -> bool:
+        """Whether the process has descriptors to redirect."""
+        return bool(self._pipes)
+
+    def drain(self, *, expected: bool) -> None:
+        """Wait until everything written so far has been passed on; only where something is `expected`."""
+        for pipe in self._pipes if expected else ():
+            pipe.drain()
+
+    def __exit__(self, *_: object) -> None:
+        for pipe in self._pipes:
+            pipe.close(expected=self._expects())
+
+
+class _Pipe:
+    """One redirected descriptor, with the thread that reads it."""
+
+    def __init__(self, descriptor: int, name: str, write: Write) -> None:
+        self._descriptor, self._name, self._write = descriptor, name, write
+        self._saved = os.dup(descriptor)
+        self._source, sink = os.pipe()
+        os.dup2(sink, descriptor)
+        os.close(sink)
+        self._arrived = threading.Semaphore(0)
+        self._heard = self._closed = False
+        have_done(self._read)
+
+    def _read(self) -> None:
+        decoder = codecs.getincrementaldecoder("utf-8")("replace")
+        while data := os.read(self._source, 65536):
+            self._heard = True
+            marks = data.count(_END)
+            if text := decoder.decode(data.replace(_END, b"")):
+                if self._closed:  # a background child that outlived its step
+                    self.write_past(text)
+                else:
+                    self._write(self._name, text)
+            for _ in range(marks):
+                self._arrived.release()
+        os.close(self._source)
+        os.close(self._saved)
+
+    def write_past(self, text: str) -> int:
+        """Write where the descriptor led before."""
+        data = text.encode("utf-8", "replace")
+        with suppress(OSError):
+            while data:
+                data = data[os.write(self._saved, data) :]
+        return len(text)
+
+    def drain(self) -> None:
+        if select.select([], [self._descriptor], [], _PATIENCE)[1]:
+            os.write(self._descriptor, _END)
+            self._arrived.acquire(timeout=_PATIENCE)
+
+    def close(self, *, expected: bool) -> None:
+        if expected or self._heard or _waits(self._source):
+            with suppress(OSError):
+                self.drain()
+        self._closed = True
+        os.dup2(self._saved, self._descriptor)

@@ -1,0 +1,180 @@
+"""What a step did outside the namespace: files opened, processes started, addresses connected to.
+
+Python's own audit events tell of it. Files written by child processes or by libraries in C leave no event; they are
+found by their modification time.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from agentloop_nb.notebook.kernel import output_scope
+
+_PROCESSES = frozenset(
+    {"subprocess.Popen", "os.system", "os.posix_spawn", "os.fork", "os.forkpty", "os.exec", "pty.spawn"}
+)
+_SILENT_LIBRARIES = ("pyarrow", "h5py", "tables", "netCDF4", "polars", "duckdb", "fastparquet", "cv2")
+_SILENT_SUFFIXES = (
+    ".parquet",
+    ".feather",
+    ".arrow",
+    ".orc",
+    ".h5",
+    ".hdf5",
+    ".nc",
+    ".duckdb",
+    ".db",
+    ".sqlite",
+    ".png",
+    ".jpg",
+)
+_SKIPPED = frozenset({"__pycache__", "site-packages", "dist-packages", "node_modules"})
+_NETWORK = frozenset({"socket.connect", "socket.getaddrinfo"})
+MAX_EVENTS = 5_000
+MAX_BEYOND = 20
+"""Processes, and addresses, that are named."""
+MAX_COMMAND = 100
+"""Characters of a process's command that are told."""
+MAX_SCANNED = 2_000
+_CLOCK = 0.02
+"""Seconds by which a file system's clock may lag."""
+
+_watching: Footprint | None = None
+_hooked = False
+
+
+class Footprint:
+    """Listens while it is entered; `folder` is the step's working folder, `strings` the texts in its code.
+
+    `known` holds when files told by earlier steps were modified; it is kept up to date.
+    """
+
+    def __init__(self, folder: Path, strings: Iterable[str], known: dict[str, int]) -> None:
+        self._known = known
+        self._folder = folder
+        self._strings = list(strings)
+        self._opened: dict[str, list[bool]] = {}
+        """Paths with one flag an opening, True for writing, in order."""
+        self.processes = False
+        """Whether child processes were started."""
+        self._commands: dict[str, None] = {}
+        self._hosts: dict[tuple[str, str], None] = {}
+        """Names that were looked up, with the port."""
+        self._addresses: dict[tuple[str, str], None] = {}
+
+    def __enter__(self) -> Footprint:
+        global _watching, _hooked  # noqa: PLW0603
+        if not _hooked:
+            sys.addaudithook(_hear)
+            _hooked = True
+        self._began = time.time() - _CLOCK
+        _watching = self
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        global _watching  # noqa: PLW0603
+        _watching = None
+
+    def hear(self, event: str, args: tuple[Any, ...]) -> None:
+        """Take an audit event. Runs inside whatever caused it, so it must be quick and never raise."""
+        if output_scope.current() is output_scope.OUTSIDE:
+            return
+        if event in _PROCESSES:
+            self.processes = True
+            if len(self._commands) < MAX_BEYOND and (command := _command(event, args)):
+                self._commands[command] = None
+        elif event in _NETWORK:
+            self._hear_network(event, args)
+        elif len(self._opened) < MAX_EVENTS and isinstance(args[0], str | bytes):
+            path = os.path.abspath(os.fsdecode(args[0]))  # noqa: PTH100
+            writing = any(sign in (args[1] or "") for sign in "wax+") or bool(
+                (args[2] or 0) & (os.O_WRONLY | os.O_RDWR)
+            )
+            self._opened.setdefault(path, []).append(writing)
+
+    def _hear_network(self, event: str, args: tuple[Any, ...]) -> None:
+        if event == "socket.getaddrinfo":
+            found, place = self._hosts, (args[0], args[1])
+        else:
+            found, place = self._addresses, args[1][:2] if isinstance(args[1], tuple) else (args[1], "")
+        if len(found) < MAX_BEYOND and place[0]:
+            found[_text(place[0]), str(place[1] or "")] = None
+
+    def beyond(self) -> tuple[str, ...]:
+        """What was seen that nothing can take back: `started git push`, `connected to example.org:443`."""
+        named = {port for _, port in self._hosts}
+        places = [*(self._hosts if self._addresses else ()), *(at for at in self._addresses if at[1] not in named)]
+        connected = [f"connected to {host}:{port}" if port else f"connected to {host}" for host, port in places]
+        started = [f"started {command}" for command in self._commands]
+        return (*(started or ["started a child process"] if self.processes else ()), *dict.fromkeys(connected))
+
+    def files(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """Files of the folder that were written, and that were read, relative to it."""
+        written = {name for path, flags in self._opened.items() if any(flags) and (name := self._name(path))}
+        if self.processes or any(library in sys.modules for library in _SILENT_LIBRARIES):
+            written |= set(self._fresh())
+        for name in written:
+            with suppress(OSError):
+                self._known[name] = (self._folder / name).stat().st_mtime_ns
+        read = {name for path, flags in self._opened.items() if not flags[0] and (name := self._name(path))}
+        silent = {name for text in self._strings if (name := self._silent(text))} - written
+        return tuple(sorted(written)), tuple(sorted(read | silent))
+
+    def _name(self, path: str) -> str | None:
+        """The path of an existing file relative to the folder; None for a file elsewhere, and for caches."""
+        with suppress(ValueError, OSError):
+            relative = Path(path).relative_to(self._folder)
+            hidden = any(part.startswith(".") or part in _SKIPPED for part in relative.parts)
+            if not hidden and relative.parts and (self._folder / relative).is_file():
+                return relative.as_posix()
+        return None
+
+    def _silent(self, text: str) -> str | None:
+        return self._name(str(self._folder / text)) if text.lower().endswith(_SILENT_SUFFIXES) else None
+
+    def _fresh(self) -> Iterator[str]:
+        """Files changed since the step began, without notebooks, which the front end saves by itself."""
+        waiting, seen = [self._folder], 0
+        while waiting:
+            with suppress(OSError), os.scandir(waiting.pop()) as entries:
+                for entry in entries:
+                    seen += 1
+                    if seen > MAX_SCANNED:
+                        return
+                    if entry.name.startswith(".") or entry.name in _SKIPPED or entry.name.endswith(".ipynb"):
+                        continue
+                    if entry.is_dir(follow_symlinks=False):
+                        waiting.append(Path(entry.path))
+                    elif (name := self._name(entry.path)) and self._is_fresh(name, entry.stat(follow_symlinks=False)):
+                        yield name
+
+    def _is_fresh(self, name: str, status: os.stat_result) -> bool:
+        return status.st_mtime >= self._began and self._known.get(name) != status.st_mtime_ns
+
+
+def _command(event: str, args: tuple[Any, ...]) -> str:
+    """What a process was started as; nothing where only a fork is told of."""
+    if event in ("os.fork", "os.forkpty"):
+        return ""
+    words = args[0] if event in ("os.system", "pty.spawn") else args[1]
+    told = " ".join(map(_text, words)) if isinstance(words, list | tuple) else _text(words)
+    return told if len(told) <= MAX_COMMAND else told[:MAX_COMMAND] + "…"
+
+
+def _text(value: Any) -> str:
+    return os.fsdecode(value) if isinstance(value, str | bytes | os.PathLike) else str(value)
+
+
+_HEARD = _PROCESSES | _NETWORK | {"open"}
+
+
+def _hear(event: str, args: tuple[Any, ...]) -> None:
+    if _watching is not None and event in _HEARD:
+        with suppress(Exception):
+            _watching.hear(event, args)

@@ -1,0 +1,132 @@
+"""One run in an IPython shell, ready to be driven: what shows it, and what is done when it is over."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from agentloop_nb import session
+from agentloop_nb.agent.control import Control
+from agentloop_nb.agent.event_stream import Approver
+from agentloop_nb.errors import UserError
+from agentloop_nb.events import RunStarted
+from agentloop_nb.isolated.isolated_workspace import IsolatedWorkspace
+from agentloop_nb.notebook.isolation import placement
+from agentloop_nb.notebook.kernel.runner import can_ask, drive, drive_async, read_line
+from agentloop_nb.protocols import Undoing
+from agentloop_nb.run import Run
+
+log = logging.getLogger(__name__)
+
+
+@dataclass
+class Launch:
+    """One run, ready to be driven; `await go()`, or `drive()` from synchronous code."""
+
+    session: session.Session
+    shell: Any
+    private: bool = False
+    verbose: bool = True
+    make_panel: Callable[[str, Control, Any], Any] | None = None
+    """Makes the panel of a run that is shown elsewhere than in a cell's output."""
+
+    def drive(self) -> Run:
+        """Take the run to its end from synchronous code, also inside a running event loop."""
+        return drive(self._go, self.session.control)
+
+    async def go(self) -> Run:
+        """Take the run to its end."""
+        return await drive_async(self._go(), self.session.control)
+
+    async def _go(self) -> Run:
+        run = await self._watched()
+        if not self.private and isinstance(run.workspace, IsolatedWorkspace):
+            print(placement.what_can_be_adopted(run))  # noqa: T201 - nothing comes back unless the user says so
+        if destination := self.session.settings.export:
+            told = await _published(run, Path(destination))
+            print(f"Export to {destination}: {told}")  # noqa: T201 - the user asked for it
+        return run
+
+    async def _watched(self) -> Run:
+        if self.make_panel or (self.verbose and not self.private and getattr(self.shell, "kernel", None) is not None):
+            return await self._in_panel()
+        from agentloop_nb.terminal.terminal_view import TerminalView
+
+        command = "agentloop" if self.private else "%agent"
+        view = TerminalView(verbose=self.verbose, command=command, control=self.session.control)
+        try:
+            return await self.session.go([view], self._approver or view.approver)
+        finally:
+            view.close()
+
+    @property
+    def _approver(self) -> Approver | None:
+        """Asks in the cell, for a quiet run in a notebook; None on a terminal, which has its own way."""
+        if getattr(self.shell, "kernel", None) is None:
+            return None
+        from agentloop_nb.notebook.panel.approval import Approval
+
+        return Approval(None, self.session.control, anybody=lambda: can_ask(self.shell))
+
+    async def _in_panel(self) -> Run:
+        from agentloop_nb.notebook.panel.html import final_outputs
+        from agentloop_nb.notebook.panel.panel_view import PanelView
+
+        view = (self.make_panel or PanelView)(self._goal, self.session.control, self.shell)
+        if isinstance(self.session.workspace, Undoing):
+            view.restore = self.session.workspace.restore
+        views = [view] if _shown(view.open) else []
+        try:
+            run = await self.session.go(views, view.approver)
+        finally:
+            _shown(view.close)
+        if self.make_panel is None:  # figures and answer as outputs of the cell too, for readers that strip HTML
+            for bundle in final_outputs(run.state):
+                self.shell.display_pub.publish(data=bundle)
+        return run
+
+    @property
+    def _goal(self) -> str:
+        opening = self.session.opening[0]
+        return opening.goal if isinstance(opening, RunStarted) else self.session.state.goal
+
+
+def _shown(draw: Callable[[], None]) -> bool:
+    """Whether a panel could be drawn; a run is worth more than its picture."""
+    try:
+        draw()
+    except Exception as error:
+        log.warning("the run cannot be shown here (%r); %%agent show shows its record", error, exc_info=True)
+        return False
+    return True
+
+
+async def _published(run: Run, destination: Path) -> str:
+    """Export and verify beside the loop, so that an interrupt is heard; say what came of it, never raise it."""
+    try:
+        return (await asyncio.to_thread(run.publish, destination)).told
+    except UserError as error:
+        return str(error)
+    except asyncio.CancelledError:
+        return "not verified to the end, because it was interrupted"
+    except Exception as error:
+        log.exception("an export failed")
+        return f"it failed ({type(error).__name__}: {error})"
+
+
+async def ask_on_input(shell: Any, control: Control, code: str, risks: tuple[str, ...]) -> bool:
+    """Ask in the cell or on the terminal whether code may run a second time; no without anyone there."""
+    terminal = getattr(shell, "kernel", None) is None and sys.stdin is not None and sys.stdin.isatty()
+    if not terminal and not can_ask(shell):
+        return False
+    question = f"{code}\n\nThis cannot be repeated safely ({', '.join(risks)}). Run it again? [y/N] "
+    try:
+        answer = await read_line(question, control)
+    except (KeyboardInterrupt, EOFError):
+        return False
+    return answer.lower() in ("y", "yes")

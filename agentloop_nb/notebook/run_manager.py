@@ -1,0 +1,269 @@
+"""Starts and resumes runs in an IPython shell: settings from every layer, and the workspace of each."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import partial
+from keyword import iskeyword
+from pathlib import Path
+from typing import Any
+
+from agentloop_nb import session
+from agentloop_nb.agent import output_limit
+from agentloop_nb.agent.control import Control
+from agentloop_nb.errors import UserError
+from agentloop_nb.export.destination import checked
+from agentloop_nb.isolated.isolated_workspace import IsolatedWorkspace
+from agentloop_nb.models.keys import known_keys
+from agentloop_nb.notebook.isolation import placement
+from agentloop_nb.notebook.isolation.adoption import Adoption
+from agentloop_nb.notebook.kernel.kernel_workspace import KernelWorkspace
+from agentloop_nb.notebook.kernel.runner import refuse_nesting
+from agentloop_nb.notebook.presenter import Launch, ask_on_input
+from agentloop_nb.protocols import Web, Workspace
+from agentloop_nb.record import journal
+from agentloop_nb.run import Run
+from agentloop_nb.safety.secrets import Masker, known_secrets
+from agentloop_nb.settings import Settings, environment, resolve
+from agentloop_nb.state import State
+
+_KEPT = (
+    *("model", "base_url", "max_retries", "timeout", "approve", "temperature", "price", "cache", "images"),
+    *("allow_hosts", "search", "instructions", "privacy", "allow_changes", "trust_web", "live", "output_dir"),
+    *("undo_memory",),
+    *("isolated", "limits"),
+)
+"""Settings that a resumed run keeps from its record."""
+
+
+@dataclass
+class Launcher:
+    """Starts and resumes runs in one shell, and remembers them: a later goal may refer to what an earlier one did."""
+
+    shell: Any
+    working_folder: Path | None = None
+    """Folder of files and code; None is the folder a resumed run is recorded with, else the shell's current one."""
+    private: bool = False
+    """The shell is ours alone: there is no notebook to show anything in."""
+    runs: list[Run] = field(default_factory=list)
+    adopted: list[Adoption] = field(default_factory=list)
+    """What was brought here from isolated runs, oldest first."""
+
+    @property
+    def folder(self) -> Path:
+        """Where records lie and settings are looked for: the current folder of the caller."""
+        return Path.cwd()
+
+    def settings(self, arguments: Mapping[str, Any], config: Mapping[str, Any] | None = None) -> Settings:
+        """Resolve settings. Raises `UserError`."""
+        return resolve(arguments, config or {}, environment(self.folder))
+
+    def begin(self, goal: str, settings: Settings) -> Launch:
+        """Prepare a new run. Raises `UserError`."""
+        refuse_nesting()
+        _check_output(settings)
+        self._make_room(settings.undo_memory * 2**20)
+        control, run_id = Control(), journal.new_run_id()
+        settings = placement.placed(settings, run_id)
+        made = session.begin(
+            goal,
+            settings,
+            environment(self.folder),
+            folder=self.folder,
+            make_workspace=lambda web: self._workspace(web, control, settings, goal),
+            masker=self._masker(),
+            earlier_goals=[run.goal for run in self.runs],
+            control=control,
+            run_id=run_id,
+        )
+        return self._launch(made)
+
+    def resume(
+        self,
+        reference: str | None,
+        overrides: Mapping[str, Any],
+        config: Mapping[str, Any] | None = None,
+        note: str = "",
+        *,
+        anyway: bool = False,
+    ) -> Launch:
+        """Prepare a recorded run to go on, as it was set but for `overrides`. Raises `UserError`.
+
+        With `anyway` rebuilt code may show something else than it did.
+        """
+        refuse_nesting()
+        control = Control()
+        path = self.find(reference).resolve()
+        here = self.run_of(path)
+        live = here if here is not None and _has_variables(here) else None
+        if here is not None and journal.in_use(path):
+            raise UserError("the run is still going on; stop it first")
+        settings = self.as_recorded(path, overrides, config)
+        if settings.isolated and not journal.load(path).settings.get("isolated"):
+            raise UserError(f"run {path.stem} did not run isolated; %agent fork goes on in a process of its own")
+        if overrides.get("bring") is not None:
+            raise UserError("--with names what a new run gets: %%agent --isolated --with NAMES goal; leave it out here")
+        made = session.resume(
+            path,
+            overrides,
+            environment(self.folder),
+            settings=settings,
+            make_workspace=lambda web: (
+                self._same_workspace(here, web, control, settings)
+                or self._workspace(web, control, settings, home=journal.home(path))
+            ),
+            masker=self._masker(),
+            live=live.state if live else None,
+            ask=partial(ask_on_input, self.shell, control),
+            note=note,
+            anyway=anyway,
+            control=control,
+        )
+        self.runs[:] = [run for run in self.runs if run is not here]
+        return self._launch(made)
+
+    def fork(
+        self,
+        reference: str | None,
+        at: int | None,
+        overrides: Mapping[str, Any],
+        config: Mapping[str, Any] | None = None,
+        note: str = "",
+        *,
+        anyway: bool = False,
+    ) -> Launch:
+        """Prepare a new run that goes another way after step `at` of a recorded one. Raises `UserError`."""
+        refuse_nesting()
+        control, run_id = Control(), journal.new_run_id()
+        path = self.find(reference).resolve()
+        settings = self.as_recorded(path, {**overrides, "isolated": True, "output_dir": ""}, config)
+        settings = placement.placed(settings, run_id)
+        source = self.place(path)
+        namespace = self.shell.user_ns if self.run_of(path) else None
+        made = session.fork(
+            path,
+            at,
+            overrides,
+            environment(self.folder),
+            settings=settings,
+            make_workspace=lambda web, events: placement.forked_workspace(
+                namespace, path, source, at, events, web=web, settings=settings, control=control
+            ),
+            masker=self._masker(),
+            run_id=run_id,
+            ask=partial(ask_on_input, self.shell, control),
+            note=note,
+            anyway=anyway,
+            control=control,
+        )
+        return self._launch(made)
+
+    def as_recorded(
+        self, path: Path, overrides: Mapping[str, Any], config: Mapping[str, Any] | None = None
+    ) -> Settings:
+        """The settings of a recorded run but for `overrides`. Raises `UserError`."""
+        if overrides.get("output_dir") is None:
+            self.place(path)
+        recorded = journal.load(path).settings
+        kept = {name: recorded[name] for name in _KEPT if recorded.get(name) is not None}
+        if environment(self.folder).get("OPENAI_BASE_URL"):  # servers move; where one is named now, it is meant
+            kept.pop("base_url", None)
+        settings = self.settings({**kept, **overrides}, config)
+        _check_output(settings)
+        return settings
+
+    def place(self, path: Path) -> Path:
+        """The working folder of a recorded run. Raises `UserError` for one that only its record vouches for."""
+        named = journal.load(path).settings.get("output_dir")
+        return journal.home(path) / str(named or "") if self.run_of(path) else journal.working_folder(path, named)
+
+    def find(self, reference: str | None) -> Path:
+        """Return the record meant by an id, a prefix, a path, or None: the last run here, else this folder's newest."""
+        if reference is None and self.runs:
+            return self.runs[-1].journal
+        return journal.find(reference, self.folder)
+
+    def state(self, reference: str | None) -> State:
+        """Return the state of the run meant: live if it is of this kernel, else from its record."""
+        if reference is None and self.runs:
+            return self.runs[-1].state
+        return journal.load(self.find(reference))
+
+    def run_of(self, record: Path) -> Run | None:
+        """Return the run of this kernel that a record is of, if there is one."""
+        path = record.resolve()
+        return next((run for run in self.runs if run.journal.resolve() == path), None)
+
+    def _make_room(self, room: int) -> None:
+        """Let all earlier runs together hold no more than one may: outputs, and `room` bytes of copies for undo."""
+        output_limit.lighten([run.state for run in self.runs], output_limit.LIMIT)
+        for run in reversed(self.runs):
+            if isinstance(run.workspace, KernelWorkspace):
+                run.workspace.past.shrink(room)
+                room = max(room - run.workspace.past.size, 0)
+
+    def _launch(self, made: session.Session) -> Launch:
+        self.runs.append(made.run)
+        placement.let_go(self.runs)
+        if not self.private:
+            names = filter(None, ["_agent", made.settings.output])
+            self.shell.user_ns.update(dict.fromkeys(names, made.run))
+        return Launch(made, self.shell, private=self.private, verbose=not made.settings.quiet)
+
+    def _masker(self) -> Masker:
+        variables = environment(self.folder)
+        return known_secrets(os.environ, variables, known_keys(variables), self.shell.user_ns)
+
+    def _same_workspace(self, run: Run | None, web: Web, control: Control, settings: Settings) -> Workspace | None:
+        """The workspace a run of this kernel had, so that what it did before can still be taken back."""
+        workspace = run.workspace if run is not None else None
+        if run is not None and isinstance(workspace, IsolatedWorkspace) and workspace.alive:
+            placement.go_on(run, workspace, web=web, settings=settings, control=control)
+            return workspace
+        if not isinstance(workspace, KernelWorkspace):
+            return None
+        workspace.web, workspace.control, workspace.privacy = web, control, settings.privacy
+        workspace.before_run |= frozenset(self.shell.user_ns) - self._made  # what the user made since
+        workspace.past.limit = settings.undo_memory * 2**20
+        return workspace
+
+    def _workspace(
+        self, web: Web, control: Control, settings: Settings, goal: str = "", home: Path | None = None
+    ) -> Workspace:
+        earlier = [(run.goal, run.summary or run.reason) for run in self.runs]
+        if settings.isolated:
+            return placement.workspace(
+                self.shell, home or self.folder, goal, web=web, settings=settings, control=control, earlier=earlier
+            )
+        recorded = (home or self.folder) / settings.output_dir if settings.output_dir else None
+        workspace = KernelWorkspace(self.shell, web=web, folder=self.working_folder or recorded, control=control)
+        workspace.earlier, workspace.privacy = earlier, settings.privacy
+        workspace.before_run -= self._made
+        workspace.past.limit = settings.undo_memory * 2**20
+        return workspace
+
+    @property
+    def _made(self) -> frozenset[str]:
+        """Names that runs of this kernel made; one of the user's that a run only changed stays the user's."""
+        return frozenset(
+            change.name
+            for run in self.runs
+            for step in run.state.steps
+            for change in (step.result.changes if step.result else ())
+            if change.how == "added"
+        )
+
+
+def _has_variables(run: Run) -> bool:
+    """Whether the variables of a run of this kernel are there."""
+    alive = not isinstance(run.workspace, IsolatedWorkspace) or run.workspace.alive
+    return alive and run.status != "interrupted"
+
+
+def _check_output(settings: Settings) -> None:
+    if settings.output and (not settings.output.isidentifier() or iskeyword(settings.output)):
+        raise UserError(f"--output must be a variable name, not {settings.output!r}")
+    if settings.export:
+        checked(settings.export)

@@ -1,0 +1,86 @@
+"""What a value looks like, in few bytes, to tell later whether somebody has changed it since."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from agentloop_nb.notebook.snapshots.adapters import ARRAY, ATOMS, CLASS, OBJECT, TABLE, Kind
+from agentloop_nb.notebook.snapshots.snapshot import checksum, sample
+
+MAX_WHOLE = 2**28
+"""Bytes of an array or a table that are looked at whole; of a larger one, samples."""
+MOST_LABELS = 256
+"""Labels of an axis, and cells of a column that is no plain array, that are looked at."""
+
+
+def likeness(value: Any, kind: Kind) -> Any:
+    """Look at a value; None if it cannot be looked at. Holds nothing of the value alive."""
+    try:
+        return _likeness(value, kind)
+    except Exception:  # noqa: BLE001
+        return None
+
+
+def differs(value: Any, kind: Kind, before: Any) -> bool:
+    """Whether a value is not what it looked like. What was only added to an object by reading it (a cache) is no
+    difference; neither is what could not be looked at.
+    """
+    now = likeness(value, kind)
+    if now is None or before is None:
+        return False
+    if isinstance(before, dict):
+        return any(now.get(name) != item for name, item in before.items())
+    return bool(now != before)
+
+
+def _likeness(value: Any, kind: Kind) -> Any:
+    if kind is TABLE:
+        return _table(value)
+    if kind is ARRAY:
+        plain = sys.modules["numpy"].asarray(value)
+        mask = getattr(value, "mask", None)
+        return (value.shape, str(value.dtype), _array(plain), None if mask is None else checksum(mask))
+    content = kind.save(value)
+    if kind in (OBJECT, CLASS):
+        return {name: id(item) for name, item in content.items()}
+    if isinstance(content, dict):
+        return (len(content), _identities(content), _identities(content.values()))
+    if isinstance(content, list | set | tuple):
+        return (len(content), _identities(content))
+    return hash(content)
+
+
+def _identities(values: Iterable[Any]) -> int:
+    return hash(tuple(map(id, values)))
+
+
+def _array(array: Any) -> Any:
+    if array.dtype.hasobject:
+        return _identities(array.ravel().tolist())
+    return checksum(array) if array.nbytes <= MAX_WHOLE else sample(array)
+
+
+def _table(table: Any) -> Any:
+    """By column and by value: pandas may arrange columns anew when a table is merely read."""
+    columns = dict(_columns(table))
+    labels = [_cells(axis) for axis in table.axes]
+    names = [tuple(axis.names) for axis in table.axes]
+    return (table.shape, labels, names, getattr(table, "name", None), str(table.attrs), sorted(columns.items()))
+
+
+def _columns(table: Any) -> Iterator[tuple[int, Any]]:
+    numpy = sys.modules["numpy"]
+    for block in table._mgr.blocks:  # noqa: SLF001
+        plain = isinstance(block.values, numpy.ndarray)
+        places = block.mgr_locs.as_array.tolist() if table.ndim == 2 else [0]
+        for row, place in enumerate(places):
+            column = block.values[row] if block.values.ndim == 2 else block.values
+            yield place, (str(column.dtype), _array(column) if plain else _cells(column))
+
+
+def _cells(values: Any) -> tuple[Any, ...]:
+    """Cells or labels, at most `MOST_LABELS`, evenly spread. Each is made anew when asked for, so not by identity."""
+    picked = values[:: max(len(values) // MOST_LABELS, 1)].tolist()
+    return (len(values), *(repr(each) if type(each) in ATOMS else hash(each) for each in picked))

@@ -1,0 +1,217 @@
+"""A restorable memory of values: everything mutable that can be reached from some names, saved piece by piece.
+
+The pieces serve two ends: comparing them tells what a step changed in place, restoring them takes it back.
+"""
+
+from __future__ import annotations
+
+import sys
+import zlib
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from agentloop_nb._internal.platform import thread_time
+from agentloop_nb.notebook.snapshots.adapters import ARRAY, ATOMS, TABLE, Kind, is_opaque, kind_of
+
+MAX_PIECES = 50_000
+"""Pieces remembered at once; what lies beyond is named, not saved."""
+LOOKS = 16
+"""Values looked at between two looks at the clock, which is dear."""
+MAX_DIGESTED = 2**28
+"""Bytes of values too large to save that are checked whole; beyond, they are sampled."""
+
+
+@dataclass
+class Piece:
+    """One mutable value with its saved content."""
+
+    value: Any
+    kind: Kind
+    content: Any
+    restorable: bool = True
+    sampled: bool = False
+
+    def same(self) -> bool:
+        """Whether the value still is what it was. A value that cannot be compared counts as changed."""
+        try:
+            return self.kind.same(self.value, self.content)
+        except Exception:  # noqa: BLE001
+            return False
+
+    def inside(self) -> Iterable[Any]:
+        """Values inside its content."""
+        return self.kind.children(self.content)
+
+    def kept(self) -> int:
+        """Bytes that its content keeps alive, about."""
+        return self.kind.kept(self.value, self.content) if self.restorable else 0
+
+    def restore(self) -> bool:
+        """Put the content back; False when the value refuses."""
+        try:
+            if self.restorable:
+                self.kind.restore(self.value, self.content)
+        except Exception:  # noqa: BLE001
+            return False
+        return self.restorable
+
+
+class Memory:
+    """Saves what values hold, up to `room` bytes. Values stay the user's own objects; only contents are copied."""
+
+    def __init__(self, room: int) -> None:
+        self.room = room
+        self.pieces: dict[int, Piece] = {}
+        """By the identity of the value, which the piece keeps alive."""
+        self.opaque: dict[int, Any] = {}
+        """Values met that cannot be taken back."""
+        self.partial: set[int] = set()
+        """Identities of values of which something was left out, for want of room or time."""
+        self.full = False
+        """Whether something was left out for want of room."""
+        self._digested = 0
+
+    def add(self, value: Any, deadline: float) -> None:
+        """Save a value and everything mutable in it, until `deadline`, in CPU seconds of this thread."""
+        waiting, looked = [value], -1
+        while waiting:
+            looked += 1
+            if len(self.pieces) >= MAX_PIECES or (looked % LOOKS == 0 and thread_time() > deadline):
+                self.partial.add(id(value))
+                return
+            each = waiting.pop()
+            if type(each) in ATOMS or id(each) in self.pieces or id(each) in self.opaque:
+                continue
+            try:
+                found = self._save(each)
+                if found is None:
+                    self.full = True
+                    self.partial.add(id(value))
+                waiting += found or ()
+            except Exception:  # noqa: BLE001
+                self.opaque[id(each)] = each
+
+    def _save(self, value: Any) -> Iterable[Any] | None:
+        """Save one value; returns what in it may change itself, or None when there was no room."""
+        kind = kind_of(value)
+        if kind is None:
+            if is_opaque(value):
+                self.opaque[id(value)] = value
+            return ()
+        size = kind.size(value)
+        if size > self.room:
+            return () if self._digest(value, kind, size) else None
+        self.room -= size
+        content = kind.save(value)
+        self.pieces[id(value)] = Piece(value, kind, content)
+        return [child for child in kind.children(content) if type(child) not in ATOMS]
+
+    def _digest(self, value: Any, kind: Kind, size: int) -> bool:
+        """Remember enough to see a change of a value that there is no room for; False: what is in it goes unseen."""
+        flat = kind in (ARRAY, TABLE)
+        whole = flat and self._digested + size <= MAX_DIGESTED
+        self._digested += size if whole else 0
+        digest = Kind(_digester(whole=whole), lambda now, then: _digester(whole=whole)(now) == then, _refuse)
+        self.pieces[id(value)] = Piece(value, digest, digest.save(value), restorable=False, sampled=not whole)
+        return flat
+
+    def changed(self) -> dict[int, Piece]:
+        """The pieces that are no longer what they were."""
+        return {ident: piece for ident, piece in self.pieces.items() if not piece.same()}
+
+    def keep(self, values: Iterable[Any], changed: set[int]) -> None:
+        """Forget all but the pieces that changed, by identity, and what may lead to them from some values."""
+        met = {id(each) for value in values for each in self.met_in(value)} if changed else set()
+        leads = {ident for ident in met & self.pieces.keys() if any(map(_mutable, self.pieces[ident].inside()))}
+        self.pieces = {ident: piece for ident, piece in self.pieces.items() if ident in changed or ident in leads}
+        self.opaque = {}
+
+    def met_in(self, value: Any) -> Iterator[Any]:
+        """Every saved or opaque value reached from a value as it was, itself first."""
+        seen: set[int] = set()
+        waiting = [value]
+        while waiting:
+            each = waiting.pop()
+            if id(each) in seen:
+                continue
+            seen.add(id(each))
+            if piece := self.pieces.get(id(each)):
+                yield each
+                waiting += filter(_mutable, piece.inside())
+            elif id(each) in self.opaque:
+                yield each
+
+
+def _mutable(value: Any) -> bool:
+    return type(value) not in ATOMS
+
+
+def _refuse(*_: Any) -> None:
+    raise ValueError
+
+
+def _digester(*, whole: bool) -> Callable[[Any], Any]:
+    return _digest_whole if whole else sample
+
+
+def _digest_whole(value: Any) -> Any:
+    arrays = list(_arrays(value))
+    return (*_outline(value), *(checksum(array) for array in arrays))
+
+
+def _arrays(value: Any) -> Iterator[Any]:
+    numpy = sys.modules["numpy"]
+    blocks = [block.values for block in value._mgr.blocks] if hasattr(value, "_mgr") else [value]  # noqa: SLF001
+    for each in blocks:
+        yield each if isinstance(each, numpy.ndarray) else id(each)
+
+
+def _outline(value: Any) -> tuple[Any, ...]:
+    """Shape, types and labels of an array or a table."""
+    if hasattr(value, "axes"):
+        return (value.shape, tuple(map(id, value.axes)), value._mgr.nblocks if hasattr(value._mgr, "nblocks") else 0)  # noqa: SLF001
+    return (value.shape, str(value.dtype), value.strides)
+
+
+def checksum(array: Any) -> Any:
+    """Sums by row and by column of the bits, so that values that change places are seen; runs at memory speed."""
+    if isinstance(array, int):
+        return array
+    numpy = sys.modules["numpy"]
+    data = numpy.ascontiguousarray(array).reshape(-1).view(numpy.uint8)
+    rows = len(data) // 8192
+    table = data[: rows * 8192].view(numpy.uint64).reshape(rows, 1024)
+    sums = (table.sum(axis=0), table.sum(axis=1), data[rows * 8192 :])
+    return tuple(zlib.crc32(numpy.ascontiguousarray(each)) for each in sums)
+
+
+def sample(value: Any) -> Any:
+    """Look at a value briefly (about 20 µs): equal samples do not prove that nothing changed."""
+    if isinstance(value, list | tuple | set | frozenset) or type(value).__name__ == "deque":
+        return (len(value), *_some(value))
+    if isinstance(value, dict):
+        return (len(value), *_some(value), *_some(value.values()))
+    if hasattr(value, "_mgr") and hasattr(value, "axes"):
+        return (*_outline(value), id(value._mgr), *(_sample_array(array) for array in list(_arrays(value))[:8]))  # noqa: SLF001
+    if (numpy := sys.modules.get("numpy")) is not None and isinstance(value, numpy.ndarray):
+        return (*_outline(value), _sample_array(value))
+    state = getattr(value, "__dict__", None)
+    return (len(state), *_some(state.values())) if isinstance(state, dict) else id(value)
+
+
+def _some(values: Any) -> Iterator[int]:
+    """Identities of at most 128 of the values: the first ones and, in a sequence, the last ones."""
+    for number, each in enumerate(values):
+        if number == 96:
+            break
+        yield id(each)
+    if isinstance(values, list | tuple):
+        yield from map(id, values[-32:])
+
+
+def _sample_array(array: Any) -> int:
+    if isinstance(array, int):
+        return array
+    step = max(array.size // 256, 1)
+    return zlib.crc32(array.flat[::step].tobytes()) ^ zlib.crc32(array.flat[-16:].tobytes())

@@ -1,0 +1,1 @@
+"""Write and read the record of a run: one event per line, and what is kept beside it."""

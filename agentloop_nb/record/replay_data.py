@@ -1,0 +1,50 @@
+"""What can be replayed of a run: its decisions, and what the web answered them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from agentloop_nb.actions import ReadUrl, SearchWeb
+from agentloop_nb.decision import Decision
+from agentloop_nb.protocols import Page, SearchHit, Value
+from agentloop_nb.state import Step
+
+
+class Recorded(Value):
+    """A decision of a recorded run, and what a search or a page brought then."""
+
+    decision: Decision
+    step: int = 0
+    """The number of its step; 0 in notebooks of older versions."""
+    hits: tuple[SearchHit, ...] | None = None
+    page: Page | None = None
+    error: str | None = None
+    """Why a search or a page failed then."""
+
+    def record(self) -> dict[str, Any]:
+        """As JSON values, for the metadata of an exported notebook."""
+        kept = self.model_dump(mode="json", exclude={"decision"}, exclude_none=True)
+        return {"decision": self.decision.record(), **kept}
+
+
+def refused(step: Step) -> bool:
+    """Whether a person (or a policy) said no to this step."""
+    return step.approval is not None and not step.approval.approved
+
+
+def recorded(steps: Iterable[Step]) -> list[Recorded]:
+    """The decisions of a run's steps in order, without those that were refused."""
+    return [_recorded(step, step.decision) for step in steps if step.decision is not None and not refused(step)]
+
+
+def _recorded(step: Step, decision: Decision) -> Recorded:
+    found = Recorded(decision=decision, step=step.number)
+    result = step.result
+    if result is None or not isinstance(decision.action, SearchWeb | ReadUrl):
+        return found
+    if not result.success:
+        return found.model_copy(update={"error": result.error or result.output})
+    return Recorded(
+        decision=decision, step=step.number, hits=result.metadata.get("hits"), page=result.metadata.get("page")
+    )

@@ -1,0 +1,1 @@
+"""Read a record and report on it: cost, lineage, requests, comparisons."""

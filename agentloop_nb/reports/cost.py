@@ -1,0 +1,60 @@
+"""What a run cost: by step and token class, and what it would have cost on another model."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from decimal import Decimal
+
+from agentloop_nb._internal.text import dollars
+from agentloop_nb.protocols import Usage
+from agentloop_nb.state import State, Step
+
+_HEAD = ("step", "action", "input", "cached", "output", "reasoning", "cost")
+
+
+def cost_table(state: State) -> str:
+    """Return the costs of a run as aligned text, a line a step, then the sum; `~` marks estimated tokens."""
+    rows = [
+        _row(
+            str(step.number),
+            _action(step),
+            step.usage,
+            dollars(step.cost) if step.cost_known else "unknown",
+        )
+        for step in state.steps
+    ]
+    rows.append(_row("all", "", state.usage, dollars(state.total_cost, known=state.cost_known)))
+    lines = _aligned([_HEAD, *rows])
+    if saved := sum((step.saved for step in state.steps), Decimal(0)):
+        lines.append(f"saved by the decision cache: {dollars(saved)}")
+    if state.budget is not None:
+        lines.append(f"budget: {dollars(state.budget)}, left: {dollars(state.budget - state.total_cost)}")
+    return "\n".join(lines)
+
+
+def what_if(state: State, model: str, quote: Callable[[Usage], Decimal | None]) -> str:
+    """Say what the same tokens would cost on another model, with and without its cache."""
+    usage = state.usage
+    same = quote(usage)
+    if same is None:
+        return f"The price of {model} is unknown; give one with AGENTLOOP_PRICE."
+    uncached = quote(Usage(input=usage.input, output=usage.output)) or Decimal(0)
+    spent = dollars(state.total_cost, known=state.cost_known)
+    return f"The same tokens on {model}: {dollars(same)} ({dollars(uncached)} without its cache); this run: {spent}."
+
+
+def _action(step: Step) -> str:
+    return step.decision.action.name if step.decision else "-"
+
+
+def _row(step: str, action: str, usage: Usage, cost: str) -> tuple[str, ...]:
+    mark = "~" if usage.estimated else ""
+    counts = (usage.input, usage.cached, usage.output, usage.reasoning)
+    return (step, action, *(f"{mark}{count:,}" for count in counts), cost)
+
+
+def _aligned(rows: list[tuple[str, ...]]) -> list[str]:
+    """Columns to the right, but for the action's name."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    form = "  ".join(f"{{:{'<' if index == 1 else '>'}{width}}}" for index, width in enumerate(widths))
+    return [form.format(*row) for row in rows]

@@ -1,0 +1,44 @@
+"""What a run made, which step made it, and from what: read off its record."""
+
+from __future__ import annotations
+
+from agentloop_nb.actions.observation import describe_change
+from agentloop_nb.errors import UserError
+from agentloop_nb.export.slicing import depended_on, pieces
+from agentloop_nb.state import State
+
+
+def who(state: State) -> str:
+    """List the names the run made or changed and that still stand, each with the step that did it last."""
+    if not state.changed:
+        return "This run made and changed no variables."
+    described = {
+        (step.number, change.name): describe_change(change)
+        for step in state.steps
+        if step.result
+        for change in step.result.changes
+    }
+    return "\n".join(f"step {number}: {described[number, name]}" for name, number in state.changed.items())
+
+
+def why(state: State, name: str) -> str:
+    """Tell the chain of cells and steps behind a name, oldest first. Raises `UserError` for a name it never made."""
+    made = state.changed.get(name)
+    if made is None:
+        known = ", ".join(state.changed) or "none"
+        raise UserError(f"this run did not make {name!r}; it made {known}")
+    steps = [step for step in state.steps if step.decision is not None]
+    chain = pieces(state.cells, steps)
+    root = len(state.cells) + next(index for index, step in enumerate(steps) if step.number == made)
+    lines = []
+    for index in sorted(depended_on(chain[: root + 1], {root})):
+        if index < len(state.cells):
+            lines.append(f"your cell: {_first_line(state.cells[index])}")
+            continue
+        step = steps[index - len(state.cells)]
+        lines.append(f"{step.line.removeprefix('- ')}\n    {step.decision.reasoning if step.decision else ''}")
+    return "\n".join(lines)
+
+
+def _first_line(source: str) -> str:
+    return next((line for line in source.splitlines() if line.strip()), "")[:80]

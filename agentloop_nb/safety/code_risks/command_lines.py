@@ -1,0 +1,194 @@
+"""Reading shell command lines: which commands they run, and what those touch."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from dataclasses import dataclass
+
+from agentloop_nb.safety.code_risks.words import words
+
+_SPLIT = re.compile(r"&&|\|\|?|;|\n|(?<![<>&\d])&(?![>&\d])")
+_SUBSTITUTION = re.compile(r"\$\(([^()]*)\)|`([^`]*)`")
+_ASSIGNMENT = re.compile(r"[A-Za-z_]\w*=")
+_WRAPPERS = frozenset(
+    {
+        "sudo",
+        "env",
+        "nohup",
+        "time",
+        "nice",
+        "exec",
+        "command",
+        "builtin",
+        "xargs",
+        "then",
+        "do",
+        "else",
+        "timeout",
+        "doas",
+    }
+)
+_SHELLS = frozenset({"sh", "bash", "zsh", "dash", "ksh", "fish", "cmd", "powershell", "pwsh", "eval"})
+
+READ_ONLY = words(
+    "ls ll dir cat head tail wc grep egrep fgrep rg ag pwd whoami id which whereis file stat du df free uname "
+    "hostname date echo printf true false test [ cut sort uniq tr nl od xxd hexdump strings md5sum sha1sum "
+    "sha256sum cksum basename dirname realpath readlink tree uptime nproc lscpu lsblk nvidia-smi ps top diff cmp "
+    "comm column seq expr jq less more man cd sleep type locale getconf arch"
+)
+"""Commands that change nothing and send nothing."""
+_READ_ONLY_WITH = {
+    "git": words("status log diff show branch rev-parse ls-files blame describe shortlog remote config"),
+    "pip": words("list show freeze check --version -V index"),
+    "pip3": words("list show freeze check --version -V index"),
+    "conda": words("list info --version"),
+    "python": words("--version -V"),
+    "python3": words("--version -V"),
+    "jupyter": words("--version --paths kernelspec"),
+    "npm": words("list ls view --version"),
+}
+_NETWORK = words(
+    "curl wget nc ncat netcat telnet ssh scp sftp rsync ftp lftp ping nslookup dig host aria2c http https socat "
+    "openssl gsutil aws az gcloud kaggle gh s3cmd rclone"
+)
+_INSTALLERS = words(
+    "pip pip3 pipx conda mamba micromamba uv poetry pdm npm npx yarn pnpm apt apt-get dnf yum apk brew gem cargo "
+    "go easy_install"
+)
+_INSTALL_WORDS = frozenset({"install", "add", "i", "update", "upgrade", "create", "download", "sync", "run", "get"})
+_DELETERS = frozenset({"rm", "rmdir", "unlink", "shred", "del", "erase", "truncate", "dd", "mkfs", "rd"})
+_WRITERS = frozenset(
+    {"tee", "cp", "mv", "touch", "mkdir", "ln", "chmod", "chown", "install", "tar", "unzip", "sed", "dd"}
+)
+
+
+@dataclass(frozen=True)
+class Command:
+    """One command of a command line."""
+
+    words: tuple[str, ...]
+    """The program first; `…` where a part is not known before it runs."""
+
+    @property
+    def name(self) -> str:
+        """The program, without its folder or the wrappers before it."""
+        if not self.words:
+            return ""
+        return self.words[0].rsplit("/", 1)[-1].removesuffix(".exe").lower() or self.words[0]
+
+    @property
+    def arguments(self) -> tuple[str, ...]:
+        return tuple(word for word in self.words[1:] if not word.startswith("-"))
+
+    @property
+    def read_only(self) -> bool:
+        """Whether it changes nothing and sends nothing, as far as its words tell."""
+        if any(re.match(r"\d?>>?(?!&)", word) and "/dev/null" not in word for word in self._redirections()):
+            return False
+        if self.name == "find":
+            return not {"-delete", "-exec", "-execdir", "-ok", "-fprint", "-fls"} & set(self.words)
+        if self.name in ("git", "npm", "conda", "jupyter") or self.name.startswith(("python", "pip")):
+            return len(self.words) > 1 and self.words[1] in _READ_ONLY_WITH.get(self.name, ())
+        return self.name in READ_ONLY
+
+    def _redirections(self) -> list[str]:
+        return [word + following for word, following in zip(self.words, (*self.words[1:], ""), strict=True)]
+
+    @property
+    def network(self) -> bool:
+        remote = {"clone", "push", "pull", "fetch", "submodule", "ls-remote"}
+        return self.name in _NETWORK or (self.name == "git" and bool(remote & set(self.words))) or self.installs
+
+    @property
+    def installs(self) -> bool:
+        return self.name in _INSTALLERS and bool(_INSTALL_WORDS & set(self.words[1:3] + self.words[3:4]))
+
+    @property
+    def packages(self) -> tuple[str, ...]:
+        """What is installed, versions and extras cut off."""
+        if not self.installs:
+            return ()
+        wanted = [word for word in self.arguments if word not in _INSTALL_WORDS and word != "pip"]
+        return tuple(re.split(r"[\[<>=!~; @]", word, maxsplit=1)[0] or word for word in wanted)
+
+    @property
+    def deletes(self) -> bool:
+        words = set(self.words)
+        git = self.name == "git" and bool({"clean", "rm"} & words or {"reset", "--hard"} <= words)
+        return self.name in _DELETERS or git or (self.name == "find" and bool({"-delete", "-exec"} & words))
+
+    @property
+    def writes(self) -> bool:
+        return self.name in _WRITERS or any(re.match(r"\d?>>?(?!&)", word) for word in self.words)
+
+    @property
+    def uploads(self) -> bool:
+        """Whether it sends more than a request for something."""
+        if self.name in ("curl", "wget", "http", "https"):
+            sending = ("-d", "--data", "-F", "--form", "-T", "--upload", "--post", "--body", "--json")
+            return any(word.startswith(sending) for word in self.words) or bool({"POST", "PUT"} & set(self.words))
+        return self.name in {"nc", "ncat", "netcat", "scp", "sftp", "rsync", "ftp", "socat", "ssh", "telnet"} or (
+            self.name == "git" and "push" in self.words
+        )
+
+
+def commands(line: str, depth: int = 0) -> list[Command]:
+    """Take a command line (or a script) apart, nested shells included. Never raises."""
+    if depth > 4:
+        return []
+    found: list[Command] = []
+    for match in _SUBSTITUTION.finditer(line):
+        found += commands(match[1] or match[2] or "", depth + 1)
+    for part in _split(line):
+        words = _unwrapped(_words(part))
+        if not words:
+            continue
+        command = Command(tuple(words))
+        found.append(command)
+        if command.name in _SHELLS:
+            found += commands(_script(words), depth + 1)
+    return found
+
+
+def _split(line: str) -> list[str]:
+    """Split at the operators of the shell that stand outside quotes."""
+    quoted = re.sub(r"'[^']*'|\"(?:\\.|[^\"\\])*\"", lambda match: "\0" * len(match[0]), line.replace("\\\n", "  "))
+    parts, start = [], 0
+    for match in _SPLIT.finditer(quoted):
+        parts.append(line[start : match.start()])
+        start = match.end()
+    return [*parts, line[start:]]
+
+
+def _words(part: str) -> list[str]:
+    try:
+        return shlex.split(part, comments=True)
+    except ValueError:
+        return part.split()
+
+
+def _unwrapped(words: list[str]) -> list[str]:
+    """Drop assignments and programs that only run another program."""
+    wrapped = False
+    while words:
+        first = words[0].rsplit("/", 1)[-1]
+        if _ASSIGNMENT.match(words[0]) or first in ("{", "(", "!"):
+            words = words[1:]
+        elif first in _WRAPPERS and len(words) > 1:
+            words, wrapped = words[1:], True
+        elif wrapped and (words[0].startswith("-") or re.fullmatch(r"\d+[smhd]?", words[0])) and len(words) > 1:
+            words = words[1:]
+        else:
+            return [words[0].lstrip("({"), *words[1:]] if words[0].lstrip("({") else words[1:]
+    return []
+
+
+def _script(words: list[str]) -> str:
+    """The command line handed to a shell with -c."""
+    if words[0].rsplit("/", 1)[-1] == "eval":
+        return " ".join(words[1:])
+    for index, word in enumerate(words[1:-1], 1):
+        if re.fullmatch(r"-\w*c|/c|-Command", word):
+            return words[index + 1]
+    return ""

@@ -1,0 +1,38 @@
+"""Places that a text names: hosts, and paths outside the working folder."""
+
+from __future__ import annotations
+
+import re
+
+from agentloop_nb.safety.code_risks import call_tables
+from agentloop_nb.safety.code_risks.constant_values import HOLE, MAX_STRING
+
+
+def hosts(text: str, *, bare: bool = False) -> set[str]:
+    """Return the hosts a text names in addresses; `bare` also takes names that stand alone, like `evil.example`."""
+    text = text[:MAX_STRING].replace(f"{HOLE}.", "")
+    found = {_host(match[2]) for match in call_tables.URL.finditer(text)}
+    if bare or re.fullmatch(r"[\w.-]+(:\S*)?(/\S*)?", text.strip()):
+        for match in call_tables.HOST.finditer(text):
+            if match[1].rsplit(".", 1)[-1].lower() not in call_tables.EXTENSIONS:
+                found.add(_host(match[1]))
+    found |= {_host(match[1]) for match in re.finditer(r"\w@([\w-]{1,63}(?:\.[\w-]{1,63})+)", text)}
+    found |= {_host(match[1]) for match in re.finditer(r"/dev/(?:tcp|udp)/([\w.-]+)/", text)}
+    return {host for host in found if "." in host.strip(".") or ":" in host or host == "localhost"}
+
+
+def _host(authority: str) -> str:
+    name = authority.rsplit("@", 1)[-1]
+    if not name.startswith("["):
+        name = name.partition(":")[0]
+    return name.strip("[].").lower()
+
+
+def outside(path: str) -> bool:
+    """Whether a path, as it is spelled, lies outside the working folder."""
+    depth = 0
+    for part in path.replace("\\", "/").split("/"):
+        depth += {"..": -1, ".": 0, "": 0}.get(part, 1)
+        if depth < 0:
+            return True
+    return path.startswith(("/", "~", "\\")) or re.match(r"[A-Za-z]:[\\/]", path) is not None or "$HOME" in path

@@ -1,0 +1,294 @@
+"""A run as text: panels and a live status line on a terminal, plain lines in pipes and logs."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Iterator
+from typing import IO, TYPE_CHECKING, Any
+
+from agentloop_nb._internal.text import clean, dollars, for_shell
+from agentloop_nb.actions import Action, ActionResult, RunCode, WriteFile
+from agentloop_nb.actions.observation import bounded, text_of
+from agentloop_nb.events import (
+    ActionFinished,
+    ActionStarted,
+    AnyEvent,
+    ApprovalAsked,
+    ApprovalGiven,
+    DecisionMade,
+    DecisionRejected,
+    ModelCalled,
+    ModelFailed,
+    NamespaceRebuilt,
+    NoteAdded,
+    OutcomeDiffered,
+    Progress,
+    RunFinished,
+    RunResumed,
+    RunStarted,
+    StepsUndone,
+    TranscriptCompacted,
+)
+from agentloop_nb.safety.code_risks import UNREMARKABLE
+from agentloop_nb.state import State, Step
+from agentloop_nb.terminal.statusline import StatusLine
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from agentloop_nb.agent.control import Control
+    from agentloop_nb.agent.event_stream import Approver
+
+RULE = "=" * 60
+SHOWN_LINES = 20
+"""Lines of one output that are printed; the record keeps them all."""
+SHOWN, LONGEST = 20_000, 500
+"""Characters and lines of any one text that are printed."""
+
+_STATUS = {
+    "finished": "✅ Complete",
+    "step_limit": "⚠️ Step limit reached",
+    "cost_limit": "⚠️ Cost limit reached",
+    "stopped": "⏹️ Stopped",
+    "failed": "❌ Failed",
+    "interrupted": "❌ Interrupted: its process ended",
+    "running": "🔄 Running",
+}
+
+
+class TerminalView:
+    """Prints a run. With `verbose=False` only its closing summary."""
+
+    def __init__(
+        self,
+        console: Console | None = None,
+        verbose: bool = True,  # noqa: FBT001, FBT002 - the name is pinned, `TerminalView(console, verbose)`
+        *,
+        live: bool = True,
+        command: str = "%agent",
+        control: Control | None = None,
+    ) -> None:
+        """`live=False` draws a run that is over: no status line. `command` is what a person types here, and `control`
+        that of the run, which tells what memory its code uses.
+        """
+        from rich.console import Console
+
+        self.console = console or Console(file=_own_stdout(), highlight=False, markup=False, emoji=False)
+        self.verbose = verbose
+        self._worded: Callable[[str], str] = str if command == "%agent" else for_shell
+        self._rich = self.console.is_terminal and not self.console.is_dumb_terminal
+        self._live: StatusLine | None = None
+        if live and verbose and self._rich and self.console.file.isatty():
+            self._live = StatusLine(self.console, control)
+        self._headed = 0
+        """The last step whose header is printed."""
+
+    @property
+    def approver(self) -> Approver:
+        """Asks on this terminal."""
+        from agentloop_nb.terminal.consent import TerminalApprover
+
+        return TerminalApprover(self.console, before=self.close)
+
+    def show(self, event: AnyEvent, state: State) -> None:
+        if self.verbose:
+            self._show(event, state)
+        if self._live and not isinstance(event, ApprovalAsked | RunFinished):
+            self._live.follow(event, state)
+        if isinstance(event, RunFinished):
+            self.close()
+            self._summary(state)
+        self.console.file.flush()
+
+    def progress(self, progress: Progress) -> None:
+        if self._live:
+            self._live.progress(progress)
+
+    def close(self) -> None:
+        """Take the status line away; the next event brings it back."""
+        if self._live:
+            self._live.stop()
+
+    def _show(self, event: AnyEvent, state: State) -> None:
+        match event:
+            case RunStarted():
+                self._banner(event.goal)
+            case RunResumed():
+                self._banner(state.goal, "RESUMED")
+            case ModelCalled():
+                self._head(event.step, state)
+            case ModelFailed():
+                again = "" if event.wait is None else f"; trying again in {event.wait:.1f} s"
+                self._line(f"⚠️ No reply: {self._worded(event.error)}{again}")
+            case DecisionRejected():
+                self._line(f"↩️ Not a decision, asked again: {event.reason}")
+            case NoteAdded():
+                self._line(f"📝 Note: {event.text}" if event.by == "user" else f"ℹ️ The model is told: {event.text}")
+            case TranscriptCompacted():
+                self._line(f"🗜️ Outputs up to step {event.through} are told shortened from now on")
+            case StepsUndone():
+                self._line(f"↩️ Steps from {event.first} on were taken back")
+                self._headed = 0
+            case NamespaceRebuilt():
+                self._rebuilt(event)
+            case _:
+                self._show_action(event, state)
+
+    def _show_action(self, event: AnyEvent, state: State) -> None:
+        match event:
+            case DecisionMade():
+                self._head(event.step, state)
+                self._decision(event.decision.action, event.decision.reasoning)
+            case ApprovalAsked():
+                if event.risks:
+                    self._line(f"❗ It touches: {', '.join(event.risks)}")
+            case ApprovalGiven():
+                verdict = "Approved" if event.approved else "Refused"
+                self._line(f"🙋 {verdict} by {event.by}{': ' + event.reason if event.reason else ''}")
+                if event.edited:
+                    self._block(*_input(event.edited.action))
+            case ActionStarted() if remarkable := [risk for risk in event.risks if risk not in UNREMARKABLE]:
+                if state.steps[-1].approval is None:
+                    self._line(f"Touches: {', '.join(remarkable)}", style="dim")
+            case ActionFinished():
+                self._result(event.result, event.step, state)
+            case OutcomeDiffered():
+                self._line(f"≠ {event.text}", style="dim")
+
+    def _rebuilt(self, event: NamespaceRebuilt) -> None:
+        again, skipped = (", ".join(map(str, steps)) for steps in (event.steps, event.skipped))
+        self._line(f"♻️ Variables made again by running steps {again}" if again else "♻️ No variables to make again")
+        if skipped:
+            self._line(f"⚠️ Not run again, because that cannot be taken back: steps {skipped}")
+        if event.divergence:
+            self._line(f"⚠️ {event.divergence}")
+
+    def _banner(self, goal: str, word: str = "GOAL") -> None:
+        self._line(f"\n{RULE}\n🎯 {word}: {goal}\n{RULE}", style="bold")
+
+    def _head(self, step: int, state: State) -> None:
+        if step != self._headed:
+            self._headed = step
+            self._line(f"\n--- Step {step}/{state.max_steps} ---", style="bold cyan")
+
+    def _decision(self, action: Action, reasoning: str) -> None:
+        self._line(f"🤔 Decision: {action.name}")
+        self._line(f"💭 Reasoning: {reasoning}")
+        self._block(*_input(action))
+
+    def _result(self, result: ActionResult, step: int, state: State) -> None:
+        if result.success:
+            first, rest = _headline(_told(result))
+            self._line(f"✅ Success: {first}".rstrip(), style="green")
+        else:
+            first, rest = _headline(result.error or result.output)
+            rest = "\n".join(filter(None, (rest, _failure(result))))
+            self._line(f"❌ Error: {first}".rstrip(), style="red")
+        self._block(_bounded(rest), "")
+        done = next((each for each in reversed(state.steps) if each.number == step), None)
+        if done:
+            self._line(f"⏱️ {_meters(done)}", style="dim")
+
+    def _block(self, text: str, lexer: str) -> None:
+        """Show code or an output apart: a panel on a terminal, indented lines elsewhere."""
+        text = _bounded(bounded(clean(text).strip("\n"), SHOWN), LONGEST)
+        if not text:
+            return
+        if not self._rich:
+            self._line("\n".join(f"    {line}".rstrip() for line in text.split("\n")))
+            return
+        from rich.panel import Panel
+        from rich.syntax import Syntax
+        from rich.text import Text
+
+        body: Any = Text(text)
+        if lexer:
+            body = Syntax(text, lexer, theme="ansi_dark", background_color="default", word_wrap=True)
+        self.console.print(Panel(body, border_style="dim", padding=(0, 1)))
+
+    def _line(self, text: str, style: str = "") -> None:
+        from rich.text import Text
+
+        self.console.print(Text(_bounded(bounded(clean(text), SHOWN), LONGEST), style=style), soft_wrap=True)
+
+    def _summary(self, state: State) -> None:
+        if state.status == "finished" and self.verbose:
+            self._line("\n🎉 Task completed!")
+        done = [step for step in state.steps if step.result is not None]
+        good = sum(step.result.success for step in done if step.result)
+        reason = f" ({self._worded(state.reason)})" if state.reason and not state.is_complete else ""
+        lines = [
+            f"Goal: {state.goal}",
+            f"Status: {_STATUS[state.status]}{reason}",
+            f"Steps taken: {state.current_step}/{state.max_steps}",
+            f"Estimated cost: {dollars(state.total_cost, known=state.cost_known)}",
+            f"Success rate: {good}/{len(done)} actions",
+        ]
+        if state.differences:
+            lines.append(f"Replay: {state.differences}")
+        if state.artifacts:
+            lines.append(f"Files: {', '.join(state.artifacts)}")
+        if state.summary:
+            lines.append(f"Summary: {state.summary}")
+        self._line(f"\n{RULE}\n📊 EXECUTION SUMMARY\n{RULE}", style="bold")
+        self._line("\n".join(lines))
+        self._line(RULE, style="bold")
+
+
+def _own_stdout() -> IO[str]:
+    """Standard output by a handle of its own, so that what the view prints is never taken for a step's output."""
+    stdout = sys.__stdout__
+    if stdout is None or sys.stdout is not stdout:
+        return sys.stdout
+    try:
+        handle = os.dup(stdout.fileno())
+    except OSError:
+        return stdout
+    stdout.flush()
+    return os.fdopen(handle, "w", encoding=stdout.encoding, errors="replace", buffering=1)
+
+
+def _input(action: Action) -> tuple[str, str]:
+    """The part of an action worth showing whole, and the language it is written in."""
+    if isinstance(action, RunCode):
+        return action.code, "python"
+    if isinstance(action, WriteFile):
+        lexer = "python" if action.filename.endswith(".py") else "text"
+        return _bounded(f"{action.filename}:\n{action.content}"), lexer
+    return ("", "") if action.name == "finish" else (f"{action.title}", "text")
+
+
+def _told(result: ActionResult) -> str:
+    return text_of(result.outputs) or result.output
+
+
+def _failure(result: ActionResult) -> str:
+    """What was printed before a failure, then its traceback."""
+    error = result.metadata.get("error") or {}
+    parts: Iterator[str] = filter(None, (text_of(result.outputs), error.get("traceback", "")))
+    return "\n".join(parts)
+
+
+def _headline(text: str) -> tuple[str, str]:
+    """A text of one line stands beside its mark; a longer one below it."""
+    text = text.strip("\n")
+    return (text, "") if "\n" not in text else ("", text)
+
+
+def _bounded(text: str, limit: int = SHOWN_LINES) -> str:
+    lines = text.split("\n")
+    if len(lines) <= limit:
+        return text
+    half = limit // 2
+    return "\n".join([*lines[:half], f"[… {len(lines) - 2 * half} more lines …]", *lines[-half:]])
+
+
+def _meters(step: Step) -> str:
+    parts = [f"{step.thinking + step.seconds:.1f} s"]
+    if step.usage.total:
+        parts.append(f"{step.usage.total:,} tokens")
+        parts.append(dollars(step.cost) if step.cost_known else "price unknown")
+    if step.saved:
+        parts.append(f"cached, saved {dollars(step.saved)}")
+    return " · ".join(parts)

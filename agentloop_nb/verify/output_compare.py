@@ -1,0 +1,99 @@
+"""Compares the outputs of a cell with those it had before."""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Iterable
+from typing import Any
+
+from agentloop_nb.actions.observation import final_lines, strip_ansi
+
+Json = dict[str, Any]
+Flat = dict[str, list[Any]]
+
+_ADDRESS = re.compile(r"\bat 0x[0-9a-fA-F]+|\bid=\d{9,}")
+_WARNING_PLACE = re.compile(r"^\S.*?:\d+: (?=\w*(?:Warning|Error)\b)", re.MULTILINE)
+_IPYKERNEL_FILE = re.compile(r"(?:/\S*?)?ipykernel_\d+/\d+\.py|<ipython-input-[^>]*>|\b\d+\.py\b(?=, line \d)")
+_SYNTAX_PLACE = re.compile(r"\((?:[^()]*, )?(?=line \d+\))")
+_TEMPORARY = re.compile(r"(?:<tmp>|/tmp|/var/folders/\S+?)/\S+")
+_DURATION = re.compile(r"\b\d+(?:\.\d+)?(?:e[+-]?\d+)?\s?(?:ns|µs|μs|us|ms|s|sec|secs|seconds|min|minutes|h)\b")
+_RATE = re.compile(r"\d+(?:\.\d+)?\s?(?:it|B|kB|MB|GB|k|M)/s|\d\d:\d\d(?::\d\d)?|\?it/s|\d+(?:\.\d+)?s/it")
+_PICTURES = ("image/png", "image/jpeg")
+_WIDGET = "application/vnd.jupyter.widget-view+json"
+
+
+def same(recorded: Iterable[Json], fresh: Iterable[Json], *, timed: bool = False, pictures: bool = True) -> bool:
+    """Whether two lists of outputs tell the same, apart from addresses, temporary paths and progress bars.
+
+    `timed` leaves out durations too; `pictures` compares figures byte by byte.
+    """
+    return _settled(recorded, timed=timed, pictures=pictures) == _settled(fresh, timed=timed, pictures=pictures)
+
+
+def same_for_nbval(recorded: Iterable[Json], fresh: Iterable[Json]) -> bool:
+    """Whether `pytest --nbval` without options would call two lists of outputs the same."""
+    left, right = flat(recorded), flat(fresh)
+    for each in (left, right):
+        for key in (*_PICTURES, _WIDGET):
+            each.pop(key, None)
+    return left == right
+
+
+def flat(outputs: Iterable[Json]) -> Flat:
+    """What is compared, by kind: stream name, MIME type, error name and message; in order within each kind."""
+    found: Flat = defaultdict(list)
+    for output in outputs:
+        match output["output_type"]:
+            case "stream":
+                name = output.get("name", "stdout")
+                found[name] = ["".join(found[name]) + _text(output.get("text", ""))]
+            case "error":
+                found["ename"].append(output.get("ename"))
+                found["evalue"].append(output.get("evalue"))
+            case _:
+                for mime, value in output.get("data", {}).items():
+                    found[mime].append(value if mime.endswith("json") else _text(value))
+    return dict(found)
+
+
+def skeleton(outputs: Iterable[Json]) -> dict[str, list[int]]:
+    """The shape of outputs: which kinds, and how many lines each has."""
+    return {key: [str(value).count("\n") for value in values] for key, values in flat(outputs).items()}
+
+
+def failed(outputs: Iterable[Json]) -> Json | None:
+    """The error that a cell ended with, if it did."""
+    return next((output for output in outputs if output["output_type"] == "error"), None)
+
+
+def _settled(outputs: Iterable[Json], *, timed: bool, pictures: bool) -> Flat:
+    found: Flat = {}
+    for key, values in flat(outputs).items():
+        if key == _WIDGET:
+            continue
+        if key in _PICTURES:
+            found[key] = values if pictures else [True for _ in values]
+        else:
+            found[key] = [_plain(value, timed=timed) if isinstance(value, str) else value for value in values]
+    return found
+
+
+def _plain(text: str, *, timed: bool) -> str:
+    progress = "\r" in text
+    text = final_lines(strip_ansi(text))
+    for pattern, name in (
+        (_ADDRESS, "at 0x…"),
+        (_WARNING_PLACE, ""),
+        (_IPYKERNEL_FILE, "cell"),
+        (_SYNTAX_PLACE, "("),
+        (_TEMPORARY, "<tmp>"),
+    ):
+        text = pattern.sub(name, text)
+    if timed or progress:
+        text = _RATE.sub("…", _DURATION.sub("…", text))
+    return "\n".join(line.rstrip() for line in text.split("\n")).rstrip("\n")
+
+
+def _text(value: Any) -> str:
+    return "".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
