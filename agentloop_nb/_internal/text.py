@@ -5,10 +5,14 @@ from __future__ import annotations
 import re
 from decimal import Decimal
 
-from agentloop_nb.actions.observation import strip_ansi
-
 _NOTEBOOK_ONLY = re.compile(r", or type %agent login|; %agent models lists [\w ]+")
+_ANSI = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)?|\x1b[@-_]")
 _CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+
+
+def strip_ansi(text: str) -> str:
+    """Remove terminal escape sequences."""
+    return _ANSI.sub("", text)
 
 
 def clean(text: str) -> str:

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 
+from agentloop_nb._internal.text import strip_ansi
 from agentloop_nb.protocols import Change, Output
 
 MAX_TOLD = 8000
 """Characters of one output or traceback that a model is told; the card and the record keep the whole."""
 
-_ANSI = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)?|\x1b[@-_]")
 _PREFERRED = (
     "text/llm+plain",
     "text/llm",
@@ -20,11 +19,6 @@ _PREFERRED = (
     "application/json",
     "text/html",
 )
-
-
-def strip_ansi(text: str) -> str:
-    """Remove terminal escape sequences."""
-    return _ANSI.sub("", text)
 
 
 def bounded(text: str, limit: int = MAX_TOLD) -> str:

@@ -7,7 +7,8 @@ from collections import defaultdict
 from collections.abc import Iterable
 from typing import Any
 
-from agentloop_nb.actions.observation import final_lines, strip_ansi
+from agentloop_nb._internal.text import strip_ansi
+from agentloop_nb.actions.observation import final_lines
 
 Json = dict[str, Any]
 Flat = dict[str, list[Any]]
