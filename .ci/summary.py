@@ -9,7 +9,7 @@ import sys
 import xml.etree.ElementTree as ET
 from pathlib import Path
 
-FEW = 5
+FEW = 3
 """More failures than that are no matter of a busy machine."""
 
 
@@ -38,6 +38,7 @@ def few(report: Path) -> int:
 def total(folder: Path, seconds: str) -> int:
     """Sum up; 1 if a tier failed."""
     counts = dict.fromkeys(("failed", "passed", "skipped", "errors"), 0)
+    unsteady = list[str]()
     for report in sorted(folder.glob("*.xml")):
         if report.stem.endswith("-again"):
             continue
@@ -45,11 +46,13 @@ def total(folder: Path, seconds: str) -> int:
         ended = first | (cases(second) if second.exists() else {})
         for how in ended.values():
             counts[how] += 1
-        for name in set(failures(first)) - set(failures(ended)):
-            print(f"UNSTEADY, failed once and passed alone: {report.stem} {name}")
+        unsteady += (f"{report.stem} {name}" for name in set(failures(first)) - set(failures(ended)))
     failed_file = folder / "failed"
     failed = failed_file.read_text(encoding="utf-8").split() if failed_file.exists() else []
-    print(f"\ntiers that failed: {', '.join(failed) or 'none'}")
+    if len(unsteady) > FEW:
+        failed.append("steadiness")
+    print(f"\ntests that failed once and passed alone: {len(unsteady)} (at most {FEW})", *unsteady, sep="\n  ")
+    print(f"tiers that failed: {', '.join(failed) or 'none'}")
     parts = [(count, word) for word, count in counts.items()]
     if len(failed) > bool(counts["failed"] or counts["errors"]):
         parts.append((len(failed), "failed tiers"))

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from agentloop_nb.api import arun_agent, run_agent
     from agentloop_nb.run import Run
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 __all__ = ["Run", "__version__", "arun_agent", "run_agent"]
 
 _HOMES = {"run_agent": "agentloop_nb.api", "arun_agent": "agentloop_nb.api", "Run": "agentloop_nb.run"}
