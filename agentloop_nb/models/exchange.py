@@ -6,7 +6,7 @@ from collections.abc import AsyncGenerator, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from agentloop_nb.errors import ModelFault, PermanentFault
+from agentloop_nb.errors import ModelFault, PermanentFault, TransientFault
 from agentloop_nb.models.faults import Server
 from agentloop_nb.models.refusal import Refusal
 from agentloop_nb.models.sse import NotJson, chunks
@@ -41,7 +41,8 @@ async def exchange(
         streamed = "event-stream" in stream.response.headers.get("content-type", "")
         async for chunk in chunks(stream.response.aiter_bytes()):
             if chunk is not None and (error := error_in(chunk)) is not None:
-                raise _refused(server, Refusal.inside(error, 500 if begun or streamed else 400), begun=begun)
+                default = 500 if begun or streamed else 400
+                raise _refused(server, Refusal.inside(error, default), begun=begun)  # noqa: TRY301 - closes the stream
             begun = begun or chunk is not None
             yield chunk
     except NotJson as error:
@@ -84,6 +85,8 @@ def _refused(server: Server, refusal: Refusal, *, begun: bool) -> Exception:
         return Refused(refusal)
     fault = server.refused(replace(refusal, headers={}))
     fault.billed = True
+    if isinstance(fault, TransientFault):  # it was up, so tries are counted: each of them is paid for
+        fault.patience = None
     return fault
 
 

@@ -14,7 +14,7 @@ from agentloop_nb.ports import Delta
 from agentloop_nb.thoughts import decision_in, is_object, split
 
 _REASONING = ("reasoning_content", "reasoning", "thinking")
-"""Where servers put what a model thinks: llama.cpp, DeepSeek, older vLLM; Ollama, newer vLLM, OpenRouter; few others."""
+"""Where servers put what a model thinks: llama.cpp, DeepSeek, older vLLM; Ollama, newer vLLM, OpenRouter; others."""
 _ENDINGS = {
     "max_tokens": "length",
     "max_output_tokens": "length",

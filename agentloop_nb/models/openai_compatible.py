@@ -208,8 +208,10 @@ class OpenAICompatible:
         raise self.server.silent(waited)
 
     def _replied(self, request: ModelRequest, fold: Fold, bound: int | None) -> ModelReply:
-        usage = plausible(read_usage(fold.usage), request.messages, fold.written)
-        cost = self._cost(usage, read_cost(fold.usage))
+        reported = read_usage(fold.usage)
+        refused = reported is not None and not fold.pieces  # a refusal is not always counted
+        usage = reported if reported and refused else plausible(reported, request.messages, fold.written)
+        cost = self._cost(usage, reported or usage, read_cost(fold.usage))
         ending = "refusal" if fold.refusal and not fold.text else fold.finish_reason or "stop"
         if ending == "length" and self._is_full(usage, bound):
             ending = "context"
@@ -229,12 +231,14 @@ class OpenAICompatible:
         window = self.context_window
         return window is not None and usage.total >= window - FULL and usage.output < (bound or window)
 
-    def _cost(self, usage: Usage, charged: Decimal | None) -> Decimal | None:
+    def _cost(self, usage: Usage, reported: Usage, charged: Decimal | None) -> Decimal | None:
         """What the server says it charged, else the price; a server dearer than its price list raises later quotes."""
-        quoted = self.quote(usage)
-        if charged is not None and quoted and charged > quoted:
+        if charged is None:
+            return self.quote(usage)
+        quoted = self.quote(reported)
+        if quoted and charged > quoted:
             self._dearer *= charged / quoted
-        return quoted if charged is None else charged
+        return charged
 
     def _masked(self, fault: ModelFault) -> ModelFault:
         fault.args = (without(self.key, str(fault)),)
