@@ -20,7 +20,7 @@ _TAG = re.compile(
     re.IGNORECASE,
 )
 _CHANNEL = re.compile(r"<\|?channel\|?>\s*(\w+)?(.*?)(?:<\|message\|>|(?=\n)|\Z)", re.DOTALL)
-_MARK = re.compile(r"<\|?(?:start|end|return|call|message|constrain|channel)\|?>")
+_MARK = re.compile(r"<\|?(?:start|end|return|call|message|constrain|channel|(?:begin|end)_of_solution)\|?>")
 _LEADING = re.compile(rf"\A\s*(?:<({_NAMES})>.*?</\1>\s*|\[THINK\].*?\[/THINK\]\s*)+", re.DOTALL | re.IGNORECASE)
 _DECODER = json.JSONDecoder(strict=False)
 
