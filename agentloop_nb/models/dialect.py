@@ -44,11 +44,11 @@ _SYSTEM = re.compile(
     re.IGNORECASE | re.DOTALL,
 )
 _TOO_LARGE = re.compile(
-    r"too large|too high|at most|maximum|exceed|less than|range|between|must be|up to|(?:in|ex)clusive|<=|>|≤",
+    r"too large|too high|at most|maximum|exceed|less than|range|between|(?:must|should) be|up to|(?:in|ex)clusive|<=|>|≤",
     re.IGNORECASE,
 )
 _NUMBER = re.compile(r"(?<![\w.])(\d{1,3}(?:,\d{3})+|\d+)\b(?!\.\d)(\s*\(exclusive\)|\s*\))?")
-_BELOW = re.compile(r"(?:less than|lower than|smaller than|below|under|<)\W*\Z", re.IGNORECASE)
+_BELOW = re.compile(r"(?:less than|lower than|smaller than|below|under|<)[^\w=]*\Z", re.IGNORECASE)
 _LENGTHS = {"max_tokens": "max_completion_tokens", "max_completion_tokens": "max_tokens"}
 _LENGTH_NAMES = (
     *_LENGTHS,

@@ -1,4 +1,4 @@
-"""What servers refuse is asked for in another way, within the same attempt; replies end somewhere; over real sockets."""
+"""What servers refuse is asked for in another way within the same attempt, and replies end; over real sockets."""
 
 from __future__ import annotations
 
@@ -131,8 +131,7 @@ async def test_a_reply_that_repeats_itself_is_cut_off(talk, request_of, unit):
     assert len(reply.text) < len(HEAD) + 700, "what is repeated is kept once"
     assert reply.usage.estimated
     await t.ask(request_of(repairs=1))
-    await_temperature = [body["temperature"] for body in t.wire.bodies]
-    assert await_temperature == [0.2, 0.8], "a higher temperature leads out of it"
+    assert [body["temperature"] for body in t.wire.bodies] == [0.2, 0.8], "a higher temperature leads out of it"
 
 
 async def test_thoughts_that_repeat_themselves_are_cut_off_too(talk, request_of):
