@@ -81,10 +81,7 @@ class Asker:
                 break
         tokens = self._gauge.tokens(messages)
         if self._gauge.is_hopeless(messages, window):
-            raise GaveUp(
-                f"the model reads {window:,} tokens, and the rules and the goal take about {tokens:,}: "
-                "start its server with a larger context, or choose another model with -m"
-            )
+            raise GaveUp(_too_small(window, tokens))
         longest = reply_bound(window, tokens, doublings=self._doublings)
         return ModelRequest(messages=messages, final=final, repairs=state.rejections, max_tokens=longest)
 
@@ -123,7 +120,11 @@ class Asker:
     def _compact(self, fault: ContextOverflow) -> None:
         event = overflow_compaction(self.stream.state)
         if event is None:
-            raise GaveUp(f"the prompt no longer fits into the model's context, even shortened: {fault}") from fault
+            window, messages = self.model.context_window, compose(self.stream.state, max_retries=self.max_retries)
+            told = "" if window is None else f" ({_too_small(window, self._gauge.tokens(messages))})"
+            raise GaveUp(
+                f"the prompt no longer fits into the model's context, even shortened: {fault}{told}"
+            ) from fault
         self.stream.emit(event)
 
     async def _wait(self, seconds: float, reason: str) -> None:
@@ -169,3 +170,10 @@ def _growing(number: int, longest: float) -> float:
     """Double with every attempt, with jitter, so that not all clients come back at once."""
     seconds = min(longest, 0.5 * 2 ** min(number - 1, 10))
     return float(seconds * random.uniform(0.75, 1))  # noqa: S311 - jitter, no secret
+
+
+def _too_small(window: int | None, tokens: int) -> str:
+    return (
+        f"the model reads {window or 0:,} tokens, and the rules and the goal take about {tokens:,}: "
+        "start its server with a larger context, or choose another model with -m"
+    )

@@ -44,7 +44,8 @@ _SYSTEM = re.compile(
     re.IGNORECASE | re.DOTALL,
 )
 _TOO_LARGE = re.compile(
-    r"too large|too high|at most|maximum|exceed|less than|range|between|(?:must|should) be|up to|(?:in|ex)clusive|<=|>|≤",
+    r"too large|too high|at most|maximum|exceed|less than|range|between|(?:must|should) be|up to|(?:in|ex)clusive"
+    r"|<=|>|≤",
     re.IGNORECASE,
 )
 _NUMBER = re.compile(r"(?<![\w.])(\d{1,3}(?:,\d{3})+|\d+)\b(?!\.\d)(\s*\(exclusive\)|\s*\))?")
