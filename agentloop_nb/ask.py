@@ -44,10 +44,10 @@ class Asker:
 
     async def reply(self, *, final: bool) -> ModelReply:
         """Ask once, retrying transport faults. Raises `GaveUp`, or `CostLimit` before a call that might not fit."""
-        if isinstance(self.model, Measurable):
-            await asyncio.to_thread(self.model.measure)
         attempt, backoff = 1, Backoff(self.max_retries)
         while True:
+            if isinstance(self.model, Measurable):  # a server that was loading can tell by now
+                await asyncio.to_thread(self.model.measure)
             request = self._request(final=final)
             reservation = reserve(self.stream.state, self.model, request, self._bound)
             request = request.model_copy(update={"max_tokens": reservation.max_tokens})

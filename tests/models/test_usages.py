@@ -1,4 +1,4 @@
-"""A budget is kept whatever a server reports: zeros, parts, nothing, too much; over real sockets and by the property."""
+"""A budget is kept whatever a server reports: zeros, parts, nothing, too much; by property and over real sockets."""
 
 from __future__ import annotations
 
