@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import urllib.error
 import urllib.request
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ from agentloop_nb.models.prices import is_loopback
 
 SECONDS = 2.0
 """For each question; a server that is busy answers the first request, too."""
+LOADING = 503
 MOST_BYTES = 5_000_000
 _LISTED = ("loaded_context_length", "max_model_len", "n_ctx", "context_length", "context_window", "max_context_length")
 """Where lists of models tell the window: LM Studio, vLLM, llama.cpp, OpenRouter and Together, Groq, LM Studio again."""
@@ -107,7 +109,10 @@ def _tokens(value: object) -> int | None:
 
 
 def _get(address: str, key: SecretStr | None, body: object = None) -> Any:
-    """Return the JSON of an address; None for anything else. This machine is asked past any proxy."""
+    """Return the JSON of an address; nothing of one that tells none, None where nobody answers (yet).
+
+    This machine is asked past any proxy.
+    """
     data = None if body is None else json.dumps(body).encode()
     headers = {"Content-Type": "application/json"}
     if key is not None:
@@ -118,7 +123,11 @@ def _get(address: str, key: SecretStr | None, body: object = None) -> Any:
     try:
         with opener.open(request, timeout=SECONDS) as response:
             return json.loads(response.read(MOST_BYTES))
-    except (OSError, ValueError, RecursionError, HTTPException):
+    except urllib.error.HTTPError as error:
+        return None if error.code == LOADING else {}
+    except (ValueError, RecursionError):
+        return {}
+    except (OSError, HTTPException):
         return None
 
 

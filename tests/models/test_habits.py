@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 
 import pytest
@@ -238,6 +239,27 @@ async def test_the_window_is_read_where_each_server_tells_it(talk, listed, pages
     t = talk(finish(), models=[{"id": "scripted", **listed}], pages=pages)
     t.model.measure()
     assert t.model.context_window == window
+
+
+async def test_a_server_is_asked_for_its_window_until_it_has_answered(talk):
+    t = talk(models=[{"id": "scripted", "max_model_len": 4096}])
+    address = t.model.server
+    t.model.server = dataclasses.replace(address, base_url="http://127.0.0.1:9/v1")
+    t.model.measure()
+    assert t.model.context_window is None
+    t.model.server = address
+    for _ in range(3):
+        t.model.measure()
+    assert t.model.context_window == 4096
+    assert t.wire.gets == ["/v1/models"]
+
+
+async def test_a_server_without_a_list_is_asked_once(talk):
+    t = talk()
+    t.model.server = dataclasses.replace(t.model.server, base_url=t.wire.base_url.replace("/v1", "/elsewhere"))
+    for _ in range(3):
+        t.model.measure()
+    assert t.wire.gets == ["/elsewhere/models"]
 
 
 @pytest.mark.parametrize("streams", [True, False])
