@@ -19,8 +19,9 @@ _TAG = re.compile(
     r"|<\|(?:begin|(?P<close4>end))_of_thought\|>",
     re.IGNORECASE,
 )
-_CHANNEL = re.compile(r"<\|?channel\|?>\s*(\w+)?(.*?)(?:<\|message\|>|(?=\n)|\Z)", re.DOTALL)
-_MARK = re.compile(r"<\|?(?:start|end|return|call|message|constrain|channel|(?:begin|end)_of_solution)\|?>")
+_CHANNEL = re.compile(r"(?:<\|channel\|?>|<channel\|>)\s*(\w+)?(.*?)(?:<\|message\|>|(?=\n)|\Z)", re.DOTALL)
+_MARKS = r"(?:start|end|return|call|message|constrain|channel|(?:begin|end)_of_solution)"
+_MARK = re.compile(rf"<\|{_MARKS}\|?>|<{_MARKS}\|>")
 _LEADING = re.compile(rf"\A\s*(?:<({_NAMES})>.*?</\1>\s*|\[THINK\].*?\[/THINK\]\s*)+", re.DOTALL | re.IGNORECASE)
 _DECODER = json.JSONDecoder(strict=False)
 
