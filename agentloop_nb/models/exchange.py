@@ -71,7 +71,7 @@ def error_in(chunk: Mapping[str, Any]) -> Mapping[str, Any] | None:
         return chunk
     choices = chunk.get("choices")
     first = choices[0] if isinstance(choices, list) and choices else None
-    if isinstance(first, Mapping) and first.get("error"):
+    if isinstance(first, dict) and first.get("error"):
         return first
     if "choices" in chunk or "usage" in chunk:
         return None

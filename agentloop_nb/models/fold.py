@@ -63,7 +63,7 @@ class Fold:
     def _take(self, choice: Mapping[str, Any]) -> Delta | None:
         part = choice.get("delta") or choice.get("message") or {"content": choice.get("text")}
         again = "message" in choice and not choice.get("delta") and self.pieces
-        if not isinstance(part, Mapping) or again:
+        if not isinstance(part, dict) or again:
             return None  # the whole message once more, after its pieces
         self.__dict__.pop("_split", None)
         self.refusal += part["refusal"] if isinstance(part.get("refusal"), str) else ""
@@ -133,7 +133,7 @@ class Fold:
 def _first(choices: object) -> Mapping[str, Any]:
     """The first choice, or an empty one."""
     choice = choices[0] if isinstance(choices, list) and choices else None
-    return choice if isinstance(choice, Mapping) else {}
+    return choice if isinstance(choice, dict) else {}
 
 
 def _usages(chunk: Mapping[str, Any]) -> Iterator[object]:
@@ -141,13 +141,13 @@ def _usages(chunk: Mapping[str, Any]) -> Iterator[object]:
     yield chunk.get("usage")
     yield _first(chunk.get("choices")).get("usage")
     groq = chunk.get("x_groq")
-    yield groq.get("usage") if isinstance(groq, Mapping) else None
+    yield groq.get("usage") if isinstance(groq, dict) else None
 
 
 def _progress(chunk: Mapping[str, Any]) -> Delta | None:
     """How much of the prompt llama.cpp's server has read."""
     told = chunk.get("prompt_progress")
-    if not isinstance(told, Mapping):
+    if not isinstance(told, dict):
         return None
     done, total = told.get("processed"), told.get("total")
     if not isinstance(done, int) or not isinstance(total, int) or total <= 0:
@@ -156,11 +156,13 @@ def _progress(chunk: Mapping[str, Any]) -> Delta | None:
 
 
 def _arguments(part: Mapping[str, Any]) -> list[str]:
+    if not (part.get("tool_calls") or part.get("function_call")):
+        return []
     calls = part.get("tool_calls") or [{"function": part.get("function_call")}]
-    call = calls[0] if isinstance(calls, list) and isinstance(calls[0], Mapping) else {}
+    call = calls[0] if isinstance(calls, list) and isinstance(calls[0], dict) else {}
     function = call.get("function")
-    given = function.get("arguments") if isinstance(function, Mapping) else None
-    if isinstance(given, Mapping):
+    given = function.get("arguments") if isinstance(function, dict) else None
+    if isinstance(given, dict):
         return [json.dumps(given)]
     return [given] if isinstance(given, str) and given else []
 
@@ -184,12 +186,12 @@ def _part(item: object) -> tuple[str, str]:
     """Text and thought of one part of a content."""
     if isinstance(item, str):
         return item, ""
-    if not isinstance(item, Mapping):
+    if not isinstance(item, dict):
         return "", ""
     if "action" in item or item.keys() == {"json"}:
         return json.dumps(item.get("json", item)), ""
     inner = next((item[key] for key in ("text", "thinking", "reasoning", "json", "content") if item.get(key)), "")
-    if isinstance(inner, Mapping):
+    if isinstance(inner, dict):
         inner = inner.get("value") or json.dumps(inner)
     if isinstance(inner, list):
         inner = "".join(text + thought for text, thought in map(_part, inner))
