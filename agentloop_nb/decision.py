@@ -5,10 +5,12 @@ from __future__ import annotations
 import difflib
 import json
 import re
+from collections.abc import Iterator
 from typing import Any
 
 from pydantic import SerializeAsAny, ValidationError, field_validator
 
+from agentloop_nb._internal.thoughts import decision_in, objects
 from agentloop_nb.actions import BY_NAME, Action
 from agentloop_nb.actions.action import DEFAULT_TIMEOUT
 from agentloop_nb.errors import DecisionError
@@ -45,8 +47,8 @@ def parse(text: str, *, timeout: int = DEFAULT_TIMEOUT, final: bool = False) -> 
     """Read a decision from a model's reply. Raises `DecisionError` in words a model can act on.
 
     Understood without a round trip: the asked shape `{"reasoning", "action": {"name", ...}}`, the original's
-    `{"action": "run_code", "reasoning", "input": {...}}`, code fences, prose around the JSON, and raw line breaks
-    inside strings. `timeout` is the default of a code step in seconds; `final` allows only `finish`.
+    `{"action": "run_code", "reasoning", "input": {...}}`, code fences, thoughts and prose around the JSON, and raw line
+    breaks inside strings. `timeout` is the default of a code step in seconds; `final` allows only `finish`.
     """
     data = _object(text)
     name, fields = _name_and_fields(data)
@@ -75,20 +77,24 @@ def _object(text: str) -> dict[str, Any]:
             data = json.loads(candidate, strict=False)  # strict=False: raw line breaks inside strings
         except (ValueError, RecursionError):  # ValueError: also a number of more than 4300 digits
             continue
+        if isinstance(data, list) and len(data) == 1:
+            data = data[0]
+        if isinstance(data, str) and text.lstrip().startswith('"'):  # the object, written as a string of JSON
+            data = next((found.data for found in objects(data)), None)
         if isinstance(data, dict):
             return data
-        if isinstance(data, list) and len(data) == 1 and isinstance(data[0], dict):
-            return data[0]
     raise DecisionError(f"the reply is not one valid JSON object ({_syntax_error(text)}).")
 
 
-def _candidates(text: str) -> list[str]:
-    """The whole text, then what stands in a code fence, then from the first brace to the last."""
-    found = [text.strip(), *_FENCE.findall(text)]
+def _candidates(text: str) -> Iterator[str]:
+    """The whole text, then the decision among thoughts and prose, a code fence, and all from first brace to last."""
+    yield text.strip().removeprefix("\ufeff")
+    if (found := decision_in(text)) is not None:
+        yield text[found.start : found.end]
+    yield from _FENCE.findall(text)
     start, end = text.find("{"), text.rfind("}")
     if 0 <= start < end:
-        found.append(text[start : end + 1])
-    return found
+        yield text[start : end + 1]
 
 
 def _syntax_error(text: str) -> str:

@@ -46,10 +46,14 @@ class ModelFault(Exception):
 class TransientFault(ModelFault):
     """Worth trying again: rate limit, 5xx, reset, stall, broken stream."""
 
-    def __init__(self, message: str, *, billed: bool = False, retry_after: float | None = None) -> None:
+    def __init__(
+        self, message: str, *, billed: bool = False, retry_after: float | None = None, patience: float | None = None
+    ) -> None:
         super().__init__(message, billed=billed)
         self.retry_after = retry_after
         """Seconds the server asked us to wait, if it did."""
+        self.patience = patience
+        """Seconds that are worth waiting for the server to come (back); None: it is up, so tries are counted."""
 
 
 class PermanentFault(ModelFault):

@@ -207,6 +207,8 @@ class TranscriptCompacted(Event):
     through: int
     keep: int
     digested: int = 0
+    context: int | None = None
+    """Characters that remain of what stands beside the goal (the namespace); None is all."""
 
 
 class StepsUndone(Event):

@@ -85,6 +85,8 @@ class Delta(Value):
 
     text: str = ""
     reasoning: str = ""
+    status: str = ""
+    """What the server does before it answers: `reading the prompt, 2,048 of 2,436`."""
 
 
 class ModelReply(Value):
@@ -124,6 +126,14 @@ class Model(Protocol):
 
     async def close(self) -> None:
         """Release connections."""
+
+
+@runtime_checkable
+class Measurable(Protocol):
+    """A model whose server can be asked for its context window."""
+
+    def measure(self) -> None:
+        """Learn the window, if the server tells. Blocks for a few seconds at most; never raises."""
 
 
 class Change(Value):

@@ -177,7 +177,8 @@ class Run:
         )
 
     def __repr__(self) -> str:
-        cost = f"${self.total_cost:.4f}" if self.cost_known else f"${self.total_cost:.4f} and more of unknown price"
+        cost = f"${self.total_cost:.4f}" + ("" if self.cost_known else " and more of unknown price")
+        cost = cost if self.cost_known or self.total_cost else "of unknown price"
         goal = self.goal if len(self.goal) <= 60 else self.goal[:59] + "…"
         return f"<Run {self.id}: {self.status}, step {self.current_step}/{self.max_steps}, {cost}, goal {goal!r}>"
 

@@ -64,6 +64,15 @@ class Answer:
     delay: float = 0.0
 
 
+@dataclass(frozen=True, kw_only=True)
+class Raw:
+    """An answer byte by byte: pieces, and seconds to wait before the next one."""
+
+    pieces: Sequence[bytes | float]
+    content_type: str | None = "text/event-stream"
+    status: int = 200
+
+
 @dataclass(frozen=True)
 class Request:
     """A request as it came in."""
@@ -74,7 +83,7 @@ class Request:
     at: float
 
 
-Item = Reply | Answer | dict[str, Any] | str
+Item = Reply | Answer | Raw | dict[str, Any] | str
 """A script item; a str is raw text, a dict a decision (or, in a JSON script, the fields of a `Reply` or `Answer`)."""
 
 
@@ -282,9 +291,9 @@ def _shared(one: str, other: str) -> int:
     return least
 
 
-def as_item(item: Item) -> Reply | Answer:
-    """Turn any script item into a `Reply` or an `Answer`."""
-    if isinstance(item, Reply | Answer):
+def as_item(item: Item) -> Reply | Answer | Raw:
+    """Turn any script item into a `Reply`, an `Answer` or a `Raw`."""
+    if isinstance(item, Reply | Answer | Raw):
         return item
     if isinstance(item, str):
         return Reply(text=item)
@@ -344,7 +353,9 @@ class _Handler(BaseHTTPRequestHandler):
             self._answer(error(404, f"no such path: {self.path}"))
             return
         item = as_item(self.wire.take(request))
-        if isinstance(item, Answer):
+        if isinstance(item, Raw):
+            self._raw(item)
+        elif isinstance(item, Answer):
             self._answer(item)
         elif self.wire.streams and body.get("stream"):
             self._stream(item, request)
@@ -362,6 +373,19 @@ class _Handler(BaseHTTPRequestHandler):
             self.send_header(name, value)
         self.end_headers()
         self.wfile.write(payload)
+
+    def _raw(self, raw: Raw) -> None:
+        self.send_response(raw.status)
+        if raw.content_type is not None:
+            self.send_header("Content-Type", raw.content_type)
+        self.send_header("Connection", "close")
+        self.end_headers()
+        self.close_connection = True
+        for piece in raw.pieces:
+            if isinstance(piece, bytes):
+                self.wfile.write(piece)
+            else:
+                self._wait(piece)
 
     def _whole(self, reply: Reply, request: Request) -> None:
         self._wait(reply.delay)

@@ -27,7 +27,8 @@ def bounded(text: str, limit: int = MAX_TOLD) -> str:
         return text
     half = limit // 2
     cut = len(text) - 2 * half
-    return f"{text[:half]}\n[… {cut:,} of {len(text):,} characters cut …]\n{text[-half:]}"
+    shorter = f"{text[:half]}\n[… {cut:,} of {len(text):,} characters cut …]\n{text[-half:]}"
+    return shorter if len(shorter) < len(text) else text
 
 
 def text_of(outputs: Iterable[Output]) -> str:

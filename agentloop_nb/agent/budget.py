@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import ROUND_CEILING, Decimal
 
-from agentloop_nb.protocols import Message, Model, ModelRequest, Usage
+from agentloop_nb.protocols import Message, Model, ModelReply, ModelRequest, Usage
 from agentloop_nb.state import State
 
 MAX_REPLY = 8192
@@ -15,6 +15,8 @@ USEFUL_REPLY = 256
 """Tokens below which a reply is hardly a useful step any more."""
 SCHEMA_TOKENS = 4096
 """What a server may add for the response format on top of the messages."""
+LEAST_BYTES = 4
+"""Bytes a token has at least on average; a server that counts fewer tokens leaves out those from its cache."""
 MESSAGE_TOKENS = 16
 """What a chat template may add around one message."""
 IMAGE_TOKENS = 4096
@@ -36,6 +38,8 @@ class Reservation:
     cost: Decimal | None
     """US dollars; None when the price is unknown (only without a budget)."""
     max_tokens: int | None
+    tokens: int = 0
+    """The most tokens that the prompt can count."""
 
 
 class InputBound:
@@ -44,6 +48,8 @@ class InputBound:
     def __init__(self) -> None:
         self._messages: tuple[Message, ...] = ()
         self._tokens = 0
+        self.dearer = Decimal(1)
+        """How many times a reservation a server reported; later ones are raised by it."""
 
     def learn(self, messages: tuple[Message, ...], usage: Usage) -> None:
         """Take in what the server counted for these messages; an estimate teaches nothing."""
@@ -57,8 +63,20 @@ class InputBound:
             if old != new:
                 break
             shared += 1
-        known = self._tokens if shared else SCHEMA_TOKENS
+        least = sum(len(message.content.encode()) for message in messages[:shared]) // LEAST_BYTES
+        known = max(self._tokens, least) if shared else SCHEMA_TOKENS
         return known + sum(map(_bound_message, messages[shared:]))
+
+    def counted(self, reply: ModelReply, reservation: Reservation) -> ModelReply:
+        """Count a reply within a budget: what nobody reported, or what cannot be, at what was reserved for it."""
+        reserved, longest = reservation.cost, reservation.max_tokens or MAX_REPLY
+        beyond = reply.usage.input > reservation.tokens or reply.usage.output > longest
+        if reserved is None or not (reply.usage.estimated or (beyond and reply.cost and reply.cost > reserved)):
+            return reply
+        if beyond and reply.cost and reserved:
+            self.dearer = max(self.dearer, reply.cost / reserved)
+        usage = reply.usage.model_copy(update={"estimated": True})
+        return reply.model_copy(update={"cost": reserved, "usage": usage})
 
 
 def _bound_message(message: Message) -> int:
@@ -68,15 +86,15 @@ def _bound_message(message: Message) -> int:
 def reserve(state: State, model: Model, request: ModelRequest, bound: InputBound) -> Reservation:
     """Reserve the worst case of one attempt. Raises `CostLimit` when no useful reply fits into what is left."""
     tokens = bound(request.messages)
-    if state.budget is None:
-        return Reservation(_worst(model, tokens, MAX_REPLY), request.max_tokens)
-    left = state.budget - state.total_cost
     longest = request.max_tokens or MAX_REPLY
+    if state.budget is None:
+        return Reservation(_worst(model, tokens, longest), request.max_tokens, tokens)
+    left = state.budget - state.total_cost
     for reply in _shrinking(longest):
         worst = _worst(model, tokens, reply)
-        if worst is not None and worst <= left:
-            return Reservation(worst, reply)
-    least = _worst(model, tokens, 4 * USEFUL_REPLY) or Decimal(0)
+        if worst is not None and worst * bound.dearer <= left:
+            return Reservation(worst * bound.dearer, reply, tokens)
+    least = (_worst(model, tokens, 4 * USEFUL_REPLY) or Decimal(0)) * bound.dearer
     raise CostLimit((state.total_cost + least).quantize(Decimal("0.0001"), ROUND_CEILING))
 
 

@@ -130,7 +130,7 @@ class Stream:
         match progress:
             case ReplyStreamed(step=step, delta=delta):
                 text, reasoning = self._clear(step, "text", delta.text), self._clear(step, "why", delta.reasoning)
-                return ReplyStreamed(step=step, delta=Delta(text=text, reasoning=reasoning))
+                return ReplyStreamed(step=step, delta=Delta(text=text, reasoning=reasoning, status=delta.status))
             case OutputAppeared(step=step, output={"output_type": "stream", "name": name, "text": text} as output):
                 return OutputAppeared(step=step, output=output | {"text": self._clear(step, str(name), str(text))})
             case _:

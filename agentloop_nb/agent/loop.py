@@ -188,6 +188,8 @@ _STOPPED = ActionResult(success=False, output="The user stopped this step.", err
 
 _ENDINGS = {
     "length": "the reply was cut off because it was too long; decide on a smaller step",
+    "repetition": "the reply said the same again and again and was cut off; say it once, in a small step",
+    "context": "the reply was cut off because the model's context is full; decide on a smaller step",
     "content_filter": "the provider's content filter stopped the reply; decide on another way to the goal",
     "refusal": "that was a refusal; if the goal cannot be pursued, finish and say why",
 }

@@ -9,14 +9,19 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 
 from agentloop_nb.agent.budget import InputBound, Reservation, reserve
+from agentloop_nb.agent.context_window import Gauge, reply_bound
 from agentloop_nb.agent.event_stream import Stream
 from agentloop_nb.agent.prompt import compaction, compose, overflow_compaction
 from agentloop_nb.errors import ContextOverflow, ModelFault, PermanentFault, TransientFault
 from agentloop_nb.events import ModelCalled, ModelFailed, ModelReplied, ReplyStreamed, WaitStarted
-from agentloop_nb.protocols import Model, ModelReply, ModelRequest
+from agentloop_nb.protocols import Measurable, Model, ModelReply, ModelRequest
 
 LONGEST_WAIT = 300.0
 """Seconds a server may ask us to wait; for longer the run ends instead, to be resumed later."""
+PLAIN = 3
+"""Waits that are as short as the server asks for; later ones grow, in case it always says "at once"."""
+LONGEST_RETRY, LONGEST_POLL = 8.0, 15.0
+"""Seconds between two attempts: after a fault, and while a server is waited for."""
 
 
 class GaveUp(Exception):
@@ -31,11 +36,18 @@ class Asker:
     model: Model
     max_retries: int
     _bound: InputBound = field(default_factory=InputBound)
+    _gauge: Gauge = field(default_factory=Gauge)
+    _doublings: int = 0
+    """Replies in a row that were thought out to their bound."""
+    _is_full: bool = False
+    """The last reply was cut off by the end of the context."""
 
     async def reply(self, *, final: bool) -> ModelReply:
         """Ask once, retrying transport faults. Raises `GaveUp`, or `CostLimit` before a call that might not fit."""
-        attempt = 1
+        attempt, backoff = 1, Backoff(self.max_retries)
         while True:
+            if isinstance(self.model, Measurable):  # a server that was loading can tell by now
+                await asyncio.to_thread(self.model.measure)
             request = self._request(final=final)
             reservation = reserve(self.stream.state, self.model, request, self._bound)
             request = request.model_copy(update={"max_tokens": reservation.max_tokens})
@@ -48,7 +60,7 @@ class Asker:
                 self._failed(attempt, fault, reservation)
                 raise GaveUp(str(fault)) from fault
             except TransientFault as fault:
-                wait = _delay(fault, attempt) if attempt <= self.max_retries else None
+                wait = backoff.delay(fault)
                 self._failed(attempt, fault, reservation, wait)
                 if wait is None:
                     raise GaveUp(f"no reply from the model in {attempt} attempts; the last: {fault}") from fault
@@ -56,11 +68,22 @@ class Asker:
                 attempt += 1
 
     def _request(self, *, final: bool) -> ModelRequest:
+        """Compose the next request, shortened until it leaves room for a reply."""
         state = self.stream.state
-        if (event := compaction(state, self.model)) is not None:
-            self.stream.emit(event)
-        messages = compose(state, max_retries=self.max_retries)
-        return ModelRequest(messages=messages, final=final, repairs=state.rejections)
+        event = overflow_compaction(state) if self._is_full else compaction(state, self.model)
+        self._is_full = False
+        window = self.model.context_window
+        while True:
+            if event is not None:
+                self.stream.emit(event)
+            messages = compose(state, max_retries=self.max_retries)
+            if self._gauge.fits(messages, window) or (event := overflow_compaction(state)) is None:
+                break
+        tokens = self._gauge.tokens(messages)
+        if self._gauge.is_hopeless(messages, window):
+            raise GaveUp(_too_small(window, tokens))
+        longest = reply_bound(window, tokens, doublings=self._doublings)
+        return ModelRequest(messages=messages, final=final, repairs=state.rejections, max_tokens=longest)
 
     async def _attempt(self, request: ModelRequest, reservation: Reservation, attempt: int) -> ModelReply:
         step = self.stream.state.next_step
@@ -75,12 +98,19 @@ class Asker:
         except asyncio.CancelledError:
             self.stream.emit(ModelFailed(step=step, attempt=attempt, error="stopped", cost=reservation.cost))
             raise
-        self._bound.learn(request.messages, reply.usage)
-        if reply.usage.estimated and self.stream.state.budget is not None:
-            reply = reply.model_copy(update={"cost": reservation.cost})  # nobody reported it: count the worst case
+        if self.stream.state.budget is not None:
+            reply = self._bound.counted(reply, reservation)
+        self._learn(request, reply)
         seconds = round(time.monotonic() - began, 3)
         self.stream.emit(ModelReplied(step=step, seconds=seconds, **dict(reply)))
         return reply
+
+    def _learn(self, request: ModelRequest, reply: ModelReply) -> None:
+        self._bound.learn(request.messages, reply.usage)
+        self._gauge.learn(request.messages, reply.usage)
+        self._is_full = reply.finish_reason == "context"
+        unsaid = reply.finish_reason == "length" and not reply.text.strip()
+        self._doublings = self._doublings + 1 if unsaid else 0
 
     def _failed(self, attempt: int, fault: ModelFault, reservation: Reservation, wait: float | None = None) -> None:
         cost = reservation.cost if fault.billed else Decimal(0)
@@ -90,7 +120,11 @@ class Asker:
     def _compact(self, fault: ContextOverflow) -> None:
         event = overflow_compaction(self.stream.state)
         if event is None:
-            raise GaveUp(f"the prompt no longer fits into the model's context, even shortened: {fault}") from fault
+            window, messages = self.model.context_window, compose(self.stream.state, max_retries=self.max_retries)
+            told = "" if window is None else f" ({_too_small(window, self._gauge.tokens(messages))})"
+            raise GaveUp(
+                f"the prompt no longer fits into the model's context, even shortened: {fault}{told}"
+            ) from fault
         self.stream.emit(event)
 
     async def _wait(self, seconds: float, reason: str) -> None:
@@ -98,8 +132,48 @@ class Asker:
         await asyncio.sleep(seconds)
 
 
-def _delay(fault: TransientFault, attempt: int) -> float | None:
-    """Seconds until the next attempt: as the server asked, else doubling with jitter; None when it asked too much."""
-    if fault.retry_after is not None:
-        return fault.retry_after if fault.retry_after <= LONGEST_WAIT else None
-    return float(min(8.0, 0.5 * 2 ** (attempt - 1)) * random.uniform(0.75, 1))  # noqa: S311 - jitter, no secret
+@dataclass
+class Backoff:
+    """The waits for one reply."""
+
+    max_retries: int
+    retries: int = 0
+    """Attempts that were counted."""
+    _polls: int = 0
+    _since: float = 0.0
+    """When the present wait for the server began, on time.monotonic()."""
+
+    def delay(self, fault: TransientFault) -> float | None:
+        """Return the seconds until the next attempt; None to give up. Waiting for a server spends no retry."""
+        if fault.retry_after is not None and fault.retry_after > LONGEST_WAIT:
+            return None
+        if fault.patience is not None:
+            return self._poll(fault, fault.patience)
+        self.retries, self._polls = self.retries + 1, 0
+        if self.retries > self.max_retries:
+            return None
+        return _growing(self.retries, LONGEST_RETRY) if fault.retry_after is None else fault.retry_after
+
+    def _poll(self, fault: TransientFault, patience: float) -> float | None:
+        if self._polls == 0:
+            self._since = time.monotonic()
+        self._polls += 1
+        if time.monotonic() - self._since > patience:
+            return None
+        if fault.retry_after is None:
+            return _growing(self._polls, LONGEST_POLL)
+        least = _growing(self._polls - PLAIN, LONGEST_POLL) if self._polls > PLAIN else 0.0
+        return max(fault.retry_after, least)
+
+
+def _growing(number: int, longest: float) -> float:
+    """Double with every attempt, with jitter, so that not all clients come back at once."""
+    seconds = min(longest, 0.5 * 2 ** min(number - 1, 10))
+    return float(seconds * random.uniform(0.75, 1))  # noqa: S311 - jitter, no secret
+
+
+def _too_small(window: int | None, tokens: int) -> str:
+    return (
+        f"the model reads {window or 0:,} tokens, and the rules and the goal take about {tokens:,}: "
+        "start its server with a larger context, or choose another model with -m"
+    )

@@ -34,6 +34,10 @@ KEPT_STEPS = 6
 """The newest shortened steps that a digest leaves."""
 DIGEST_LINES = 150
 """Digested steps that are told in a line each; older ones are counted, so that a run of any length fits."""
+CONTEXTS = (6000, 3000, 1500, 600, 200)
+"""Characters that remain of the namespace, level by level, where a prompt does not fit."""
+REJECTED = 1000
+"""Characters of a rejected reply that are told again."""
 DIGEST_NAMES = 4000
 """Characters of the names that counted steps made or changed."""
 
@@ -94,7 +98,7 @@ def compose(state: State, *, max_retries: int = 3) -> tuple[Message, ...]:
 def _messages(state: State, max_retries: int) -> Iterator[Message]:
     yield Message(role="system", content=system_prompt())
     digested = state.compacted.digested if state.compacted else 0
-    told = f"Goal:\n{state.goal}\n\n{state.context}".rstrip() + _digest(state.steps[:digested])
+    told = f"Goal:\n{state.goal}\n\n{_context(state)}".rstrip() + _digest(state.steps[:digested])
     images: tuple[Image, ...] = ()
     for index, step in enumerate(state.steps[digested:], digested):
         yield Message(role="user", content=told + _notes(step) + _nudge(state, step.number), images=images)
@@ -104,6 +108,11 @@ def _messages(state: State, max_retries: int) -> Iterator[Message]:
         yield Message(role="assistant", content=_decided(step))
         told, images = _observation(state, index, max_retries), _images(state, step)
     yield Message(role="user", content=told + _nudge(state, state.next_step), images=images)
+
+
+def _context(state: State) -> str:
+    shorter = state.compacted.context if state.compacted else None
+    return state.context if shorter is None else bounded(state.context, shorter)
 
 
 def _images(state: State, step: Step) -> tuple[Image, ...]:
@@ -117,7 +126,7 @@ def _images(state: State, step: Step) -> tuple[Image, ...]:
 
 def _repairs(step: Step) -> Iterator[Message]:
     for reply, reason in step.rejected:
-        yield Message(role="assistant", content=reply or "(empty)")
+        yield Message(role="assistant", content=bounded(reply, REJECTED) or "(empty)")
         yield Message(role="user", content=f"Not accepted: {reason} Answer again with one JSON object.")
 
 
@@ -229,18 +238,23 @@ def _worth_resending(model: Model) -> float:
 
 def overflow_compaction(state: State) -> TranscriptCompacted | None:
     """Shorten as much as can be, after a model refused a prompt as too long; None when nothing is left to shorten."""
-    last = state.current_step
+    last, before = state.current_step, state.compacted
+    done, digested = (before.through, before.digested) if before else (0, 0)
     levels = ((max(last - 1, 0), SHORT_STEPS), (last, SHORT_STEPS), (last, KEPT_STEPS), (last, 0))
     for through, short_steps in levels:
-        event = _compacted(state, through=through, short_steps=short_steps)
-        before = state.compacted
-        if before is None or event.through > before.through or event.digested > before.digested:
-            return event if event.through else None
-    return None
+        event = _compacted(state, through=max(through, done), short_steps=short_steps)
+        if event.through > done or event.digested > digested:
+            return event
+    told = before.context if before and before.context is not None else len(state.context)
+    shorter = next((size for size in CONTEXTS if size < told), None)
+    if shorter is None:
+        return None
+    return TranscriptCompacted(step=state.next_step, through=done, keep=SHORT, digested=digested, context=shorter)
 
 
 def _compacted(state: State, *, through: int, short_steps: int) -> TranscriptCompacted:
     digested = state.compacted.digested if state.compacted else 0
     if through - digested > short_steps:
         digested = max(through - min(KEPT_STEPS, short_steps), digested)
-    return TranscriptCompacted(step=state.next_step, through=through, keep=SHORT, digested=digested)
+    context = state.compacted.context if state.compacted else None
+    return TranscriptCompacted(step=state.next_step, through=through, keep=SHORT, digested=digested, context=context)

@@ -16,7 +16,7 @@ from typing import Any
 from agentloop_nb.decision import parse
 from agentloop_nb.errors import DecisionError, UserError
 from agentloop_nb.models.schema import decision_schema
-from agentloop_nb.protocols import Delta, Model, ModelReply, ModelRequest, Usage
+from agentloop_nb.protocols import Delta, Measurable, Model, ModelReply, ModelRequest, Usage
 
 FORMAT = 1
 log = logging.getLogger(__name__)
@@ -83,6 +83,11 @@ class CachedModel:
     def local(self) -> bool:
         """Whether the model behind is local."""
         return self.model.local
+
+    def measure(self) -> None:
+        """Ask for the window of the model behind."""
+        if isinstance(self.model, Measurable):
+            self.model.measure()
 
     def quote(self, usage: Usage) -> Decimal | None:
         """Price a usage as the model behind does; what is not kept must be paid."""

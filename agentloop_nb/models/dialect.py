@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import Any
 
-from agentloop_nb.models.faults import Refusal
+from agentloop_nb.models.refusal import Refusal
 from agentloop_nb.models.schema import decision_schema
 from agentloop_nb.protocols import Message
 
@@ -25,7 +25,8 @@ class Rung(IntEnum):
 
 
 _FORMAT = re.compile(
-    r"response_format|json_object|schema|grammar|structured|unavailable now|requested parameters|\bstrict\b",
+    r"response_format|json_object|schema|grammar|structured|unavailable now|requested parameters|\bstrict\b"
+    r"|json_validate|failed_generation",
     re.IGNORECASE,
 )
 _STEP_DOWN_ON = {400, 404, 415, 422, 500, 501}
@@ -33,8 +34,35 @@ _IMAGES = re.compile(r"image|vision|multi-?modal|content must be a string|str(?:
 _UNSUPPORTED = re.compile(
     r"support|unknown|unrecogni|not (?:allowed|permitted)|invalid|extra|deprecated|unexpected|only", re.IGNORECASE
 )
-_TOO_LARGE = re.compile(r"too large|at most|maximum|exceed|less than|<=|>", re.IGNORECASE)
+_SYSTEM = re.compile(
+    r"(?:system|developer) (?:role|message|prompt|instruction)s?\b.{0,40}(?:not|n't|unsupported|disallowed)"
+    r"|(?:not|n't|un)\s?support.{0,40}\b(?:system|developer)\b|does not support '(?:system|developer)'"
+    r"|(?:unexpected|unsupported|invalid|unknown) (?:message )?role:? ?['\"`]?(?:system|developer)"
+    r"|\bsystem\b.{0,30}\b(?:is|are) (?:not |un)(?:allowed|supported|valid)"
+    r"|only .{0,12}user.{0,8} and .{0,5}(?:assistant|model).{0,5} roles"
+    r"|conversation roles must alternate user|(?:input should be|must be) ['\"]user['\"] or ['\"](?:assistant|model)",
+    re.IGNORECASE | re.DOTALL,
+)
+_TOO_LARGE = re.compile(
+    r"too large|too high|at most|maximum|exceed|less than|range|between|(?:must|should) be|up to|(?:in|ex)clusive"
+    r"|<=|>|≤",
+    re.IGNORECASE,
+)
+_NUMBER = re.compile(r"(?<![\w.])(\d{1,3}(?:,\d{3})+|\d+)\b(?!\.\d)(\s*\(exclusive\)|\s*\))?")
+_BELOW = re.compile(r"(?:less than|lower than|smaller than|below|under|<)[^\w=]*\Z", re.IGNORECASE)
 _LENGTHS = {"max_tokens": "max_completion_tokens", "max_completion_tokens": "max_tokens"}
+_LENGTH_NAMES = (
+    *_LENGTHS,
+    "max_output_tokens",
+    "maxOutputTokens",
+    "max_new_tokens",
+    "num_predict",
+    "max_length",
+    "max tokens",
+    "completion tokens",
+    "output tokens",
+)
+"""What refusals call the bound of a reply."""
 
 
 @dataclass
@@ -49,6 +77,10 @@ class Dialect:
     dropped: set[str] = field(default_factory=set)
     """Parameters it refused by name."""
     images: bool = True
+    system: bool = True
+    """It takes a system message; else its text goes first in the first of the user's."""
+    limits: bool = True
+    """It takes limits (`maxItems`) in a schema."""
     swapped: bool = False
     """The other name of `length` was refused before."""
 
@@ -61,7 +93,8 @@ class Dialect:
         options: dict[str, Any],
     ) -> dict[str, Any]:
         """Compose a request; `options` are sent as they are, unless they were refused."""
-        body: dict[str, Any] = {"messages": [self._message(message) for message in messages], **options}
+        told = messages if self.system else without_system(messages)
+        body: dict[str, Any] = {"messages": [self._message(message) for message in told], **options}
         body |= {"stream": True, "stream_options": {"include_usage": True}}
         if max_tokens is not None:
             body[self.length] = min(max_tokens, self.longest or max_tokens)
@@ -79,7 +112,7 @@ class Dialect:
         return {"role": message.role, "content": parts}
 
     def _format(self, *, final: bool) -> dict[str, Any] | None:
-        schema = decision_schema(final=final)
+        schema = decision_schema(final=final, limits=self.limits)
         match self.rung:
             case Rung.STRICT:
                 return {"type": "json_schema", "json_schema": {"name": "decision", "strict": True, "schema": schema}}
@@ -99,15 +132,18 @@ class Dialect:
         return (
             (refusal.status in (400, 422) and (self._lower(refusal, body) or self._drop(refusal, body)))
             or self._stop_showing(refusal, body)
+            or self._stop_instructing(refusal, body)
+            or self._stop_limiting(refusal, body)
             or self._step_down(refusal, body)
         )
 
     def _lower(self, refusal: Refusal, body: dict[str, Any]) -> bool:
         """Shorten replies to what the server allows: `max_tokens is too large: 8192; at most 4096`."""
         asked = body.get(self.length)
-        if asked is None or not _names(refusal, (self.length, *_LENGTHS)) or not _TOO_LARGE.search(refusal.text):
+        named = refusal.param in _LENGTH_NAMES or any(name in refusal.text for name in _LENGTH_NAMES)
+        if asked is None or not named or not _TOO_LARGE.search(refusal.text):
             return False
-        allowed = [number for number in map(int, re.findall(r"\d+", refusal.text)) if 16 <= number < asked]
+        allowed = [number for number in _numbers(refusal.text) if 16 <= number < asked]
         self.longest = max(allowed, default=self.longest)
         return bool(allowed)
 
@@ -128,11 +164,44 @@ class Dialect:
         self.images = False
         return True
 
+    def _stop_instructing(self, refusal: Refusal, body: dict[str, Any]) -> bool:
+        if body["messages"][0]["role"] != "system" or not _SYSTEM.search(refusal.text):
+            return False
+        self.system = False
+        return True
+
+    def _stop_limiting(self, refusal: Refusal, body: dict[str, Any]) -> bool:
+        if not self.limits or "response_format" not in body or "maxitems" not in refusal.text.lower():
+            return False
+        self.limits = False
+        return True
+
     def _step_down(self, refusal: Refusal, body: dict[str, Any]) -> bool:
         if "response_format" not in body or not _FORMAT.search(f"{refusal.param} {refusal.text}"):
             return False
         self.rung = Rung(self.rung + 1)
         return True
+
+
+def without_system(messages: Sequence[Message]) -> list[Message]:
+    """Move the system's text to the start of the first message of the user's."""
+    rules = [message.content for message in messages if message.role == "system"]
+    rest = [message for message in messages if message.role != "system"]
+    if not rules:
+        return rest
+    first = rest[0] if rest and rest[0].role == "user" else Message(role="user", content="")
+    joined = first.model_copy(update={"content": "\n\n".join(filter(None, [*rules, first.content]))})
+    return [joined, *(rest[1:] if rest and rest[0].role == "user" else rest)]
+
+
+def _numbers(text: str) -> Iterator[int]:
+    """Yield the numbers of a text as the largest that it allows: `to 4097 (exclusive)`, `less than 4097`, `4097)`."""
+    for found in _NUMBER.finditer(text):
+        number = int(found[1].replace(",", ""))
+        opened = text.rfind("[", 0, found.start()) > text.rfind("]", 0, found.start())
+        after = (found[2] or "").strip()
+        exclusive = after == "(exclusive)" or (after == ")" and opened) or _BELOW.search(text[: found.start()])
+        yield number - 1 if exclusive else number
 
 
 def _names(refusal: Refusal, names: Sequence[str]) -> bool:

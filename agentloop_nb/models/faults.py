@@ -2,110 +2,30 @@
 
 from __future__ import annotations
 
-import email.utils
 import re
-import time
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Iterator
+from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from agentloop_nb.errors import ContextOverflow, ModelFault, PermanentFault, TransientFault
+from agentloop_nb.models.prices import is_loopback
+from agentloop_nb.models.refusal import Refusal, one_line
 
-LONGEST_MESSAGE = 300
-"""Characters of a server's own message that are passed on."""
 NEVER_SENT = {"ConnectError", "ConnectTimeout", "PoolTimeout", "UnsupportedProtocol"}
 """Transport errors raised before the request left, so that nothing can have been billed."""
-
-_OVERFLOW = re.compile(
-    r"context_length_exceeded|exceed_context_size|context (?:length|window|size)|context the overflows"
-    r"|input token count.{0,40}exceeds|too many (?:input )?tokens|(?:prompt|input) is too long"
-    r"|reduce the length of the messages|request too large",
+BUSY, STARTING, AWAY = 600.0, 180.0, 60.0
+"""Seconds worth waiting for a server that says "later", for one on this machine that starts, and through an outage."""
+_NO_PLACE = re.compile(
+    r"\A\W*(?:(?:error )?404\b)?[\s:]*(?:page |file |url |route |path |endpoint )?(?:not found\W*)?\Z"
+    r"|no such path|unexpected endpoint|invalid url|unknown request url|cannot post|no route|requested url"
+    r"|method not allowed|resource (?:was )?not found",
     re.IGNORECASE,
 )
-_WINDOW = (
-    re.compile(r'"?n_ctx"?\W{1,4}(\d+)'),
-    re.compile(r"(?:maximum context length|context (?:length|window|size))\D{0,30}?(\d[\d,]*)", re.IGNORECASE),
-    re.compile(r"> ?(\d[\d,]*) maximum", re.IGNORECASE),
-    re.compile(r"maximum number of tokens allowed\D{0,5}(\d[\d,]*)", re.IGNORECASE),
-    re.compile(r"limit:? (\d[\d,]*), requested", re.IGNORECASE),
+_NO_MODEL = re.compile(
+    r"\bmodel\b.{0,120}(?:not (?:found|exist|available)|does(?: not|n't) exist|not a valid|unknown|try pulling)"
+    r"|(?:no such|unknown|invalid|not a valid) model|model_not_found",
+    re.IGNORECASE | re.DOTALL,
 )
-_PROMPT = re.compile(r"\((\d[\d,]*) in the messages|request has (\d[\d,]*) input tokens", re.IGNORECASE)
-_AGAIN = re.compile(r"(?:try again in|retryDelay\W{1,5})\s*((?:\d+(?:\.\d+)?(?:ms|h|m|s)\s*)+)", re.IGNORECASE)
-_UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
-
-
-@dataclass(frozen=True)
-class Refusal:
-    """An HTTP error answer, whatever shape its body has (an object, a list of one, a bare string, a page)."""
-
-    status: int
-    message: str = ""
-    code: str = ""
-    param: str = ""
-    text: str = ""
-    """The whole body as text, to search in."""
-    headers: Mapping[str, str] = field(default_factory=dict)
-
-    @classmethod
-    def read(cls, status: int, body: Any, headers: Mapping[str, str] | None = None) -> Refusal:
-        """Read the body of an error answer, or the error inside an answer that pretends to be well."""
-        if isinstance(body, list) and body:
-            body = body[0]
-        inner = body.get("error", body) if isinstance(body, Mapping) else body
-        found = inner if isinstance(inner, Mapping) else {"message": inner}
-        message = found.get("message") or found.get("detail") or ""
-        metadata = found.get("metadata")
-        if isinstance(metadata, Mapping) and metadata.get("raw"):  # OpenRouter passes its provider's words on in here
-            message = f"{message}: {metadata['raw']}"
-        return cls(
-            status=status,
-            message=_one_line(str(message)),
-            code=str(found.get("code") or found.get("type") or ""),
-            param=str(found.get("param") or ""),
-            text=str(body),
-            headers=headers or {},
-        )
-
-    @property
-    def is_page(self) -> bool:
-        """A web page, so not from a model server."""
-        return "<html" in self.text[:500].lower() or "<!doctype" in self.text[:500].lower()
-
-    @property
-    def is_overflow(self) -> bool:
-        """The prompt is too long for the model, or for what the account may send at once."""
-        if self.status == 413:
-            return True
-        return self.status in (400, 422, 429, 500) and bool(_OVERFLOW.search(f"{self.code} {self.text}"))
-
-    @property
-    def window(self) -> int | None:
-        """The context window the server told, in tokens."""
-        found = (pattern.search(self.text) for pattern in _WINDOW)
-        return next((_number(match[1]) for match in found if match), None)
-
-    @property
-    def prompt(self) -> int | None:
-        """The prompt's own tokens, where a server tells them apart from the reply asked for."""
-        match = _PROMPT.search(self.text)
-        return _number(match[1] or match[2]) if match else None
-
-    @property
-    def retry_after(self) -> float | None:
-        """Seconds the server asks us to wait: a header in seconds, milliseconds or as a date, or a sentence."""
-        headers = {name.lower(): value for name, value in self.headers.items()}
-        if (value := headers.get("retry-after-ms")) is not None and (seconds := _float(value)) is not None:
-            return seconds / 1000
-        if (value := headers.get("retry-after")) is not None:
-            if (seconds := _float(value)) is not None:
-                return seconds
-            if (date := email.utils.parsedate_tz(value)) is not None:
-                return max(0.0, email.utils.mktime_tz(date) - time.time())
-        if match := _AGAIN.search(self.text):
-            parts = re.findall(r"(\d+(?:\.\d+)?)(ms|h|m|s)", match[1], re.IGNORECASE)
-            return sum(float(amount) * _UNITS[unit.lower()] for amount, unit in parts)
-        return None
 
 
 @dataclass(frozen=True)
@@ -118,6 +38,8 @@ class Server:
     key_variable: str | None = None
     """Where its key would come from; None for a server that needs none."""
     sends_key: bool = False
+    start: str = ""
+    """How a person starts it, where it is known that nobody else does: `ollama serve`."""
 
     @property
     def host(self) -> str:
@@ -128,7 +50,7 @@ class Server:
         """Map an error answer."""
         if refusal.is_overflow:
             return ContextOverflow(f"{self._said(refusal, 'the prompt is too long')}", limit=refusal.window)
-        if refusal.code in ("insufficient_quota", "billing_hard_limit_reached") or refusal.status == 402:
+        if refusal.is_out_of_credit:
             return PermanentFault(
                 self._said(refusal, "no credit left") + "; add credit there, or choose another model with -m"
             )
@@ -140,8 +62,12 @@ class Server:
 
     def _overloaded(self, refusal: Refusal) -> TransientFault:
         what = "rate limited" if refusal.status == 429 else "server error"
-        billed = refusal.status >= 500 and refusal.status != 501
-        return TransientFault(self._said(refusal, what), billed=billed, retry_after=refusal.retry_after)
+        waits = refusal.says_wait or refusal.retry_after is not None
+        billed = refusal.status >= 500 and refusal.status not in (501, 529) and not (refusal.status == 503 and waits)
+        patience = BUSY if refusal.says_later else AWAY if refusal.status in (502, 504) else None
+        return TransientFault(
+            self._said(refusal, what), billed=billed, retry_after=refusal.retry_after, patience=patience
+        )
 
     def _locked(self, refusal: Refusal) -> str:
         if refusal.status == 403:
@@ -151,9 +77,10 @@ class Server:
     def _denied(self, refusal: Refusal) -> str:
         if "content_filter" in refusal.text or "content management policy" in refusal.text:
             return self._said(refusal, "the provider's filter refused the prompt") + "; say it differently and resume"
-        if refusal.is_page or (refusal.status in (404, 405) and self.model not in refusal.text):
+        no_place = refusal.status in (404, 405) and _NO_PLACE.search(refusal.message)
+        if no_place or (refusal.is_page and refusal.status in (200, 404, 405)):
             return f"{self.host} has no chat completions at {self.base_url}; the base URL usually ends in /v1"
-        if refusal.status == 404:
+        if refusal.status in (400, 404) and _NO_MODEL.search(f"{refusal.message} {refusal.code}"):
             return self._said(refusal, f"no model {self.model!r}") + "; %agent models lists what it offers"
         if 300 <= refusal.status < 400:
             return (
@@ -170,17 +97,27 @@ class Server:
     def _said(self, refusal: Refusal, what: str) -> str:
         return f"{self.host}: {what} ({refusal.status})" + (f": {refusal.message}" if refusal.message else "")
 
-    def unreachable(self, error: BaseException) -> ModelFault:
-        """Map a transport error: no connection, a reset, a timeout, a certificate nobody trusts."""
+    def unreachable(self, error: BaseException, *, answered: bool = False) -> ModelFault:
+        """Map a transport error: no connection, a reset, a timeout, a certificate nobody trusts.
+
+        `answered` says that the server was there before.
+        """
         chain = list(_causes(error))
         names = {type(cause).__name__ for cause in chain}
         if "SSLCertVerificationError" in names or any("CERTIFICATE_VERIFY_FAILED" in str(cause) for cause in chain):
             return PermanentFault(f"{self.host}: its certificate is not trusted; point SSL_CERT_FILE at your CA bundle")
         if names & NEVER_SENT:
-            return TransientFault(
-                f"nothing answers at {self.base_url}; is the server running, and is the address right?"
+            return self._absent(answered=answered)
+        return TransientFault(f"{self.host}: the connection broke ({one_line(str(chain[-1]))})", billed=True)
+
+    def _absent(self, *, answered: bool) -> ModelFault:
+        """Nobody is there. A server on this machine may be starting; one that people start by a click is not."""
+        if self.start and not answered:
+            return PermanentFault(
+                f"nothing answers at {self.base_url}: start it ({self.start}), or name its address with --base-url"
             )
-        return TransientFault(f"{self.host}: the connection broke ({_one_line(str(chain[-1]))})", billed=True)
+        told = f"nothing answers at {self.base_url}; is the server running, and is the address right?"
+        return TransientFault(told, patience=STARTING if is_loopback(self.base_url) else AWAY)
 
     def silent(self, seconds: float) -> TransientFault:
         """Nothing came for so long that the attempt was given up."""
@@ -198,20 +135,3 @@ def _causes(error: BaseException) -> Iterator[BaseException]:
         seen.add(id(cause))
         yield cause
         cause = cause.__cause__ or cause.__context__
-
-
-def _one_line(text: str) -> str:
-    line = " ".join(text.split())
-    return line if len(line) <= LONGEST_MESSAGE else line[:LONGEST_MESSAGE] + "…"
-
-
-def _number(text: str) -> int:
-    return int(text.replace(",", ""))
-
-
-def _float(text: str) -> float | None:
-    try:
-        seconds = float(text)
-    except ValueError:
-        return None
-    return seconds if 0 <= seconds < float("inf") else None

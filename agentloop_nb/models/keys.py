@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 
 from pydantic import SecretStr
@@ -11,13 +12,32 @@ from agentloop_nb.models.providers import PROVIDERS
 
 _remembered: dict[str, SecretStr] = {}
 
+_FAULTS = {
+    "holds a line break": r"[\r\n\v\f\x85\u2028\u2029]",
+    "has quotation marks around it": r"""\A["'`].*["'`]\Z|[\u2018-\u201f\u2039\u203a\xab\xbb]""",
+    "holds an invisible character": r"[\x00-\x08\x0e-\x1f\x7f-\x9f\xad\u200b-\u200f\u202a-\u202e\u2060-\u2064\ufeff]",
+    "holds a blank": r"\s",
+    "holds a character that no key has": r"[^\x21-\x7e]",
+}
+"""What goes wrong with a key on its way through mails, chats and editors."""
+
 
 def remember(provider: str, key: str | SecretStr) -> None:
     """Keep a key for the life of the process (`%agent login`). Raises `UserError` for a provider that takes none."""
     takers = [name for name, known in PROVIDERS.items() if known.key]
     if provider not in takers:
         raise UserError(f"{provider!r} takes no key; %agent login takes one for {', '.join(takers)}")
-    _remembered[provider] = SecretStr(key.strip()) if isinstance(key, str) else key
+    given = SecretStr(key.strip()) if isinstance(key, str) else key
+    check(given, f"the key for {PROVIDERS[provider].title}")
+    _remembered[provider] = given
+
+
+def check(key: SecretStr, what: str) -> None:
+    """Refuse a key that no server can have given. Raises `UserError`, one line, without the key."""
+    text = key.get_secret_value()
+    fault = next((fault for fault, pattern in _FAULTS.items() if re.search(pattern, text)), None)
+    if fault is not None:
+        raise UserError(f"{what} {fault}: copy it again, only the key itself (%agent login asks for it)")
 
 
 def key_for(provider: str, variables: Mapping[str, str]) -> SecretStr | None:

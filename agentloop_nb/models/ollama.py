@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from agentloop_nb.errors import ContextOverflow
 from agentloop_nb.models.openai_compatible import OpenAICompatible
+from agentloop_nb.models.probe import loaded_by_ollama
 from agentloop_nb.models.usage import estimate
 from agentloop_nb.protocols import Delta, ModelReply, ModelRequest
 
@@ -18,6 +19,9 @@ CERTAIN = 1.5
 class Ollama(OpenAICompatible):
     """A model on an Ollama server, over its OpenAI-compatible wire."""
 
+    _loaded: bool = False
+    """The window is that of the loaded model, or nothing more is to be learned."""
+
     async def reply(self, request: ModelRequest, on_delta: Callable[[Delta], None]) -> ModelReply:
         """Answer as any server, but refuse a prompt that would be cut. Raises a `ModelFault`."""
         if self.window is not None and estimate(request.messages, "").input > CERTAIN * self.window:
@@ -27,8 +31,10 @@ class Ollama(OpenAICompatible):
                 limit=self.window,
             )
         reply = await super().reply(request, on_delta)
-        if self.window is None:
-            self.window = await self._loaded_window()
+        if not self._loaded:
+            loaded = await self._loaded_window()
+            self._loaded = self.window is not None or loaded is not None
+            self.window = loaded or self.window
         return reply
 
     async def _loaded_window(self) -> int | None:
@@ -39,9 +45,4 @@ class Ollama(OpenAICompatible):
             answer = await client.get(address, cast_to=object, options={"timeout": 5.0})
         except Exception:  # noqa: BLE001 - an older server, or another one behind Ollama's name
             return None
-        listed = answer.get("models") if isinstance(answer, Mapping) else None
-        for loaded in listed if isinstance(listed, list) else ():
-            if str(loaded.get("name")).removesuffix(":latest") == self.server.model.removesuffix(":latest"):
-                window = loaded.get("context_length")
-                return window if isinstance(window, int) and window > 0 else None
-        return None
+        return loaded_by_ollama(answer, self.server.model)

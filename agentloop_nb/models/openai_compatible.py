@@ -3,28 +3,37 @@
 from __future__ import annotations
 
 import asyncio
-import json
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import Callable
 from contextlib import aclosing
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from pydantic import SecretStr
 
-from agentloop_nb.errors import ModelFault, PermanentFault
+from agentloop_nb._internal.platform import IN_BROWSER
+from agentloop_nb._internal.thoughts import decision_in
+from agentloop_nb.errors import ModelFault
+from agentloop_nb.models import probe
 from agentloop_nb.models.client import connect
 from agentloop_nb.models.dialect import Dialect, Rung, dialect_of
-from agentloop_nb.models.faults import Refusal, Server
+from agentloop_nb.models.exchange import Refused, exchange
+from agentloop_nb.models.faults import Server
 from agentloop_nb.models.keys import without
 from agentloop_nb.models.prices import Pricing, is_loopback
-from agentloop_nb.models.reply_assembler import Fold, is_object
-from agentloop_nb.models.usage import estimate, read_cost, read_usage
+from agentloop_nb.models.refusal import Refusal
+from agentloop_nb.models.reply_assembler import Fold
+from agentloop_nb.models.usage import plausible, read_cost, read_usage
 from agentloop_nb.protocols import Delta, ModelReply, ModelRequest, Usage
 
 if TYPE_CHECKING:
-    from openai import AsyncOpenAI, AsyncStream
+    from openai import AsyncOpenAI
 
+LOCAL, AFTER_CUT = 0.2, 0.8
+"""Temperature of a local model, where nobody set one: a low one keeps small models to the point; after a reply that
+ran on without end a higher one leads out of it."""
+FULL = 8
+"""Tokens of a window that may be left when it is full."""
 LEAST_REPLY = 64
 """Tokens of room in a context below which a reply is not worth asking for."""
 
@@ -63,6 +72,13 @@ class OpenAICompatible:
     """The context window in tokens, where the server told it."""
     _dearer: Decimal = Decimal(1)
     """How many times its listed price the server was seen to charge."""
+    _measured: bool = False
+    _reports_progress: bool = False
+    """The server tells how much of a prompt it has read."""
+    _answered: bool = False
+    """The server was there before."""
+    _cut: bool = False
+    """The last reply had no end of its own."""
     _silences: int = 0
     """Attempts that brought nothing at all in time."""
     _ignored: int = 0
@@ -84,6 +100,14 @@ class OpenAICompatible:
         listed = self.pricing.quote(usage)
         return None if listed is None else listed * self._dearer
 
+    def measure(self) -> None:
+        """Ask the server for the window, once: where it is near, or where no list tells. Blocks for a few seconds."""
+        if self._measured or IN_BROWSER or not (is_loopback(self.server.base_url) or self.context_window is None):
+            return
+        answers = probe.ask(self.server, self.key)
+        self._measured, self._reports_progress = answers.reached, answers.llama_server
+        self.window = answers.window or self.window
+
     async def reply(self, request: ModelRequest, on_delta: Callable[[Delta], None]) -> ModelReply:
         """Answer, in one attempt that is billed at most once; refusals that cost nothing are asked differently."""
         client = await self._connected()
@@ -91,21 +115,25 @@ class OpenAICompatible:
         max_tokens = request.max_tokens
         while True:
             body = dialect.body(request.messages, final=request.final, max_tokens=max_tokens, options=self._options())
-            fold = Fold()
+            bound, fold = body.get(dialect.length), Fold()
             try:
                 async with asyncio.timeout(self._first) as clock:
                     await self._receive(client, body, fold, on_delta, clock)
             except TimeoutError:
                 self._accept_without_end(fold)
-            except _Refused as refused:
-                room = self._room(refused.refusal, body.get(dialect.length))
+            except Refused as refused:
+                self._answered = True
+                if refused.refusal.generated:  # it was made, if not in the form asked for: the loop reads it
+                    fold.take({"choices": [{"text": refused.refusal.generated, "finish_reason": "stop"}]})
+                    return self._replied(request, fold, bound)
+                room = self._room(refused.refusal, bound)
                 if room is None and not dialect.adapt(refused.refusal, body):
                     raise self._masked(self._fault(refused.refusal)) from None
                 max_tokens = room or max_tokens
                 continue
             except ModelFault as fault:
                 raise self._masked(fault) from None
-            return self._replied(request, fold)
+            return self._replied(request, fold, bound)
 
     def _dialect(self, request: ModelRequest) -> Dialect:
         """What the server accepts; a format that it takes but does not follow is given up."""
@@ -116,8 +144,12 @@ class OpenAICompatible:
 
     def _options(self) -> dict[str, Any]:
         options: dict[str, Any] = {"model": self.server.model, **self.extra}
+        if self._reports_progress:
+            options["return_progress"] = True
         if self.temperature is not None:
             options["temperature"] = self.temperature
+        elif self.local or self.pricing.free:
+            options["temperature"] = AFTER_CUT if self._cut else LOCAL
         return options
 
     async def _receive(
@@ -131,66 +163,24 @@ class OpenAICompatible:
         """Send a request and fold the answer in, pushing the clock on as pieces come."""
         loop = asyncio.get_running_loop()
         deadline = loop.time() + self.patience.total
-        async with aclosing(self._chunks(client, body)) as chunks:
+        bound = body.get("max_tokens") or body.get("max_completion_tokens")
+        chunks = exchange(client, self.server, "/chat/completions", body, answered=self._answered)
+        async with aclosing(chunks):
             async for chunk in chunks:
-                if (delta := fold.take(chunk)) is not None:
+                self._answered = True
+                if chunk is not None and (delta := fold.take(chunk)) is not None:
                     on_delta(delta)
-                patience = self.patience.last if fold.finish_reason else self.patience.stall
+                if fold.repeats or (bound and fold.is_longer_than(bound)):
+                    fold.cut()
+                    return
+                patience = self.patience.last if fold.finish_reason else self._patience(fold)
                 clock.reschedule(min(loop.time() + patience, deadline))
         if not fold.whole:
-            raise self.server.garbled("the reply ended half-way" if fold.begun else "the reply was empty")
+            raise self.server.garbled("the reply ended half-way" if fold.pieces else "the reply was empty")
 
-    async def _chunks(self, client: AsyncOpenAI, body: dict[str, Any]) -> AsyncGenerator[dict[str, Any], None]:
-        """Yield the chunks of a streamed answer, or one whole answer where the server does not stream."""
-        import openai
-
-        stream: AsyncStream[object] | None = None
-        try:
-            stream = await _open(client, body)
-            kind = stream.response.headers.get("content-type", "")
-            if "event-stream" in kind:
-                async for chunk in stream:
-                    if isinstance(chunk, dict):
-                        yield chunk
-            else:
-                yield self._whole(await stream.response.aread(), kind)
-        except openai.APIStatusError as error:
-            raise _Refused(Refusal.read(error.status_code, error.body, error.response.headers)) from None
-        except openai.APIConnectionError as error:
-            raise self.server.unreachable(error) from None
-        except openai.APIError as error:  # an error event inside a stream
-            raise self._broken_off(Refusal.read(500, error.body or error.message)) from None
-        except (ModelFault, _Refused):
-            raise
-        except Exception as error:  # noqa: BLE001 - the SDK lets transport and parser errors of many kinds through
-            raise self.server.unreachable(error) from None
-        finally:
-            if stream is not None:
-                await stream.close()
-
-    def _whole(self, payload: bytes, kind: str) -> dict[str, Any]:
-        """Read an answer that is no stream."""
-        try:
-            answer = json.loads(payload)
-        except ValueError:
-            answer = None
-        if not isinstance(answer, dict):
-            if "html" in kind or b"<html" in payload[:500].lower():
-                raise PermanentFault(
-                    f"{self.server.host} answered with a web page, not as a model server: "
-                    f"check the base URL {self.server.base_url}; it usually ends in /v1"
-                )
-            raise self.server.garbled("the answer is not JSON")
-        if "choices" not in answer:
-            raise _Refused(Refusal.read(400, answer))
-        return answer
-
-    def _broken_off(self, refusal: Refusal) -> ModelFault:
-        """Map an error that came inside a stream, after the answer had begun well."""
-        status = int(refusal.code) if refusal.code.isdigit() else refusal.status
-        fault = self.server.refused(replace(refusal, status=status))
-        fault.billed = True
-        return fault
+    def _patience(self, fold: Fold) -> float:
+        """Signs of life before the first piece (a prompt that is being read, a queue) start the wait for it anew."""
+        return self.patience.stall if fold.pieces else max(self._first, self.patience.stall)
 
     def _fault(self, refusal: Refusal) -> ModelFault:
         if refusal.is_overflow and refusal.window:
@@ -217,26 +207,38 @@ class OpenAICompatible:
         waited, self._silences = self._first, self._silences + 1
         raise self.server.silent(waited)
 
-    def _replied(self, request: ModelRequest, fold: Fold) -> ModelReply:
+    def _replied(self, request: ModelRequest, fold: Fold, bound: int | None) -> ModelReply:
         reported = read_usage(fold.usage)
-        usage = reported or estimate(request.messages, fold.written)
-        cost = self._cost(usage, read_cost(fold.usage))
-        self._ignored = 0 if is_object(fold.text) or fold.finish_reason == "length" else self._ignored + 1
+        refused = reported is not None and not fold.pieces  # a refusal is not always counted
+        usage = reported if reported and refused else plausible(reported, request.messages, fold.written)
+        cost = self._cost(usage, reported or usage, read_cost(fold.usage))
+        ending = "refusal" if fold.refusal and not fold.text else fold.finish_reason or "stop"
+        if ending == "length" and self._is_full(usage, bound):
+            ending = "context"
+        self._cut = ending in ("length", "context", "repetition")
+        self._ignored = 0 if self._cut or decision_in(fold.text) else self._ignored + 1
         return ModelReply(
             text=fold.text or fold.refusal,
             usage=usage,
             cost=cost,
-            finish_reason="refusal" if fold.refusal and not fold.text else fold.finish_reason or "stop",
+            finish_reason=ending,
             reasoning=fold.reasoning,
             model=fold.model,
         )
 
-    def _cost(self, usage: Usage, charged: Decimal | None) -> Decimal | None:
+    def _is_full(self, usage: Usage, bound: int | None) -> bool:
+        """Whether a reply was cut because the context was full, not because it reached the length asked for."""
+        window = self.context_window
+        return window is not None and usage.total >= window - FULL and usage.output < (bound or window)
+
+    def _cost(self, usage: Usage, reported: Usage, charged: Decimal | None) -> Decimal | None:
         """What the server says it charged, else the price; a server dearer than its price list raises later quotes."""
-        quoted = self.quote(usage)
-        if charged is not None and quoted and charged > quoted:
+        if charged is None:
+            return self.quote(usage)
+        quoted = self.quote(reported)
+        if quoted and charged > quoted:
             self._dearer *= charged / quoted
-        return quoted if charged is None else charged
+        return charged
 
     def _masked(self, fault: ModelFault) -> ModelFault:
         fault.args = (without(self.key, str(fault)),)
@@ -253,20 +255,3 @@ class OpenAICompatible:
         if self._client is not None:
             client, self._client = self._client, None
             await client.close()
-
-
-class _Refused(Exception):
-    """The server answered with an error; nothing was billed unless it says otherwise."""
-
-    def __init__(self, refusal: Refusal) -> None:
-        super().__init__(refusal.message)
-        self.refusal = refusal
-
-
-async def _open(client: AsyncOpenAI, body: dict[str, Any]) -> AsyncStream[object]:
-    """Post a ready-made body: the SDK's own `create` walks every message of it, which grows with the transcript."""
-    from openai import AsyncStream
-
-    return await client.post(
-        "/chat/completions", cast_to=object, body=body, stream=True, stream_cls=AsyncStream[object]
-    )

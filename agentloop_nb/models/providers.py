@@ -64,6 +64,11 @@ def clean_address(base_url: str) -> str:
         host, _ = parts.hostname, parts.port
     except ValueError:
         raise UserError("the base URL is malformed: --base-url http://127.0.0.1:11434/v1") from None
+    if "api-version" in parts.query:
+        raise UserError(
+            "leave ?api-version= out of the base URL: for Azure it is https://NAME.openai.azure.com/openai/v1, "
+            "and the model is the name of your deployment"
+        )
     if parts.username or parts.password or parts.query or parts.fragment:
         raise UserError("a base URL carries no key or password: set OPENAI_BASE_URL and OPENAI_API_KEY instead")
     if parts.scheme not in ("http", "https") or not host:

@@ -12,11 +12,12 @@ from pydantic import SecretStr
 
 from agentloop_nb._internal.paths import typed_path
 from agentloop_nb.errors import UserError
-from agentloop_nb.models.faults import Refusal, Server
-from agentloop_nb.models.keys import key_for, without
+from agentloop_nb.models.faults import Server
+from agentloop_nb.models.keys import check, key_for, without
 from agentloop_nb.models.prices import Pricing, is_loopback, read_price
 from agentloop_nb.models.providers import (
     OPENAI,
+    PROVIDERS,
     Provider,
     clean_address,
     listening,
@@ -25,11 +26,16 @@ from agentloop_nb.models.providers import (
     same_origin,
     split,
 )
+from agentloop_nb.models.refusal import Refusal
 from agentloop_nb.protocols import Model
 from agentloop_nb.settings import DEFAULT_MODEL, Settings
 
 _OPENROUTER: dict[str, Any] = {"provider": {"require_parameters": True}, "usage": {"include": True}}
 """Only route to providers that honour the response format, and tell what a call cost."""
+
+
+_BY_HAND = ("ollama", "lmstudio")
+"""Applications on a desktop: where one does not run, nobody is about to start it."""
 
 
 @dataclass(frozen=True)
@@ -52,7 +58,8 @@ class Target:
     def server(self) -> Server:
         """The server, as messages speak of it."""
         name = self.provider.name if self.provider else ""
-        return Server(self.base_url, self.model, name, self.key_variable, sends_key=self.key is not None)
+        start = self.provider.start if self.provider and self.provider.name in _BY_HAND else ""
+        return Server(self.base_url, self.model, name, self.key_variable, sends_key=self.key is not None, start=start)
 
 
 def create(settings: Settings, variables: Mapping[str, str]) -> Model:
@@ -88,7 +95,7 @@ def _cached(model: Model, found: Target, settings: Settings) -> Model:
 
 def target(settings: Settings, variables: Mapping[str, str]) -> Target:
     """Find out where a model's name leads. Raises `UserError`, one line, when a key or the model's name is missing."""
-    found = locate(settings, variables)
+    found = _usable(settings, variables)
     if found.key is None and found.key_variable and found.provider and found.base_url == found.provider.base_url:
         raise UserError(_no_key(found.provider))
     if found.model:
@@ -97,6 +104,20 @@ def target(settings: Settings, variables: Mapping[str, str]) -> Target:
         raise UserError(f"which model? -m {settings.model}:MODEL; %agent models lists what there is")
     model = pick_model(found.provider, found.base_url)
     return Target(found.provider, model, found.base_url, found.key, found.key_variable)
+
+
+def _usable(settings: Settings, variables: Mapping[str, str]) -> Target:
+    """Find out where a model's name leads, and whether name and key can be right. Raises `UserError`."""
+    found = locate(settings, variables)
+    head, colon, _ = found.model.partition(":")
+    if colon and found.provider is OPENAI and found.base_url == OPENAI.base_url and head not in ("ft", "openai"):
+        raise UserError(
+            f"there is no provider {head!r}: -m PROVIDER:MODEL with {', '.join(PROVIDERS)}; a local {found.model} is "
+            f"-m ollama:{found.model}; a server of your own needs --base-url http://HOST/v1"
+        )
+    if found.key is not None:
+        check(found.key, found.key_variable or "the key")
+    return found
 
 
 def locate(settings: Settings, variables: Mapping[str, str]) -> Target:
@@ -140,7 +161,7 @@ async def list_models(settings: Settings, variables: Mapping[str, str]) -> list[
 
     from agentloop_nb.models.client import connect
 
-    found = locate(settings, variables)
+    found = _usable(settings, variables)
     if found.key is None and found.key_variable and found.provider and not is_loopback(found.base_url):
         raise UserError(_no_key(found.provider))
     server = found.server()

@@ -118,7 +118,7 @@ def runs(magics: AgentMagics, rest: str) -> None:
 
 
 def _row(state: State) -> str:
-    cost = f"${state.total_cost:.4f}" + ("" if state.cost_known else "?")
+    cost = f"${state.total_cost:.4f}" if state.cost_known else "?"
     run, what = on_one_line(state.run), on_one_line(state.subject or state.reason)[:90]
     return f"{run}  {state.status:<11} {state.current_step:>3} steps  {cost:>9}  {what}"
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 from agentloop_nb.actions.observation import bounded
-from agentloop_nb.protocols import Model, Workspace
+from agentloop_nb.agent.context_window import namespace_tokens
+from agentloop_nb.agent.prompt import system_prompt
+from agentloop_nb.protocols import Measurable, Model, Workspace
 from agentloop_nb.safety.provenance import mark
 from agentloop_nb.settings import Settings
 
-NAMESPACE_TOKENS = 2000
-"""What the description of the namespace may take of the prompt."""
 INSTRUCTIONS = 8000
 """Characters of AGENTS.md that the model is told."""
 
@@ -18,7 +18,9 @@ INSTRUCTIONS = 8000
 def context(settings: Settings, model: Model, workspace: Workspace, folder: Path) -> str:
     """Tell the project's instructions, its limits, and what is in the namespace."""
     instructions = "\n\n".join(filter(None, [_agents_file(folder), settings.instructions.strip()]))
-    tokens = min(NAMESPACE_TOKENS, model.context_window // 4) if model.context_window else NAMESPACE_TOKENS
+    if isinstance(model, Measurable):
+        model.measure()
+    tokens = namespace_tokens(model.context_window, system_prompt())
     parts = [
         f"Instructions of this project:\n{instructions}" if instructions else "",
         f"You may take at most {settings.max_steps} steps.",

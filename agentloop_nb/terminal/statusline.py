@@ -6,7 +6,7 @@ import time
 from typing import TYPE_CHECKING
 
 from agentloop_nb._internal.process_memory import in_words
-from agentloop_nb._internal.text import clean
+from agentloop_nb._internal.text import clean, on_one_line
 from agentloop_nb.actions.observation import text_of
 from agentloop_nb.agent.control import Control
 from agentloop_nb.events import (
@@ -49,18 +49,20 @@ class StatusLine:
             case _:
                 pass
         budget = f" of ${state.budget:.2f}" if state.budget is not None else ""
-        cost = f"{state.total_cost:.4f}" if state.cost_known else f"{state.total_cost:.4f}+"
+        cost = f"${state.total_cost:.4f}" + ("" if state.cost_known else "+")
+        cost = cost if state.cost_known or state.total_cost else "price unknown"
         number = min(state.next_step, state.max_steps)
-        self._meters = f"step {number}/{state.max_steps} · {state.usage.total:,} tokens · ${cost}{budget}"
+        self._meters = f"step {number}/{state.max_steps} · {state.usage.total:,} tokens · {cost}{budget}"
         self.start()
 
     def progress(self, progress: Progress) -> None:
         """Take in what happens between events."""
         match progress:
             case ReplyStreamed():
-                self._enter("writing" if progress.delta.text else "thinking")
+                self._enter(progress.delta.status or ("writing" if progress.delta.text else "thinking"))
             case WaitStarted():
                 self._enter(f"retrying in {progress.seconds:.0f} s")
+                self._tail = on_one_line(progress.reason)
             case OutputAppeared():
                 lines = clean(text_of([progress.output])).strip().rsplit("\n", 1)
                 self._tail = lines[-1] or self._tail

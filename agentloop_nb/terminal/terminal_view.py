@@ -126,7 +126,10 @@ class TerminalView:
             case NoteAdded():
                 self._line(f"📝 Note: {event.text}" if event.by == "user" else f"ℹ️ The model is told: {event.text}")
             case TranscriptCompacted():
-                self._line(f"🗜️ Outputs up to step {event.through} are told shortened from now on")
+                what = (
+                    f"Outputs up to step {event.through}" if event.context is None else "The namespace and old outputs"
+                )
+                self._line(f"🗜️ {what} are told shortened from now on")
             case StepsUndone():
                 self._line(f"↩️ Steps from {event.first} on were taken back")
                 self._headed = 0

@@ -95,7 +95,15 @@ async def test_a_fault_is_survived(run, fault, times, streams):
     assert r.waits() == [True] * times
 
 
-@pytest.mark.parametrize("fault", TRANSIENT)
+@pytest.mark.parametrize("fault", ["429", "503 page"])
+async def test_what_says_later_is_waited_for_and_spends_no_retry(run, fault):
+    r = run(STEP, *[TRANSIENT[fault]] * 12, server_error(500), reset(), server_error(500), finish("survived"))
+    state = await r.go()
+    assert (state.status, state.summary) == ("finished", "survived")
+    assert r.waits() == [True] * 15
+
+
+@pytest.mark.parametrize("fault", TRANSIENT.keys() - {"429", "503 page"})
 async def test_a_fault_for_good_ends_with_a_reason_and_can_be_resumed(run, fault):
     r = run(STEP, *[TRANSIENT[fault]] * 4, finish("later"))
     state = await r.go()

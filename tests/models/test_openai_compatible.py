@@ -48,7 +48,7 @@ async def test_the_request_asks_for_a_strict_decision_and_its_usage(talk, reques
     assert body["stream_options"] == {"include_usage": True}
     assert body["max_tokens"] == 500
     assert body["response_format"]["json_schema"]["strict"] is True
-    assert "temperature" not in body
+    assert body["temperature"] == 0.2, "a local model is kept to the point"
 
 
 async def test_a_final_request_allows_only_finish(talk, request_of):
@@ -138,6 +138,12 @@ async def test_cancelling_frees_the_socket_at_once(talk, request_of):
                 break
             await asyncio.sleep(0.02)
         assert t.wire.hung_up[-1] >= stopped
+
+
+async def test_a_hosted_model_keeps_its_own_temperature(talk, request_of):
+    t = talk(finish(), model="gpt-4o-mini")
+    await t.ask(request_of())
+    assert "temperature" not in t.wire.bodies[0]
 
 
 async def test_temperature_is_sent_when_set(talk, request_of):

@@ -11,7 +11,9 @@ from agentloop_nb.actions import ACTIONS
 from agentloop_nb.decision import parse
 from agentloop_nb.models.schema import decision_schema
 
-PORTABLE = {"type", "properties", "required", "additionalProperties", "items", "anyOf", "enum", "description"}
+PORTABLE = {"type", "properties", "required", "additionalProperties", "items", "anyOf", "enum", "description"} | {
+    "maxItems"  # given up where a server refuses it
+}
 
 
 def lint(schema: dict[str, Any], path: str = "#") -> list[str]:

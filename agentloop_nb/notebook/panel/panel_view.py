@@ -214,6 +214,8 @@ class PanelView:
             return
         with self._lock:
             match progress:
+                case ReplyStreamed(delta=delta) if delta.status:
+                    self._say(delta.status)
                 case ReplyStreamed():
                     self._reply.feed(progress.delta)
                     self._streamed = progress.step

@@ -1,0 +1,101 @@
+"""One request and its answer over the official SDK's client: chunks as they come, errors as what they are."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from agentloop_nb.errors import ModelFault, PermanentFault, TransientFault
+from agentloop_nb.models.faults import Server
+from agentloop_nb.models.refusal import Refusal
+from agentloop_nb.models.sse import NotJson, chunks
+
+if TYPE_CHECKING:
+    from openai import AsyncOpenAI, AsyncStream
+
+_ERROR_WORDS = ("detail", "error_msg", "errorMessage", "msg", "errors")
+
+
+class Refused(Exception):
+    """The server answered with an error before it began to reply; nothing was billed unless it says otherwise."""
+
+    def __init__(self, refusal: Refusal) -> None:
+        super().__init__(refusal.message)
+        self.refusal = refusal
+
+
+async def exchange(
+    client: AsyncOpenAI, server: Server, path: str, body: dict[str, Any], *, answered: bool = False
+) -> AsyncGenerator[dict[str, Any] | None, None]:
+    """Post a body and yield the chunks of the answer; None is a sign of life. Raises `Refused` or a `ModelFault`.
+
+    `answered` says that the server was there before.
+    """
+    import openai
+
+    stream: AsyncStream[object] | None = None
+    begun = False
+    try:
+        stream = await _open(client, path, body)
+        streamed = "event-stream" in stream.response.headers.get("content-type", "")
+        async for chunk in chunks(stream.response.aiter_bytes()):
+            if chunk is not None and (error := error_in(chunk)) is not None:
+                default = 500 if begun or streamed else 400
+                raise _refused(server, Refusal.inside(error, default), begun=begun)  # noqa: TRY301 - closes the stream
+            begun = begun or chunk is not None
+            yield chunk
+    except NotJson as error:
+        raise _no_answer(server, error.text) from None
+    except openai.APIStatusError as error:
+        raise Refused(Refusal.read(error.status_code, error.body, error.response.headers)) from None
+    except (ModelFault, Refused):
+        raise
+    except Exception as error:  # noqa: BLE001 - the SDK lets transport and parser errors of many kinds through
+        raise server.unreachable(error, answered=answered) from None
+    finally:
+        if stream is not None:
+            await stream.close()
+
+
+async def _open(client: AsyncOpenAI, path: str, body: dict[str, Any]) -> AsyncStream[object]:
+    """Post a ready-made body: the SDK's own `create` walks every message of it, which grows with the transcript."""
+    from openai import AsyncStream
+
+    return await client.post(path, cast_to=object, body=body, stream=True, stream_cls=AsyncStream[object])
+
+
+def error_in(chunk: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """The error that a chunk carries instead of a piece of the reply, in the form of an error answer's body."""
+    if chunk.get("error"):
+        return chunk
+    choices = chunk.get("choices")
+    first = choices[0] if isinstance(choices, list) and choices else None
+    if isinstance(first, dict) and first.get("error"):
+        return first
+    if "choices" in chunk or "usage" in chunk:
+        return None
+    told = chunk.get("object") == "error" or isinstance(chunk.get("message"), str)
+    return chunk if told or any(chunk.get(word) for word in _ERROR_WORDS) else None
+
+
+def _refused(server: Server, refusal: Refusal, *, begun: bool) -> Exception:
+    """An error inside the answer; once the reply had begun it was billed, and no other way of asking is tried."""
+    if not begun:
+        return Refused(refusal)
+    fault = server.refused(replace(refusal, headers={}))
+    fault.billed = True
+    if isinstance(fault, TransientFault):  # it was up, so tries are counted: each of them is paid for
+        fault.patience = None
+    return fault
+
+
+def _no_answer(server: Server, text: str) -> ModelFault:
+    refusal = Refusal.read(200, text)
+    if not refusal.is_page:
+        return server.garbled("the answer is not JSON")
+    title = f" ({refusal.message})" if refusal.message else ""
+    return PermanentFault(
+        f"{server.host} answered with a web page{title}, not as a model server: "
+        f"check the base URL {server.base_url}; it usually ends in /v1"
+    )
