@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from agentloop_nb import __version__
 from agentloop_nb.errors import AgentFailed, AgentStopped, UserError
-from agentloop_nb.options import (
+from agentloop_nb.settings.options import (
     ANYWAY,
     AT,
     OPTIONS,

@@ -16,7 +16,8 @@ from IPython.display import publish_display_data
 
 from agentloop_nb._internal.text import on_one_line
 from agentloop_nb.errors import UserError
-from agentloop_nb.options import (
+from agentloop_nb.record import journal
+from agentloop_nb.settings.options import (
     ANYWAY,
     AT,
     OPTIONS,
@@ -27,7 +28,6 @@ from agentloop_nb.options import (
     split_words,
     step_number,
 )
-from agentloop_nb.record import journal
 
 if TYPE_CHECKING:
     from agentloop_nb.notebook.magic import AgentMagics

@@ -8,7 +8,7 @@ from IPython.core.magic import Magics, cell_magic, line_magic, magics_class, no_
 from traitlets import Bool, Float, Int, Unicode, Union
 
 from agentloop_nb.errors import AgentFailed, AgentStopped
-from agentloop_nb.options import describe, parse_options
+from agentloop_nb.settings.options import describe, parse_options
 
 if TYPE_CHECKING:
     from agentloop_nb.notebook.presenter import Launch

@@ -3,8 +3,8 @@
 import pytest
 
 from agentloop_nb.errors import UserError
-from agentloop_nb.options import OPTIONS, describe, note_from, parse_command, parse_options
 from agentloop_nb.settings import Settings, resolve
+from agentloop_nb.settings.options import OPTIONS, describe, note_from, parse_command, parse_options
 
 
 @pytest.mark.parametrize(

@@ -12,8 +12,8 @@ import nbformat
 import pytest
 from nbclient import NotebookClient
 
-from agentloop_nb.options import OPTIONS, OUTPUT_DIR
 from agentloop_nb.settings import ENVIRONMENT, dotenv
+from agentloop_nb.settings.options import OPTIONS, OUTPUT_DIR
 
 ROOT = Path(__file__).parents[2]
 README = ROOT.joinpath("README.md").read_text(encoding="utf-8")
