@@ -79,7 +79,11 @@ class Watch:
         apart = kinds.copy_on_write() and all(piece.kind is not kinds.ARRAY for piece in pieces.values())
         holders = values.memory_holders(tables=not apart) if roots else ()
         for name, value in self._values:
-            if isinstance(value, holders) and not roots.isdisjoint(values.memory_roots(value)) and name not in found:
+            if (
+                issubclass(type(value), holders)
+                and not roots.isdisjoint(values.memory_roots(value))
+                and name not in found
+            ):
                 found.add(name)
                 self._memory.add(value, thread_time() + TOUCHED_TIME)
         self._reach = Reach(frozenset(found), wide=self._reach.wide)
@@ -171,4 +175,4 @@ class Watch:
 
 def is_watched(name: str, value: Any) -> bool:
     """Whether a name is one the user would call a variable: not private, not the shell's, no module."""
-    return not name.startswith("_") and name not in SHELL_NAMES and type(value) is not ModuleType
+    return type(name) is str and name[:1] != "_" and name not in SHELL_NAMES and type(value) is not ModuleType

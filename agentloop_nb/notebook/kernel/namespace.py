@@ -8,9 +8,11 @@ from dataclasses import dataclass
 from types import FunctionType
 from typing import Any
 
+from agentloop_nb import type_info
 from agentloop_nb.actions.text import bounded
 from agentloop_nb.notebook.changes.watch import is_watched
 from agentloop_nb.notebook.kernel import preview, values
+from agentloop_nb.notebook.kernel.signatures import signature
 from agentloop_nb.ports import Privacy
 
 CHARACTERS = 4
@@ -52,12 +54,10 @@ class Surroundings:
     def _variables(self, room: int) -> Iterator[str]:
         """A line a name, with a preview while there is room and time; then bare names; then a count."""
         deadline = time.monotonic() + PATIENCE
-        waiting = [name for name in reversed(self.names) if is_watched(name, self.names[name])]
+        waiting = [name for name in reversed(self.names) if is_watched(name, self.names[name]) and name.isidentifier()]
         bare: list[str] = []
         for name in waiting:
-            line = "" if bare else self._line(name, self.names[name], full=time.monotonic() < deadline)
-            if len(line) + 1 > room:
-                line = self._line(name, self.names[name], full=False)
+            line = "" if bare else self._fitting(name, room, full=time.monotonic() < deadline)
             if bare or len(line) + 1 > room * 0.9:
                 bare.append(name)
                 continue
@@ -68,16 +68,19 @@ class Surroundings:
             more = f" and {len(bare) - len(shown)} more" if len(shown) < len(bare) else ""
             yield f"- also: {', '.join(shown)}{more}"
 
-    def _line(self, name: str, value: Any, *, full: bool) -> str:
+    def _fitting(self, name: str, room: int, *, full: bool) -> str:
+        """As much of a name as there is room for: all, or without a preview, or without its columns, too."""
+        value = self.names[name]
         if self.privacy == "none":
             return f"- {name}"
-        if isinstance(value, FunctionType | type):
-            return f"- {preview.signature(name, value)}"
-        told = " ".join(filter(None, [values.type_name(value), values.detail(value)]))
-        head = f"- {name}: {told}"
+        if type(value) is FunctionType or type_info.inherits(type(value), type):
+            return f"- {signature(name, value, values=self.privacy == 'full')}"
+        head = f"- {name}: " + " ".join(filter(None, [values.type_name(value), values.detail(value)]))
         if not full:
             return head
-        return head + preview.columns(value) + (preview.text(value) if self.privacy == "full" else "")
+        told = head + preview.columns(value)
+        whole = told + (preview.text(value) if self.privacy == "full" else "")
+        return next((line for line in (whole, told) if len(line) < room), head)
 
 
 def _take(lines: Iterable[str], room: int) -> list[str]:
