@@ -67,7 +67,7 @@ def defined(cls: type, attribute: str) -> Any:
 def instance_dict(value: Any) -> dict[str, Any] | None:
     """Return an object's own dictionary; None where it has none, or its class makes one up."""
     slot = defined(type(value), "__dict__")
-    found = slot.__get__(value) if type(slot) is GetSetDescriptorType else None
+    found = slot.__get__(value) if type(slot) in (GetSetDescriptorType, MemberDescriptorType) else None
     return found if type(found) is dict else None
 
 

@@ -116,8 +116,8 @@ def _text(value: str, level: Level) -> str:
     return repr(str.__getitem__(value, slice(most))) + ("…" if str.__len__(value) > most else "")
 
 
-def _bytes(value: bytes | bytearray, _level: Level) -> str:
-    base = bytes if type_info.inherits(type(value), bytes) else bytearray
+def _bytes(value: Any, _level: Level) -> str:
+    base: Any = bytes if type_info.inherits(type(value), bytes) else bytearray
     return repr(base.__getitem__(value, slice(MAX_INNER))) + ("…" if base.__len__(value) > MAX_INNER else "")
 
 
@@ -156,7 +156,7 @@ def _dict(value: dict[Any, Any], level: Level) -> str:
     return f"{{{', '.join(pairs)}{more}}}"
 
 
-def _items(value: dict[Any, Any]) -> Iterable[tuple[Any, Any]]:
+def _items(value: Any) -> Iterable[tuple[Any, Any]]:
     """Items in their own order. An OrderedDict hashes its keys while it is read, so plain keys only are asked for."""
     if not type_info.inherits(type(value), OrderedDict) or dict.__len__(value) > MAX_ORDERED:
         return dict.items(value)

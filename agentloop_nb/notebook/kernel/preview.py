@@ -8,11 +8,11 @@ from typing import Any
 from agentloop_nb import type_info
 from agentloop_nb.notebook.kernel import bounded_call, tables
 from agentloop_nb.notebook.kernel.plain_text import cut, short
-from agentloop_nb.notebook.kernel.tables import Table
 
 PATIENCE = 0.2
 """Seconds a representation that was made for models may take."""
 MAX_TABLE = 600
+_HOOKS = ("_repr_llm_", "_ai_repr_", "_repr_mimebundle_")
 _FOR_MODELS = ("text/llm+plain", "text/llm")
 
 
@@ -86,12 +86,11 @@ def _aligned(rows: Sequence[Sequence[str]], *, more: bool) -> str:
 def _own_words(value: Any) -> str:
     """A representation made for models: `_repr_llm_`, `_ai_repr_`, or a `text/llm` of the mime bundle."""
     cls = type(value)
-    for hook in ("_repr_llm_", "_ai_repr_"):
-        if type_info.defined(cls, hook) is not None:
-            return bounded_call.call(lambda: _as_text(getattr(value, hook)()), PATIENCE) or ""
-    if type_info.defined(cls, "_repr_mimebundle_") is not None and type_info.module(cls) == "__main__":
-        return bounded_call.call(lambda: _as_text(value._repr_mimebundle_(include=set(_FOR_MODELS))), PATIENCE) or ""
-    return ""
+    hook = next((name for name in _HOOKS if type_info.defined(cls, name) is not None), None)
+    if hook is None or (hook == _HOOKS[-1] and type_info.module(cls) != "__main__"):
+        return ""
+    arguments = {"include": set(_FOR_MODELS)} if hook == _HOOKS[-1] else {}
+    return bounded_call.call(lambda: _as_text(getattr(value, hook)(**arguments)), PATIENCE) or ""
 
 
 def _as_text(told: Any) -> str | None:

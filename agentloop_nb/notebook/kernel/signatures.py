@@ -1,4 +1,4 @@
-"""What a function or a class of the user's looks like to somebody who calls it, read without running code of its own."""
+"""How functions and classes of the user's are called, read without running any code of theirs."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def signature(name: str, value: Any, *, values: bool = True) -> str:
     arguments = "(…)" if function is None else f"({', '.join(_arguments(function, bound=is_class, values=values))})"
     doc = cut(_first_line(type_info.namespace(value) if is_class else {"__doc__": value.__doc__}), MAX_DOC)
     head = f"{'class ' if is_class else ''}{name}{cut(arguments, MAX_ARGUMENTS)}"
-    return f"{head}: {doc}" if doc and values else head
+    return f"{head}: {doc}" if values and doc and not doc.startswith(f"{name}(") else head  # a dataclass has such
 
 
 def _constructor(cls: type) -> FunctionType | None:
@@ -60,7 +60,7 @@ def _arguments(function: FunctionType, *, bound: bool, values: bool) -> Iterator
         kind = f": {annotations[name]}" if name in annotations else ""
         if name not in defaults:
             return name + kind
-        default = (short(defaults[name], 2) or f"<{type_info.name(type(defaults[name]))}>") if values else "…"
+        default = _default(defaults[name]) if values else "…"
         return f"{name}{kind} = {default}" if kind else f"{name}={default}"
 
     for place, name in enumerate(names[bound:count], bound):
@@ -76,6 +76,11 @@ def _arguments(function: FunctionType, *, bound: bool, values: bool) -> Iterator
     yield from map(told, keywords)
     if code.co_flags & CO_VARKEYWORDS:
         yield f"**{rest.pop(0)}"
+
+
+def _default(value: Any) -> str:
+    name = type_info.name(type(value))
+    return short(value, 2) or ("<factory>" if name == "_HAS_DEFAULT_FACTORY_CLASS" else f"<{name}>")
 
 
 def _annotations(function: FunctionType) -> dict[str, str]:

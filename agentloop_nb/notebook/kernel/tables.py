@@ -74,8 +74,9 @@ def label(value: Any) -> str:
 
 
 def _cell(value: Any) -> str:
-    told = value if type(value) is str else short(value, 1) or f"<{type_info.name(type(value))}>"
-    told = told[: HEAD_CELL + 1]
+    told = value[: HEAD_CELL + 1] if type(value) is str else short(value, 1) or f"<{type_info.name(type(value))}>"
+    if told.startswith(("Timestamp(", "Timedelta(", "Period(", "datetime.")):  # a known type, as it was told
+        told = str(value)
     return cut(told if told.isprintable() and told.strip() == told and told else repr(told), HEAD_CELL)
 
 
@@ -92,7 +93,7 @@ def _dtype(dtype: Any) -> str:
 def _array(value: Any) -> Table:
     import numpy as np
 
-    plain = np.ndarray.view(value, np.ndarray)
+    plain: Any = np.ndarray.view(value, np.ndarray)
     return Table(plain.shape, _dtype(plain.dtype), sample=lambda: f"array({_nested(plain)})")
 
 
@@ -189,7 +190,7 @@ def _pandas_index(value: Any) -> Table:
     values = _labels(value, FEW)
     more = ["…"] if len(value) > FEW else []
     parts = _index_parts(value)
-    dtype = _dtype(value.dtype) if type_info.name(type(value)) != "MultiIndex" else "MultiIndex"
+    dtype = _dtype(value.dtype) if type_info.name(type(value)) != "MultiIndex" else "object"
     name = ", ".join(name or "unnamed" for name, _ in parts) if any(name for name, _ in parts) else ""
     return Table((len(value),), dtype, name=name, sample=lambda: f"[{', '.join([*map(_literal, values), *more])}]")
 
@@ -198,9 +199,7 @@ def _pandas_index(value: Any) -> Table:
 
 
 def _polars_frame(value: Any) -> Table:
-    import polars as pl
-
-    plain = pl.DataFrame._from_pydf(object.__getattribute__(value, "_df"))  # noqa: SLF001
+    plain = sys.modules["polars"].DataFrame._from_pydf(object.__getattribute__(value, "_df"))  # noqa: SLF001
     names, dtypes = plain.columns[:MAX_COLUMNS], plain.dtypes[:MAX_COLUMNS]
     return Table(
         plain.shape,
@@ -210,9 +209,7 @@ def _polars_frame(value: Any) -> Table:
 
 
 def _polars_series(value: Any) -> Table:
-    import polars as pl
-
-    plain = pl.Series._from_pyseries(object.__getattribute__(value, "_s"))  # noqa: SLF001
+    plain = sys.modules["polars"].Series._from_pyseries(object.__getattribute__(value, "_s"))  # noqa: SLF001
     return Table(
         (len(plain),),
         _polars_dtype(plain.dtype),
