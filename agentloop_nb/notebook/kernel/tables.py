@@ -17,7 +17,7 @@ from agentloop_nb.notebook.kernel.plain_text import cut, short
 MAX_COLUMNS = 30
 MAX_LABEL = 60
 MAX_DTYPE = 40
-HEAD_COLUMNS, HEAD_ROWS, HEAD_CELL = 10, 2, 24
+HEAD_COLUMNS, HEAD_ROWS, HEAD_CELL = 10, 2, 28
 FEW = 5
 _DATA_PACKAGES = frozenset({"numpy", "pandas", "builtins"})
 _SPECIAL = frozenset({"None", "True", "False", "nan", "NaN", "NaT", "inf"})
