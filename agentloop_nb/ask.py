@@ -12,7 +12,7 @@ from agentloop_nb.errors import ContextOverflow, ModelFault, PermanentFault, Tra
 from agentloop_nb.events import ModelCalled, ModelFailed, ModelReplied, ReplyStreamed, WaitStarted
 from agentloop_nb.limits import InputBound, Reservation, reserve
 from agentloop_nb.ports import Model, ModelReply, ModelRequest
-from agentloop_nb.prompt import compaction, compose, overflow_compaction
+from agentloop_nb.prompt import compaction, compose, overflow_compaction, shrink_figures
 from agentloop_nb.stream import Stream
 
 LONGEST_WAIT = 300.0
@@ -36,6 +36,7 @@ class Asker:
         """Ask once, retrying transport faults. Raises `GaveUp`, or `CostLimit` before a call that might not fit."""
         attempt = 1
         while True:
+            await shrink_figures(self.stream.state)
             request = self._request(final=final)
             reservation = reserve(self.stream.state, self.model, request, self._bound)
             request = request.model_copy(update={"max_tokens": reservation.max_tokens})

@@ -19,6 +19,11 @@ CHARACTERS = 4
 """Characters a token is worth, about."""
 PATIENCE = 0.5
 """Seconds all previews may take together; names that come later are told without one."""
+_FAMILIAR = frozenset({
+    *("__main__", "builtins", "numpy", "pandas", "collections", "datetime", "decimal", "fractions", "pathlib", "re"),
+    *("uuid", "array", "types", "enum", "zoneinfo", "functools"),
+})  # fmt: skip
+"""Packages that need not be named."""
 
 
 @dataclass(frozen=True)
@@ -75,12 +80,19 @@ class Surroundings:
             return f"- {name}"
         if type(value) is FunctionType or type_info.inherits(type(value), type):
             return f"- {signature(name, value, values=self.privacy == 'full')}"
-        head = f"- {name}: " + " ".join(filter(None, [values.type_name(value), values.detail(value)]))
+        told = filter(None, [values.type_name(value), _origin(value), values.detail(value)])
+        head = f"- {name}: {' '.join(told)}"
         if not full:
             return head
-        told = head + preview.columns(value)
-        whole = told + (preview.text(value) if self.privacy == "full" else "")
-        return next((line for line in (whole, told) if len(line) < room), head)
+        typed = head + preview.columns(value)
+        whole = typed + (preview.text(value) if self.privacy == "full" else "")
+        return next((line for line in (whole, typed) if len(line) < room), head)
+
+
+def _origin(value: Any) -> str:
+    """`(dask)`: the package of a type whose name alone may mislead, as half of them have a `DataFrame`."""
+    home = type_info.package(type(value))
+    return "" if home in _FAMILIAR or not home.isidentifier() else f"({home[:40]})"
 
 
 def _take(lines: Iterable[str], room: int) -> list[str]:
