@@ -23,19 +23,44 @@ ENDINGS: dict[str, Callable[[], Any]] = {
 METHODS = (
     *("__len__", "__repr__", "__str__", "__iter__", "__next__", "__bool__", "__call__", "__hash__", "__eq__"),
     *("__getattr__", "__array__", "__array_interface__", "__dataframe__", "__arrow_c_stream__", "__index__", "__int__"),
-    *("__float__", "__bytes__", "__format__", "__dir__", "__getitem__", "__contains__", "__reversed__", "__length_hint__"),
+    *(
+        "__float__",
+        "__bytes__",
+        "__format__",
+        "__dir__",
+        "__getitem__",
+        "__contains__",
+        "__reversed__",
+        "__length_hint__",
+    ),
     *("__sizeof__", "__reduce_ex__", "__copy__", "__deepcopy__", "__enter__", "__await__", "__instancecheck__"),
     *("_repr_html_", "_repr_png_", "_ipython_display_", "_ipython_canary_method_should_not_exist_"),
 )
 PROPERTIES = (
     *("__class__", "__dict__", "__doc__", "__name__", "__module__", "__wrapped__", "__signature__", "__slots__"),
-    *("shape", "dtype", "columns", "index", "nbytes", "ndim", "size", "values", "name", "attrs", "_mgr", "axes", "schema"),
+    *(
+        "shape",
+        "dtype",
+        "columns",
+        "index",
+        "nbytes",
+        "ndim",
+        "size",
+        "values",
+        "name",
+        "attrs",
+        "_mgr",
+        "axes",
+        "schema",
+    ),
 )
 METACLASS = (
     *("__instancecheck__", "__subclasscheck__", "__getattribute__", "__getattr__", "__call__", "__repr__", "__len__"),
     *("__hash__", "__eq__", "__iter__", "__dir__", "__bool__"),
 )
-BUILT_IN = (list, tuple, dict, set, frozenset, str, bytes, bytearray, int, float, complex, deque, OrderedDict, Exception)
+BUILT_IN = (
+    *(list, tuple, dict, set, frozenset, str, bytes, bytearray, int, float, complex, deque, OrderedDict, Exception),
+)
 
 
 def _raise(error: BaseException) -> Any:
@@ -73,7 +98,8 @@ def built_in_subclasses() -> Iterator[tuple[str, Any]]:
     names = [each for each in (*METHODS, "keys", "items", "copy") if each not in ("__getattr__", "__hash__", "__eq__")]
     for base, ending in itertools.product(BUILT_IN, ENDINGS):
         content = {name: _noting(f"{base.__name__}.{name}", ending) for name in names}
-        content |= {name: property(_noting(f"{base.__name__}.{name}", ending)) for name in ("__class__", "shape", "dtype")}
+        for name in ("__class__", "shape", "dtype"):
+            content[name] = property(_noting(f"{base.__name__}.{name}", ending))
         yield f"{base.__name__} {ending}", _made((base,), content)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import pytest
@@ -10,10 +9,10 @@ import pytest
 from agentloop_nb import run_agent
 from agentloop_nb.notebook.kernel import values
 from agentloop_nb.safety.secrets import known_secrets
-from agentloop_nb.testing import ScriptedModel
 from tests.kernel import hostile
 from tests.kernel.conftest import Place, text
 from tests.kernel.hostile import NOTED, everything
+from tests.wire import Wire, decision, finish
 
 
 @pytest.fixture(autouse=True)
@@ -102,13 +101,10 @@ async def test_a_step_that_can_reach_all_calls_none_and_is_taken_back(place: Pla
 def test_a_run_begins_and_ends_among_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     make = "from tests.kernel.hostile import everything, NOTED; globals().update(everything())"
-    decisions = [
-        {"reasoning": "make", "action": {"name": "run_code", "code": make}},
-        {"reasoning": "look", "action": {"name": "run_code", "code": "print(len(NOTED))"}},
-        {"reasoning": "end", "action": {"name": "finish", "summary": "done"}},
-    ]
-
-    run = run_agent("go", model=ScriptedModel(list(map(json.dumps, decisions))), output_dir=tmp_path, verbose=False)
+    decisions = [decision("run_code", code=make), decision("run_code", code="print(len(NOTED))"), finish("done")]
+    with Wire(decisions) as wire:
+        options = {"model": "some-model", "base_url": wire.base_url, "verbose": False, "output_dir": str(tmp_path)}
+        run = run_agent("go", **options)
 
     assert run.status == "finished", run.reason
     assert run.action_results[1].output.startswith("0")

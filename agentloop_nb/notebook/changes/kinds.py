@@ -117,6 +117,16 @@ def _dict_type(value: dict[Any, Any]) -> Any:
     return OrderedDict if type_info.inherits(type(value), OrderedDict) else dict
 
 
+def _has_plain_keys(value: dict[Any, Any]) -> bool:
+    return all(type(key) in ATOMS for key in dict.__iter__(value))
+
+
+def _read_as(value: dict[Any, Any]) -> Any:
+    """The type by whose methods a dictionary is read: an OrderedDict hashes its keys, so only plain ones are asked."""
+    base = _dict_type(value)
+    return base if base is dict or _has_plain_keys(value) else dict
+
+
 def _restore_dict(value: dict[Any, Any], content: dict[Any, Any]) -> None:
     _dict_type(value).clear(value)
     for key, item in content.items():
@@ -124,15 +134,21 @@ def _restore_dict(value: dict[Any, Any], content: dict[Any, Any]) -> None:
 
 
 def _save_dict(value: dict[Any, Any]) -> dict[Any, Any]:
-    if type_info.inherits(type(value), OrderedDict):
-        return dict(OrderedDict.items(value))  # type: ignore[arg-type]
-    return dict.copy(value)  # no key is hashed anew
+    """A copy. Keys of the user's own types are not hashed anew; where that cannot be, the dictionary is not saved."""
+    if type(value) is dict:
+        return dict.copy(value)
+    if _has_plain_keys(value):
+        return dict(_dict_type(value).items(value))
+    if type_info.defined(type(value), "__iter__") is not dict.__dict__["__iter__"]:
+        raise TypeError("its keys cannot be read without asking them")
+    return dict.copy(value)
 
 
 def _same_dict(value: dict[Any, Any], content: dict[Any, Any]) -> bool:
-    base = _dict_type(value)
-    same_keys = dict.__len__(value) == len(content) and _identical(base.keys(value), content)
-    return same_keys and _identical(base.values(value), content.values())
+    if dict.__len__(value) != len(content):
+        return False
+    base = _read_as(value)
+    return _identical(base.keys(value), content) and _identical(base.values(value), content.values())
 
 
 def _restore_set(value: set[Any], content: set[Any]) -> None:
