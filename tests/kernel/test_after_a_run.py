@@ -6,7 +6,6 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import nbformat
@@ -34,7 +33,7 @@ def work():
 
 
 @pytest.fixture(scope="module")
-def ran(kernel: Kernel) -> Iterator[Kernel]:
+def ran(kernel: Kernel) -> Kernel:
     """A kernel with hostile variables in which a goal has been met, with code on the main thread and off it."""
     with Wire([decision("run_code", code="import threading; print(work())"), finish("done")]) as wire:
         kernel.run(VARIABLES.replace("ROOT", repr(str(ROOT))))
@@ -43,7 +42,7 @@ def ran(kernel: Kernel) -> Iterator[Kernel]:
         assert kernel.reply["status"] == "ok", outputs
         assert "not to be seen" not in json.dumps(outputs)
         assert "a model" in json.dumps(wire.bodies[0])
-    yield kernel
+    return kernel
 
 
 def shown(kernel: Kernel, code: str) -> str:
