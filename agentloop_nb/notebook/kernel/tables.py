@@ -52,8 +52,11 @@ def table(value: Any) -> Table | None:
 def base(value: Any) -> Any:
     """The type of a library that a value is read as; None where it is none of them."""
     for each in type_info.mro(type(value)):
-        home, name = type_info.package(each), type_info.name(each)
-        if name in _READERS.get(home, ()) and getattr(sys.modules.get(home), name, None) is each:
+        home = type_info.package(each)
+        if home not in _READERS:
+            continue
+        name = type_info.name(each)
+        if name in _READERS[home] and getattr(sys.modules.get(home), name, None) is each:
             return each
     return None
 
