@@ -11,7 +11,7 @@ from decimal import Decimal
 from agentloop_nb.agent.budget import InputBound, Reservation, reserve
 from agentloop_nb.agent.context_window import Gauge, reply_bound
 from agentloop_nb.agent.event_stream import Stream
-from agentloop_nb.agent.prompt import compaction, compose, overflow_compaction
+from agentloop_nb.agent.prompt import compaction, compose, overflow_compaction, shrink_figures
 from agentloop_nb.errors import ContextOverflow, ModelFault, PermanentFault, TransientFault
 from agentloop_nb.events import ModelCalled, ModelFailed, ModelReplied, ReplyStreamed, WaitStarted
 from agentloop_nb.protocols import Measurable, Model, ModelReply, ModelRequest
@@ -48,6 +48,7 @@ class Asker:
         while True:
             if isinstance(self.model, Measurable):  # a server that was loading can tell by now
                 await asyncio.to_thread(self.model.measure)
+            await shrink_figures(self.stream.state)
             request = self._request(final=final)
             reservation = reserve(self.stream.state, self.model, request, self._bound)
             request = request.model_copy(update={"max_tokens": reservation.max_tokens})

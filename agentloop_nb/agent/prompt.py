@@ -6,14 +6,16 @@ counter, no cost line, no clock stands before the newest message.
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections import Counter
 from collections.abc import Iterator
 from functools import cache
 
+from agentloop_nb._internal.platform import IN_BROWSER
 from agentloop_nb.actions import ACTIONS, Action, Finish, ReadUrl, WriteFile
 from agentloop_nb.actions.observation import bounded
-from agentloop_nb.agent.prompt_images import figures
+from agentloop_nb.agent import prompt_images
 from agentloop_nb.events import TranscriptCompacted
 from agentloop_nb.protocols import Image, Message, Model, Usage
 from agentloop_nb.safety.provenance import mark
@@ -117,11 +119,21 @@ def _context(state: State) -> str:
 
 def _images(state: State, step: Step) -> tuple[Image, ...]:
     """The figures of a step, as long as it is told whole."""
+    return prompt_images.figures(step.result.outputs) if step.result and _shows_images(state, step) else ()
+
+
+def _shows_images(state: State, step: Step) -> bool:
     compacted = state.compacted is not None and step.number <= state.compacted.through
-    wanted = state.settings.get("images", True) and state.settings.get("privacy", "full") == "full"
-    if compacted or step.result is None or not wanted:
-        return ()
-    return figures(step.result.outputs)
+    return (
+        not compacted and bool(state.settings.get("images", True)) and state.settings.get("privacy", "full") == "full"
+    )
+
+
+async def shrink_figures(state: State) -> None:
+    """Make the figures of the next request small, away from the event loop, so that composing it takes no time."""
+    shown = [step for step in state.steps if step.result and _shows_images(state, step)]
+    if not IN_BROWSER and not all(prompt_images.is_ready(step.result.outputs) for step in shown if step.result):
+        await asyncio.to_thread(lambda: [_images(state, step) for step in shown])
 
 
 def _repairs(step: Step) -> Iterator[Message]:
@@ -219,9 +231,12 @@ def compaction(state: State, model: Model) -> TranscriptCompacted | None:
     growth = _worth_resending(model)
     done = state.compacted.through if state.compacted else 0
     whole = [step for step in state.steps if step.number > done and step.result is not None]
-    size = sum(len(step.result.output) for step in whole if step.result)
+    pictures = sum(
+        prompt_images.count(step.result.outputs) for step in whole if step.result and _shows_images(state, step)
+    )
+    size = sum(len(step.result.output) for step in whole if step.result) + pictures * prompt_images.CHARACTERS
     limit = min(growth, model.context_window * 2) if model.context_window else growth
-    if len(whole) <= (WHOLE_STEPS if size > limit else MOST_WHOLE):
+    if len(whole) <= (WHOLE_STEPS if size > limit or pictures > prompt_images.MOST_TOLD else MOST_WHOLE):
         return None
     return _compacted(state, through=whole[-WHOLE_STEPS - 1].number, short_steps=SHORT_STEPS)
 

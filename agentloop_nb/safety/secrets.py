@@ -6,9 +6,10 @@ import ast
 import re
 import urllib.parse
 from collections.abc import Iterable, Iterator, Mapping
-from types import FunctionType, GetSetDescriptorType, ModuleType
+from types import FunctionType, ModuleType
 from typing import Any
 
+from agentloop_nb._internal import type_info
 from agentloop_nb.safety.redaction import MASK, MIN_LENGTH, Masker, Tail, maskable
 
 __all__ = ["MASK", "KnownSecrets", "Masker", "Tail", "known_secrets", "maskable", "secrets_in"]
@@ -125,26 +126,14 @@ def _items(value: Any) -> list[tuple[str, Any]]:
     kind = type(value)
     if kind is dict:
         items = list(value.items()) if len(value) <= MAX_ITEMS else []
-    elif isinstance(value, ModuleType | FunctionType | type) or kind.__module__.partition(".")[0] in _DATA:
+    elif type_info.inherits(kind, ModuleType, FunctionType, type) or type_info.package(kind) in _DATA:
         items = []
-    elif isinstance(value, tuple) and isinstance(fields := _in_class(kind, "_fields"), tuple):
+    elif type_info.inherits(kind, tuple) and type(fields := type_info.defined(kind, "_fields")) is tuple:
         items = list(zip(fields, tuple.__iter__(value), strict=False))
     else:
-        attributes = _attributes(value)
+        attributes = type_info.instance_dict(value) or {}
         items = list(attributes.items()) if len(attributes) <= MAX_ITEMS else []
     return [(key, item) for key, item in items if type(key) is str]
-
-
-def _in_class(kind: type, name: str) -> Any:
-    """What the first class that has the name defines it as."""
-    return next((vars(each)[name] for each in type.mro(kind) if name in vars(each)), None)
-
-
-def _attributes(value: Any) -> dict[str, Any]:
-    """An object's own dictionary, unless its class makes one up by code of its own."""
-    slot = _in_class(type(value), "__dict__")
-    found = slot.__get__(value) if isinstance(slot, GetSetDescriptorType) else None
-    return found if type(found) is dict else {}
 
 
 def _given(source: str) -> Iterator[str]:

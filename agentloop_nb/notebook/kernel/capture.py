@@ -15,7 +15,7 @@ from contextlib import ExitStack
 from typing import Any
 
 from agentloop_nb.notebook.kernel import output_scope
-from agentloop_nb.notebook.kernel.fd_capture import Descriptors, kernel_watchers
+from agentloop_nb.notebook.kernel.fd_capture import Descriptors
 from agentloop_nb.notebook.kernel.outputlog import OutputLog
 from agentloop_nb.notebook.kernel.widgets import ShownWidgets
 
@@ -61,7 +61,6 @@ class Capture:
         self._expects = expects
         self._home = threading.get_ident()
         self._pid = os.getpid()
-        self._watchers = kernel_watchers()
         self._widgets = ShownWidgets(log.update)
         self._stack = ExitStack()
         self.error: BaseException | None = None
@@ -69,14 +68,12 @@ class Capture:
 
     def owns(self) -> bool:
         """Whether the calling code belongs to the step."""
-        return output_scope.belongs(self._step, self._home, self._watchers.threads)
+        return output_scope.belongs(self._step, self._home)
 
     def __enter__(self) -> Capture:
         expects = self._expects
         with ExitStack() as stack:
-            # plain processes have nobody who watches their descriptors, so we do
-            self._descriptors = None if self._watchers else stack.enter_context(Descriptors(self._log.stream, expects))
-            self._sees_descriptors = bool(self._watchers or (self._descriptors and self._descriptors.active))
+            self._descriptors = stack.enter_context(Descriptors(self._log.stream, expects))
             for name in ("stdout", "stderr"):
                 self._patch_stream(stack, name)
             self._patch_displays(stack)
@@ -94,24 +91,24 @@ class Capture:
 
     def drain(self) -> None:
         """Wait until what was written to the process's descriptors has arrived."""
-        (self._descriptors or self._watchers).drain(expected=self._expects())
+        self._descriptors.drain(expected=self._expects())
 
     # -- streams
 
     def _patch_stream(self, stack: ExitStack, name: str) -> None:
         stream = getattr(sys, name)
         original, fileno = stream.write, 1 if name == "stdout" else 2
-        real = self._descriptors.real[name] if self._descriptors else original
+        real = self._descriptors.real[name]
 
         def write(text: Any, *args: Any, **kwargs: Any) -> Any:
             if not isinstance(text, str) or not self.owns():
                 return real(text, *args, **kwargs)
-            if os.getpid() != self._pid and not self._sees_descriptors:
+            if os.getpid() != self._pid and not self._descriptors.active:
                 return original(text, *args, **kwargs)
             if os.getpid() != self._pid:  # a forked child: its memory is not ours, but the descriptor is
                 os.write(fileno, text.encode("utf-8", "replace"))
             else:
-                self._log.stream(name, self._watchers.strip(text))
+                self._log.stream(name, text)
             return len(text)
 
         patch(stack, stream, "write", write)

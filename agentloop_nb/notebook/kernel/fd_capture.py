@@ -1,4 +1,9 @@
-"""What child processes and C libraries write straight to the process's descriptors 1 and 2."""
+"""What child processes and C libraries write straight to the process's descriptors 1 and 2.
+
+In a kernel these lead into pipes that ipykernel reads, and it copies everything to the kernel's real streams, too. So
+a step has pipes of its own there as everywhere else: its end marks are never seen by anybody, and what somebody else
+writes meanwhile (a cell's background child has the old pipe) goes where it always went.
+"""
 
 from __future__ import annotations
 
@@ -9,61 +14,17 @@ import sys
 import threading
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, field
 from typing import Any
 
 from agentloop_nb.notebook.kernel.worker_threads import have_done
 
 _END = b"\0"
-"""Sent through a pipe after everything else; invisible where ipykernel echoes it."""
+"""Sent through a pipe after everything else."""
 _PATIENCE = 1.0
 """Seconds to wait for a pipe to run dry; a background child may write for ever."""
 
 Write = Callable[[str, str], None]
 """Takes the name of a stream and text."""
-
-
-@dataclass
-class Watchers:
-    """The threads of ipykernel that turn descriptor output into writes to `sys.stdout` and `sys.stderr`."""
-
-    descriptors: tuple[int, ...] = ()
-    threads: frozenset[int] = frozenset()
-    _arrived: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(0))
-    _heard: bool = False
-
-    def __bool__(self) -> bool:
-        return bool(self.descriptors)
-
-    def strip(self, text: str) -> str:
-        """Take our end marks out of text that a watcher writes, and count them."""
-        if threading.get_ident() not in self.threads:
-            return text
-        self._heard = True
-        if "\0" in text:
-            for _ in range(text.count("\0")):
-                self._arrived.release()
-            return text.replace("\0", "")
-        return text
-
-    def drain(self, *, expected: bool) -> None:
-        """Wait until everything written so far has been passed on; only where something was, or is `expected`."""
-        if not (expected or self._heard or any(map(_waits, self.descriptors))):
-            return
-        for descriptor in self.descriptors:
-            os.write(descriptor, _END)
-        for _ in self.descriptors:
-            self._arrived.acquire(timeout=_PATIENCE)
-
-
-def kernel_watchers() -> Watchers:
-    """Find ipykernel's watchers; none outside a kernel, on Windows, or where watching is switched off."""
-    found: dict[int, int] = {}
-    for descriptor, stream in ((1, sys.stdout), (2, sys.stderr)):
-        thread: Any = getattr(stream, "watch_fd_thread", None)
-        if thread is not None and thread.is_alive():
-            found[descriptor] = thread.ident
-    return Watchers(tuple(found), frozenset(found.values()))
 
 
 def _waits(descriptor: int) -> bool:
@@ -79,7 +40,7 @@ def _waits(descriptor: int) -> bool:
 
 
 class Descriptors:
-    """Redirects descriptors 1 and 2 into `write`, outside a kernel. `real` writes where the streams led before, and
+    """Redirects descriptors 1 and 2 into `write`. `real` writes where the streams led before, and
     `expects` tells whether something may have been written to them.
     """
 
@@ -107,9 +68,10 @@ class Descriptors:
         return bool(self._pipes)
 
     def drain(self, *, expected: bool) -> None:
-        """Wait until everything written so far has been passed on; only where something is `expected`."""
-        for pipe in self._pipes if expected else ():
-            pipe.drain()
+        """Wait until everything written so far has been passed on; only where something was, or is `expected`."""
+        for pipe in self._pipes:
+            if expected or pipe.busy:
+                pipe.drain()
 
     def __exit__(self, *_: object) -> None:
         for pipe in self._pipes:
@@ -152,13 +114,18 @@ class _Pipe:
                 data = data[os.write(self._saved, data) :]
         return len(text)
 
+    @property
+    def busy(self) -> bool:
+        """Whether something was written, as far as is known."""
+        return self._heard or _waits(self._source)
+
     def drain(self) -> None:
         if select.select([], [self._descriptor], [], _PATIENCE)[1]:
             os.write(self._descriptor, _END)
             self._arrived.acquire(timeout=_PATIENCE)
 
     def close(self, *, expected: bool) -> None:
-        if expected or self._heard or _waits(self._source):
+        if expected or self.busy:
             with suppress(OSError):
                 self.drain()
         self._closed = True

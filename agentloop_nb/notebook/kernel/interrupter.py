@@ -63,7 +63,7 @@ class Overseer:
         self._deadline = time.monotonic() + seconds
         self._inbox: queue.SimpleQueue[str] = queue.SimpleQueue()  # its put is reentrant: safe in a signal handler
         self._striking = threading.Lock()
-        self._over = False
+        self._over = self._struck = False
         self._raised_at = float("-inf")
         self._home = threading.main_thread()
         self._signals = False
@@ -117,8 +117,8 @@ class Overseer:
         self._inbox.put("")
         if self._signals:
             signal.signal(signal.SIGINT, self._old_handler)
-        else:
-            raise_in(self._home, None)
+        if self._struck:
+            take_strike(self._home)
 
     def _on_sigint(self, _signal: int, frame: FrameType | None) -> None:
         if self._over:
@@ -171,6 +171,7 @@ class Overseer:
         if self._signals and signal.getsignal(signal.SIGINT) == self._on_sigint:
             signal.pthread_kill(self._home.ident or 0, signal.SIGINT)
         elif self._listener.at_work(sys._current_frames().get(self._home.ident or 0)):  # noqa: SLF001
+            self._struck = True
             raise_in(self._home, StepInterrupt)
 
 
@@ -178,7 +179,18 @@ def _signals_work() -> bool:
     return threading.current_thread() is threading.main_thread() and hasattr(signal, "pthread_kill") and os.name != "nt"
 
 
-def raise_in(thread: threading.Thread, error: type[BaseException] | None) -> None:
-    """Raise `error` in a thread at its next bytecode; None takes back what has not been raised yet."""
-    value = ctypes.py_object(error) if error is not None else None
-    ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread.ident or 0), value)
+def raise_in(thread: threading.Thread, error: type[BaseException]) -> None:
+    """Raise `error` in a thread at its next bytecode."""
+    ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread.ident or 0), ctypes.py_object(error))
+
+
+def take_strike(thread: threading.Thread) -> None:
+    """Take what may still wait to be raised in the current thread, so that it cannot hit anything later.
+
+    It is raised here. To set no exception at all instead would leave Python 3.11 looking for it at each bytecode, for
+    ever: profilers and `sys.settrace` hang then, and all other code runs slower.
+    """
+    with suppress(StepInterrupt):
+        raise_in(thread, StepInterrupt)  # in place of one that waits, if any: so there is one for certain
+        for _ in range(1000):
+            pass

@@ -53,7 +53,8 @@ class KernelWorkspace:
         """Tell a model about the namespace, recent cells and earlier runs within a budget of tokens."""
         names = dict(self.shell.user_ns)
         hidden = self.shell.user_ns_hidden
-        names = {name: value for name, value in names.items() if not (name in hidden and hidden[name] is value)}
+        words = ((name, value) for name, value in names.items() if type(name) is str)
+        names = {name: value for name, value in words if not (name in hidden and hidden[name] is value)}
         return Surroundings(names, cell_history.user_cells(self.shell), self.earlier, self.privacy).describe(tokens)
 
     def history(self) -> tuple[str, ...]:

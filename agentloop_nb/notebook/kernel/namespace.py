@@ -8,8 +8,10 @@ from dataclasses import dataclass
 from types import FunctionType
 from typing import Any
 
+from agentloop_nb._internal import type_info
 from agentloop_nb.actions.observation import bounded
 from agentloop_nb.notebook.kernel import preview, value_facts
+from agentloop_nb.notebook.kernel.signatures import signature
 from agentloop_nb.notebook.snapshots.tracker import is_watched
 from agentloop_nb.protocols import Privacy
 
@@ -17,6 +19,11 @@ CHARACTERS = 4
 """Characters a token is worth, about."""
 PATIENCE = 0.5
 """Seconds all previews may take together; names that come later are told without one."""
+_FAMILIAR = frozenset({
+    *("__main__", "builtins", "numpy", "pandas", "collections", "datetime", "decimal", "fractions", "pathlib", "re"),
+    *("uuid", "array", "types", "enum", "zoneinfo", "functools"),
+})  # fmt: skip
+"""Packages that need not be named."""
 
 
 @dataclass(frozen=True)
@@ -52,12 +59,10 @@ class Surroundings:
     def _variables(self, room: int) -> Iterator[str]:
         """A line a name, with a preview while there is room and time; then bare names; then a count."""
         deadline = time.monotonic() + PATIENCE
-        waiting = [name for name in reversed(self.names) if is_watched(name, self.names[name])]
+        waiting = [name for name in reversed(self.names) if is_watched(name, self.names[name]) and name.isidentifier()]
         bare: list[str] = []
         for name in waiting:
-            line = "" if bare else self._line(name, self.names[name], full=time.monotonic() < deadline)
-            if len(line) + 1 > room:
-                line = self._line(name, self.names[name], full=False)
+            line = "" if bare else self._fitting(name, room, full=time.monotonic() < deadline)
             if bare or len(line) + 1 > room * 0.9:
                 bare.append(name)
                 continue
@@ -68,16 +73,26 @@ class Surroundings:
             more = f" and {len(bare) - len(shown)} more" if len(shown) < len(bare) else ""
             yield f"- also: {', '.join(shown)}{more}"
 
-    def _line(self, name: str, value: Any, *, full: bool) -> str:
+    def _fitting(self, name: str, room: int, *, full: bool) -> str:
+        """As much of a name as there is room for: all, or without a preview, or without its columns, too."""
+        value = self.names[name]
         if self.privacy == "none":
             return f"- {name}"
-        if isinstance(value, FunctionType | type):
-            return f"- {preview.signature(name, value)}"
-        told = " ".join(filter(None, [value_facts.type_name(value), value_facts.detail(value)]))
-        head = f"- {name}: {told}"
+        if type(value) is FunctionType or type_info.inherits(type(value), type):
+            return f"- {signature(name, value, values=self.privacy == 'full')}"
+        told = filter(None, [value_facts.type_name(value), _origin(value), value_facts.detail(value)])
+        head = f"- {name}: {' '.join(told)}"
         if not full:
             return head
-        return head + preview.columns(value) + (preview.text(value) if self.privacy == "full" else "")
+        typed = head + preview.columns(value)
+        whole = typed + (preview.text(value) if self.privacy == "full" else "")
+        return next((line for line in (whole, typed) if len(line) < room), head)
+
+
+def _origin(value: Any) -> str:
+    """`(dask)`: the package of a type whose name alone may mislead, as half of them have a `DataFrame`."""
+    home = type_info.package(type(value))
+    return "" if home in _FAMILIAR or not home.isidentifier() else f"({home[:40]})"
 
 
 def _take(lines: Iterable[str], room: int) -> list[str]:

@@ -54,11 +54,8 @@ def enter(scope: object) -> None:
     _scope.set(scope)
 
 
-def belongs(step: object, home: int, extra_threads: frozenset[int] = frozenset()) -> bool:
-    """Whether the calling code belongs to `step`, which runs on the thread `home`.
-
-    `extra_threads` are idents of threads that work for the step although it did not start them.
-    """
+def belongs(step: object, home: int) -> bool:
+    """Whether the calling code belongs to `step`, which runs on the thread `home`."""
     scope = _scope.get()
     if scope is not None:
         return scope is step
@@ -69,7 +66,7 @@ def belongs(step: object, home: int, extra_threads: frozenset[int] = frozenset()
     mark = thread.__dict__.get(_MARK)
     if mark is not None:
         return mark is not OUTSIDE
-    return ident in extra_threads or _is_foreign(thread)
+    return _is_foreign(thread)
 
 
 @contextmanager

@@ -16,13 +16,16 @@ from decimal import Decimal
 from fractions import Fraction
 from pathlib import PurePath
 from re import Pattern
-from types import BuiltinFunctionType, FunctionType, MethodType, ModuleType, NoneType
+from types import BuiltinFunctionType, FunctionType, MemberDescriptorType, MethodType, ModuleType, NoneType
 from typing import Any
 
-ATOMS = frozenset({
+from agentloop_nb._internal import type_info
+from agentloop_nb._internal.type_info import TypeSet
+
+ATOMS = TypeSet(
     *(int, float, complex, bool, str, bytes, NoneType, range, slice, type(Ellipsis), type(NotImplemented)),
     *(Decimal, Fraction, Pattern, FunctionType, BuiltinFunctionType, MethodType, ModuleType),
-})  # fmt: skip
+)  # fmt: skip
 """Types of values that do not change, or whose changes are not looked at."""
 _FROZEN = (date, time, timedelta, tzinfo, PurePath, range, frozenset, BaseException)
 _OPAQUE_HOMES = frozenset({
@@ -62,14 +65,14 @@ def kind_of(value: Any) -> Kind | None:
     if cls in ATOMS:
         return None
     kind = (
-        _EXACT.get(cls)
+        _EXACT.get(id(cls))
         or _scientific(value)
-        or next((_EXACT[base] for base in _EXACT if isinstance(value, base)), None)
+        or next((_EXACT[id(base)] for base in type_info.mro(cls) if id(base) in _EXACT), None)
     )
     if kind is not None:
         return kind
-    if isinstance(value, type):
-        return CLASS if value.__module__ == "__main__" else None
+    if type_info.inherits(cls, type):
+        return CLASS if type_info.module(value) == "__main__" else None
     if _is_frozen(value) or is_opaque(value) or _state(value) is None:
         return None
     return OBJECT
@@ -78,19 +81,25 @@ def kind_of(value: Any) -> Kind | None:
 def _is_frozen(value: Any) -> bool:
     """Whether a value cannot change: a date, a path, a single number of numpy's."""
     numpy = sys.modules.get("numpy")
-    single = getattr(numpy, "generic", ())
-    return isinstance(value, _FROZEN) or (isinstance(value, single) and not isinstance(value, numpy.void))  # type: ignore[union-attr]
+    if type_info.inherits(type(value), *_FROZEN):
+        return True
+    single, record = getattr(numpy, "generic", None), getattr(numpy, "void", None)
+    return single is not None and type_info.inherits(type(value), single) and not issubclass(type(value), record or ())
 
 
 def is_opaque(value: Any) -> bool:
     """Whether a value can change in ways that cannot be taken back: a generator, an open file, a widget."""
     cls = type(value)
-    if cls in ATOMS or isinstance(value, type) or _is_frozen(value):
+    if cls in ATOMS or type_info.inherits(cls, type) or _is_frozen(value):
         return False
-    if cls in _EXACT or _scientific(value) is not None:
+    if id(cls) in _EXACT or _scientific(value) is not None:
         return False
-    home = str(getattr(cls, "__module__", "")).partition(".")[0].lstrip("_")
-    return home in _OPAQUE_HOMES or hasattr(cls, "__next__") or (_state(value) is None and home != "builtins")
+    home = type_info.package(cls).lstrip("_")
+    return (
+        home in _OPAQUE_HOMES
+        or type_info.defined(cls, "__next__") is not None
+        or (_state(value) is None and home != "builtins")
+    )
 
 
 # -- built-in containers
@@ -105,7 +114,17 @@ def _restore_list(value: list[Any], content: list[Any]) -> None:
 
 
 def _dict_type(value: dict[Any, Any]) -> Any:
-    return OrderedDict if isinstance(value, OrderedDict) else dict
+    return OrderedDict if type_info.inherits(type(value), OrderedDict) else dict
+
+
+def _has_plain_keys(value: dict[Any, Any]) -> bool:
+    return all(type(key) in ATOMS for key in dict.__iter__(value))
+
+
+def _read_as(value: dict[Any, Any]) -> Any:
+    """The type by whose methods a dictionary is read: an OrderedDict hashes its keys, so only plain ones are asked."""
+    base = _dict_type(value)
+    return base if base is dict or _has_plain_keys(value) else dict
 
 
 def _restore_dict(value: dict[Any, Any], content: dict[Any, Any]) -> None:
@@ -115,13 +134,21 @@ def _restore_dict(value: dict[Any, Any], content: dict[Any, Any]) -> None:
 
 
 def _save_dict(value: dict[Any, Any]) -> dict[Any, Any]:
-    return dict(_dict_type(value).items(value))
+    """A copy. Keys of the user's own types are not hashed anew; where that cannot be, the dictionary is not saved."""
+    if type(value) is dict:
+        return dict.copy(value)
+    if _has_plain_keys(value):
+        return dict(_dict_type(value).items(value))
+    if type_info.defined(type(value), "__iter__") is not dict.__dict__["__iter__"]:
+        raise TypeError("its keys cannot be read without asking them")
+    return dict.copy(value)
 
 
 def _same_dict(value: dict[Any, Any], content: dict[Any, Any]) -> bool:
-    base = _dict_type(value)
-    same_keys = len(value) == len(content) and _identical(base.keys(value), content)
-    return same_keys and _identical(base.values(value), content.values())
+    if dict.__len__(value) != len(content):
+        return False
+    base = _read_as(value)
+    return _identical(base.keys(value), content) and _identical(base.values(value), content.values())
 
 
 def _restore_set(value: set[Any], content: set[Any]) -> None:
@@ -130,44 +157,52 @@ def _restore_set(value: set[Any], content: set[Any]) -> None:
 
 
 def _restore_deque(value: deque[Any], content: list[Any]) -> None:
-    value.clear()
-    value.extend(content)
+    deque.clear(value)
+    deque.extend(value, content)
 
 
 def _restore_bytes(value: bytearray, content: bytes) -> None:
-    value[:] = content
+    bytearray.__setitem__(value, slice(None), content)
 
 
 LIST = Kind(
     save=list.copy,
-    same=lambda value, content: len(value) == len(content) and _identical(list.__iter__(value), content),
+    same=lambda value, content: list.__len__(value) == len(content) and _identical(list.__iter__(value), content),
     restore=_restore_list,
     children=lambda content: content,
-    size=lambda value: 56 + 8 * len(value),
+    size=lambda value: 56 + 8 * list.__len__(value),
 )
 DICT = Kind(
     save=_save_dict,
     same=_same_dict,
     restore=_restore_dict,
     children=lambda content: content.values(),
-    size=lambda value: 64 + 100 * len(value),
+    size=lambda value: 64 + 100 * dict.__len__(value),
 )
 SET = Kind(
-    save=lambda value: set(set.__iter__(value)),
-    same=lambda value, content: len(value) == len(content) and set.issubset(content, value),
+    save=set,  # of a set nothing is hashed anew, and no `__iter__` of a subclass is called
+    same=lambda value, content: set.__len__(value) == len(content) and set.issubset(content, value),
     restore=_restore_set,
-    size=lambda value: 64 + 60 * len(value),
+    size=lambda value: 64 + 60 * set.__len__(value),
 )
 DEQUE = Kind(
-    save=list,
-    same=lambda value, content: len(value) == len(content) and _identical(value, content),
+    save=lambda value: list(deque.__iter__(value)),
+    same=lambda value, content: deque.__len__(value) == len(content) and _identical(deque.__iter__(value), content),
     restore=_restore_deque,
     children=lambda content: content,
-    size=lambda value: 64 + 8 * len(value),
+    size=lambda value: 64 + 8 * deque.__len__(value),
+    alive=lambda _value, content: 64 + 8 * len(content),
 )
-BYTES = Kind(save=bytes, same=operator.eq, restore=_restore_bytes, size=len)
-TUPLE = Kind(save=lambda value: value, same=lambda *_: True, restore=lambda *_: None, children=lambda content: content)
-_EXACT: dict[type, Kind] = {list: LIST, dict: DICT, set: SET, deque: DEQUE, bytearray: BYTES, tuple: TUPLE}
+BYTES = Kind(
+    save=lambda value: bytes(memoryview(value)),
+    same=lambda value, content: bytearray.__eq__(value, content) is True,
+    restore=_restore_bytes,
+    size=bytearray.__len__,
+    alive=lambda _value, content: len(content),
+)
+TUPLE = Kind(save=lambda value: value, same=lambda *_: True, restore=lambda *_: None, children=tuple.__iter__)
+_EXACT = {id(list): LIST, id(dict): DICT, id(set): SET, id(deque): DEQUE, id(bytearray): BYTES, id(tuple): TUPLE}
+"""By the identity of the type: a metaclass may have a `__hash__` that fails."""
 
 
 # -- objects and classes
@@ -175,22 +210,20 @@ _EXACT: dict[type, Kind] = {list: LIST, dict: DICT, set: SET, deque: DEQUE, byte
 
 def _state(value: Any) -> dict[str, Any] | None:
     """The attributes of an object; those in slots, and its class, are marked by a NUL. None: it has no attributes."""
-    try:
-        found = object.__getattribute__(value, "__dict__")
-    except (AttributeError, TypeError):
-        found = None
-    state = dict(found) if isinstance(found, dict) else None
-    for base in type(value).__mro__:
-        slots = vars(base).get("__slots__", ())
-        for name in (slots,) if isinstance(slots, str) else tuple(slots):
+    found = type_info.instance_dict(value)
+    state = None if found is None else dict(found)
+    for base in type_info.mro(type(value)):
+        slots = type_info.namespace(base).get("__slots__", ())
+        for name in (slots,) if type(slots) is str else tuple(slots) if type(slots) in (tuple, list, dict) else ():
+            slot = type_info.namespace(base).get(_mangled(base, name))
             with suppress(AttributeError, TypeError):
                 state = {} if state is None else state
-                state[f"\0{name}"] = object.__getattribute__(value, _mangled(base, name))
+                state[f"\0{name}"] = slot.__get__(value) if type(slot) is MemberDescriptorType else slot
     return None if state is None else state | {"\0__class__": type(value)}
 
 
 def _mangled(cls: type, name: str) -> str:
-    return f"_{cls.__name__.lstrip('_')}{name}" if name.startswith("__") and not name.endswith("__") else name
+    return f"_{type_info.name(cls).lstrip('_')}{name}" if name.startswith("__") and not name.endswith("__") else name
 
 
 def _same_state(value: Any, content: dict[str, Any]) -> bool:
@@ -221,7 +254,11 @@ def _restore_class(value: type, content: dict[str, Any]) -> None:
 
 
 def _class_state(value: type) -> dict[str, Any]:
-    return {name: item for name, item in vars(value).items() if name not in ("__dict__", "__weakref__", "__doc__")}
+    return {
+        name: item
+        for name, item in type_info.namespace(value).items()
+        if name not in ("__dict__", "__weakref__", "__doc__")
+    }
 
 
 OBJECT = Kind(
@@ -245,11 +282,12 @@ CLASS = Kind(
 
 def _scientific(value: Any) -> Kind | None:
     numpy, pandas = sys.modules.get("numpy"), sys.modules.get("pandas")
-    if numpy is not None and isinstance(value, getattr(numpy, "ndarray", ())):
+    cls = type(value)
+    if numpy is not None and issubclass(cls, getattr(numpy, "ndarray", ())):
         return ARRAY
-    if pandas is not None and isinstance(value, (getattr(pandas, "DataFrame", ()), getattr(pandas, "Series", ()))):
+    if pandas is not None and issubclass(cls, (getattr(pandas, "DataFrame", ()), getattr(pandas, "Series", ()))):
         return TABLE
-    if pandas is not None and isinstance(value, getattr(pandas, "Index", ())):
+    if pandas is not None and issubclass(cls, getattr(pandas, "Index", ())):
         return INDEX
     return None
 
@@ -258,15 +296,21 @@ def _plain(array: Any) -> Any:
     return sys.modules["numpy"].asarray(array)
 
 
+def mask_of(array: Any) -> Any:
+    """The mask of a masked array; None for any other."""
+    masked = getattr(sys.modules.get("numpy.ma"), "MaskedArray", None)
+    return array.mask if masked is not None and issubclass(type(array), masked) else None
+
+
 def _save_array(array: Any) -> tuple[Any, Any, bool]:
     """The data, the mask of a masked array, and whether it could be written to."""
-    mask: Any = getattr(array, "mask", None)
-    return _plain(array).copy(order="K"), None if mask is None else mask.copy(), bool(array.flags.writeable)
+    mask = mask_of(array)
+    return _plain(array).copy(order="K"), None if mask is None else mask.copy(), bool(_plain(array).flags.writeable)
 
 
 def _same_array(array: Any, content: tuple[Any, Any, bool]) -> bool:
     saved, mask, writeable = content
-    if array.flags.writeable != writeable or not same_data(_plain(array), saved):
+    if _plain(array).flags.writeable != writeable or not same_data(_plain(array), saved):
         return False
     return mask is None or bool((sys.modules["numpy"].asarray(array.mask) == mask).all())
 
@@ -309,7 +353,7 @@ ARRAY = Kind(
     same=_same_array,
     restore=_restore_array,
     children=lambda content: content[0].ravel().tolist() if content[0].dtype == object else (),
-    size=lambda value: int(value.nbytes),
+    size=lambda value: int(_plain(value).nbytes),
     alive=lambda _value, content: int(content[0].nbytes),
 )
 
@@ -335,13 +379,16 @@ def _save_table(table: Any) -> Any:
 
 
 def _same_table(table: Any, saved: Any) -> bool:
-    if (
-        table.shape != saved.shape
-        or table.attrs != saved.attrs
-        or getattr(table, "name", None) != getattr(saved, "name", None)
-    ):
+    if not _same_dict(table.attrs, saved.attrs) or not _identical([name_of(table)], [name_of(saved)]):
+        return False
+    if [len(axis) for axis in table._mgr.axes] != [len(axis) for axis in saved._mgr.axes]:  # noqa: SLF001
         return False
     return all(map(_same_axis, table.axes, saved.axes)) and _same_blocks(table, saved)
+
+
+def name_of(table: Any) -> Any:
+    """The name of a single column; a table has none, though it may have a column that is called so."""
+    return table._name if table._mgr.ndim == 1 else None  # noqa: SLF001
 
 
 def _same_axis(one: Any, other: Any) -> bool:

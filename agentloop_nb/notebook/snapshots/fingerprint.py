@@ -4,13 +4,20 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable, Iterator
+from decimal import Decimal
+from types import NoneType
 from typing import Any
 
-from agentloop_nb.notebook.snapshots.adapters import ARRAY, ATOMS, CLASS, OBJECT, TABLE, Kind
+from agentloop_nb._internal import type_info
+from agentloop_nb._internal.type_info import TypeSet
+from agentloop_nb.notebook.snapshots.adapters import ARRAY, CLASS, OBJECT, TABLE, Kind, mask_of, name_of
 from agentloop_nb.notebook.snapshots.snapshot import checksum, sample
 
 MAX_WHOLE = 2**28
 """Bytes of an array or a table that are looked at whole; of a larger one, samples."""
+_NUMBERS = TypeSet(float, complex)
+_WORDS = TypeSet(str, bytes, bool, int, NoneType, Decimal)
+_HASHED = frozenset({"pandas", "numpy", "datetime"})
 MOST_LABELS = 256
 """Labels of an axis, and cells of a column that is no plain array, that are looked at."""
 
@@ -40,8 +47,8 @@ def _likeness(value: Any, kind: Kind) -> Any:
         return _table(value)
     if kind is ARRAY:
         plain = sys.modules["numpy"].asarray(value)
-        mask = getattr(value, "mask", None)
-        return (value.shape, str(value.dtype), _array(plain), None if mask is None else checksum(mask))
+        mask = mask_of(value)
+        return (plain.shape, str(plain.dtype), _array(plain), None if mask is None else checksum(mask))
     content = kind.save(value)
     if kind in (OBJECT, CLASS):
         return {name: id(item) for name, item in content.items()}
@@ -65,16 +72,18 @@ def _array(array: Any) -> Any:
 def _table(table: Any) -> Any:
     """By column and by value: pandas may arrange columns anew when a table is merely read."""
     columns = dict(_columns(table))
-    labels = [_cells(axis) for axis in table.axes]
-    names = [tuple(axis.names) for axis in table.axes]
-    return (table.shape, labels, names, getattr(table, "name", None), str(table.attrs), sorted(columns.items()))
+    axes = table._mgr.axes  # noqa: SLF001
+    labels = [_cells(axis) for axis in axes]
+    names = [_label(name) for axis in axes for name in axis.names]
+    attributes = (_identities(table.attrs), _identities(table.attrs.values()))
+    return (labels, names, _label(name_of(table)), attributes, sorted(columns.items()))
 
 
 def _columns(table: Any) -> Iterator[tuple[int, Any]]:
     numpy = sys.modules["numpy"]
     for block in table._mgr.blocks:  # noqa: SLF001
-        plain = isinstance(block.values, numpy.ndarray)
-        places = block.mgr_locs.as_array.tolist() if table.ndim == 2 else [0]
+        plain = type(block.values) is numpy.ndarray
+        places = block.mgr_locs.as_array.tolist() if table._mgr.ndim == 2 else [0]  # noqa: SLF001
         for row, place in enumerate(places):
             column = block.values[row] if block.values.ndim == 2 else block.values
             yield place, (str(column.dtype), _array(column) if plain else _cells(column))
@@ -83,4 +92,16 @@ def _columns(table: Any) -> Iterator[tuple[int, Any]]:
 def _cells(values: Any) -> tuple[Any, ...]:
     """Cells or labels, at most `MOST_LABELS`, evenly spread. Each is made anew when asked for, so not by identity."""
     picked = values[:: max(len(values) // MOST_LABELS, 1)].tolist()
-    return (len(values), *(repr(each) if type(each) in ATOMS else hash(each) for each in picked))
+    own = values.dtype == object
+    return (len(values), *(_label(each, own=own) for each in picked))
+
+
+def _label(value: Any, *, own: bool = True) -> Any:
+    """A cell by its content where it is plain data; else by its identity, if it is not made anew when asked for."""
+    if type(value) is tuple:
+        return tuple(_label(each, own=own) for each in value)
+    if type(value) in _NUMBERS:
+        return repr(value)  # a NaN is no key
+    if type(value) in _WORDS or type_info.package(type(value)) in _HASHED:
+        return (hash(value), type_info.name(type(value)))
+    return id(value) if own else type_info.name(type(value))

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from types import CodeType, FunctionType, MethodType
 from typing import Any
 
+from agentloop_nb._internal import type_info
+
 _WIDE = frozenset({
     *("globals", "locals", "vars", "exec", "eval", "compile", "get_ipython", "user_ns", "__main__", "__import__"),
     *("import_module", "modules", "gc", "ctypes", "__builtins__", "__globals__", "f_globals", "f_locals", "f_back"),
@@ -132,18 +134,25 @@ def _content(cell: Any) -> Any:
 
 
 def _functions(value: Any) -> Iterator[FunctionType]:
-    if isinstance(value, FunctionType):
+    if type(value) is FunctionType:
         yield value
         return
-    if isinstance(value, MethodType):
+    if type(value) is MethodType:
         yield from _functions(value.__func__)
-    kind = value if isinstance(value, type) else type(value)
-    if getattr(kind, "__module__", None) == "__main__":
-        for base in kind.__mro__:
-            for member in vars(base).values() if base.__module__ == "__main__" else ():
-                inner = member.fget if isinstance(member, property) else getattr(member, "__func__", member)
-                if isinstance(inner, FunctionType):
+    kind = value if type_info.inherits(type(value), type) else type(value)
+    if type_info.module(kind) == "__main__":
+        for base in type_info.mro(kind):
+            for member in type_info.namespace(base).values() if type_info.module(base) == "__main__" else ():
+                inner = _behind(member)
+                if type(inner) is FunctionType:
                     yield inner
+
+
+def _behind(member: Any) -> Any:
+    """What a property, a static or a class method calls."""
+    if type(member) is property:
+        return member.fget
+    return member.__func__ if type(member) in (staticmethod, classmethod) else member
 
 
 def _globals_of(code: CodeType) -> Iterator[str]:

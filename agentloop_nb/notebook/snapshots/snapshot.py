@@ -7,11 +7,16 @@ from __future__ import annotations
 
 import sys
 import zlib
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
+from agentloop_nb._internal import type_info
 from agentloop_nb._internal.platform import thread_time
+from agentloop_nb._internal.type_info import TypeSet
+from agentloop_nb.notebook.kernel import tables
 from agentloop_nb.notebook.snapshots.adapters import ARRAY, ATOMS, TABLE, Kind, is_opaque, kind_of
 
 MAX_PIECES = 50_000
@@ -162,15 +167,15 @@ def _digest_whole(value: Any) -> Any:
 
 def _arrays(value: Any) -> Iterator[Any]:
     numpy = sys.modules["numpy"]
-    blocks = [block.values for block in value._mgr.blocks] if hasattr(value, "_mgr") else [value]  # noqa: SLF001
-    for each in blocks:
-        yield each if isinstance(each, numpy.ndarray) else id(each)
+    for each in tables.blocks(value) or [value]:
+        yield each if issubclass(type(each), numpy.ndarray) else id(each)
 
 
 def _outline(value: Any) -> tuple[Any, ...]:
     """Shape, types and labels of an array or a table."""
-    if hasattr(value, "axes"):
-        return (value.shape, tuple(map(id, value.axes)), value._mgr.nblocks if hasattr(value._mgr, "nblocks") else 0)  # noqa: SLF001
+    if (blocks := tables.blocks(value)) is not None:
+        return (*map(len, value._mgr.axes), tuple(map(id, value._mgr.axes)), len(blocks))  # noqa: SLF001
+    value = sys.modules["numpy"].asarray(value)
     return (value.shape, str(value.dtype), value.strides)
 
 
@@ -188,26 +193,26 @@ def checksum(array: Any) -> Any:
 
 def sample(value: Any) -> Any:
     """Look at a value briefly (about 20 µs): equal samples do not prove that nothing changed."""
-    if isinstance(value, list | tuple | set | frozenset) or type(value).__name__ == "deque":
-        return (len(value), *_some(value))
-    if isinstance(value, dict):
-        return (len(value), *_some(value), *_some(value.values()))
-    if hasattr(value, "_mgr") and hasattr(value, "axes"):
+    base: Any = next((each for each in type_info.mro(type(value)) if each in _CONTAINERS), None)
+    if base is dict:
+        return (dict.__len__(value), *_some(dict.__iter__(value)), *_some(dict.values(value)))
+    if base is not None:
+        ends = base.__getitem__(value, slice(-32, None)) if base in (list, tuple) else ()
+        return (base.__len__(value), *_some(base.__iter__(value)), *map(id, ends))
+    if tables.blocks(value) is not None:
         return (*_outline(value), id(value._mgr), *(_sample_array(array) for array in list(_arrays(value))[:8]))  # noqa: SLF001
-    if (numpy := sys.modules.get("numpy")) is not None and isinstance(value, numpy.ndarray):
-        return (*_outline(value), _sample_array(value))
-    state = getattr(value, "__dict__", None)
-    return (len(state), *_some(state.values())) if isinstance(state, dict) else id(value)
+    if (numpy := sys.modules.get("numpy")) is not None and issubclass(type(value), numpy.ndarray):
+        return (*_outline(value), _sample_array(numpy.asarray(value)))
+    state = type_info.instance_dict(value)
+    return id(value) if state is None else (len(state), *_some(state.values()))
 
 
-def _some(values: Any) -> Iterator[int]:
-    """Identities of at most 128 of the values: the first ones and, in a sequence, the last ones."""
-    for number, each in enumerate(values):
-        if number == 96:
-            break
-        yield id(each)
-    if isinstance(values, list | tuple):
-        yield from map(id, values[-32:])
+_CONTAINERS = TypeSet(list, tuple, set, frozenset, deque, dict)
+
+
+def _some(values: Iterable[Any]) -> Iterator[int]:
+    """Identities of the first values."""
+    return map(id, islice(values, 96))
 
 
 def _sample_array(array: Any) -> int:

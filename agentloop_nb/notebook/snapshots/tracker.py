@@ -80,7 +80,7 @@ class Watch:
         holders = value_facts.memory_holders(tables=not apart) if roots else ()
         for name, value in self._values:
             if (
-                isinstance(value, holders)
+                issubclass(type(value), holders)
                 and not roots.isdisjoint(value_facts.memory_roots(value))
                 and name not in found
             ):
@@ -177,4 +177,4 @@ class Watch:
 
 def is_watched(name: str, value: Any) -> bool:
     """Whether a name is one the user would call a variable: not private, not the shell's, no module."""
-    return not name.startswith("_") and name not in SHELL_NAMES and type(value) is not ModuleType
+    return type(name) is str and name[:1] != "_" and name not in SHELL_NAMES and type(value) is not ModuleType

@@ -1,0 +1,84 @@
+"""Read what a type is without running code of its own: no metaclass, no property, no `__getattr__` is asked."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import GetSetDescriptorType, MemberDescriptorType
+from typing import Any
+
+_mro = vars(type)["__mro__"].__get__
+_name = vars(type)["__name__"].__get__
+_module = vars(type)["__module__"].__get__
+_dict = vars(type)["__dict__"].__get__
+
+
+class TypeSet:
+    """A set of types that is asked by identity: a metaclass may have a `__hash__` or an `__eq__` that fails."""
+
+    def __init__(self, *types: type) -> None:
+        self._types = {id(each): each for each in types}
+
+    def __contains__(self, cls: object) -> bool:
+        return id(cls) in self._types
+
+
+def name(cls: type) -> str:
+    """Return the name of a class, escaped where it is no word."""
+    found = str.__str__(_name(cls))
+    return found[:80] if found.isidentifier() else repr(found[:80])[1:-1]
+
+
+def module(cls: type) -> str:
+    """Return the module a class says it is from; empty where it says nothing readable."""
+    try:
+        found = _module(cls)
+    except AttributeError:
+        return ""
+    return found if type(found) is str else ""
+
+
+def package(cls: type) -> str:
+    """Return the top-level package of a class: `pandas`, `builtins`, `__main__`."""
+    return module(cls).partition(".")[0]
+
+
+def mro(cls: type) -> tuple[type, ...]:
+    """Return a class and its bases, in the order in which they are asked."""
+    found: tuple[type, ...] = _mro(cls)
+    return found
+
+
+def inherits(cls: type, *bases: type) -> bool:
+    """Tell whether a class is one of some bases or derived from one; no `__subclasscheck__` is asked."""
+    return any(each is base for each in mro(cls) for base in bases)
+
+
+def namespace(cls: type) -> Mapping[str, Any]:
+    """Return what a class itself defines."""
+    found: Mapping[str, Any] = _dict(cls)
+    return found
+
+
+def defined(cls: type, attribute: str) -> Any:
+    """Return what the first class that defines an attribute has there, unbound; None where none does."""
+    return next((namespace(each)[attribute] for each in mro(cls) if attribute in namespace(each)), None)
+
+
+def instance_dict(value: Any) -> dict[str, Any] | None:
+    """Return an object's own dictionary; None where it has none, or its class makes one up."""
+    slot = defined(type(value), "__dict__")
+    found = slot.__get__(value) if type(slot) in (GetSetDescriptorType, MemberDescriptorType) else None
+    return found if type(found) is dict else None
+
+
+def slots(value: Any) -> dict[str, Any]:
+    """Return what is stored in an object's slots."""
+    found: dict[str, Any] = {}
+    for base in reversed(mro(type(value))):
+        for attribute, slot in namespace(base).items():
+            if type(slot) is MemberDescriptorType and base is not object:
+                try:
+                    found[attribute] = slot.__get__(value)
+                except AttributeError:  # never set
+                    continue
+    return found
