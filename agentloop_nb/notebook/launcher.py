@@ -19,6 +19,7 @@ from agentloop_nb.models.keys import known_keys
 from agentloop_nb.notebook import isolation
 from agentloop_nb.notebook.adoption import Adoption
 from agentloop_nb.notebook.kernel.drive import refuse_nesting
+from agentloop_nb.notebook.kernel.turn import caller_folder
 from agentloop_nb.notebook.kernel.workspace import KernelWorkspace
 from agentloop_nb.notebook.launch import Launch, ask_on_input
 from agentloop_nb.ports import Web, Workspace
@@ -42,7 +43,7 @@ class Launcher:
 
     shell: Any
     working_folder: Path | None = None
-    """Folder of files and code; None is the folder a resumed run is recorded with, else the shell's current one."""
+    """Folder of files and code; None is the one a run is set or recorded with, else the shell's current one."""
     private: bool = False
     """The shell is ours alone: there is no notebook to show anything in."""
     runs: list[Run] = field(default_factory=list)
@@ -52,7 +53,7 @@ class Launcher:
     @property
     def folder(self) -> Path:
         """Where records lie and settings are looked for: the current folder of the caller."""
-        return Path.cwd()
+        return caller_folder()
 
     def settings(self, arguments: Mapping[str, Any], config: Mapping[str, Any] | None = None) -> Settings:
         """Resolve settings. Raises `UserError`."""
@@ -235,7 +236,7 @@ class Launcher:
             return isolation.workspace(
                 self.shell, home or self.folder, goal, web=web, settings=settings, control=control, earlier=earlier
             )
-        recorded = (home or self.folder) / settings.output_dir if settings.output_dir else None
+        recorded = (home or self.folder) / settings.output_dir if settings.output_dir else self.folder
         workspace = KernelWorkspace(self.shell, web=web, folder=self.working_folder or recorded, control=control)
         workspace.earlier, workspace.privacy = earlier, settings.privacy
         workspace.before_run -= self._made
@@ -252,6 +253,12 @@ class Launcher:
             for change in (step.result.changes if step.result else ())
             if change.how == "added"
         )
+
+
+def launcher_of(shell: Any) -> Launcher:
+    """The launcher of the user's shell: one for its magics, `run_agent` and all reloads of the extension."""
+    launcher: Launcher = vars(shell).setdefault("_agentloop_launcher", Launcher(shell))
+    return launcher
 
 
 def _has_variables(run: Run) -> bool:

@@ -59,9 +59,9 @@ class AgentMagics(Magics):
     def launcher(self) -> Launcher:
         """What starts the runs of this kernel; imported at the first use."""
         if self._launcher is None:
-            from agentloop_nb.notebook.launcher import Launcher
+            from agentloop_nb.notebook.launcher import launcher_of
 
-            self._launcher = Launcher(self.shell)
+            self._launcher = launcher_of(self.shell)
         return self._launcher
 
     @no_var_expand

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import os
-import sys
 from collections.abc import Callable, Iterator
-from typing import IO, TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any
 
 from agentloop_nb.actions import Action, ActionResult, RunCode, WriteFile
 from agentloop_nb.actions.text import bounded, text_of
@@ -32,6 +30,7 @@ from agentloop_nb.events import (
 from agentloop_nb.plain import clean, dollars, for_shell
 from agentloop_nb.safety.risks import UNREMARKABLE
 from agentloop_nb.state import State, Step
+from agentloop_nb.terminal.own_stdout import own_stdout
 from agentloop_nb.terminal.statusline import StatusLine
 
 if TYPE_CHECKING:
@@ -74,7 +73,7 @@ class TerminalView:
         """
         from rich.console import Console
 
-        self.console = console or Console(file=_own_stdout(), highlight=False, markup=False, emoji=False)
+        self.console = console or Console(file=own_stdout(), highlight=False, markup=False, emoji=False)
         self.verbose = verbose
         self._worded: Callable[[str], str] = str if command == "%agent" else for_shell
         self._rich = self.console.is_terminal and not self.console.is_dumb_terminal
@@ -234,19 +233,6 @@ class TerminalView:
         self._line(f"\n{RULE}\n📊 EXECUTION SUMMARY\n{RULE}", style="bold")
         self._line("\n".join(lines))
         self._line(RULE, style="bold")
-
-
-def _own_stdout() -> IO[str]:
-    """Standard output by a handle of its own, so that what the view prints is never taken for a step's output."""
-    stdout = sys.__stdout__
-    if stdout is None or sys.stdout is not stdout:
-        return sys.stdout
-    try:
-        handle = os.dup(stdout.fileno())
-    except OSError:
-        return stdout
-    stdout.flush()
-    return os.fdopen(handle, "w", encoding=stdout.encoding, errors="replace", buffering=1)
 
 
 def _input(action: Action) -> tuple[str, str]:

@@ -15,7 +15,7 @@ from agentloop_nb.control import Control
 from agentloop_nb.notebook.changes import reach
 from agentloop_nb.notebook.changes.record import TOO_LARGE, Record
 from agentloop_nb.notebook.changes.watch import Watch
-from agentloop_nb.notebook.kernel import drawn, tracebacks
+from agentloop_nb.notebook.kernel import drawn, interrupts, tracebacks
 from agentloop_nb.notebook.kernel import shell as shells
 from agentloop_nb.notebook.kernel.capture import Capture, patch
 from agentloop_nb.notebook.kernel.footprint import Footprint
@@ -124,6 +124,7 @@ class Step:
         capture = Capture(self._shell, self._log, self, quiet=quiet, hides=self._hides, expects=expects)
         with ExitStack() as stack:
             stack.enter_context(shells.in_charge(self._shell))
+            stack.enter_context(interrupts.heard())
             stack.enter_context(self._overseer)
             control.interrupt, control.extend = self._overseer.stop, self._overseer.extend
             control.memory = resident_bytes
