@@ -17,7 +17,7 @@ from agentloop_nb.options import (
     ANYWAY,
     AT,
     OPTIONS,
-    OUTPUT_DIR,
+    RUN_OPTIONS,
     describe,
     note_from,
     parse_command,
@@ -33,7 +33,6 @@ if TYPE_CHECKING:
 FINISHED, NOT_FINISHED, WRONG_USE = 0, 1, 2
 """Exit codes. `verify` and `export` use the first two for sound and not."""
 
-RUN_OPTIONS = (*OPTIONS, OUTPUT_DIR)
 HELP = f"""\
 agentloop [options] "GOAL"                  run until the goal is met or a limit is reached
 agentloop demo                              try it: no key, no network, scripted decisions, real code
@@ -175,7 +174,7 @@ def _fork(words: list[str]) -> int:
 
 
 def _demo(words: list[str]) -> int:
-    parser = _Parser("demo", OUTPUT_DIR.help)
+    parser = _Parser("demo", "folder of the files it makes")
     parser.add_argument("--output-dir", default="output")
     folder = Path(parser.parse_args(words).output_dir)
     from agentloop_nb import demo

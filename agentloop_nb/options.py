@@ -5,14 +5,13 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from agentloop_nb.errors import UserError
+from agentloop_nb.settings_table import TABLE, Setting
 
 
-@dataclass(frozen=True)
-class Option:
+class Option(NamedTuple):
     """One option: the setting it fills, how it is typed, and what it means."""
 
     setting: str
@@ -29,39 +28,15 @@ class Option:
         return ", ".join(self.flags) + (f" {self.value}" if self.value else "")
 
 
-OPTIONS: tuple[Option, ...] = (
-    Option("model", ("-m", "--model"), "the model, provider:model; also replay:PATH and demo", "MODEL", "ollama:qwen3"),
-    Option("base_url", ("--base-url",), "address of an OpenAI-compatible server", "URL", "http://localhost:8000/v1"),
-    Option("max_steps", ("-n", "--max-steps"), "steps a run may take (50)", "N", "20"),
-    Option("budget", ("-b", "--budget"), "US dollars a run may spend; never exceeded", "USD", "0.50"),
-    Option("timeout", ("-t", "--timeout"), "seconds a code step may take by default (30)", "SECONDS", "120"),
-    Option("approve", ("--approve",), "what waits for a person: auto (nothing), code, all", "WHAT", "code"),
-    Option("output", ("-o", "--output"), "bind the run to this variable", "NAME", "run"),
-    Option("export", ("--export",), "write the finished run to this notebook", "PATH", "run.ipynb"),
-    Option("strict", ("--strict",), "meeting a limit is an error"),
-    Option("quiet", ("--quiet",), "show the summary only"),
-    Option("max_retries", ("--max-retries",), "retries of a bad reply or a failing server (3)", "N", "3"),
-    Option("privacy", ("--privacy",), "what the model sees of your data: full, schema, none", "LEVEL", "schema"),
-    Option("allow_changes", ("--allow-changes",), "names the agent may change unwarned, or all", "NAMES", "all"),
-    Option("undo_memory", ("--undo-memory",), "megabytes copies for undo may take (512)", "MB", "2048"),
-    Option("trust_web", ("--trust-web",), "let code use what pages and search results said"),
-    Option("live", ("--live",), "with replay: ask the web instead of the record"),
-    Option("isolated", ("--isolated",), "run the code in a process and a folder of its own"),
-    Option(
-        "bring", ("--with",), "isolated: variables and files it gets (those the goal names)", "NAMES", "sales,a.csv"
-    ),
-    Option(
-        "limits",
-        ("--limits",),
-        "isolated: memory (4, in GB), cpu (14400 s), processes (64), file (2 GB)",
-        "LIMITS",
-        "memory=2,cpu=600",
-    ),
-)
+def _option(name: str, setting: Setting) -> Option:
+    return Option(name, setting.flags, setting.help.replace("`", ""), setting.value, setting.example)
+
+
+OPTIONS = tuple(_option(name, setting) for name, setting in TABLE.items() if setting.flags and not setting.shell_only)
 """Every option a run takes, in the order help shows it."""
 
-OUTPUT_DIR = Option("output_dir", ("--output-dir",), "folder of the files a run makes (./output)", "DIR", "results")
-"""For scripts and the command line; in a notebook the working folder is the notebook's own."""
+RUN_OPTIONS = tuple(_option(name, setting) for name, setting in TABLE.items() if setting.flags)
+"""Those of scripts and the command line, too; in a notebook the working folder is the notebook's own."""
 
 ANYWAY = Option("anyway", ("--anyway",), "go on although recorded code shows something else now")
 """For resuming and forking, where variables are rebuilt first."""

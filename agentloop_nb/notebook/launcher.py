@@ -25,16 +25,8 @@ from agentloop_nb.notebook.launch import Launch, ask_on_input
 from agentloop_nb.ports import Web, Workspace
 from agentloop_nb.run import Run
 from agentloop_nb.safety.secrets import Masker, known_secrets
-from agentloop_nb.settings import Settings, environment, resolve
+from agentloop_nb.settings import KEPT, Settings, environment, resolve
 from agentloop_nb.state import State
-
-_KEPT = (
-    *("model", "base_url", "max_retries", "timeout", "approve", "temperature", "price", "cache", "images"),
-    *("allow_hosts", "search", "instructions", "privacy", "allow_changes", "trust_web", "live", "output_dir"),
-    *("undo_memory",),
-    *("isolated", "limits"),
-)
-"""Settings that a resumed run keeps from its record."""
 
 
 @dataclass
@@ -166,7 +158,7 @@ class Launcher:
         if overrides.get("output_dir") is None:
             self.place(path)
         recorded = journal.load(path).settings
-        kept = {name: recorded[name] for name in _KEPT if recorded.get(name) is not None}
+        kept = {name: recorded[name] for name in KEPT if recorded.get(name) is not None}
         if environment(self.folder).get("OPENAI_BASE_URL"):  # servers move; where one is named now, it is meant
             kept.pop("base_url", None)
         settings = self.settings({**kept, **overrides}, config)

@@ -9,6 +9,7 @@ from traitlets import Bool, Float, Int, Unicode, Union
 
 from agentloop_nb.errors import AgentFailed, AgentStopped
 from agentloop_nb.options import describe, parse_options
+from agentloop_nb.settings_table import TABLE, Setting
 
 if TYPE_CHECKING:
     from agentloop_nb.notebook.launch import Launch
@@ -19,35 +20,27 @@ AWAITED = "\x00"
 """Stands before the line when the input transformer put an `await` before the call."""
 
 
-def _setting(trait: Any, help: str) -> Any:  # noqa: A002 - traitlets' own word
-    return trait(None, allow_none=True, help=help).tag(config=True)
+_TRAITS: dict[str, Any] = {
+    "text": Unicode,
+    "whole": Int,
+    "number": Float,
+    "switch": Bool,
+    "dollars": lambda **options: Union([Float(), Unicode()], **options),
+}
+
+
+def _trait(setting: Setting) -> Any:
+    make = _TRAITS[setting.kind.name]
+    return make(default_value=None, allow_none=True, help=setting.help.replace("`", "")).tag(config=True)
+
+
+_Configured: Any = type(Magics)("_Configured", (Magics,), {name: _trait(row) for name, row in TABLE.items()})
+"""Magics with a trait for each setting."""
 
 
 @magics_class
-class AgentMagics(Magics):
+class AgentMagics(_Configured):
     """An agent in this kernel. `%config AgentMagics.model = "ollama:qwen3"` sets a default for every run here."""
-
-    model = _setting(Unicode, "the model, provider:model; also replay:PATH and demo")
-    base_url = _setting(Unicode, "address of an OpenAI-compatible server")
-    max_steps = _setting(Int, "steps a run may take (50)")
-    max_retries = _setting(Int, "retries of a bad reply or a failing server (3)")
-    budget = Union([Float(), Unicode()], default_value=None, allow_none=True, help="US dollars a run may spend").tag(
-        config=True
-    )
-    timeout = _setting(Int, "seconds a code step may take by default (30)")
-    approve = _setting(Unicode, "what waits for a person: auto, code, all")
-    temperature = _setting(Float, "the model's temperature, 0 to 2")
-    price = _setting(Unicode, "dollars a million tokens in and out, '0.15,0.60', or the path of a price table")
-    cache = _setting(Unicode, "path of the decision cache; 1 is the usual place")
-    images = _setting(Bool, "show figures to models that can see")
-    allow_hosts = _setting(Unicode, "extra hosts read_url may reach, with commas between")
-    search = _setting(Unicode, "search engine for ddgs, or the address of a SearXNG server")
-    record_limit = _setting(Int, "megabytes to which a run's record grows before it keeps outputs in part (500)")
-    instructions = _setting(Unicode, "told to the model in every run")
-    privacy = _setting(Unicode, "what the model sees of your data: full, schema, none")
-    undo_memory = _setting(Int, "megabytes copies for undo may take (512)")
-    isolated = _setting(Bool, "run the code in a process and a folder of its own")
-    limits = _setting(Unicode, "what an isolated run may use, 'memory=2,cpu=600,processes=32,file=1'")
 
     def __init__(self, shell: Any) -> None:
         super().__init__(shell=shell)

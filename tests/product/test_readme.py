@@ -12,7 +12,7 @@ import nbformat
 import pytest
 from nbclient import NotebookClient
 
-from agentloop_nb.options import OPTIONS, OUTPUT_DIR
+from agentloop_nb.options import RUN_OPTIONS
 from agentloop_nb.settings import ENVIRONMENT, dotenv
 
 ROOT = Path(__file__).parents[2]
@@ -68,7 +68,7 @@ def test_every_option_is_in_the_table_and_no_other():
     documented = {
         flag for row in re.findall(r"^\| (.*?) \|", table, re.MULTILINE) for flag in re.findall(r"--?[a-z-]+", row)
     }
-    assert documented == {flag for option in (*OPTIONS, OUTPUT_DIR) for flag in option.flags}
+    assert documented == {flag for option in RUN_OPTIONS for flag in option.flags}
 
 
 def test_every_command_of_the_magic_is_in_the_table():
