@@ -44,6 +44,7 @@ AT = Option("at", ("--at",), "fork: the step after which another way begins (the
 
 _QUOTED = re.compile(r""""[^"]*"|'[^']*'""")
 _WORD = re.compile(rf"""(?:[^\s"']|{_QUOTED.pattern})+""")
+_ANY_WORD = re.compile(r"\S+")
 
 
 def parse_options(source: str | Sequence[str], options: Iterable[Option] = OPTIONS) -> tuple[dict[str, Any], str]:
@@ -72,6 +73,22 @@ def parse_command(source: str | Sequence[str], options: Iterable[Option]) -> tup
     first = words.take()
     _take_options(words, by_flag, settings)
     return settings, first, words.rest()
+
+
+def parse_words(source: str | Sequence[str], options: Iterable[Option]) -> tuple[dict[str, Any], list[str], str]:
+    """Split what follows a command into settings, the other words, in any order, and the note after `--`, if any.
+
+    Raises `UserError`.
+    """
+    words, by_flag, settings, others = _words(source), _by_flag(options), dict[str, Any](), list[str]()
+    while words.peek():
+        if _take_options(words, by_flag, settings) == "--":
+            break
+        if words.unclosed():
+            raise UserError(f"a quote is not closed: {words.rest()}")
+        if words.peek():
+            others.append(words.take())
+    return settings, others, words.rest()
 
 
 def run_and_note(
@@ -114,9 +131,9 @@ def split_words(line: str) -> list[str]:
     """The words of a line; what stands in quotes is one word, without them. A backslash is a character like any."""
     words, found = _TextWords(line), []
     while words.peek():
+        if words.unclosed():
+            raise UserError(f"a quote is not closed: {words.rest()}")
         found.append(words.take())
-    if rest := words.rest():
-        raise UserError(f"a quote is not closed: {rest}")
     return found
 
 
@@ -132,6 +149,9 @@ class _Words(Protocol):
 
     def peek(self) -> str:
         """The next word as typed; empty at the end."""
+
+    def unclosed(self) -> bool:
+        """Whether the next word has a quote that is not closed."""
 
     def take(self) -> str:
         """Take the next word, without its quotes."""
@@ -150,8 +170,12 @@ class _TextWords:
         self._left = text.lstrip()
 
     def peek(self) -> str:
-        word = _WORD.match(self._left)
+        word = _ANY_WORD.match(self._left) if self.unclosed() else _WORD.match(self._left)
         return word[0] if word else ""
+
+    def unclosed(self) -> bool:
+        word = _WORD.match(self._left)
+        return self._left[word.end() if word else 0 :][:1] in ("'", '"')
 
     def take(self) -> str:
         word = self.peek()
@@ -174,6 +198,9 @@ class _ArgumentWords:
     def peek(self) -> str:
         return self._left[0] if self._left else ""
 
+    def unclosed(self) -> bool:
+        return False  # the shell has seen to that
+
     def take(self) -> str:
         return self._left.pop(0) if self._left else ""
 
@@ -188,16 +215,19 @@ class _ArgumentWords:
 def _take_options(words: _Words, by_flag: dict[str, Option], settings: dict[str, Any]) -> str:
     """Take options up to the first other word, or `--`; return the word that ended them."""
     while (word := words.peek()).startswith("-") and word != "-":
+        unclosed = words.unclosed()
         flag, value = _split(words.take(), by_flag)
         if flag == "--":
             return flag
         option = by_flag[flag]
         if option.value:
             if value is None and words.peek() and words.peek() not in by_flag:
+                unclosed = words.unclosed()
                 value = words.take()
+            if unclosed:
+                raise UserError(f'{flag} {value}: a quote is not closed; what holds one stands in others: "it\'s"')
             if not value:
-                quote = " (a quote is not closed)" if words.rest()[:1] in ("'", '"') else ""
-                raise UserError(f"{flag} needs a value, like {flag} {option.example}{quote}")
+                raise UserError(f"{flag} needs a value, like {flag} {option.example}")
         elif value is not None:
             raise UserError(f"{flag} takes no value")
         settings[option.setting] = value or True

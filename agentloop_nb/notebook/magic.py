@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING, Any
 
 from IPython.core.magic import Magics, cell_magic, line_magic, magics_class, no_var_expand
@@ -46,16 +47,15 @@ class AgentMagics(_Configured):
         super().__init__(shell=shell)
         self.replaced: dict[str, Any] = {}
         """Magics of the same name that were there before, by kind."""
-        self._launcher: Launcher | None = None
+        self.matcher: Any = None
+        """What completes our lines."""
 
     @property
     def launcher(self) -> Launcher:
         """What starts the runs of this kernel; imported at the first use."""
-        if self._launcher is None:
-            from agentloop_nb.notebook.launcher import launcher_of
+        from agentloop_nb.notebook.launcher import launcher_of
 
-            self._launcher = launcher_of(self.shell)
-        return self._launcher
+        return launcher_of(self.shell)
 
     @no_var_expand
     @cell_magic("agent")
@@ -72,7 +72,9 @@ class AgentMagics(_Configured):
         """Say how the last run went; `%agent help` lists what else can be asked."""
         from agentloop_nb.notebook.commands import perform
 
-        return perform(self, line.removeprefix(AWAITED), awaited=line.startswith(AWAITED))
+        awaited = line.startswith(AWAITED)
+        result = perform(self, line.removeprefix(AWAITED), awaited=awaited)
+        return asyncio.sleep(0) if awaited and result is None else result  # help instead of a run
 
     def config_values(self) -> dict[str, Any]:
         """The settings named in %config; None where nothing was named."""

@@ -27,7 +27,7 @@ from agentloop_nb.events import (
     StepsUndone,
     TranscriptCompacted,
 )
-from agentloop_nb.plain import clean, dollars, for_shell
+from agentloop_nb.plain import STATUS_WORDS, clean, dollars, for_shell
 from agentloop_nb.safety.risks import UNREMARKABLE
 from agentloop_nb.state import State, Step
 from agentloop_nb.terminal.own_stdout import own_stdout
@@ -45,15 +45,8 @@ SHOWN_LINES = 20
 SHOWN, LONGEST = 20_000, 500
 """Characters and lines of any one text that are printed."""
 
-_STATUS = {
-    "finished": "✅ Complete",
-    "step_limit": "⚠️ Step limit reached",
-    "cost_limit": "⚠️ Cost limit reached",
-    "stopped": "⏹️ Stopped",
-    "failed": "❌ Failed",
-    "interrupted": "❌ Interrupted: its process ended",
-    "running": "🔄 Running",
-}
+_MARKS = {"finished": "✅", "stopped": "⏹️", "running": "🔄", "failed": "❌", "interrupted": "❌"}
+"""Signs of a status; what met a limit has a warning."""
 
 
 class TerminalView:
@@ -219,7 +212,7 @@ class TerminalView:
         reason = f" ({self._worded(state.reason)})" if state.reason and not state.is_complete else ""
         lines = [
             f"Goal: {state.goal}",
-            f"Status: {_STATUS[state.status]}{reason}",
+            f"Status: {_MARKS.get(state.status, '⚠️')} {_status(state)}{reason}",
             f"Steps taken: {state.current_step}/{state.max_steps}",
             f"Estimated cost: {dollars(state.total_cost, known=state.cost_known)}",
             f"Success rate: {good}/{len(done)} actions",
@@ -233,6 +226,10 @@ class TerminalView:
         self._line(f"\n{RULE}\n📊 EXECUTION SUMMARY\n{RULE}", style="bold")
         self._line("\n".join(lines))
         self._line(RULE, style="bold")
+
+
+def _status(state: State) -> str:
+    return "Complete" if state.is_complete else STATUS_WORDS[state.status].capitalize()
 
 
 def _input(action: Action) -> tuple[str, str]:
