@@ -117,7 +117,7 @@ def _goal(words: list[str]) -> int:
 
 def _refuse_commands(goal: str, words: Sequence[str]) -> None:
     """Raise `UserError` for bare words that may be meant as a command: a run costs money, and nothing is asked."""
-    if any(" " in word.strip() and word in goal for word in words):  # one argument that holds a blank is a goal
+    if any(word.split() != [word] and word in goal for word in words):  # one argument that holds a blank is a goal
         return
     first, *rest = goal.split()
     if close := commands.meant(first):

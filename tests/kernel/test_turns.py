@@ -221,7 +221,8 @@ async def test_a_step_that_has_to_wait_says_so_and_goes_on(tmp_path: Path) -> No
     assert [outcome.ending for outcome in outcomes] == ["ok"] * 3
     assert ["waiting" in str(place.told) for place in (one, two)] == [True, True]
     assert "waiting" not in str([outcome.outputs for outcome in outcomes]), "only the view is told"
-    assert one.names["same"] and two.names["same"]
+    assert one.names["same"]
+    assert two.names["same"]
 
 
 async def test_a_stop_while_it_waits_ends_the_run_at_once(tmp_path: Path) -> None:
