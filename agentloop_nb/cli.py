@@ -192,7 +192,7 @@ def _fork(words: list[str]) -> int:
 
 
 def _demo(words: list[str]) -> int:
-    folder = Path(_parsed("demo", words, 0)[0].get("output_dir", "output"))
+    folder = Path(commands.parsed("demo", words, "shell", 0)[0].get("output_dir", "output"))
     from agentloop_nb import demo
     from agentloop_nb.api import run_agent
     from agentloop_nb.export.destination import checked
@@ -211,7 +211,7 @@ def _demo(words: list[str]) -> int:
 
 
 def _export(words: list[str]) -> int:
-    options, (*reference, out) = _parsed("export", words, 2, least=1)
+    options, (*reference, out) = commands.parsed("export", words, "shell", 2, least=1)
     from agentloop_nb.publish import publish
     from agentloop_nb.queries import Folder
 
@@ -226,7 +226,7 @@ def _told(published: Published) -> tuple[Path, str, bool]:
 
 
 def _verify(words: list[str]) -> int:
-    path = Path(_parsed("verify", words, 1, least=1)[1][0])
+    path = Path(commands.parsed("verify", words, "shell", 1, least=1)[1][0])
     from agentloop_nb.verify import verify
 
     verdict = verify(path)
@@ -235,7 +235,7 @@ def _verify(words: list[str]) -> int:
 
 
 def _show(words: list[str]) -> int:
-    _, reference = _parsed("show", words, 1)
+    _, reference = commands.parsed("show", words, "shell", 1)
     from agentloop_nb import journal
     from agentloop_nb.queries import Folder
     from agentloop_nb.state import State
@@ -250,7 +250,7 @@ def _show(words: list[str]) -> int:
 
 
 def _compare(words: list[str]) -> int:
-    options, runs = _parsed("compare", words, 2)
+    options, runs = commands.parsed("compare", words, "shell", 2)
     from agentloop_nb.notebook.panel.comparison import write_page
     from agentloop_nb.queries import Folder, compared
     from agentloop_nb.terminal.comparison import comparison_text
@@ -265,7 +265,7 @@ def _compare(words: list[str]) -> int:
 
 def _ask(name: str, words: list[str]) -> int:
     """Answer a question about recorded runs."""
-    options, others = _parsed(name, words, 2)
+    options, others = commands.parsed(name, words, "shell", 2)
     from agentloop_nb.plain import for_shell
     from agentloop_nb.queries import QUERIES, Folder
 
@@ -278,17 +278,6 @@ def _app(words: list[str]) -> int:
     from agentloop_nb.notebook.voila import serve
 
     return serve(words)
-
-
-def _parsed(name: str, words: list[str], most: int, least: int = 0) -> tuple[dict[str, Any], list[str]]:
-    """The options and other words of a command. Raises `UserError` for too few or too many of them."""
-    command = commands.BY_NAME[name]
-    options, others, rest = parse_words(words, command.options)
-    others += [rest] if rest else []
-    if not least <= len(others) <= most:
-        wrong = f"not {note_from(*others)!r}" if others else "nothing is named"
-        raise UserError(f"{wrong}: {command.usage('shell')}")
-    return options, others
 
 
 def _relative(path: Path) -> Path:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
-from typing import Literal, NamedTuple
+from collections.abc import Iterable, Sequence
+from typing import Any, Literal, NamedTuple
 
 from agentloop_nb.errors import UserError
-from agentloop_nb.options import ANYWAY, AT, OPTIONS, RUN_OPTIONS, Option, describe
+from agentloop_nb.options import ANYWAY, AT, OPTIONS, RUN_OPTIONS, Option, describe, parse_words
 
 Front = Literal["notebook", "shell"]
 
@@ -34,6 +34,8 @@ class Command(NamedTuple):
     lives: Literal["both", "notebook", "shell"] = "both"
     instead: str = ""
     """What to do where it does not live."""
+    wrong: str = ""
+    """What is said of too few or too many words; its usage follows."""
 
     def usage(self, front: Front) -> str:
         """How it is typed there."""
@@ -71,9 +73,10 @@ COMMANDS = (
     ),
     Command(
         "export",
-        "[--minimal] [--share [--repository OWNER/NAME]] [RUN] PATH",
+        "[--minimal] [--share [--repository OWNER/NAME]] [RUN] OUT.ipynb",
         "write a run as a notebook (or `.py`, `.html`, a folder to share), and prove that it re-runs",
         (MINIMAL, SHARE, REPOSITORY),
+        wrong="name the notebook to write: %agent export run.ipynb (or .py, .html; --share takes a folder)",
     ),
     Command("verify", "NOTEBOOK", "prove an exported notebook again, in a fresh kernel"),
     Command(
@@ -81,6 +84,7 @@ COMMANDS = (
         "[RUN] [RUN] [--html FILE]",
         "see two runs side by side: decisions, results, variables, cost; a fork alone is compared with its origin",
         (HTML,),
+        wrong="name the runs to compare: %agent compare RUN RUN (%agent runs lists them)",
     ),
     Command("who", "[RUN]", "list what a run made or changed, and which step did"),
     Command("why", "NAME [RUN]", "show the cells and steps that led to a variable"),
@@ -145,6 +149,26 @@ def check_lives(name: str, front: Front) -> None:
     if command.lives not in ("both", front):
         where = "notebooks" if front == "shell" else "the shell"
         raise UserError(f"{name} is a command of {where}; {command.instead}")
+
+
+def parsed(
+    name: str, source: str | Sequence[str], front: Front, most: int, least: int = 0
+) -> tuple[dict[str, Any], list[str]]:
+    """The options and other words of a command. Raises `UserError` for a wrong option, too few or too many words."""
+    command = BY_NAME[name]
+    usage = f"{command.wrong or 'it is typed'}; {command.usage(front)}"
+    try:
+        options, words, rest = parse_words(source, command.options_in(front))
+    except UserError as error:
+        raise UserError(f"{error} {usage}") from None
+    words += [rest] if rest else []
+    if len(words) > most:
+        typed = " ".join(words)
+        quotes = f"; one with spaces stands in quotes: %agent {name} {typed!r}" if front == "notebook" else ""
+        raise UserError(f"not {typed!r}{quotes}; {usage}")
+    if len(words) < least:
+        raise UserError(usage)
+    return options, words
 
 
 def help_of(name: str, front: Front) -> str:

@@ -55,10 +55,13 @@ def parse_options(source: str | Sequence[str], options: Iterable[Option] = OPTIO
     Raises `UserError`.
     """
     words, by_flag, settings = _words(source), _by_flag(options), dict[str, Any]()
-    if _take_options(words, by_flag, settings) == "--":
-        return settings, words.rest()
-    goal = words.goal()
-    _take_options(words, by_flag, settings)
+    try:
+        if _take_options(words, by_flag, settings) == "--":
+            return settings, words.rest()
+        goal = words.goal()
+        _take_options(words, by_flag, settings)
+    except _NoOption as error:
+        raise UserError(f"{error} (A goal that begins with a dash stands after --)") from None
     return settings, " ".join(filter(None, (goal, words.rest())))
 
 
@@ -142,6 +145,10 @@ def describe(options: Iterable[Option] = OPTIONS) -> str:
     options = list(options)
     width = max(len(option.usage) for option in options)
     return "\n".join(f"  {option.usage:<{width}}  {option.help}" for option in options)
+
+
+class _NoOption(UserError):
+    """Somebody typed an option that is none."""
 
 
 class _Words(Protocol):
@@ -245,4 +252,4 @@ def _split(word: str, by_flag: dict[str, Option]) -> tuple[str, str | None]:
         raise UserError("%%agent? shows the options (on a command line: agentloop --help)")
     close = difflib.get_close_matches(flag, by_flag, n=1)
     hint = f"did you mean {close[0]}?" if close else f"the options are {', '.join(by_flag)}."
-    raise UserError(f"there is no option {flag}; {hint} (A goal that begins with a dash stands after --)")
+    raise _NoOption(f"there is no option {flag}; {hint}")

@@ -79,7 +79,7 @@ def runs(place: Place, words: list[str], options: Mapping[str, Any]) -> str:
 def _row(state: State) -> str:
     run, what = on_one_line(state.run), on_one_line(state.subject or state.reason)[:80]
     steps = f"{state.current_step}/{state.max_steps} steps"
-    return f"{run}  {_ago(state.began):<10} {STATUS_WORDS[state.status]:<13} {steps:>12}  {_cost(state):>9}  {what}"
+    return f"{run}  {STATUS_WORDS[state.status]:<13} {steps:>12}  {_cost(state):>9}  {_ago(state.began):<10}  {what}"
 
 
 def _cost(state: State) -> str:

@@ -71,22 +71,11 @@ class _Here:
         return self._magics.launcher.settings(arguments, self._magics.config_values())
 
 
-def _parsed(name: str, rest: str, most: int, least: int = 0) -> tuple[dict[str, Any], list[str]]:
-    """The options and other words of a command. Raises `UserError` for too few or too many of them."""
-    command = table.BY_NAME[name]
-    options, words, after = parse_words(rest, command.options_in("notebook"))
-    words += [after] if after else []
-    if not least <= len(words) <= most:
-        wrong = f"not {note_from(*words)!r}; one with spaces stands in quotes" if words else "nothing is named"
-        raise UserError(f"{wrong}: {command.usage('notebook')}")
-    return options, words
-
-
 def ask(name: str, magics: AgentMagics, rest: str) -> None:
     """Answer a question about recorded runs."""
     from agentloop_nb.queries import QUERIES
 
-    options, words = _parsed(name, rest, 2)
+    options, words = table.parsed(name, rest, "notebook", 2)
     print(QUERIES[name](_Here(magics), words, options))
 
 
@@ -110,7 +99,7 @@ def export(magics: AgentMagics, rest: str) -> None:
     """Write a run as a notebook, and prove that it re-runs."""
     from agentloop_nb.publish import publish
 
-    options, words = _parsed("export", rest, 2, least=1)
+    options, words = table.parsed("export", rest, "notebook", 2, least=1)
     *reference, path = words
     record = magics.launcher.find(reference[0] if reference else None)
     here = magics.launcher.run_of(record)
@@ -122,7 +111,7 @@ def verify(magics: AgentMagics, rest: str) -> None:
     """Prove an exported notebook again."""
     from agentloop_nb.verify import verify as prove
 
-    _, (path,) = _parsed("verify", rest, 1, least=1)
+    _, (path,) = table.parsed("verify", rest, "notebook", 1, least=1)
     print(f"{path}: {prove(Path(path)).text}")
 
 
@@ -132,7 +121,7 @@ def compare(magics: AgentMagics, rest: str) -> None:
     from agentloop_nb.queries import compared
     from agentloop_nb.terminal.comparison import comparison_text
 
-    options, words = _parsed("compare", rest, 2)
+    options, words = table.parsed("compare", rest, "notebook", 2)
     found = compared(_Here(magics), words)
     if page := options.get("html"):
         print(write_page(found, Path(page)))
@@ -144,7 +133,7 @@ def show(magics: AgentMagics, rest: str) -> None:
     """Draw a run again from its record."""
     from agentloop_nb.notebook.panel.html import plain_text, static_html
 
-    _, words = _parsed("show", rest, 1)
+    _, words = table.parsed("show", rest, "notebook", 1)
     state = magics.launcher.state(words[0] if words else None)
     publish_display_data({"text/html": static_html(state), "text/plain": plain_text(state)})
 

@@ -15,7 +15,6 @@ def completer(shell: Any) -> Any:
     """Make a matcher for IPython's completer; it keeps Python's own names out of a goal's line."""
     from IPython.core.completer import SimpleCompletion, context_matcher
 
-    @context_matcher(identifier="agentloop")
     def match(context: Any) -> Any:
         line = context.line_with_cursor[: context.cursor_position].lstrip()
         found = candidates(shell, line)
@@ -25,7 +24,7 @@ def completer(shell: Any) -> Any:
         matches = [SimpleCompletion(text=each, type="magic") for each in found if each.startswith(word)]
         return {"completions": matches, "matched_fragment": word, "suppress": bool(matches), "ordered": True}
 
-    return match
+    return context_matcher(identifier="agentloop")(match)
 
 
 def candidates(shell: Any, line: str) -> list[str] | None:

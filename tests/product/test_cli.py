@@ -59,7 +59,7 @@ def test_what_was_run_can_be_listed_shown_exported_and_verified(agentloop, tmp_p
         first = agentloop("-m", "scripted", "Add", "the", "numbers", **served(wire))
     (run,) = re.findall(r"agentloop export (\S+) run.ipynb", first.stdout)
     listed = agentloop("runs")
-    assert re.fullmatch(rf"{run}  just now +finished +4/50 steps +\$\S+  Add the numbers\n", listed.stdout)
+    assert re.fullmatch(rf"{run}  finished +4/50 .*just now .*Add the numbers\n", listed.stdout)
     shown = agentloop("show", run[:-2])
     assert shown.returncode == 0
     assert shown.stdout.split("📊")[1].split("Estimated")[0] == first.stdout.split("📊")[1].split("Estimated")[0]
@@ -141,7 +141,7 @@ def test_an_export_finds_what_the_code_read_in_the_output_folder(agentloop, tmp_
         (["show", "2026"], "no run '2026'"),
         (["verify", "nowhere.ipynb"], "nowhere.ipynb"),
         (["verify"], "agentloop verify"),
-        (["export"], "agentloop export [--minimal] [--share [--repository OWNER/NAME]] [RUN] PATH"),
+        (["export"], "agentloop export [--minimal] [--share [--repository OWNER/NAME]] [RUN] OUT.ipynb"),
         (["resume"], "no run is recorded"),
     ],
 )
