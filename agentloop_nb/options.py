@@ -8,7 +8,8 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple, Protocol
 
 from agentloop_nb.errors import UserError
-from agentloop_nb.settings_table import TABLE, Setting
+from agentloop_nb.setting import Setting
+from agentloop_nb.settings_table import TABLE
 
 
 class Option(NamedTuple):

@@ -6,62 +6,24 @@ the README and what a resumed run keeps come from it.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeVar, dataclass_transform
+from typing import TYPE_CHECKING, Literal
 
 from agentloop_nb import convert
-from agentloop_nb.convert import Kind
+from agentloop_nb.setting import ROWS, Setting, row, typed
 
 if TYPE_CHECKING:
     from decimal import Decimal
 
     from agentloop_nb.ports import Privacy
 
-T = TypeVar("T")
 Approve = Literal["auto", "code", "all"]
 
 
-class Setting(NamedTuple):
-    """What there is to say about a setting beside its name and type."""
-
-    kind: Kind
-    help: str
-    """What it means; code stands in back-ticks."""
-    more: str = ""
-    """What only the README adds."""
-    flags: tuple[str, ...] = ()
-    value: str = ""
-    """How its value is shown in help; empty for a switch."""
-    environment: str = ""
-    """Its variable in the environment and .env."""
-    usual: str = ""
-    """Its default in words, where the value does not say it."""
-    example: str = ""
-    kept: bool = False
-    """Whether a resumed run keeps it from its record."""
-    safety: bool = False
-    """Whether it touches safety, place or money, so that only a record of one's own may decide it."""
-    shell_only: bool = False
-
-
-_rows: list[Setting] = []
-
-
-def _row(default: T, kind: Kind, help: str, **rest: Any) -> T:  # noqa: A002 - the word people know
-    _rows.append(Setting(kind, help, **rest))
-    return default
-
-
-@dataclass_transform(frozen_default=True, kw_only_default=True)
-def _typed(rows: type[T]) -> type[T]:
-    """Tell type checkers that this becomes a dataclass; at its first use, for that takes long (see `settings`)."""
-    return rows
-
-
-@_typed
+@typed
 class Rows:
     """Name, type, default and row of each setting."""
 
-    model: str = _row(
+    model: str = row(
         "gpt-4o-mini",
         convert.TEXT,
         "the model, `provider:model`; also `replay:PATH` and `demo`",
@@ -71,7 +33,7 @@ class Rows:
         example="ollama:qwen3",
         kept=True,
     )
-    base_url: str | None = _row(
+    base_url: str | None = row(
         None,
         convert.TEXT,
         "address of an OpenAI-compatible server",
@@ -83,7 +45,7 @@ class Rows:
         kept=True,
         safety=True,
     )
-    max_steps: int = _row(
+    max_steps: int = row(
         50,
         convert.whole(1, "steps"),
         "steps a run may take (50)",
@@ -92,7 +54,7 @@ class Rows:
         environment="MAX_STEPS",
         example="20",
     )
-    budget: Decimal | None = _row(
+    budget: Decimal | None = row(
         None,
         convert.DOLLARS,
         "US dollars a run may spend; never exceeded",
@@ -104,7 +66,7 @@ class Rows:
         example="0.50",
         safety=True,
     )
-    timeout: int = _row(
+    timeout: int = row(
         30,
         convert.whole(1, "seconds"),
         "seconds a code step may take by default (30)",
@@ -113,7 +75,7 @@ class Rows:
         example="120",
         kept=True,
     )
-    approve: Approve = _row(
+    approve: Approve = row(
         "auto",
         convert.one_of("auto", "code", "all"),
         "what waits for a person: `auto` (nothing), `code`, `all`",
@@ -123,7 +85,7 @@ class Rows:
         kept=True,
         safety=True,
     )
-    output: str | None = _row(
+    output: str | None = row(
         None,
         convert.TEXT,
         "bind the run to this variable",
@@ -131,7 +93,7 @@ class Rows:
         value="NAME",
         example="run",
     )
-    export: str | None = _row(
+    export: str | None = row(
         None,
         convert.TEXT,
         "write the finished run to this notebook",
@@ -139,9 +101,9 @@ class Rows:
         value="PATH",
         example="run.ipynb",
     )
-    strict: bool = _row(False, convert.SWITCH, "meeting a limit is an error", flags=("--strict",))
-    quiet: bool = _row(False, convert.SWITCH, "show the summary only", flags=("--quiet",))
-    max_retries: int = _row(
+    strict: bool = row(False, convert.SWITCH, "meeting a limit is an error", flags=("--strict",))
+    quiet: bool = row(False, convert.SWITCH, "show the summary only", flags=("--quiet",))
+    max_retries: int = row(
         3,
         convert.whole(0),
         "retries of a bad reply or a failing server (3)",
@@ -151,7 +113,7 @@ class Rows:
         example="3",
         kept=True,
     )
-    privacy: Privacy = _row(
+    privacy: Privacy = row(
         "full",
         convert.one_of("full", "schema", "none"),
         "what the model sees of your data: `full`, `schema`, `none`",
@@ -161,7 +123,7 @@ class Rows:
         kept=True,
         safety=True,
     )
-    allow_changes: str = _row(
+    allow_changes: str = row(
         "",
         convert.TEXT,
         "names the agent may change unwarned, or `all`",
@@ -171,7 +133,7 @@ class Rows:
         kept=True,
         safety=True,
     )
-    undo_memory: int = _row(
+    undo_memory: int = row(
         512,
         convert.whole(0, "megabytes"),
         "megabytes copies of your variables may take for undo (512)",
@@ -182,7 +144,7 @@ class Rows:
         example="2048",
         kept=True,
     )
-    trust_web: bool = _row(
+    trust_web: bool = row(
         False,
         convert.SWITCH,
         "let code use what pages and search results said",
@@ -190,10 +152,10 @@ class Rows:
         kept=True,
         safety=True,
     )
-    live: bool = _row(
+    live: bool = row(
         False, convert.SWITCH, "with `replay:`, ask the web instead of the record", flags=("--live",), kept=True
     )
-    isolated: bool = _row(
+    isolated: bool = row(
         False,
         convert.SWITCH,
         "run the code in a process and a folder of its own",
@@ -204,7 +166,7 @@ class Rows:
         kept=True,
         safety=True,
     )
-    bring: str | None = _row(
+    bring: str | None = row(
         None,
         convert.TEXT,
         "with `--isolated`: variables and files it gets (those the goal names)",
@@ -213,7 +175,7 @@ class Rows:
         value="NAMES",
         example="sales,a.csv",
     )
-    limits: str = _row(
+    limits: str = row(
         "",
         convert.TEXT,
         "with `--isolated`: `memory=4,cpu=14400,processes=64,file=2`, in GB, seconds, a number, GB",
@@ -225,7 +187,7 @@ class Rows:
         kept=True,
         safety=True,
     )
-    output_dir: str | None = _row(
+    output_dir: str | None = row(
         None,
         convert.TEXT,
         "folder of the files a run makes (`./output`)",
@@ -237,7 +199,7 @@ class Rows:
         safety=True,
         shell_only=True,
     )
-    temperature: float | None = _row(
+    temperature: float | None = row(
         None,
         convert.TEMPERATURE,
         "the model's temperature, 0 to 2",
@@ -246,7 +208,7 @@ class Rows:
         example="0.2",
         kept=True,
     )
-    price: str | None = _row(
+    price: str | None = row(
         None,
         convert.TEXT,
         "dollars per million tokens in and out (`0.15,0.60`), or the path of a price table",
@@ -256,7 +218,7 @@ class Rows:
         kept=True,
         safety=True,
     )
-    cache: str | None = _row(
+    cache: str | None = row(
         None,
         convert.CACHE,
         "`1` keeps decisions, so that running a notebook again costs nothing; or a path",
@@ -265,7 +227,7 @@ class Rows:
         example="1",
         kept=True,
     )
-    images: bool = _row(
+    images: bool = row(
         True,
         convert.SWITCH,
         "`0` keeps figures from models that can see",
@@ -273,7 +235,7 @@ class Rows:
         example="0",
         kept=True,
     )
-    allow_hosts: tuple[str, ...] = _row(
+    allow_hosts: tuple[str, ...] = row(
         (),
         convert.NAMES,
         "extra hosts `read_url` may reach, an intranet say; commas between",
@@ -283,14 +245,14 @@ class Rows:
         kept=True,
         safety=True,
     )
-    record_limit: int = _row(
+    record_limit: int = row(
         500,
         convert.whole(1, "megabytes"),
         "megabytes of a run's record, after which it keeps decisions whole and outputs in part",
         environment="AGENTLOOP_RECORD_LIMIT",
         example="1000",
     )
-    search: str | None = _row(
+    search: str | None = row(
         None,
         convert.TEXT,
         "engine for the search, or the address of a SearXNG server",
@@ -300,7 +262,7 @@ class Rows:
         kept=True,
         safety=True,
     )
-    instructions: str = _row(
+    instructions: str = row(
         "",
         convert.TEXT,
         "told to the model in every run, after the project's `AGENTS.md`",
@@ -310,5 +272,5 @@ class Rows:
     )
 
 
-TABLE: dict[str, Setting] = dict(zip(Rows.__annotations__, _rows, strict=True))
+TABLE: dict[str, Setting] = dict(zip(Rows.__annotations__, ROWS, strict=True))
 """The row of each setting, by its name."""

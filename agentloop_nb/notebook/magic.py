@@ -10,7 +10,8 @@ from traitlets import Bool, Float, Int, Unicode, Union
 
 from agentloop_nb.errors import AgentFailed, AgentStopped
 from agentloop_nb.options import describe, parse_options
-from agentloop_nb.settings_table import TABLE, Setting
+from agentloop_nb.setting import Setting
+from agentloop_nb.settings_table import TABLE
 
 if TYPE_CHECKING:
     from agentloop_nb.notebook.launch import Launch

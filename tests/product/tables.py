@@ -9,8 +9,9 @@ import re
 from pathlib import Path
 
 from agentloop_nb.commands import COMMANDS, Command
+from agentloop_nb.setting import Setting
 from agentloop_nb.settings import Settings
-from agentloop_nb.settings_table import TABLE, Setting
+from agentloop_nb.settings_table import TABLE
 
 README = Path(__file__).parents[2] / "README.md"
 _LIVES = {"both": "", "notebook": "notebook", "shell": "shell"}
