@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from agentloop_nb.commands import BY_NAME, available
 from agentloop_nb.errors import UserError
 from agentloop_nb.options import OPTIONS, Option, parse_options
 
@@ -29,6 +28,8 @@ def completer(shell: Any) -> Any:
 
 def candidates(shell: Any, line: str) -> list[str] | None:
     """What may stand at the end of a line; None where the line is none of ours."""
+    from agentloop_nb.commands import BY_NAME, available
+
     magic, *words = line.split(" ")
     if magic not in ("%agent", "%%agent") or not words:
         return None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING, Any
 
 from IPython.core.magic import Magics, cell_magic, line_magic, magics_class, no_var_expand
@@ -75,7 +74,7 @@ class AgentMagics(_Configured):
 
         awaited = line.startswith(AWAITED)
         result = perform(self, line.removeprefix(AWAITED), awaited=awaited)
-        return asyncio.sleep(0) if awaited and result is None else result  # help instead of a run
+        return _nothing() if awaited and result is None else result  # help instead of a run
 
     def config_values(self) -> dict[str, Any]:
         """The settings named in %config; None where nothing was named."""
@@ -87,6 +86,10 @@ class AgentMagics(_Configured):
 
     async def _awaited(self, launch: Launch) -> None:
         _raise_unless_well(launch, await launch.go())
+
+
+async def _nothing() -> None:
+    """What a cell awaits where nothing runs."""
 
 
 def _raise_unless_well(launch: Launch, run: Run) -> None:
