@@ -7,8 +7,6 @@ from typing import Any
 from agentloop_nb.errors import UserError
 from agentloop_nb.options import OPTIONS, Option, parse_options
 
-_TAKES_RUN = {"show", "resume", "fork", "adopt", "export", "compare", "who", "why", "undo", "restore", "cost", "status"}
-
 
 def completer(shell: Any) -> Any:
     """Make a matcher for IPython's completer; it keeps Python's own names out of a goal's line."""
@@ -43,8 +41,8 @@ def candidates(shell: Any, line: str) -> list[str] | None:
         return None
     if command.name == "help":
         return list(BY_NAME)
-    runs = _runs(shell) if command.name in _TAKES_RUN else []
-    providers = _models() if command.name in ("models", "login") else []
+    runs = _runs(shell) if "RUN" in command.arguments else []
+    providers = _models() if "PROVIDER" in command.arguments else []
     return [*_of_options(before[1:], command.options_in("notebook")), *runs, *providers]
 
 

@@ -17,9 +17,11 @@ from agentloop_nb.events import RunStarted
 from agentloop_nb.isolated.workspace import IsolatedWorkspace
 from agentloop_nb.notebook import isolation
 from agentloop_nb.notebook.kernel.drive import can_ask, drive, drive_async, read_line
+from agentloop_nb.notebook.kernel.turn import caller_folder
 from agentloop_nb.ports import Undoing
 from agentloop_nb.run import Run
 from agentloop_nb.stream import Approver
+from agentloop_nb.typed import typed_path
 
 log = logging.getLogger(__name__)
 
@@ -48,7 +50,7 @@ class Launch:
         if not self.private and isinstance(run.workspace, IsolatedWorkspace):
             print(isolation.what_can_be_adopted(run))  # noqa: T201 - nothing comes back unless the user says so
         if destination := self.session.settings.export:
-            told = await _published(run, Path(destination))
+            told = await _published(run, caller_folder() / typed_path(destination))
             print(f"Export to {destination}: {told}")  # noqa: T201 - the user asked for it
         return run
 
