@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import os
-import sys
 from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 from agentloop_nb.errors import AgentFailed, UserError
-from agentloop_nb.notebook.kernel.private_shell import private_shell
+from agentloop_nb.notebook.kernel.private_shell import current_shell, is_private, private_shell
+from agentloop_nb.notebook.kernel.turn import caller_folder
 from agentloop_nb.notebook.presenter import Launch
-from agentloop_nb.notebook.run_manager import Launcher
+from agentloop_nb.notebook.run_manager import Launcher, launcher_of
 from agentloop_nb.record import journal
 from agentloop_nb.run import Run
 from agentloop_nb.settings import Settings
@@ -71,11 +71,11 @@ def resume_run(
 
     With `anyway` its rebuilt code may show something else than it did.
     """
-    record = journal.find(reference, Path.cwd())
+    record = journal.find(reference, caller_folder())
     recorded, folder = journal.load(record).settings, options.get("output_dir")
     if not folder and recorded.get("output_dir"):
         folder = journal.working_folder(record, recorded["output_dir"])
-    launcher = _launcher(None if recorded.get("isolated") else folder)
+    launcher = _launcher()
     if launcher.private and not recorded.get("isolated"):
         launcher.working_folder = _usable(Path(folder or OUTPUT_DIR))
     launch = launcher.resume(str(record), _known(options), _config(launcher), note, anyway=anyway)
@@ -96,7 +96,7 @@ def fork_run(
 
     The new run has a process, a record and a copy of the folder of its own; the recorded one stays as it is.
     """
-    launcher = _launcher(None)
+    launcher = _launcher()
     launch = launcher.fork(reference, at, _known(options), _config(launcher), note, anyway=anyway)
     launch.verbose = verbose and launch.verbose
     return launch.drive()
@@ -110,39 +110,36 @@ def _strictly(launch: Launch, run: Run) -> Run:
 
 
 def _begin(goal: str, arguments: dict[str, Any], *, verbose: bool) -> Launch:
-    launcher = _launcher(arguments.get("output_dir"))
+    launcher = _launcher()
     settings = launcher.settings(_known(arguments), _config(launcher))
     if launcher.private and not settings.isolated:
         folder = settings.output_dir or OUTPUT_DIR  # recorded, so that an export finds the files there
         settings, launcher.working_folder = replace(settings, output_dir=folder), _usable(Path(folder))
+    elif settings.output_dir and not settings.isolated:
+        _usable(Path(settings.output_dir))
     launch = launcher.begin(goal, settings)
     launch.verbose = verbose and launch.verbose
     return launch
 
 
-def _launcher(output_dir: str | Path | None) -> Launcher:
-    """What starts runs here: in the notebook's shell, there perhaps in another folder, or in a private one."""
-    ipython = sys.modules.get("IPython")
-    shell = ipython.get_ipython() if ipython else None
-    if shell is None:
+def _launcher() -> Launcher:
+    """What starts runs here: that of the notebook's shell, or one for a private shell."""
+    shell = current_shell()
+    if shell is None or is_private(shell):  # the shell of a run that works on another thread is not the user's
         return Launcher(private_shell(), private=True)
-    if output_dir is None:
-        magics = shell.magics_manager.registry.get("AgentMagics")
-        if magics is not None:
-            launcher: Launcher = magics.launcher
-            return launcher
-    return Launcher(shell, working_folder=Path(output_dir) if output_dir else None)
+    return launcher_of(shell)
 
 
 def _usable(folder: Path) -> Path:
     """Make the working folder. Raises `UserError` if nothing can be written there."""
+    folder = caller_folder() / folder
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise UserError(f"{folder} cannot be made ({error.strerror}); name another folder: --output-dir DIR") from None
     if not os.access(folder, os.W_OK):
         raise UserError(f"{folder} cannot be written; name another folder: --output-dir DIR")
-    return folder.absolute()
+    return folder
 
 
 def _config(launcher: Launcher) -> dict[str, Any]:

@@ -2,26 +2,23 @@
 
 from __future__ import annotations
 
-import argparse
-import difflib
 import os
+import shlex
 import shutil
 import sys
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any
 
-from agentloop_nb import __version__
+from agentloop_nb import __version__, command_table
 from agentloop_nb.errors import AgentFailed, AgentStopped, UserError
 from agentloop_nb.settings.options import (
-    ANYWAY,
-    AT,
-    OPTIONS,
-    OUTPUT_DIR,
-    describe,
+    RUN_OPTIONS,
     note_from,
     parse_command,
     parse_options,
+    parse_words,
     run_and_note,
     step_number,
 )
@@ -33,26 +30,10 @@ if TYPE_CHECKING:
 FINISHED, NOT_FINISHED, WRONG_USE = 0, 1, 2
 """Exit codes. `verify` and `export` use the first two for sound and not."""
 
-RUN_OPTIONS = (*OPTIONS, OUTPUT_DIR)
-HELP = f"""\
-agentloop [options] "GOAL"                  run until the goal is met or a limit is reached
-agentloop demo                              try it: no key, no network, scripted decisions, real code
-agentloop runs                              list the runs of this folder
-agentloop show [RUN]                        print a run again
-agentloop compare RUN [RUN] [--html FILE]   two runs side by side
-agentloop resume [options] [RUN] [-- NOTE]  go on with a run, perhaps with a word to the agent
-agentloop fork [RUN] [--at N] "NOTE"        another way from step N of a run on, in a process and folder of its own
-agentloop export [RUN] OUT.ipynb            write a run as a notebook, and prove that it re-runs
-agentloop verify NOTEBOOK                   prove it again; exit code 0 sound, 1 not
-agentloop app [VOILA OPTIONS]               a page for people who do not read code (needs voila)
-
-RUN is an id, the beginning of one, or a path; left out, it is the newest run of this folder.
-
-Options:
-{describe(RUN_OPTIONS)}
-
-Exit codes: 0 finished, 1 not finished, 2 wrong use. Settings also come from the environment and .env (see README).
-"""
+_HELP = ("-h", "--help")
+_CODES = (
+    "Exit codes: 0 finished, 1 not finished, 2 wrong use. Settings also come from the environment and .env (README)."
+)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -81,31 +62,69 @@ def _complain(problem: object, code: int) -> int:
 
 
 def _dispatch(words: list[str]) -> int:
-    if words[:1] in (["-h"], ["--help"]):
-        print(HELP, end="")
-        return FINISHED
-    if words[:1] == ["--version"]:
+    first = words[0] if words else ""
+    if first in _HELP:
+        return _help([])
+    if first == "--version":
         print(f"agentloop {__version__}")
         return FINISHED
-    if words and (command := _COMMANDS.get(words[0])):
-        return command(words[1:])
-    return _goal(words)
+    if first not in command_table.BY_NAME:
+        return _goal(words)
+    if first != "app" and any(word in _HELP for word in words[1 : _end(words)]):  # Voila has a help of its own
+        return _help([first])
+    command_table.check_lives(first, "shell")
+    try:
+        return COMMANDS[first](words[1:])
+    except UserError as error:
+        if len(words) > 2 and not any(word.startswith("-") for word in words):
+            raise UserError(f"{error} (a goal stands in quotes: agentloop {_as_goal(words)})") from None
+        raise
+
+
+def _end(words: list[str]) -> int:
+    return words.index("--") if "--" in words else len(words)
+
+
+def _as_goal(words: Sequence[str]) -> str:
+    """How words are typed as a goal."""
+    text = " ".join(words)
+    if " " not in text:
+        return f"-- {shlex.quote(text)}"
+    return shlex.quote(text) if set('"$`\\!') & set(text) else f'"{text}"'
+
+
+def _help(words: list[str]) -> int:
+    if len(words) > 1:
+        raise UserError("help takes one command: agentloop help export")
+    told = command_table.help_of(words[0], "shell") if words else command_table.help_for("shell", RUN_OPTIONS)
+    print(told if words else f"{told}\n\n{_CODES}")
+    return FINISHED
 
 
 def _goal(words: list[str]) -> int:
     settings, goal = parse_options(words, RUN_OPTIONS)
     if not goal.strip():
         raise UserError('the goal is missing: agentloop "GOAL" (or try: agentloop demo; agentloop --help)')
-    close = difflib.get_close_matches(goal, _COMMANDS, n=1, cutoff=0.75)
-    if close and "--" not in words:
-        raise UserError(f"did you mean agentloop {close[0]}? (a goal of that one word is written: agentloop -- {goal})")
+    if "--" not in words:
+        _refuse_commands(goal, words)
     from agentloop_nb.api import run_agent
 
     name, destination = settings.pop("output", None), _destination(settings)
     if name is not None and not name.isidentifier():
         raise UserError(f"-o names a variable, not {name!r}; for files there are --output-dir DIR and --export PATH")
-    quiet = bool(settings.pop("quiet", False))
-    return _report(run_agent(goal, verbose=not quiet, **settings), destination)
+    return _report(run_agent(goal, verbose=not settings.pop("quiet", False), **settings), destination)
+
+
+def _refuse_commands(goal: str, words: Sequence[str]) -> None:
+    """Raise `UserError` for bare words that may be meant as a command: a run costs money, and nothing is asked."""
+    if any(word.split() != [word] and word in goal for word in words):  # one argument that holds a blank is a goal
+        return
+    first, *rest = goal.split()
+    if close := command_table.meant(first):
+        told = " ".join([close, *rest])
+        raise UserError(f"did you mean agentloop {told}? As a goal it is typed: agentloop {_as_goal(goal.split())}")
+    if not rest and goal == words[0]:
+        raise UserError(f"there is no command {goal!r} (agentloop help lists them); as a goal: agentloop -- {goal}")
 
 
 def _destination(settings: dict[str, Any]) -> str | None:
@@ -145,20 +164,18 @@ def _exported(run: Run, destination: Path) -> bool:
 
 
 def _resume(words: list[str]) -> int:
-    at = words.index("--") if "--" in words else len(words)
-    settings, reference, rest = parse_command(words[:at], (*RUN_OPTIONS, ANYWAY))
-    if rest:
-        raise UserError(f"one RUN at most, not {note_from(reference, rest)!r}; a note for the agent stands after --")
+    settings, others, note = parse_words(words, command_table.BY_NAME["resume"].options)
+    if len(others) > 1:
+        raise UserError(f"one RUN at most, not {note_from(*others)!r}; a note for the agent stands after --")
     from agentloop_nb.api import resume_run
 
     quiet, destination = bool(settings.pop("quiet", False)), _destination(settings)
-    note = " ".join(words[at + 1 :])
-    return _report(resume_run(reference or None, note=note, verbose=not quiet, **settings), destination)
+    return _report(resume_run(others[0] if others else None, note=note, verbose=not quiet, **settings), destination)
 
 
 def _fork(words: list[str]) -> int:
-    at = words.index("--") if "--" in words else len(words)
-    settings, first, rest = parse_command(words[:at], (*OPTIONS, ANYWAY, AT))
+    at = _end(words)
+    settings, first, rest = parse_command(words[:at], command_table.BY_NAME["fork"].options)
     from agentloop_nb.api import fork_run
     from agentloop_nb.record import journal
 
@@ -175,9 +192,7 @@ def _fork(words: list[str]) -> int:
 
 
 def _demo(words: list[str]) -> int:
-    parser = _Parser("demo", OUTPUT_DIR.help)
-    parser.add_argument("--output-dir", default="output")
-    folder = Path(parser.parse_args(words).output_dir)
+    folder = Path(command_table.parsed("demo", words, "shell", 0)[0].get("output_dir", "output"))
     from agentloop_nb import demo
     from agentloop_nb.api import run_agent
     from agentloop_nb.export.destination import checked
@@ -196,25 +211,11 @@ def _demo(words: list[str]) -> int:
 
 
 def _export(words: list[str]) -> int:
-    parser = _Parser("export", "write a run as a notebook, and prove that it re-runs")
-    parser.usage = "agentloop export [--minimal] [--share [--repository OWNER/NAME]] [RUN] OUT.ipynb"
-    parser.add_argument("words", nargs="+", metavar="OUT.ipynb", help="or OUT.py, OUT.html")
-    parser.add_argument("--minimal", action="store_true", help="only the steps the result depends on")
-    parser.add_argument("--share", action="store_true", help="OUT is a new folder, made to be given away")
-    parser.add_argument(
-        "--repository", metavar="OWNER/NAME", help="where on GitHub the shared folder's Binder link leads"
-    )
-    given = parser.parse_args(words)
-    if len(given.words) > 2:
-        raise UserError(f"export takes a run and a file, not {' '.join(given.words)!r}: agentloop export RUN OUT.ipynb")
-    *reference, out = given.words
-    from agentloop_nb.record import journal
-
-    record = journal.find(reference[0] if reference else None, Path.cwd())
-    options = {"minimal": given.minimal, "shared": given.share, "repository": given.repository}
+    options, (*reference, out) = command_table.parsed("export", words, "shell", 2, least=1)
+    from agentloop_nb.reports.queries import Folder
     from agentloop_nb.verify.certified_export import publish
 
-    path, told, sound = _told(publish(record, Path(out), **options))
+    path, told, sound = _told(publish(Folder().find(reference[0] if reference else None), Path(out), **options))
     print(f"{path}: {told}")
     return FINISHED if sound else NOT_FINISHED
 
@@ -225,9 +226,7 @@ def _told(published: Published) -> tuple[Path, str, bool]:
 
 
 def _verify(words: list[str]) -> int:
-    parser = _Parser("verify", "run an exported notebook in a fresh kernel and compare every output")
-    parser.add_argument("notebook", type=Path)
-    path = parser.parse_args(words).notebook
+    path = Path(command_table.parsed("verify", words, "shell", 1, least=1)[1][0])
     from agentloop_nb.verify import verify
 
     verdict = verify(path)
@@ -236,15 +235,14 @@ def _verify(words: list[str]) -> int:
 
 
 def _show(words: list[str]) -> int:
-    parser = _Parser("show", "print a run again")
-    parser.add_argument("run", nargs="?")
-    reference = parser.parse_args(words).run
+    _, reference = command_table.parsed("show", words, "shell", 1)
     from agentloop_nb.agent.event_stream import Stream
     from agentloop_nb.record import journal
+    from agentloop_nb.reports.queries import Folder
     from agentloop_nb.state import State
     from agentloop_nb.terminal.terminal_view import TerminalView
 
-    path = journal.find(reference, Path.cwd())
+    path = Folder().find(reference[0] if reference else None)
     stream = Stream(State(), lambda _event: None, [TerminalView(live=False, command="agentloop")])
     for event in journal.read(path):
         stream.emit(event)
@@ -252,85 +250,50 @@ def _show(words: list[str]) -> int:
 
 
 def _compare(words: list[str]) -> int:
-    parser = _Parser("compare", "decisions, results, variables and cost of two runs side by side")
-    parser.add_argument("left", metavar="RUN")
-    parser.add_argument("right", metavar="RUN", nargs="?", help="left out, it is the newest run of this folder")
-    parser.add_argument("--html", type=Path, metavar="FILE", help="write a page instead")
-    given = parser.parse_args(words)
-    from agentloop_nb.notebook.panel.comparison_page import comparison_page
-    from agentloop_nb.record import journal
-    from agentloop_nb.reports.compare import compare
+    options, runs = command_table.parsed("compare", words, "shell", 2)
+    from agentloop_nb.notebook.panel.comparison_page import write_page
+    from agentloop_nb.reports.queries import Folder, compared
     from agentloop_nb.terminal.comparison_table import comparison_text
 
-    found = compare(*(journal.load(journal.find(each, Path.cwd())) for each in (given.left, given.right)))
-    if given.html is None:
-        print(comparison_text(found, shutil.get_terminal_size((110, 24)).columns))
+    found = compared(Folder(), runs)
+    if page := options.get("html"):
+        print(write_page(found, Path(page)))
     else:
-        from agentloop_nb.export.destination import refuse_theirs
-
-        refuse_theirs(given.html)
-        given.html.write_text(comparison_page(found), encoding="utf-8", errors="backslashreplace")
-        print(f"{given.html}: {found.told}")
+        print(comparison_text(found, shutil.get_terminal_size((110, 24)).columns))
     return FINISHED
 
 
-def _runs(words: list[str]) -> int:
-    _Parser("runs", "list the runs of this folder, newest first").parse_args(words)
-    from agentloop_nb._internal.text import dollars, on_one_line
-    from agentloop_nb.record import journal
+def _ask(name: str, words: list[str]) -> int:
+    """Answer a question about recorded runs."""
+    options, others = command_table.parsed(name, words, "shell", 2)
+    from agentloop_nb._internal.text import for_shell
+    from agentloop_nb.reports.queries import QUERIES, Folder
 
-    states = journal.runs(Path.cwd())
-    if not states:
-        print("no runs in this folder yet")
-    for state in states:
-        run, goal = on_one_line(state.run), on_one_line(state.subject or state.reason)
-        cost = dollars(state.total_cost) if state.cost_known else "?"
-        print(f"{run}  {state.status:<11} {state.current_step:>3}/{state.max_steps:<3} {cost:>8}  {goal[:80]}")
+    told = QUERIES[name](Folder(), others, options)
+    print(told if name == "sent" else for_shell(told))  # what was sent is shown verbatim
     return FINISHED
 
 
 def _app(words: list[str]) -> int:
-    import importlib.util
-    import signal
-    import subprocess
-    import tempfile
+    from agentloop_nb.notebook.app.voila import serve
 
-    if importlib.util.find_spec("voila") is None:
-        raise UserError("the app is served by Voila: pip install voila")
-    import nbformat
-
-    here = f"import os\nos.chdir({str(Path.cwd())!r})\n"  # Voila starts kernels beside the notebook
-    cell = nbformat.v4.new_code_cell(f"{here}from agentloop_nb.notebook.app.page import App\n\nApp()")
-    with tempfile.TemporaryDirectory() as folder:
-        notebook = Path(folder) / "AgentLoop.ipynb"
-        nbformat.write(nbformat.v4.new_notebook(cells=[cell], metadata={"title": "AgentLoop"}), notebook)
-        with subprocess.Popen([sys.executable, "-m", "voila", str(notebook), *words]) as server:
-            signal.signal(signal.SIGTERM, lambda *_: server.terminate())  # its kernels notice that it is gone
-            return server.wait()
+    return serve(words)
 
 
 def _relative(path: Path) -> Path:
     return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
 
 
-class _Parser(argparse.ArgumentParser):
-    """The arguments of a command; a mistake is a `UserError` instead of two lines and an exit."""
-
-    def __init__(self, command: str, description: str) -> None:
-        super().__init__(prog=f"agentloop {command}", description=description, allow_abbrev=False)
-
-    def error(self, message: str) -> NoReturn:
-        raise UserError(f"{message}; {' '.join(self.format_usage().split())}")
-
-
-_COMMANDS: dict[str, Callable[[list[str]], int]] = {
+COMMANDS: dict[str, Callable[[list[str]], int]] = {
     "demo": _demo,
     "export": _export,
     "verify": _verify,
     "show": _show,
     "compare": _compare,
-    "runs": _runs,
     "resume": _resume,
     "fork": _fork,
     "app": _app,
+    "help": _help,
+    **{name: partial(_ask, name) for name in ("status", "runs", "who", "why", "cost", "sent", "models")},
 }
+"""What carries out each command of the table that lives in a shell."""

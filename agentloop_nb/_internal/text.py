@@ -5,6 +5,18 @@ from __future__ import annotations
 import re
 from decimal import Decimal
 
+STATUS_WORDS = {
+    "running": "running",
+    "finished": "finished",
+    "not_met": "not met",
+    "step_limit": "out of steps",
+    "cost_limit": "out of budget",
+    "stopped": "stopped",
+    "failed": "failed",
+    "interrupted": "interrupted",
+}
+"""What a person reads for the status of a run, wherever it stands."""
+
 _NOTEBOOK_ONLY = re.compile(r", or type %agent login|; %agent models lists [\w ]+")
 _ANSI = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)?|\x1b[@-_]")
 _CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")

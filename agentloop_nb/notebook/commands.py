@@ -1,29 +1,24 @@
-"""What `%agent` can do beside telling how the last run went: one function a subcommand."""
+"""What carries out `%agent COMMAND`: one function a command of the table that lives in a notebook."""
 
 from __future__ import annotations
 
-import asyncio
 import difflib
 import re
-from collections.abc import Callable, Coroutine
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 from IPython.display import publish_display_data
 
-from agentloop_nb._internal.text import on_one_line
+from agentloop_nb import command_table as table
 from agentloop_nb.errors import UserError
 from agentloop_nb.record import journal
 from agentloop_nb.settings.options import (
-    ANYWAY,
-    AT,
     OPTIONS,
-    describe,
     note_from,
     parse_command,
+    parse_words,
     run_and_note,
     split_words,
     step_number,
@@ -32,62 +27,79 @@ from agentloop_nb.settings.options import (
 if TYPE_CHECKING:
     from agentloop_nb.notebook.magic import AgentMagics
     from agentloop_nb.run import Run
+    from agentloop_nb.settings import Settings
     from agentloop_nb.state import State
 
-T = TypeVar("T")
 _COUNT = re.compile(r"\d{1,4}")
 _NOTE = re.compile(r"(?:^|\s)--\s")
+_HELP = ("-h", "--help")
 
 
 def perform(magics: AgentMagics, line: str, *, awaited: bool) -> Any:
     """Carry out what stands after `%agent`. Raises `UserError` for an unknown word."""
     word, _, rest = line.strip().partition(" ")
-    if word in ("resume", "fork"):
-        return (resume if word == "resume" else fork)(magics, rest.strip(), awaited=awaited)
-    command = COMMANDS.get(word or "status")
-    if command is None:
+    word = "help" if word in _HELP else word or "status"
+    if word not in table.BY_NAME:
         close = difflib.get_close_matches(word, COMMANDS, n=1)
         hint = f"did you mean %agent {close[0]}?" if close else f"there are {', '.join(COMMANDS)}."
         raise UserError(f"there is no %agent {word}; {hint} A goal is given with two signs: %%agent {line.strip()}")
-    return command(magics, rest.strip())
+    if any(each in _HELP for each in _NOTE.split(rest, maxsplit=1)[0].split()):
+        return help_(magics, word)
+    table.check_lives(word, "notebook")
+    if word in ("resume", "fork"):
+        return (resume if word == "resume" else fork)(magics, rest.strip(), awaited=awaited)
+    return COMMANDS[word](magics, rest.strip())
+
+
+class _Here:
+    """The runs of this kernel and this folder, with the settings of `%config`."""
+
+    def __init__(self, magics: AgentMagics) -> None:
+        self._magics = magics
+
+    @property
+    def folder(self) -> Path:
+        return self._magics.launcher.folder
+
+    def find(self, reference: str | None) -> Path:
+        return self._magics.launcher.find(reference)
+
+    def state(self, reference: str | None) -> State:
+        return self._magics.launcher.state(reference)
+
+    def settings(self, arguments: Mapping[str, Any]) -> Settings:
+        return self._magics.launcher.settings(arguments, self._magics.config_values())
+
+
+def ask(name: str, magics: AgentMagics, rest: str) -> None:
+    """Answer a question about recorded runs."""
+    from agentloop_nb.reports.queries import QUERIES
+
+    options, words = table.parsed(name, rest, "notebook", 2)
+    print(QUERIES[name](_Here(magics), words, options))
 
 
 def status(magics: AgentMagics, rest: str) -> None:
-    """How the last run went."""
-    if not magics.launcher.runs:
+    """How the last run of this kernel went."""
+    if rest:
+        ask("status", magics, rest)
+    elif magics.launcher.runs:
+        run = magics.launcher.runs[-1]
+        print("\n".join(filter(None, [repr(run), run.reason])))
+    else:
         print("No run in this kernel yet. Give a goal: %%agent what you want   (%agent help lists what else there is)")
-        return
-    run = magics.launcher.runs[-1]
-    print("\n".join(filter(None, [repr(run), run.reason])))
 
 
 def help_(magics: AgentMagics, rest: str) -> None:
-    """List what can be typed."""
-    width = max(map(len, COMMANDS))
-    lines = [f"  %agent {name:<{width}}  {command.__doc__}" for name, command in COMMANDS.items()]
-    print("\n".join(["%%agent [options] goal   (more lines of the goal may follow)", describe(), "", *lines]))
+    """List what can be typed, or tell all about one command."""
+    print(table.help_of(rest, "notebook") if rest else table.help_for("notebook", OPTIONS))
 
 
 def export(magics: AgentMagics, rest: str) -> None:
-    """[--minimal] [--share [--repository OWNER/NAME]] [RUN] PATH: write a run as a notebook, and prove it re-runs."""
+    """Write a run as a notebook, and prove that it re-runs."""
     from agentloop_nb.verify.certified_export import publish
 
-    options: dict[str, Any] = {}
-    words, left = [], iter(split_words(rest))
-    for word in left:
-        flag, _, value = word.partition("=")
-        if flag == "--repository":
-            options["repository"] = value or next(left, "")
-        elif word in _SWITCHES:
-            options[_SWITCHES[word]] = True
-        else:
-            words.append(word)
-    if not words or any(word.startswith("-") for word in words):
-        raise UserError("name the notebook to write: %agent export run.ipynb (or .py, .html; --share takes a folder)")
-    if len(words) > 2:
-        raise UserError(
-            f"a run and a name at most; one with spaces stands in quotes: %agent export {' '.join(words)!r}"
-        )
+    options, words = table.parsed("export", rest, "notebook", 2, least=1)
     *reference, path = words
     record = magics.launcher.find(reference[0] if reference else None)
     here = magics.launcher.run_of(record)
@@ -95,57 +107,51 @@ def export(magics: AgentMagics, rest: str) -> None:
     print(f"Exported to {path}: {write(Path(path), **options).told}")
 
 
-_SWITCHES = {"--minimal": "minimal", "--share": "shared"}
+def verify(magics: AgentMagics, rest: str) -> None:
+    """Prove an exported notebook again."""
+    from agentloop_nb.verify import verify as prove
+
+    _, (path,) = table.parsed("verify", rest, "notebook", 1, least=1)
+    print(f"{path}: {prove(Path(path)).text}")
 
 
 def compare(magics: AgentMagics, rest: str) -> None:
-    """A [B]: decisions, results, variables and cost of two runs side by side; B is the last run if it is left out."""
-    from agentloop_nb.notebook.panel.comparison_page import comparison_html
-    from agentloop_nb.reports import compare as comparing
+    """Two runs side by side."""
+    from agentloop_nb.notebook.panel.comparison_page import comparison_html, write_page
+    from agentloop_nb.reports.queries import compared
     from agentloop_nb.terminal.comparison_table import comparison_text
 
-    words = split_words(rest)
-    if not 1 <= len(words) <= 2:
-        raise UserError("name the runs to compare: %agent compare RUN RUN (%agent runs lists them)")
-    found = comparing.compare(*(magics.launcher.state(word) for word in (*words, None)[:2]))
-    publish_display_data({"text/html": comparison_html(found), "text/plain": comparison_text(found)})
-
-
-def runs(magics: AgentMagics, rest: str) -> None:
-    """The runs recorded in this folder, newest first."""
-    states = journal.runs(magics.launcher.folder)
-    print("\n".join(map(_row, states)) or f"No run is recorded in {magics.launcher.folder}.")
-
-
-def _row(state: State) -> str:
-    cost = f"${state.total_cost:.4f}" if state.cost_known else "?"
-    run, what = on_one_line(state.run), on_one_line(state.subject or state.reason)[:90]
-    return f"{run}  {state.status:<11} {state.current_step:>3} steps  {cost:>9}  {what}"
+    options, words = table.parsed("compare", rest, "notebook", 2)
+    found = compared(_Here(magics), words)
+    if page := options.get("html"):
+        print(write_page(found, Path(page)))
+    else:
+        publish_display_data({"text/html": comparison_html(found), "text/plain": comparison_text(found)})
 
 
 def show(magics: AgentMagics, rest: str) -> None:
-    """[RUN]: draw a run again from its record."""
+    """Draw a run again from its record."""
     from agentloop_nb.notebook.panel.html import plain_text, static_html
 
-    state = magics.launcher.state(rest or None)
+    _, words = table.parsed("show", rest, "notebook", 1)
+    state = magics.launcher.state(words[0] if words else None)
     publish_display_data({"text/html": static_html(state), "text/plain": plain_text(state)})
 
 
 def resume(magics: AgentMagics, rest: str, *, awaited: bool = False) -> Any:
-    """[RUN] [--budget USD] [--max-steps N] [--anyway] [-- NOTE]: go on with a run."""
+    """Go on with a run."""
     before, *after = _NOTE.split(rest, maxsplit=1)
-    arguments, *words = parse_command(before, (*OPTIONS, ANYWAY))
-    note, anyway = note_from(*after), bool(arguments.pop("anyway", False))
-    launch = magics.launcher.resume(
-        " ".join(words).strip() or None, arguments, magics.config_values(), note, anyway=anyway
-    )
+    arguments, words, last = parse_words(before, table.BY_NAME["resume"].options_in("notebook"))
+    note, anyway = note_from(*after, last), bool(arguments.pop("anyway", False))
+    reference = " ".join(words).strip() or None
+    launch = magics.launcher.resume(reference, arguments, magics.config_values(), note, anyway=anyway)
     return magics.start(launch, awaited=awaited)
 
 
 def fork(magics: AgentMagics, rest: str, *, awaited: bool = False) -> Any:
-    """[RUN] [--at N] [--anyway] [options] [NOTE]: another way from step N on, in a process and folder of its own."""
+    """Another way from a step on, in a process and folder of its own."""
     before, *after = _NOTE.split(rest, maxsplit=1)
-    arguments, first, rest = parse_command(before, (*OPTIONS, ANYWAY, AT))
+    arguments, first, rest = parse_command(before, table.BY_NAME["fork"].options)
     folder = magics.launcher.folder
     reference, note = run_and_note(first, rest, " ".join(after), lambda word: journal.names_run(word, folder))
     at, anyway = step_number(arguments.pop("at", None)), bool(arguments.pop("anyway", False))
@@ -154,35 +160,14 @@ def fork(magics: AgentMagics, rest: str, *, awaited: bool = False) -> Any:
 
 
 def adopt(magics: AgentMagics, rest: str) -> None:
-    """[RUN] [NAME ...] [--rerun] [--undo]: bring here what an isolated run or a fork made, or take that back."""
+    """Bring here what an isolated run or a fork made, or take that back."""
     from agentloop_nb.notebook.isolation.adopt import adopt as bring_here
 
     print(bring_here(magics.launcher, split_words(rest)))
 
 
-def cost(magics: AgentMagics, rest: str) -> None:
-    """[--what-if MODEL]: what the last run cost, by step and token class."""
-    from agentloop_nb.models.prices import is_rates
-    from agentloop_nb.models.registry import pricing
-    from agentloop_nb.reports.cost import cost_table, what_if
-    from agentloop_nb.settings import environment
-
-    state = magics.launcher.state(None)
-    if not rest:
-        print(cost_table(state))
-        return
-    flag, _, model = rest.partition(" ")
-    if flag != "--what-if" or not model.strip():
-        raise UserError("name a model to compare with: %agent cost --what-if openai:gpt-4o")
-    settings = magics.launcher.settings({}, magics.config_values())
-    if settings.price and is_rates(settings.price) and model.strip() != settings.model:  # rates of another model
-        settings = replace(settings, price=None)
-    price = pricing(model.strip(), settings, environment(magics.launcher.folder))
-    print(what_if(state, model.strip(), price.quote))
-
-
 def undo(magics: AgentMagics, rest: str) -> None:
-    """[RUN] [N]: take back the last N steps (1): variables, files, and what the model remembers."""
+    """Take back steps: variables, files, and what the model remembers."""
     from agentloop_nb.notebook.undo import undo_steps
 
     words = rest.split()
@@ -193,7 +178,7 @@ def undo(magics: AgentMagics, rest: str) -> None:
 
 
 def restore(magics: AgentMagics, rest: str) -> None:
-    """NAME [RUN]: give a variable back the value it had before the last run that changed it."""
+    """Give a variable back the value it had before the last run that changed it."""
     from agentloop_nb.notebook.undo import restore_name
 
     name, *reference = rest.split() or [""]
@@ -202,33 +187,8 @@ def restore(magics: AgentMagics, rest: str) -> None:
     print(restore_name(_that_did(magics, "restore from", reference, name), name))
 
 
-def who(magics: AgentMagics, rest: str) -> None:
-    """What the last run made or changed, and which step did."""
-    from agentloop_nb.reports import lineage
-
-    print(lineage.who(magics.launcher.state(rest or None)))
-
-
-def why(magics: AgentMagics, rest: str) -> None:
-    """NAME: the chain of cells and steps behind a variable."""
-    from agentloop_nb.reports import lineage
-
-    if not rest:
-        raise UserError("name a variable: %agent why NAME (%agent who lists them)")
-    print(lineage.why(magics.launcher.state(None), rest))
-
-
-def sent(magics: AgentMagics, rest: str) -> None:
-    """[STEP]: the exact text that left the machine, and its size by source."""
-    from agentloop_nb.reports.requests import sent as show_sent
-
-    if rest and not rest.isdecimal():
-        raise UserError("name a step by its number: %agent sent 3")
-    print(show_sent(journal.read(magics.launcher.find(None)), int(rest) if rest else None))
-
-
 def login(magics: AgentMagics, rest: str) -> None:
-    """[PROVIDER]: type a key in; it is kept for this kernel's life and never lands in the notebook."""
+    """Take a key, and keep it for this kernel's life."""
     from getpass import getpass
 
     from agentloop_nb.models import keys
@@ -238,7 +198,8 @@ def login(magics: AgentMagics, rest: str) -> None:
     takers = [name for name, known in PROVIDERS.items() if known.key]
     if provider not in takers:  # before anybody types a key in
         raise UserError(f"{provider!r} takes no key; %agent login takes one for {', '.join(takers)}")
-    question = f"Key for {provider} (not shown, kept until the kernel ends): "
+    title = PROVIDERS[provider].title
+    question = f"Key for {title} (not shown, kept until the kernel ends): "
     try:
         key = _colab_key(provider) or getpass(question)
     except (EOFError, NotImplementedError):
@@ -246,7 +207,7 @@ def login(magics: AgentMagics, rest: str) -> None:
     if not key.strip():
         raise UserError("no key was given; type %agent login again")
     keys.remember(provider, key.strip())
-    print(f"The key for {provider} is kept until this kernel ends.")
+    print(f"The key for {title} is kept until this kernel ends; after a restart, type %agent login again.")
 
 
 def _colab_key(provider: str) -> str | None:
@@ -259,25 +220,6 @@ def _colab_key(provider: str) -> str | None:
         return str(userdata.get(f"{provider.upper()}_API_KEY"))
     except Exception:  # noqa: BLE001 - not found, or access not granted: ask instead
         return None
-
-
-def models(magics: AgentMagics, rest: str) -> None:
-    """[PROVIDER]: the models that the configured server offers."""
-    from agentloop_nb.models.providers import PROVIDERS
-    from agentloop_nb.models.registry import list_models
-    from agentloop_nb.settings import environment
-
-    if rest and rest.partition(":")[0].lower() not in PROVIDERS:
-        raise UserError(f"there is no provider {rest!r}; there are {', '.join(PROVIDERS)}")
-    arguments = {"model": rest} if rest else {}
-    settings = magics.launcher.settings(arguments, magics.config_values())
-    print("\n".join(_in_thread(list_models(settings, environment(magics.launcher.folder)))))
-
-
-def _in_thread(coroutine: Coroutine[Any, Any, T]) -> T:
-    """Run a coroutine from synchronous code inside a running loop."""
-    with ThreadPoolExecutor(1) as pool:
-        return pool.submit(asyncio.run, coroutine).result()
 
 
 def _that_did(magics: AgentMagics, verb: str, reference: list[str], name: str = "") -> Run:
@@ -304,22 +246,26 @@ def _did(run: Run, name: str) -> bool:
     )
 
 
+runs, who, why, cost, sent, models = (partial(ask, name) for name in ("runs", "who", "why", "cost", "sent", "models"))
+
 COMMANDS: dict[str, Callable[[AgentMagics, str], Any]] = {
     "status": status,
-    "export": export,
     "runs": runs,
     "show": show,
-    "compare": compare,
     "resume": resume,
     "fork": fork,
     "adopt": adopt,
-    "cost": cost,
-    "undo": undo,
-    "restore": restore,
+    "export": export,
+    "verify": verify,
+    "compare": compare,
     "who": who,
     "why": why,
+    "undo": undo,
+    "restore": restore,
+    "cost": cost,
     "sent": sent,
-    "login": login,
     "models": models,
+    "login": login,
     "help": help_,
 }
+"""What carries out each command of the table that lives in a notebook."""

@@ -7,6 +7,7 @@ import threading
 from typing import Any
 
 from agentloop_nb._internal.platform import IN_BROWSER
+from agentloop_nb.notebook.completion import completer
 from agentloop_nb.notebook.magic import AWAITED, AgentMagics
 
 _CALLS = (
@@ -26,6 +27,8 @@ def load(shell: Any) -> None:
     shell.register_magics(magics)
     transform = _Transformer(shell)
     shell.input_transformers_post.append(transform)
+    magics.matcher = completer(shell)
+    shell.Completer.custom_matchers.append(magics.matcher)
     if not IN_BROWSER:
         shell.events.register("post_run_cell", _Warmer(shell).warm)
     if "cell" in before:
@@ -41,6 +44,7 @@ def unload(shell: Any) -> None:
         shell.magics_manager.magics[kind].pop("agent", None)
         if kind in magics.replaced:
             shell.magics_manager.magics[kind]["agent"] = magics.replaced[kind]
+    shell.Completer.custom_matchers.remove(magics.matcher)
     shell.magics_manager.registry.pop("AgentMagics", None)
     shell.configurables[:] = [each for each in shell.configurables if each is not magics]
     ours = [each for each in shell.input_transformers_post if isinstance(each, _Transformer)]

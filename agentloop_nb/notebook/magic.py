@@ -9,6 +9,8 @@ from traitlets import Bool, Float, Int, Unicode, Union
 
 from agentloop_nb.errors import AgentFailed, AgentStopped
 from agentloop_nb.settings.options import describe, parse_options
+from agentloop_nb.settings.row import Setting
+from agentloop_nb.settings.table import TABLE
 
 if TYPE_CHECKING:
     from agentloop_nb.notebook.presenter import Launch
@@ -19,50 +21,41 @@ AWAITED = "\x00"
 """Stands before the line when the input transformer put an `await` before the call."""
 
 
-def _setting(trait: Any, help: str) -> Any:  # noqa: A002 - traitlets' own word
-    return trait(None, allow_none=True, help=help).tag(config=True)
+_TRAITS: dict[str, Any] = {
+    "text": Unicode,
+    "whole": Int,
+    "number": Float,
+    "switch": Bool,
+    "dollars": lambda **options: Union([Float(), Unicode()], **options),
+}
+
+
+def _trait(setting: Setting) -> Any:
+    make = _TRAITS[setting.kind.name]
+    return make(default_value=None, allow_none=True, help=setting.help.replace("`", "")).tag(config=True)
+
+
+_Configured: Any = type(Magics)("_Configured", (Magics,), {name: _trait(row) for name, row in TABLE.items()})
+"""Magics with a trait for each setting."""
 
 
 @magics_class
-class AgentMagics(Magics):
+class AgentMagics(_Configured):
     """An agent in this kernel. `%config AgentMagics.model = "ollama:qwen3"` sets a default for every run here."""
-
-    model = _setting(Unicode, "the model, provider:model; also replay:PATH and demo")
-    base_url = _setting(Unicode, "address of an OpenAI-compatible server")
-    max_steps = _setting(Int, "steps a run may take (50)")
-    max_retries = _setting(Int, "retries of a bad reply or a failing server (3)")
-    budget = Union([Float(), Unicode()], default_value=None, allow_none=True, help="US dollars a run may spend").tag(
-        config=True
-    )
-    timeout = _setting(Int, "seconds a code step may take by default (30)")
-    approve = _setting(Unicode, "what waits for a person: auto, code, all")
-    temperature = _setting(Float, "the model's temperature, 0 to 2")
-    price = _setting(Unicode, "dollars a million tokens in and out, '0.15,0.60', or the path of a price table")
-    cache = _setting(Unicode, "path of the decision cache; 1 is the usual place")
-    images = _setting(Bool, "show figures to models that can see")
-    allow_hosts = _setting(Unicode, "extra hosts read_url may reach, with commas between")
-    search = _setting(Unicode, "search engine for ddgs, or the address of a SearXNG server")
-    record_limit = _setting(Int, "megabytes to which a run's record grows before it keeps outputs in part (500)")
-    instructions = _setting(Unicode, "told to the model in every run")
-    privacy = _setting(Unicode, "what the model sees of your data: full, schema, none")
-    undo_memory = _setting(Int, "megabytes copies for undo may take (512)")
-    isolated = _setting(Bool, "run the code in a process and a folder of its own")
-    limits = _setting(Unicode, "what an isolated run may use, 'memory=2,cpu=600,processes=32,file=1'")
 
     def __init__(self, shell: Any) -> None:
         super().__init__(shell=shell)
         self.replaced: dict[str, Any] = {}
         """Magics of the same name that were there before, by kind."""
-        self._launcher: Launcher | None = None
+        self.matcher: Any = None
+        """What completes our lines."""
 
     @property
     def launcher(self) -> Launcher:
         """What starts the runs of this kernel; imported at the first use."""
-        if self._launcher is None:
-            from agentloop_nb.notebook.run_manager import Launcher
+        from agentloop_nb.notebook.run_manager import launcher_of
 
-            self._launcher = Launcher(self.shell)
-        return self._launcher
+        return launcher_of(self.shell)
 
     @no_var_expand
     @cell_magic("agent")
@@ -79,7 +72,9 @@ class AgentMagics(Magics):
         """Say how the last run went; `%agent help` lists what else can be asked."""
         from agentloop_nb.notebook.commands import perform
 
-        return perform(self, line.removeprefix(AWAITED), awaited=line.startswith(AWAITED))
+        awaited = line.startswith(AWAITED)
+        result = perform(self, line.removeprefix(AWAITED), awaited=awaited)
+        return _nothing() if awaited and result is None else result  # help instead of a run
 
     def config_values(self) -> dict[str, Any]:
         """The settings named in %config; None where nothing was named."""
@@ -91,6 +86,10 @@ class AgentMagics(Magics):
 
     async def _awaited(self, launch: Launch) -> None:
         _raise_unless_well(launch, await launch.go())
+
+
+async def _nothing() -> None:
+    """What a cell awaits where nothing runs."""
 
 
 def _raise_unless_well(launch: Launch, run: Run) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from agentloop_nb import session
+from agentloop_nb._internal.paths import typed_path
 from agentloop_nb.agent.control import Control
 from agentloop_nb.agent.event_stream import Approver
 from agentloop_nb.errors import UserError
@@ -18,6 +19,7 @@ from agentloop_nb.events import RunStarted
 from agentloop_nb.isolated.isolated_workspace import IsolatedWorkspace
 from agentloop_nb.notebook.isolation import placement
 from agentloop_nb.notebook.kernel.runner import can_ask, drive, drive_async, read_line
+from agentloop_nb.notebook.kernel.turn import caller_folder
 from agentloop_nb.protocols import Undoing
 from agentloop_nb.run import Run
 
@@ -48,7 +50,7 @@ class Launch:
         if not self.private and isinstance(run.workspace, IsolatedWorkspace):
             print(placement.what_can_be_adopted(run))  # noqa: T201 - nothing comes back unless the user says so
         if destination := self.session.settings.export:
-            told = await _published(run, Path(destination))
+            told = await _published(run, caller_folder() / typed_path(destination))
             print(f"Export to {destination}: {told}")  # noqa: T201 - the user asked for it
         return run
 

@@ -21,21 +21,14 @@ from agentloop_nb.notebook.isolation import placement
 from agentloop_nb.notebook.isolation.adoption import Adoption
 from agentloop_nb.notebook.kernel.kernel_workspace import KernelWorkspace
 from agentloop_nb.notebook.kernel.runner import refuse_nesting
+from agentloop_nb.notebook.kernel.turn import caller_folder
 from agentloop_nb.notebook.presenter import Launch, ask_on_input
 from agentloop_nb.protocols import Web, Workspace
 from agentloop_nb.record import journal
 from agentloop_nb.run import Run
 from agentloop_nb.safety.secrets import Masker, known_secrets
-from agentloop_nb.settings import Settings, environment, resolve
+from agentloop_nb.settings import KEPT, Settings, environment, resolve
 from agentloop_nb.state import State
-
-_KEPT = (
-    *("model", "base_url", "max_retries", "timeout", "approve", "temperature", "price", "cache", "images"),
-    *("allow_hosts", "search", "instructions", "privacy", "allow_changes", "trust_web", "live", "output_dir"),
-    *("undo_memory",),
-    *("isolated", "limits"),
-)
-"""Settings that a resumed run keeps from its record."""
 
 
 @dataclass
@@ -44,7 +37,7 @@ class Launcher:
 
     shell: Any
     working_folder: Path | None = None
-    """Folder of files and code; None is the folder a resumed run is recorded with, else the shell's current one."""
+    """Folder of files and code; None is the one a run is set or recorded with, else the shell's current one."""
     private: bool = False
     """The shell is ours alone: there is no notebook to show anything in."""
     runs: list[Run] = field(default_factory=list)
@@ -54,7 +47,7 @@ class Launcher:
     @property
     def folder(self) -> Path:
         """Where records lie and settings are looked for: the current folder of the caller."""
-        return Path.cwd()
+        return caller_folder()
 
     def settings(self, arguments: Mapping[str, Any], config: Mapping[str, Any] | None = None) -> Settings:
         """Resolve settings. Raises `UserError`."""
@@ -167,7 +160,7 @@ class Launcher:
         if overrides.get("output_dir") is None:
             self.place(path)
         recorded = journal.load(path).settings
-        kept = {name: recorded[name] for name in _KEPT if recorded.get(name) is not None}
+        kept = {name: recorded[name] for name in KEPT if recorded.get(name) is not None}
         if environment(self.folder).get("OPENAI_BASE_URL"):  # servers move; where one is named now, it is meant
             kept.pop("base_url", None)
         settings = self.settings({**kept, **overrides}, config)
@@ -237,7 +230,7 @@ class Launcher:
             return placement.workspace(
                 self.shell, home or self.folder, goal, web=web, settings=settings, control=control, earlier=earlier
             )
-        recorded = (home or self.folder) / settings.output_dir if settings.output_dir else None
+        recorded = (home or self.folder) / settings.output_dir if settings.output_dir else self.folder
         workspace = KernelWorkspace(self.shell, web=web, folder=self.working_folder or recorded, control=control)
         workspace.earlier, workspace.privacy = earlier, settings.privacy
         workspace.before_run -= self._made
@@ -254,6 +247,12 @@ class Launcher:
             for change in (step.result.changes if step.result else ())
             if change.how == "added"
         )
+
+
+def launcher_of(shell: Any) -> Launcher:
+    """The launcher of the user's shell: one for its magics, `run_agent` and all reloads of the extension."""
+    launcher: Launcher = vars(shell).setdefault("_agentloop_launcher", Launcher(shell))
+    return launcher
 
 
 def _has_variables(run: Run) -> bool:

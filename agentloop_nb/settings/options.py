@@ -5,14 +5,14 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from agentloop_nb.errors import UserError
+from agentloop_nb.settings.row import Setting
+from agentloop_nb.settings.table import TABLE
 
 
-@dataclass(frozen=True)
-class Option:
+class Option(NamedTuple):
     """One option: the setting it fills, how it is typed, and what it means."""
 
     setting: str
@@ -29,39 +29,15 @@ class Option:
         return ", ".join(self.flags) + (f" {self.value}" if self.value else "")
 
 
-OPTIONS: tuple[Option, ...] = (
-    Option("model", ("-m", "--model"), "the model, provider:model; also replay:PATH and demo", "MODEL", "ollama:qwen3"),
-    Option("base_url", ("--base-url",), "address of an OpenAI-compatible server", "URL", "http://localhost:8000/v1"),
-    Option("max_steps", ("-n", "--max-steps"), "steps a run may take (50)", "N", "20"),
-    Option("budget", ("-b", "--budget"), "US dollars a run may spend; never exceeded", "USD", "0.50"),
-    Option("timeout", ("-t", "--timeout"), "seconds a code step may take by default (30)", "SECONDS", "120"),
-    Option("approve", ("--approve",), "what waits for a person: auto (nothing), code, all", "WHAT", "code"),
-    Option("output", ("-o", "--output"), "bind the run to this variable", "NAME", "run"),
-    Option("export", ("--export",), "write the finished run to this notebook", "PATH", "run.ipynb"),
-    Option("strict", ("--strict",), "meeting a limit is an error"),
-    Option("quiet", ("--quiet",), "show the summary only"),
-    Option("max_retries", ("--max-retries",), "retries of a bad reply or a failing server (3)", "N", "3"),
-    Option("privacy", ("--privacy",), "what the model sees of your data: full, schema, none", "LEVEL", "schema"),
-    Option("allow_changes", ("--allow-changes",), "names the agent may change unwarned, or all", "NAMES", "all"),
-    Option("undo_memory", ("--undo-memory",), "megabytes copies for undo may take (512)", "MB", "2048"),
-    Option("trust_web", ("--trust-web",), "let code use what pages and search results said"),
-    Option("live", ("--live",), "with replay: ask the web instead of the record"),
-    Option("isolated", ("--isolated",), "run the code in a process and a folder of its own"),
-    Option(
-        "bring", ("--with",), "isolated: variables and files it gets (those the goal names)", "NAMES", "sales,a.csv"
-    ),
-    Option(
-        "limits",
-        ("--limits",),
-        "isolated: memory (4, in GB), cpu (14400 s), processes (64), file (2 GB)",
-        "LIMITS",
-        "memory=2,cpu=600",
-    ),
-)
+def _option(name: str, setting: Setting) -> Option:
+    return Option(name, setting.flags, setting.help.replace("`", ""), setting.value, setting.example)
+
+
+OPTIONS = tuple(_option(name, setting) for name, setting in TABLE.items() if setting.flags and not setting.shell_only)
 """Every option a run takes, in the order help shows it."""
 
-OUTPUT_DIR = Option("output_dir", ("--output-dir",), "folder of the files a run makes (./output)", "DIR", "results")
-"""For scripts and the command line; in a notebook the working folder is the notebook's own."""
+RUN_OPTIONS = tuple(_option(name, setting) for name, setting in TABLE.items() if setting.flags)
+"""Those of scripts and the command line, too; in a notebook the working folder is the notebook's own."""
 
 ANYWAY = Option("anyway", ("--anyway",), "go on although recorded code shows something else now")
 """For resuming and forking, where variables are rebuilt first."""
@@ -69,6 +45,7 @@ AT = Option("at", ("--at",), "fork: the step after which another way begins (the
 
 _QUOTED = re.compile(r""""[^"]*"|'[^']*'""")
 _WORD = re.compile(rf"""(?:[^\s"']|{_QUOTED.pattern})+""")
+_ANY_WORD = re.compile(r"\S+")
 
 
 def parse_options(source: str | Sequence[str], options: Iterable[Option] = OPTIONS) -> tuple[dict[str, Any], str]:
@@ -79,10 +56,13 @@ def parse_options(source: str | Sequence[str], options: Iterable[Option] = OPTIO
     Raises `UserError`.
     """
     words, by_flag, settings = _words(source), _by_flag(options), dict[str, Any]()
-    if _take_options(words, by_flag, settings) == "--":
-        return settings, words.rest()
-    goal = words.goal()
-    _take_options(words, by_flag, settings)
+    try:
+        if _take_options(words, by_flag, settings) == "--":
+            return settings, words.rest()
+        goal = words.goal()
+        _take_options(words, by_flag, settings)
+    except _NoOption as error:
+        raise UserError(f"{error} (A goal that begins with a dash stands after --)") from None
     return settings, " ".join(filter(None, (goal, words.rest())))
 
 
@@ -97,6 +77,22 @@ def parse_command(source: str | Sequence[str], options: Iterable[Option]) -> tup
     first = words.take()
     _take_options(words, by_flag, settings)
     return settings, first, words.rest()
+
+
+def parse_words(source: str | Sequence[str], options: Iterable[Option]) -> tuple[dict[str, Any], list[str], str]:
+    """Split what follows a command into settings, the other words, in any order, and the note after `--`, if any.
+
+    Raises `UserError`.
+    """
+    words, by_flag, settings, others = _words(source), _by_flag(options), dict[str, Any](), list[str]()
+    while words.peek():
+        if _take_options(words, by_flag, settings) == "--":
+            break
+        if words.unclosed():
+            raise UserError(f"a quote is not closed: {words.rest()}")
+        if words.peek():
+            others.append(words.take())
+    return settings, others, words.rest()
 
 
 def run_and_note(
@@ -139,9 +135,9 @@ def split_words(line: str) -> list[str]:
     """The words of a line; what stands in quotes is one word, without them. A backslash is a character like any."""
     words, found = _TextWords(line), []
     while words.peek():
+        if words.unclosed():
+            raise UserError(f"a quote is not closed: {words.rest()}")
         found.append(words.take())
-    if rest := words.rest():
-        raise UserError(f"a quote is not closed: {rest}")
     return found
 
 
@@ -152,11 +148,18 @@ def describe(options: Iterable[Option] = OPTIONS) -> str:
     return "\n".join(f"  {option.usage:<{width}}  {option.help}" for option in options)
 
 
+class _NoOption(UserError):
+    """Somebody typed an option that is none."""
+
+
 class _Words(Protocol):
     """What was typed, taken word by word until the goal begins."""
 
     def peek(self) -> str:
         """The next word as typed; empty at the end."""
+
+    def unclosed(self) -> bool:
+        """Whether the next word has a quote that is not closed."""
 
     def take(self) -> str:
         """Take the next word, without its quotes."""
@@ -175,8 +178,12 @@ class _TextWords:
         self._left = text.lstrip()
 
     def peek(self) -> str:
-        word = _WORD.match(self._left)
+        word = _ANY_WORD.match(self._left) if self.unclosed() else _WORD.match(self._left)
         return word[0] if word else ""
+
+    def unclosed(self) -> bool:
+        word = _WORD.match(self._left)
+        return self._left[word.end() if word else 0 :][:1] in ("'", '"')
 
     def take(self) -> str:
         word = self.peek()
@@ -199,6 +206,9 @@ class _ArgumentWords:
     def peek(self) -> str:
         return self._left[0] if self._left else ""
 
+    def unclosed(self) -> bool:
+        return False  # the shell has seen to that
+
     def take(self) -> str:
         return self._left.pop(0) if self._left else ""
 
@@ -213,16 +223,19 @@ class _ArgumentWords:
 def _take_options(words: _Words, by_flag: dict[str, Option], settings: dict[str, Any]) -> str:
     """Take options up to the first other word, or `--`; return the word that ended them."""
     while (word := words.peek()).startswith("-") and word != "-":
+        unclosed = words.unclosed()
         flag, value = _split(words.take(), by_flag)
         if flag == "--":
             return flag
         option = by_flag[flag]
         if option.value:
             if value is None and words.peek() and words.peek() not in by_flag:
+                unclosed = words.unclosed()
                 value = words.take()
+            if unclosed:
+                raise UserError(f'{flag} {value}: a quote is not closed; what holds one stands in others: "it\'s"')
             if not value:
-                quote = " (a quote is not closed)" if words.rest()[:1] in ("'", '"') else ""
-                raise UserError(f"{flag} needs a value, like {flag} {option.example}{quote}")
+                raise UserError(f"{flag} needs a value, like {flag} {option.example}")
         elif value is not None:
             raise UserError(f"{flag} takes no value")
         settings[option.setting] = value or True
@@ -240,4 +253,4 @@ def _split(word: str, by_flag: dict[str, Option]) -> tuple[str, str | None]:
         raise UserError("%%agent? shows the options (on a command line: agentloop --help)")
     close = difflib.get_close_matches(flag, by_flag, n=1)
     hint = f"did you mean {close[0]}?" if close else f"the options are {', '.join(by_flag)}."
-    raise UserError(f"there is no option {flag}; {hint} (A goal that begins with a dash stands after --)")
+    raise _NoOption(f"there is no option {flag}; {hint}")

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import os
-import sys
 from collections.abc import Callable, Iterator
-from typing import IO, TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any
 
-from agentloop_nb._internal.text import clean, dollars, for_shell
+from agentloop_nb._internal.text import STATUS_WORDS, clean, dollars, for_shell
 from agentloop_nb.actions import Action, ActionResult, RunCode, WriteFile
 from agentloop_nb.actions.observation import bounded, text_of
 from agentloop_nb.events import (
@@ -32,6 +30,7 @@ from agentloop_nb.events import (
 )
 from agentloop_nb.safety.code_risks import UNREMARKABLE
 from agentloop_nb.state import State, Step
+from agentloop_nb.terminal.own_stdout import own_stdout
 from agentloop_nb.terminal.statusline import StatusLine
 
 if TYPE_CHECKING:
@@ -46,15 +45,8 @@ SHOWN_LINES = 20
 SHOWN, LONGEST = 20_000, 500
 """Characters and lines of any one text that are printed."""
 
-_STATUS = {
-    "finished": "✅ Complete",
-    "step_limit": "⚠️ Step limit reached",
-    "cost_limit": "⚠️ Cost limit reached",
-    "stopped": "⏹️ Stopped",
-    "failed": "❌ Failed",
-    "interrupted": "❌ Interrupted: its process ended",
-    "running": "🔄 Running",
-}
+_MARKS = {"finished": "✅", "stopped": "⏹️", "running": "🔄", "failed": "❌", "interrupted": "❌"}
+"""Signs of a status; what met a limit has a warning."""
 
 
 class TerminalView:
@@ -74,7 +66,7 @@ class TerminalView:
         """
         from rich.console import Console
 
-        self.console = console or Console(file=_own_stdout(), highlight=False, markup=False, emoji=False)
+        self.console = console or Console(file=own_stdout(), highlight=False, markup=False, emoji=False)
         self.verbose = verbose
         self._worded: Callable[[str], str] = str if command == "%agent" else for_shell
         self._rich = self.console.is_terminal and not self.console.is_dumb_terminal
@@ -223,7 +215,7 @@ class TerminalView:
         reason = f" ({self._worded(state.reason)})" if state.reason and not state.is_complete else ""
         lines = [
             f"Goal: {state.goal}",
-            f"Status: {_STATUS[state.status]}{reason}",
+            f"Status: {_MARKS.get(state.status, '⚠️')} {_status(state)}{reason}",
             f"Steps taken: {state.current_step}/{state.max_steps}",
             f"Estimated cost: {dollars(state.total_cost, known=state.cost_known)}",
             f"Success rate: {good}/{len(done)} actions",
@@ -239,17 +231,8 @@ class TerminalView:
         self._line(RULE, style="bold")
 
 
-def _own_stdout() -> IO[str]:
-    """Standard output by a handle of its own, so that what the view prints is never taken for a step's output."""
-    stdout = sys.__stdout__
-    if stdout is None or sys.stdout is not stdout:
-        return sys.stdout
-    try:
-        handle = os.dup(stdout.fileno())
-    except OSError:
-        return stdout
-    stdout.flush()
-    return os.fdopen(handle, "w", encoding=stdout.encoding, errors="replace", buffering=1)
+def _status(state: State) -> str:
+    return "Complete" if state.is_complete else STATUS_WORDS[state.status].capitalize()
 
 
 def _input(action: Action) -> tuple[str, str]:

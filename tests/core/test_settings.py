@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from agentloop_nb.errors import UserError
-from agentloop_nb.settings import Settings, dotenv, environment, resolve
+from agentloop_nb.settings import KEPT, Settings, dotenv, environment, resolve
+from agentloop_nb.settings.table import TABLE
 
 
 def test_the_first_layer_that_has_a_value_wins():
@@ -78,3 +79,61 @@ def test_values_are_converted():
     assert not settings.images
     assert settings.strict
     assert settings.record()["budget"] == "0.50"
+
+
+SWITCHES = [name for name, row in TABLE.items() if row.kind.name == "switch"]
+
+
+@pytest.mark.parametrize("name", SWITCHES)
+@pytest.mark.parametrize("off", ["false", "False", "0", "no", "off", " FALSE ", False, 0])
+def test_a_switch_that_is_switched_off_is_off(name, off):
+    assert getattr(resolve({name: off}, {}, {}), name) is False
+    assert getattr(resolve({}, {name: off}, {}), name) is False
+    if variable := TABLE[name].environment:
+        assert getattr(resolve({}, {}, {variable: str(off)}), name) is False
+
+
+@pytest.mark.parametrize("name", SWITCHES)
+@pytest.mark.parametrize("on", ["true", "1", "yes", "on", True, 1])
+def test_a_switch_that_is_switched_on_is_on(name, on):
+    assert getattr(resolve({name: on}, {}, {}), name) is True
+
+
+@pytest.mark.parametrize("name", SWITCHES)
+@pytest.mark.parametrize("wrong", ["perhaps", "", "2", "none", "falsch"])
+def test_a_switch_takes_nothing_else(name, wrong):
+    with pytest.raises(UserError, match="must be 1 or 0"):
+        resolve({name: wrong}, {}, {})
+
+
+@pytest.mark.parametrize("name", [name for name, row in TABLE.items() if row.kind.name != "text"])
+def test_what_is_wrong_in_any_layer_names_that_layer_with_an_example_that_is_accepted(name):
+    row = TABLE[name]
+    layers = [({name: "wrong!"}, {}, {}, f"{row.flags[-1]} " if row.flags else f"{name} ")]
+    layers.append(({}, {name: "wrong!"}, {}, f"%config AgentMagics.{name} "))
+    layers.append(({}, {}, {row.environment: "wrong!"}, f"{row.environment} "))
+    for arguments, config, variables, begins in layers[: 3 if row.environment else 2]:
+        with pytest.raises(UserError) as caught:
+            resolve(arguments, config, variables)
+        assert str(caught.value).startswith(f"{begins}must be {row.kind.expected} (")
+    resolve({name: row.example or "1"}, {}, {})
+
+
+def test_nothing_is_said_of_settings_in_two_places():
+    """Fields, rows, flags and variables are the same set; what a resume keeps is in the record."""
+    assert list(TABLE) == list(Settings.__dataclass_fields__)
+    for kind in ("flags", "environment"):
+        said = [
+            each for row in TABLE.values() for each in (row.flags if kind == "flags" else [row.environment]) if each
+        ]
+        assert len(said) == len(set(said))
+    assert set(KEPT) <= set(Settings().record())
+    assert {"trust_web", "base_url", "allow_hosts", "instructions", "approve", "privacy"} <= {
+        name for name, row in TABLE.items() if row.safety
+    }
+
+
+def test_a_list_of_names_may_be_given_as_a_list():
+    assert resolve({"allow_changes": ["a", "b"], "bring": ("x",)}, {}, {}).allow_changes == "a,b"
+    assert resolve({"allow_hosts": ["a.example.org"]}, {}, {}).allow_hosts == ("a.example.org",)
+    assert resolve({"output_dir": Path("made")}, {}, {}).output_dir == "made"

@@ -7,9 +7,17 @@ import subprocess
 import sys
 
 import pytest
+from IPython.core.completer import provisionalcompleter
 from IPython.core.interactiveshell import InteractiveShell
 
+from agentloop_nb import run_agent
+from agentloop_nb.command_table import available
+from agentloop_nb.errors import UserError
+from agentloop_nb.notebook.commands import COMMANDS
 from agentloop_nb.notebook.magic import AWAITED
+from agentloop_nb.notebook.run_manager import launcher_of
+from agentloop_nb.settings import Settings
+from agentloop_nb.settings.table import TABLE
 
 
 @pytest.fixture
@@ -105,3 +113,80 @@ def test_loading_imports_nothing_heavy():
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize(
+    ("line", "offered", "kept_out"),
+    [
+        ("%agent ", "resume", "abs"),
+        ("%agent ru", "runs", "run_cell"),
+        ("%agent export --m", "--minimal", "--model"),
+        ("%agent export --s", "--share", "--strict"),
+        ("%agent help ver", "verify", "vars"),
+        ("%agent show 2026", "20260101-000000-aaaa", ""),
+        ("%agent resume ", "20260101-000000-aaaa", "abs"),
+        ("%agent models oll", "ollama:", "openai:"),
+        ("%%agent --pri", "--privacy", "print"),
+        ("%%agent --strict -m ol", "ollama:", "openai:"),
+        ("%%agent --privacy ", "schema", "abs"),
+        ("%%agent -n 5 --strict --ap", "--approve", "--at"),
+    ],
+)
+def test_tab_offers_what_may_stand_there(shell, tmp_path, monkeypatch, line, offered, kept_out):
+    (tmp_path / ".agentloop" / "runs").mkdir(parents=True)
+    (tmp_path / ".agentloop" / "runs" / "20260101-000000-aaaa.jsonl").write_text("")
+    monkeypatch.chdir(tmp_path)
+    with provisionalcompleter():
+        found = [each.text for each in shell.Completer.completions(line, len(line))]
+    assert offered in found
+    assert kept_out not in found
+
+
+def test_tab_is_python_everywhere_else(shell):
+    with provisionalcompleter():
+        for line in ("impo", "%%agent plot impo", "x = '%agent ru"):
+            found = [each.text for each in shell.Completer.completions(line, len(line))]
+            assert not {"runs", "--model"} & set(found)
+        assert "import" in [each.text for each in shell.Completer.completions("impo", 4)]
+
+
+@pytest.mark.parametrize("name", available("notebook"))
+def test_every_command_has_its_help_in_a_notebook(shell, capsys, name):
+    for line in (f"help {name}", f"{name} --help"):
+        shell.run_cell(f"%agent {line}")
+        assert capsys.readouterr().out.startswith(f"%agent {name}")
+    assert name in COMMANDS
+
+
+def test_a_command_that_lives_elsewhere_says_so(shell):
+    assert set(COMMANDS) == set(available("notebook"))
+    for line, says in (("demo", "%%agent -m demo"), ("app", "!agentloop app"), ("verfy", "did you mean %agent verify")):
+        with pytest.raises(UserError, match=says):
+            shell.run_line_magic("agent", line)
+
+
+def test_every_setting_has_a_trait_and_no_trait_is_without(shell):
+    magics = shell.magics_manager.registry["AgentMagics"]
+    assert set(magics.config_values()) == set(TABLE) == set(Settings.__dataclass_fields__)
+    assert not any(value is not None for value in magics.config_values().values())
+    for name, row in TABLE.items():
+        given = {"whole": int, "number": float, "switch": lambda _: True}.get(row.kind.name, str)(row.example)
+        setattr(magics, name, given)
+        settings = magics.launcher.settings({}, magics.config_values())
+        assert getattr(settings, name) == row.kind.convert(given)
+        setattr(magics, name, None)
+
+
+def test_reloading_keeps_the_runs_of_the_kernel_and_the_api_shares_them(shell, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(InteractiveShell, "_instance", shell)
+    run = run_agent("once", model="demo", verbose=False, output_dir="made")
+    magics = shell.magics_manager.registry["AgentMagics"]
+    assert magics.launcher.runs == [run], "%agent and undo know a run with a folder of its own"
+    assert run.workspace.folder == tmp_path / "made"
+    shell.run_line_magic("reload_ext", "agentloop_nb")
+    assert shell.magics_manager.registry["AgentMagics"].launcher.runs == [run]
+    shell.run_line_magic("unload_ext", "agentloop_nb")
+    again = run_agent("twice", model="demo", verbose=False)
+    assert launcher_of(shell).runs == [run, again], "without %load_ext as well"
+    assert again.workspace.earlier[0][0] == "once"

@@ -17,6 +17,8 @@ from pathlib import Path
 import pexpect
 import pytest
 
+from agentloop_nb.cli import COMMANDS, main
+from agentloop_nb.command_table import available
 from tests.wire import Reply, Wire, decision, error, finish
 
 COUNT = decision("run_code", "Counting is quick.", code="total = sum(range(4))\nprint('total', total)")
@@ -57,7 +59,7 @@ def test_what_was_run_can_be_listed_shown_exported_and_verified(agentloop, tmp_p
         first = agentloop("-m", "scripted", "Add", "the", "numbers", **served(wire))
     (run,) = re.findall(r"agentloop export (\S+) run.ipynb", first.stdout)
     listed = agentloop("runs")
-    assert re.fullmatch(rf"{run}  finished +4/50 .*Add the numbers\n", listed.stdout)
+    assert re.fullmatch(rf"{run}  finished +4/50 .*just now .*Add the numbers\n", listed.stdout)
     shown = agentloop("show", run[:-2])
     assert shown.returncode == 0
     assert shown.stdout.split("📊")[1].split("Estimated")[0] == first.stdout.split("📊")[1].split("Estimated")[0]
@@ -91,7 +93,7 @@ def test_a_limit_is_not_finished_and_the_run_goes_on_from_there(agentloop, tmp_p
     with Wire([COUNT, finish("Counted, not yet written.")]) as wire:
         met = agentloop("-m", "scripted", "--max-steps", "2", "Add", **served(wire))
     assert met.returncode == 1
-    assert "Status: ⚠️ Step limit reached" in met.stdout
+    assert "Status: ⚠️ Out of steps" in met.stdout
     assert "agentloop resume --max-steps" in met.stdout, "it names the command that works here"
     assert "Summary: Counted, not yet written." in met.stdout
     with Wire([WRITE, DONE]) as wire:
@@ -265,6 +267,98 @@ def test_help_and_version_cost_no_heavy_import(agentloop):
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     for heavy in ("pydantic", "IPython", "openai", "rich", "nbclient"):
         assert f"'{heavy}'" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (
+            ["verfy", "run.ipynb"],
+            'did you mean agentloop verify run.ipynb? As a goal it is typed: agentloop "verfy run.',
+        ),
+        (["Show", "me", "the", "sales"], 'as a goal it is typed: agentloop "Show me the sales"'),
+        (["show", "me", "the", "sales"], 'agentloop "show me the sales"'),
+        (["compare", "prices", "and", "plot"], 'agentloop "compare prices and plot"'),
+        (["run", "tests"], "did you mean agentloop runs tests?"),
+        (["-n", "5", "resume"], "did you mean agentloop resume?"),
+        (["frobnicate"], "as a goal: agentloop -- frobnicate"),
+        (["who"], "no run is recorded"),
+        (["why"], "name a variable: agentloop why NAME"),
+        (["undo", "2"], "undo is a command of notebooks"),
+        (["login"], "login is a command of notebooks; set OPENAI_API_KEY"),
+        (["help", "exprt"], "did you mean export?"),
+        (["help", "a", "b"], "agentloop help export"),
+        (["demo", "of", "it"], "agentloop demo [--output-dir DIR]"),
+        (["verify", "a.ipynb", "b.ipynb"], "agentloop verify NOTEBOOK"),
+        (["runs", "fast"], "runs lists all runs"),
+        (["models", "opnai"], "there is no provider 'opnai'"),
+        (["models"], "no key for OpenAI"),
+    ],
+)
+def test_words_that_may_be_meant_as_a_command_start_no_run(words, says, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    for name in ("OPENAI_API_KEY", "OPENAI_BASE_URL"):
+        monkeypatch.delenv(name, raising=False)
+    assert main(words) == 2
+    told = capsys.readouterr().err
+    assert says.lower() in told.lower()
+    assert told.startswith("agentloop: ")
+    assert told.count("\n") == 1
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("name", list(available("shell")))
+def test_every_command_has_its_help_and_it_costs_nothing(name, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    assert name in COMMANDS
+    for words in ([name, "--help"], ["help", name], [name, "-h"]):
+        if name == "app" and words[0] == "app":
+            continue  # Voila has a help of its own
+        assert main(words) == 0
+        assert capsys.readouterr().out.startswith(f"agentloop {name}")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_nothing_carries_out_a_command_that_is_not_in_the_table():
+    assert set(COMMANDS) == set(available("shell"))
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["help me plot"],
+        ["who wrote this?"],
+        ["show me"],
+        [" resume"],
+        ["runs fast"],
+        ["verfy run.ipynb"],
+        ["--", "resume"],
+    ],
+)
+def test_one_argument_that_holds_a_blank_is_always_a_goal(words, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("OPENAI_API_KEY", KEY)
+    with Wire([finish("6")]) as wire:
+        assert main(["-m", "scripted", "--base-url", wire.base_url, *words]) == 0
+    assert events(tmp_path)[0]["goal"] == words[-1]
+
+
+def test_options_of_an_export_stand_anywhere_and_a_fork_is_compared_with_its_origin(agentloop, tmp_path):
+    with Wire([COUNT, finish("6")]) as wire:
+        first = agentloop("-m", "scripted", "Add the numbers", **served(wire))
+    (run,) = re.findall(r"agentloop export (\S+) run.ipynb", first.stdout)
+    exported = agentloop("export", run, "--minimal", "made.ipynb")
+    assert exported.returncode == 0, exported.stderr
+    assert (tmp_path / "made.ipynb").is_file()
+    for words in (["who"], ["who", run], ["why", "total"], ["cost"], ["sent", "1"], ["status"], ["sent", "1", run]):
+        asked = agentloop(*words)
+        assert asked.returncode == 0, (words, asked.stderr)
+        assert asked.stdout.strip()
+    with Wire([decision("run_code", code="total = 7"), finish("7")]) as wire:
+        assert agentloop("fork", "--at", "1", "take seven", **served(wire)).returncode == 0
+    compared = agentloop("compare")
+    assert compared.returncode == 0, compared.stderr
+    assert "take seven" in compared.stdout or run in compared.stdout
 
 
 def test_the_app_is_served(tmp_path, environment):

@@ -2,9 +2,10 @@
 
 import pytest
 
+from agentloop_nb.command_table import BY_NAME
 from agentloop_nb.errors import UserError
 from agentloop_nb.settings import Settings, resolve
-from agentloop_nb.settings.options import OPTIONS, describe, note_from, parse_command, parse_options
+from agentloop_nb.settings.options import OPTIONS, describe, note_from, parse_command, parse_options, parse_words
 
 
 @pytest.mark.parametrize(
@@ -104,3 +105,53 @@ def test_every_option_is_a_setting_and_its_example_is_accepted() -> None:
 def test_help_names_every_flag() -> None:
     text = describe()
     assert all(flag in text for option in OPTIONS for flag in option.flags)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "--export bob's.ipynb plot it",
+        "--export=bob's.ipynb plot it",
+        "-o 'a plot it",
+        '--output "a plot it',
+        "-m bob's-model go",
+        "--with bob's,sales go",
+        "--base-url http://it's go",
+        '--export my"run.ipynb go',
+        "--limits memory='2 go",
+        "-n '5 go",
+    ],
+)
+def test_a_quote_that_is_not_closed_is_one_line_and_splits_nothing(line: str) -> None:
+    with pytest.raises(UserError, match="a quote is not closed") as error:
+        parse_options(line)
+    assert "\n" not in str(error.value)
+
+
+def test_a_quote_in_quotes_and_in_a_goal_is_fine() -> None:
+    assert parse_options('--export "bob\'s.ipynb" plot it') == ({"export": "bob's.ipynb"}, "plot it")
+    assert parse_options("--strict don't plot bob's data") == ({"strict": True}, "don't plot bob's data")
+    assert parse_options(["--export", "bob's.ipynb", "plot", "it"]) == ({"export": "bob's.ipynb"}, "plot it")
+    assert parse_command("don't do it this way", OPTIONS) == ({}, "don't", "do it this way")
+
+
+@pytest.mark.parametrize(
+    ("source", "settings", "words", "note"),
+    [
+        ("--minimal RUN PATH", {"minimal": True}, ["RUN", "PATH"], ""),
+        ("RUN --minimal PATH", {"minimal": True}, ["RUN", "PATH"], ""),
+        ("RUN PATH --minimal", {"minimal": True}, ["RUN", "PATH"], ""),
+        (
+            ["RUN", "--repository", "me/it", "PATH", "--share"],
+            {"repository": "me/it", "shared": True},
+            ["RUN", "PATH"],
+            "",
+        ),
+        ("'my run' --minimal", {"minimal": True}, ["my run"], ""),
+        ("RUN -- go --minimal on", {}, ["RUN"], "go --minimal on"),
+        ("", {}, [], ""),
+        ([], {}, [], ""),
+    ],
+)
+def test_options_of_a_command_stand_anywhere(source, settings, words, note) -> None:
+    assert parse_words(source, BY_NAME["export"].options) == (settings, words, note)

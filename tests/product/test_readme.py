@@ -13,7 +13,7 @@ import pytest
 from nbclient import NotebookClient
 
 from agentloop_nb.settings import ENVIRONMENT, dotenv
-from agentloop_nb.settings.options import OPTIONS, OUTPUT_DIR
+from tests.product.tables import TABLES, found
 
 ROOT = Path(__file__).parents[2]
 README = ROOT.joinpath("README.md").read_text(encoding="utf-8")
@@ -63,27 +63,15 @@ def test_there_are_exactly_two_commands_to_set_up():
     assert "pytest" in second
 
 
-def test_every_option_is_in_the_table_and_no_other():
-    table = README.partition("### Options")[2].partition("\n###")[0]
-    documented = {
-        flag for row in re.findall(r"^\| (.*?) \|", table, re.MULTILINE) for flag in re.findall(r"--?[a-z-]+", row)
-    }
-    assert documented == {flag for option in (*OPTIONS, OUTPUT_DIR) for flag in option.flags}
+@pytest.mark.parametrize("head", TABLES)
+def test_its_tables_are_what_follows_from_the_tables_of_settings_and_commands(head):
+    """`python -m tests.product.tables` writes them."""
+    assert found(README, head) == TABLES[head]()
 
 
-def test_every_command_of_the_magic_is_in_the_table():
-    from agentloop_nb.notebook.commands import COMMANDS
-
-    table = README.partition("## What it can do")[2].partition("### Options")[0]
-    documented = set(re.findall(r"%agent (\w+)", table)) | {"status"}
-    assert documented == set(COMMANDS)
-
-
-def test_every_setting_is_in_the_table_and_in_the_example_file(tmp_path):
-    table = README.partition("### Settings")[2].partition("\n## ")[0]
+def test_every_setting_is_in_the_example_file(tmp_path):
     example = ROOT.joinpath(".env.example").read_text(encoding="utf-8")
     for variable in (*ENVIRONMENT.values(), "OPENAI_API_KEY"):
-        assert f"`{variable}`" in table
         assert re.search(rf"^#?{variable}=", example, re.MULTILINE)
     known = {*ENVIRONMENT.values(), "OPENAI_API_KEY", "OPENROUTER_API_KEY", "GEMINI_API_KEY", "ANTHROPIC_API_KEY"}
     assert set(re.findall(r"^#?([A-Z_]+)=", example, re.MULTILINE)) == known

@@ -146,8 +146,9 @@ class TestTheCommand:
         told = capsys.readouterr().out
         assert "Steps 1-2 are the same." in told
         assert "huber(df)" in told
-        assert cli.main(["compare", PARENT]) == 0
-        assert capsys.readouterr().out == told
+        for words in ([PARENT], [FORK], []):  # a fork alone is compared with its origin
+            assert cli.main(["compare", *words]) == 0
+            assert capsys.readouterr().out == told
 
     def test_a_page_is_written(self, tmp_path, capsys):
         assert cli.main(["compare", PARENT, FORK, "--html", "both.html"]) == 0
@@ -159,8 +160,8 @@ class TestTheCommand:
         [
             (["compare", PARENT, "2027"], "there is no run '2027'"),
             (["compare", "2026", FORK], "begins several runs"),
-            (["compare", FORK], f"both name run {FORK}; name two runs"),
-            (["compare"], "the following arguments are required: RUN"),
+            (["compare", FORK, FORK], f"both name run {FORK}; name two runs"),
+            (["compare", PARENT, FORK, "2026"], "name the runs to compare: agentloop compare RUN RUN"),
         ],
     )
     def test_a_bad_reference_is_one_clear_line(self, words, told, capsys):

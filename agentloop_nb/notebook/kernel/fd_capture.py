@@ -17,6 +17,7 @@ from contextlib import suppress
 from typing import Any
 
 from agentloop_nb.notebook.kernel.worker_threads import have_done
+from agentloop_nb.terminal.own_stdout import redirected
 
 _END = b"\0"
 """Sent through a pipe after everything else."""
@@ -83,7 +84,7 @@ class _Pipe:
 
     def __init__(self, descriptor: int, name: str, write: Write) -> None:
         self._descriptor, self._name, self._write = descriptor, name, write
-        self._saved = os.dup(descriptor)
+        self._saved = redirected[descriptor] = os.dup(descriptor)
         self._source, sink = os.pipe()
         os.dup2(sink, descriptor)
         os.close(sink)
@@ -129,4 +130,5 @@ class _Pipe:
             with suppress(OSError):
                 self.drain()
         self._closed = True
+        redirected.pop(self._descriptor, None)
         os.dup2(self._saved, self._descriptor)

@@ -17,6 +17,7 @@ from typing import Any, NoReturn
 
 from agentloop_nb.notebook.kernel import output_scope
 from agentloop_nb.notebook.kernel.capture import patch
+from agentloop_nb.notebook.kernel.turn import TURNS
 
 _SIGNALS = [
     getattr(signal, name)
@@ -137,7 +138,9 @@ class Guards:
     # -- the working folder
 
     def _hold_folder(self, stack: ExitStack) -> None:
-        before = _folder()
+        before, turn = _folder(), TURNS.holder
+        if turn is not None and before is not None:
+            turn.outside = Path(before)
         if before != str(self._folder):
             self._folder.mkdir(parents=True, exist_ok=True)
             os.chdir(self._folder)
@@ -151,6 +154,8 @@ class Guards:
             if now != before:
                 with suppress(OSError):
                     os.chdir(before or self._folder)
+            if turn is not None:
+                turn.outside = None
 
         stack.callback(restore)
 

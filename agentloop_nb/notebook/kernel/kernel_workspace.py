@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import Sequence
+from concurrent.futures import Future
+from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,11 +15,17 @@ from agentloop_nb.agent.control import Control
 from agentloop_nb.notebook.kernel import cell_history, output_scope, runner
 from agentloop_nb.notebook.kernel.namespace import Surroundings
 from agentloop_nb.notebook.kernel.step import Step
+from agentloop_nb.notebook.kernel.turn import TURNS
 from agentloop_nb.notebook.snapshots.undo_history import History
 from agentloop_nb.protocols import CodeOutcome, OnOutput, Output, Privacy, Undone, Web, WrittenFile
 
 MEMORY = 512 * 2**20
 """Bytes that copies of variables may take, for undo."""
+_WAITS: Output = {
+    "output_type": "stream",
+    "name": "stderr",
+    "text": "[waiting: a step of another run is at work in this process]\n",
+}
 
 
 class KernelWorkspace:
@@ -84,32 +94,43 @@ class KernelWorkspace:
         return self.past.restore(name, self.shell.user_ns)
 
     async def run_code(self, code: str, *, step: int, timeout: float, on_output: OnOutput) -> CodeOutcome:
-        """Run code once, on the thread of the user's cells."""
-        if self.control.stopping:
-            return CodeOutcome(ending="stopped")
-        loop, bench = asyncio.get_running_loop(), runner.bench()
+        """Run code once, on the thread of the user's cells, when no other step of this process is at work."""
+        bench, loop = runner.bench(), asyncio.get_running_loop()
+        turn = await TURNS.take(bench.thread if bench else threading.get_ident(), partial(_tell, on_output, _WAITS))
+        with ExitStack() as stack:
+            stack.callback(turn.release)
+            if self.control.stopping:
+                return CodeOutcome(ending="stopped")
 
-        def post(output: Output) -> None:
-            loop.call_soon_threadsafe(on_output, output)
+            def post(output: Output) -> None:
+                loop.call_soon_threadsafe(on_output, output)
 
-        if bench is None:
-            running = Step(self, code, step, timeout, post, lambda output: _tell(on_output, output))
-            outcome = await running.run()
-            await asyncio.sleep(0)  # what was posted is told before the step counts as over
-            return self._noted(code, outcome)
-        running = Step(self, code, step, timeout, post)
-        future = asyncio.wrap_future(bench.submit(running.run_blocking))
-        try:
-            return self._noted(code, await asyncio.shield(future))
-        except asyncio.CancelledError:
-            running.stop()
-            return await future
+            if bench is None:
+                running = Step(self, code, step, timeout, post, partial(_tell, on_output))
+                outcome = await running.run()
+                await asyncio.sleep(0)  # what was posted is told before the step counts as over
+                return self._noted(code, outcome)
+            running = Step(self, code, step, timeout, post)
+            job = bench.submit(running.run_blocking)
+            job.add_done_callback(lambda _: turn.release())  # the step may outlive whoever waits for it here
+            stack.pop_all()
+        return self._noted(code, await _outcome_of(running, job))
 
     def _noted(self, code: str, outcome: CodeOutcome) -> CodeOutcome:
         """Remember code that worked: a later run may build on it."""
         if outcome.ending == "ok":
             cell_history.note(self.shell, code)
         return outcome
+
+
+async def _outcome_of(running: Step, job: Future[CodeOutcome]) -> CodeOutcome:
+    """Await a step on another thread. A cancellation ends the step, which is waited for all the same."""
+    future = asyncio.wrap_future(job)
+    try:
+        return await asyncio.shield(future)
+    except asyncio.CancelledError:
+        running.stop()
+        return await future
 
 
 def _tell(on_output: OnOutput, output: Output) -> None:

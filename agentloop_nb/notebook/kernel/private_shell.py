@@ -7,11 +7,15 @@ import os
 import shutil
 import sys
 import tempfile
+import threading
 import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import ModuleType
 from typing import Any
+
+_SWAPPING = threading.RLock()
+"""Held while `__main__` and IPython's instance change hands; a step may begin while a shell is made elsewhere."""
 
 
 def private_shell() -> Any:
@@ -31,19 +35,27 @@ def private_shell() -> Any:
     config.HistoryManager.enabled = False
     config.InteractiveShell.colors = "nocolor"
     config.InteractiveShell.xmode = "Context"
-    main, path, hook = sys.modules.get("__main__"), list(sys.path), sys.excepthook
     module = ModuleType("__main__", "The namespace of an agent run.")
-    try:
-        home = tempfile.mkdtemp(prefix="agentloop-")
+    home = tempfile.mkdtemp(prefix="agentloop-")
+    with _program_kept():
         shell = Private(config=config, ipython_dir=home, user_module=module)
-    finally:
-        sys.path[:], sys.excepthook = path, hook
-        if main is not None:
-            sys.modules["__main__"] = main
     shell._agentloop_private = True  # noqa: SLF001
     atexit.unregister(shell.atexit_operations)  # it would keep the shell and all its variables until the program ends
     weakref.finalize(shell, shutil.rmtree, home, ignore_errors=True)
     return shell
+
+
+@contextmanager
+def _program_kept() -> Iterator[None]:
+    """Put back what making a shell changes in the calling program."""
+    with _SWAPPING:
+        main, path, hook = sys.modules.get("__main__"), list(sys.path), sys.excepthook
+        try:
+            yield
+        finally:
+            sys.path[:], sys.excepthook = path, hook
+            if main is not None:
+                sys.modules["__main__"] = main
 
 
 def is_private(shell: Any) -> bool:
@@ -59,9 +71,10 @@ def in_charge(shell: Any) -> Iterator[None]:
         return
     from IPython.core.interactiveshell import InteractiveShell
 
-    instance, main = InteractiveShell._instance, sys.modules["__main__"]  # noqa: SLF001
-    InteractiveShell._instance = shell  # noqa: SLF001
-    sys.modules["__main__"] = shell.user_module
+    with _SWAPPING:
+        instance, main = InteractiveShell._instance, sys.modules["__main__"]  # noqa: SLF001
+        InteractiveShell._instance = shell  # noqa: SLF001
+        sys.modules["__main__"] = shell.user_module
     backend = os.environ.get("MPLBACKEND")
     os.environ["MPLBACKEND"] = backend or "module://matplotlib_inline.backend_inline"  # as ipykernel does
     _draw_in(shell)
@@ -70,8 +83,9 @@ def in_charge(shell: Any) -> Iterator[None]:
     finally:
         if backend is None:
             os.environ.pop("MPLBACKEND", None)
-        sys.modules["__main__"] = main
-        InteractiveShell._instance = instance  # noqa: SLF001
+        with _SWAPPING:
+            sys.modules["__main__"] = main
+            InteractiveShell._instance = instance  # noqa: SLF001
 
 
 def _draw_in(shell: Any) -> None:
@@ -85,3 +99,12 @@ def _draw_in(shell: Any) -> None:
     inline.configure_inline_support(shell, "inline")
     config = inline.InlineBackend.instance()
     select_figure_formats(shell, config.figure_formats, **config.print_figure_kwargs)
+
+
+def current_shell() -> Any:
+    """Return the IPython shell of this process, or None; imports nothing where there can be none."""
+    if "IPython" not in sys.modules:
+        return None
+    from IPython import get_ipython  # waits where another thread is importing it
+
+    return get_ipython()

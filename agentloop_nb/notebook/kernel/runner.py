@@ -9,17 +9,15 @@ import _thread
 import asyncio
 import contextvars
 import queue
-import signal
 import threading
-from collections.abc import Awaitable, Callable, Coroutine, Iterator
+from collections.abc import Awaitable, Callable, Coroutine
 from concurrent.futures import Future
-from contextlib import contextmanager
 from typing import Any, TypeVar
 
 from agentloop_nb._internal.platform import IN_BROWSER
 from agentloop_nb.agent.control import Control
 from agentloop_nb.errors import UserError
-from agentloop_nb.notebook.kernel import output_scope
+from agentloop_nb.notebook.kernel import interrupts, output_scope, turn
 
 T = TypeVar("T")
 
@@ -31,11 +29,16 @@ class Bench:
     """The thread that started a run, offered to its steps as the place where code runs."""
 
     def __init__(self) -> None:
-        self._jobs: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
+        self.thread = threading.get_ident()
+        self._jobs: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
+        self._waiting: set[Future[Any]] = set()
+        self._closed = False
 
     def submit(self, work: Callable[[], T]) -> Future[T]:
         """Have `work` done on the bench; from any other thread."""
         future: Future[T] = Future()
+        self._waiting.add(future)
+        future.add_done_callback(self._waiting.discard)
 
         def job() -> None:
             if not future.set_running_or_notify_cancel():  # the run was stopped before it came to this
@@ -46,6 +49,8 @@ class Bench:
                 future.set_exception(error)
 
         self._jobs.put(job)
+        if self._closed:
+            self.close()
         return future
 
     def serve(self, done: Callable[[], bool]) -> None:
@@ -55,11 +60,18 @@ class Bench:
                 job = self._jobs.get(timeout=POLL)
             except queue.Empty:
                 continue
-            job()
+            if job is not None:
+                job()
 
     def wake(self) -> None:
         """Look at `done` again."""
-        self._jobs.put(lambda: None)
+        self._jobs.put(None)
+
+    def close(self) -> None:
+        """Cancel what nobody will do any more: the run was abandoned."""
+        self._closed = True
+        for future in list(self._waiting):
+            future.cancel()
 
 
 _bench: contextvars.ContextVar[Bench | None] = contextvars.ContextVar("agentloop_bench", default=None)
@@ -102,6 +114,7 @@ def drive(make_coro: Callable[[], Coroutine[Any, Any, T]], control: Control) -> 
     a second interrupt, when the first did not end it, raises `KeyboardInterrupt` and abandons it.
     """
     refuse_nesting()
+    turn.refuse_deadlock()
     if IN_BROWSER:
         raise UserError(
             "a browser has no second thread: %%agent must open its cell, and run_agent be `await arun_agent`"
@@ -121,9 +134,12 @@ def drive(make_coro: Callable[[], Coroutine[Any, Any, T]], control: Control) -> 
 
     context = contextvars.copy_context()  # so that what the loop shows lands in the cell that started it
     thread = threading.Thread(target=context.run, args=(work,), name="agentloop-loop", daemon=True)
-    with _interrupts(control, patience=1):
-        thread.start()
-        place.serve(outcome.done)
+    try:
+        with interrupts.heard(_stops(control, patience=1)):
+            thread.start()
+            place.serve(outcome.done)
+    finally:
+        place.close()
     thread.join()
     return outcome.result()
 
@@ -134,7 +150,7 @@ async def drive_async(coro: Awaitable[T], control: Control) -> T:
         coro.close()
     refuse_nesting()
     task = asyncio.ensure_future(coro)
-    with _interrupts(control):
+    with interrupts.heard(control.stop):
         return await task
 
 
@@ -144,23 +160,15 @@ def refuse_nesting() -> None:
         raise UserError("an agent cannot start an agent: this code runs inside a step of one already")
 
 
-@contextmanager
-def _interrupts(control: Control, patience: int | None = None) -> Iterator[None]:
-    """Let SIGINT stop the run; after `patience` of them without an end, raise `KeyboardInterrupt`."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
+def _stops(control: Control, patience: int) -> Callable[[], None]:
+    """Make what stops the run at SIGINT; after `patience` of them without an end it raises `KeyboardInterrupt`."""
     seen = 0
 
-    def handle(*_: object) -> None:
+    def stop() -> None:
         nonlocal seen
         seen += 1
-        if patience is not None and seen > patience:
+        if seen > patience:
             raise KeyboardInterrupt
         control.stop()
 
-    before = signal.signal(signal.SIGINT, handle)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before)
+    return stop

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from agentloop_nb._internal.platform import IN_BROWSER
 from agentloop_nb._internal.process_memory import resident_bytes
 from agentloop_nb.agent.control import Control
-from agentloop_nb.notebook.kernel import figure_text, tracebacks
+from agentloop_nb.notebook.kernel import figure_text, interrupts, tracebacks
 from agentloop_nb.notebook.kernel import private_shell as shells
 from agentloop_nb.notebook.kernel.capture import Capture, patch
 from agentloop_nb.notebook.kernel.guards import Guards
@@ -124,6 +124,7 @@ class Step:
         capture = Capture(self._shell, self._log, self, quiet=quiet, hides=self._hides, expects=expects)
         with ExitStack() as stack:
             stack.enter_context(shells.in_charge(self._shell))
+            stack.enter_context(interrupts.heard())
             stack.enter_context(self._overseer)
             control.interrupt, control.extend = self._overseer.stop, self._overseer.extend
             control.memory = resident_bytes

@@ -8,6 +8,7 @@ from decimal import Decimal
 from typing import TypedDict
 
 from agentloop_nb._internal.amounts import count, dollars, duration
+from agentloop_nb._internal.text import STATUS_WORDS
 from agentloop_nb.actions import ActionResult, Finish, ReadUrl, RunCode, SearchWeb, WriteFile
 from agentloop_nb.actions.action import Action
 from agentloop_nb.decision import Decision
@@ -17,17 +18,6 @@ from agentloop_nb.notebook.panel.safe_text import one_line, prose, shortened
 from agentloop_nb.protocols import Usage
 from agentloop_nb.safety.code_risks import UNREMARKABLE
 from agentloop_nb.state import State, Step
-
-STATUSES = {
-    "running": "running",
-    "finished": "finished",
-    "step_limit": "out of steps",
-    "cost_limit": "out of budget",
-    "stopped": "stopped",
-    "failed": "failed",
-    "interrupted": "interrupted",
-}
-"""What a person reads for a status."""
 
 MAX_CODE, MAX_PROSE, MAX_GOAL = 60_000, 20_000, 4_000
 """Characters shown on a card: of code or a file; of reasoning or a traceback; of a goal, a reason, an error."""
@@ -128,7 +118,7 @@ def header(state: State) -> Header:
         run=state.run,
         model=one_line(str(state.settings.get("model", ""))),
         status=state.status,
-        label=STATUSES[state.status],
+        label=STATUS_WORDS[state.status],
         reason=_reason(state),
         step=last.number if last else 0,
         steps=state.max_steps,

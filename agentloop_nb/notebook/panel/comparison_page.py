@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from pathlib import Path
 
 from agentloop_nb.export.destination import PAGE_MARK
 from agentloop_nb.notebook.panel.cards import MAX_PROSE, card
@@ -39,6 +40,15 @@ def comparison_page(comparison: Comparison) -> str:
         '<meta name="color-scheme" content="light dark"></head>'
         f"<body>{comparison_html(comparison)}</body></html>\n"
     )
+
+
+def write_page(comparison: Comparison, path: Path) -> str:
+    """Write it as a page, and say so. Raises `UserError` where a file of the user's stands there."""
+    from agentloop_nb.export.destination import refuse_theirs
+
+    refuse_theirs(path)
+    path.write_text(comparison_page(comparison), encoding="utf-8", errors="backslashreplace")
+    return f"{path}: {comparison.told}"
 
 
 def _shared(comparison: Comparison) -> str:

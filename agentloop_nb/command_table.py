@@ -1,0 +1,208 @@
+"""The table of commands: what `%agent` and the shell can be asked. Help, completion and the README come from it."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Sequence
+from typing import Any, Literal, NamedTuple
+
+from agentloop_nb.errors import UserError
+from agentloop_nb.settings.options import ANYWAY, AT, OPTIONS, RUN_OPTIONS, Option, describe, parse_words
+
+Front = Literal["notebook", "shell"]
+
+MINIMAL = Option("minimal", ("--minimal",), "only the steps the result depends on")
+SHARE = Option("shared", ("--share",), "PATH is a new folder to give away: inputs, environment, Binder set-up and link")
+REPOSITORY = Option(
+    "repository", ("--repository",), "where on GitHub the shared folder's link leads", "OWNER/NAME", "me/runs"
+)
+ALL = Option("all", ("--all",), "every run, not only the last 20")
+HTML = Option("html", ("--html",), "write a page instead", "FILE", "runs.html")
+WHAT_IF = Option("what_if", ("--what-if",), "what the same tokens would cost on another model", "MODEL", "gpt-4o")
+RERUN = Option("rerun", ("--rerun",), "run the code of the run here instead")
+UNDO = Option("undo", ("--undo",), "take back what was brought last")
+FOLDER = Option("output_dir", ("--output-dir",), "folder of the files it makes (./output)", "DIR", "results")
+
+
+class Command(NamedTuple):
+    """One command: how it is typed, what it does, and where it lives."""
+
+    name: str
+    arguments: str
+    help: str
+    options: tuple[Option, ...] = ()
+    lives: Literal["both", "notebook", "shell"] = "both"
+    instead: str = ""
+    """What to do where it does not live."""
+    wrong: str = ""
+    """What is said of too few or too many words; its usage follows."""
+
+    def usage(self, front: Front) -> str:
+        """How it is typed there."""
+        lead = "agentloop" if front == "shell" else "%agent"
+        return f"{lead} {self.name} {self.arguments}".rstrip()
+
+    def options_in(self, front: Front) -> tuple[Option, ...]:
+        """The options it takes there; a run in a notebook works in the notebook's folder."""
+        return tuple(each for each in self.options if front == "shell" or each in OPTIONS or each not in RUN_OPTIONS)
+
+
+COMMANDS = (
+    Command("status", "", "see how the last run went"),
+    Command("runs", "[--all]", "list the runs of this folder, newest last", (ALL,)),
+    Command("show", "[RUN]", "draw a run again from its record"),
+    Command(
+        "resume",
+        "[RUN] [options] [-- NOTE]",
+        "go on with a run, perhaps with a word to the agent",
+        (*RUN_OPTIONS, ANYWAY),
+    ),
+    Command(
+        "fork",
+        '[RUN] [--at N] [options] "NOTE"',
+        "try another way after step N, in a process and a copy of the folder of its own; the run stays as it is",
+        (AT, ANYWAY, *OPTIONS),
+    ),
+    Command(
+        "adopt",
+        "[RUN] [NAME ...] [--rerun] [--undo]",
+        "copy variables and files of an isolated run or a fork into this kernel, or take that back",
+        (RERUN, UNDO),
+        "notebook",
+        "it brings variables into a living kernel",
+    ),
+    Command(
+        "export",
+        "[--minimal] [--share [--repository OWNER/NAME]] [RUN] OUT.ipynb",
+        "write a run as a notebook (or `.py`, `.html`, a folder to share), and prove that it re-runs",
+        (MINIMAL, SHARE, REPOSITORY),
+        wrong="name the notebook to write: %agent export run.ipynb (or .py, .html; --share takes a folder)",
+    ),
+    Command("verify", "NOTEBOOK", "prove an exported notebook again, in a fresh kernel"),
+    Command(
+        "compare",
+        "[RUN] [RUN] [--html FILE]",
+        "see two runs side by side: decisions, results, variables, cost; a fork alone is compared with its origin",
+        (HTML,),
+        wrong="name the runs to compare: %agent compare RUN RUN (%agent runs lists them)",
+    ),
+    Command("who", "[RUN]", "list what a run made or changed, and which step did"),
+    Command("why", "NAME [RUN]", "show the cells and steps that led to a variable"),
+    Command(
+        "undo",
+        "[RUN] [N]",
+        "take back the last N steps (1): variables, files, and what the model remembers",
+        lives="notebook",
+        instead="it changes the variables of a living kernel",
+    ),
+    Command(
+        "restore",
+        "NAME [RUN]",
+        "give a variable back the value it had before the last run that changed it",
+        lives="notebook",
+        instead="it changes the variables of a living kernel",
+    ),
+    Command("cost", "[RUN] [--what-if MODEL]", "see what a run cost, by step and kind of token", (WHAT_IF,)),
+    Command("sent", "[STEP] [RUN]", "see the exact text that left this machine, and its size by source"),
+    Command("models", "[PROVIDER]", "list the models that the configured server offers"),
+    Command(
+        "login",
+        "[PROVIDER]",
+        "type a key in; it is kept until the kernel ends, and never written down",
+        lives="notebook",
+        instead="set OPENAI_API_KEY, or put it into .env",
+    ),
+    Command(
+        "demo",
+        "[--output-dir DIR]",
+        "see it work: no key, no network, scripted decisions, real code",
+        (FOLDER,),
+        "shell",
+        "type %%agent -m demo",
+    ),
+    Command(
+        "app",
+        "[VOILA OPTIONS]",
+        "serve a page for people who do not read code (needs voila)",
+        lives="shell",
+        instead="type !agentloop app",
+    ),
+    Command("help", "[COMMAND]", "list what can be typed, or tell all about one command"),
+)
+BY_NAME = {command.name: command for command in COMMANDS}
+
+
+def available(front: Front) -> dict[str, Command]:
+    """The commands that live there, in the order help shows them."""
+    return {name: command for name, command in BY_NAME.items() if command.lives in ("both", front)}
+
+
+def meant(word: str) -> str | None:
+    """The command a word is, or nearly is, in any case."""
+    close = difflib.get_close_matches(word.lower(), BY_NAME, n=1, cutoff=0.75)
+    return close[0] if close else None
+
+
+def check_lives(name: str, front: Front) -> None:
+    """Raise `UserError` for a command that lives elsewhere; it says where, and what to do here."""
+    command = BY_NAME[name]
+    if command.lives not in ("both", front):
+        where = "notebooks" if front == "shell" else "the shell"
+        raise UserError(f"{name} is a command of {where}; {command.instead}")
+
+
+def parsed(
+    name: str, source: str | Sequence[str], front: Front, most: int, least: int = 0
+) -> tuple[dict[str, Any], list[str]]:
+    """The options and other words of a command. Raises `UserError` for a wrong option, too few or too many words."""
+    command = BY_NAME[name]
+    usage = f"{command.wrong or 'it is typed'}; {command.usage(front)}"
+    try:
+        options, words, rest = parse_words(source, command.options_in(front))
+    except UserError as error:
+        raise UserError(f"{error} {usage}") from None
+    words += [rest] if rest else []
+    if len(words) > most:
+        typed = " ".join(words)
+        quotes = f"; one with spaces stands in quotes: %agent {name} {typed!r}" if front == "notebook" else ""
+        raise UserError(f"not {typed!r}{quotes}; {usage}")
+    if len(words) < least:
+        raise UserError(usage)
+    return options, words
+
+
+def help_of(name: str, front: Front) -> str:
+    """All about one command. Raises `UserError` where there is none of that name."""
+    if name not in BY_NAME:
+        close = meant(name)
+        hint = f"did you mean {close}?" if close else f"there are {', '.join(available(front))}"
+        raise UserError(f"there is no command {name!r}; {hint}")
+    command = BY_NAME[name]
+    other: Front = "notebook" if front == "shell" else "shell"
+    lines = [command.usage(front if command.lives in ("both", front) else other), f"  {_spoken(command.help)}"]
+    if command.lives not in ("both", front):
+        lines.append(f"  Here: {command.instead}.")
+    if "RUN" in command.arguments:
+        lines.append("  RUN is an id, the beginning of one, or a path; left out, it is the last run.")
+    options = command.options_in(front)
+    return "\n".join([*lines, *(["", "Options:", describe(options)] if options else [])])
+
+
+def help_for(front: Front, options: Iterable[Option]) -> str:
+    """What can be typed there, with the options of a run."""
+    lead, goal = ("agentloop", '"GOAL"') if front == "shell" else ("%agent", "goal   (more lines of it may follow)")
+    rows = [(command.usage(front), _spoken(command.help)) for command in available(front).values()]
+    first = f"{'agentloop' if front == 'shell' else '%%agent'} [options] {goal}"
+    width = max(len(usage) for usage, _ in rows if len(usage) < 40)
+    lines = [
+        f"{usage:<{width}}  {told}" if len(usage) <= width else f"{usage}\n{'':<{width}}  {told}"
+        for usage, told in rows
+    ]
+    elsewhere = [f"  {name}: {each.instead}" for name, each in BY_NAME.items() if name not in available(front)]
+    parts = [first, "", *lines, "", "RUN is an id, the beginning of one, or a path; left out, it is the last run."]
+    parts += [f"{lead} help COMMAND tells all about one. Elsewhere live:", *elsewhere]
+    return "\n".join([*parts, "", "Options of a run:", describe(options)])
+
+
+def _spoken(text: str) -> str:
+    return text.replace("`", "")
