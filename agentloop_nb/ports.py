@@ -173,6 +173,21 @@ class CodeOutcome(Value):
     """Quiet remarks for the model and the card: `exit() was ignored`, `the working folder was changed back`."""
 
 
+class CodeRan(Value):
+    """What was seen of code that ran before a run, beside its source."""
+
+    index: int = 0
+    """Its place in `RunStarted.cells`."""
+    failed: bool = False
+    """It ended with an error."""
+    changed: tuple[str, ...] = ()
+    """Names that appeared or changed."""
+    reads: tuple[str, ...] = ()
+    """Files of the folder that it read."""
+    writes: tuple[str, ...] = ()
+    """Files of the folder that it wrote."""
+
+
 class WrittenFile(Value):
     """A file that `write_file` wrote, relative to the working folder."""
 
@@ -273,3 +288,11 @@ class Undoing(Protocol):
 
     def restore(self, name: str) -> bool:
         """Give a name back the value it had before the run; False when no copy is kept."""
+
+
+@runtime_checkable
+class Remembering(Protocol):
+    """A workspace that knows more of what ran before than its source."""
+
+    def code_ran(self) -> tuple[CodeRan, ...]:
+        """Return what is known of some of the sources in `history`, each with its index there."""

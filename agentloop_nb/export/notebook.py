@@ -107,8 +107,9 @@ def _cells(story: Story) -> Iterator[tuple[str, Cell]]:
         yield "parameters", _parameters(story.missing)
     if story.brought:
         yield "earlier", _markdown("## Before the run\n\nCells of the notebook that the run depends on.")
-    for number, source in enumerate(story.brought, 1):
-        yield f"earlier-{number}", Cell(cell_type="code", source=source, unchecked=_BEFORE)
+    for number, piece in enumerate(story.brought, 1):
+        tags = ("raises-exception",) if piece.failed else ()
+        yield f"earlier-{number}", Cell(cell_type="code", source=silent(piece.source), tags=tags, unchecked=_BEFORE)
     if story.data:
         yield "data", _markdown(_DATA_HEAD)
         yield "data-1", Cell(cell_type="code", source=story.data.source, unchecked=_DATA)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from agentloop_nb.actions import RunCode, WriteFile
 from agentloop_nb.export.names import IGNORED, Names, names_of
@@ -20,16 +20,34 @@ class Piece:
     """Names that were seen to appear or change when it ran."""
     reads: frozenset[str] = frozenset()
     writes: frozenset[str] = frozenset()
+    failed: bool = False
+    """It ended with an error: what it would have done after that did not happen."""
+    cell: int | None = None
+    """The place of the cell that it is a part of, of those that ran before the run."""
+
+    @property
+    def made(self) -> set[str]:
+        """Names that it defined or changed, or may have."""
+        if not self.failed:
+            return self.names.defines | self.names.changes | self.changed
+        seen = {name for name in self.names.changes if name.startswith("module:")}
+        return seen | self.changed if self.changed else seen | self.names.defines | self.names.changes
+
+    @property
+    def settles(self) -> set[str]:
+        """Names whose former value does not matter once it has run."""
+        return set() if self.failed else self.names.settles
 
 
-def pieces(earlier: Iterable[str], steps: Iterable[Step]) -> list[Piece]:
+def pieces(earlier: Iterable[str | Piece], steps: Iterable[Step]) -> list[Piece]:
     """The user's earlier cells, then the steps of the run, each read in the light of those before it."""
     modules: dict[str, str] = {}
     found: list[Piece] = []
-    for source in earlier:
-        names = names_of(source, modules)
+    for each in earlier:
+        piece = Piece(each) if isinstance(each, str) else each
+        names = names_of(piece.source, modules)
         modules |= names.modules
-        found.append(Piece(source, names))
+        found.append(replace(piece, names=names))
     for step in steps:
         piece = _of_step(step, modules)
         modules |= piece.names.modules
@@ -50,6 +68,7 @@ def _of_step(step: Step, modules: dict[str, str]) -> Piece:
         changed=frozenset(change.name for change in (step.result.changes if step.result else ())),
         reads=frozenset(map(str, metadata.get("read", ()))),
         writes=frozenset(map(str, metadata.get("files", ()))),
+        failed=step.result is not None and not step.result.success,
     )
 
 
@@ -70,11 +89,10 @@ def _walk_back(chain: Sequence[Piece], roots: Collection[int], modules: set[str]
     files: set[str] = set()
     for index in range(len(chain) - 1, -1, -1):
         piece = chain[index]
-        made = piece.names.defines | piece.names.changes | piece.changed
         before_all_roots = index < max(roots, default=0)
-        if index in roots or (before_all_roots and made & names) or piece.writes & files:
+        if index in roots or (before_all_roots and piece.made & names) or piece.writes & files:
             kept.add(index)
-            names = (names - piece.names.settles) | piece.names.uses
+            names = (names - piece.settles) | piece.names.uses
             files |= piece.reads
     return kept
 

@@ -26,6 +26,7 @@ def load(shell: Any) -> None:
     shell.register_magics(magics)
     transform = _Transformer(shell)
     shell.input_transformers_post.append(transform)
+    shell.events.register("post_run_cell", magics.note_failure)
     if not IN_BROWSER:
         shell.events.register("post_run_cell", _Warmer(shell).warm)
     if "cell" in before:
@@ -47,7 +48,7 @@ def unload(shell: Any) -> None:
     for each in ours:
         shell.input_transformers_post.remove(each)
     for callback in list(shell.events.callbacks["post_run_cell"]):
-        if isinstance(getattr(callback, "__self__", None), _Warmer):
+        if isinstance(getattr(callback, "__self__", None), _Warmer | AgentMagics):
             shell.events.unregister("post_run_cell", callback)
 
 

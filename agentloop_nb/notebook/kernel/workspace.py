@@ -12,7 +12,7 @@ from agentloop_nb.notebook.changes.past import History
 from agentloop_nb.notebook.kernel import drive, history, scope
 from agentloop_nb.notebook.kernel.namespace import Surroundings
 from agentloop_nb.notebook.kernel.step import Step
-from agentloop_nb.ports import CodeOutcome, OnOutput, Output, Privacy, Undone, Web, WrittenFile
+from agentloop_nb.ports import CodeOutcome, CodeRan, OnOutput, Output, Privacy, Undone, Web, WrittenFile
 
 MEMORY = 512 * 2**20
 """Bytes that copies of variables may take, for undo."""
@@ -48,6 +48,8 @@ class KernelWorkspace:
         """The user's names: they existed before the run, or its resumption, and no run made them."""
         self.privacy: Privacy = "full"
         self.past = History(memory)
+        self._noted_steps: list[tuple[int, history.Entry]] = []
+        """Code of this run that later runs may build on, by step."""
 
     def describe(self, tokens: int) -> str:
         """Tell a model about the namespace, recent cells and earlier runs within a budget of tokens."""
@@ -59,6 +61,10 @@ class KernelWorkspace:
     def history(self) -> tuple[str, ...]:
         """Return what ran so far, oldest first: the user's cells without our magics, and the code of earlier runs."""
         return history.everything(self.shell)
+
+    def code_ran(self) -> tuple[CodeRan, ...]:
+        """Return what is known of some of these."""
+        return history.known(self.shell)
 
     def variables(self, names: Sequence[str]) -> dict[str, Any]:
         """Return the present values of those names that exist."""
@@ -76,6 +82,9 @@ class KernelWorkspace:
 
     def undo(self, first: int) -> Undone:
         """Take back what step `first` and all later ones did to variables, latest first."""
+        taken = [entry for step, entry in self._noted_steps if step >= first]
+        history.forget(self.shell, taken)
+        self._noted_steps = [pair for pair in self._noted_steps if pair[0] < first]
         return self.past.undo(first, self.shell.user_ns)
 
     def restore(self, name: str) -> bool:
@@ -95,19 +104,25 @@ class KernelWorkspace:
             running = Step(self, code, step, timeout, post, lambda output: _tell(on_output, output))
             outcome = await running.run()
             await asyncio.sleep(0)  # what was posted is told before the step counts as over
-            return self._noted(code, outcome)
+            return self._noted(code, step, outcome)
         running = Step(self, code, step, timeout, post)
         future = asyncio.wrap_future(bench.submit(running.run_blocking))
         try:
-            return self._noted(code, await asyncio.shield(future))
+            return self._noted(code, step, await asyncio.shield(future))
         except asyncio.CancelledError:
             running.stop()
             return await future
 
-    def _noted(self, code: str, outcome: CodeOutcome) -> CodeOutcome:
-        """Remember code that worked: a later run may build on it."""
-        if outcome.ending == "ok":
-            history.note(self.shell, code)
+    def _noted(self, code: str, step: int, outcome: CodeOutcome) -> CodeOutcome:
+        """Remember code that came to its own end, well or not: a later run may build on what it did."""
+        if outcome.ending in ("ok", "error"):
+            known = CodeRan(
+                failed=outcome.ending == "error",
+                changed=tuple(change.name for change in outcome.changes),
+                reads=outcome.read,
+                writes=outcome.files,
+            )
+            self._noted_steps.append((step, history.note(self.shell, code, known)))
         return outcome
 
 
