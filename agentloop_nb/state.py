@@ -255,6 +255,9 @@ class State:
     def _undo(self, first: int) -> None:
         self.undone += [step for step in self.steps if step.number >= first]
         self.steps = [step for step in self.steps if step.number < first]
+        if self.status != "running":
+            self.status, self.summary, self.artifacts = "stopped", "", ()
+            self.reason = f"step {first} and what followed were taken back"
         if self.compacted is not None and self.compacted.through >= first:
             self.compacted = None
 

@@ -296,9 +296,11 @@ def _that_did(magics: AgentMagics, verb: str, reference: list[str], name: str = 
 
 
 def _did(run: Run, name: str) -> bool:
-    results = [step.result for step in run.state.steps if step.result]
+    from agentloop_nb.notebook.undo import acting_steps
+
     if not name:
-        return bool(results)
+        return bool(acting_steps(run.state))
+    results = [step.result for step in run.state.steps if step.result]
     return not run.state.settings.get("isolated") and any(
         change.name == name for result in results for change in result.changes
     )

@@ -16,15 +16,35 @@ from decimal import Decimal
 from fractions import Fraction
 from pathlib import PurePath
 from re import Pattern
-from types import BuiltinFunctionType, FunctionType, MethodType, ModuleType, NoneType
+from types import (
+    BuiltinFunctionType,
+    ClassMethodDescriptorType,
+    CodeType,
+    FunctionType,
+    GenericAlias,
+    GetSetDescriptorType,
+    MemberDescriptorType,
+    MethodDescriptorType,
+    MethodWrapperType,
+    ModuleType,
+    NoneType,
+    UnionType,
+    WrapperDescriptorType,
+)
 from typing import Any
 
 ATOMS = frozenset({
     *(int, float, complex, bool, str, bytes, NoneType, range, slice, type(Ellipsis), type(NotImplemented)),
-    *(Decimal, Fraction, Pattern, FunctionType, BuiltinFunctionType, MethodType, ModuleType),
+    *(Decimal, Fraction, Pattern, ModuleType),
 })  # fmt: skip
 """Types of values that do not change, or whose changes are not looked at."""
-_FROZEN = (date, time, timedelta, tzinfo, PurePath, range, frozenset, BaseException)
+_FROZEN = (date, time, timedelta, tzinfo, PurePath, range)
+_STILL = frozenset({
+    *(object, staticmethod, classmethod, property, super, CodeType, GenericAlias, UnionType, FunctionType, BuiltinFunctionType),
+    *(WrapperDescriptorType, MethodWrapperType, MethodDescriptorType, ClassMethodDescriptorType),
+    *(GetSetDescriptorType, MemberDescriptorType),
+})  # fmt: skip
+"""Python's own types whose values never change, or whose changes do not matter."""
 _OPAQUE_HOMES = frozenset({
     *("matplotlib", "IPython", "ipykernel", "ipywidgets", "traitlets", "anywidget", "agentloop_nb", "jinja2"),
     *("logging", "threading", "asyncio", "socket", "io", "sqlite3", "ssl", "zmq", "multiprocessing", "concurrent"),
@@ -50,6 +70,8 @@ class Kind:
     """Bytes that saving the value takes, about."""
     alive: Callable[[Any, Any], int] | None = None
     """Bytes that a saved content keeps alive beside its value, about; None: what saving took."""
+    look: Callable[[Any], Any] | None = None
+    """What a value looks like, in few bytes; None: see `likeness`."""
 
     def kept(self, value: Any, content: Any) -> int:
         """Bytes that a saved content keeps alive beside its value, about."""
@@ -61,18 +83,70 @@ def kind_of(value: Any) -> Kind | None:
     cls = type(value)
     if cls in ATOMS:
         return None
-    kind = (
-        _EXACT.get(cls)
-        or _scientific(value)
-        or next((_EXACT[base] for base in _EXACT if isinstance(value, base)), None)
-    )
+    kind = _EXACT.get(cls) or _special(value) or _scientific(value)
     if kind is not None:
         return kind
+    if (base := _built_in(cls)) is not None:
+        return _with_state(_EXACT[base])
     if isinstance(value, type):
         return CLASS if value.__module__ == "__main__" else None
     if _is_frozen(value) or is_opaque(value) or _state(value) is None:
         return None
     return OBJECT
+
+
+def _built_in(cls: type) -> type | None:
+    """The built-in container that a class derives from."""
+    return next((base for base in _EXACT if issubclass(cls, base)), None)
+
+
+def _special(value: Any) -> Kind | None:
+    from agentloop_nb.notebook.changes.special import special_kind
+
+    return special_kind(value)
+
+
+def _with_state(kind: Kind) -> Kind:
+    """A container that may have attributes, too."""
+    if kind in _STATEFUL:
+        return _STATEFUL[kind]
+
+    def restore(value: Any, content: tuple[Any, dict[str, Any]]) -> None:
+        kind.restore(value, content[0])
+        _restore_state(value, content[1])
+
+    made = Kind(
+        save=lambda value: (kind.save(value), _state(value) or {}),
+        same=lambda value, content: kind.same(value, content[0]) and _same_state(value, content[1]),
+        restore=restore,
+        children=lambda content: [*kind.children(content[0]), *content[1].values()],
+        size=kind.size,
+        alive=lambda value, content: kind.kept(value, content[0]),
+        look=lambda value: hash((
+            tuple(map(id, kind.save(value))),
+            tuple(map(id, kind.children(kind.save(value)))),
+            tuple(map(id, (_state(value) or {}).values())),
+        )),
+    )
+    _STATEFUL[kind] = made
+    return made
+
+
+_STATEFUL: dict[Kind, Kind] = {}
+
+
+def _hides_state(cls: type) -> bool:
+    """Whether a class keeps more than attributes: some written in C keep what nothing else can see."""
+    slots = sum(len(_slots(base)) for base in cls.__mro__)
+    return cls.__basicsize__ > object.__basicsize__ + _WORD * (slots + 2)
+
+
+_WORD = 8
+
+
+def _slots(base: type) -> tuple[str, ...]:
+    slots = vars(base).get("__slots__", ())
+    return (slots,) if isinstance(slots, str) else tuple(slots)
 
 
 def _is_frozen(value: Any) -> bool:
@@ -87,10 +161,13 @@ def is_opaque(value: Any) -> bool:
     cls = type(value)
     if cls in ATOMS or isinstance(value, type) or _is_frozen(value):
         return False
-    if cls in _EXACT or _scientific(value) is not None:
+    if cls in _EXACT or cls in _STILL or _special(value) is not None or _scientific(value) is not None:
+        return False
+    if _built_in(cls) is not None:
         return False
     home = str(getattr(cls, "__module__", "")).partition(".")[0].lstrip("_")
-    return home in _OPAQUE_HOMES or hasattr(cls, "__next__") or (_state(value) is None and home != "builtins")
+    odd = home in _OPAQUE_HOMES or hasattr(cls, "__next__")
+    return odd or _state(value) is None or (_hides_state(cls) and not isinstance(value, BaseException))
 
 
 # -- built-in containers
@@ -181,8 +258,7 @@ def _state(value: Any) -> dict[str, Any] | None:
         found = None
     state = dict(found) if isinstance(found, dict) else None
     for base in type(value).__mro__:
-        slots = vars(base).get("__slots__", ())
-        for name in (slots,) if isinstance(slots, str) else tuple(slots):
+        for name in _slots(base):
             with suppress(AttributeError, TypeError):
                 state = {} if state is None else state
                 state[f"\0{name}"] = object.__getattribute__(value, _mangled(base, name))

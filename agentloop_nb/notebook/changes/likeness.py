@@ -36,6 +36,8 @@ def differs(value: Any, kind: Kind, before: Any) -> bool:
 
 
 def _likeness(value: Any, kind: Kind) -> Any:
+    if kind.look is not None:
+        return kind.look(value)
     if kind is TABLE:
         return _table(value)
     if kind is ARRAY:

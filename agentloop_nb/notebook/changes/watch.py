@@ -14,6 +14,7 @@ from agentloop_nb.notebook.changes.kinds import ATOMS
 from agentloop_nb.notebook.changes.memory import Memory, Piece
 from agentloop_nb.notebook.changes.reach import Reach, reach
 from agentloop_nb.notebook.changes.record import GONE, TOO_LARGE, Record, same_atom, sampled
+from agentloop_nb.notebook.changes.settings import Remembered
 from agentloop_nb.notebook.kernel import values
 from agentloop_nb.ports import Change
 
@@ -33,6 +34,7 @@ class Watch:
         self._reach = self._aliases(reach(source, namespace))
         self._memory = Memory(room)
         self._samples: dict[str, Any] = {}
+        self._settings = Remembered.now(source, namespace)
         now = thread_time()
         for name in self._reach.names:
             self._memory.add(self._before[name], now + TOUCHED_TIME)
@@ -113,6 +115,7 @@ class Watch:
         record.lost |= {name: TOO_LARGE for name, piece in mutated.items() if piece and not piece.restorable}
         record.lost |= dict(self._opaque())
         record.names = tuple(sorted({*rebound, *record.added, *mutated}))
+        record.settings = self._settings.moved()
         record.settle(self._namespace)
         return tuple(self._tell(rebound, record, mutated, frozenset(before_run))), record
 
