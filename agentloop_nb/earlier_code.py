@@ -58,7 +58,9 @@ def take_out(started: Json, folder: Path) -> Json:
 
 def _alike(one: list[Any], other: list[Any]) -> int:
     """How many items two lists begin with in common."""
-    return next((index for index, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), min(len(one), len(other)))
+    return next(
+        (index for index, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), min(len(one), len(other))
+    )
 
 
 def _is_whole(link: tuple[dict[str, int], str], same: dict[str, int], folder: Path) -> bool:

@@ -169,6 +169,8 @@ class CodeOutcome(Value):
     """Files of the working folder that the code opened for reading, relative to it."""
     beyond: tuple[str, ...] = ()
     """What it was seen to do that nothing can take back: `started git push`, `connected to example.org:443`."""
+    replaced: dict[str, dict[str, str]] = {}
+    """Files of the folder that it overwrote or deleted, as they were before: `text`, or `base64` of what is none."""
     notes: tuple[str, ...] = ()
     """Quiet remarks for the model and the card: `exit() was ignored`, `the working folder was changed back`."""
 

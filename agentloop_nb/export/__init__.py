@@ -14,6 +14,7 @@ from agentloop_nb.errors import UserError
 from agentloop_nb.events import AnyEvent
 from agentloop_nb.export.destination import checked
 from agentloop_nb.export.formats import report, script
+from agentloop_nb.export.former import former, together
 from agentloop_nb.export.held import hold
 from agentloop_nb.export.inputs import InputFile, take_along
 from agentloop_nb.export.notebook import build
@@ -51,9 +52,12 @@ def export(
     folder = folder or (journal.home(source) if isinstance(source, Path) else None)
     scrub = Scrubber(folder, mask or _masker())
     told = story(events, minimal=minimal)
-    if values is not None and destination.suffix != ".html":
-        wanted = _unchanged(told.handed if instead else told.missing, told)
-        told = story(events, minimal=minimal, data=hold(values(wanted), data_folder(destination).name, scrub))
+    if destination.suffix != ".html":
+        data = former(told.steps, data_folder(destination).name, scrub)
+        if values is not None:
+            wanted = _unchanged(told.handed if instead else told.missing, told)
+            data = together(hold(values(wanted), data_folder(destination).name, scrub), data)
+        told = story(events, minimal=minimal, data=data) if data else told
     folder = None if foreign else folder
     notebook = build(told, folder, scrub)
     _write_text(_FORMATS[destination.suffix](notebook), destination)

@@ -12,6 +12,8 @@ from agentloop_nb.export.names import names_of, parsed, to_python
 from agentloop_nb.export.relevance import Piece
 
 _OURS = re.compile(r"^\s*(?:%|%%)(?:agent|load_ext\s+agentloop_nb|reload_ext\s+agentloop_nb|config\s+AgentMagics)\b")
+_MOVES = re.compile(r"^(?:%cd\b|cd\s|(?:os\.)?chdir\(.*\)\s*(?:#.*)?$)")
+"""A move into another folder: the notebook lies where the run took place."""
 _MINE = "agentloop_nb"
 
 
@@ -20,7 +22,7 @@ def before(started: RunStarted) -> Iterator[Piece]:
     known = {each.index: each for each in started.ran}
     for index, source in enumerate(started.cells):
         ran = known.get(index)
-        kept = clean(source)
+        kept = clean(source, moves=ran is not None)
         if not kept:
             continue
         if ran is None:
@@ -71,12 +73,15 @@ def _is_import(node: ast.stmt) -> bool:
     return isinstance(node, ast.Import | ast.ImportFrom)
 
 
-def clean(source: str) -> str:
-    """Take our magics and everything that needs this package out of a cell; what is left may be empty."""
+def clean(source: str, *, moves: bool = False) -> str:
+    """Take our magics and everything that needs this package out of a cell; what is left may be empty.
+
+    Moves into another folder go, too, unless `moves`.
+    """
     lines = source.strip("\n").split("\n")
     if re.match(r"%%agent\b", lines[0]):
         return ""
-    lines = [line for line in lines if not _OURS.match(line)]
+    lines = [line for line in lines if not _OURS.match(line) and (moves or not _MOVES.match(line))]
     if _MINE in source:
         lines = _without_us(lines)
     return "\n".join(lines).strip("\n")

@@ -41,6 +41,8 @@ class Data(NamedTuple):
     source: str
     files: dict[str, bytes]
     """Path beside the notebook -> content."""
+    made: frozenset[str] = frozenset()
+    """Files that the cell makes, in the folder of the notebook."""
 
     @property
     def inputs(self) -> list[InputFile]:

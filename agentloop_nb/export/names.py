@@ -25,6 +25,7 @@ _TARGETS = re.compile(r"\s*\w[\w, ]*")
 _TIMED = re.compile(r"^(\s*)%(?:time|timeit|prun|memit)\b\s*(?:-\S+\s+)*(.*)$")
 _MAGIC = re.compile(r"^(\s*)(?:[%!?].*|[\w.]+\?{1,2})$")
 _PLOTTING_MAGIC = re.compile(r"^\s*%(?:matplotlib|config\s+InlineBackend)\b", re.MULTILINE)
+_ENVIRONMENT_MAGIC = re.compile(r"^\s*%(?:env|set_env)\s+\w+[= ]", re.MULTILINE)
 _EXPANDED = re.compile(r"[{$]\{?([A-Za-z_]\w*)")
 _PYTHON_CELLS = {"time", "timeit", "capture", "prun"}
 
@@ -65,6 +66,8 @@ def names_of(source: str, modules: Mapping[str, str] | None = None) -> Names:
     found.uses |= magic_uses
     if _PLOTTING_MAGIC.search(source):
         found.changes.add("module:matplotlib")
+    if _ENVIRONMENT_MAGIC.search(source):
+        found.changes.add("module:os")
     found.uses -= IGNORED
     found.changes -= IGNORED
     found.uses |= {f"module:{module}" for module in _touched(found)}

@@ -37,6 +37,12 @@ _DATA_HEAD = (
     "## Data from before the run\n\nThe run used these values, and no cell that is known makes them again. They are "
     "kept as data, small ones in the cell and others in files beside this notebook."
 )
+_FOLDER = "it keeps the working folder, and shows nothing"
+_MOVES = re.compile(r"\bchdir\s*\(|^\s*%cd\b", re.MULTILINE)
+_REMEMBER = "import os\n\n_folder = os.getcwd()  # the run moved back here after the next cell"
+_MOVE_BACK = "os.chdir(_folder)"
+_LISTS = re.compile(r"!\s*(?:ls|find|tree|du|dir)\b|\b(?:listdir|scandir|iterdir|glob|rglob|walk)\b")
+_NOTEBOOKS = "it lists the notebooks of the folder, which are others elsewhere"
 _WIDGET = "application/vnd.jupyter.widget-view+json"
 
 Json = dict[str, Any]
@@ -109,7 +115,8 @@ def _cells(story: Story) -> Iterator[tuple[str, Cell]]:
         yield "earlier", _markdown("## Before the run\n\nCells of the notebook that the run depends on.")
     for number, piece in enumerate(story.brought, 1):
         tags = ("raises-exception",) if piece.failed else ()
-        yield f"earlier-{number}", Cell(cell_type="code", source=silent(piece.source), tags=tags, unchecked=_BEFORE)
+        cell = Cell(cell_type="code", source=silent(piece.source), tags=tags, unchecked=_BEFORE)
+        yield from _in_its_folder(f"earlier-{number}", cell)
     if story.data:
         yield "data", _markdown(_DATA_HEAD)
         yield "data-1", Cell(cell_type="code", source=story.data.source, unchecked=_DATA)
@@ -153,7 +160,17 @@ def _step(step: Step) -> Iterator[tuple[str, Cell]]:
     head = "## Result" if concluded else f"### Step {step.number}\n\n{harmless(step.decision.reasoning)}"
     yield f"{name}-why", _markdown(said + head)
     for number, cell in enumerate(_replayed(step), 1):
-        yield f"{name}-{cell.cell_type}" + (f"-{number}" if number > 1 else ""), cell
+        yield from _in_its_folder(f"{name}-{cell.cell_type}" + (f"-{number}" if number > 1 else ""), cell)
+
+
+def _in_its_folder(name: str, cell: Cell) -> Iterator[tuple[str, Cell]]:
+    """A cell; one that moves into another folder is followed by one that moves back, as the run did."""
+    moves = cell.cell_type == "code" and _MOVES.search(cell.source)
+    if moves:
+        yield f"folder-{name}", Cell(cell_type="code", source=_REMEMBER, unchecked=_FOLDER)
+    yield name, cell
+    if moves:
+        yield f"back-{name}", Cell(cell_type="code", source=_MOVE_BACK, unchecked=_FOLDER)
 
 
 def _replayed(step: Step) -> list[Cell]:
@@ -166,7 +183,14 @@ def _replayed(step: Step) -> list[Cell]:
             told = [_markdown(f"*{harmless(str(result.error))}*")]
         return [cell if cell.cell_type == "code" else _markdown(cell.source) for cell in told]
     if result is not None and (result.success or any(out["output_type"] == "error" for out in result.outputs)):
-        return [cell.model_copy(update={"source": silent(cell.source)}) for cell in action.cells(result, step.number)]
+        why = _NOTEBOOKS if _LISTS.search(action.code) and ".ipynb" in json.dumps(result.outputs) else ""
+        changed = [
+            {"source": silent(cell.source), "unchecked": cell.unchecked or why}
+            for cell in action.cells(result, step.number)
+        ]
+        return [
+            cell.model_copy(update=new) for cell, new in zip(action.cells(result, step.number), changed, strict=True)
+        ]
     if refused(step):
         why = "It was refused, and not run."
     elif result is None:

@@ -48,7 +48,7 @@ def story(events: Sequence[AnyEvent], *, minimal: bool = False, data: Data | Non
     if data:
         names = names_of(data.source)
         names.uses.clear()  # no option or seed of a module matters to what is read from data
-        chain.insert(first, Piece(data.source, names, writes=frozenset(data.files)))
+        chain.insert(first, Piece(data.source, names, writes=frozenset(data.files) | data.made))
         first += 1
     roots = _results(steps, state) if minimal else range(len(steps))
     kept = depended_on(chain, {first + root for root in roots})

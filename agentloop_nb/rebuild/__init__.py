@@ -135,7 +135,9 @@ class _Rebuilding:
         outcome = await self.workspace.run_code(source, step=0, timeout=CELL_TIMEOUT, on_output=_nowhere)
         if outcome.ending == ("error" if cell.failed else "ok"):
             return None
-        return Divergence(step=0, code=source, expected="an error" if cell.failed else "no error", found=_ending(outcome))
+        return Divergence(
+            step=0, code=source, expected="an error" if cell.failed else "no error", found=_ending(outcome)
+        )
 
     async def _may(self, step: Step) -> bool:
         action = step.decision.action if step.decision else None

@@ -74,7 +74,7 @@ SESSIONS = [
     Session("changed-by-a-function", ["items = []\ndef add(x):\n    items.append(x)", ["add(1)\nadd(2)"], ["items"]]),
     Session("deleted-name", ["a = 1\nb = 2", ["del a\nb += 1"], ["b"]]),
     Session("redefined", ["x = 1", ["x = 10"], ["x = x + 1\nx"], ["x"]]),
-    Session("undone-step", ["x = [1]", ["x.append(2)"], "%agent undo 2", ["x"]], lacks=("append(2)",)),
+    Session("undone-step", ["x = [1]", ["x.append(2)"], "%agent undo", ["x"]], lacks=("append(2)",)),
     Session("magic-in-a-cell", ["%matplotlib inline\nimport matplotlib.pyplot as plt", ["plt.plot([1, 3])\nplt.show()"]]),
     Session("time-magic", ["%time x = sum(range(10))", ["x + 1"]]),
     Session("capture-cell", ["%%capture out\nprint('hid')\ny = 5", ["y"]]),

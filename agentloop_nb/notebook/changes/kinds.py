@@ -122,11 +122,13 @@ def _with_state(kind: Kind) -> Kind:
         children=lambda content: [*kind.children(content[0]), *content[1].values()],
         size=kind.size,
         alive=lambda value, content: kind.kept(value, content[0]),
-        look=lambda value: hash((
-            tuple(map(id, kind.save(value))),
-            tuple(map(id, kind.children(kind.save(value)))),
-            tuple(map(id, (_state(value) or {}).values())),
-        )),
+        look=lambda value: hash(
+            (
+                tuple(map(id, kind.save(value))),
+                tuple(map(id, kind.children(kind.save(value)))),
+                tuple(map(id, (_state(value) or {}).values())),
+            )
+        ),
     )
     _STATEFUL[kind] = made
     return made

@@ -18,7 +18,7 @@ MOST_LABELS = 256
 def likeness(value: Any, kind: Kind) -> Any:
     """Look at a value; None if it cannot be looked at. Holds nothing of the value alive."""
     try:
-        return _likeness(value, kind)
+        return _likeness(value, kind) if kind.look is None else kind.look(value)
     except Exception:  # noqa: BLE001
         return None
 
@@ -36,8 +36,6 @@ def differs(value: Any, kind: Kind, before: Any) -> bool:
 
 
 def _likeness(value: Any, kind: Kind) -> Any:
-    if kind.look is not None:
-        return kind.look(value)
     if kind is TABLE:
         return _table(value)
     if kind is ARRAY:

@@ -180,7 +180,9 @@ def _set_pandas_option(key: str, value: Any) -> None:
 
 def _print_options() -> Settings:
     numpy = _library("numpy")
-    return {**numpy.get_printoptions(), **{f"error: {key}": how for key, how in numpy.geterr().items()}} if numpy else {}
+    return (
+        {**numpy.get_printoptions(), **{f"error: {key}": how for key, how in numpy.geterr().items()}} if numpy else {}
+    )
 
 
 def _set_print_option(key: str, value: Any) -> None:
@@ -196,7 +198,9 @@ def _set_print_option(key: str, value: Any) -> None:
 def _decimal_context() -> Settings:
     decimal = _library("decimal")
     context = decimal.getcontext() if decimal else None
-    return {name: getattr(context, name) for name in ("prec", "rounding", "Emin", "Emax", "capitals")} if context else {}
+    return (
+        {name: getattr(context, name) for name in ("prec", "rounding", "Emin", "Emax", "capitals")} if context else {}
+    )
 
 
 def _set_decimal(key: str, value: Any) -> None:

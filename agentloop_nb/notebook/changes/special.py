@@ -148,8 +148,9 @@ GENERATOR = Kind(
 )
 RANDOM_STATE = Kind(
     save=lambda value: value.get_state(),
-    same=lambda value, content: value.get_state()[1].tobytes() == content[1].tobytes()
-    and value.get_state()[2:] == content[2:],
+    same=lambda value, content: (
+        value.get_state()[1].tobytes() == content[1].tobytes() and value.get_state()[2:] == content[2:]
+    ),
     restore=lambda value, content: value.set_state(content),
     size=lambda _value: 3_000,
     look=lambda value: (value.get_state()[1].tobytes(), value.get_state()[2:]),
@@ -192,22 +193,28 @@ PICTURE = Kind(
 def special_kind(value: Any) -> Kind | None:
     """The kind of a function, a method, a random generator or a picture; None for all else."""
     cls = type(value)
-    if cls is FunctionType:
-        return FUNCTION if value.__module__ == "__main__" else None
-    if cls is LRU_CACHE:  # what a cache held cannot be put into it again
-        return None if value.cache_info().currsize else CACHE
-    if (kind := _EXACT.get(cls)) is not None:
-        return kind
-    if cls is BuiltinFunctionType:
-        return None if value.__self__ is None or isinstance(value.__self__, ModuleType | type) else BUILT_IN_METHOD
+    return _CONDITIONAL[cls](value) if cls in _CONDITIONAL else _EXACT.get(cls) or _of_library(value)
+
+
+def _of_library(value: Any) -> Kind | None:
     numpy, pictures = sys.modules.get("numpy.random"), sys.modules.get("PIL.Image")
-    if numpy is not None and cls in (numpy.Generator, numpy.RandomState):
-        return GENERATOR if cls is numpy.Generator else RANDOM_STATE
+    if numpy is not None and type(value) in (numpy.Generator, numpy.RandomState):
+        return GENERATOR if type(value) is numpy.Generator else RANDOM_STATE
     if pictures is not None and isinstance(value, pictures.Image) and getattr(value, "_im", None) is not None:
         return PICTURE
     return None
 
 
+def _of_built_in(value: Any) -> Kind | None:
+    owner = value.__self__
+    return None if owner is None or isinstance(owner, ModuleType | type) else BUILT_IN_METHOD
+
+
+_CONDITIONAL: dict[type, Callable[[Any], Kind | None]] = {
+    FunctionType: lambda value: FUNCTION if value.__module__ == "__main__" else None,
+    BuiltinFunctionType: _of_built_in,
+    LRU_CACHE: lambda value: None if value.cache_info().currsize else CACHE,  # what it held cannot be put into it again
+}
 _EXACT: dict[type, Kind] = {
     MappingProxyType: VIEW,
     MethodType: METHOD,
