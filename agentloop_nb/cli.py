@@ -197,9 +197,10 @@ def _demo(words: list[str]) -> int:
 
 def _export(words: list[str]) -> int:
     parser = _Parser("export", "write a run as a notebook, and prove that it re-runs")
-    parser.usage = "agentloop export [--minimal] [--share [--repository OWNER/NAME]] [RUN] OUT.ipynb"
+    parser.usage = "agentloop export [--minimal | --session] [--share [--repository OWNER/NAME]] [RUN] OUT.ipynb"
     parser.add_argument("words", nargs="+", metavar="OUT.ipynb", help="or OUT.py, OUT.html")
     parser.add_argument("--minimal", action="store_true", help="only the steps the result depends on")
+    parser.add_argument("--session", action="store_true", help="all goals of the run's kernel up to it, in order")
     parser.add_argument("--share", action="store_true", help="OUT is a new folder, made to be given away")
     parser.add_argument(
         "--repository", metavar="OWNER/NAME", help="where on GitHub the shared folder's Binder link leads"
@@ -214,9 +215,20 @@ def _export(words: list[str]) -> int:
     options = {"minimal": given.minimal, "shared": given.share, "repository": given.repository}
     from agentloop_nb.publish import publish
 
-    path, told, sound = _told(publish(record, Path(out), **options))
+    made = _session(record, Path(out), options) if given.session else publish(record, Path(out), **options)
+    path, told, sound = _told(made)
     print(f"{path}: {told}")
     return FINISHED if sound else NOT_FINISHED
+
+
+def _session(record: Path, out: Path, options: dict[str, Any]) -> Published:
+    """Export all goals of a run's kernel. Raises `UserError`."""
+    from agentloop_nb.export.session import of_one_kernel
+    from agentloop_nb.publish import publish_session
+
+    if any(options.values()):
+        raise UserError("--session stands alone: agentloop export --session OUT.ipynb")
+    return publish_session(of_one_kernel(record), out)
 
 
 def _told(published: Published) -> tuple[Path, str, bool]:

@@ -180,6 +180,8 @@ class CodeRan(Value):
 
     index: int = 0
     """Its place in `RunStarted.cells`."""
+    step: int = 0
+    """The step of an earlier run that it was; 0 for a cell of the user's."""
     failed: bool = False
     """It ended with an error."""
     changed: tuple[str, ...] = ()

@@ -15,13 +15,13 @@ from agentloop_nb.events import AnyEvent
 from agentloop_nb.export.destination import checked
 from agentloop_nb.export.formats import report, script
 from agentloop_nb.export.former import former, together
-from agentloop_nb.export.held import hold
+from agentloop_nb.export.held import Data, hold
 from agentloop_nb.export.inputs import InputFile, take_along
 from agentloop_nb.export.notebook import build
 from agentloop_nb.export.scrub import Scrubber
 from agentloop_nb.export.story import Story, story
 
-__all__ = ["Values", "data_folder", "export", "write"]
+__all__ = ["Values", "data_folder", "export", "write", "write_export"]
 
 Values = Callable[[Sequence[str]], Mapping[str, Any]]
 """Looks names up in the namespace that a run left: the present values of those that exist."""
@@ -59,9 +59,13 @@ def export(
             data = together(hold(values(wanted), data_folder(destination).name, scrub), data)
         told = story(events, minimal=minimal, data=data) if data else told
     folder = None if foreign else folder
-    notebook = build(told, folder, scrub)
+    return write_export(build(told, folder, scrub), destination, told.data, folder)
+
+
+def write_export(notebook: dict[str, Any], destination: Path, data: Data | None, folder: Path | None) -> Path:
+    """Write a notebook in the format of its name, with its data beside it and the input files of `folder`."""
     _write_text(_FORMATS[destination.suffix](notebook), destination)
-    made = told.data.files if told.data else {}
+    made = data.files if data else {}
     for path, content in made.items():
         if not (destination.parent / path).exists():
             _write_bytes(content, destination.parent / path)

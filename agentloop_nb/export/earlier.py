@@ -22,10 +22,10 @@ def before(started: RunStarted) -> Iterator[Piece]:
     known = {each.index: each for each in started.ran}
     for index, source in enumerate(started.cells):
         ran = known.get(index)
-        kept = clean(source, moves=ran is not None)
+        kept = clean(source, moves=ran is not None and ran.step > 0)
         if not kept:
             continue
-        if ran is None:
+        if ran is None or not (ran.step or ran.failed):
             yield from (Piece(part, cell=index) for part in apart(kept))
             continue
         yield Piece(

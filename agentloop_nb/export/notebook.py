@@ -9,7 +9,7 @@ import json
 import platform
 import re
 import sys
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -50,7 +50,33 @@ Json = dict[str, Any]
 
 def build(story: Story, folder: Path | None, scrub: Scrubber) -> Json:
     """Return the notebook as JSON values. The same story always gives the same notebook."""
-    cells = [_finish_cell(cell, scrub) for cell in _cells(story)]
+    return _notebook(_cells(story), _metadata(story, folder, scrub), scrub)
+
+
+def build_all(stories: Sequence[Story], folder: Path | None, scrub: Scrubber) -> Json:
+    """Return several runs of one kernel as one notebook."""
+    cells = [(_numbered(name, number), cell) for number, story in enumerate(stories, 1) for name, cell in _cells(story)]
+    parts = [_metadata(story, None, scrub) for story in stories]
+    code = [piece for story in stories for piece in story.code]
+    files = [*inputs(code, folder), *(file for story in stories for file in _data_files(story))]
+    together = {
+        "goal": "\n".join(part["goal"] for part in parts),
+        "packages": {name: version for part in parts for name, version in part["packages"].items()},
+        "seeds": sorted({seed for part in parts for seed in part["seeds"]}),
+        "inputs": [file.model_dump() for file in files],
+        "decisions": [decision for part in parts for decision in part["decisions"]],
+    }
+    return _notebook(cells, parts[-1] | together, scrub)
+
+
+def _numbered(name: str, goal: int) -> str:
+    """The id of a cell of one of several runs: `step-2-1-code` for the first step of the second goal."""
+    kind, _, rest = name.partition("-")
+    return "-".join(filter(None, [kind, str(goal), rest]))
+
+
+def _notebook(told: Iterable[tuple[str, Cell]], metadata: Json, scrub: Scrubber) -> Json:
+    cells = [_finish_cell(cell, scrub) for cell in told]
     for count, cell in enumerate((cell for cell in cells if _is_run(cell)), 1):
         cell["execution_count"] = count
         for output in cell["outputs"]:
@@ -62,7 +88,7 @@ def build(story: Story, folder: Path | None, scrub: Scrubber) -> Json:
         "metadata": {
             "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
             "language_info": {"name": "python"},
-            "agentloop": _metadata(story, folder, scrub),
+            "agentloop": metadata,
         },
         "cells": cells,
     }

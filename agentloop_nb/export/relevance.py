@@ -45,9 +45,10 @@ def pieces(earlier: Iterable[str | Piece], steps: Iterable[Step]) -> list[Piece]
     found: list[Piece] = []
     for each in earlier:
         piece = Piece(each) if isinstance(each, str) else each
-        names = names_of(piece.source, modules)
-        modules |= names.modules
-        found.append(replace(piece, names=names))
+        if piece.names == Names():  # not read yet
+            piece = replace(piece, names=names_of(piece.source, modules))  # noqa: PLW2901
+        modules |= piece.names.modules
+        found.append(piece)
     for step in steps:
         piece = _of_step(step, modules)
         modules |= piece.names.modules

@@ -69,7 +69,7 @@ def help_(magics: AgentMagics, rest: str) -> None:
 
 
 def export(magics: AgentMagics, rest: str) -> None:
-    """[--minimal] [--share [--repository OWNER/NAME]] [RUN] PATH: write a run as a notebook, and prove it re-runs."""
+    """[--minimal | --session] [--share [--repository OWNER/NAME]] [RUN] PATH: write a run, or all, and prove it."""
     from agentloop_nb.publish import publish
 
     options: dict[str, Any] = {}
@@ -88,6 +88,9 @@ def export(magics: AgentMagics, rest: str) -> None:
         raise UserError(
             f"a run and a name at most; one with spaces stands in quotes: %agent export {' '.join(words)!r}"
         )
+    if options.pop("session", False):
+        print(f"Exported to {words[-1]}: {_whole_session(magics, words, options)}")
+        return
     *reference, path = words
     record = magics.launcher.find(reference[0] if reference else None)
     here = magics.launcher.run_of(record)
@@ -95,7 +98,21 @@ def export(magics: AgentMagics, rest: str) -> None:
     print(f"Exported to {path}: {write(Path(path), **options).told}")
 
 
-_SWITCHES = {"--minimal": "minimal", "--share": "shared"}
+def _whole_session(magics: AgentMagics, words: list[str], options: dict[str, Any]) -> str:
+    """Export all goals of this kernel, and say how that went. Raises `UserError`."""
+    from agentloop_nb.publish import publish_session
+
+    if options or len(words) > 1:
+        raise UserError("--session takes a name only, and all goals of this kernel: %agent export --session day.ipynb")
+    runs = [run for run in magics.launcher.runs if not run.state.settings.get("isolated")]
+    if not runs:
+        raise UserError("no goal was given in this kernel yet: %%agent what you want")
+    here = runs[-1].workspace
+    values, folder = (here.variables, here.folder) if here else (None, None)
+    return publish_session([run.journal for run in runs], Path(words[0]), values=values, folder=folder).told
+
+
+_SWITCHES = {"--minimal": "minimal", "--share": "shared", "--session": "session"}
 
 
 def compare(magics: AgentMagics, rest: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 import re
 import urllib.parse
 from collections.abc import Iterable, Iterator, Mapping
@@ -147,12 +148,17 @@ def _attributes(value: Any) -> dict[str, Any]:
     return found if type(found) is dict else {}
 
 
-def _given(source: str) -> Iterator[str]:
+@functools.lru_cache(maxsize=4096)
+def _given(source: str) -> tuple[str, ...]:
     """Names that code binds to what a vault or a prompt gave."""
     try:
         tree = ast.parse(source)
     except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return
+        return ()
+    return tuple(_given_in(tree))
+
+
+def _given_in(tree: ast.Module) -> Iterator[str]:
     for node in ast.walk(tree):
         if isinstance(node, ast.Assign | ast.AnnAssign | ast.NamedExpr) and node.value and _asks(node.value):
             targets = node.targets if isinstance(node, ast.Assign) else [node.target]

@@ -117,6 +117,7 @@ class KernelWorkspace:
         """Remember code that came to its own end, well or not: a later run may build on what it did."""
         if outcome.ending in ("ok", "error"):
             known = CodeRan(
+                step=step,
                 failed=outcome.ending == "error",
                 changed=tuple(change.name for change in outcome.changes),
                 reads=outcome.read,
