@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 from agentloop_nb.events import RunStarted
-from agentloop_nb.export.names import names_of, parsed, to_python
+from agentloop_nb.export.names import inside_strings, names_of, parsed, to_python
 from agentloop_nb.export.relevance import Piece
 
 _OURS = re.compile(r"^\s*(?:%|%%)(?:agent|load_ext\s+agentloop_nb|reload_ext\s+agentloop_nb|config\s+AgentMagics)\b")
@@ -81,10 +81,15 @@ def clean(source: str, *, moves: bool = False) -> str:
     lines = source.strip("\n").split("\n")
     if re.match(r"%%agent\b", lines[0]):
         return ""
-    lines = [line for line in lines if not _OURS.match(line) and (moves or not _MOVES.match(line))]
+    inside = inside_strings("\n".join(lines))
+    lines = [line for number, line in enumerate(lines) if number in inside or not _is_ours(line, moves=moves)]
     if _MINE in source:
         lines = _without_us(lines)
     return "\n".join(lines).strip("\n")
+
+
+def _is_ours(line: str, *, moves: bool) -> bool:
+    return bool(_OURS.match(line) or (not moves and _MOVES.match(line)))
 
 
 def _without_us(lines: list[str]) -> list[str]:

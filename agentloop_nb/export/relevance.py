@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -46,7 +47,7 @@ def pieces(earlier: Iterable[str | Piece], steps: Iterable[Step]) -> list[Piece]
     for each in earlier:
         piece = Piece(each) if isinstance(each, str) else each
         if piece.names == Names():  # not read yet
-            piece = replace(piece, names=names_of(piece.source, modules))  # noqa: PLW2901
+            piece = replace(piece, names=names_of(piece.source, modules))
         modules |= piece.names.modules
         found.append(piece)
     for step in steps:
@@ -54,6 +55,22 @@ def pieces(earlier: Iterable[str | Piece], steps: Iterable[Step]) -> list[Piece]
         modules |= piece.names.modules
         found.append(piece)
     return found
+
+
+_MAKES_FOLDERS = re.compile(r"\bmkdir\b|\bmakedirs\b")
+_PATHS = re.compile(r"""["']([^"'\n]{1,300})["']""")
+
+
+def _folders_made(source: str) -> set[str]:
+    """Folders that code makes, as files that it writes; a colon sets them apart from these."""
+    found = _PATHS.findall(source) if _MAKES_FOLDERS.search(source) else ()
+    return {f"folder:{path.strip('/').removeprefix('./')}" for path in found}
+
+
+def _folders_needed(source: str) -> set[str]:
+    """Folders that the paths in code lie in."""
+    paths = [path.removeprefix("./").split("/") for path in _PATHS.findall(source) if "/" in path]
+    return {f"folder:{'/'.join(parts[:count])}" for parts in paths for count in range(1, len(parts))}
 
 
 def _of_step(step: Step, modules: dict[str, str]) -> Piece:
@@ -91,10 +108,11 @@ def _walk_back(chain: Sequence[Piece], roots: Collection[int], modules: set[str]
     for index in range(len(chain) - 1, -1, -1):
         piece = chain[index]
         before_all_roots = index < max(roots, default=0)
-        if index in roots or (before_all_roots and piece.made & names) or piece.writes & files:
+        writes = piece.writes | _folders_made(piece.source)
+        if index in roots or (before_all_roots and piece.made & names) or writes & files:
             kept.add(index)
             names = (names - piece.settles) | piece.names.uses
-            files |= piece.reads
+            files |= piece.reads | _folders_needed(piece.source)
     return kept
 
 

@@ -101,6 +101,8 @@ class Footprint:
         elif event in _CHANGING:
             for path in args[: _CHANGING[event]]:
                 self._replaced.keep(path)
+        elif event == "sqlite3.connect":
+            self._hear_database(args[0])
         elif event in _LISTING:
             self._hear_listing(args[0])
         elif len(self._opened) < MAX_EVENTS and isinstance(args[0], str | bytes):
@@ -111,6 +113,12 @@ class Footprint:
             if writing and not any(self._opened.get(path, ())):
                 self._replaced.keep(path)
             self._opened.setdefault(path, []).append(writing)
+
+    def _hear_database(self, path: Any) -> None:
+        if isinstance(path, str | bytes | os.PathLike) and len(self._opened) < MAX_EVENTS:
+            path = os.path.abspath(os.fsdecode(path))  # noqa: PTH100
+            self._replaced.keep(path)
+            self._opened.setdefault(path, []).append(not os.path.exists(path))  # noqa: PTH110
 
     def _hear_listing(self, path: Any) -> None:
         if len(self._listed) < MAX_BEYOND and isinstance(path, str | bytes | os.PathLike | None):
@@ -198,7 +206,7 @@ def _text(value: Any) -> str:
 _CHANGING = {"os.remove": 1, "os.rename": 2, "os.truncate": 1}
 """Events before a file changes or is gone, with how many of their arguments name one."""
 _LISTING = frozenset({"os.listdir", "os.scandir"})
-_HEARD = _PROCESSES | _NETWORK | _CHANGING.keys() | _LISTING | {"open"}
+_HEARD = _PROCESSES | _NETWORK | _CHANGING.keys() | _LISTING | {"open", "sqlite3.connect"}
 
 
 def _hear(event: str, args: tuple[Any, ...]) -> None:
