@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import datetime
+import datetime as dt
 import json
 import math
 import sys
@@ -98,13 +98,13 @@ _PLAIN: dict[type, Callable[[Any], Any]] = {
     bytes: lambda value: ["bytes", value.hex()],
     complex: lambda value: ["complex", repr(value)],
     Decimal: lambda value: ["Decimal", str(value)],
-    datetime.date: lambda value: ["date", [value.year, value.month, value.day]],
-    datetime.datetime: lambda value: [
+    dt.date: lambda value: ["date", [value.year, value.month, value.day]],
+    dt.datetime: lambda value: [
         "datetime",
         [*_no_zone(value).timetuple()[:6], value.microsecond],
     ],
-    datetime.time: lambda value: ["time", [_no_zone(value).hour, value.minute, value.second, value.microsecond]],
-    datetime.timedelta: lambda value: ["timedelta", [value.days, value.seconds, value.microseconds]],
+    dt.time: lambda value: ["time", [_no_zone(value).hour, value.minute, value.second, value.microsecond]],
+    dt.timedelta: lambda value: ["timedelta", [value.days, value.seconds, value.microseconds]],
 }
 
 

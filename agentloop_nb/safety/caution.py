@@ -227,6 +227,8 @@ class _Judge:
                 return
 
     def _deletions(self, reading: Reading) -> Iterator[str]:
+        if not reading.deleted and not reading.unknown_deletes:
+            return  # what the user said is long to search
         tidying = _DELETING.search(self._user) is not None
         for path in reading.deleted:
             made_here = Target("path", path) in self._used or path in reading.written

@@ -40,7 +40,8 @@ ATOMS = frozenset({
 """Types of values that do not change, or whose changes are not looked at."""
 _FROZEN = (date, time, timedelta, tzinfo, PurePath, range)
 _STILL = frozenset({
-    *(object, staticmethod, classmethod, property, super, CodeType, GenericAlias, UnionType, FunctionType, BuiltinFunctionType),
+    *(object, staticmethod, classmethod, property, super, CodeType, GenericAlias, UnionType),
+    *(FunctionType, BuiltinFunctionType),
     *(WrapperDescriptorType, MethodWrapperType, MethodDescriptorType, ClassMethodDescriptorType),
     *(GetSetDescriptorType, MemberDescriptorType),
 })  # fmt: skip

@@ -92,27 +92,34 @@ class Footprint:
         """Take an audit event. Runs inside whatever caused it, so it must be quick and never raise."""
         if scope.current() is scope.OUTSIDE:
             return
-        if event in _PROCESSES:
+        if event == "open":
+            self._hear_open(args)
+        elif event in _PROCESSES:
             self.processes = True
             if len(self._commands) < MAX_BEYOND and (command := _command(event, args)):
                 self._commands[command] = None
         elif event in _NETWORK:
             self._hear_network(event, args)
-        elif event in _CHANGING:
+        else:
+            self._hear_files(event, args)
+
+    def _hear_files(self, event: str, args: tuple[Any, ...]) -> None:
+        if event in _CHANGING:
             for path in args[: _CHANGING[event]]:
                 self._replaced.keep(path)
         elif event == "sqlite3.connect":
             self._hear_database(args[0])
-        elif event in _LISTING:
+        else:
             self._hear_listing(args[0])
-        elif len(self._opened) < MAX_EVENTS and isinstance(args[0], str | bytes):
-            path = os.path.abspath(os.fsdecode(args[0]))  # noqa: PTH100
-            writing = any(sign in (args[1] or "") for sign in "wax+") or bool(
-                (args[2] or 0) & (os.O_WRONLY | os.O_RDWR)
-            )
-            if writing and not any(self._opened.get(path, ())):
-                self._replaced.keep(path)
-            self._opened.setdefault(path, []).append(writing)
+
+    def _hear_open(self, args: tuple[Any, ...]) -> None:
+        if len(self._opened) >= MAX_EVENTS or not isinstance(args[0], str | bytes):
+            return
+        path = os.path.abspath(os.fsdecode(args[0]))  # noqa: PTH100
+        writing = any(sign in (args[1] or "") for sign in "wax+") or bool((args[2] or 0) & (os.O_WRONLY | os.O_RDWR))
+        if writing and not any(self._opened.get(path, ())):
+            self._replaced.keep(path)
+        self._opened.setdefault(path, []).append(writing)
 
     def _hear_database(self, path: Any) -> None:
         if isinstance(path, str | bytes | os.PathLike) and len(self._opened) < MAX_EVENTS:
