@@ -209,7 +209,7 @@ def _replayed(step: Step) -> list[Cell]:
             told = [_markdown(f"*{harmless(str(result.error))}*")]
         return [cell if cell.cell_type == "code" else _markdown(cell.source) for cell in told]
     if result is not None and (result.success or any(out["output_type"] == "error" for out in result.outputs)):
-        why = _NOTEBOOKS if _LISTS.search(action.code) and ".ipynb" in json.dumps(result.outputs) else ""
+        why = _varies(action.code, json.dumps(result.outputs))
         changed = [
             {"source": silent(cell.source), "unchecked": cell.unchecked or why}
             for cell in action.cells(result, step.number)
@@ -224,6 +224,13 @@ def _replayed(step: Step) -> list[Cell]:
     else:
         why = f"It did not end by itself ({result.error}), and is not run again."
     return [_markdown(f"{fenced(action.code)}\n\n*{harmless(why)}*")]
+
+
+def _varies(code: str, shown: str) -> str:
+    """Why what code showed cannot be the same elsewhere; empty where it can."""
+    if _WIDGET in shown:
+        return "a widget shows what it holds in a living kernel only"
+    return _NOTEBOOKS if _LISTS.search(code) and ".ipynb" in shown else ""
 
 
 def _markdown(source: str) -> Cell:

@@ -1,5 +1,6 @@
 """Which names a cell defines, changes and uses."""
 
+# ruff: noqa: E501 - a source reads best on one line
 from __future__ import annotations
 
 import pytest
