@@ -215,9 +215,21 @@ def _export(words: list[str]) -> int:
     from agentloop_nb.reports.queries import Folder
     from agentloop_nb.verify.certified_export import publish
 
-    path, told, sound = _told(publish(Folder().find(reference[0] if reference else None), Path(out), **options))
+    record, whole = Folder().find(reference[0] if reference else None), options.pop("session", False)
+    made = _session(record, Path(out), options) if whole else publish(record, Path(out), **options)
+    path, told, sound = _told(made)
     print(f"{path}: {told}")
     return FINISHED if sound else NOT_FINISHED
+
+
+def _session(record: Path, out: Path, options: dict[str, Any]) -> Published:
+    """Export all goals of a run's kernel. Raises `UserError`."""
+    from agentloop_nb.export.session import of_one_kernel
+    from agentloop_nb.verify.certified_export import publish_session
+
+    if any(options.values()):
+        raise UserError("--session stands alone: agentloop export --session OUT.ipynb")
+    return publish_session(of_one_kernel(record), out)
 
 
 def _told(published: Published) -> tuple[Path, str, bool]:

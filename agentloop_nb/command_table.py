@@ -11,6 +11,7 @@ from agentloop_nb.settings.options import ANYWAY, AT, OPTIONS, RUN_OPTIONS, Opti
 
 Front = Literal["notebook", "shell"]
 
+SESSION = Option("session", ("--session",), "all goals of the kernel, in order, as one notebook")
 MINIMAL = Option("minimal", ("--minimal",), "only the steps the result depends on")
 SHARE = Option("shared", ("--share",), "PATH is a new folder to give away: inputs, environment, Binder set-up and link")
 REPOSITORY = Option(
@@ -73,9 +74,9 @@ COMMANDS = (
     ),
     Command(
         "export",
-        "[--minimal] [--share [--repository OWNER/NAME]] [RUN] OUT.ipynb",
+        "[--minimal | --session] [--share [--repository OWNER/NAME]] [RUN] OUT.ipynb",
         "write a run as a notebook (or `.py`, `.html`, a folder to share), and prove that it re-runs",
-        (MINIMAL, SHARE, REPOSITORY),
+        (MINIMAL, SESSION, SHARE, REPOSITORY),
         wrong="name the notebook to write: %agent export run.ipynb (or .py, .html; --share takes a folder)",
     ),
     Command("verify", "NOTEBOOK", "prove an exported notebook again, in a fresh kernel"),

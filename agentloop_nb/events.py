@@ -22,7 +22,7 @@ from pydantic import (
 
 from agentloop_nb.actions import ActionResult
 from agentloop_nb.decision import Decision
-from agentloop_nb.protocols import Delta, Output, Usage, Value
+from agentloop_nb.protocols import CodeRan, Delta, Output, Usage, Value
 
 FORMAT = 1
 """Version of the record; the first key of its first line."""
@@ -79,7 +79,9 @@ class RunStarted(Event):
     earlier_goals: tuple[str, ...] = ()
     """Goals of earlier runs in the same kernel, oldest first."""
     cells: tuple[str, ...] = ()
-    """Sources of the user's cells that ran before the run, oldest first: what an export may bring along."""
+    """Sources of what ran before the run, oldest first: what an export may bring along."""
+    ran: tuple[CodeRan, ...] = ()
+    """What is known of some of `cells`."""
 
     @model_serializer(mode="wrap")
     def _format_first(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:

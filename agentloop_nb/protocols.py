@@ -179,8 +179,27 @@ class CodeOutcome(Value):
     """Files of the working folder that the code opened for reading, relative to it."""
     beyond: tuple[str, ...] = ()
     """What it was seen to do that nothing can take back: `started git push`, `connected to example.org:443`."""
+    replaced: dict[str, dict[str, str]] = {}
+    """Files of the folder that it overwrote or deleted, as they were before: `text`, or `base64` of what is none."""
     notes: tuple[str, ...] = ()
     """Quiet remarks for the model and the card: `exit() was ignored`, `the working folder was changed back`."""
+
+
+class CodeRan(Value):
+    """What was seen of code that ran before a run, beside its source."""
+
+    index: int = 0
+    """Its place in `RunStarted.cells`."""
+    step: int = 0
+    """The step of an earlier run that it was; 0 for a cell of the user's."""
+    failed: bool = False
+    """It ended with an error."""
+    changed: tuple[str, ...] = ()
+    """Names that appeared or changed."""
+    reads: tuple[str, ...] = ()
+    """Files of the folder that it read."""
+    writes: tuple[str, ...] = ()
+    """Files of the folder that it wrote."""
 
 
 class WrittenFile(Value):
@@ -283,3 +302,11 @@ class Undoing(Protocol):
 
     def restore(self, name: str) -> bool:
         """Give a name back the value it had before the run; False when no copy is kept."""
+
+
+@runtime_checkable
+class Remembering(Protocol):
+    """A workspace that knows more of what ran before than its source."""
+
+    def code_ran(self) -> tuple[CodeRan, ...]:
+        """Return what is known of some of the sources in `history`, each with its index there."""

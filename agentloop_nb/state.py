@@ -32,7 +32,7 @@ from agentloop_nb.events import (
     StepsUndone,
     TranscriptCompacted,
 )
-from agentloop_nb.protocols import Change, Usage
+from agentloop_nb.protocols import Change, CodeRan, Usage
 
 
 @dataclass
@@ -88,7 +88,9 @@ class State:
     goal: str = ""
     context: str = ""
     cells: tuple[str, ...] = ()
-    """The user's own cells before the run."""
+    """What ran before the run: the user's cells, and code of earlier runs."""
+    ran: tuple[CodeRan, ...] = ()
+    """What is known of some of these cells."""
     earlier_goals: tuple[str, ...] = ()
     """Goals of earlier runs in the same kernel."""
     settings: dict[str, Any] = field(default_factory=dict)
@@ -237,7 +239,7 @@ class State:
 
     def _start(self, event: RunStarted) -> None:
         self.run, self.goal, self.context = event.run, event.goal, event.context
-        self.cells, self.earlier_goals = event.cells, event.earlier_goals
+        self.cells, self.ran, self.earlier_goals = event.cells, event.ran, event.earlier_goals
         self.settings, self.began = event.settings, event.at
         self.max_steps = int(event.settings.get("max_steps", self.max_steps))
         budget = event.settings.get("budget")
@@ -253,6 +255,9 @@ class State:
     def _undo(self, first: int) -> None:
         self.undone += [step for step in self.steps if step.number >= first]
         self.steps = [step for step in self.steps if step.number < first]
+        if self.status != "running":
+            self.status, self.summary, self.artifacts = "stopped", "", ()
+            self.reason = f"step {first} and what followed were taken back"
         if self.compacted is not None and self.compacted.through >= first:
             self.compacted = None
 

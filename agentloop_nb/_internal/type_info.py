@@ -10,6 +10,7 @@ _mro = vars(type)["__mro__"].__get__
 _name = vars(type)["__name__"].__get__
 _module = vars(type)["__module__"].__get__
 _dict = vars(type)["__dict__"].__get__
+_basic_size = vars(type)["__basicsize__"].__get__
 
 
 class TypeSet:
@@ -57,6 +58,11 @@ def namespace(cls: type) -> Mapping[str, Any]:
     """Return what a class itself defines."""
     found: Mapping[str, Any] = _dict(cls)
     return found
+
+
+def basic_size(cls: type) -> int:
+    """Return the bytes of an instance, without what it refers to."""
+    return int(_basic_size(cls))
 
 
 def defined(cls: type, attribute: str) -> Any:

@@ -84,6 +84,7 @@ def _metadata(outcome: CodeOutcome) -> dict[str, Any]:
         "error": outcome.error and outcome.error.model_dump(),
         "files": list(outcome.files),
         "read": list(outcome.read),
+        "replaced": outcome.replaced,
         "beyond": list(outcome.beyond),
         "notes": list(outcome.notes),
     }

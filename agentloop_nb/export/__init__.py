@@ -13,14 +13,15 @@ from agentloop_nb.errors import UserError
 from agentloop_nb.events import AnyEvent
 from agentloop_nb.export.anonymize import Scrubber
 from agentloop_nb.export.destination import checked
-from agentloop_nb.export.embedded_data import hold
+from agentloop_nb.export.embedded_data import Data, hold
 from agentloop_nb.export.formats import report, script
+from agentloop_nb.export.former import former, together
 from agentloop_nb.export.inputs import InputFile, take_along
 from agentloop_nb.export.notebook_writer import build
 from agentloop_nb.export.selection import Story, story
 from agentloop_nb.record import journal
 
-__all__ = ["Values", "data_folder", "export", "write"]
+__all__ = ["Values", "data_folder", "export", "write", "write_export"]
 
 Values = Callable[[Sequence[str]], Mapping[str, Any]]
 """Looks names up in the namespace that a run left: the present values of those that exist."""
@@ -51,13 +52,20 @@ def export(
     folder = folder or (journal.home(source) if isinstance(source, Path) else None)
     scrub = Scrubber(folder, mask or _masker())
     told = story(events, minimal=minimal)
-    if values is not None and destination.suffix != ".html":
-        wanted = _unchanged(told.handed if instead else told.missing, told)
-        told = story(events, minimal=minimal, data=hold(values(wanted), data_folder(destination).name, scrub))
+    if destination.suffix != ".html":
+        data = former(told.steps, data_folder(destination).name, scrub)
+        if values is not None:
+            wanted = _unchanged(told.handed if instead else told.missing, told)
+            data = together(hold(values(wanted), data_folder(destination).name, scrub), data)
+        told = story(events, minimal=minimal, data=data) if data else told
     folder = None if foreign else folder
-    notebook = build(told, folder, scrub)
+    return write_export(build(told, folder, scrub), destination, told.data, folder)
+
+
+def write_export(notebook: dict[str, Any], destination: Path, data: Data | None, folder: Path | None) -> Path:
+    """Write a notebook in the format of its name, with its data beside it and the input files of `folder`."""
     _write_text(_FORMATS[destination.suffix](notebook), destination)
-    made = told.data.files if told.data else {}
+    made = data.files if data else {}
     for path, content in made.items():
         if not (destination.parent / path).exists():
             _write_bytes(content, destination.parent / path)

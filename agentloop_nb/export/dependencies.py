@@ -8,7 +8,10 @@ from __future__ import annotations
 
 import ast
 import builtins
+import contextlib
+import importlib
 import re
+import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
@@ -25,6 +28,8 @@ _TARGETS = re.compile(r"\s*\w[\w, ]*")
 _TIMED = re.compile(r"^(\s*)%(?:time|timeit|prun|memit)\b\s*(?:-\S+\s+)*(.*)$")
 _MAGIC = re.compile(r"^(\s*)(?:[%!?].*|[\w.]+\?{1,2})$")
 _PLOTTING_MAGIC = re.compile(r"^\s*%(?:matplotlib|config\s+InlineBackend)\b", re.MULTILINE)
+_ENVIRONMENT_MAGIC = re.compile(r"^\s*%(?:env|set_env)\s+\w+[= ]", re.MULTILINE)
+_STRING = re.compile(r"""'(?:\\.|[^'\\])*'|"(?:\\.|[^"\\])*\"""")
 _EXPANDED = re.compile(r"[{$]\{?([A-Za-z_]\w*)")
 _PYTHON_CELLS = {"time", "timeit", "capture", "prun"}
 
@@ -65,6 +70,8 @@ def names_of(source: str, modules: Mapping[str, str] | None = None) -> Names:
     found.uses |= magic_uses
     if _PLOTTING_MAGIC.search(source):
         found.changes.add("module:matplotlib")
+    if _ENVIRONMENT_MAGIC.search(source):
+        found.changes.add("module:os")
     found.uses -= IGNORED
     found.changes -= IGNORED
     found.uses |= {f"module:{module}" for module in _touched(found)}
@@ -78,7 +85,10 @@ def _touched(names: Names) -> set[str]:
 
 def to_python(source: str) -> tuple[str, set[str]]:
     """Turn IPython syntax into Python of the same lines, and return the names that its magics expand."""
+    if not _CELL_MAGIC.match(source) and parsed(source) is not None:
+        return source, set()
     lines = source.split("\n")
+    inside = inside_strings(source) if "\n" in source else set()
     uses: set[str] = set()
     if match := _CELL_MAGIC.match(lines[0]):
         if match[1] not in _PYTHON_CELLS:
@@ -86,6 +96,8 @@ def to_python(source: str) -> tuple[str, set[str]]:
         made = match[2].split()[-1] if match[1] == "capture" and match[2].split() else ""
         lines[0] = f"{made} = None" if made.isidentifier() else ""
     for number, line in enumerate(lines):
+        if number in inside:
+            continue
         if match := _TIMED.match(line):
             lines[number] = match[1] + (match[2] or "pass")
         elif target := _assigned_magic(line):
@@ -95,6 +107,40 @@ def to_python(source: str) -> tuple[str, set[str]]:
             uses |= set(_EXPANDED.findall(line))
             lines[number] = match[1] + "pass"
     return ("\n".join(lines), uses) if parsed("\n".join(lines)) else (source, uses)
+
+
+def inside_strings(source: str) -> set[int]:
+    """Numbers of lines that begin inside a text of several lines; what looks like a magic there is none."""
+    found: set[int] = set()
+    quote = ""
+    for number, line in enumerate(source.split("\n")):
+        if quote:
+            found.add(number)
+        elif _MAGIC.match(line):
+            continue
+        quote = _open_quote(line, quote)
+    return found
+
+
+def _open_quote(line: str, quote: str) -> str:
+    """The triple quotes that are open at the end of a line; `quote` are those at its beginning."""
+    position = 0
+    while position < len(line):
+        if quote:
+            match = re.compile(r"(?:\\.|(?!" + quote + r").)*?" + quote).match(line, position)
+            if match is None:
+                return quote
+            position, quote = match.end(), ""
+        elif line[position] == "#":
+            return ""
+        elif line.startswith(('"""', "'''"), position):
+            quote, position = line[position : position + 3], position + 3
+        elif line[position] in "\"'":
+            string = _STRING.match(line, position)
+            position = string.end() if string else len(line)
+        else:
+            position += 1
+    return quote
 
 
 def _assigned_magic(line: str) -> str:
@@ -193,11 +239,15 @@ class _Reader:
     def _import(self, node: ast.Import | ast.ImportFrom) -> None:
         if isinstance(node, ast.ImportFrom):
             top = (node.module or "").split(".")[0]
-            made = {(alias.asname or alias.name): top for alias in node.names}
+            made = {(alias.asname or alias.name): top for alias in node.names if alias.name != "*"}
+            if len(made) < len(node.names):
+                made |= dict.fromkeys(_public(node.module or ""), top)
         else:
             made = {(alias.asname or alias.name.split(".")[0]): alias.name.split(".")[0] for alias in node.names}
         self.found.imports |= {top for top in made.values() if top}
-        self.found.modules |= made if isinstance(node, ast.Import) or self._submodules(node) else {}
+        star = any(alias.name == "*" for alias in node.names)
+        submodules = isinstance(node, ast.Import) or (not star and self._submodules(node))
+        self.found.modules |= made if submodules else {}
         self._bound(*made)
 
     @staticmethod
@@ -255,6 +305,15 @@ class _Reader:
                 continue
             module = self.found.modules.get(name)
             self.found.changes.add(f"module:{module}" if module else name)
+
+
+def _public(module: str) -> list[str]:
+    """What `from module import *` binds, where that is known without running anything of the user's."""
+    if module.split(".", maxsplit=1)[0] in sys.stdlib_module_names and module not in ("this", "antigravity"):
+        with contextlib.suppress(ImportError):
+            importlib.import_module(module)
+    found = vars(sys.modules[module]) if module in sys.modules else {}
+    return list(found.get("__all__") or (name for name in found if not name.startswith("_")))
 
 
 def _root(node: ast.AST) -> str | None:

@@ -6,8 +6,10 @@ the notebook needs the cells that made them no more.
 
 from __future__ import annotations
 
+import builtins
 import cmath
 import datetime as dt
+import decimal
 import hashlib
 import io
 import json
@@ -20,6 +22,7 @@ from typing import Any, NamedTuple
 
 from agentloop_nb.export.anonymize import Scrubber
 from agentloop_nb.export.inputs import InputFile
+from agentloop_nb.export.tagged import DECODER, TABLE, NoData, encoded, table_parts
 from agentloop_nb.safety.secrets import known_secrets, secrets_in
 
 MAX_LITERAL = 500
@@ -41,6 +44,8 @@ class Data(NamedTuple):
     source: str
     files: dict[str, bytes]
     """Path beside the notebook -> content."""
+    made: frozenset[str] = frozenset()
+    """Files that the cell makes, in the folder of the notebook."""
 
     @property
     def inputs(self) -> list[InputFile]:
@@ -84,18 +89,22 @@ def hold(values: Mapping[str, Any], folder: str, scrub: Scrubber) -> Data | None
     lines = ["# Values from before the run, as they were when this notebook was exported."]
     lines += [_IMPORTS.get(module, f"import {module}") for module in modules]
     paths = {name: f"{folder}/{name}-{made.digest[:8]}{made.suffix}" for name, made in found.items()}
+    helpers = {"_value": DECODER, "_table": TABLE}
+    used = [source for name, source in helpers.items() if any(f"{name}(" in made.expression for made in found.values())]
+    lines += [f"\n\n{source}\n\n" for source in used]
     lines += [f"{name} = {made.expression.replace(PATH, repr(paths[name]))}" for name, made in found.items()]
     files = {paths[name]: made.content for name, made in found.items() if made.suffix}
     return Data("\n".join(lines), files)
 
 
 def _made(name: str, value: Any, scrub: Scrubber) -> _Made | None:
-    try:
-        for way in (_literal, _json, _array, _table):
-            if made := way(value):
+    for way in (_literal, _json, _array, _table, _tagged):
+        try:
+            made = way(value)
+            if made:
                 return made if _fit_to_leave(name, value, made, scrub) else None
-    except Exception:  # noqa: BLE001 - what a value of the user's own library does; it then stays
-        return None
+        except Exception:  # noqa: BLE001, S112 - what a value of the user's own library does; it then stays
+            continue
     return None
 
 
@@ -122,6 +131,47 @@ def _names(value: Any) -> Iterator[str]:
             yield from _names(item)
     else:
         yield from map(str, getattr(value, "columns", ()))
+
+
+def _tagged(value: Any) -> _Made | None:
+    """What no other way brings: nested values of many types, and tables with such cells or labels."""
+    pd = sys.modules.get("pandas")
+    is_table = pd is not None and type(value) in (pd.DataFrame, pd.Series)
+    if is_table and value.size > MAX_BYTES // 10:
+        return None
+    try:
+        text = json.dumps(encoded(table_parts(value) if is_table else value), ensure_ascii=False)
+    except NoData:
+        return None
+    expression = f"_value(json.load(open({PATH}, encoding='utf-8')))"
+    expression = f"_table({expression})" if is_table else expression
+    modules = {"builtins", "datetime", "decimal", "json"} | {
+        name
+        for name, sign in (("np", '["numpy"'), ("pd", '["Timestamp"'), ("pd", '["Na'), ("pd", '["NA'))
+        if sign in text
+    }
+    modules |= {"pd"} if is_table else set()
+    found = _again(text, is_table=is_table)
+    if is_table:
+        check = pd.testing.assert_frame_equal if value.ndim == 2 else pd.testing.assert_series_equal  # type: ignore[union-attr]
+        alike = _same(check, found, value) and _cell_types(found) == _cell_types(value)
+    else:
+        alike = _exact(found) == _exact(value)
+    return _Made(expression, frozenset(modules), ".json", text.encode()) if alike else None
+
+
+def _again(text: str, *, is_table: bool) -> Any:
+    """Make a value again with the very source that the notebook will hold."""
+    names: dict[str, Any] = {"builtins": builtins, "datetime": dt, "decimal": decimal}
+    names |= {"np": sys.modules.get("numpy"), "pd": sys.modules.get("pandas")}
+    exec(f"{DECODER}\n\n{TABLE}", names)  # noqa: S102 - our own source
+    value = names["_value"](json.loads(text))
+    return names["_table"](value) if is_table else value
+
+
+def _cell_types(table: Any) -> list[Any]:
+    columns = [table] if table.ndim == 1 else [table.iloc[:, number] for number in range(table.shape[1])]
+    return [[type(cell) for cell in column.tolist()] for column in columns]
 
 
 # -- values without a file
@@ -175,6 +225,8 @@ def _exact(value: Any) -> Any:
         return kind, [(_exact(key), _exact(item)) for key, item in value.items()]
     if kind in (list, tuple):
         return kind, [_exact(item) for item in value]
+    if kind in (set, frozenset):
+        return kind, sorted(map(repr, map(_exact, value)))
     return kind, repr(value)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import hashlib
 import shutil
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path, PurePosixPath
 
 from agentloop_nb.export.dependencies import parsed, to_python
@@ -66,13 +66,28 @@ def _named_files(source: str, folder: Path) -> set[str]:
     if tree is None:
         return set()
     root = folder.resolve()
-    found = set()
+    found = set(_own_modules(tree, root))
     for node in ast.walk(tree):
         if isinstance(node, ast.Constant) and isinstance(node.value, str) and 0 < len(node.value) < 300:
             file = _file(root, node.value)
             if file is not None:
                 found.add(file.relative_to(root).as_posix())
     return found
+
+
+def _own_modules(tree: ast.Module, root: Path) -> Iterator[str]:
+    """Files of the folder that a source imports, also by a folder of it that the source names."""
+    names = {alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names}
+    names |= {node.module or "" for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
+    texts = {node.value for node in ast.walk(tree) if isinstance(node, ast.Constant) and isinstance(node.value, str)}
+    for home in ("", *sorted(text for text in texts if 0 < len(text) < 100 and "\0" not in text)):
+        for name in names:
+            parts = name.split(".")
+            inits = ["/".join([*parts[:count], "__init__.py"]) for count in range(1, len(parts) + 1)]
+            for path in (f"{'/'.join(parts)}.py", *inits):
+                file = _file(root, f"{home}/{path}" if home else path)
+                if file is not None:
+                    yield file.relative_to(root).as_posix()
 
 
 def _file(root: Path, name: str) -> Path | None:

@@ -9,7 +9,7 @@ import json
 import platform
 import re
 import sys
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +37,12 @@ _DATA_HEAD = (
     "## Data from before the run\n\nThe run used these values, and no cell that is known makes them again. They are "
     "kept as data, small ones in the cell and others in files beside this notebook."
 )
+_FOLDER = "it keeps the working folder, and shows nothing"
+_MOVES = re.compile(r"\bchdir\s*\(|^\s*%cd\b", re.MULTILINE)
+_REMEMBER = "import os\n\n_folder = os.getcwd()  # the run moved back here after the next cell"
+_MOVE_BACK = "os.chdir(_folder)"
+_LISTS = re.compile(r"!\s*(?:ls|find|tree|du|dir)\b|\b(?:listdir|scandir|iterdir|glob|rglob|walk)\b")
+_NOTEBOOKS = "it lists the notebooks of the folder, which are others elsewhere"
 _WIDGET = "application/vnd.jupyter.widget-view+json"
 
 Json = dict[str, Any]
@@ -44,7 +50,33 @@ Json = dict[str, Any]
 
 def build(story: Story, folder: Path | None, scrub: Scrubber) -> Json:
     """Return the notebook as JSON values. The same story always gives the same notebook."""
-    cells = [_finish_cell(cell, scrub) for cell in _cells(story)]
+    return _notebook(_cells(story), _metadata(story, folder, scrub), scrub)
+
+
+def build_all(stories: Sequence[Story], folder: Path | None, scrub: Scrubber) -> Json:
+    """Return several runs of one kernel as one notebook."""
+    cells = [(_numbered(name, number), cell) for number, story in enumerate(stories, 1) for name, cell in _cells(story)]
+    parts = [_metadata(story, None, scrub) for story in stories]
+    code = [piece for story in stories for piece in story.code]
+    files = [*inputs(code, folder), *(file for story in stories for file in _data_files(story))]
+    together = {
+        "goal": "\n".join(part["goal"] for part in parts),
+        "packages": {name: version for part in parts for name, version in part["packages"].items()},
+        "seeds": sorted({seed for part in parts for seed in part["seeds"]}),
+        "inputs": [file.model_dump() for file in files],
+        "decisions": [decision for part in parts for decision in part["decisions"]],
+    }
+    return _notebook(cells, parts[-1] | together, scrub)
+
+
+def _numbered(name: str, goal: int) -> str:
+    """The id of a cell of one of several runs: `step-2-1-code` for the first step of the second goal."""
+    kind, _, rest = name.partition("-")
+    return "-".join(filter(None, [kind, str(goal), rest]))
+
+
+def _notebook(told: Iterable[tuple[str, Cell]], metadata: Json, scrub: Scrubber) -> Json:
+    cells = [_finish_cell(cell, scrub) for cell in told]
     for count, cell in enumerate((cell for cell in cells if _is_run(cell)), 1):
         cell["execution_count"] = count
         for output in cell["outputs"]:
@@ -56,7 +88,7 @@ def build(story: Story, folder: Path | None, scrub: Scrubber) -> Json:
         "metadata": {
             "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
             "language_info": {"name": "python"},
-            "agentloop": _metadata(story, folder, scrub),
+            "agentloop": metadata,
         },
         "cells": cells,
     }
@@ -107,8 +139,10 @@ def _cells(story: Story) -> Iterator[tuple[str, Cell]]:
         yield "parameters", _parameters(story.missing)
     if story.brought:
         yield "earlier", _markdown("## Before the run\n\nCells of the notebook that the run depends on.")
-    for number, source in enumerate(story.brought, 1):
-        yield f"earlier-{number}", Cell(cell_type="code", source=source, unchecked=_BEFORE)
+    for number, piece in enumerate(story.brought, 1):
+        tags = ("raises-exception",) if piece.failed else ()
+        cell = Cell(cell_type="code", source=silent(piece.source), tags=tags, unchecked=_BEFORE)
+        yield from _in_its_folder(f"earlier-{number}", cell)
     if story.data:
         yield "data", _markdown(_DATA_HEAD)
         yield "data-1", Cell(cell_type="code", source=story.data.source, unchecked=_DATA)
@@ -152,7 +186,17 @@ def _step(step: Step) -> Iterator[tuple[str, Cell]]:
     head = "## Result" if concluded else f"### Step {step.number}\n\n{harmless(step.decision.reasoning)}"
     yield f"{name}-why", _markdown(said + head)
     for number, cell in enumerate(_replayed(step), 1):
-        yield f"{name}-{cell.cell_type}" + (f"-{number}" if number > 1 else ""), cell
+        yield from _in_its_folder(f"{name}-{cell.cell_type}" + (f"-{number}" if number > 1 else ""), cell)
+
+
+def _in_its_folder(name: str, cell: Cell) -> Iterator[tuple[str, Cell]]:
+    """A cell; one that moves into another folder is followed by one that moves back, as the run did."""
+    moves = cell.cell_type == "code" and _MOVES.search(cell.source)
+    if moves:
+        yield f"folder-{name}", Cell(cell_type="code", source=_REMEMBER, unchecked=_FOLDER)
+    yield name, cell
+    if moves:
+        yield f"back-{name}", Cell(cell_type="code", source=_MOVE_BACK, unchecked=_FOLDER)
 
 
 def _replayed(step: Step) -> list[Cell]:
@@ -165,7 +209,14 @@ def _replayed(step: Step) -> list[Cell]:
             told = [_markdown(f"*{harmless(str(result.error))}*")]
         return [cell if cell.cell_type == "code" else _markdown(cell.source) for cell in told]
     if result is not None and (result.success or any(out["output_type"] == "error" for out in result.outputs)):
-        return [cell.model_copy(update={"source": silent(cell.source)}) for cell in action.cells(result, step.number)]
+        why = _varies(action.code, json.dumps(result.outputs))
+        changed = [
+            {"source": silent(cell.source), "unchecked": cell.unchecked or why}
+            for cell in action.cells(result, step.number)
+        ]
+        return [
+            cell.model_copy(update=new) for cell, new in zip(action.cells(result, step.number), changed, strict=True)
+        ]
     if refused(step):
         why = "It was refused, and not run."
     elif result is None:
@@ -173,6 +224,13 @@ def _replayed(step: Step) -> list[Cell]:
     else:
         why = f"It did not end by itself ({result.error}), and is not run again."
     return [_markdown(f"{fenced(action.code)}\n\n*{harmless(why)}*")]
+
+
+def _varies(code: str, shown: str) -> str:
+    """Why what code showed cannot be the same elsewhere; empty where it can."""
+    if _WIDGET in shown:
+        return "a widget shows what it holds in a living kernel only"
+    return _NOTEBOOKS if _LISTS.search(code) and ".ipynb" in shown else ""
 
 
 def _markdown(source: str) -> Cell:

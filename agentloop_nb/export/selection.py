@@ -10,7 +10,7 @@ from agentloop_nb.events import AnyEvent, RunStarted
 from agentloop_nb.export.dependencies import names_of
 from agentloop_nb.export.embedded_data import Data
 from agentloop_nb.export.slicing import Piece, depended_on, pieces, undefined
-from agentloop_nb.export.user_cells import clean
+from agentloop_nb.export.user_cells import before, joined
 from agentloop_nb.protocols import Output
 from agentloop_nb.state import State, Step, fold
 
@@ -22,8 +22,8 @@ class Story:
     state: State
     steps: tuple[Step, ...]
     """In order; of a minimal story only those that the result depends on, and the finish."""
-    brought: tuple[str, ...]
-    """Sources of the user's earlier cells that the steps need, oldest first."""
+    brought: tuple[Piece, ...]
+    """Earlier cells and steps of earlier runs that the steps need, oldest first."""
     missing: tuple[str, ...]
     """Names that are used and that no known cell defines."""
     handed: tuple[str, ...]
@@ -41,14 +41,14 @@ def story(events: Sequence[AnyEvent], *, minimal: bool = False, data: Data | Non
     """Choose what is told of a run. No earlier cell is needed for what `data` makes."""
     state = fold(events)
     started = next((event for event in events if isinstance(event, RunStarted)), None)
-    earlier = [source for source in map(clean, started.cells if started else ()) if source]
+    earlier = list(before(started)) if started else []
     steps = [step for step in state.steps if step.decision is not None]
     chain = pieces(earlier, steps)
     first = len(earlier)
     if data:
         names = names_of(data.source)
         names.uses.clear()  # no option or seed of a module matters to what is read from data
-        chain.insert(first, Piece(data.source, names, writes=frozenset(data.files)))
+        chain.insert(first, Piece(data.source, names, writes=frozenset(data.files) | data.made))
         first += 1
     roots = _results(steps, state) if minimal else range(len(steps))
     kept = depended_on(chain, {first + root for root in roots})
@@ -57,7 +57,7 @@ def story(events: Sequence[AnyEvent], *, minimal: bool = False, data: Data | Non
     return Story(
         state=state,
         steps=tuple(told),
-        brought=tuple(source for number, source in enumerate(earlier) if number in kept),
+        brought=tuple(joined(chain[number] for number in range(len(earlier)) if number in kept)),
         missing=tuple(undefined(chain, kept & worked)),
         handed=tuple(undefined(chain[first:], {index - first for index in kept & worked})),
         data=data,

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from agentloop_nb.actions import RunCode, WriteFile
 from agentloop_nb.export.dependencies import IGNORED, Names, names_of
@@ -20,21 +21,56 @@ class Piece:
     """Names that were seen to appear or change when it ran."""
     reads: frozenset[str] = frozenset()
     writes: frozenset[str] = frozenset()
+    failed: bool = False
+    """It ended with an error: what it would have done after that did not happen."""
+    cell: int | None = None
+    """The place of the cell that it is a part of, of those that ran before the run."""
+
+    @property
+    def made(self) -> set[str]:
+        """Names that it defined or changed, or may have."""
+        if not self.failed:
+            return self.names.defines | self.names.changes | self.changed
+        seen = {name for name in self.names.changes if name.startswith("module:")}
+        return seen | self.changed if self.changed else seen | self.names.defines | self.names.changes
+
+    @property
+    def settles(self) -> set[str]:
+        """Names whose former value does not matter once it has run."""
+        return set() if self.failed else self.names.settles
 
 
-def pieces(earlier: Iterable[str], steps: Iterable[Step]) -> list[Piece]:
+def pieces(earlier: Iterable[str | Piece], steps: Iterable[Step]) -> list[Piece]:
     """The user's earlier cells, then the steps of the run, each read in the light of those before it."""
     modules: dict[str, str] = {}
     found: list[Piece] = []
-    for source in earlier:
-        names = names_of(source, modules)
-        modules |= names.modules
-        found.append(Piece(source, names))
+    for each in earlier:
+        piece = Piece(each) if isinstance(each, str) else each
+        if piece.names == Names():  # not read yet
+            piece = replace(piece, names=names_of(piece.source, modules))
+        modules |= piece.names.modules
+        found.append(piece)
     for step in steps:
         piece = _of_step(step, modules)
         modules |= piece.names.modules
         found.append(piece)
     return found
+
+
+_MAKES_FOLDERS = re.compile(r"\bmkdir\b|\bmakedirs\b")
+_PATHS = re.compile(r"""["']([^"'\n]{1,300})["']""")
+
+
+def _folders_made(source: str) -> set[str]:
+    """Folders that code makes, as files that it writes; a colon sets them apart from these."""
+    found = _PATHS.findall(source) if _MAKES_FOLDERS.search(source) else ()
+    return {f"folder:{path.strip('/').removeprefix('./')}" for path in found}
+
+
+def _folders_needed(source: str) -> set[str]:
+    """Folders that the paths in code lie in."""
+    paths = [path.removeprefix("./").split("/") for path in _PATHS.findall(source) if "/" in path]
+    return {f"folder:{'/'.join(parts[:count])}" for parts in paths for count in range(1, len(parts))}
 
 
 def _of_step(step: Step, modules: dict[str, str]) -> Piece:
@@ -50,6 +86,7 @@ def _of_step(step: Step, modules: dict[str, str]) -> Piece:
         changed=frozenset(change.name for change in (step.result.changes if step.result else ())),
         reads=frozenset(map(str, metadata.get("read", ()))),
         writes=frozenset(map(str, metadata.get("files", ()))),
+        failed=step.result is not None and not step.result.success,
     )
 
 
@@ -70,12 +107,12 @@ def _walk_back(chain: Sequence[Piece], roots: Collection[int], modules: set[str]
     files: set[str] = set()
     for index in range(len(chain) - 1, -1, -1):
         piece = chain[index]
-        made = piece.names.defines | piece.names.changes | piece.changed
         before_all_roots = index < max(roots, default=0)
-        if index in roots or (before_all_roots and made & names) or piece.writes & files:
+        writes = piece.writes | _folders_made(piece.source)
+        if index in roots or (before_all_roots and piece.made & names) or writes & files:
             kept.add(index)
-            names = (names - piece.names.settles) | piece.names.uses
-            files |= piece.reads
+            names = (names - piece.settles) | piece.names.uses
+            files |= piece.reads | _folders_needed(piece.source)
     return kept
 
 

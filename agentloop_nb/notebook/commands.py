@@ -100,6 +100,9 @@ def export(magics: AgentMagics, rest: str) -> None:
     from agentloop_nb.verify.certified_export import publish
 
     options, words = table.parsed("export", rest, "notebook", 2, least=1)
+    if options.pop("session", False):
+        print(f"Exported to {words[-1]}: {_whole_session(magics, words, options)}")
+        return
     *reference, path = words
     record = magics.launcher.find(reference[0] if reference else None)
     here = magics.launcher.run_of(record)
@@ -113,6 +116,20 @@ def verify(magics: AgentMagics, rest: str) -> None:
 
     _, (path,) = table.parsed("verify", rest, "notebook", 1, least=1)
     print(f"{path}: {prove(Path(path)).text}")
+
+
+def _whole_session(magics: AgentMagics, words: list[str], options: dict[str, Any]) -> str:
+    """Export all goals of this kernel, and say how that went. Raises `UserError`."""
+    from agentloop_nb.verify.certified_export import publish_session
+
+    if options or len(words) > 1:
+        raise UserError("--session takes a name only, and all goals of this kernel: %agent export --session day.ipynb")
+    runs = [run for run in magics.launcher.runs if not run.state.settings.get("isolated")]
+    if not runs:
+        raise UserError("no goal was given in this kernel yet: %%agent what you want")
+    here = runs[-1].workspace
+    values, folder = (here.variables, here.folder) if here else (None, None)
+    return publish_session([run.journal for run in runs], Path(words[0]), values=values, folder=folder).told
 
 
 def compare(magics: AgentMagics, rest: str) -> None:
@@ -238,9 +255,11 @@ def _that_did(magics: AgentMagics, verb: str, reference: list[str], name: str = 
 
 
 def _did(run: Run, name: str) -> bool:
-    results = [step.result for step in run.state.steps if step.result]
+    from agentloop_nb.notebook.undo import acting_steps
+
     if not name:
-        return bool(results)
+        return bool(acting_steps(run.state))
+    results = [step.result for step in run.state.steps if step.result]
     return not run.state.settings.get("isolated") and any(
         change.name == name for result in results for change in result.changes
     )

@@ -29,6 +29,7 @@ def load(shell: Any) -> None:
     shell.input_transformers_post.append(transform)
     magics.matcher = completer(shell)
     shell.Completer.custom_matchers.append(magics.matcher)
+    shell.events.register("post_run_cell", magics.note_failure)
     if not IN_BROWSER:
         shell.events.register("post_run_cell", _Warmer(shell).warm)
     if "cell" in before:
@@ -51,7 +52,7 @@ def unload(shell: Any) -> None:
     for each in ours:
         shell.input_transformers_post.remove(each)
     for callback in list(shell.events.callbacks["post_run_cell"]):
-        if isinstance(getattr(callback, "__self__", None), _Warmer):
+        if isinstance(getattr(callback, "__self__", None), _Warmer | AgentMagics):
             shell.events.unregister("post_run_cell", callback)
 
 

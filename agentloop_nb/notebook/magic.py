@@ -80,6 +80,13 @@ class AgentMagics(_Configured):
         """The settings named in %config; None where nothing was named."""
         return {name: getattr(self, name) for name in self.trait_names(config=True)}
 
+    def note_failure(self, result: Any) -> None:
+        """Remember that a cell of the user's failed: an export that brings it along has to expect that."""
+        if not getattr(result, "success", True):
+            from agentloop_nb.notebook.kernel.cell_history import note_failure
+
+            note_failure(self.shell, result)
+
     def start(self, launch: Launch, *, awaited: bool) -> Any:
         """Run it to its end: at once, or as a coroutine where the cell awaits it."""
         return self._awaited(launch) if awaited else _raise_unless_well(launch, launch.drive())

@@ -13,7 +13,7 @@ from agentloop_nb.protocols import Undoing, WrittenFile
 from agentloop_nb.record import journal
 from agentloop_nb.run import Run
 from agentloop_nb.safety.code_risks import read_risks
-from agentloop_nb.state import Step
+from agentloop_nb.state import State, Step
 
 
 def undo_steps(run: Run, count: int, tell: Callable[[str], None]) -> None:
@@ -22,8 +22,8 @@ def undo_steps(run: Run, count: int, tell: Callable[[str], None]) -> None:
     `tell` hears what cannot be taken back before anything is, and then what was done.
     """
     workspace = _workspace(run)
-    own = [step for step in run.state.steps if not step.inherited]
-    steps = own[-count:] if count else []
+    acting = acting_steps(run.state)[-count:] if count else []
+    steps = [step for step in run.state.steps if acting and step.number >= acting[0].number]
     if not steps:
         raise UserError(f"there is no step to take back{_of_parent(run)}")
     first = steps[0].number
@@ -38,19 +38,23 @@ def undo_steps(run: Run, count: int, tell: Callable[[str], None]) -> None:
         run.state.apply(event)
         record.append(event)
     lines = [
-        f"Steps {first} to {steps[-1].number} are taken back." if len(steps) > 1 else f"Step {first} is taken back."
+        f"Steps {first} to {acting[-1].number} are taken back." if len(acting) > 1 else f"Step {first} is taken back."
     ]
     if run.state.settings.get("isolated"):
         lines.append("  That was in the run's own process and folder; your kernel and your files are as they were.")
-    if len(steps) < count:
+    if len(acting) < count:
         lines.append(f"  There were no more{_of_parent(run)}.")
     lines += [f"  put back: {', '.join(undone.names)}"] if undone.names else []
     lines += [f"  files put back: {', '.join(put_back)}"] if put_back else []
     lines += _left({name: why for name, why in undone.lost.items() if name not in planned})
     lines += [f"  NOT put back: {line}" for line in left]
-    if all(step.decision is not None and isinstance(step.decision.action, Finish) for step in steps):
-        lines.append("  That was only the end of the run; type %agent undo again for the step before it.")
     tell("\n".join([*lines, "To go on from here: %agent resume -- what to do instead"]))
+
+
+def acting_steps(state: State) -> list[Step]:
+    """The steps of a run that did something: not its end, none that was refused or never came to be."""
+    own = [step for step in state.steps if not step.inherited and step.started]
+    return [step for step in own if step.decision is not None and not isinstance(step.decision.action, Finish)]
 
 
 def _of_parent(run: Run) -> str:

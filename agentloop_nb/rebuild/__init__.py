@@ -12,6 +12,7 @@ from agentloop_nb.actions import ActionResult, Finish, RunCode, WriteFile
 from agentloop_nb.errors import ActionFailed
 from agentloop_nb.events import ActionFinished, AnyEvent, RunFinished
 from agentloop_nb.export.selection import story
+from agentloop_nb.export.slicing import Piece
 from agentloop_nb.protocols import CodeOutcome, Output, Value, Workspace
 from agentloop_nb.rebuild.file_stash import Aside, written
 from agentloop_nb.record.replay_data import refused
@@ -110,7 +111,7 @@ class _Rebuilding:
         self.ask = ask
         self.anyway = anyway
 
-    async def run(self, cells: Sequence[str], steps: Sequence[Step]) -> Rebuilt:
+    async def run(self, cells: Sequence[Piece], steps: Sequence[Step]) -> Rebuilt:
         done: list[int] = []
         skipped: list[int] = []
         for cell in cells:
@@ -127,13 +128,16 @@ class _Rebuilding:
             done.append(step.number)
         return Rebuilt(steps=tuple(done), skipped=tuple(skipped), cells=len(cells))
 
-    async def _cell(self, source: str) -> Divergence | None:
+    async def _cell(self, cell: Piece) -> Divergence | None:
+        source = cell.source
         if not await self._allowed(source):
             return Divergence(step=0, code=source, expected="run", found="not run, because nobody allowed it")
         outcome = await self.workspace.run_code(source, step=0, timeout=CELL_TIMEOUT, on_output=_nowhere)
-        if outcome.ending == "ok":
+        if outcome.ending == ("error" if cell.failed else "ok"):
             return None
-        return Divergence(step=0, code=source, expected="no error", found=_ending(outcome))
+        return Divergence(
+            step=0, code=source, expected="an error" if cell.failed else "no error", found=_ending(outcome)
+        )
 
     async def _may(self, step: Step) -> bool:
         action = step.decision.action if step.decision else None

@@ -52,6 +52,17 @@ def put_back(value: Any, folder: Path) -> Any:
     return value
 
 
+def write(text: str, folder: Path) -> str:
+    """Keep a text, and return its digest. Raises `OSError`."""
+    return _write(text, folder, {})
+
+
+def read(digest: str, folder: Path) -> str | None:
+    """Return a text that was kept; None if it is missing or changed."""
+    text = _read(digest, folder)
+    return text if hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest() == digest else None
+
+
 def sizes(record: bytes, folder: Path) -> dict[str, int]:
     """The long texts that a record refers to, digest -> size in bytes."""
     digests = {digest.decode() for digest in _REFERENCE.findall(record)}

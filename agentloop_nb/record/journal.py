@@ -28,7 +28,7 @@ from agentloop_nb.actions import BY_NAME
 from agentloop_nb.errors import UserError
 from agentloop_nb.events import ActionFinished, AnyEvent, RunStarted, UnknownEvent, event_from
 from agentloop_nb.protocols import WrittenFile
-from agentloop_nb.record import blobs, line_file
+from agentloop_nb.record import blobs, earlier_code, line_file
 from agentloop_nb.state import State, fold
 
 try:
@@ -202,6 +202,8 @@ class Journal:
         data = to_jsonable_python(event, fallback=repr, bytes_mode="base64")
         if isinstance(event, ActionFinished):
             data["result"] = self._fitting(data["result"])
+        if isinstance(event, RunStarted):
+            data = earlier_code.take_out(data, blobs.folder_of(self.path))
         data = blobs.take_out(data, blobs.folder_of(self.path), self._beside)
         try:
             return (json.dumps(data, ensure_ascii=False) + "\n").encode()
@@ -267,7 +269,8 @@ def _events(path: Path) -> Iterator[AnyEvent]:
             data = json.loads(line.decode("utf-8"))
             if not isinstance(data, dict):
                 raise TypeError("not an object")  # noqa: TRY301 - one place explains every kind of damage
-            event = _event(blobs.put_back(data, folder))
+            data = blobs.put_back(data, folder)
+            event = _event(earlier_code.put_back(data, folder) if data.get("kind") == "run_started" else data)
         except (ValueError, TypeError, KeyError, RecursionError) as error:
             if index == last and isinstance(error, json.JSONDecodeError | UnicodeDecodeError):
                 return  # torn: the kernel died while it was written

@@ -14,18 +14,19 @@ _HEAD = ("step", "action", "input", "cached", "output", "reasoning", "cost")
 
 def cost_table(state: State) -> str:
     """Return the costs of a run as aligned text, a line a step, then the sum; `~` marks estimated tokens."""
+    back = {id(step) for step in state.undone}
     rows = [
         _row(
-            str(step.number),
+            f"{step.number}, taken back" if id(step) in back else str(step.number),
             _action(step),
             step.usage,
             dollars(step.cost) if step.cost_known else "unknown",
         )
-        for step in state.steps
+        for step in (*state.undone, *state.steps)
     ]
     rows.append(_row("all", "", state.usage, dollars(state.total_cost, known=state.cost_known)))
     lines = _aligned([_HEAD, *rows])
-    if saved := sum((step.saved for step in state.steps), Decimal(0)):
+    if saved := sum((step.saved for step in (*state.undone, *state.steps)), Decimal(0)):
         lines.append(f"saved by the decision cache: {dollars(saved)}")
     if state.budget is not None:
         lines.append(f"budget: {dollars(state.budget)}, left: {dollars(state.budget - state.total_cost)}")

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ast
 import base64
+import functools
 import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -67,7 +68,7 @@ class Memory:
         """Read the user's cells once, and the steps that came since."""
         if self._cells is None:
             self._cells = tuple(cells)
-            learned(self._cells, self.values)
+            self.values = _learned_from(self._cells)
             self.sources += map(_plain_source, split(state.context)[1])
         done = [step for step in state.steps[self._steps :] if step.result is not None]
         for step in done:
@@ -102,8 +103,24 @@ class Memory:
         """What the user said, in plain words; put together anew when a note was added."""
         notes = sum(len(step.notes) for step in state.steps)
         if self._said[0] != notes:
-            self._said = (notes, _plain(said_by_user(state, self._cells or ())))
+            said = [_plain(said_by_user(state)), *map(_plain_cell, self._cells or ())]
+            self._said = (notes, "\n".join(said))
         return self._said[1]
+
+
+_known: tuple[tuple[str, ...], Values] = ((), Values())
+"""The earlier cells that were read last, and the names they bind: the next run of a kernel has a few more."""
+
+
+def _learned_from(cells: tuple[str, ...]) -> Values:
+    """The names that cells bind; of cells that were read for an earlier run, only those that came since are read."""
+    global _known  # noqa: PLW0603
+    before, values = _known
+    if cells[: len(before)] != before:
+        before, values = (), Values()
+    values = learned(cells[len(before) :], values.copy())
+    _known = (cells, values)
+    return values.copy()
 
 
 def reasons_to_ask(
@@ -210,6 +227,8 @@ class _Judge:
                 return
 
     def _deletions(self, reading: Reading) -> Iterator[str]:
+        if not reading.deleted and not reading.unknown_deletes:
+            return  # what the user said is long to search
         tidying = _DELETING.search(self._user) is not None
         for path in reading.deleted:
             made_here = Target("path", path) in self._used or path in reading.written
@@ -318,6 +337,11 @@ def _plain_source(source: Source) -> Source:
 def _plain(text: str) -> str:
     """A text as it is compared: lower case, defanged addresses made whole."""
     return _DOTS.sub(".", text).replace("hxxp", "http").lower()
+
+
+@functools.lru_cache(maxsize=4096)
+def _plain_cell(source: str) -> str:
+    return _plain(source)
 
 
 def _was_run(step: Step) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 import re
 import urllib.parse
 from collections.abc import Iterable, Iterator, Mapping
@@ -136,12 +137,17 @@ def _items(value: Any) -> list[tuple[str, Any]]:
     return [(key, item) for key, item in items if type(key) is str]
 
 
-def _given(source: str) -> Iterator[str]:
+@functools.lru_cache(maxsize=4096)
+def _given(source: str) -> tuple[str, ...]:
     """Names that code binds to what a vault or a prompt gave."""
     try:
         tree = ast.parse(source)
     except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return
+        return ()
+    return tuple(_given_in(tree))
+
+
+def _given_in(tree: ast.Module) -> Iterator[str]:
     for node in ast.walk(tree):
         if isinstance(node, ast.Assign | ast.AnnAssign | ast.NamedExpr) and node.value and _asks(node.value):
             targets = node.targets if isinstance(node, ast.Assign) else [node.target]

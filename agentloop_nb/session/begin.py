@@ -10,7 +10,7 @@ from agentloop_nb import __version__
 from agentloop_nb.agent.control import Control
 from agentloop_nb.errors import UserError
 from agentloop_nb.events import RunStarted
-from agentloop_nb.protocols import Web, Workspace
+from agentloop_nb.protocols import Remembering, Web, Workspace
 from agentloop_nb.record import journal
 from agentloop_nb.run import Run
 from agentloop_nb.safety.secrets import Masker
@@ -48,6 +48,7 @@ def begin(
         settings=recorded(settings, model, variables),
         versions={"agentloop_nb": __version__, "python": platform.python_version()},
         cells=workspace.history(),
+        ran=workspace.code_ran() if isinstance(workspace, Remembering) else (),
         earlier_goals=tuple(earlier_goals),
     )
     record = journal.Journal.create(folder, run_id, limit=settings.record_limit * journal.MEGABYTE)

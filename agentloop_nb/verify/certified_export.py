@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple
@@ -71,6 +71,20 @@ def publish(
     if shared:
         share.surround(path, repository)
     return Published(path, verdict)
+
+
+def publish_session(
+    records: Sequence[Path], destination: Path, *, values: Values | None = None, folder: Path | None = None
+) -> Published:
+    """Write all goals of a kernel, oldest first, as one notebook, and re-run that. Raises `UserError`."""
+    from agentloop_nb.export.session import export_session
+
+    newest = records[-1]
+    named = folder or journal.home(newest) / str(journal.load(newest).settings.get("output_dir") or "")
+    inside = named if folder is not None or journal.is_own(newest, named) else None
+    path = export_session(records, destination, folder=inside, values=values)
+    proven = path.suffix == ".ipynb" and not IN_BROWSER
+    return Published(path, verify(path) if proven else None)
 
 
 def _doubtful(verdict: Verdict) -> bool:

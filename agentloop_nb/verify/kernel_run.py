@@ -84,7 +84,7 @@ class _Run:
         manager = AsyncKernelManager(kernel_spec_manager=_ThisPython(), kernel_name="fresh")
         if os.name == "posix":  # sockets in the folder: no port can be taken by another
             manager.transport, manager.ip = "ipc", str(self._folder.parent / "kernel")
-        client = _Client(self._notebook, km=manager, timeout=timeout, allow_errors=True, store_widget_state=False)
+        client = _Client(self._notebook, km=manager, timeout=timeout, allow_errors=True, store_widget_state=True)
         try:
             await client.async_start_new_kernel(cwd=str(self._folder), env=environment, stderr=subprocess.DEVNULL)
             await client.async_start_new_kernel_client()

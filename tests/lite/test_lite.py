@@ -53,7 +53,7 @@ def test_a_model_that_lets_pages_ask_works_too_and_what_a_browser_cannot_do_is_s
             "%load_ext agentloop_nb",
             f"%%agent -m scripted --base-url {lite.address}/v1\nTry the limits",
             "for result in _agent.action_results:\n    print((result.error or result.output).splitlines()[0])",
-            "%agent undo 2\nkept",
+            "%agent undo\nkept",
             "from agentloop_nb import arun_agent, run_agent\nfor isolated in (False, True):\n    try:\n"
             "        run_agent('anything', model='demo', isolated=isolated)\n"
             "    except Exception as error:\n        print(error)\n"

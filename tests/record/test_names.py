@@ -1,10 +1,12 @@
 """Which names a cell defines, changes and uses."""
 
+# ruff: noqa: E501 - a source reads best on one line
 from __future__ import annotations
 
 import pytest
 
 from agentloop_nb.export.dependencies import names_of
+from agentloop_nb.export.formats import _plain
 
 MODULES = {"np": "numpy", "plt": "matplotlib", "random": "random", "os": "os"}
 
@@ -68,3 +70,22 @@ def test_uses(source, uses):
 )
 def test_changes(source, changes):
     assert names_of(source, MODULES).changes == changes
+
+
+@pytest.mark.parametrize(
+    ("source", "script"),
+    [
+        ("t = '''\n%matters\n!x\n'''", "t = '''\n%matters\n!x\n'''"),
+        ("%matplotlib inline\nt = '''\n%a\n!b'''\n!ls", "pass  # in IPython: %matplotlib inline\nt = '''\n%a\n!b'''\npass  # in IPython: !ls"),
+        ("%env X=1\nb = \"\"\"don't\n!keep\n\"\"\"", "pass  # in IPython: %env X=1\nb = \"\"\"don't\n!keep\n\"\"\""),
+        ("# don't '''\n!ls\nx = 1", "# don't '''\npass  # in IPython: !ls\nx = 1"),
+        ('!echo """\n%time x = 1', 'pass  # in IPython: !echo """\nx = 1  # in IPython: %time x = 1'),
+        ("s = f'''{1}\n%a\n'''\n%who", "s = f'''{1}\n%a\n'''\npass  # in IPython: %who"),
+        ("x = (7\n%3)", "x = (7\n%3)"),
+        ("a = 'it''s'\n!ls", "a = 'it''s'\npass  # in IPython: !ls"),
+        ("%%time\ny = '''\n!k\n'''", "  # in IPython: %%time\ny = '''\n!k\n'''"),
+        ('q = "\\""\n!ls\nz = """\n!in\n"""', 'q = "\\""\npass  # in IPython: !ls\nz = """\n!in\n"""'),
+    ],
+)  # fmt: skip
+def test_a_script_keeps_what_only_looks_like_a_magic(source: str, script: str) -> None:
+    assert _plain(source) == script

@@ -79,7 +79,7 @@ def workspace(
         web=web,
         limits=limits,
         control=control,
-        cells=cell_history.everything(shell),
+        cells=cell_history.everything(shell, failed=False),
         luggage=luggage.values,
         told=_told(luggage, limits),
     )

@@ -1,35 +1,102 @@
-"""The user's own cells so far: what the model is told of them, and what an export may bring along."""
+"""The code that ran so far: what the model is told of it, and what an export may bring along. Read once and kept."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass, field
 from typing import Any
 from weakref import WeakKeyDictionary
+
+from agentloop_nb.protocols import CodeRan
 
 _OURS = re.compile(r"\s*(?:%agent\b|%(?:re)?load_ext\s+agentloop_nb\b).*")
 
 
-_ran: WeakKeyDictionary[Any, dict[int, list[str]]] = WeakKeyDictionary()
-"""Code that runs executed, by shell and by the number of the cell they were started in."""
+@dataclass(eq=False)
+class Entry:
+    """Code that ran once: a cell of the user's, or a step of an earlier run."""
+
+    source: str
+    """Without our own magics; never empty."""
+    known: CodeRan | None = None
+    """What was seen of it; None where nothing was."""
 
 
-def note(shell: Any, code: str) -> None:
+@dataclass
+class _Log:
+    """What ran in one shell, in order."""
+
+    entries: list[Entry] = field(default_factory=list)
+    read: int = 1
+    """Inputs of the shell that were read; the first is always empty."""
+    failed: set[int] = field(default_factory=set)
+    """Numbers of inputs that ended with an error."""
+
+
+_ran: WeakKeyDictionary[Any, _Log] = WeakKeyDictionary()
+
+
+def _log(shell: Any) -> _Log:
+    """The log of a shell, with the cells that ran since it was asked for last."""
+    inputs = shell.history_manager.input_hist_raw
+    log = _ran.setdefault(shell, _Log())
+    if len(inputs) < log.read:  # %reset began anew
+        log = _ran[shell] = _Log()
+    for number in range(log.read, len(inputs) - 1):
+        if source := _cleaned(inputs[number]):
+            log.entries.append(Entry(source, CodeRan(failed=True) if number in log.failed else None))
+    log.read = max(len(inputs) - 1, 1)
+    return log
+
+
+def note(shell: Any, source: str, known: CodeRan) -> Entry:
     """Remember code that a run executed, so that a later run's export can bring it along."""
-    _ran.setdefault(shell, {}).setdefault(len(shell.history_manager.input_hist_raw) - 1, []).append(code)
+    entry = Entry(source, known)
+    _log(shell).entries.append(entry)
+    return entry
 
 
-def everything(shell: Any) -> tuple[str, ...]:
-    """The user's cells that ran before the present one, and in its place the code that an earlier run executed."""
-    ran = _ran.get(shell, {})
-    before = enumerate(list(shell.history_manager.input_hist_raw)[:-1])
-    sources = [source for number, cell in before for source in (_cleaned(cell) if number else "", *ran.get(number, ()))]
-    return tuple(filter(None, sources))
+def forget(shell: Any, entries: Collection[Entry]) -> None:
+    """Drop code whose effects were taken back."""
+    log = _log(shell)
+    log.entries = [entry for entry in log.entries if entry not in entries]
 
 
-def user_cells(shell: Any) -> tuple[str, ...]:
-    """Return the sources of the cells that ran before the present one, oldest first, cleaned of our own magics."""
+def note_failure(shell: Any, result: Any) -> None:
+    """Remember that a cell of the user's ended with an error. Called after each cell that did."""
+    if isinstance(count := getattr(result, "execution_count", None), int):
+        _ran.setdefault(shell, _Log()).failed.add(count)
+
+
+def everything(shell: Any, *, failed: bool = True) -> tuple[str, ...]:
+    """Sources of what ran before the present cell: the user's cells, and the code of earlier runs in its place.
+
+    `failed` includes code that ended with an error.
+    """
+    return tuple(entry.source for entry in _log(shell).entries if failed or not (entry.known and entry.known.failed))
+
+
+def known(shell: Any) -> tuple[CodeRan, ...]:
+    """What is known of the code in `everything`, each with its place there."""
+    entries = enumerate(_log(shell).entries)
+    return tuple(entry.known.model_copy(update={"index": index}) for index, entry in entries if entry.known)
+
+
+def user_cells(shell: Any, most: int = 200) -> tuple[str, ...]:
+    """Return the sources of the cells that ran before the present one, oldest first, cleaned of our own magics.
+
+    Of more than `most` cells only the last.
+    """
     before = list(shell.history_manager.input_hist_raw)[1:-1]
-    return tuple(filter(None, map(_cleaned, before)))
+    return tuple(reversed(list(_last(before, most))))
+
+
+def _last(sources: list[str], most: int) -> Iterator[str]:
+    for source in reversed(sources):
+        if most and (cleaned := _cleaned(source)):
+            most -= 1
+            yield cleaned
 
 
 def _cleaned(source: str) -> str:

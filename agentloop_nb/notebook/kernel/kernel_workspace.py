@@ -17,7 +17,7 @@ from agentloop_nb.notebook.kernel.namespace import Surroundings
 from agentloop_nb.notebook.kernel.step import Step
 from agentloop_nb.notebook.kernel.turn import TURNS
 from agentloop_nb.notebook.snapshots.undo_history import History
-from agentloop_nb.protocols import CodeOutcome, OnOutput, Output, Privacy, Undone, Web, WrittenFile
+from agentloop_nb.protocols import CodeOutcome, CodeRan, OnOutput, Output, Privacy, Undone, Web, WrittenFile
 
 MEMORY = 512 * 2**20
 """Bytes that copies of variables may take, for undo."""
@@ -58,6 +58,8 @@ class KernelWorkspace:
         """The user's names: they existed before the run, or its resumption, and no run made them."""
         self.privacy: Privacy = "full"
         self.past = History(memory)
+        self._noted_steps: list[tuple[int, cell_history.Entry]] = []
+        """Code of this run that later runs may build on, by step."""
 
     def describe(self, tokens: int) -> str:
         """Tell a model about the namespace, recent cells and earlier runs within a budget of tokens."""
@@ -70,6 +72,10 @@ class KernelWorkspace:
     def history(self) -> tuple[str, ...]:
         """Return what ran so far, oldest first: the user's cells without our magics, and the code of earlier runs."""
         return cell_history.everything(self.shell)
+
+    def code_ran(self) -> tuple[CodeRan, ...]:
+        """Return what is known of some of these."""
+        return cell_history.known(self.shell)
 
     def variables(self, names: Sequence[str]) -> dict[str, Any]:
         """Return the present values of those names that exist."""
@@ -87,6 +93,9 @@ class KernelWorkspace:
 
     def undo(self, first: int) -> Undone:
         """Take back what step `first` and all later ones did to variables, latest first."""
+        taken = [entry for step, entry in self._noted_steps if step >= first]
+        cell_history.forget(self.shell, taken)
+        self._noted_steps = [pair for pair in self._noted_steps if pair[0] < first]
         return self.past.undo(first, self.shell.user_ns)
 
     def restore(self, name: str) -> bool:
@@ -109,17 +118,24 @@ class KernelWorkspace:
                 running = Step(self, code, step, timeout, post, partial(_tell, on_output))
                 outcome = await running.run()
                 await asyncio.sleep(0)  # what was posted is told before the step counts as over
-                return self._noted(code, outcome)
+                return self._noted(code, step, outcome)
             running = Step(self, code, step, timeout, post)
             job = bench.submit(running.run_blocking)
             job.add_done_callback(lambda _: turn.release())  # the step may outlive whoever waits for it here
             stack.pop_all()
-        return self._noted(code, await _outcome_of(running, job))
+        return self._noted(code, step, await _outcome_of(running, job))
 
-    def _noted(self, code: str, outcome: CodeOutcome) -> CodeOutcome:
-        """Remember code that worked: a later run may build on it."""
-        if outcome.ending == "ok":
-            cell_history.note(self.shell, code)
+    def _noted(self, code: str, step: int, outcome: CodeOutcome) -> CodeOutcome:
+        """Remember code that came to its own end, well or not: a later run may build on what it did."""
+        if outcome.ending in ("ok", "error"):
+            known = CodeRan(
+                step=step,
+                failed=outcome.ending == "error",
+                changed=tuple(change.name for change in outcome.changes),
+                reads=outcome.read,
+                writes=outcome.files,
+            )
+            self._noted_steps.append((step, cell_history.note(self.shell, code, known)))
         return outcome
 
 

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from agentloop_nb.notebook.kernel import output_scope
+from agentloop_nb.notebook.kernel.input_files import Replaced, listed, named_in_shell
 
 _PROCESSES = frozenset(
     {"subprocess.Popen", "os.system", "os.posix_spawn", "os.fork", "os.forkpty", "os.exec", "pty.spawn"}
@@ -55,8 +56,13 @@ class Footprint:
     `known` holds when files told by earlier steps were modified; it is kept up to date.
     """
 
-    def __init__(self, folder: Path, strings: Iterable[str], known: dict[str, int]) -> None:
+    def __init__(self, folder: Path, strings: Iterable[str], known: dict[str, int], code: str = "") -> None:
         self._known = known
+        self._known_before = frozenset(known)
+        self._code = code
+        self._replaced = Replaced(folder)
+        self._listed: dict[str, None] = {}
+        """Folders that were listed."""
         self._folder = folder
         self._strings = list(strings)
         self._opened: dict[str, list[bool]] = {}
@@ -74,6 +80,7 @@ class Footprint:
             sys.addaudithook(_hear)
             _hooked = True
         self._began = time.time() - _CLOCK
+        self._in_shell = named_in_shell(self._code, self._folder)
         _watching = self
         return self
 
@@ -85,18 +92,44 @@ class Footprint:
         """Take an audit event. Runs inside whatever caused it, so it must be quick and never raise."""
         if output_scope.current() is output_scope.OUTSIDE:
             return
-        if event in _PROCESSES:
+        if event == "open":
+            self._hear_open(args)
+        elif event in _PROCESSES:
             self.processes = True
             if len(self._commands) < MAX_BEYOND and (command := _command(event, args)):
                 self._commands[command] = None
         elif event in _NETWORK:
             self._hear_network(event, args)
-        elif len(self._opened) < MAX_EVENTS and isinstance(args[0], str | bytes):
-            path = os.path.abspath(os.fsdecode(args[0]))  # noqa: PTH100
-            writing = any(sign in (args[1] or "") for sign in "wax+") or bool(
-                (args[2] or 0) & (os.O_WRONLY | os.O_RDWR)
-            )
-            self._opened.setdefault(path, []).append(writing)
+        else:
+            self._hear_files(event, args)
+
+    def _hear_files(self, event: str, args: tuple[Any, ...]) -> None:
+        if event in _CHANGING:
+            for path in args[: _CHANGING[event]]:
+                self._replaced.keep(path)
+        elif event == "sqlite3.connect":
+            self._hear_database(args[0])
+        else:
+            self._hear_listing(args[0])
+
+    def _hear_open(self, args: tuple[Any, ...]) -> None:
+        if len(self._opened) >= MAX_EVENTS or not isinstance(args[0], str | bytes):
+            return
+        path = os.path.abspath(os.fsdecode(args[0]))  # noqa: PTH100
+        writing = any(sign in (args[1] or "") for sign in "wax+") or bool((args[2] or 0) & (os.O_WRONLY | os.O_RDWR))
+        if writing and not any(self._opened.get(path, ())):
+            self._replaced.keep(path)
+        self._opened.setdefault(path, []).append(writing)
+
+    def _hear_database(self, path: Any) -> None:
+        if isinstance(path, str | bytes | os.PathLike) and len(self._opened) < MAX_EVENTS:
+            path = os.path.abspath(os.fsdecode(path))  # noqa: PTH100
+            self._replaced.keep(path)
+            self._opened.setdefault(path, []).append(not os.path.exists(path))  # noqa: PTH110
+
+    def _hear_listing(self, path: Any) -> None:
+        if len(self._listed) < MAX_BEYOND and isinstance(path, str | bytes | os.PathLike | None):
+            self._listed[os.path.abspath(os.fsdecode(path or "."))] = None  # noqa: PTH100
 
     def _hear_network(self, event: str, args: tuple[Any, ...]) -> None:
         if event == "socket.getaddrinfo":
@@ -124,7 +157,13 @@ class Footprint:
                 self._known[name] = (self._folder / name).stat().st_mtime_ns
         read = {name for path, flags in self._opened.items() if not flags[0] and (name := self._name(path))}
         silent = {name for text in self._strings if (name := self._silent(text))} - written
-        return tuple(sorted(written)), tuple(sorted(read | silent))
+        for folder in self._listed if self._code else ():
+            read |= set(listed(Path(folder), self._folder)) - written
+        return tuple(sorted(written)), tuple(sorted(read | silent | self._in_shell))
+
+    def replaced(self) -> dict[str, dict[str, str]]:
+        """Files of the folder that were overwritten or are gone, as they were before; none that steps had written."""
+        return {name: content for name, content in self._replaced.files.items() if name not in self._known_before}
 
     def _name(self, path: str) -> str | None:
         """The path of an existing file relative to the folder; None for a file elsewhere, and for caches."""
@@ -171,7 +210,10 @@ def _text(value: Any) -> str:
     return os.fsdecode(value) if isinstance(value, str | bytes | os.PathLike) else str(value)
 
 
-_HEARD = _PROCESSES | _NETWORK | {"open"}
+_CHANGING = {"os.remove": 1, "os.rename": 2, "os.truncate": 1}
+"""Events before a file changes or is gone, with how many of their arguments name one."""
+_LISTING = frozenset({"os.listdir", "os.scandir"})
+_HEARD = _PROCESSES | _NETWORK | _CHANGING.keys() | _LISTING | {"open", "sqlite3.connect"}
 
 
 def _hear(event: str, args: tuple[Any, ...]) -> None:

@@ -59,7 +59,7 @@ class Step:
         self._transform()
         self._tell = tell if tell is not None and not self._awaits else post
         self._overseer = (LoopOverseer if IN_BROWSER else Overseer)(self, timeout, self)
-        self._footprint = Footprint(workspace.folder, reachable_names.strings(code), workspace.written)
+        self._footprint = Footprint(workspace.folder, reachable_names.strings(code), workspace.written, code)
         self._drawn: list[str] = []
         self._log = OutputLog(self._tell, self._overseer.flush_soon)
 
@@ -212,6 +212,7 @@ class Step:
             files=written,
             read=read,
             beyond=self._footprint.beyond(),
+            replaced=self._footprint.replaced(),
             notes=tuple(self._notes),
         )
 

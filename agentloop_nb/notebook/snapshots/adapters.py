@@ -16,7 +16,21 @@ from decimal import Decimal
 from fractions import Fraction
 from pathlib import PurePath
 from re import Pattern
-from types import BuiltinFunctionType, FunctionType, MemberDescriptorType, MethodType, ModuleType, NoneType
+from types import (
+    BuiltinFunctionType,
+    ClassMethodDescriptorType,
+    CodeType,
+    FunctionType,
+    GenericAlias,
+    GetSetDescriptorType,
+    MemberDescriptorType,
+    MethodDescriptorType,
+    MethodWrapperType,
+    ModuleType,
+    NoneType,
+    UnionType,
+    WrapperDescriptorType,
+)
 from typing import Any
 
 from agentloop_nb._internal import type_info
@@ -24,10 +38,17 @@ from agentloop_nb._internal.type_info import TypeSet
 
 ATOMS = TypeSet(
     *(int, float, complex, bool, str, bytes, NoneType, range, slice, type(Ellipsis), type(NotImplemented)),
-    *(Decimal, Fraction, Pattern, FunctionType, BuiltinFunctionType, MethodType, ModuleType),
+    *(Decimal, Fraction, Pattern, ModuleType),
 )  # fmt: skip
 """Types of values that do not change, or whose changes are not looked at."""
-_FROZEN = (date, time, timedelta, tzinfo, PurePath, range, frozenset, BaseException)
+_FROZEN = (date, time, timedelta, tzinfo, PurePath, range)
+_STILL = TypeSet(
+    *(object, staticmethod, classmethod, property, super, CodeType, GenericAlias, UnionType),
+    *(FunctionType, BuiltinFunctionType),
+    *(WrapperDescriptorType, MethodWrapperType, MethodDescriptorType, ClassMethodDescriptorType),
+    *(GetSetDescriptorType, MemberDescriptorType),
+)  # fmt: skip
+"""Python's own types whose values never change, or whose changes do not matter."""
 _OPAQUE_HOMES = frozenset({
     *("matplotlib", "IPython", "ipykernel", "ipywidgets", "traitlets", "anywidget", "agentloop_nb", "jinja2"),
     *("logging", "threading", "asyncio", "socket", "io", "sqlite3", "ssl", "zmq", "multiprocessing", "concurrent"),
@@ -53,6 +74,8 @@ class Kind:
     """Bytes that saving the value takes, about."""
     alive: Callable[[Any, Any], int] | None = None
     """Bytes that a saved content keeps alive beside its value, about; None: what saving took."""
+    look: Callable[[Any], Any] | None = None
+    """What a value looks like, in few bytes; None: see `likeness`."""
 
     def kept(self, value: Any, content: Any) -> int:
         """Bytes that a saved content keeps alive beside its value, about."""
@@ -64,18 +87,74 @@ def kind_of(value: Any) -> Kind | None:
     cls = type(value)
     if cls in ATOMS:
         return None
-    kind = (
-        _EXACT.get(id(cls))
-        or _scientific(value)
-        or next((_EXACT[id(base)] for base in type_info.mro(cls) if id(base) in _EXACT), None)
-    )
+    kind = _EXACT.get(id(cls)) or _special(value) or _scientific(value)
     if kind is not None:
         return kind
+    if (base := _built_in(cls)) is not None:
+        return _with_state(_EXACT[id(base)])
     if type_info.inherits(cls, type):
         return CLASS if type_info.module(value) == "__main__" else None
     if _is_frozen(value) or is_opaque(value) or _state(value) is None:
         return None
     return OBJECT
+
+
+def _built_in(cls: type) -> type | None:
+    """The built-in container that a class derives from."""
+    return next((base for base in type_info.mro(cls) if id(base) in _EXACT), None)
+
+
+def _special(value: Any) -> Kind | None:
+    from agentloop_nb.notebook.snapshots.special import special_kind
+
+    return special_kind(value)
+
+
+def _with_state(kind: Kind) -> Kind:
+    """A container that may have attributes, too."""
+    if kind in _STATEFUL:
+        return _STATEFUL[kind]
+
+    def restore(value: Any, content: tuple[Any, dict[str, Any]]) -> None:
+        kind.restore(value, content[0])
+        _restore_state(value, content[1])
+
+    made = Kind(
+        save=lambda value: (kind.save(value), _state(value) or {}),
+        same=lambda value, content: kind.same(value, content[0]) and _same_state(value, content[1]),
+        restore=restore,
+        children=lambda content: [*kind.children(content[0]), *content[1].values()],
+        size=kind.size,
+        alive=lambda value, content: kind.kept(value, content[0]),
+        look=lambda value: hash(
+            (
+                tuple(map(id, kind.save(value))),
+                tuple(map(id, kind.children(kind.save(value)))),
+                tuple(map(id, (_state(value) or {}).values())),
+            )
+        ),
+    )
+    _STATEFUL[kind] = made
+    return made
+
+
+_STATEFUL: dict[Kind, Kind] = {}
+
+
+def _hides_state(cls: type) -> bool:
+    """Whether a class keeps more than attributes: some written in C keep what nothing else can see."""
+    slots = sum(len(_slots(base)) for base in type_info.mro(cls))
+    return type_info.basic_size(cls) > object.__basicsize__ + _WORD * (slots + 2)
+
+
+_WORD = 8
+
+
+def _slots(base: type) -> tuple[str, ...]:
+    slots = type_info.namespace(base).get("__slots__", ())
+    if type(slots) is str:
+        return (slots,)
+    return tuple(slots) if type(slots) in (tuple, list, dict) else ()
 
 
 def _is_frozen(value: Any) -> bool:
@@ -92,14 +171,13 @@ def is_opaque(value: Any) -> bool:
     cls = type(value)
     if cls in ATOMS or type_info.inherits(cls, type) or _is_frozen(value):
         return False
-    if id(cls) in _EXACT or _scientific(value) is not None:
+    if id(cls) in _EXACT or cls in _STILL or _special(value) is not None or _scientific(value) is not None:
+        return False
+    if _built_in(cls) is not None:
         return False
     home = type_info.package(cls).lstrip("_")
-    return (
-        home in _OPAQUE_HOMES
-        or type_info.defined(cls, "__next__") is not None
-        or (_state(value) is None and home != "builtins")
-    )
+    odd = home in _OPAQUE_HOMES or type_info.defined(cls, "__next__") is not None
+    return odd or _state(value) is None or (_hides_state(cls) and not type_info.inherits(cls, BaseException))
 
 
 # -- built-in containers
@@ -213,8 +291,7 @@ def _state(value: Any) -> dict[str, Any] | None:
     found = type_info.instance_dict(value)
     state = None if found is None else dict(found)
     for base in type_info.mro(type(value)):
-        slots = type_info.namespace(base).get("__slots__", ())
-        for name in (slots,) if type(slots) is str else tuple(slots) if type(slots) in (tuple, list, dict) else ():
+        for name in _slots(base):
             slot = type_info.namespace(base).get(_mangled(base, name))
             with suppress(AttributeError, TypeError):
                 state = {} if state is None else state

@@ -25,7 +25,7 @@ MOST_LABELS = 256
 def likeness(value: Any, kind: Kind) -> Any:
     """Look at a value; None if it cannot be looked at. Holds nothing of the value alive."""
     try:
-        return _likeness(value, kind)
+        return _likeness(value, kind) if kind.look is None else kind.look(value)
     except Exception:  # noqa: BLE001
         return None
 

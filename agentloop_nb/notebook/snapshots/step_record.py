@@ -12,6 +12,7 @@ from agentloop_nb._internal.platform import thread_time
 from agentloop_nb.notebook.kernel import value_facts
 from agentloop_nb.notebook.snapshots.adapters import ATOMS
 from agentloop_nb.notebook.snapshots.fingerprint import differs, likeness
+from agentloop_nb.notebook.snapshots.settings import Moved
 from agentloop_nb.notebook.snapshots.snapshot import Memory, Piece, sample
 
 LOOK_TIME = 0.25
@@ -46,6 +47,8 @@ class Record:
     """Names whose change cannot be taken back, with the reason."""
     after: dict[str, Trace] = field(default_factory=dict)
     """What the names were when the step was over."""
+    settings: list[Moved] = field(default_factory=list)
+    """Settings of the process that the step changed: options, random states, the environment."""
     looks: dict[int, Any] = field(default_factory=dict)
     """What the pieces looked like then, by the identity of their value."""
 

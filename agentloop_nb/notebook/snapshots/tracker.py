@@ -13,6 +13,7 @@ from agentloop_nb.notebook.kernel import value_facts
 from agentloop_nb.notebook.snapshots import adapters
 from agentloop_nb.notebook.snapshots.adapters import ATOMS
 from agentloop_nb.notebook.snapshots.reachable_names import Reach, reach
+from agentloop_nb.notebook.snapshots.settings import Remembered
 from agentloop_nb.notebook.snapshots.snapshot import Memory, Piece
 from agentloop_nb.notebook.snapshots.step_record import GONE, TOO_LARGE, Record, same_atom, sampled
 from agentloop_nb.protocols import Change
@@ -33,6 +34,7 @@ class Watch:
         self._reach = self._aliases(reach(source, namespace))
         self._memory = Memory(room)
         self._samples: dict[str, Any] = {}
+        self._settings = Remembered.now(source, namespace)
         now = thread_time()
         for name in self._reach.names:
             self._memory.add(self._before[name], now + TOUCHED_TIME)
@@ -117,6 +119,7 @@ class Watch:
         record.lost |= {name: TOO_LARGE for name, piece in mutated.items() if piece and not piece.restorable}
         record.lost |= dict(self._opaque())
         record.names = tuple(sorted({*rebound, *record.added, *mutated}))
+        record.settings = self._settings.moved()
         record.settle(self._namespace)
         return tuple(self._tell(rebound, record, mutated, frozenset(before_run))), record
 

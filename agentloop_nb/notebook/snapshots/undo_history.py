@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from agentloop_nb.notebook.snapshots.settings import put_back
 from agentloop_nb.notebook.snapshots.step_record import CHANGED_SINCE, Record
 from agentloop_nb.protocols import Undone
 
@@ -50,6 +51,7 @@ class History:
             seen.update(record.names)
         if records:
             lost |= records[0].stale()
+            lost |= {each.name: CHANGED_SINCE for each in records[0].settings if each.is_newer()}
         return _undone(records, lost)
 
     def undo(self, first: int, namespace: dict[str, Any]) -> Undone:
@@ -57,11 +59,14 @@ class History:
         records = self._from(first)
         lost: dict[str, str] = {}
         newer: set[str] = set()
+        put: list[str] = []
         for record in records:
             record.rebind(namespace, newer)
             lost |= record.refill()
+            done, left = put_back(record.settings)
+            put, lost = [*put, *done], lost | left
         self._records = [record for record in self._records if record.step < first]
-        return _undone(records, lost | _named(newer))
+        return _undone(records, lost | _named(newer), put)
 
     def restore(self, name: str, namespace: dict[str, Any]) -> bool:
         """Give one name the value it had before the first step that touched it; False when no whole copy is kept."""
@@ -82,7 +87,7 @@ def _named(newer: set[str]) -> dict[str, str]:
     return {name: CHANGED_SINCE for name in newer if not name.startswith("_")}
 
 
-def _undone(records: Iterable[Record], lost: dict[str, str]) -> Undone:
-    names = {name for record in records for name in record.names if not name.startswith("_")}
+def _undone(records: Iterable[Record], lost: dict[str, str], settings: Iterable[str] = ()) -> Undone:
+    names = {name for record in records for name in record.names if not name.startswith("_")} | set(settings)
     steps = tuple(record.step for record in records)
     return Undone(steps=steps, names=tuple(sorted(names - lost.keys())), lost=lost)

@@ -1,0 +1,99 @@
+"""Modules and classes of libraries that the code of a step may patch."""
+
+from __future__ import annotations
+
+import ast
+import sys
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from inspect import getattr_static
+from types import ModuleType
+from typing import Any
+
+
+class Patches:
+    """What code may patch: attributes of the modules that it names, and those that it sets on classes of libraries."""
+
+    def __init__(self, source: str, namespace: Mapping[str, Any]) -> None:
+        self._found: dict[int, Any] = {}
+        self._attributes: list[tuple[Any, str]] = []
+        try:
+            tree = ast.parse(source)
+        except (SyntaxError, ValueError, RecursionError, MemoryError):
+            return
+        names = dict(_imported(tree))
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Name | ast.Attribute):
+                base = _resolved(node, namespace, names)
+                if isinstance(base, ModuleType) and base.__name__ != "__main__":
+                    self._found[id(base)] = base
+            self._note_set(node, namespace, names)
+
+    def _note_set(self, node: ast.AST, namespace: Mapping[str, Any], names: Mapping[str, Any]) -> None:
+        match node:
+            case ast.Attribute(value=owner, attr=name, ctx=ast.Store() | ast.Del()):
+                pass
+            case ast.Call(func=ast.Name(id="setattr" | "delattr"), args=[owner, ast.Constant(value=str(name)), *_]):
+                pass
+            case _:
+                return
+        base = _resolved(owner, namespace, names)
+        if isinstance(base, type | ModuleType) and getattr(base, "__module__", "") != "__main__":
+            self._attributes.append((base, name))
+
+    def read(self) -> dict[Any, Any]:
+        """The attributes as they are, by module or class and name."""
+        found: dict[Any, Any] = {}
+        for module in self._found.values():
+            for name, value in vars(module).items():
+                if not name.startswith("_") and type(value) is not ModuleType:
+                    found[_Attribute(module, name)] = _Same(value)
+        for base, name in self._attributes:
+            if name in vars(base):
+                found[_Attribute(base, name)] = _Same(vars(base)[name])
+        return found
+
+
+@dataclass(frozen=True)
+class _Attribute:
+    owner: Any
+    name: str
+
+    def __getitem__(self, index: int) -> str:
+        return (str(getattr(self.owner, "__name__", "?")), self.name)[index]
+
+
+class _Same:
+    """A value that equals itself only."""
+
+    def __init__(self, value: Any) -> None:
+        self.value = value
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Same) and other.value is self.value
+
+    __hash__ = None  # type: ignore[assignment]
+
+
+def _imported(tree: ast.AST) -> Iterator[tuple[str, Any]]:
+    """Modules that code imports and that are loaded already, by the name it gives them."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            for alias in node.names:
+                name = alias.asname or alias.name.partition(".")[0]
+                module = sys.modules.get(alias.name if alias.asname else name)
+                if module is not None:
+                    yield name, module
+        elif isinstance(node, ast.ImportFrom) and (home := sys.modules.get(node.module or "")) is not None:
+            yield from ((alias.asname or alias.name, vars(home).get(alias.name)) for alias in node.names)
+
+
+def _resolved(node: ast.expr, namespace: Mapping[str, Any], names: Mapping[str, Any]) -> Any:
+    """What a dotted name leads to through modules and classes, without running anything; None for all else."""
+    if isinstance(node, ast.Name):
+        return names.get(node.id, namespace.get(node.id))
+    if isinstance(node, ast.Attribute):
+        base = _resolved(node.value, namespace, names)
+        if isinstance(base, ModuleType | type):
+            return getattr_static(base, node.attr, None)
+    return None

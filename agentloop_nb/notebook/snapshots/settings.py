@@ -1,0 +1,259 @@
+"""State of the process that steps change beside variables: random states, options, the environment, patched modules."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import random
+import sys
+import warnings
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from agentloop_nb.notebook.snapshots.patches import Patches
+
+MISSING = object()
+"""Stands for a setting that is not there."""
+Settings = dict[Any, Any]
+
+
+@dataclass(frozen=True)
+class Source:
+    """One kind of settings. `read` returns them by key; `write` sets one, or removes it where it is `MISSING`."""
+
+    label: str
+    """What a person calls one of them; `{}` stands for its key."""
+    read: Callable[[], Settings]
+    write: Callable[[Any, Any], None]
+
+
+@dataclass
+class Moved:
+    """A setting that a step changed."""
+
+    source: Source
+    key: Any
+    before: Any
+    after: Any
+
+    @property
+    def name(self) -> str:
+        """What a person calls it."""
+        return self.source.label.format(self.key)
+
+    def is_newer(self) -> bool:
+        """Whether somebody else has changed it since."""
+        now = self.source.read().get(self.key, MISSING)
+        return not _equal(now, self.after) and not _equal(now, self.before)
+
+    def put_back(self) -> bool:
+        """Give it its former value; False when it refuses."""
+        try:
+            self.source.write(self.key, self.before)
+            return _equal(self.source.read().get(self.key, MISSING), self.before)
+        except Exception:  # noqa: BLE001
+            return False
+
+
+@dataclass
+class Remembered:
+    """The settings as they were before a step."""
+
+    patched: Source
+    values: list[tuple[Source, Settings]] = field(default_factory=list)
+
+    @classmethod
+    def now(cls, source: str, namespace: Mapping[str, Any]) -> Remembered:
+        """Read all settings; `source` is the code of the step, whose modules may be patched by it."""
+        patched = Source("{0[1]} of {0[0]}", Patches(source, namespace).read, _patch)
+        made = cls(patched)
+        made.values = [(each, _read(each)) for each in (*SOURCES, patched)]
+        return made
+
+    def moved(self) -> list[Moved]:
+        """What is no longer as it was."""
+        return [
+            Moved(source, key, before.get(key, MISSING), now.get(key, MISSING))
+            for source, before in self.values
+            for now in [_read(source)]
+            for key in {**before, **now}
+            if now.get(key, MISSING) is not before.get(key, MISSING)
+            and not _equal(now.get(key, MISSING), before.get(key, MISSING))
+        ]
+
+
+def _read(source: Source) -> Settings:
+    try:
+        return source.read()
+    except Exception:  # noqa: BLE001 - a library of another version
+        return {}
+
+
+def _equal(one: Any, other: Any) -> bool:
+    if one is other:
+        return True
+    try:
+        return type(one) is type(other) and bool(one == other)
+    except Exception:  # noqa: BLE001
+        return False
+
+
+def put_back(moved: Iterable[Moved]) -> tuple[list[str], dict[str, str]]:
+    """Put settings back, and return the names of those that were, and why others were not."""
+    done, left = [], {}
+    for each in moved:
+        if each.is_newer():
+            left[each.name] = "you have changed it since, and that stays"
+        elif each.put_back():
+            done.append(each.name)
+        else:
+            left[each.name] = "it refused its former value"
+    return done, left
+
+
+# -- one kind after another
+
+
+def _library(name: str) -> Any:
+    return sys.modules.get(name)
+
+
+def _numpy_state() -> Settings:
+    numpy = _library("numpy.random")
+    return {"state": tuple(map(_frozen, numpy.get_state()))} if numpy else {}
+
+
+def _frozen(part: Any) -> Any:
+    return part.tobytes() if hasattr(part, "tobytes") else part
+
+
+def _set_numpy_state(_key: Any, state: Any) -> None:
+    numpy = sys.modules["numpy"]
+    if state is MISSING:
+        numpy.random.seed()
+    else:
+        numpy.random.set_state((state[0], numpy.frombuffer(state[1], dtype=numpy.uint32), *state[2:]))
+
+
+def _mapping(get: Callable[[], Any], skip: frozenset[str] = frozenset()) -> Callable[[], Settings]:
+    def read() -> Settings:
+        found = get()
+        return {} if found is None else {key: value for key, value in dict.items(found) if key not in skip}
+
+    return read
+
+
+def _parameters() -> Any:
+    matplotlib = _library("matplotlib")
+    return getattr(matplotlib, "rcParams", None)
+
+
+def _set_parameter(key: str, value: Any) -> None:
+    defaults = sys.modules["matplotlib"].rcParamsOrig
+    dict.__setitem__(_parameters(), key, dict.__getitem__(defaults, key) if value is MISSING else value)
+
+
+def _pandas_options() -> Settings:
+    config = _library("pandas._config.config")
+    return dict(_flat(config._global_config)) if config else {}  # noqa: SLF001
+
+
+def _flat(options: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    for name, value in options.items():
+        if isinstance(value, dict):
+            yield from _flat(value, f"{prefix}{name}.")
+        else:
+            yield prefix + name, value
+
+
+def _set_pandas_option(key: str, value: Any) -> None:
+    pandas = sys.modules["pandas"]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        if value is MISSING:
+            pandas.reset_option(key)
+        else:
+            pandas.set_option(key, value)
+
+
+def _print_options() -> Settings:
+    numpy = _library("numpy")
+    return (
+        {**numpy.get_printoptions(), **{f"error: {key}": how for key, how in numpy.geterr().items()}} if numpy else {}
+    )
+
+
+def _set_print_option(key: str, value: Any) -> None:
+    numpy = sys.modules["numpy"]
+    if value is MISSING:
+        return
+    if key.startswith("error: "):
+        numpy.seterr(**{key.removeprefix("error: "): value})
+    else:
+        numpy.set_printoptions(**{key: value})
+
+
+def _decimal_context() -> Settings:
+    decimal = _library("decimal")
+    context = decimal.getcontext() if decimal else None
+    return (
+        {name: getattr(context, name) for name in ("prec", "rounding", "Emin", "Emax", "capitals")} if context else {}
+    )
+
+
+def _set_decimal(key: str, value: Any) -> None:
+    decimal = sys.modules["decimal"]
+    setattr(decimal.getcontext(), key, getattr(decimal.DefaultContext, key) if value is MISSING else value)
+
+
+def _set_variable(key: str, value: Any) -> None:
+    if value is MISSING:
+        os.environ.pop(key, None)
+    else:
+        os.environ[key] = value
+
+
+def _set_path(_key: str, value: Any) -> None:
+    sys.path[:] = value
+
+
+def _set_filters(_key: str, value: Any) -> None:
+    warnings.resetwarnings()  # tells the cached copies that they are old
+    warnings.filters[:] = value  # type: ignore[index]
+
+
+def _set_limit(_key: str, value: Any) -> None:
+    sys.setrecursionlimit(value)
+
+
+def _set_folder(_key: str, value: Any) -> None:
+    os.chdir(value)
+
+
+def _folder() -> Settings:
+    with contextlib.suppress(OSError):
+        return {"cwd": os.getcwd()}  # noqa: PTH109
+    return {}
+
+
+SOURCES = (
+    Source("the state of random", lambda: {"state": random.getstate()}, lambda _key, state: random.setstate(state)),
+    Source("the state of numpy.random", _numpy_state, _set_numpy_state),
+    Source("sys.path", lambda: {"path": list(sys.path)}, _set_path),
+    Source("the environment variable {}", lambda: dict(os.environ), _set_variable),
+    Source("the working folder", _folder, _set_folder),
+    Source("matplotlib's {}", _mapping(_parameters, frozenset({"backend", "backend_fallback"})), _set_parameter),
+    Source("the pandas option {}", _pandas_options, _set_pandas_option),
+    Source("numpy's {}", _print_options, _set_print_option),
+    Source("decimal's {}", _decimal_context, _set_decimal),
+    Source("the warning filters", lambda: {"filters": list(warnings.filters)}, _set_filters),
+    Source("the recursion limit", lambda: {"limit": sys.getrecursionlimit()}, _set_limit),
+)
+
+
+def _patch(key: Any, value: Any) -> None:
+    if value is MISSING:
+        delattr(key.owner, key.name)
+    else:
+        setattr(key.owner, key.name, value.value)
