@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from agentloop_nb.run import Run
 
 FINISHED, NOT_FINISHED, WRONG_USE = 0, 1, 2
-"""Exit codes. `verify` and `export` use the first two for sound and not."""
+"""Exit codes. `verify` and `export` use the first two for reproduced and not."""
 
 RUN_OPTIONS = (*OPTIONS, OUTPUT_DIR)
 HELP = f"""\
@@ -43,7 +43,7 @@ agentloop compare RUN [RUN] [--html FILE]   two runs side by side
 agentloop resume [options] [RUN] [-- NOTE]  go on with a run, perhaps with a word to the agent
 agentloop fork [RUN] [--at N] "NOTE"        another way from step N of a run on, in a process and folder of its own
 agentloop export [RUN] OUT.ipynb            write a run as a notebook, and prove that it re-runs
-agentloop verify NOTEBOOK                   prove it again; exit code 0 sound, 1 not
+agentloop verify NOTEBOOK                   prove it again; exit code 0 reproduced, 1 not
 agentloop app [VOILA OPTIONS]               a page for people who do not read code (needs voila)
 
 RUN is an id, the beginning of one, or a path; left out, it is the newest run of this folder.
@@ -220,7 +220,7 @@ def _export(words: list[str]) -> int:
 
 
 def _told(published: Published) -> tuple[Path, str, bool]:
-    """The path of an export as a person would type it, what to say of it, and whether it is sound."""
+    """The path of an export as a person would type it, what to say of it, and whether it is proven."""
     return _relative(published.path), published.told, published.sound
 
 
@@ -232,7 +232,7 @@ def _verify(words: list[str]) -> int:
 
     verdict = verify(path)
     print(f"{path}: {verdict.text}")
-    return FINISHED if verdict.ok else NOT_FINISHED
+    return FINISHED if verdict.proven else NOT_FINISHED
 
 
 def _show(words: list[str]) -> int:
