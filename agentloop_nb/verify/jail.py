@@ -5,7 +5,6 @@ refuses it. Notes are appended to a log, one JSON line each, so that the verdict
 Started as `python -c <this source> -f CONNECTION_FILE`.
 """
 
-# ruff: noqa: PTH - this file runs alone
 import importlib.util
 import json
 import os

@@ -4,7 +4,6 @@ Best are namespaces: files outside do not exist there, nor do other processes or
 Landlock keeps the process and its children from reading and listing what is outside. `python -c` runs this file alone.
 """
 
-# ruff: noqa: PTH - pathlib is not loaded for this
 import ctypes
 import fcntl
 import os
@@ -249,7 +248,7 @@ def _bind(source: str, base: str, name: str, *, writable: bool = False) -> None:
         os.makedirs(target, exist_ok=True)
     elif not os.path.exists(target):
         os.makedirs(os.path.dirname(target), exist_ok=True)
-        open(target, "w").close()  # noqa: PTH123
+        open(target, "w").close()
     _mount(source, target, None, BIND | RECURSIVE)
     if not writable:
         read_only = struct.pack("QQQQ", 1, 0, 0, 0)

@@ -105,10 +105,11 @@ _TOLD = {
     "export again",
     "folder": "it lists {!r}, a folder outside of the notebook's folder; put what it needs beside the notebook, and "
     "export again",
-    "stat": "it looks at {!r}, outside of the notebook's folder; put what it needs beside the notebook, and export again",
+    "stat": "it looks at {!r}, outside of the notebook's folder; put what it needs beside the notebook, and export "
+    "again",
     "network": "it needs the network ({}); save what it fetched in a file, and read that",
-    "program": "it starts a program that may read outside of the notebook's folder, and cannot be watched here ({}); do "
-    "that in Python, or verify on Linux with namespaces",
+    "program": "it starts a program that may read outside of the notebook's folder, and cannot be watched here ({}); "
+    "do that in Python, or verify on Linux with namespaces",
     "library": "it calls {} itself, which may read outside of the notebook's folder and cannot be watched here",
     "machine": "it asks for {}, which is another one elsewhere",
 }

@@ -11,8 +11,8 @@ CELL = "verdict"
 """The id of the cell that tells the verdict."""
 HELD = {
     "namespaces": "sealed off by the system: no file from elsewhere and no network was there",
-    "landlock": "kept from other files by the system, and watched from inside Python; without namespaces, what programs "
-    "and C libraries ask of the network or of a file's existence is not all seen",
+    "landlock": "kept from other files by the system, and watched from inside Python; without namespaces, what "
+    "programs and C libraries ask of the network or of a file's existence is not all seen",
     "watched": "watched from inside Python alone; what C libraries read is not all seen",
 }
 """What kept the fresh kernel apart, in words."""
@@ -66,7 +66,8 @@ class Verdict(Value):
         count = sum(left.values())
         why = "; ".join(left)
         compared = f"{self.checked} of {number} outputs {'is' if self.checked == 1 else 'are'} identical"
-        return f"Reproduced: {compared} in a fresh kernel{apart}; {count} {'is' if count == 1 else 'are'} not compared ({why})"
+        rest = f"{count} {'is' if count == 1 else 'are'} not compared ({why})"
+        return f"Reproduced: {compared} in a fresh kernel{apart}; {rest}"
 
     def _nothing(self) -> str:
         left = "; ".join(self._left())

@@ -4,7 +4,6 @@ An audit hook sees files that are opened, folders that are listed, programs and 
 no audit event and are wrapped. What lies outside is noted, and refused where the system does not keep it away itself.
 """
 
-# ruff: noqa: PTH - paths are watched here, and pathlib asks for them itself
 import contextlib
 import json
 import os
@@ -135,6 +134,13 @@ def check_open(path: object, flags: object) -> None:
     refuse("file", place)
 
 
+def check_database(name: str) -> None:
+    """Refuse a database outside, also as a URI; one in memory is no file."""
+    plain = name.removeprefix("file:").partition("?")[0] if name.startswith("file:") else name
+    if plain not in ("", ":memory:") and "mode=memory" not in name:
+        check_open(plain, 0)
+
+
 def check_look(kind: str, path: object) -> None:
     """Refuse to list or to stat what is outside; folders that lead to a known place are known to exist."""
     place = outside("." if path is None else path)
@@ -228,8 +234,8 @@ def check_program(words: object, folder: object, variables: object) -> None:
     if isinstance(words, str | bytes):
         told = ["sh", "-c", *told]
     where = os.getcwd() if folder is None else os.fsdecode(folder)  # type: ignore[arg-type]
-    given = os.environ if variables is None else variables
-    path = given.get("PYTHONPATH", "") if isinstance(given, dict | os._Environ) else "?"
+    given: Any = os.environ if variables is None else variables
+    path = given.get("PYTHONPATH", "") if hasattr(given, "get") else ""
     hooked = str(path).startswith(os.path.dirname(settings["children"]))
     note("program", json.dumps(told), folder=where, hooked=hooked)
 
@@ -248,23 +254,25 @@ def check(event: str, arguments: "tuple[Any, ...]") -> None:
     """Judge one audit event."""
     if event == "open":
         check_open(arguments[0], arguments[2])
-    elif event in FIRST_IS_READ:
-        check_look("folder" if event in ("os.listdir", "os.scandir") else "file", arguments[0])
-    elif event == "os.symlink":
-        check_look("file", _target(arguments[0], arguments[1]))
-    elif event == "sqlite3.connect":
-        if arguments[0] not in (":memory:", b":memory:", "") and not str(arguments[0]).startswith("file:"):
-            check_open(arguments[0], 0)
-        elif str(arguments[0]).startswith("file:") and "memory" not in str(arguments[0]):
-            check_open(str(arguments[0])[5:].partition("?")[0], 0)
-    elif event == "import" and isinstance(arguments[1], str):
-        check_open(arguments[1], 0)
-    elif event in ("subprocess.Popen", "os.posix_spawn", "os.exec", "os.system", "os.spawn"):
-        _check_start(event, arguments)
-    elif event == "ctypes.dlopen":
-        check_library(arguments[0])
     elif event.startswith("socket."):
         _check_socket(event, arguments)
+    elif event in FIRST_IS_READ:
+        check_look("folder" if event in ("os.listdir", "os.scandir") else "file", arguments[0])
+    elif event in ("subprocess.Popen", "os.posix_spawn", "os.exec", "os.system", "os.spawn"):
+        _check_start(event, arguments)
+    elif event in ("os.symlink", "sqlite3.connect", "import", "ctypes.dlopen"):
+        _check_other(event, arguments)
+
+
+def _check_other(event: str, arguments: "tuple[Any, ...]") -> None:
+    if event == "os.symlink":
+        check_look("file", _target(arguments[0], arguments[1]))
+    elif event == "sqlite3.connect":
+        check_database(os.fsdecode(arguments[0]))
+    elif event == "ctypes.dlopen":
+        check_library(arguments[0])
+    elif isinstance(arguments[1], str):
+        check_open(arguments[1], 0)
 
 
 def _target(source: "str | bytes", link: "str | bytes") -> str:

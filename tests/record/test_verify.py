@@ -150,7 +150,7 @@ def test_a_seal_cannot_be_taken_off(tmp_path):
     path = ran(tmp_path, "print('one')", results=[printed("one\n")])
     assert verify(path).ok
     verdict = verify(changed(path, lambda notebook: notebook["metadata"]["agentloop"].pop("seal")))
-    assert verdict.text == "not sound: the seal was taken off or changed"
+    assert verdict.text == "Not reproduced: the seal was taken off or changed"
 
 
 ERROR = {
@@ -188,7 +188,7 @@ def test_an_output_with_a_masked_secret_is_exempt_for_that_reason(tmp_path):
     verdict = verify(path)
     assert (verdict.ok, verdict.checked) == (True, 1)
     assert verdict.unchecked == {"step-1-code": "a secret in its output was masked"}
-    assert "`step-1-code` (a secret in its output was masked)" in "".join(
+    assert 'In[1], "because of 1" (a secret in its output was masked)' in "".join(
         json.loads(path.read_text())["cells"][-1]["source"]
     )
 
@@ -303,7 +303,7 @@ def test_a_forged_notebook_is_refused_before_anything_runs(tmp_path, change):
         told = verify(path).text
     except UserError as error:
         told = str(error)
-    assert "sound: re-run" not in told
+    assert "Reproduced" not in told
     assert "\n" not in told
     assert not (tmp_path / "ran.txt").exists()
 
