@@ -107,6 +107,7 @@ def _caller() -> str:
     while frame is not None:
         name = frame.f_code.co_filename
         own = name in (__file__, "<string>") or name.startswith("<frozen")
+        own = own or frame.f_code.co_name == "_modified_open"  # IPython's, that cells get as `open`
         if not own and (not name.startswith(standard) or "-packages" in name):
             return name
         frame = frame.f_back  # type: ignore[assignment]
