@@ -74,6 +74,13 @@ def publish(
     return Published(path, verdict)
 
 
+def stop_verifying() -> None:
+    """End what this process verifies, from another thread: its kernels are killed and their folders removed."""
+    from agentloop_nb.verify.fresh import stop
+
+    stop()
+
+
 def _doubtful(verdict: Verdict) -> bool:
     """Whether something from before the run may not have been made again as it was."""
     return not verdict.ok or _varying(verdict) > 0
