@@ -70,8 +70,9 @@ class Verdict(Value):
         return f"Reproduced: {compared} in a fresh kernel{apart}; {rest}"
 
     def _nothing(self) -> str:
-        left = "; ".join(self._left())
-        return f"Nothing is proven: it ran in a fresh kernel, but there was no output to compare{left and f' ({left})'}"
+        left = self._left()
+        rest = f" ({sum(left.values())} not compared: {'; '.join(left)})" if left else ""
+        return f"Nothing is proven: it ran in a fresh kernel, and there was nothing to compare{rest}"
 
     def _left(self) -> Counter[str]:
         """Reasons of the run's own cells that were not compared; earlier cells have no output to compare."""

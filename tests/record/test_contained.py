@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import http.server
-import json
 import shutil
 import socket
 import tempfile
@@ -14,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from agentloop_nb.export import export
-from agentloop_nb.verify import place, verify
+from agentloop_nb.verify import place
 from agentloop_nb.verify.certify import Certifier
 from tests.record.kernels import kernel
 from tests.record.made import finished, printed, started, step

@@ -13,7 +13,7 @@ import subprocess
 import sys
 import threading
 import time
-from concurrent.futures import CancelledError, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -352,7 +352,7 @@ def test_a_verification_beside_the_loop_can_be_stopped(tmp_path):
         while not fresh._RUNNING:
             time.sleep(0.05)
         fresh.stop()
-        with pytest.raises(CancelledError):
+        with pytest.raises(asyncio.CancelledError):
             work.result(timeout=30)
 
 
