@@ -19,9 +19,11 @@ _IPYKERNEL_FILE = re.compile(r"(?:/\S*?)?ipykernel_\d+/\d+\.py|<ipython-input-[^
 _SYNTAX_PLACE = re.compile(r"\((?:[^()]*, )?(?=line \d+\))")
 _TEMPORARY = re.compile(r"(?:<tmp>|/tmp|/var/folders/\S+?)/\S+")
 _STYLER = re.compile(r"(?<![A-Za-z0-9])T_[0-9a-f]{5}(?=_|\b)")
-_UUID = re.compile(r"\b[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\b|\b[0-9a-f]{32}\b")
 _ATTRIBUTE_ID = re.compile(r"""(?<![\w-])(?:id|for|href|aria-\w+)=["']#?([\w:.-]+)["']""")
-_RANDOM = re.compile(r"(?=[a-z_-]*\d)(?=[\d_-]*[a-z])[0-9a-f]{8,}|(?<![\d.])\d{9,}(?![\d.])")
+_RANDOM = re.compile(
+    r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}|[0-9a-f]{32}"
+    r"|(?=[a-z_-]*\d)(?=[\d_-]*[a-z])[0-9a-f]{8,}|(?<![\d.])\d{9,}(?![\d.])"
+)
 _MODEL_ID = re.compile(r"""(["']?model_id["']?\s*[:=]\s*["']?)[0-9a-zA-Z_-]+""")
 _DURATION = re.compile(r"\b\d+(?:\.\d+)?(?:e[+-]?\d+)?\s?(?:ns|µs|μs|us|ms|s|sec|secs|seconds|min|minutes|h)\b")
 _RATE = re.compile(r"\d+(?:\.\d+)?\s?(?:it|B|kB|MB|GB|k|M)/s|\d\d:\d\d(?::\d\d)?|\?it/s|\d+(?:\.\d+)?s/it")
@@ -98,7 +100,7 @@ def _without_ids(text: str, *, markup: bool = False) -> str:
     text = _MODEL_ID.sub(r"\1id", text)
     if not markup:
         return text
-    named = [part for each in _ATTRIBUTE_ID.findall(text) for kind in (_UUID, _RANDOM) for part in kind.findall(each)]
+    named = [part for each in _ATTRIBUTE_ID.findall(text) for part in _RANDOM.findall(each)]
     for number, name in enumerate(sorted({*_STYLER.findall(text), *named}, key=text.index)):
         text = text.replace(name, f"id{number}")
     return text

@@ -1,5 +1,6 @@
 """Ids that are made up anew each time are no difference; what they name still is."""
 
+# ruff: noqa: E501 - a case reads best on one line
 from __future__ import annotations
 
 import pytest
