@@ -19,6 +19,8 @@ bound: "weakref.WeakSet[socket.socket]" = weakref.WeakSet()
 busy = threading.local()
 made: "set[str]" = set()
 """Files that this process made where it may not look around, as in the folder for temporary files."""
+installed: "dict[str, bool]" = {}
+"""Folders, and whether they belong to the environment: an import asks for thousands of files."""
 STATS = ("stat", "lstat", "access", "readlink", "statvfs", "getxattr", "listxattr")
 FIRST_IS_READ = ("os.listdir", "os.scandir", "os.listxattr", "os.getxattr", "os.rename", "os.link")
 MACHINE = ("/proc", "/sys")
@@ -76,7 +78,11 @@ def _is_own(place: str) -> bool:
 
 
 def _is_installed(place: str) -> bool:
-    return _depth(place, settings["environment"]) > _depth(place, settings["hidden"])
+    folder = os.path.dirname(place)
+    known = installed.get(folder)
+    if known is None:
+        known = installed[folder] = _depth(folder, settings["environment"]) > _depth(folder, settings["hidden"])
+    return (known or place in settings["roots"]) and place not in settings["hidden"]
 
 
 def _depth(place: str, folders: "list[str]") -> int:
@@ -310,7 +316,7 @@ def hook(event: str, arguments: "tuple[Any, ...]") -> None:
 
 def install(given: "dict[str, Any]") -> None:
     """Watch this process from now on."""
-    settings.update(given)
+    settings.update(given, roots=frozenset(given["environment"]))
     _wrap_stats()
     sys.addaudithook(hook)
 
