@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from agentloop_nb.verify.certified_export import Published
 
 FINISHED, NOT_FINISHED, WRONG_USE = 0, 1, 2
-"""Exit codes. `verify` and `export` use the first two for sound and not."""
+"""Exit codes. `verify` and `export` use the first two for reproduced and not."""
 
 _HELP = ("-h", "--help")
 _CODES = (
@@ -233,7 +233,7 @@ def _session(record: Path, out: Path, options: dict[str, Any]) -> Published:
 
 
 def _told(published: Published) -> tuple[Path, str, bool]:
-    """The path of an export as a person would type it, what to say of it, and whether it is sound."""
+    """The path of an export as a person would type it, what to say of it, and whether it is proven."""
     return _relative(published.path), published.told, published.sound
 
 
@@ -243,7 +243,7 @@ def _verify(words: list[str]) -> int:
 
     verdict = verify(path)
     print(f"{path}: {verdict.text}")
-    return FINISHED if verdict.ok else NOT_FINISHED
+    return FINISHED if verdict.proven else NOT_FINISHED
 
 
 def _show(words: list[str]) -> int:

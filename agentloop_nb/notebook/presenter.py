@@ -110,11 +110,14 @@ def _shown(draw: Callable[[], None]) -> bool:
 
 async def _published(run: Run, destination: Path) -> str:
     """Export and verify beside the loop, so that an interrupt is heard; say what came of it, never raise it."""
+    from agentloop_nb.verify.certified_export import stop_verifying
+
     try:
         return (await asyncio.to_thread(run.publish, destination)).told
     except UserError as error:
         return str(error)
     except asyncio.CancelledError:
+        stop_verifying()
         return "not verified to the end, because it was interrupted"
     except Exception as error:
         log.exception("an export failed")

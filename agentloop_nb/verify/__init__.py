@@ -14,11 +14,12 @@ from agentloop_nb.verify.verdict import Verdict
 __all__ = ["Verdict", "verify"]
 
 
-def verify(path: str | Path, *, timeout: int = 600) -> Verdict:
+def verify(path: str | Path, *, timeout: int = 600, own: bool = False) -> Verdict:
     """Run an exported notebook and compare its outputs. Raises `UserError` if it is none.
 
-    `timeout` is in seconds for each cell. Works inside a running event loop too.
+    `timeout` is in seconds for each cell. Works inside a running event loop too, and ends at once when interrupted.
+    Only of a run of one's `own`, plain files that it reads elsewhere become inputs of the notebook.
     """
     from agentloop_nb.verify.certify import Certifier
 
-    return Certifier(typed_path(path), timeout).verdict()
+    return Certifier(typed_path(path), timeout, own=own).verdict()

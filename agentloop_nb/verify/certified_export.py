@@ -27,15 +27,16 @@ class Published(NamedTuple):
     def told(self) -> str:
         """One line for the user."""
         if self.verdict:
-            return self.verdict.text
+            text = self.verdict.text
+            return f"{text}. Check it yourself: agentloop verify {self.path.name}" if self.sound else text
         if IN_BROWSER and self.path.suffix == ".ipynb":
             return f"written, not proven: a browser has no second kernel; elsewhere, agentloop verify {self.path.name}"
         return "written; only a notebook can be verified"
 
     @property
     def sound(self) -> bool:
-        """Whether nothing speaks against it."""
-        return self.verdict is None or self.verdict.ok
+        """Whether nothing speaks against it, and a verdict proves something."""
+        return self.verdict is None or self.verdict.proven
 
 
 def publish(
@@ -65,9 +66,9 @@ def publish(
     path = write(share.plan(destination, repository) if shared else destination)
     verdict = None
     if check and path.suffix == ".ipynb" and not IN_BROWSER:
-        draft, verdict = path.read_bytes(), verify(path)
+        draft, verdict = path.read_bytes(), verify(path, own=not foreign)
         if values is not None and _doubtful(verdict):
-            verdict = _with_data(path, draft, verdict, partial(write, path, instead=True))
+            verdict = _with_data(path, draft, verdict, partial(write, path, instead=True), own=not foreign)
     if shared:
         share.surround(path, repository)
     return Published(path, verdict)
@@ -84,7 +85,14 @@ def publish_session(
     inside = named if folder is not None or journal.is_own(newest, named) else None
     path = export_session(records, destination, folder=inside, values=values)
     proven = path.suffix == ".ipynb" and not IN_BROWSER
-    return Published(path, verify(path) if proven else None)
+    return Published(path, verify(path, own=True) if proven else None)
+
+
+def stop_verifying() -> None:
+    """End what this process verifies, from another thread: its kernels are killed and their folders removed."""
+    from agentloop_nb.verify.kernel_run import stop
+
+    stop()
 
 
 def _doubtful(verdict: Verdict) -> bool:
@@ -97,12 +105,12 @@ def _varying(verdict: Verdict) -> int:
     return sum(name.startswith("step-") for name in verdict.unchecked)
 
 
-def _with_data(path: Path, draft: bytes, first: Verdict, again: Callable[[], Path]) -> Verdict:
+def _with_data(path: Path, draft: bytes, first: Verdict, again: Callable[[], Path], *, own: bool) -> Verdict:
     """Try once more with all that was there before the run as data, and keep that if it proves more."""
     certified, there = path.read_bytes(), _files(data_folder(path))
     again()
     if path.read_bytes() != draft:
-        second = verify(path)
+        second = verify(path, own=own)
         if second.ok and (not first.ok or _varying(second) < _varying(first)):
             return second
     path.write_bytes(certified)

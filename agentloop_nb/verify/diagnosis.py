@@ -14,33 +14,28 @@ from agentloop_nb.verify.output_compare import failed, flat
 
 if TYPE_CHECKING:
     from agentloop_nb.verify.kernel_run import Performance
+    from agentloop_nb.verify.outside import Outside
 
 Json = dict[str, Any]
 
 _CHANCE = re.compile(r"\b(?:random|shuffle|sample|choice|permutation|secrets|uuid4|urandom|hash|set)\b")
 _NAME = re.compile(r"name '(\w+)' is not defined")
 _FILE = re.compile(r"No such file or directory: b?['\"]([^'\"]+)['\"]|['\"]?([\w./ -]+\.\w+)['\"]? not found")
+_WEIGHT = ("file", "network", "folder", "program", "library", "machine", "stat")
+"""Of what was asked for outside, the likelier cause first."""
 _MODULE = re.compile(r"No module named '([\w.]+)'")
 
 
-def explain(notebook: Json, cell: Json, performance: Performance) -> str:
+def explain(notebook: Json, cell: Json, performance: Performance, outside: Outside) -> str:
     """Return the likely cause of a difference in `cell`."""
     fresh = performance.outputs.get(cell["id"], [])
     error = failed(fresh)
-    refused = [(kind, what) for where, kind, what in performance.refused if where == cell["id"]]
-    if refused and error:
-        return _refusal(*refused[0])
+    asked = sorted(outside.of(cell["id"]), key=lambda each: _WEIGHT.index(each.kind))
+    if asked and (error or asked[0].kind != "stat"):
+        return outside.told(asked[0])
     if error and failed(cell["outputs"]) is None:
         return _of_error(notebook, str(error["ename"]), str(error["evalue"]))
-    if refused:
-        return _refusal(*refused[0])
-    return _of_difference(notebook, cell, fresh)
-
-
-def _refusal(kind: str, what: str) -> str:
-    if kind == "network":
-        return f"it needs the network ({what}); save what it fetched in a file, and read that"
-    return f"it uses {PurePath(what).name!r}, a file outside of the notebook's folder"
+    return outside.told(asked[0]) if asked else _of_difference(notebook, cell, fresh)
 
 
 def _of_error(notebook: Json, name: str, message: str) -> str:

@@ -6,14 +6,14 @@ import asyncio
 import contextlib
 import json
 import os
-import shutil
-import site
 import subprocess
 import sys
 import tempfile
-from collections.abc import Coroutine, Mapping
-from concurrent.futures import ThreadPoolExecutor
+import threading
+from collections.abc import Callable, Coroutine, Mapping
+from concurrent.futures import Future
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -24,70 +24,125 @@ from nbclient import NotebookClient
 from nbclient.exceptions import CellTimeoutError, DeadKernelError
 
 from agentloop_nb._internal.clean_env import plain_environment
+from agentloop_nb.verify.place import Place
 
 Json = dict[str, Any]
 
-_SYSTEM = ("/usr", "/lib", "/lib64", "/bin", "/sbin", "/etc", "/proc", "/sys", "/dev", "/opt", "/var", "/run", "/nix")
-"""Where the system's own files lie."""
 _NOWHERE = "http://127.0.0.1:9"
+
+
+@dataclass(frozen=True)
+class Asked:
+    """Something outside that a cell asked for."""
+
+    cell: str
+    kind: str
+    """`file`, `folder`, `stat`, `network`, `program`, `library` or `machine`."""
+    what: str
+    hooked: bool = False
+    """Of a program: whether a Python that it is would be watched too."""
+    folder: str = ""
+    direct: bool = False
+    """Whether the cell asked itself, and not a package that it uses."""
 
 
 @dataclass
 class Performance:
     """What a notebook did in a fresh kernel."""
 
-    folder: Path
+    place: Place
     """Where it ran; gone by now."""
     outputs: dict[str, list[Json]] = field(default_factory=dict)
     """Of each code cell that was run, by its id."""
     updated: set[str] = field(default_factory=set)
     """Cells that changed something shown already (a display updated in place)."""
-    refused: list[tuple[str, str, str]] = field(default_factory=list)
-    """Cell, kind (`network`, `file`) and what it was that the code asked for and was refused."""
+    asked: list[Asked] = field(default_factory=list)
+    """What the cells asked for that lies outside."""
+    how: str = "watched"
+    """What kept it apart: `namespaces`, `landlock`, or `watched` from inside Python alone."""
     died: tuple[str, str] | None = None
     """The cell at which the kernel died or ran out of time, and which of the two."""
 
 
-def perform(notebook: Json, inputs: Mapping[str, Path], *, home: Path, timeout: int, hash_seed: int) -> Performance:
+def perform(
+    notebook: Json, inputs: Mapping[str, Path], *, origin: Path, timeout: int, hash_seed: int, opened: bool = False
+) -> Performance:
     """Run a notebook to its end.
 
-    `inputs` are files by the name that the notebook knows them by; `home` is the folder it comes from, which it must
-    not see; `timeout` is in seconds for each cell.
+    `inputs` are files by the name that the notebook knows them by; `origin` is the folder it comes from, which it must
+    not see; `timeout` is in seconds for each cell. Only where it is `opened`,
+    what lies around `origin` is there to read.
     """
-    with tempfile.TemporaryDirectory(prefix="agentloop-verify-") as name:
-        root = Path(name).resolve()
-        folder = root / "work"
-        for each in (folder, root / "home"):
-            each.mkdir()
-        for path, source in inputs.items():
-            (folder / path).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(source, folder / path)
-        run = _Run(notebook, root, folder)
-        _wait(run.perform(_environment(root, home, hash_seed), timeout))
+    with tempfile.TemporaryDirectory(prefix="agentloop-verify-", ignore_cleanup_errors=True) as name:
+        place = Place(Path(name).resolve(), origin, opened=opened)
+        place.furnish(inputs)
+        run = _Run(notebook, place)
+        _wait(run.perform(_environment(place, hash_seed), timeout))
         return run.performance
 
 
+_RUNNING: set[Callable[[], object]] = set()
+"""How to stop the verifications of this process that are under way."""
+
+
+def stop() -> None:
+    """Stop every verification of this process: its kernel is killed, its folder removed, `CancelledError` raised."""
+    for each in list(_RUNNING):
+        each()
+
+
 def _wait(work: Coroutine[Any, Any, None]) -> None:
-    """Run to the end in a thread of its own: the caller may be inside a running event loop."""
-    with ThreadPoolExecutor(1, "agentloop-verify") as pool:
-        pool.submit(asyncio.run, work).result()
+    """Run to the end in a thread of its own: the caller may be inside a running event loop, and may be interrupted."""
+    loop = asyncio.new_event_loop()
+    task = loop.create_task(work)
+    cancel = partial(loop.call_soon_threadsafe, task.cancel)
+    done: Future[None] = Future()
+    thread = threading.Thread(target=_run_in, args=(loop, task, done), name="agentloop-verify", daemon=True)
+    _RUNNING.add(cancel)
+    thread.start()
+    try:
+        done.result()
+    except BaseException:
+        with contextlib.suppress(RuntimeError):  # it has ended by now
+            cancel()
+        thread.join(timeout=5)
+        raise
+    finally:
+        _RUNNING.discard(cancel)
+
+
+def _run_in(loop: asyncio.AbstractEventLoop, task: asyncio.Task[None], done: Future[None]) -> None:
+    try:
+        asyncio.set_event_loop(loop)
+        loop.run_until_complete(task)
+        loop.run_until_complete(loop.shutdown_asyncgens())
+    except BaseException as error:  # noqa: BLE001 - it is raised where it is waited for
+        loop.close()
+        done.set_exception(error)
+    else:
+        loop.close()
+        done.set_result(None)
 
 
 class _Run:
-    def __init__(self, notebook: Json, root: Path, folder: Path) -> None:
-        self.performance = Performance(folder)
-        self._folder = folder
-        self._log = root / "refused.jsonl"
+    def __init__(self, notebook: Json, place: Place) -> None:
+        self.performance = Performance(place)
+        self._place = place
+        self._read = 0
         self._notebook = nbformat.from_dict(notebook)
 
     async def perform(self, environment: dict[str, str], timeout: int) -> None:
         manager = AsyncKernelManager(kernel_spec_manager=_ThisPython(), kernel_name="fresh")
         if os.name == "posix":  # sockets in the folder: no port can be taken by another
-            manager.transport, manager.ip = "ipc", str(self._folder.parent / "kernel")
+            manager.transport, manager.ip = "ipc", str(self._place.root / "kernel")
+        manager.connection_file = str(self._place.root / "kernel.json")
         client = _Client(self._notebook, km=manager, timeout=timeout, allow_errors=True, store_widget_state=True)
         try:
-            await client.async_start_new_kernel(cwd=str(self._folder), env=environment, stderr=subprocess.DEVNULL)
+            await client.async_start_new_kernel(
+                cwd=str(self._place.folder), env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+            )
             await client.async_start_new_kernel_client()
+            self._note_asked("")
             await self._cells(client)
         finally:
             if client.kc is not None:
@@ -111,16 +166,22 @@ class _Run:
             self.performance.outputs[cell.id] = [dict(output) for output in cell.outputs]
             if client.updated:
                 self.performance.updated.add(cell.id)
-            self._note_refusals(cell.id)
+            self._note_asked(cell.id)
 
-    def _note_refusals(self, cell: str) -> None:
-        if not self._log.exists():
+    def _note_asked(self, cell: str) -> None:
+        """Read what the log has gained. What was asked for before the first cell is none of theirs."""
+        if not self._place.log.exists():
             return
-        lines = self._log.read_text(encoding="utf-8").splitlines()
-        known = len(self.performance.refused)
-        for line in lines[known:]:
-            entry = json.loads(line)
-            self.performance.refused.append((cell, entry["kind"], entry["what"]))
+        lines = self._place.log.read_text(encoding="utf-8", errors="replace").splitlines()
+        fresh, self._read = lines[self._read :], len(lines)
+        for line in fresh:
+            with contextlib.suppress(ValueError, KeyError, TypeError):
+                entry = json.loads(line)
+                if entry["kind"] == "how":
+                    self.performance.how = self.performance.how if cell else str(entry["what"])
+                elif cell:
+                    more = bool(entry.get("hooked")), str(entry.get("folder", "")), bool(entry.get("direct"))
+                    self.performance.asked.append(Asked(cell, str(entry["kind"]), str(entry["what"]), *more))
 
 
 class _Client(NotebookClient):  # type: ignore[misc]
@@ -141,32 +202,16 @@ class _ThisPython(KernelSpecManager):
         return KernelSpec(argv=[sys.executable, "-c", jail, "-f", "{connection_file}"], display_name="fresh")
 
 
-def _environment(root: Path, home: Path, hash_seed: int) -> dict[str, str]:
-    plain = plain_environment(root / "home")
+def _environment(place: Place, hash_seed: int) -> dict[str, str]:
+    plain = plain_environment(place.home)
+    plain.pop("PYTHONPATH", None)  # what lies there is not installed
+    for name, folder in (("XDG_CACHE_HOME", place.cache), ("MPLCONFIGDIR", place.cache / "matplotlib")):
+        plain |= {name: str(folder)} if name in plain else {}
     proxies = dict.fromkeys(("http_proxy", "https_proxy", "all_proxy", "HTTP_PROXY", "HTTPS_PROXY"), _NOWHERE)
     return plain | proxies | {
         "PYTHONHASHSEED": str(hash_seed),
         "PIP_NO_INDEX": "1",
+        "TMPDIR": str(place.temporary),
         "no_proxy": "localhost,127.0.0.1",
-        "AGENTLOOP_JAIL": json.dumps(_walls(root, home, plain["XDG_CACHE_HOME"])),
+        "AGENTLOOP_JAIL": str(place.settings),
     }  # fmt: skip
-
-
-def _walls(root: Path, home: Path, cache: str) -> dict[str, Any]:
-    """What the jail lets through: the clean folder, what is installed, and the system's own."""
-    temporary = tempfile.gettempdir()
-    installed = {sys.prefix, sys.base_prefix, sys.exec_prefix, site.getuserbase(), cache, *filter(None, sys.path)}
-    installed |= {str(Path(place).resolve()) for place in installed}
-    own = sorted(place for place in installed if not home.is_relative_to(place))
-    return {
-        "own": [str(root), *own],
-        "allowed": [*_SYSTEM, temporary, str(Path(temporary).resolve()), _runtime_folder()],
-        "denied": [str(home)],
-        "log": str(root / "refused.jsonl"),
-    }
-
-
-def _runtime_folder() -> str:
-    from jupyter_core.paths import jupyter_runtime_dir
-
-    return str(jupyter_runtime_dir())

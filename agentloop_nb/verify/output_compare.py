@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections import defaultdict
 from collections.abc import Iterable
@@ -18,9 +19,17 @@ _WARNING_PLACE = re.compile(r"^\S.*?:\d+: (?=\w*(?:Warning|Error)\b)", re.MULTIL
 _IPYKERNEL_FILE = re.compile(r"(?:/\S*?)?ipykernel_\d+/\d+\.py|<ipython-input-[^>]*>|\b\d+\.py\b(?=, line \d)")
 _SYNTAX_PLACE = re.compile(r"\((?:[^()]*, )?(?=line \d+\))")
 _TEMPORARY = re.compile(r"(?:<tmp>|/tmp|/var/folders/\S+?)/\S+")
+_STYLER = re.compile(r"(?<![A-Za-z0-9])T_[0-9a-f]{5}(?=_|\b)")
+_ATTRIBUTE_ID = re.compile(r"""(?<![\w-])(?:id|for|href|aria-\w+)=["']#?([\w:.-]+)["']""")
+_RANDOM = re.compile(
+    r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}|[0-9a-f]{32}"
+    r"|(?=[a-z_-]*\d)(?=[\d_-]*[a-z])[0-9a-f]{8,}|(?<![\d.])\d{9,}(?![\d.])"
+)
+_MODEL_ID = re.compile(r"""(["']?model_id["']?\s*[:=]\s*["']?)[0-9a-zA-Z_-]+""")
 _DURATION = re.compile(r"\b\d+(?:\.\d+)?(?:e[+-]?\d+)?\s?(?:ns|µs|μs|us|ms|s|sec|secs|seconds|min|minutes|h)\b")
 _RATE = re.compile(r"\d+(?:\.\d+)?\s?(?:it|B|kB|MB|GB|k|M)/s|\d\d:\d\d(?::\d\d)?|\?it/s|\d+(?:\.\d+)?s/it")
 _PICTURES = ("image/png", "image/jpeg")
+_MARKUP = ("text/html", "image/svg+xml")
 _WIDGET = "application/vnd.jupyter.widget-view+json"
 
 
@@ -76,8 +85,26 @@ def _settled(outputs: Iterable[Json], *, timed: bool, pictures: bool) -> Flat:
         if key in _PICTURES:
             found[key] = values if pictures else [True for _ in values]
         else:
-            found[key] = [_plain(value, timed=timed) if isinstance(value, str) else value for value in values]
+            found[key] = [_settled_value(key, value, timed=timed) for value in values]
     return found
+
+
+def _settled_value(mime: str, value: Any, *, timed: bool) -> Any:
+    """An output without what is made up anew each time: addresses and ids."""
+    if not isinstance(value, str):
+        return json.loads(_without_ids(json.dumps(value, sort_keys=True))) if mime.endswith("json") else value
+    return _plain(_without_ids(value, markup=mime in _MARKUP or "<" in value), timed=timed)
+
+
+def _without_ids(text: str, *, markup: bool = False) -> str:
+    """Name random ids by the order in which they appear, so that what refers to one still does."""
+    text = _MODEL_ID.sub(r"\1id", text)
+    if not markup:
+        return text
+    named = [part for each in _ATTRIBUTE_ID.findall(text) for part in _RANDOM.findall(each)]
+    for number, name in enumerate(sorted({*_STYLER.findall(text), *named}, key=text.index)):
+        text = text.replace(name, f"id{number}")
+    return text
 
 
 def _plain(text: str, *, timed: bool) -> str:

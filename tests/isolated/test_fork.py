@@ -116,7 +116,7 @@ def test_everything_works_on_a_fork_that_works_on_a_run(parent):
         assert "4 of 50 steps" in parent.text("%agent show")
         assert "values" in parent.text("%agent who")
         assert "your cell: base = 10" in parent.text("%agent why values")
-        assert ": sound:" in parent.text("%agent export fork.ipynb")
+        assert ": Reproduced:" in parent.text("%agent export fork.ipynb")
         parent.text("_agent.workspace.close()")
         parent.text("%agent resume -- and more")
     parent.text("%agent adopt values")

@@ -141,7 +141,7 @@ def test_the_export_of_an_isolated_run_brings_the_users_cells_along_and_verifies
     user.text("base = 10")
     with Wire(code("x = base + 1\nprint(x)")) as wire:
         user.agent("--isolated", wire, "add to base")
-    assert ": sound:" in user.text("%agent export run.ipynb")
+    assert ": Reproduced:" in user.text("%agent export run.ipynb")
 
 
 def test_the_interrupt_button_stops_an_isolated_step_and_the_run_goes_on_later(user):

@@ -119,7 +119,7 @@ def test_an_export_finds_what_the_code_read_in_the_output_folder(agentloop, tmp_
     look = decision("run_code", "Look.", code="print(open('numbers.csv').read())")
     with Wire([look, finish("1 and 2")]) as wire:
         done = agentloop("-m", "scripted", "--quiet", "--export", "run.ipynb", "Read it", **served(wire))
-    assert "Notebook: run.ipynb (sound: " in done.stdout
+    assert "Notebook: run.ipynb (Reproduced: " in done.stdout
 
 
 @pytest.mark.parametrize(

@@ -35,7 +35,7 @@ def test_the_tour_runs_in_a_fresh_kernel(tmp_path, environment, monkeypatch):
     ]
     assert shown[2] == "[1597, 2584, 4181]"
     assert "finished" in shown[3]
-    assert "sound" in shown[4]
+    assert "Reproduced" in shown[4]
     assert "finished 4 $0.0000 ['fibonacci.py', 'fibonacci.txt']" in shown[5]
 
 
@@ -53,7 +53,7 @@ def test_the_shell_commands_of_the_tour_run(tmp_path, environment):
     )
     assert done.returncode == 0, done.stdout + done.stderr
     assert (tmp_path / "run.ipynb").is_file()
-    assert "sound" in done.stdout.splitlines()[-1]
+    assert "Reproduced" in done.stdout.splitlines()[-1]
 
 
 def test_there_are_exactly_two_commands_to_set_up():

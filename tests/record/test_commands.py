@@ -40,7 +40,7 @@ def ours(path: str) -> dict[str, Any]:
 def test_the_newest_or_a_named_run_is_exported_and_quotes_keep_spaces_together(agent, capsys):
     agent('export "my run.ipynb"')
     assert ours("my run.ipynb")["run"] == NEW
-    assert "Exported to my run.ipynb: sound" in capsys.readouterr().out
+    assert "Exported to my run.ipynb: Reproduced" in capsys.readouterr().out
     agent(f"export {OLD} old.ipynb --minimal")
     assert (ours("old.ipynb")["run"], ours("old.ipynb")["minimal"]) == (OLD, True)
 

@@ -147,7 +147,7 @@ def test_what_no_known_cell_makes_travels_as_data_and_the_notebook_is_sound(live
     live.run("globals()['hid' + 'den'] = 5\nexec('import pandas as pd; tab' + 'le = pd.DataFrame({\"a\": [1, 2]})')")
     live.run("exec('model = ob' + 'ject()')")
     told = export(live, ["hidden + 1", "table.a.sum()"], "%agent export run.ipynb")
-    assert "sound: re-run in a fresh kernel, 2 cells compared" in told, told
+    assert "Reproduced: 2 of 2 outputs are identical in a fresh kernel" in told, told
     run = live.folder / "run.ipynb"
     assert "hidden = 5" in cells(run)["data-1"]
     assert 'table = pd.read_csv("run-data/table-' in cells(run)["data-1"].replace("'", '"')
@@ -176,7 +176,7 @@ def test_where_its_cell_does_not_make_it_again_the_value_itself_is_brought(live)
         "%agent export run.ipynb",
         "%agent export --minimal run-short.ipynb",
     )
-    assert "sound: re-run in a fresh kernel, 3 cells compared" in told, told
+    assert "Reproduced: 3 of 3 outputs are identical in a fresh kernel" in told, told
     found = cells(live.folder / "run.ipynb")
     assert found["earlier-1"].startswith("def double"), "what is no data comes as its cell"
     assert "noise = np.load(" in found["data-1"]
@@ -188,7 +188,7 @@ def test_where_its_cell_does_not_make_it_again_the_value_itself_is_brought(live)
 def test_what_the_run_changed_and_what_is_no_data_stay_parameters_and_nothing_is_left_behind(live):
     live.run("exec('total = 41; thing = ob' + 'ject(); se' + 'cret = \"sk-\" + \"abcdefgh\" * 5')")
     told = export(live, ["total += 1\ntotal", "type(thing)", "len(secret)"], "%agent export run.ipynb")
-    assert "not sound: cell step-1-code: 'total' came from an earlier cell" in told
+    assert "'total' came from an earlier cell" in told
     found = cells(live.folder / "run.ipynb")
     assert found["parameters"].splitlines()[1:] == ["# total = ...", "# thing = ...", "# secret = ..."]
     assert "data-1" not in found
@@ -199,7 +199,7 @@ def test_what_the_run_changed_and_what_is_no_data_stay_parameters_and_nothing_is
 def test_a_shared_folder_takes_the_data_along(live, tmp_path):
     live.run("exec('num' + 'bers = list(range(2_000))')")
     told = export(live, ["sum(numbers)"], f"%agent export --share {tmp_path}/given")
-    assert "sound" in told
+    assert "eproduced" in told
     assert verify(tmp_path / "given" / "run.ipynb").ok
     (held,) = (tmp_path / "given" / "run-data").iterdir()
     assert json.loads(held.read_text())[-1] == 1_999

@@ -8,18 +8,22 @@ import http.server
 import json
 import os
 import random
+import signal
 import subprocess
 import sys
 import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
+from agentloop_nb import cli
 from agentloop_nb.actions import ActionResult
 from agentloop_nb.errors import UserError
 from agentloop_nb.export import export
 from agentloop_nb.record import journal
-from agentloop_nb.verify import verify
+from agentloop_nb.verify import kernel_run, verify
 from agentloop_nb.verify.certify import Certifier
 from tests.record.made import finished, printed, started, step
 
@@ -150,7 +154,7 @@ def test_a_seal_cannot_be_taken_off(tmp_path):
     path = ran(tmp_path, "print('one')", results=[printed("one\n")])
     assert verify(path).ok
     verdict = verify(changed(path, lambda notebook: notebook["metadata"]["agentloop"].pop("seal")))
-    assert verdict.text == "not sound: the seal was taken off or changed"
+    assert verdict.text == "Not reproduced: the seal was taken off or changed"
 
 
 ERROR = {
@@ -188,7 +192,7 @@ def test_an_output_with_a_masked_secret_is_exempt_for_that_reason(tmp_path):
     verdict = verify(path)
     assert (verdict.ok, verdict.checked) == (True, 1)
     assert verdict.unchecked == {"step-1-code": "a secret in its output was masked"}
-    assert "`step-1-code` (a secret in its output was masked)" in "".join(
+    assert 'In[1], "because of 1" (a secret in its output was masked)' in "".join(
         json.loads(path.read_text())["cells"][-1]["source"]
     )
 
@@ -303,7 +307,7 @@ def test_a_forged_notebook_is_refused_before_anything_runs(tmp_path, change):
         told = verify(path).text
     except UserError as error:
         told = str(error)
-    assert "sound: re-run" not in told
+    assert "Reproduced" not in told
     assert "\n" not in told
     assert not (tmp_path / "ran.txt").exists()
 
@@ -327,3 +331,57 @@ def test_an_input_that_is_a_link_out_of_the_folder_is_missing(tmp_path):
     verdict = verify(export(events, work / "run.ipynb", folder=work))
     assert not verdict.ok
     assert "'in.txt' is missing" in verdict.cause
+
+
+def test_an_interrupt_ends_it_at_once_and_leaves_nothing_behind(tmp_path):
+    path = ran(tmp_path, "open('began', 'w').close()\nimport time\ntime.sleep(100)")
+    command = [sys.executable, "-m", "agentloop_nb", "verify", str(path)]
+    with subprocess.Popen(command, env=os.environ | {"TMPDIR": str(tmp_path)}, start_new_session=True) as process:
+        for _ in range(600):
+            if list(tmp_path.glob("agentloop-verify-*/up/**/began")):
+                break
+            time.sleep(0.1)
+        process.send_signal(signal.SIGINT)
+        assert process.wait(timeout=30) != 0, "well before the cell would have ended"
+    assert not list(tmp_path.glob("agentloop-verify-*"))
+
+
+def test_a_verification_beside_the_loop_can_be_stopped(tmp_path):
+    path = ran(tmp_path, "import time\ntime.sleep(100)")
+    with ThreadPoolExecutor() as pool:
+        work = pool.submit(verify, path)
+        while not kernel_run._RUNNING:
+            time.sleep(0.05)
+        kernel_run.stop()
+        with pytest.raises(asyncio.CancelledError):
+            work.result(timeout=30)
+
+
+def test_what_proves_nothing_says_so_and_exits_with_1(tmp_path, capsys):
+    path = ran(tmp_path, "import uuid\nprint(uuid.uuid4())", results=[printed("x\n")])
+    assert cli.main(["verify", str(path)]) == 1
+    assert "Nothing is proven" in capsys.readouterr().out
+
+
+def test_a_forged_output_without_a_count_is_compared(tmp_path):
+    path = ran(tmp_path, "print(1)", results=[printed("2\n")])
+    cell = {"execution_count": None}
+    changed(path, lambda nb: [each.update(cell) for each in nb["cells"] if each["cell_type"] == "code"])
+    assert not verify(path).ok
+
+
+def test_a_plain_file_elsewhere_becomes_an_input_of_ones_own_run_only(tmp_path):
+    work = tmp_path / "work"
+    work.mkdir()
+    (tmp_path / "sales.csv").write_text("mine\n")
+    path = ran(work, "print(open('../sales.csv').read())", results=[printed("mine\n\n")])
+    told = verify(path)
+    assert not told.proven
+    assert "'../sales.csv', a file outside" in told.text
+    path = ran(work, "print(open('../sales.csv').read())", results=[printed("mine\n\n")])
+    assert verify(path, own=True).proven
+    listed = json.loads(path.read_text())["metadata"]["agentloop"]["inputs"]
+    assert [each["path"] for each in listed] == ["../sales.csv"]
+    assert verify(path).proven
+    (tmp_path / "sales.csv").write_text("other\n")
+    assert verify(path).text == "Not reproduced: the input file '../sales.csv' is not the one that the run read"

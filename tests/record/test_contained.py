@@ -1,0 +1,103 @@
+"""What lies outside a notebook's folder: read by whatever road, it is a listed input, or the notebook is not green."""
+
+from __future__ import annotations
+
+import contextlib
+import http.server
+import shutil
+import socket
+import tempfile
+import threading
+from pathlib import Path
+
+import pytest
+
+from agentloop_nb.export import export
+from agentloop_nb.verify import place
+from agentloop_nb.verify.certify import Certifier
+from tests.record.kernels import kernel
+from tests.record.made import finished, printed, started, step
+from tests.record.ways_out import LEFT, WAYS, lay_out
+
+pytestmark = [pytest.mark.kernel, pytest.mark.timeout(300)]
+
+ROADS = [("namespaces", "landlock"), ("landlock",), ()]
+"""What of the system may be used: all of it, what there is without namespaces, and nothing."""
+
+
+@pytest.fixture(params=ROADS, ids=lambda road: "+".join(road) or "watched")
+def road(request, monkeypatch):
+    monkeypatch.setattr(place, "MEANS", request.param)
+    return request.param
+
+
+@pytest.fixture
+def left():
+    path = Path(tempfile.gettempdir()) / LEFT
+    path.write_text("left behind\n")
+    yield path
+    path.unlink()
+
+
+@contextlib.contextmanager
+def servers():
+    """Ports of a server that speaks first, and of one that speaks HTTP."""
+    talker = socket.create_server(("127.0.0.1", 0))
+
+    def talk():
+        with contextlib.suppress(OSError):
+            while True:
+                with talker.accept()[0] as peer:
+                    peer.sendall(b"hello")
+
+    page = http.server.ThreadingHTTPServer(("127.0.0.1", 0), http.server.SimpleHTTPRequestHandler)
+    for work in (talk, page.serve_forever):
+        threading.Thread(target=work, daemon=True).start()
+    yield talker.getsockname()[1], page.server_port
+    page.shutdown()
+    talker.close()
+
+
+def recorded(folder: Path, cells: list[str]) -> Path:
+    """A notebook of what the cells show in an ordinary kernel, where everything is there to be read."""
+    events, silent = [started()], []
+    with kernel(folder) as live:
+        for number, cell in enumerate(cells, 1):
+            outputs = live.run(cell)
+            shown = "".join(str(out.get("text", "")) for out in outputs)
+            if not shown:
+                silent.append((cell, outputs))
+            events += step(number, "run_code", printed(shown), code=cell)
+    assert not silent, silent
+    for made in list(folder.iterdir()):  # copies and links that the cells made
+        made.unlink() if made.is_symlink() or made.is_file() else shutil.rmtree(made)
+    return export([*events, *finished(len(cells) + 1)], folder / "run.ipynb", folder=folder)
+
+
+def test_no_way_out_is_plainly_green(tmp_path, monkeypatch, left, road):
+    base = tmp_path / "base"
+    work = lay_out(base)
+    monkeypatch.setenv("HOME", str(base / "home"))
+    with servers() as (port, page):
+        names = {"LEFT_FOLDER": repr(str(left.parent)), "'LEFT'": repr(LEFT), "PORT2": str(page), "PORT": str(port)}
+        cells = [with_names(way, names) for way in WAYS]
+        notebook = recorded(work, cells)
+        certifier = Certifier(notebook, 60)
+        run = certifier._perform(0)
+    outside = certifier._outside(run)
+    assert not run.died, run.died
+    green = [
+        cell["source"]
+        for cell in certifier._cells
+        if not certifier._reason(cell) and certifier._same(cell, run) and not outside.unseen(cell["id"])
+    ]
+    assert len(WAYS) >= 60
+    assert green == []
+    if road:
+        assert run.how == road[0], "this machine has it"
+
+
+def with_names(text: str, names: dict[str, str]) -> str:
+    for name, value in names.items():
+        text = text.replace(name, value)
+    return text
