@@ -9,7 +9,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from agentloop_nb import journal
+from agentloop_nb import journal, trust
 from agentloop_nb.errors import AgentFailed, UserError
 from agentloop_nb.notebook.kernel.shell import private_shell
 from agentloop_nb.notebook.launch import Launch
@@ -73,7 +73,7 @@ def resume_run(
     """
     record = journal.find(reference, Path.cwd())
     recorded, folder = journal.load(record).settings, options.get("output_dir")
-    if not folder and recorded.get("output_dir"):
+    if not folder and recorded.get("output_dir") and trust.standing(record) == "own":
         folder = journal.working_folder(record, recorded["output_dir"])
     launcher = _launcher(None if recorded.get("isolated") else folder)
     if launcher.private and not recorded.get("isolated"):

@@ -44,6 +44,7 @@ agentloop resume [options] [RUN] [-- NOTE]  go on with a run, perhaps with a wor
 agentloop fork [RUN] [--at N] "NOTE"        another way from step N of a run on, in a process and folder of its own
 agentloop export [RUN] OUT.ipynb            write a run as a notebook, and prove that it re-runs
 agentloop verify NOTEBOOK                   prove it again; exit code 0 sound, 1 not
+agentloop trust [FOLDER]                    let the code of runs recorded elsewhere, or by 0.1.0, be run
 agentloop app [VOILA OPTIONS]               a page for people who do not read code (needs voila)
 
 RUN is an id, the beginning of one, or a path; left out, it is the newest run of this folder.
@@ -289,6 +290,17 @@ def _runs(words: list[str]) -> int:
     return FINISHED
 
 
+def _trust(words: list[str]) -> int:
+    parser = _Parser("trust", "let code of the runs recorded in a folder be run by resume, fork, adopt and export")
+    parser.add_argument("folder", type=Path, nargs="?", default=Path(), help="or one record; left out, this folder")
+    from agentloop_nb import trust
+    from agentloop_nb.typed import typed_path
+
+    done = trust.vouch(typed_path(parser.parse_args(words).folder).absolute())
+    print(done.told)
+    return NOT_FINISHED if done.left else FINISHED
+
+
 def _app(words: list[str]) -> int:
     import importlib.util
     import signal
@@ -332,5 +344,6 @@ _COMMANDS: dict[str, Callable[[list[str]], int]] = {
     "runs": _runs,
     "resume": _resume,
     "fork": _fork,
+    "trust": _trust,
     "app": _app,
 }

@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
-from agentloop_nb import journal
+from agentloop_nb import journal, trust
 from agentloop_nb.browser import IN_BROWSER
 from agentloop_nb.errors import UserError
 from agentloop_nb.export import Values, data_folder, export, share
@@ -22,12 +22,16 @@ class Published(NamedTuple):
     path: Path
     verdict: Verdict | None
     """None where nothing was verified: a script or a report, or because nobody wanted it."""
+    unverified: str = ""
+    """Why a notebook was not run, if that is to be said."""
 
     @property
     def told(self) -> str:
         """One line for the user."""
         if self.verdict:
             return self.verdict.text
+        if self.unverified:
+            return self.unverified
         if IN_BROWSER and self.path.suffix == ".ipynb":
             return f"written, not proven: a browser has no second kernel; elsewhere, agentloop verify {self.path.name}"
         return "written; only a notebook can be verified"
@@ -63,14 +67,20 @@ def publish(
     foreign = folder is None and not journal.is_own(record, named)
     write = partial(export, record, folder=named, foreign=foreign, minimal=minimal, values=values)
     path = write(share.plan(destination, repository) if shared else destination)
-    verdict = None
-    if check and path.suffix == ".ipynb" and not IN_BROWSER:
+    verdict, stranger = None, trust.standing(record) == "foreign"
+    if check and path.suffix == ".ipynb" and not IN_BROWSER and not stranger:
         draft, verdict = path.read_bytes(), verify(path)
         if values is not None and _doubtful(verdict):
             verdict = _with_data(path, draft, verdict, partial(write, path, instead=True))
     if shared:
         share.surround(path, repository)
-    return Published(path, verdict)
+    return Published(path, verdict, _UNVERIFIED if stranger and path.suffix == ".ipynb" else "")
+
+
+_UNVERIFIED = (
+    "written, not verified: its record was not written by your runs, and none of its code was run; if it may run, "
+    "agentloop trust FOLDER, then export it again"
+)
 
 
 def _doubtful(verdict: Verdict) -> bool:

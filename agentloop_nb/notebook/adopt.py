@@ -17,6 +17,7 @@ from agentloop_nb.isolated.workspace import IsolatedWorkspace
 from agentloop_nb.notebook import isolation
 from agentloop_nb.notebook.adoption import Adoption
 from agentloop_nb.notebook.changes.watch import SHELL_NAMES
+from agentloop_nb.notebook.consent import ask_to_run
 from agentloop_nb.notebook.kernel.drive import drive
 from agentloop_nb.notebook.kernel.workspace import KernelWorkspace
 from agentloop_nb.notebook.launch import ask_on_input
@@ -46,6 +47,8 @@ def adopt(launcher: Launcher, words: list[str]) -> str:
             raise UserError("--rerun runs all of the run's code; leave the names out")
         return _rerun(launcher, run)
     alive = isinstance(run.workspace, IsolatedWorkspace) and run.workspace.alive
+    if not alive:
+        ask_to_run(launcher.shell, run.journal)
     workspace = cast("IsolatedWorkspace", run.workspace) if alive else _rebuilt(launcher, run)
     try:
         return _bring(launcher, run, workspace, wanted)
@@ -124,7 +127,7 @@ def _bring_file(
 def _written(launcher: Launcher) -> frozenset[str]:
     """SHA-256 of the files that runs wrote here, or that were adopted."""
     adopted = {file.sha256 for adoption in launcher.adopted for file in adoption.files}
-    return frozenset(adopted).union(*(state.written for state in journal.runs(launcher.folder)))
+    return journal.written(launcher.folder) | adopted
 
 
 def _told(adoption: Adoption, left: list[str]) -> str:
@@ -163,6 +166,7 @@ def _rebuilt(launcher: Launcher, run: Run) -> IsolatedWorkspace:
 
 def _rerun(launcher: Launcher, run: Run) -> str:
     """Run the recorded code of a run in the user's kernel; in the run's own folder, so that no file here changes."""
+    ask_to_run(launcher.shell, run.journal)
     events = journal.read(run.journal)
     events[0] = events[0].model_copy(update={"cells": ()})  # the user's own cells ran here
     control, folder = Control(), launcher.place(run.journal)

@@ -28,6 +28,7 @@ from agentloop_nb.options import (
     step_number,
 )
 from agentloop_nb.plain import on_one_line
+from agentloop_nb.typed import typed_path
 
 if TYPE_CHECKING:
     from agentloop_nb.notebook.magic import AgentMagics
@@ -261,6 +262,16 @@ def _colab_key(provider: str) -> str | None:
         return None
 
 
+def trust(magics: AgentMagics, rest: str) -> None:
+    """[FOLDER]: let the code of runs that were recorded there by somebody else, or by version 0.1.0, be run."""
+    from agentloop_nb import trust as trusting
+
+    words = split_words(rest)
+    if len(words) > 1:
+        raise UserError(f"one folder at most; a name with spaces stands in quotes: %agent trust {' '.join(words)!r}")
+    print(trusting.vouch((typed_path(words[0]) if words else magics.launcher.folder).absolute()).told)
+
+
 def models(magics: AgentMagics, rest: str) -> None:
     """[PROVIDER]: the models that the configured server offers."""
     from agentloop_nb.models.providers import PROVIDERS
@@ -321,5 +332,6 @@ COMMANDS: dict[str, Callable[[AgentMagics, str], Any]] = {
     "sent": sent,
     "login": login,
     "models": models,
+    "trust": trust,
     "help": help_,
 }

@@ -10,7 +10,7 @@ from keyword import iskeyword
 from pathlib import Path
 from typing import Any
 
-from agentloop_nb import held, journal, session
+from agentloop_nb import held, journal, session, trust
 from agentloop_nb.control import Control
 from agentloop_nb.errors import UserError
 from agentloop_nb.export.destination import checked
@@ -18,6 +18,7 @@ from agentloop_nb.isolated.workspace import IsolatedWorkspace
 from agentloop_nb.models.keys import known_keys
 from agentloop_nb.notebook import isolation
 from agentloop_nb.notebook.adoption import Adoption
+from agentloop_nb.notebook.consent import ask_to_run
 from agentloop_nb.notebook.kernel.drive import refuse_nesting
 from agentloop_nb.notebook.kernel.workspace import KernelWorkspace
 from agentloop_nb.notebook.launch import Launch, ask_on_input
@@ -33,7 +34,9 @@ _KEPT = (
     *("undo_memory",),
     *("isolated", "limits"),
 )
-"""Settings that a resumed run keeps from its record."""
+"""Settings that a resumed run keeps from its record, if this user's own run wrote that."""
+_KEPT_FROM_OTHERS = ("isolated",)
+"""The one setting that is kept from any record: it takes nothing but freedom."""
 
 
 @dataclass
@@ -98,6 +101,7 @@ class Launcher:
         live = here if here is not None and _has_variables(here) else None
         if here is not None and journal.in_use(path):
             raise UserError("the run is still going on; stop it first")
+        ask_to_run(self.shell, path)
         settings = self.as_recorded(path, overrides, config)
         if settings.isolated and not journal.load(path).settings.get("isolated"):
             raise UserError(f"run {path.stem} did not run isolated; %agent fork goes on in a process of its own")
@@ -136,6 +140,7 @@ class Launcher:
         refuse_nesting()
         control, run_id = Control(), journal.new_run_id()
         path = self.find(reference).resolve()
+        ask_to_run(self.shell, path)
         settings = self.as_recorded(path, {**overrides, "isolated": True, "output_dir": ""}, config)
         settings = isolation.placed(settings, run_id)
         source = self.place(path)
@@ -165,10 +170,13 @@ class Launcher:
         if overrides.get("output_dir") is None:
             self.place(path)
         recorded = journal.load(path).settings
-        kept = {name: recorded[name] for name in _KEPT if recorded.get(name) is not None}
+        names = _KEPT if trust.standing(path) == "own" else _KEPT_FROM_OTHERS
+        kept = {name: recorded[name] for name in names if recorded.get(name) is not None}
         if environment(self.folder).get("OPENAI_BASE_URL"):  # servers move; where one is named now, it is meant
             kept.pop("base_url", None)
         settings = self.settings({**kept, **overrides}, config)
+        if settings.isolated and settings.output_dir is None:
+            settings = isolation.placed(settings, path.stem)
         _check_output(settings)
         return settings
 
