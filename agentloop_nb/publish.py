@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -11,7 +12,7 @@ from typing import NamedTuple
 from agentloop_nb import journal, trust
 from agentloop_nb.browser import IN_BROWSER
 from agentloop_nb.errors import UserError
-from agentloop_nb.export import Values, data_folder, export, share
+from agentloop_nb.export import Hiding, Values, data_folder, export, known_mask, share
 from agentloop_nb.verify import verify
 from agentloop_nb.verify.verdict import Verdict
 
@@ -25,9 +26,16 @@ class Published(NamedTuple):
     unverified: str = ""
     """Why a notebook was not run, if that is to be said."""
 
+    left_out: tuple[str, ...] = ()
+    """Input files that are secret, and were not taken along."""
+
     @property
     def told(self) -> str:
         """One line for the user."""
+        return self._told + (f"; left out as secret: {', '.join(self.left_out)}" if self.left_out else "")
+
+    @property
+    def _told(self) -> str:
         if self.verdict:
             return self.verdict.text
         if self.unverified:
@@ -65,7 +73,8 @@ def publish(
         raise UserError("--repository is for the Binder link of a shared folder: add --share")
     named = folder or journal.home(record) / str(journal.load(record).settings.get("output_dir") or "")
     foreign = folder is None and not journal.is_own(record, named)
-    write = partial(export, record, folder=named, foreign=foreign, minimal=minimal, values=values)
+    hiding = Hiding(known_mask())
+    write = partial(export, record, folder=named, foreign=foreign, minimal=minimal, values=values, mask=hiding)
     path = write(share.plan(destination, repository) if shared else destination)
     verdict, stranger = None, trust.standing(record) == "foreign"
     if check and path.suffix == ".ipynb" and not IN_BROWSER and not stranger:
@@ -74,7 +83,15 @@ def publish(
             verdict = _with_data(path, draft, verdict, partial(write, path, instead=True))
     if shared:
         share.surround(path, repository)
-    return Published(path, verdict, _UNVERIFIED if stranger and path.suffix == ".ipynb" else "")
+        share.refuse_leaks(path.parent, hiding.hides)
+    return Published(path, verdict, _UNVERIFIED if stranger and path.suffix == ".ipynb" else "", _left_out(path))
+
+
+def _left_out(notebook: Path) -> tuple[str, ...]:
+    """The input files that an exported notebook says it left out."""
+    if notebook.suffix != ".ipynb":
+        return ()
+    return tuple(json.loads(notebook.read_bytes())["metadata"]["agentloop"].get("left_out", ()))
 
 
 _UNVERIFIED = (

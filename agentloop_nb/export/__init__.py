@@ -16,11 +16,12 @@ from agentloop_nb.export.destination import checked
 from agentloop_nb.export.formats import report, script
 from agentloop_nb.export.held import hold
 from agentloop_nb.export.inputs import InputFile, take_along
+from agentloop_nb.export.leftout import Hiding, left_out, without
 from agentloop_nb.export.notebook import build
 from agentloop_nb.export.scrub import Scrubber
 from agentloop_nb.export.story import Story, story
 
-__all__ = ["Values", "data_folder", "export", "write"]
+__all__ = ["Hiding", "Values", "data_folder", "export", "known_mask", "write"]
 
 Values = Callable[[Sequence[str]], Mapping[str, Any]]
 """Looks names up in the namespace that a run left: the present values of those that exist."""
@@ -49,13 +50,15 @@ def export(
     destination = checked(destination)
     events = journal.read(source) if isinstance(source, Path) else list(source)
     folder = folder or (journal.home(source) if isinstance(source, Path) else None)
-    scrub = Scrubber(folder, mask or _masker())
+    hiding = mask if isinstance(mask, Hiding) else Hiding(mask or known_mask())
+    scrub = Scrubber(folder, hiding)
     told = story(events, minimal=minimal)
+    secret = left_out(told, None if foreign else folder, hiding)
     if values is not None and destination.suffix != ".html":
         wanted = _unchanged(told.handed if instead else told.missing, told)
         told = story(events, minimal=minimal, data=hold(values(wanted), data_folder(destination).name, scrub))
     folder = None if foreign else folder
-    notebook = build(told, folder, scrub)
+    notebook = build(without(told, secret), folder, scrub)
     _write_text(_FORMATS[destination.suffix](notebook), destination)
     made = told.data.files if told.data else {}
     for path, content in made.items():
@@ -125,7 +128,8 @@ def _output_in_lines(output: dict[str, Any]) -> dict[str, Any]:
     return output
 
 
-def _masker() -> Callable[[str], str]:
+def known_mask() -> Callable[[str], str]:
+    """Mask what looks secret in the environment and in the `.env` of the current folder."""
     from agentloop_nb.safety import secrets
     from agentloop_nb.settings import dotenv
 

@@ -34,8 +34,9 @@ _HARMLESS_NAME = re.compile(
     r"^(?:old)?pwd$|public|_(?:path|file|dir|sock|name|type|url|id|env|mode|limit|timeout)$|^tokenizers_", re.IGNORECASE
 )
 _SECRET_SHAPE = re.compile(
-    r"(?:sk|pk|rk)[-_][\w-]{16,}|gh[pousr]_\w{20,}|github_pat_\w{20,}|glpat-[\w-]{16,}|xox[a-z]-[\w-]{10,}|"
-    r"A[KS]IA[A-Z0-9]{16}|AIza[\w-]{30,}|hf_\w{20,}|eyJ[\w-]+\.[\w-]+\.[\w-]*|-----BEGIN [A-Z ]*PRIVATE KEY-----"
+    r"(?<![\w-])(?:sk|pk|rk)[-_](?=[\w-]{0,200}\d)[\w-]{16,}|gh[pousr]_\w{20,}|github_pat_\w{20,}|glpat-[\w-]{16,}|xox[a-z]-[\w-]{10,}|"
+    r"A[KS]IA[A-Z0-9]{16}|AIza[\w-]{30,}|hf_\w{20,}|(?<![\w-])eyJ[\w-]+\.[\w-]+\.[\w-]*|"
+    r"-----BEGIN [A-Z ]{0,40}PRIVATE KEY-----"
 )
 _URL_PASSWORD = re.compile(r"(?<![\w+.-])\w[\w+.-]*://[^\s/:@]*:([^\s/@]+)@")
 _STRING_PASSWORD = re.compile(r"(?:password|pwd|accountkey|sharedaccesskey)\s*=\s*([^;\s]+)", re.IGNORECASE)
@@ -55,6 +56,13 @@ def secrets_in(name: str, value: str) -> list[str]:
     if _SECRET_NAME.search(name) and not _HARMLESS_NAME.search(name):
         return [value]
     return []
+
+
+def shapes_in(text: str) -> list[str]:
+    """What in a text looks like a key of a known service, and the passwords in its addresses."""
+    shapes = [found[0] for found in _SECRET_SHAPE.finditer(text)]
+    passwords = _URL_PASSWORD.findall(text) if "://" in text else []
+    return [*shapes, *passwords, *map(urllib.parse.unquote, passwords)]
 
 
 class KnownSecrets(Masker):
