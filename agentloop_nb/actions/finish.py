@@ -7,10 +7,10 @@ from typing import Any
 from pydantic import Field, field_validator
 
 from agentloop_nb.actions.action import Action, ActionResult, Cell
-from agentloop_nb.actions.markdown import harmless
 from agentloop_nb.errors import ActionFailed
 from agentloop_nb.files import safe_name
 from agentloop_nb.ports import OnOutput, Workspace
+from agentloop_nb.safety.markup import harmless
 
 
 class Finish(Action):

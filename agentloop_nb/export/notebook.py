@@ -14,13 +14,13 @@ from pathlib import Path
 from typing import Any
 
 from agentloop_nb.actions import Cell, Finish, RunCode, WriteFile
-from agentloop_nb.actions.markdown import fenced, harmless
 from agentloop_nb.export.inputs import InputFile, inputs
 from agentloop_nb.export.names import parsed, to_python
 from agentloop_nb.export.scrub import Scrubber
 from agentloop_nb.export.story import Story
 from agentloop_nb.ports import Output
 from agentloop_nb.recorded import Recorded, recorded, refused
+from agentloop_nb.safety.markup import fenced, harmless
 from agentloop_nb.safety.masking import MASK
 from agentloop_nb.state import Step
 

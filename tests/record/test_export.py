@@ -14,13 +14,13 @@ import nbformat
 import pytest
 
 from agentloop_nb.actions import ActionResult
-from agentloop_nb.actions.markdown import harmless
 from agentloop_nb.errors import UserError
 from agentloop_nb.events import ApprovalAsked, ApprovalGiven, RunFinished
 from agentloop_nb.export import export
 from agentloop_nb.export.formats import script
 from agentloop_nb.models.replay import ReplayModel
 from agentloop_nb.recorded import recorded
+from agentloop_nb.safety.markup import harmless
 from agentloop_nb.state import fold
 from tests.record.made import counting, finished, printed, started, step
 

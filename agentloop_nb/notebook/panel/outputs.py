@@ -12,6 +12,7 @@ from typing import Any, TypedDict
 from agentloop_nb.browser import IN_BROWSER
 from agentloop_nb.notebook.panel.text import Lines, clean, escape, no_math, prose, shortened
 from agentloop_nb.ports import Output
+from agentloop_nb.safety.markup import harmless
 
 _TABLE_TAGS = {"table", "caption", "colgroup", "col", "thead", "tbody", "tfoot", "tr", "th", "td"}
 _BLOCK_TAGS = {"p", "br", "hr", "h1", "h2", "h3", "h4", "h5", "h6", "ul", "ol", "li", "blockquote", "pre", "div", "img"}
@@ -75,7 +76,9 @@ def markdown(source: str) -> str:
 
     if not _CLEANS:
         return f"<pre>{escape(shortened(source, MAX_MARKDOWN))}</pre>"
-    return sanitise(MarkdownIt("commonmark", {"html": False}).enable("table").render(shortened(source, MAX_MARKDOWN)))
+    return sanitise(
+        MarkdownIt("commonmark", {"html": False}).enable("table").render(harmless(shortened(source, MAX_MARKDOWN)))
+    )
 
 
 def text_block(text: str, name: str = "result") -> Block:
