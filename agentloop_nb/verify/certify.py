@@ -9,6 +9,7 @@ from typing import Any
 
 import nbformat
 
+from agentloop_nb import visible
 from agentloop_nb.errors import UserError
 from agentloop_nb.export import write
 from agentloop_nb.export.inputs import describe, is_inside
@@ -50,7 +51,7 @@ class Certifier:
             cell = changed.removeprefix("cell ") if changed.startswith("cell ") else None
             how = "taken off or changed" if changed == "the seal" else "changed after it was sealed"
             return Verdict(ok=False, cell=cell, cause=f"{'it' if cell else changed} was {how}")
-        verdict = self._inputs() or self._run()
+        verdict = self._forged() or self._inputs() or self._run()
         if not (self._ours.get("verdict") or {}).get("ok"):
             self._write(verdict)
         return verdict
@@ -62,6 +63,11 @@ class Certifier:
         self._ours["verdict"] = verdict.model_dump(mode="json") | {"text": verdict.text}
         seal(self._notebook)
         write(self._notebook, self._path)
+
+    def _forged(self) -> Verdict | None:
+        """A verdict if a cell hides its code, or shows outputs that no run made; then nothing is run."""
+        forged = ((cell["id"], why) for cell in self._cells if (why := visible.forged(cell)))
+        return next((Verdict(ok=False, cell=cell, cause=why) for cell, why in forged), None)
 
     # -- input files
 
