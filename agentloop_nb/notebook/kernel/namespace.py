@@ -10,7 +10,7 @@ from typing import Any
 
 from agentloop_nb.actions.text import bounded
 from agentloop_nb.notebook.changes.watch import is_watched
-from agentloop_nb.notebook.kernel import preview, values
+from agentloop_nb.notebook.kernel import preview, schema, values
 from agentloop_nb.ports import Privacy
 
 CHARACTERS = 4
@@ -71,13 +71,15 @@ class Surroundings:
     def _line(self, name: str, value: Any, *, full: bool) -> str:
         if self.privacy == "none":
             return f"- {name}"
+        if self.privacy == "schema":
+            return f"- {schema.facts(name, value)}"
         if isinstance(value, FunctionType | type):
             return f"- {preview.signature(name, value)}"
         told = " ".join(filter(None, [values.type_name(value), values.detail(value)]))
         head = f"- {name}: {told}"
         if not full:
             return head
-        return head + preview.columns(value) + (preview.text(value) if self.privacy == "full" else "")
+        return head + preview.columns(value) + preview.text(value)
 
 
 def _take(lines: Iterable[str], room: int) -> list[str]:
