@@ -33,7 +33,7 @@ _SEPARATORS = bytes(byte for byte in range(128) if chr(byte) not in string.ascii
 _COLOUR = rb"\[[0-?]*[ -/]*[@-~]"
 _SIGNS = re.compile(
     rb"\xe2[\x80\x81\x94-\x97][\x80-\xbf]|\xc2[\x80-\xbf]|\xef\xbb\xbf"
-    rb"|\x1b" + _COLOUR + rb"|\\+(?:[nrt]|u000[9adAD]|(?:u001[bB]|x1[bB]|033)" + _COLOUR + rb")"
+    rb"|\x1b" + _COLOUR + rb"|(?<!\\)\\+(?:[nrt]|u000[9adAD]|(?:u001[bB]|x1[bB]|033)" + _COLOUR + rb")"
 )
 """As UTF-8: Latin-1 and general punctuation, boxes and blocks, the byte order mark; colours of a terminal; and line
 breaks and colours as JSON and Python write them."""
