@@ -15,7 +15,7 @@ __all__ = ["MASK", "KnownSecrets", "Masker", "Tail", "known_secrets", "maskable"
 
 MAX_OBJECTS = 2000
 """Parts of values that one look goes into."""
-MANY = 100
+MANY = 32
 """Parts of a value from which it is looked into again only when it changed."""
 MAX_CELL = 200_000
 """Characters of a cell whose code is read."""
