@@ -246,6 +246,16 @@ def _verify(words: list[str]) -> int:
     return FINISHED if verdict.proven else NOT_FINISHED
 
 
+def _trust(words: list[str]) -> int:
+    _, folder = command_table.parsed("trust", words, "shell", 1)
+    from agentloop_nb._internal.paths import typed_path
+    from agentloop_nb.record import trust
+
+    done = trust.vouch(typed_path(folder[0] if folder else ".").absolute())
+    print(done.told)
+    return NOT_FINISHED if done.left else FINISHED
+
+
 def _show(words: list[str]) -> int:
     _, reference = command_table.parsed("show", words, "shell", 1)
     from agentloop_nb.agent.event_stream import Stream
@@ -300,6 +310,7 @@ COMMANDS: dict[str, Callable[[list[str]], int]] = {
     "demo": _demo,
     "export": _export,
     "verify": _verify,
+    "trust": _trust,
     "show": _show,
     "compare": _compare,
     "resume": _resume,

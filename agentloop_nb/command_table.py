@@ -87,6 +87,11 @@ COMMANDS = (
         (HTML,),
         wrong="name the runs to compare: %agent compare RUN RUN (%agent runs lists them)",
     ),
+    Command(
+        "trust",
+        "[FOLDER]",
+        "let the code of runs that somebody else, or version 0.1.0, recorded there be run; they set no option",
+    ),
     Command("who", "[RUN]", "list what a run made or changed, and which step did"),
     Command("why", "NAME [RUN]", "show the cells and steps that led to a variable"),
     Command(

@@ -16,7 +16,7 @@ from agentloop_nb.actions.action import DEFAULT_TIMEOUT
 from agentloop_nb.errors import DecisionError
 from agentloop_nb.protocols import Value
 
-_FENCE = re.compile(r"```(?:json)?\s*\n(.*?)\n?\s*```", re.DOTALL)
+_FENCE = re.compile(r"```(?:json)?[ \t\r]*\n(.*?)```", re.DOTALL)
 _KEYS = {"reasoning", "action", "input"}
 
 

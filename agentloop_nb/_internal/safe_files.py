@@ -12,6 +12,7 @@ import unicodedata
 from collections.abc import Collection
 from pathlib import Path
 
+from agentloop_nb._internal.links import refuse_links
 from agentloop_nb.errors import ActionFailed
 from agentloop_nb.protocols import WrittenFile
 
@@ -73,7 +74,7 @@ def restore(folder: Path, written: WrittenFile, *, kept: Path | None = None) -> 
         if written.previous is None:
             target.unlink()
         else:
-            _replace(target, ((kept or folder / KEPT) / written.previous).read_bytes())
+            _replace(target, kept_version((kept or folder / KEPT) / written.previous))
     except OSError as error:
         raise ActionFailed(_explain(written.path, error)) from error
 
@@ -191,11 +192,21 @@ def _keep(target: Path, kept: Path) -> str | None:
     """Keep a copy of the file that is about to be replaced; return its SHA-256, or None if there is none."""
     if not target.exists():
         return None
+    refuse_links(kept)
     name = fingerprint(target)
-    if not (kept / name).exists():
+    if not (kept / name).is_file() or fingerprint(kept / name) != name:
         kept.mkdir(parents=True, exist_ok=True)
         _replace(kept / name, target.read_bytes())
     return name
+
+
+def kept_version(path: Path) -> bytes:
+    """A kept version, as it was when it was kept. Raises `OSError` for one that was changed, or lies behind a link."""
+    refuse_links(path)
+    data = path.read_bytes()
+    if hashlib.sha256(data).hexdigest() != path.name:
+        raise OSError("the version that was kept was changed since")
+    return data
 
 
 def _replace(target: Path, data: bytes) -> None:

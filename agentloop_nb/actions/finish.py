@@ -6,9 +6,9 @@ from typing import Any
 
 from pydantic import Field, field_validator
 
+from agentloop_nb._internal.markup import harmless
 from agentloop_nb._internal.safe_files import safe_name
 from agentloop_nb.actions.action import Action, ActionResult, Cell
-from agentloop_nb.actions.markdown import harmless
 from agentloop_nb.errors import ActionFailed
 from agentloop_nb.protocols import OnOutput, Workspace
 

@@ -6,8 +6,8 @@ from typing import Any
 
 from pydantic import Field, field_validator
 
+from agentloop_nb._internal.markup import link, plain
 from agentloop_nb.actions.action import Action, ActionResult, Cell, clamp
-from agentloop_nb.actions.markdown import harmless, link
 from agentloop_nb.protocols import OnOutput, Workspace
 
 
@@ -36,7 +36,7 @@ class ReadUrl(Action):
     def cells(self, result: ActionResult, step: int) -> list[Cell]:
         page = result.metadata.get("page")
         if page is None:
-            return [Cell(cell_type="markdown", source=f"Tried to read `{self.url}`: *{harmless(str(result.error))}*")]
-        quoted = "\n".join(f"> {line}".rstrip() for line in harmless(page["text"]).splitlines())
+            return [Cell(cell_type="markdown", source=f"Tried to read {plain(self.url)}: *{plain(str(result.error))}*")]
+        quoted = "\n".join(f"> {line}".rstrip() for line in plain(str(page["text"])).splitlines())
         title = link(str(page.get("title") or page["url"]), str(page["url"]))
         return [Cell(cell_type="markdown", source=f"Read {title}; the text as it was then:\n\n{quoted}")]

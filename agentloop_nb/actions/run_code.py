@@ -37,7 +37,7 @@ class RunCode(Action):
 
     async def perform(self, workspace: Workspace, *, step: int, on_output: OnOutput) -> ActionResult:
         outcome = await workspace.run_code(self.code, step=step, timeout=self.timeout, on_output=on_output)
-        told = outcome if workspace.privacy == "full" else withhold(outcome, workspace.privacy)
+        told = outcome if workspace.privacy == "full" else withhold(outcome, workspace.privacy, self.code)
         return ActionResult(
             success=outcome.ending == "ok",
             output=self._tell(told),

@@ -6,8 +6,8 @@ from typing import Any
 
 from pydantic import Field, field_validator
 
+from agentloop_nb._internal.markup import link, plain
 from agentloop_nb.actions.action import Action, ActionResult, Cell, clamp
-from agentloop_nb.actions.markdown import harmless, link
 from agentloop_nb.protocols import OnOutput, SearchHit, Workspace
 
 
@@ -38,11 +38,11 @@ class SearchWeb(Action):
     def cells(self, result: ActionResult, step: int) -> list[Cell]:
         hits = [SearchHit(**hit) for hit in result.metadata.get("hits", ())]
         if not hits:
-            outcome = harmless(result.error or result.output)
-            return [Cell(cell_type="markdown", source=f"Searched the web for **{harmless(self.query)}**: *{outcome}*")]
-        lines = [f"Searched the web for **{harmless(self.query)}**; the results as they were then:", ""]
+            outcome = plain(result.error or result.output)
+            return [Cell(cell_type="markdown", source=f"Searched the web for **{plain(self.query)}**: *{outcome}*")]
+        lines = [f"Searched the web for **{plain(self.query)}**; the results as they were then:", ""]
         for number, hit in enumerate(hits, 1):
-            lines.append(f"{number}. {link(hit.title, hit.url)} — {harmless(hit.snippet)}".replace("\n", " "))
+            lines.append(f"{number}. {link(hit.title, hit.url)} — {plain(hit.snippet)}".replace("\n", " "))
         return [Cell(cell_type="markdown", source="\n".join(lines))]
 
 

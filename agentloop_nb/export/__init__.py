@@ -17,11 +17,12 @@ from agentloop_nb.export.embedded_data import Data, hold
 from agentloop_nb.export.formats import report, script
 from agentloop_nb.export.former import former, together
 from agentloop_nb.export.inputs import InputFile, take_along
+from agentloop_nb.export.leftout import Hiding, left_out, without
 from agentloop_nb.export.notebook_writer import build
 from agentloop_nb.export.selection import Story, story
 from agentloop_nb.record import journal
 
-__all__ = ["Values", "data_folder", "export", "write", "write_export"]
+__all__ = ["Hiding", "Values", "data_folder", "export", "known_mask", "write", "write_export"]
 
 Values = Callable[[Sequence[str]], Mapping[str, Any]]
 """Looks names up in the namespace that a run left: the present values of those that exist."""
@@ -50,8 +51,10 @@ def export(
     destination = checked(destination)
     events = journal.read(source) if isinstance(source, Path) else list(source)
     folder = folder or (journal.home(source) if isinstance(source, Path) else None)
-    scrub = Scrubber(folder, mask or _masker())
+    hiding = mask if isinstance(mask, Hiding) else Hiding(mask or known_mask())
+    scrub = Scrubber(folder, hiding)
     told = story(events, minimal=minimal)
+    secret = left_out(told, None if foreign else folder, hiding)
     if destination.suffix != ".html":
         data = former(told.steps, data_folder(destination).name, scrub)
         if values is not None:
@@ -59,7 +62,7 @@ def export(
             data = together(hold(values(wanted), data_folder(destination).name, scrub), data)
         told = story(events, minimal=minimal, data=data) if data else told
     folder = None if foreign else folder
-    return write_export(build(told, folder, scrub), destination, told.data, folder)
+    return write_export(build(without(told, secret), folder, scrub), destination, told.data, folder)
 
 
 def write_export(notebook: dict[str, Any], destination: Path, data: Data | None, folder: Path | None) -> Path:
@@ -133,7 +136,8 @@ def _output_in_lines(output: dict[str, Any]) -> dict[str, Any]:
     return output
 
 
-def _masker() -> Callable[[str], str]:
+def known_mask() -> Callable[[str], str]:
+    """Mask what looks secret in the environment and in the `.env` of the current folder."""
     from agentloop_nb.safety import secrets
     from agentloop_nb.settings import dotenv
 

@@ -13,8 +13,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from agentloop_nb._internal.markup import fenced, harmless
 from agentloop_nb.actions import Cell, Finish, RunCode, WriteFile
-from agentloop_nb.actions.markdown import fenced, harmless
 from agentloop_nb.export.anonymize import Scrubber
 from agentloop_nb.export.dependencies import parsed, to_python
 from agentloop_nb.export.inputs import InputFile, inputs
@@ -30,6 +30,7 @@ UNCHECKED = "nbval-ignore-output"
 """Tag of a cell whose outputs are not compared; `metadata.agentloop.unchecked` says why."""
 
 _SEED = re.compile(r"\b(?:seed|random_state|default_rng|manual_seed|set_seed)\s*[=(]\s*\d+\)?")
+PLACEHELD = "it reads a file that was left out"
 _MASKED = "a secret in its output was masked"
 _BEFORE = "it ran before the run, which did not record its output"
 _DATA = "it makes values from before the run again, and shows nothing"
@@ -111,7 +112,12 @@ def _metadata(story: Story, folder: Path | None, scrub: Scrubber) -> Json:
         "packages": packages(sources),
         "seeds": sorted({found for source in sources for found in _SEED.findall(source)}),
         "minimal": story.minimal,
-        "inputs": [file.model_dump() for file in (*inputs(story.code, folder), *_data_files(story))],
+        "inputs": [
+            file.model_dump()
+            for file in (*inputs(story.code, folder), *_data_files(story))
+            if file.path not in story.left_out
+        ],
+        **({"left_out": story.left_out} if story.left_out else {}),
         "decisions": [_decision(each, scrub) for each in recorded(story.steps)],
     }
 
@@ -137,6 +143,8 @@ def _cells(story: Story) -> Iterator[tuple[str, Cell]]:
     yield "goal", _markdown(_title(story))
     if story.missing:
         yield "parameters", _parameters(story.missing)
+    if story.left_out:
+        yield "left-out", _markdown(_told_left_out(story.left_out))
     if story.brought:
         yield "earlier", _markdown("## Before the run\n\nCells of the notebook that the run depends on.")
     for number, piece in enumerate(story.brought, 1):
@@ -147,7 +155,9 @@ def _cells(story: Story) -> Iterator[tuple[str, Cell]]:
         yield "data", _markdown(_DATA_HEAD)
         yield "data-1", Cell(cell_type="code", source=story.data.source, unchecked=_DATA)
     for step in story.steps:
-        yield from _step(step)
+        for name, cell in _step(step):
+            held = step.number in story.placeheld and cell.cell_type == "code"
+            yield name, cell.model_copy(update={"unchecked": PLACEHELD}) if held else cell
     if not story.steps or story.state.status != "finished":
         yield "end", _markdown(_end(story))
 
@@ -168,6 +178,11 @@ def _title(story: Story) -> str:
 def _end(story: Story) -> str:
     ended = f"*The run is {story.state.status.replace('_', ' ')}: {harmless(story.state.reason)}*"
     return f"## Result\n\n{harmless(story.state.summary)}\n\n{ended}" if story.state.summary else ended
+
+
+def _told_left_out(files: Mapping[str, str]) -> str:
+    lines = [f"- `{path}`: {why}" for path, why in files.items()]
+    return "\n".join(["## Left out", "", "The run read these files. Fill in what was read from them.", "", *lines])
 
 
 def _parameters(missing: Iterable[str]) -> Cell:

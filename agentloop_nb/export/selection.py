@@ -33,6 +33,10 @@ class Story:
     code: tuple[Piece, ...]
     """All of the above that is run, in order."""
     minimal: bool = False
+    left_out: dict[str, str] = field(default_factory=dict)
+    """Input files that are not given away, and why."""
+    placeheld: frozenset[int] = frozenset()
+    """Numbers of steps in which something stands in place of code that reads such a file."""
     versions: dict[str, str] = field(default_factory=dict)
     """Of Python and this package, when the run was made."""
 

@@ -7,11 +7,12 @@ from pathlib import Path
 
 from agentloop_nb.errors import UserError
 from agentloop_nb.events import AnyEvent, RunStarted
-from agentloop_nb.export import Values, data_folder, write_export
+from agentloop_nb.export import Hiding, Values, data_folder, known_mask, write_export
 from agentloop_nb.export.anonymize import Scrubber
 from agentloop_nb.export.destination import checked
 from agentloop_nb.export.embedded_data import hold
 from agentloop_nb.export.former import former, together
+from agentloop_nb.export.leftout import left_out, without
 from agentloop_nb.export.notebook_writer import build_all
 from agentloop_nb.export.selection import Story
 from agentloop_nb.export.slicing import Piece, depended_on, pieces, undefined
@@ -30,7 +31,8 @@ def export_session(
 ) -> Path:
     """Write runs of one kernel, oldest first, as one notebook, script or report. Raises `UserError`."""
     destination = checked(destination)
-    scrub = Scrubber(folder, mask)
+    hiding = Hiding(mask or known_mask())
+    scrub = Scrubber(folder, hiding)
     stories = tell([journal.read(record) for record in records])
     place = data_folder(destination).name
     data = former([step for story in stories for step in story.steps], place, scrub)
@@ -42,7 +44,8 @@ def export_session(
         piece = Piece(data.source, writes=frozenset(data.files) | data.made)
         first = stories[0]
         stories[0] = Story(**{**vars(first), "missing": missing, "data": data, "code": (piece, *first.code)})
-    return write_export(build_all(stories, folder, scrub), destination, data, folder)
+    shown = [without(story, left_out(story, folder, hiding)) for story in stories]
+    return write_export(build_all(shown, folder, scrub), destination, data, folder)
 
 
 def _names_in(source: str) -> set[str]:

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 from agentloop_nb._internal.paths import typed_path
 from agentloop_nb.errors import UserError
+from agentloop_nb.safety.secret_files import gives_away, looks_secret
 
 NOTEBOOK = "run.ipynb"
 
@@ -50,6 +53,15 @@ def surround(notebook: Path, repository: str | None = None) -> None:
     _write(destination / "binder" / "requirements.txt", "\n".join(["ipykernel", *packages]) + "\n")
     _write(destination / "binder" / "runtime.txt", f"python-{python}\n")
     _write(destination / "README.md", readme)
+
+
+def refuse_leaks(folder: Path, hides: Callable[[str], bool]) -> None:
+    """Look through a finished folder once more. Raises `UserError`, and takes it away, where a file holds a secret."""
+    for path in sorted(folder.rglob("*")):
+        name = path.relative_to(folder).as_posix()
+        if path.is_file() and (looks_secret(name) or gives_away(path.read_bytes(), hides) or hides(name)):
+            shutil.rmtree(folder)
+            raise UserError(f"nothing was shared: {name} would have given away a secret, and {folder} was taken away")
 
 
 def _on_github(repository: str) -> str:

@@ -10,7 +10,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from agentloop_nb._internal.safe_files import KEPT
+from agentloop_nb._internal.safe_files import KEPT, kept_version
 from agentloop_nb.actions import Finish
 from agentloop_nb.errors import UserError
 from agentloop_nb.events import ActionFinished, AnyEvent, RunForked, RunStarted
@@ -99,7 +99,7 @@ def copy_folder(source: Path, target: Path, state: State, at: int) -> Copied:
     copied.later = [name for name in copied.later if name not in put_back]
     copied.left_out += [name for name, _ in found[MAX_FILES:] if name not in before | skipped]
     for _, previous in _replaced(step for step in state.steps if step.number <= at):  # for a fork of the fork
-        _copy(source / KEPT / previous, target / KEPT / previous)
+        _copy_kept(source / KEPT / previous, target / KEPT / previous)
     return copied
 
 
@@ -121,7 +121,7 @@ def _files(folder: Path) -> Iterator[tuple[str, int]]:
 def _put_back(source: Path, target: Path, later: Sequence[Step], changed: Collection[str]) -> set[str]:
     """Give files that a later `write_file` replaced the version they had before it; return which."""
     replaced = [(path, previous) for path, previous in _replaced(reversed(later)) if path in changed]
-    return {path for path, previous in replaced if _copy(source / KEPT / previous, target / path)}
+    return {path for path, previous in replaced if _copy_kept(source / KEPT / previous, target / path)}
 
 
 def _replaced(steps: Iterable[Step]) -> Iterator[tuple[str, str]]:
@@ -131,6 +131,17 @@ def _replaced(steps: Iterable[Step]) -> Iterator[tuple[str, str]]:
         path, previous = str(file.get("path", "")), str(file.get("previous") or "")
         if previous.isalnum() and is_inside(path):
             yield path, previous
+
+
+def _copy_kept(source: Path, target: Path) -> bool:
+    """Whether a kept version could be copied: one that was changed since is not."""
+    try:
+        data = kept_version(source)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_bytes(data)
+    except OSError:
+        return False
+    return True
 
 
 def _copy(source: Path, target: Path) -> bool:

@@ -18,7 +18,7 @@ from agentloop_nb.actions import BY_NAME, ActionResult, ReadUrl, SearchWeb
 from agentloop_nb.decision import Decision
 from agentloop_nb.errors import ActionFailed, PermanentFault, UserError
 from agentloop_nb.protocols import Delta, ModelReply, ModelRequest, Page, SearchHit, Usage, Web
-from agentloop_nb.record import journal
+from agentloop_nb.record import journal, visible_cells
 from agentloop_nb.record.replay_data import Recorded, recorded
 from agentloop_nb.state import fold
 
@@ -172,11 +172,16 @@ def _of_notebook(path: Path) -> tuple[list[Recorded], dict[int, ActionResult]]:
             raise UserError(f"{path} is larger than any exported notebook ({path.stat().st_size:,} bytes)")
         notebook = json.loads(path.read_bytes())
         decisions = [_recorded(each) for each in notebook["metadata"]["agentloop"]["decisions"]]
-        return decisions, dict(_shown(notebook.get("cells", ())))
+        cells = list(notebook.get("cells", ()))
+        differs = visible_cells.difference(cells, [(each.step, each.decision) for each in decisions])
+        shown = dict(_shown(cells))
     except OSError as error:
         raise UserError(f"{path} cannot be read: {error.strerror or error}") from None
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
         raise UserError(f"{path} is no notebook exported by agentloop_nb: it holds no readable decisions") from None
+    if differs:
+        raise UserError(f"{path} is not replayed, because it would run what it does not show: {differs}")
+    return decisions, shown
 
 
 def _shown(cells: Iterable[dict[str, Any]]) -> Iterator[tuple[int, ActionResult]]:

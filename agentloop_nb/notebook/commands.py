@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from IPython.display import publish_display_data
 
 from agentloop_nb import command_table as table
+from agentloop_nb._internal.paths import typed_path
 from agentloop_nb.errors import UserError
 from agentloop_nb.record import journal
 from agentloop_nb.settings.options import (
@@ -239,6 +240,14 @@ def _colab_key(provider: str) -> str | None:
         return None
 
 
+def trust(magics: AgentMagics, rest: str) -> None:
+    """Let the code of runs that somebody else, or version 0.1.0, recorded in a folder be run."""
+    from agentloop_nb.record import trust as trusting
+
+    _, words = table.parsed("trust", rest, "notebook", 1)
+    print(trusting.vouch((typed_path(words[0]) if words else magics.launcher.folder).absolute()).told)
+
+
 def _that_did(magics: AgentMagics, verb: str, reference: list[str], name: str = "") -> Run:
     """The run of this kernel that is named, else the newest that took a step, or that changed a variable here."""
     runs = magics.launcher.runs
@@ -285,6 +294,7 @@ COMMANDS: dict[str, Callable[[AgentMagics, str], Any]] = {
     "sent": sent,
     "models": models,
     "login": login,
+    "trust": trust,
     "help": help_,
 }
 """What carries out each command of the table that lives in a notebook."""

@@ -17,6 +17,7 @@ from agentloop_nb.errors import UserError
 from agentloop_nb.export.destination import checked
 from agentloop_nb.isolated.isolated_workspace import IsolatedWorkspace
 from agentloop_nb.models.keys import known_keys
+from agentloop_nb.notebook.consent import ask_to_run
 from agentloop_nb.notebook.isolation import placement
 from agentloop_nb.notebook.isolation.adoption import Adoption
 from agentloop_nb.notebook.kernel.kernel_workspace import KernelWorkspace
@@ -24,11 +25,14 @@ from agentloop_nb.notebook.kernel.runner import refuse_nesting
 from agentloop_nb.notebook.kernel.turn import caller_folder
 from agentloop_nb.notebook.presenter import Launch, ask_on_input
 from agentloop_nb.protocols import Web, Workspace
-from agentloop_nb.record import journal
+from agentloop_nb.record import journal, trust
 from agentloop_nb.run import Run
 from agentloop_nb.safety.secrets import Masker, known_secrets
 from agentloop_nb.settings import KEPT, Settings, environment, resolve
 from agentloop_nb.state import State
+
+_KEPT_FROM_OTHERS = ("isolated",)
+"""The one setting that is kept from any record: it takes nothing but freedom."""
 
 
 @dataclass
@@ -93,6 +97,7 @@ class Launcher:
         live = here if here is not None and _has_variables(here) else None
         if here is not None and journal.in_use(path):
             raise UserError("the run is still going on; stop it first")
+        ask_to_run(self.shell, path)
         settings = self.as_recorded(path, overrides, config)
         if settings.isolated and not journal.load(path).settings.get("isolated"):
             raise UserError(f"run {path.stem} did not run isolated; %agent fork goes on in a process of its own")
@@ -131,6 +136,7 @@ class Launcher:
         refuse_nesting()
         control, run_id = Control(), journal.new_run_id()
         path = self.find(reference).resolve()
+        ask_to_run(self.shell, path)
         settings = self.as_recorded(path, {**overrides, "isolated": True, "output_dir": ""}, config)
         settings = placement.placed(settings, run_id)
         source = self.place(path)
@@ -160,10 +166,13 @@ class Launcher:
         if overrides.get("output_dir") is None:
             self.place(path)
         recorded = journal.load(path).settings
-        kept = {name: recorded[name] for name in KEPT if recorded.get(name) is not None}
+        names = KEPT if trust.standing(path) == "own" else _KEPT_FROM_OTHERS
+        kept = {name: recorded[name] for name in names if recorded.get(name) is not None}
         if environment(self.folder).get("OPENAI_BASE_URL"):  # servers move; where one is named now, it is meant
             kept.pop("base_url", None)
         settings = self.settings({**kept, **overrides}, config)
+        if settings.isolated and settings.output_dir is None:
+            settings = placement.placed(settings, path.stem)
         _check_output(settings)
         return settings
 

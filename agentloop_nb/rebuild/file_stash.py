@@ -7,6 +7,7 @@ import shutil
 from collections.abc import Iterable
 from pathlib import Path
 
+from agentloop_nb._internal.links import refuse_links
 from agentloop_nb.actions import WriteFile
 from agentloop_nb.export.inputs import is_inside
 from agentloop_nb.state import Step
@@ -24,6 +25,7 @@ class Aside:
 
     def take(self, moved: Iterable[str], copied: Iterable[str]) -> None:
         """Move files that the run made, copy those that were there before it. Raises `OSError`."""
+        refuse_links(self._kept)
         self.put_back()
         for names, keep in ((moved, shutil.move), (copied, shutil.copy2)):
             for name in names:
@@ -36,10 +38,9 @@ class Aside:
         """Put everything back that was taken, over what lies there now. Raises `OSError`."""
         if not self._kept.is_dir():
             return
-        if not self._kept.resolve().is_relative_to(self._folder.resolve()):
-            raise OSError(f"{self._kept} is a link that leads out of the folder")
+        refuse_links(self._kept)
         for kept in sorted(self._kept.rglob("*")):
-            if kept.is_file():
+            if kept.is_file() and not kept.is_symlink():
                 target = self._folder / kept.relative_to(self._kept)
                 target.parent.mkdir(parents=True, exist_ok=True)
                 shutil.move(kept, target)

@@ -7,6 +7,8 @@ import re
 from pathlib import Path
 from typing import Any
 
+from agentloop_nb._internal.links import link_in, refuse_links
+
 LONG = 64 * 1024
 """Characters from which a text leaves the record's line for a file of its own."""
 MAX_KEPT = 32 * 1024 * 1024
@@ -75,6 +77,7 @@ def _write(text: str, folder: Path, sizes: dict[str, int]) -> str:
     content = text.encode("utf-8", "surrogatepass")
     digest = hashlib.sha256(content).hexdigest()
     path = folder / digest
+    refuse_links(path)
     if not path.exists():
         folder.mkdir(parents=True, exist_ok=True)
         unfinished = path.with_suffix(".part")
@@ -89,7 +92,7 @@ def _read(digest: str, folder: Path) -> str:
         return "[a long text that was not kept]"
     try:
         path = folder / digest
-        known = path.is_file() and not path.is_symlink() and path.stat().st_size <= 5 * MAX_KEPT
+        known = path.is_file() and not link_in(path) and not path.is_symlink() and path.stat().st_size <= 5 * MAX_KEPT
         content = path.read_bytes() if known else b""
     except OSError:
         content = b""

@@ -23,12 +23,13 @@ from pydantic import ValidationError
 from pydantic_core import to_jsonable_python
 
 from agentloop_nb._internal import truncate
+from agentloop_nb._internal.links import refuse_links
 from agentloop_nb._internal.paths import typed_path
 from agentloop_nb.actions import BY_NAME
 from agentloop_nb.errors import UserError
 from agentloop_nb.events import ActionFinished, AnyEvent, RunStarted, UnknownEvent, event_from
 from agentloop_nb.protocols import WrittenFile
-from agentloop_nb.record import blobs, earlier_code, line_file
+from agentloop_nb.record import blobs, earlier_code, line_file, trust
 from agentloop_nb.state import State, fold
 
 try:
@@ -37,9 +38,6 @@ except ImportError:  # Windows and browsers have no such advisory locks; records
     flock = None  # type: ignore[assignment]
 
 log = logging.getLogger(__name__)
-
-MAX_RECORD = 1024 * 1024 * 1024
-"""Bytes of a record that are read at all."""
 
 MEGABYTE = 1_000_000
 LIMIT = 500 * MEGABYTE
@@ -95,9 +93,18 @@ class Journal:
     """
 
     def __init__(
-        self, path: Path, *, fresh: bool, limit: int = LIMIT, warn: Callable[[str], None] | None = None
+        self,
+        path: Path,
+        *,
+        fresh: bool,
+        limit: int = LIMIT,
+        warn: Callable[[str], None] | None = None,
+        chain: trust.Chain | None = None,
     ) -> None:
-        """`limit` is in bytes, for the record and its long texts; what follows it is kept without its outputs."""
+        """`limit` is in bytes, for the record and its long texts; what follows it is kept without its outputs.
+
+        `chain` signs the lines; without it they stay unsigned.
+        """
         self.path = path
         self.limit = limit
         self.pending: list[AnyEvent] = []
@@ -111,13 +118,25 @@ class Journal:
         """Sizes of the long texts that lie beside the record, by digest."""
         self._lock = threading.Lock()
         self._fresh = fresh
+        self._chain = chain
 
     @classmethod
     def create(
-        cls, folder: Path, run: str, *, limit: int = LIMIT, warn: Callable[[str], None] | None = None
+        cls,
+        folder: Path,
+        run: str,
+        *,
+        limit: int = LIMIT,
+        warn: Callable[[str], None] | None = None,
+        standing: trust.Standing = "own",
     ) -> Journal:
-        """Begin the record of a new run beside the notebook in `folder`. Raises `UserError` if the run exists."""
-        journal = cls(runs_folder(folder.absolute()) / f"{run}.jsonl", fresh=True, limit=limit, warn=warn)
+        """Begin the record of a new run beside the notebook in `folder`. Raises `UserError` if the run exists.
+
+        `standing` is `vouched` for a run that begins with a stranger's steps.
+        """
+        chain = trust.begin(standing)
+        journal = cls(runs_folder(folder.absolute()) / f"{run}.jsonl", fresh=True, limit=limit, warn=warn, chain=chain)
+        _refuse_links(journal.path)
         if journal.path.exists():
             raise UserError(f"a run {run!r} exists already in {folder}; run the cell again")
         journal._begin()
@@ -129,7 +148,7 @@ class Journal:
         if in_use(path):
             raise _going_on(path)
         read(path)
-        journal = cls(path.absolute(), fresh=False, limit=limit, warn=warn)
+        journal = cls(path.absolute(), fresh=False, limit=limit, warn=warn, chain=trust.chain_of(path))
         journal._begin()
         return journal
 
@@ -195,7 +214,11 @@ class Journal:
             self._open()
         self._follow()
         while self.pending:
-            self._write(self._line(self.pending[0]))
+            line, chain = self._line(self.pending[0]), self._chain
+            if chain is not None:
+                line, chain = chain.sign(line)
+            self._write(line + b"\n")
+            self._chain = chain
             del self.pending[0]
 
     def _line(self, event: AnyEvent) -> bytes:
@@ -206,9 +229,9 @@ class Journal:
             data = earlier_code.take_out(data, blobs.folder_of(self.path))
         data = blobs.take_out(data, blobs.folder_of(self.path), self._beside)
         try:
-            return (json.dumps(data, ensure_ascii=False) + "\n").encode()
+            return json.dumps(data, ensure_ascii=False).encode()
         except UnicodeEncodeError:  # half a surrogate pair, as broken text may hold
-            return (json.dumps(data) + "\n").encode()
+            return json.dumps(data).encode()
 
     def _fitting(self, result: dict[str, Any]) -> dict[str, Any]:
         """A result whose outputs are cut where one is too long, or where the record has grown to its limit."""
@@ -269,6 +292,7 @@ def _events(path: Path) -> Iterator[AnyEvent]:
             data = json.loads(line.decode("utf-8"))
             if not isinstance(data, dict):
                 raise TypeError("not an object")  # noqa: TRY301 - one place explains every kind of damage
+            data.pop(trust.SIGNATURE, None)
             data = blobs.put_back(data, folder)
             event = _event(earlier_code.put_back(data, folder) if data.get("kind") == "run_started" else data)
         except (ValueError, TypeError, KeyError, RecursionError) as error:
@@ -279,14 +303,23 @@ def _events(path: Path) -> Iterator[AnyEvent]:
 
 
 def _lines(path: Path) -> list[bytes]:
+    _refuse_links(path)
     try:
         if not path.is_file():
             raise UserError(f"there is no record {path}")
-        if path.stat().st_size > MAX_RECORD:
+        if path.stat().st_size > trust.MAX_RECORD:
             raise UserError(f"{path} is larger than any record ({path.stat().st_size:,} bytes)")
         return path.read_bytes().removesuffix(b"\n").split(b"\n")
     except OSError as error:
         raise UserError(f"{path} cannot be read: {error.strerror or error}") from None
+
+
+def _refuse_links(path: Path) -> None:
+    """Raise `UserError` where a record lies behind a link."""
+    try:
+        refuse_links(path)
+    except OSError as error:
+        raise UserError(str(error)) from None
 
 
 def _event(data: dict[str, Any]) -> AnyEvent:
@@ -378,8 +411,24 @@ def runs(folder: Path) -> list[State]:
     return found
 
 
+def written(folder: Path) -> frozenset[str]:
+    """SHA-256 of the files that runs of this user wrote; what a stranger's record says of itself counts for nothing."""
+    own = [record for record in _records(folder) if trust.standing(record) != "foreign"]
+    found: set[str] = set()
+    for record in own:
+        with contextlib.suppress(UserError):
+            found |= load(record).written
+    return frozenset(found)
+
+
 def find(reference: str | None, folder: Path) -> Path:
     """Return the record that a person means: by id, unique beginning of an id, or path; None is the newest one."""
+    found = _found(reference, folder)
+    _refuse_links(found)
+    return found
+
+
+def _found(reference: str | None, folder: Path) -> Path:
     records = _records(folder)
     if reference is None:
         if not records:

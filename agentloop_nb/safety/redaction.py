@@ -21,6 +21,8 @@ MIN_LENGTH = 8
 """Characters below which a value is too common a string to be masked."""
 MIN_BITS = 22.0
 """Entropy, in bits over the whole value, below which a value is too common a string to be masked."""
+LONG_PREFIX = 16
+"""Letters and digits from which the beginning of a secret is masked as the secret."""
 MIN_CORE = 10
 """Letters and digits a value needs to be looked for with everything else left out."""
 
@@ -31,7 +33,7 @@ _SEPARATORS = bytes(byte for byte in range(128) if chr(byte) not in string.ascii
 _COLOUR = rb"\[[0-?]*[ -/]*[@-~]"
 _SIGNS = re.compile(
     rb"\xe2[\x80\x81\x94-\x97][\x80-\xbf]|\xc2[\x80-\xbf]|\xef\xbb\xbf"
-    rb"|\x1b" + _COLOUR + rb"|\\+(?:[nrt]|u000[9adAD]|(?:u001[bB]|x1[bB]|033)" + _COLOUR + rb")"
+    rb"|\x1b" + _COLOUR + rb"|(?<!\\)\\+(?:[nrt]|u000[9adAD]|(?:u001[bB]|x1[bB]|033)" + _COLOUR + rb")"
 )
 """As UTF-8: Latin-1 and general punctuation, boxes and blocks, the byte order mark; colours of a terminal; and line
 breaks and colours as JSON and Python write them."""
@@ -75,8 +77,9 @@ class Masker:
         forms = [_calm(form.encode(errors="surrogatepass")) for value in self.values for form in _forms(value)]
         cores = {form.translate(_LOWER, _SEPARATORS) for form in forms}
         exact = {form.translate(None, _BLANKS) for form in forms if len(form.translate(None, _SEPARATORS)) < MIN_CORE}
+        begun = {_core(value) for value in self.values if "\n" not in value and maskable(value[:LONG_PREFIX])}
         self._searches = (
-            _Search((core for core in cores if len(core) >= MIN_CORE), _LOWER, _SEPARATORS),
+            _Search((core for core in cores if len(core) >= MIN_CORE), _LOWER, _SEPARATORS, begun),
             _Search((form for form in exact if len(form) >= _KEY), None, _BLANKS),
         )
         self._longest = max(search.longest for search in self._searches)
@@ -136,14 +139,15 @@ class Tail:
         if not self._masker:
             return piece
         data = self._shown + self._held + piece.encode(errors="surrogatepass")
-        spans = self._masker._spans(data)  # noqa: SLF001  # a masker over time
-        end = max([len(self._shown), self._masker._begins(data), *(end for _, end in spans)])  # noqa: SLF001
+        open_from = self._masker._begins(data)  # noqa: SLF001  # a masker over time
+        spans = [span for span in self._masker._spans(data) if span[0] < open_from]  # noqa: SLF001
+        end = max([len(self._shown), open_from, *(end for _, end in spans)])
         return self._show(data, spans, end)
 
     def rest(self) -> str:
         """Return what was held back, at the end."""
         data = self._shown + self._held
-        return self._show(data, [], len(data))
+        return self._show(data, self._masker._spans(data), len(data))  # noqa: SLF001
 
     def _show(self, data: bytes, spans: list[tuple[int, int]], end: int) -> str:
         text = _without(data, spans, len(self._shown), end)
@@ -179,8 +183,16 @@ def _forms(value: str) -> Iterator[str]:
 class _Search:
     """Looks for byte strings in a text from which some bytes are left out."""
 
-    def __init__(self, needles: Iterable[bytes], table: bytes | None, left_out: bytes) -> None:
+    def __init__(
+        self, needles: Iterable[bytes], table: bytes | None, left_out: bytes, begun: Iterable[bytes] = ()
+    ) -> None:
+        """Of the needles in `begun` a long beginning is looked for too."""
         self._table, self._left_out = table, left_out
+        self._wholes: dict[bytes, list[bytes]] = {}
+        for whole in begun:
+            if len(whole) > LONG_PREFIX:
+                self._wholes.setdefault(whole[:LONG_PREFIX], []).append(whole)
+        needles = {*needles, *self._wholes}
         self._needles: dict[bytes, list[bytes]] = {}
         """By their first bytes."""
         for needle in needles:
@@ -212,15 +224,21 @@ class _Search:
         for start in range(len(packed) - _KEY + 1):
             for needle in self._needles.get(packed[start : start + _KEY], ()):
                 if packed.startswith(needle, start):
-                    yield start, start + len(needle) - 1
+                    yield start, self._end(packed, start, needle) - 1
 
     def _find(self, packed: bytes) -> Iterator[tuple[int, int]]:
         """Look through a long text for each needle."""
         for needle in (needle for group in self._needles.values() for needle in group):
             start = packed.find(needle)
             while start >= 0:
-                yield start, start + len(needle) - 1
-                start = packed.find(needle, start + len(needle))
+                end = self._end(packed, start, needle)
+                yield start, end - 1
+                start = packed.find(needle, end)
+
+    def _end(self, packed: bytes, start: int, needle: bytes) -> int:
+        """The end of a needle; of a long beginning, as far as it goes on like the whole."""
+        wholes = self._wholes.get(needle, ())
+        return start + max((_common(packed, start, whole) for whole in wholes), default=len(needle))
 
     def _places(self, data: bytes) -> Callable[[int], int]:
         """Return where a byte of the packed text stands in the text."""
@@ -232,6 +250,16 @@ class _Search:
             return runs[index].start() + offset - starts[index]
 
         return place
+
+
+def _core(value: str) -> bytes:
+    return _calm(value.encode(errors="surrogatepass")).translate(_LOWER, _SEPARATORS)
+
+
+def _common(data: bytes, start: int, whole: bytes) -> int:
+    """How many bytes from a place on are those of `whole`."""
+    length = min(len(whole), len(data) - start)
+    return next((index for index in range(length) if data[start + index] != whole[index]), length)
 
 
 def _calm(data: bytes) -> bytes:

@@ -7,20 +7,19 @@ import functools
 import re
 import urllib.parse
 from collections.abc import Iterable, Iterator, Mapping
-from types import FunctionType, ModuleType
 from typing import Any
 
-from agentloop_nb._internal import type_info
+from agentloop_nb.safety.holders import MAX_TEXT, Looker
 from agentloop_nb.safety.redaction import MASK, MIN_LENGTH, Masker, Tail, maskable
 
 __all__ = ["MASK", "KnownSecrets", "Masker", "Tail", "known_secrets", "maskable", "secrets_in"]
 
-MAX_TEXT = 10_000
-"""Characters of a text that is looked at; a longer one is data."""
-MAX_ITEMS = 1000
-"""Items of a dictionary or attributes of an object that are looked at."""
-MAX_OBJECTS = 500
-"""Objects that one look goes into."""
+MAX_OBJECTS = 2000
+"""Parts of values that one look goes into."""
+MANY = 32
+"""Parts of a value from which it is looked into again only when it changed."""
+MAX_CELL = 200_000
+"""Characters of a cell whose code is read."""
 
 _SECRET_NAME = re.compile(
     r"(?:^|[_\-.])(?:api)?(?:keys?|tokens?|secrets?|pass(?:word|wd|phrase)?|pwd?|pat|cred(?:ential)?s?|auth|bearer|dsn|"
@@ -36,15 +35,20 @@ _HARMLESS_NAME = re.compile(
     r"^(?:old)?pwd$|public|_(?:path|file|dir|sock|name|type|url|id|env|mode|limit|timeout)$|^tokenizers_", re.IGNORECASE
 )
 _SECRET_SHAPE = re.compile(
-    r"(?:sk|pk|rk)[-_][\w-]{16,}|gh[pousr]_\w{20,}|github_pat_\w{20,}|glpat-[\w-]{16,}|xox[a-z]-[\w-]{10,}|"
-    r"A[KS]IA[A-Z0-9]{16}|AIza[\w-]{30,}|hf_\w{20,}|eyJ[\w-]+\.[\w-]+\.[\w-]*|-----BEGIN [A-Z ]*PRIVATE KEY-----"
+    r"(?<![\w-])(?:sk|pk|rk)[-_](?=[\w-]{0,200}\d)[\w-]{16,}|gh[pousr]_\w{20,}|github_pat_\w{20,}|glpat-[\w-]{16,}|xox[a-z]-[\w-]{10,}|"
+    r"A[KS]IA[A-Z0-9]{16}|AIza[\w-]{30,}|hf_\w{20,}|(?<![\w-])eyJ[\w-]+\.[\w-]+\.[\w-]*|"
+    r"-----BEGIN [A-Z ]{0,40}PRIVATE KEY-----"
 )
 _URL_PASSWORD = re.compile(r"(?<![\w+.-])\w[\w+.-]*://[^\s/:@]*:([^\s/@]+)@")
 _STRING_PASSWORD = re.compile(r"(?:password|pwd|accountkey|sharedaccesskey)\s*=\s*([^;\s]+)", re.IGNORECASE)
 _GIVERS = re.compile(r"(?:^|\.)(?:getpass|get_password|get_secret\w*|get_credential\w*|userdata\.get|secrets\.get)$")
 """Functions whose answer is secret, whatever it is called."""
-_DATA = frozenset({"numpy", "pandas", "matplotlib", "polars", "pyarrow", "torch", "IPython", "agentloop_nb"})
-"""Packages whose objects are data."""
+_TAKERS = re.compile(
+    r"(?:login|authenticate|authorize|auth|token|secret|password|api_?key|credentials?)$", re.IGNORECASE
+)
+"""Functions that are called with a secret."""
+_HEADER = re.compile(r"(?:proxy-)?authorization|x-api-key|api-key|x-auth-token|cookie|set-cookie", re.IGNORECASE)
+"""Headers of a request that are secret."""
 
 
 def secrets_in(name: str, value: str) -> list[str]:
@@ -59,6 +63,13 @@ def secrets_in(name: str, value: str) -> list[str]:
     return []
 
 
+def shapes_in(text: str) -> list[str]:
+    """What in a text looks like a key of a known service, and the passwords in its addresses."""
+    shapes = [found[0] for found in _SECRET_SHAPE.finditer(text)]
+    passwords = _URL_PASSWORD.findall(text) if "://" in text else []
+    return [*shapes, *passwords, *map(urllib.parse.unquote, passwords)]
+
+
 class KnownSecrets(Masker):
     """Masks what looks secret in the process, and looks again when asked: code may load a key, or connect with one."""
 
@@ -69,86 +80,118 @@ class KnownSecrets(Masker):
         """Names that hold what a vault or a prompt for a password gave."""
         self._seen: dict[str, str] = {}
         """Texts that were looked at, by name."""
+        self._read: set[str] = set()
+        """Code that was read, so that each cell is read once."""
+        self._large: dict[str, tuple[int, int]] = {}
+        """Values with many parts that were looked into, by name: their identity and length then."""
         self.look()
 
     def expect(self, sources: Iterable[str]) -> None:
-        """Learn from code which names will hold secrets, or do already."""
+        """Learn from code which names will hold secrets, or do already, and the secrets that are written in it."""
         for source in sources:
-            if "get" in source and (names := set(_given(source))):
+            if source in self._read or len(source) > MAX_CELL:
+                continue
+            names, written = _taught(source)
+            self.learn(written)
+            if names:
                 self._given |= names
                 self._seen = {name: text for name, text in self._seen.items() if name not in names}
+            self._read.add(source)
 
     def look(self) -> None:
         """Look at the environment and the namespace as they are now. Nothing is called that could run user's code."""
         found: list[str] = []
-        inside = _Inside()
+        looker = Looker(_in_text, MAX_OBJECTS)
         for name, value in [*self._environ.items(), *reversed(list(self._namespace.items()))]:
             if type(value) is not str:
-                found += inside.of(name, value)
+                found += self._inside(looker, name, value)
             elif len(value) < MAX_TEXT and self._seen.get(name) is not value:
                 self._seen[name] = value
                 found += [value] if name in self._given else secrets_in(name, value)
         self.learn(found)
 
-
-class _Inside:
-    """What is secret inside values: in dictionaries, named tuples, and the attributes of objects."""
-
-    def __init__(self) -> None:
-        from pydantic import SecretStr
-
-        self._secret = SecretStr
-        self._room = MAX_OBJECTS
-
-    def of(self, name: str, value: Any) -> Iterator[str]:
-        """Look into a variable."""
-        if type(value) is dict:
-            for key, item in _items(value):
-                yield from (
-                    secrets_in(key, item) if type(item) is str and len(item) < MAX_TEXT else self._within(key, item)
-                )
-        else:
-            yield from self._within(name, value)
-
-    def _within(self, name: str, value: Any, depth: int = 3) -> Iterator[str]:
-        self._room -= 1
-        if type(value) is str:
-            if len(value) < MAX_TEXT:
-                yield from [value] if _SECRET_ATTRIBUTE.search(name) else secrets_in("", value)
-        elif type(value) is self._secret:
-            yield value.get_secret_value()
-        elif depth and self._room > 0:
-            for key, item in _items(value):
-                yield from self._within(key, item, depth - 1)
+    def _inside(self, looker: Looker, name: str, value: Any) -> list[str]:
+        """Secrets in a value; one with many parts is gone into when it is new, or longer or shorter than it was."""
+        sized = type(value) in (dict, list, tuple, set)
+        state = (id(value), len(value) if sized else 0)
+        if (sized and self._large.get(name) == state) or looker.room <= 0:
+            return []
+        before = looker.room
+        found = list(looker.into(name, value))
+        if before - looker.room > MANY and looker.room > 0:
+            self._large[name] = state
+        return found
 
 
-def _items(value: Any) -> list[tuple[str, Any]]:
-    """The named parts of a value."""
-    kind = type(value)
-    if kind is dict:
-        items = list(value.items()) if len(value) <= MAX_ITEMS else []
-    elif type_info.inherits(kind, ModuleType, FunctionType, type) or type_info.package(kind) in _DATA:
-        items = []
-    elif type_info.inherits(kind, tuple) and type(fields := type_info.defined(kind, "_fields")) is tuple:
-        items = list(zip(fields, tuple.__iter__(value), strict=False))
-    else:
-        attributes = type_info.instance_dict(value) or {}
-        items = list(attributes.items()) if len(attributes) <= MAX_ITEMS else []
-    return [(key, item) for key, item in items if type(key) is str]
+def _in_text(name: str, text: str, attribute: bool) -> Iterator[str]:  # noqa: FBT001 - a `Found`
+    """What is secret in a text inside a value."""
+    header = _HEADER.fullmatch(name)
+    if header and text.lower() != name.lower():
+        yield from (text, text.rpartition(" ")[2])
+    elif attribute:
+        yield from [text] if _SECRET_ATTRIBUTE.search(name) else secrets_in("", text)
+    elif text.lower() != name.lower():
+        yield from secrets_in(name, text)
 
 
 @functools.lru_cache(maxsize=4096)
-def _given(source: str) -> tuple[str, ...]:
-    """Names that code binds to what a vault or a prompt gave."""
+def _taught(source: str) -> tuple[frozenset[str], tuple[str, ...]]:
+    """What code tells of secrets: the names that will hold one, and those that are written in it."""
+    tree = _tree(source)
+    names = frozenset(_given(tree)) if "get" in source else frozenset[str]()
+    return names, tuple(_written(tree))
+
+
+def _tree(source: str) -> ast.AST | None:
     try:
-        tree = ast.parse(source)
+        return ast.parse(source)
     except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return ()
-    return tuple(_given_in(tree))
+        return None
 
 
-def _given_in(tree: ast.Module) -> Iterator[str]:
-    for node in ast.walk(tree):
+def _written(tree: ast.AST | None) -> Iterator[str]:
+    """Secrets that are written in code: by the name they are given to, or by their looks."""
+    for node in ast.walk(tree) if tree else ():
+        match node:
+            case ast.keyword(arg=str(name), value=ast.Constant(value=str(text) | bytes(text))):
+                yield from _in_text(name, _as_text(text), attribute=False)
+            case ast.Dict(keys=keys, values=values):
+                for key, value in zip(keys, values, strict=True):
+                    match key, value:
+                        case ast.Constant(value=str(name)), ast.Constant(value=str(text) | bytes(text)):
+                            yield from _in_text(name, _as_text(text), attribute=False)
+            case ast.Assign(targets=[*targets], value=ast.Constant(value=str(text) | bytes(text))):
+                for target in targets:
+                    yield from _in_text(_name_of(target), _as_text(text), attribute=False)
+            case ast.Call(func=func, args=[*arguments]) if _TAKERS.search(ast.unparse(func)[-200:]):
+                texts = (each.value for each in arguments if isinstance(each, ast.Constant))
+                yield from (text for text in texts if isinstance(text, str) and _by_chance(text))
+            case ast.Constant(value=str(text)) if len(text) < MAX_TEXT:
+                yield from shapes_in(text)
+
+
+def _as_text(value: str | bytes) -> str:
+    text = value if isinstance(value, str) else value.decode("utf-8", "replace")
+    return text if len(text) < MAX_TEXT else ""
+
+
+def _name_of(target: ast.expr) -> str:
+    match target:
+        case ast.Name(id=name) | ast.Attribute(attr=name):
+            return name
+        case ast.Subscript(slice=ast.Constant(value=str(name))):
+            return name
+    return ""
+
+
+def _by_chance(text: str) -> bool:
+    mixed = any(map(str.isdigit, text)) and any(map(str.isalpha, text))
+    return 12 <= len(text) < 1000 and mixed and not set(text) & set(" /\\:")
+
+
+def _given(tree: ast.AST | None) -> Iterator[str]:
+    """Names that code binds to what a vault or a prompt gave."""
+    for node in ast.walk(tree) if tree else ():
         if isinstance(node, ast.Assign | ast.AnnAssign | ast.NamedExpr) and node.value and _asks(node.value):
             targets = node.targets if isinstance(node, ast.Assign) else [node.target]
             yield from (name.id for target in targets for name in ast.walk(target) if isinstance(name, ast.Name))
@@ -156,7 +199,7 @@ def _given_in(tree: ast.Module) -> Iterator[str]:
 
 def _asks(value: ast.expr) -> bool:
     calls = (node.func for node in ast.walk(value) if isinstance(node, ast.Call))
-    return any(_GIVERS.search(ast.unparse(call)) for call in calls)
+    return any(_GIVERS.search(ast.unparse(call)[-200:]) for call in calls)
 
 
 def known_secrets(

@@ -14,10 +14,10 @@ from agentloop_nb.isolated.isolated_workspace import IsolatedWorkspace
 from agentloop_nb.models.replay import ReplayModel
 from agentloop_nb.protocols import Web, Workspace
 from agentloop_nb.rebuild import Ask
-from agentloop_nb.record import journal
+from agentloop_nb.record import journal, trust
 from agentloop_nb.run import Run
 from agentloop_nb.safety.secrets import Masker
-from agentloop_nb.session.parts import make_model, make_web, recorded, resumed_limits
+from agentloop_nb.session.parts import make_model, make_web, recorded, resumed_limits, with_limits_of
 from agentloop_nb.session.rebuilding import Rebuilding
 from agentloop_nb.session.recovery import recover_with
 from agentloop_nb.session.session import Session
@@ -52,7 +52,7 @@ def fork(
     """
     whole = journal.read(path)
     taken = inherited(whole, at, run_id, note=note)
-    state = fold(taken)
+    state = fold(taken) if trust.standing(path) == "own" else with_limits_of(settings, fold(taken))
     steps = max(state.max_steps, state.current_step + 20) if overrides.get("max_steps") is None else settings.max_steps
     limits = resumed_limits(
         state, {**overrides, "max_steps": steps}, replace(settings, max_steps=steps), note or "go on"
@@ -63,7 +63,9 @@ def fork(
     if isinstance(model, ReplayModel):
         model.position = state.current_step
     workspace = make_workspace(make_web(model, settings), whole)
-    record = journal.Journal.create(journal.home(path), run_id, limit=settings.record_limit * journal.MEGABYTE)
+    record = journal.Journal.create(
+        journal.home(path), run_id, limit=settings.record_limit * journal.MEGABYTE, standing=trust.standing(path)
+    )
     for event in taken:
         record.append(event)
     told = workspace.told if isinstance(workspace, IsolatedWorkspace) else ""

@@ -37,6 +37,12 @@ def recorded(settings: Settings, model: Model, variables: Mapping[str, str]) -> 
     return settings.record() | {"model": model.name, "base_url": registry.recorded_address(settings, variables)}
 
 
+def with_limits_of(settings: Settings, state: State) -> State:
+    """The state with the steps and the budget that the person's own settings allow, not those of its record."""
+    state.max_steps, state.budget = settings.max_steps, settings.budget
+    return state
+
+
 def resumed_limits(state: State, overrides: Mapping[str, Any], settings: Settings, note: str) -> RunResumed:
     """The limits a run goes on with. Raises `UserError` if they leave it nothing to do."""
     if state.is_complete and not note:

@@ -12,10 +12,10 @@ from agentloop_nb.events import AnyEvent, NoteAdded
 from agentloop_nb.models.replay import ReplayModel
 from agentloop_nb.protocols import Web, Workspace
 from agentloop_nb.rebuild import Ask, loose_ends
-from agentloop_nb.record import journal
+from agentloop_nb.record import journal, trust
 from agentloop_nb.run import Run
 from agentloop_nb.safety.secrets import Masker
-from agentloop_nb.session.parts import make_model, make_web, recorded, resumed_limits
+from agentloop_nb.session.parts import make_model, make_web, recorded, resumed_limits, with_limits_of
 from agentloop_nb.session.rebuilding import Rebuilding
 from agentloop_nb.session.recovery import recover_with
 from agentloop_nb.session.session import Session
@@ -45,7 +45,10 @@ def resume(
     events = journal.read(path)
     state = live or fold(events)
     ends = loose_ends(state)
-    limits = resumed_limits(fold([*events, *ends]), overrides, settings, note)
+    ended = fold([*events, *ends])
+    if trust.standing(path) != "own":
+        ended = with_limits_of(settings, ended)
+    limits = resumed_limits(ended, overrides, settings, note)
     settings = replace(settings, max_steps=limits.max_steps, budget=limits.budget)
     model = make_model(settings, variables)
     limits = limits.model_copy(update={"settings": recorded(settings, model, variables)})

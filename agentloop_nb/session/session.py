@@ -58,7 +58,7 @@ class Session:
 
     def _written_before(self) -> frozenset[str]:
         """SHA-256 of the files that earlier runs of this folder wrote."""
-        return frozenset().union(*(state.written for state in journal.runs(journal.home(self.run.journal))))
+        return journal.written(journal.home(self.run.journal))
 
 
 def _tell_wait(stream: Stream, seconds: float, reason: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
@@ -10,8 +11,8 @@ from typing import NamedTuple
 
 from agentloop_nb._internal.platform import IN_BROWSER
 from agentloop_nb.errors import UserError
-from agentloop_nb.export import Values, data_folder, export, share
-from agentloop_nb.record import journal
+from agentloop_nb.export import Hiding, Values, data_folder, export, known_mask, share
+from agentloop_nb.record import journal, trust
 from agentloop_nb.verify import verify
 from agentloop_nb.verify.verdict import Verdict
 
@@ -22,13 +23,24 @@ class Published(NamedTuple):
     path: Path
     verdict: Verdict | None
     """None where nothing was verified: a script or a report, or because nobody wanted it."""
+    unverified: str = ""
+    """Why a notebook was not run, if that is to be said."""
+
+    left_out: tuple[str, ...] = ()
+    """Input files that are secret, and were not taken along."""
 
     @property
     def told(self) -> str:
         """One line for the user."""
+        return self._told + (f"; left out as secret: {', '.join(self.left_out)}" if self.left_out else "")
+
+    @property
+    def _told(self) -> str:
         if self.verdict:
             text = self.verdict.text
             return f"{text}. Check it yourself: agentloop verify {self.path.name}" if self.sound else text
+        if self.unverified:
+            return self.unverified
         if IN_BROWSER and self.path.suffix == ".ipynb":
             return f"written, not proven: a browser has no second kernel; elsewhere, agentloop verify {self.path.name}"
         return "written; only a notebook can be verified"
@@ -62,16 +74,31 @@ def publish(
         raise UserError("--repository is for the Binder link of a shared folder: add --share")
     named = folder or journal.home(record) / str(journal.load(record).settings.get("output_dir") or "")
     foreign = folder is None and not journal.is_own(record, named)
-    write = partial(export, record, folder=named, foreign=foreign, minimal=minimal, values=values)
+    hiding = Hiding(known_mask())
+    write = partial(export, record, folder=named, foreign=foreign, minimal=minimal, values=values, mask=hiding)
     path = write(share.plan(destination, repository) if shared else destination)
-    verdict = None
-    if check and path.suffix == ".ipynb" and not IN_BROWSER:
+    verdict, stranger = None, trust.standing(record) == "foreign"
+    if check and path.suffix == ".ipynb" and not IN_BROWSER and not stranger:
         draft, verdict = path.read_bytes(), verify(path, own=not foreign)
         if values is not None and _doubtful(verdict):
             verdict = _with_data(path, draft, verdict, partial(write, path, instead=True), own=not foreign)
     if shared:
         share.surround(path, repository)
-    return Published(path, verdict)
+        share.refuse_leaks(path.parent, hiding.hides)
+    return Published(path, verdict, _UNVERIFIED if stranger and path.suffix == ".ipynb" else "", _left_out(path))
+
+
+def _left_out(notebook: Path) -> tuple[str, ...]:
+    """The input files that an exported notebook says it left out."""
+    if notebook.suffix != ".ipynb":
+        return ()
+    return tuple(json.loads(notebook.read_bytes())["metadata"]["agentloop"].get("left_out", ()))
+
+
+_UNVERIFIED = (
+    "written, not verified: its record was not written by your runs, and none of its code was run; if it may run, "
+    "agentloop trust FOLDER, then export it again"
+)
 
 
 def publish_session(
@@ -84,8 +111,10 @@ def publish_session(
     named = folder or journal.home(newest) / str(journal.load(newest).settings.get("output_dir") or "")
     inside = named if folder is not None or journal.is_own(newest, named) else None
     path = export_session(records, destination, folder=inside, values=values)
-    proven = path.suffix == ".ipynb" and not IN_BROWSER
-    return Published(path, verify(path, own=True) if proven else None)
+    stranger = any(trust.standing(record) == "foreign" for record in records)
+    proven = path.suffix == ".ipynb" and not IN_BROWSER and not stranger
+    unverified = _UNVERIFIED if stranger and path.suffix == ".ipynb" else ""
+    return Published(path, verify(path, own=True) if proven else None, unverified, _left_out(path))
 
 
 def stop_verifying() -> None:

@@ -15,6 +15,7 @@ from agentloop_nb.export.anonymize import Scrubber
 from agentloop_nb.export.checksums import broken, seal
 from agentloop_nb.export.inputs import is_inside
 from agentloop_nb.export.notebook_writer import FORMAT, UNCHECKED
+from agentloop_nb.record import visible_cells
 from agentloop_nb.verify import diagnosis
 from agentloop_nb.verify.clock import clock_cells
 from agentloop_nb.verify.kernel_run import Performance, perform
@@ -59,7 +60,7 @@ class Certifier:
             cell = changed.removeprefix("cell ") if changed.startswith("cell ") else None
             how = "taken off or changed" if changed == "the seal" else "changed after it was verified"
             return self._named(Verdict(ok=False, cell=cell, cause=f"{'it' if cell else changed} was {how}"))
-        verdict = self._named(self._inputs() or self._with_inputs())
+        verdict = self._named(self._forged() or self._inputs() or self._with_inputs())
         if not (self._ours.get("verdict") or {}).get("ok"):
             self._write(verdict)
         return verdict
@@ -80,6 +81,11 @@ class Certifier:
         self._ours["verdict"] = verdict.model_dump(mode="json") | {"text": verdict.text}
         seal(self._notebook)
         write(self._notebook, self._path)
+
+    def _forged(self) -> Verdict | None:
+        """A verdict if a cell hides its code, or shows outputs that no run made; then nothing is run."""
+        forged = ((cell["id"], why) for cell in self._cells if (why := visible_cells.forged(cell)))
+        return next((Verdict(ok=False, cell=cell, cause=why) for cell, why in forged), None)
 
     # -- input files
 

@@ -20,7 +20,9 @@ Json = dict[str, Any]
 
 _CHANCE = re.compile(r"\b(?:random|shuffle|sample|choice|permutation|secrets|uuid4|urandom|hash|set)\b")
 _NAME = re.compile(r"name '(\w+)' is not defined")
-_FILE = re.compile(r"No such file or directory: b?['\"]([^'\"]+)['\"]|['\"]?([\w./ -]+\.\w+)['\"]? not found")
+_FILE = re.compile(
+    r"No such file or directory: b?['\"]([^'\"]+)['\"]|(?<![\w./ -])([\w./ -]{1,300}\.\w{1,20})['\"]? not found"
+)
 _WEIGHT = ("file", "network", "folder", "program", "library", "machine", "stat")
 """Of what was asked for outside, the likelier cause first."""
 _MODULE = re.compile(r"No module named '([\w.]+)'")

@@ -16,7 +16,7 @@ Flat = dict[str, list[Any]]
 
 _ADDRESS = re.compile(r"\bat 0x[0-9a-fA-F]+|\bid=\d{9,}")
 _WARNING_PLACE = re.compile(r"^\S.*?:\d+: (?=\w*(?:Warning|Error)\b)", re.MULTILINE)
-_IPYKERNEL_FILE = re.compile(r"(?:/\S*?)?ipykernel_\d+/\d+\.py|<ipython-input-[^>]*>|\b\d+\.py\b(?=, line \d)")
+_IPYKERNEL_FILE = re.compile(r"(?:/\S{0,300}?)?ipykernel_\d+/\d+\.py|<ipython-input-[^>]*>|\b\d+\.py\b(?=, line \d)")
 _SYNTAX_PLACE = re.compile(r"\((?:[^()]*, )?(?=line \d+\))")
 _TEMPORARY = re.compile(r"(?:<tmp>|/tmp|/var/folders/\S+?)/\S+")
 _STYLER = re.compile(r"(?<![A-Za-z0-9])T_[0-9a-f]{5}(?=_|\b)")
@@ -27,7 +27,9 @@ _RANDOM = re.compile(
 )
 _MODEL_ID = re.compile(r"""(["']?model_id["']?\s*[:=]\s*["']?)[0-9a-zA-Z_-]+""")
 _DURATION = re.compile(r"\b\d+(?:\.\d+)?(?:e[+-]?\d+)?\s?(?:ns|µs|μs|us|ms|s|sec|secs|seconds|min|minutes|h)\b")
-_RATE = re.compile(r"\d+(?:\.\d+)?\s?(?:it|B|kB|MB|GB|k|M)/s|\d\d:\d\d(?::\d\d)?|\?it/s|\d+(?:\.\d+)?s/it")
+_RATE = re.compile(
+    r"(?<!\d)\d+(?:\.\d+)?\s?(?:it|B|kB|MB|GB|k|M)/s|\d\d:\d\d(?::\d\d)?|\?it/s|(?<!\d)\d+(?:\.\d+)?s/it"
+)
 _PICTURES = ("image/png", "image/jpeg")
 _MARKUP = ("text/html", "image/svg+xml")
 _WIDGET = "application/vnd.jupyter.widget-view+json"

@@ -99,7 +99,7 @@ def test_half_of_an_adoption_that_broke_off_is_taken_back_and_records_are_read_o
     for name in "ab":
         Path(f"{name}.txt").write_text("mine")
     looks: list[Path] = []
-    monkeypatch.setattr(journal, "runs", lambda folder, runs=journal.runs: looks.append(folder) or runs(folder))
+    monkeypatch.setattr(journal, "written", lambda folder, read=journal.written: looks.append(folder) or read(folder))
 
     def pressed(*_: object) -> None:
         raise KeyboardInterrupt

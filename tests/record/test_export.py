@@ -13,8 +13,8 @@ from pathlib import Path
 import nbformat
 import pytest
 
+from agentloop_nb._internal.markup import harmless
 from agentloop_nb.actions import ActionResult
-from agentloop_nb.actions.markdown import harmless
 from agentloop_nb.errors import UserError
 from agentloop_nb.events import ApprovalAsked, ApprovalGiven, RunFinished
 from agentloop_nb.export import export

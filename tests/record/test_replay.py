@@ -12,11 +12,11 @@ from agentloop_nb.actions import ActionResult
 from agentloop_nb.decision import parse
 from agentloop_nb.errors import ActionFailed, PermanentFault, UserError
 from agentloop_nb.events import ApprovalAsked, ApprovalGiven
+from agentloop_nb.export import export
 from agentloop_nb.models.replay import ReplayModel
 from agentloop_nb.notebook.panel.html import static_html
 from agentloop_nb.protocols import Message, ModelRequest
 from agentloop_nb.record import journal
-from agentloop_nb.record.replay_data import recorded
 from agentloop_nb.run import Run
 from agentloop_nb.state import fold
 from tests.record.kernels import script
@@ -103,8 +103,7 @@ async def test_a_resumed_replay_gets_the_answers_that_follow_where_it_stands(tmp
 async def test_an_exported_notebooks_metadata_replays_the_same(tmp_path):
     from_journal = replaying(tmp_path, counting())
     notebook = tmp_path / "run.ipynb"
-    decisions = [each.record() for each in recorded(fold(counting()).steps)]
-    notebook.write_text(json.dumps({"metadata": {"agentloop": {"decisions": decisions}}}))
+    export(counting(), notebook, folder=tmp_path)
     assert ReplayModel.from_path(notebook).decisions == from_journal.decisions
 
 

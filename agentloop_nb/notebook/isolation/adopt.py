@@ -14,6 +14,7 @@ from agentloop_nb._internal import safe_files
 from agentloop_nb.agent.control import Control
 from agentloop_nb.errors import ActionFailed, UserError
 from agentloop_nb.isolated.isolated_workspace import IsolatedWorkspace
+from agentloop_nb.notebook.consent import ask_to_run
 from agentloop_nb.notebook.isolation import placement
 from agentloop_nb.notebook.isolation.adoption import Adoption
 from agentloop_nb.notebook.kernel.kernel_workspace import KernelWorkspace
@@ -47,6 +48,8 @@ def adopt(launcher: Launcher, words: list[str]) -> str:
             raise UserError("--rerun runs all of the run's code; leave the names out")
         return _rerun(launcher, run)
     alive = isinstance(run.workspace, IsolatedWorkspace) and run.workspace.alive
+    if not alive:
+        ask_to_run(launcher.shell, run.journal)
     workspace = cast("IsolatedWorkspace", run.workspace) if alive else _rebuilt(launcher, run)
     try:
         return _bring(launcher, run, workspace, wanted)
@@ -125,7 +128,7 @@ def _bring_file(
 def _written(launcher: Launcher) -> frozenset[str]:
     """SHA-256 of the files that runs wrote here, or that were adopted."""
     adopted = {file.sha256 for adoption in launcher.adopted for file in adoption.files}
-    return frozenset(adopted).union(*(state.written for state in journal.runs(launcher.folder)))
+    return journal.written(launcher.folder) | adopted
 
 
 def _told(adoption: Adoption, left: list[str]) -> str:
@@ -164,6 +167,7 @@ def _rebuilt(launcher: Launcher, run: Run) -> IsolatedWorkspace:
 
 def _rerun(launcher: Launcher, run: Run) -> str:
     """Run the recorded code of a run in the user's kernel; in the run's own folder, so that no file here changes."""
+    ask_to_run(launcher.shell, run.journal)
     events = journal.read(run.journal)
     events[0] = events[0].model_copy(update={"cells": ()})  # the user's own cells ran here
     control, folder = Control(), launcher.place(run.journal)

@@ -9,6 +9,8 @@ import re
 from typing import Any
 
 from agentloop_nb._internal.amounts import duration
+from agentloop_nb._internal.markup import figure, harmless
+from agentloop_nb.actions import RunCode
 from agentloop_nb.notebook.panel.cards import MAX_PROSE, Card, Chip, Header, card, header
 from agentloop_nb.notebook.panel.highlight import highlighted
 from agentloop_nb.notebook.panel.outputs import Block, is_figure
@@ -62,9 +64,10 @@ def final_outputs(state: State) -> list[MimeBundle]:
     """What a run leaves as outputs of its own below the panel: the last step's figures that has any, and the answer."""
     found: list[MimeBundle] = []
     for step in reversed(state.steps):
-        figures = [output for output in step.result.outputs if is_figure(output)] if step.result else []
+        shown = [output for output in step.result.outputs if is_figure(output)] if step.result else []
+        figures = [kept for output in shown if (kept := figure(dict(output["data"]), _code_of(state)))]
         if figures:
-            found = [dict(output["data"]) for output in figures]
+            found = figures
             break
     if state.summary:
         answer = shortened(state.summary, MAX_PROSE)
@@ -73,14 +76,17 @@ def final_outputs(state: State) -> list[MimeBundle]:
 
 
 _MONEY = re.compile(r"(?<!\\)\$(?=\d[\d,.]*[kKmMbB]?(?![\w$^_{\\]))", re.ASCII)
-_REMOTE = re.compile(r"!\[(?![\w ,.:;()'-]*\]\(\w[\w./-]*\))", re.ASCII)
-_FETCHING = re.compile(r"<(?=/?(?:img|image|picture|source|video|audio|track|iframe|frame|object|embed|link|style|svg"
-                       r"|math|script|base|form|input|meta|body|table|tr|td|th)\b)", re.IGNORECASE)  # fmt: skip
 
 
 def _tame(source: str) -> str:
     """Take from Markdown what would fetch something as soon as it is shown, and the mathematics from sums of money."""
-    return _MONEY.sub(r"\\$", _FETCHING.sub("<\u200b", _REMOTE.sub("[", source)))
+    return _MONEY.sub(r"\\$", harmless(source))
+
+
+def _code_of(state: State) -> list[str]:
+    """Code that was run, by the user before and by the run."""
+    decisions = (step.decision.action for step in state.steps if step.decision)
+    return [*state.cells, *(action.code for action in decisions if isinstance(action, RunCode))]
 
 
 def _header(top: Header) -> str:

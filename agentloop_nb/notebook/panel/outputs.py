@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from importlib.util import find_spec
 from typing import Any, TypedDict
 
+from agentloop_nb._internal.markup import harmless
 from agentloop_nb._internal.platform import IN_BROWSER
 from agentloop_nb.notebook.panel.safe_text import Lines, clean, escape, no_math, prose, shortened
 from agentloop_nb.protocols import Output
@@ -75,7 +76,9 @@ def markdown(source: str) -> str:
 
     if not _CLEANS:
         return f"<pre>{escape(shortened(source, MAX_MARKDOWN))}</pre>"
-    return sanitise(MarkdownIt("commonmark", {"html": False}).enable("table").render(shortened(source, MAX_MARKDOWN)))
+    return sanitise(
+        MarkdownIt("commonmark", {"html": False}).enable("table").render(harmless(shortened(source, MAX_MARKDOWN)))
+    )
 
 
 def text_block(text: str, name: str = "result") -> Block:

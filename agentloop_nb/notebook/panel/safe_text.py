@@ -10,7 +10,7 @@ from collections.abc import Iterator
 _HIDDEN = re.compile("[\u202a-\u202e\u2066-\u2069\u200e\u200f\u061c]")
 _CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 _ESCAPE = re.compile(r"\x1b\[([0-9;:]*)m|\x1b\[[0-?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)?|\x1b[@-_]")
-_DELIMITER = re.compile(r"""(<(?:"[^"]*"|[^">])*>)|\$|\\(?=[(\[]|begin)""")
+_DELIMITER = re.compile(r"""(<(?:"[^"<]*"|[^"<>])*>)|\$|\\(?=[(\[]|begin)""")
 
 _HUES = ("#808080", "#d1242f", "#1a7f37", "#9a6700", "#0969da", "#8250df", "#1b7c83", "#808080")
 _STYLES = {1: "font-weight:bold", 2: "opacity:.8", 3: "font-style:italic", 4: "text-decoration:underline"}

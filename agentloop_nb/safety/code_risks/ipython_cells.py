@@ -16,7 +16,9 @@ _OTHER_LANGUAGES = frozenset(
 )
 _ALIASES = frozenset({"rm", "mv", "cp", "mkdir", "rmdir", "ls", "cat", "ll", "ln", "less", "more", "man"})
 _AUTOMAGIC = _ALIASES | {"pip", "conda", "mamba", "micromamba", "uv", "cd", "run", "reset", "env", "set_env"}
-_ESCAPED = re.compile(r"^(?P<indent>\s*)(?:(?P<target>[\w.,\s\[\]*'\"]+)=\s*)?(?P<escape>!!?|%)(?P<rest>[^%=].*)$")
+_ESCAPED = re.compile(
+    r"^(?P<indent>\s*)(?:(?P<target>[\w.,\[\]*'\"][\w.,\s\[\]*'\"]*)=\s*)?(?P<escape>!!?|%)(?P<rest>[^%=].*)$"
+)
 _AUTO = re.compile(rf"^(?P<indent>\s*)(?P<name>{'|'.join(sorted(_AUTOMAGIC))})[ \t]+(?P<rest>[^=].*)$")
 _CALL = re.compile(r"^(?P<indent>\s*)[,;/](?P<name>[A-Za-z_][\w.]*)[ \t]+(?P<rest>.*)$")
 _HELP = re.compile(r"^(\s*)(\?{1,2}\s*[\w.*]+|[\w.*%]+\?{1,2})\s*$")

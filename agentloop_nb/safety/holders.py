@@ -1,0 +1,180 @@
+"""Looks for secrets inside values: containers, objects, classes, functions and modules of the user's.
+
+Nothing is called that could run the user's code: what is read are the slots and dictionaries that Python itself keeps.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections import deque
+from collections.abc import Callable, Iterator
+from functools import partial
+from itertools import islice
+from types import FunctionType, GetSetDescriptorType, MemberDescriptorType, MethodType, ModuleType, SimpleNamespace
+from typing import Any
+
+MAX_TEXT = 10_000
+"""Characters of a text that is looked at; a longer one is data."""
+MAX_ITEMS = 1000
+"""Items of a container or attributes of an object that are looked at."""
+DEPTH = 6
+"""Containers within containers that are gone into."""
+DATA = frozenset({"numpy", "pandas", "matplotlib", "polars", "pyarrow", "torch", "IPython", "agentloop_nb"})
+"""Packages whose objects are data."""
+
+Found = Callable[[str, str, bool], Iterator[str]]
+"""What is secret in a text: its name, itself, and whether it is an attribute."""
+
+
+class Looker:
+    """One look into many values, with room for a number of parts."""
+
+    def __init__(self, found: Found, room: int) -> None:
+        from pydantic import SecretBytes, SecretStr
+
+        self._found = found
+        self._hidden = (SecretStr, SecretBytes)
+        self.room = room
+        self._seen: set[int] = set()
+
+    def into(self, name: str, value: Any, depth: int = DEPTH, *, attribute: bool = False) -> Iterator[str]:
+        """Yield secrets in a value of that name."""
+        self.room -= 1
+        kind = type(value)
+        if kind is str or kind is bytes or kind is bytearray:
+            if len(value) < MAX_TEXT:
+                text = value if kind is str else bytes(value).decode("utf-8", "replace")
+                yield from self._found(name, text, attribute)
+        elif kind in self._hidden:
+            text = value.get_secret_value()
+            yield text if isinstance(text, str) else bytes(text).decode("utf-8", "replace")
+        elif depth and self.room > 0 and kind not in _PLAIN and id(value) not in self._seen:
+            self._seen.add(id(value))
+            for key, item, is_attribute in _parts(name, value):
+                if self.room <= 0:
+                    return
+                yield from self.into(key, item, depth - 1, attribute=is_attribute)
+
+
+_PLAIN = frozenset({int, float, bool, complex, type(None), range, slice})
+
+
+def _parts(name: str, value: Any) -> Iterator[tuple[str, Any, bool]]:
+    """The parts of a value, each with its name and whether it is an attribute."""
+    kind = type(value)
+    if isinstance(value, dict):
+        for key, item in islice(dict.items(value), MAX_ITEMS):
+            yield (key if type(key) is str else name), item, False
+    elif isinstance(value, tuple) and isinstance(fields := in_class(kind, "_fields"), tuple):
+        for field, item in zip(fields, tuple.__iter__(value), strict=False):
+            yield str(field), item, True
+    elif isinstance(value, list | tuple | set | frozenset | deque):
+        yield from _items(name, value)
+    else:
+        yield from _of_object(name, value)
+
+
+def _of_object(name: str, value: Any) -> Iterator[tuple[str, Any, bool]]:
+    kind = type(value)
+    if isinstance(value, ModuleType):
+        yield from _of_dict(vars(value), attribute=False) if is_users(value) else ()
+    elif isinstance(value, FunctionType):
+        yield from _of_function(value)
+    elif kind is MethodType:
+        yield name, value.__self__, True
+    elif kind is partial:
+        yield from _of_dict(value.keywords, attribute=False)
+        yield from ((name, item, False) for item in value.args)
+    elif isinstance(value, type):
+        yield from _of_dict(_class_attributes(value), attribute=False)
+    elif kind.__module__.partition(".")[0] not in DATA:
+        yield from _of_dict(attributes(value), attribute=kind is not SimpleNamespace)
+        yield from _of_slots(value)
+        yield from _of_dict(_class_attributes(kind), attribute=False)
+
+
+def _items(name: str, value: Any) -> Iterator[tuple[str, Any, bool]]:
+    """Items of a sequence; of a pair that begins with a text, such as a header, that is the name of the rest."""
+    iterate = next(base for base in (list, tuple, set, frozenset, deque) if isinstance(value, base)).__iter__
+    items = list(islice(iterate(value), MAX_ITEMS))
+    first = items[0] if items else None
+    if isinstance(value, tuple) and 2 <= len(items) <= 3 and isinstance(first, str | bytes) and 0 < len(first) < 60:
+        label = first if isinstance(first, str) else first.decode("utf-8", "replace")
+        yield from ((label, item, False) for item in items[1:] if item != first)
+    yield from ((name, item, False) for item in items)
+
+
+def _of_dict(found: dict[str, Any], *, attribute: bool) -> Iterator[tuple[str, Any, bool]]:
+    if len(found) <= MAX_ITEMS:
+        for key, item in list(found.items()):
+            if type(key) is str and not key.startswith("__"):
+                yield key, item, attribute
+
+
+def _of_function(value: FunctionType) -> Iterator[tuple[str, Any, bool]]:
+    """What a function of the user's closes over, and its defaults."""
+    if value.__module__ != "__main__":
+        return
+    for key, cell in zip(value.__code__.co_freevars, value.__closure__ or (), strict=False):
+        try:
+            yield key, cell.cell_contents, False
+        except ValueError:  # not bound yet
+            continue
+    names = value.__code__.co_varnames[: value.__code__.co_argcount]
+    defaults = value.__defaults__ or ()
+    yield from ((key, item, False) for key, item in zip(reversed(names), reversed(defaults), strict=False))
+    yield from _of_dict(value.__kwdefaults__ or {}, attribute=False)
+    yield from _of_dict(vars(value), attribute=False)
+
+
+def _of_slots(value: Any) -> Iterator[tuple[str, Any, bool]]:
+    for each in type.mro(type(value)):
+        for key, slot in vars(each).items():
+            if type(slot) is MemberDescriptorType and each.__module__ not in ("builtins", "functools"):
+                try:
+                    yield key, slot.__get__(value), True
+                except AttributeError:
+                    continue
+
+
+def _class_attributes(kind: type) -> dict[str, Any]:
+    """What the user's own classes define; of packages nothing."""
+    own = [each for each in type.mro(kind) if each.__module__ == "__main__" or _is_users_name(each.__module__)]
+    return {
+        key: item
+        for each in reversed(own)
+        for key, item in vars(each).items()
+        if not callable(item) and type(item) not in (property, MemberDescriptorType, GetSetDescriptorType)
+    }
+
+
+def _is_users_name(module: str) -> bool:
+    found = sys.modules.get(module)
+    return found is not None and is_users(found)
+
+
+def is_users(module: ModuleType) -> bool:
+    """Whether a module is the user's own: a file of theirs, or made while the program runs."""
+    found = vars(module)
+    name, file = str(found.get("__name__", "")), found.get("__file__")
+    if name.partition(".")[0] in sys.stdlib_module_names | DATA or name == "__main__":
+        return False
+    if not isinstance(file, str):
+        return found.get("__spec__") is None
+    return "site-packages" not in file and "dist-packages" not in file and not file.startswith(_PREFIXES)
+
+
+_PREFIXES = tuple({sys.prefix, sys.base_prefix})
+
+
+def in_class(kind: type, name: str) -> Any:
+    """What the first class that has the name defines it as."""
+    return next((vars(each)[name] for each in type.mro(kind) if name in vars(each)), None)
+
+
+def attributes(value: Any) -> dict[str, Any]:
+    """An object's own dictionary, unless its class makes one up by code of its own."""
+    slot = in_class(type(value), "__dict__")
+    builtin = isinstance(slot, GetSetDescriptorType | MemberDescriptorType)
+    found = slot.__get__(value) if builtin else None
+    return found if type(found) is dict else {}
