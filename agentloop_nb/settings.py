@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -9,8 +10,11 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any, Literal, get_args
 
+from agentloop_nb import steering
 from agentloop_nb.errors import UserError
 from agentloop_nb.ports import Privacy
+
+log = logging.getLogger(__name__)
 
 Approve = Literal["auto", "code", "all"]
 
@@ -100,7 +104,9 @@ def dotenv(folder: Path | None = None) -> dict[str, str]:
     for candidate in (here, *here.parents):
         path = candidate / ".env"
         try:
-            if path.is_file():
+            if path.is_file() and steering.by_a_run(path):
+                log.warning("%s was written by a run, so it sets nothing; read it, and save it again to use it", path)
+            elif path.is_file():
                 return {key: value for key, value in dotenv_values(path).items() if value}
         except (OSError, UnicodeDecodeError) as error:
             reason = getattr(error, "strerror", None) or "it is not UTF-8 text"

@@ -10,6 +10,7 @@ from contextlib import ExitStack, contextmanager
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
+from agentloop_nb import steering
 from agentloop_nb.browser import IN_BROWSER
 from agentloop_nb.control import Control
 from agentloop_nb.notebook.changes import reach
@@ -33,6 +34,7 @@ _STUCK = (
     "[stopping: the step is inside native code, which Python cannot cut; it ends when that call returns. "
     "Restarting the kernel ends it at once, and %agent resume then goes on from the record]\n"
 )
+_NOT_YOURS = "{} was written by this step, so later runs take it for data, not for the user's words."
 
 
 class Step:
@@ -110,8 +112,10 @@ class Step:
         """Run it to its end on this thread's event loop."""
         past = self._workspace.past
         watch = Watch(self._shell.user_ns, self._cell, room=past.limit)
+        marks = steering.marks(self._workspace.folder)
         with self._prepared() as capture:
             result = await self._execute()
+        self._notes += map(_NOT_YOURS.format, steering.note_changes(self._workspace.folder, marks))
         self._changes, record = watch.finish(self._number, self._workspace.before_run)
         self._notes += _unsaved(record, past.add(record), past.limit)
         return self._outcome(capture.error if result is None else _error_of(result) or capture.error)
