@@ -29,6 +29,7 @@ _STEERING_MODULES = re.compile(
 _ENVIRONMENT = re.compile(r"\.env(?!\.(example|sample|template|dist)$).*")
 _LOOKALIKES = str.maketrans("аеорсухіјѕһԁԛԝѵӏɡıοαικνρτυеԍмтвкнѡ․。", "aeopcyxijshdqwvlgioaiknptuegmtbkhw..")
 """Letters of other scripts that look like Latin ones."""
+_ASKING = r"\b(writ|creat|mak|add|append|put|sav|edit|updat|chang|generat|replac|overwrit|extend|mov|renam)\w*"
 INSTRUCTING = ("AGENTS.md", ".env")
 """What a run itself takes instructions or settings from, in its folder."""
 LEDGER = Path(".agentloop") / "steering"
@@ -43,6 +44,11 @@ _ABOVE = 4
 def steers(path: str) -> bool:
     """Whether a path names a file that an agent takes for instructions, or that a tool runs or obeys unasked."""
     return any(_is_steering(part) for part in re.split(r"[/\\\\]", path))
+
+
+def asked_for(path: str, user: str) -> bool:
+    """Whether the user's words, in lower case, ask for a file to be written or changed; naming it is not enough."""
+    return re.search(_ASKING + r"\b[^\n]{0,80}?(?<![\w-])" + re.escape(path.lower()), user) is not None
 
 
 def _is_steering(part: str) -> bool:

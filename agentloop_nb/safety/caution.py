@@ -15,13 +15,14 @@ from pathlib import Path
 from urllib.parse import unquote_plus
 
 from agentloop_nb.actions import Action, ReadUrl, RunCode, SearchWeb, WriteFile
-from agentloop_nb.safety.provenance import Source, of_step, said_by_user, split
-from agentloop_nb.safety.risks import Reading, Target, hosts, learned, ordered, outside, read
+from agentloop_nb.safety.memory import Memory, plain_text
+from agentloop_nb.safety.risks import Reading, Target, as_cell, hosts, outside, read
 from agentloop_nb.safety.risks.flows import carried
 from agentloop_nb.safety.risks.shell import Command
 from agentloop_nb.safety.risks.values import HOLE, Values
 from agentloop_nb.safety.risks.words import words
-from agentloop_nb.state import State, Step
+from agentloop_nb.state import State
+from agentloop_nb.steering import asked_for, steers
 
 WAY_OUT = "--trust-web lets it through"
 
@@ -30,7 +31,6 @@ _ADDRESSES = re.compile(
     r"\b(urls?|links?|address(es)?|web ?sites?|domains?|pages?|download|fetch|crawl|scrape|https?)\b"
 )
 """Words of a goal that is about following addresses."""
-_DOTS = re.compile(r"\s*(?:\[\s*(?:\.|dot)\s*\]|\(\s*(?:\.|dot)\s*\)|\sdot\s)\s*", re.IGNORECASE)
 _HARMLESS_PATH = re.compile(
     r"/(site-packages|dist-packages)/|/lib/python3|^/(dev/(null|stdout|stderr)|proc/(cpuinfo|meminfo))"
 )
@@ -43,67 +43,6 @@ _WELL_KNOWN = words(
     "xlrd xlsxwriter yfinance"
 )
 """Packages whose name says nothing about who suggested them."""
-
-
-class Memory:
-    """What was read of a run so far. Reading only grows with it, so a judge reads each step once."""
-
-    def __init__(self) -> None:
-        self.values = Values()
-        """The names that the run's code has bound."""
-        self.used: set[Target] = set()
-        """What that code used, allowed or unsuspected."""
-        self.code: list[str] = []
-        self.sources: list[Source] = []
-        """What is data, in plain words."""
-        self.written: dict[str, str] = {}
-        """The files the run wrote by `write_file`, by name."""
-        self._steps = 0
-        self._cells: tuple[str, ...] | None = None
-        self._said: tuple[int, str] = (-1, "")
-        self._last: tuple[str, Reading] = ("", Reading())
-
-    def take_in(self, state: State, cells: Sequence[str]) -> None:
-        """Read the user's cells once, and the steps that came since."""
-        if self._cells is None:
-            self._cells = tuple(cells)
-            learned(self._cells, self.values)
-            self.sources += map(_plain_source, split(state.context)[1])
-        done = [step for step in state.steps[self._steps :] if step.result is not None]
-        for step in done:
-            self.sources += map(_plain_source, of_step(step))
-            if _was_run(step) and step.decision is not None:
-                self._carried_out(step.decision.action)
-        self._steps += len(done)
-
-    def _carried_out(self, action: Action) -> None:
-        match action:
-            case RunCode(code=code):
-                self.used |= self.read(code).targets
-                learned([code], self.values)
-                self._last = ("", Reading())
-                self.code.append(code)
-            case WriteFile(filename=filename, content=content):
-                self.written[filename.removeprefix("./")] = content
-            case _:
-                pass
-
-    def read(self, code: str) -> Reading:
-        """Read code as it stands after what was carried out; code that is judged and then carried out is read once."""
-        if self._last[0] != code:
-            self._last = (code, read(code, self.values))
-        return self._last[1]
-
-    def risks(self, code: str) -> tuple[str, ...]:
-        """Say in short phrases what code touches, the gravest first."""
-        return ordered(self.read(code).risks)
-
-    def said(self, state: State) -> str:
-        """What the user said, in plain words; put together anew when a note was added."""
-        notes = sum(len(step.notes) for step in state.steps)
-        if self._said[0] != notes:
-            self._said = (notes, _plain(said_by_user(state, self._cells or ())))
-        return self._said[1]
 
 
 def reasons_to_ask(
@@ -126,6 +65,8 @@ def reasons_to_ask(
             found = judge.request(url)
         case SearchWeb(query=query):
             found = judge.request(query)
+        case WriteFile(filename=filename, content=content):
+            found = judge.file(filename, content)
         case _:
             found = iter(())
     return tuple(dict.fromkeys(found))
@@ -156,6 +97,11 @@ class _Judge:
         for script in self._scripts(code, reading):
             yield from self._reading(read(script, self._values))
 
+    def file(self, filename: str, content: str) -> Iterator[str]:
+        """Judge a file that somebody may execute later, as if it were executed now."""
+        if (cell := as_cell(filename, content)) is not None:
+            yield from self._reading(read(cell, Values()))
+
     def _reading(self, reading: Reading) -> Iterator[str]:
         new = sorted(reading.targets - self._used)
         for target in new:
@@ -168,12 +114,13 @@ class _Judge:
         for command in reading.commands:
             yield from self._command(command)
         yield from self._deletions(reading)
+        yield from self._steering(reading)
         yield from self._leaks(reading)
         yield from self._unknown(reading)
 
     def _from_source(self, what: str, name: str, *, spelling: str = "") -> Iterator[str]:
         """Name the origin of something the user did not name; characters of `spelling` stand for one another."""
-        plain = _plain(name)
+        plain = plain_text(name)
         spellings = re.split(spelling, plain) if spelling else [plain]
         word = re.compile(rf"(?<![\w-]){spelling.join(map(re.escape, spellings))}(?![\w-])")
         if word.search(self._user):
@@ -199,7 +146,7 @@ class _Judge:
         if re.search(rf"(?<![\w-]){re.escape(command.name)}(?![\w-])", self._user) or command.name.startswith("python"):
             return
         first = next((word for word in command.words[1:] if HOLE not in word), "")
-        line = _plain(f"{command.words[0]} {first}".strip())
+        line = plain_text(f"{command.words[0]} {first}".strip())
         for source in self._sources:
             if (
                 line in source.text
@@ -224,6 +171,12 @@ class _Judge:
         for node in reading.unknown_deletes:
             if not tidying and self._sources and carried(node, reading.values):
                 yield "it deletes files whose names are in data"
+
+    def _steering(self, reading: Reading) -> Iterator[str]:
+        """Files that tell an agent, an editor or Python what to do, and that the user did not ask to be written."""
+        for path in dict.fromkeys([*reading.steered, *reading.outputs]):
+            if steers(path) and not asked_for(path, self._user):
+                yield f"it writes {path!r}, which tells an agent, an editor or Python what to do"
 
     def _made_by_run(self, path: str) -> bool:
         return any(path in code for code in self._before)
@@ -253,7 +206,7 @@ class _Judge:
 
     def request(self, text: str) -> Iterator[str]:
         """A search or an address that carries what only the user's data holds."""
-        sent = _plain(" ".join([text, unquote_plus(text), *_decodings(text)]))
+        sent = plain_text(" ".join([text, unquote_plus(text), *_decodings(text)]))
         known = (
             self._user + "\n" + "\n".join(source.text for source in self._sources if "output of" not in source.origin)
         )
@@ -268,8 +221,11 @@ class _Judge:
     def _unknown(self, reading: Reading) -> Iterator[str]:
         if not self._sources:
             return
-        if reading.entangled:
+        if reading.entangled or "cannot be read" in reading.risks:
             yield "it is too long or too entangled to be read beforehand"
+        for line in reading.unread:
+            if not self._all_asked_for(reading) and plain_text(line.strip()) not in self._user:
+                yield f"{line.strip()[:80]!r} runs what only comes up while it runs"
         for node in reading.built:
             if carried(node, reading.values) or (_from_web(node, reading) and not self._all_asked_for(reading)):
                 yield "it executes text that is not known beforehand"
@@ -291,11 +247,13 @@ class _Judge:
 
     def _scripts(self, code: str, reading: Reading) -> Iterator[str]:
         """The contents of files of this run that the code would execute."""
+        executed = {run.removeprefix("./") for run in reading.runs}
+        executed |= {name for command in reading.commands for name in command.executed}
         for name, content in self._memory.written.items():
             stem = name.removesuffix(".py").replace("/", ".")
             imported = re.search(rf"\b(import|from)\s+[\w, .]*\b{re.escape(stem)}\b", code)
-            if name in {run.removeprefix("./") for run in reading.runs} or (name.endswith(".py") and imported):
-                yield content if name.endswith((".py", ".ipy")) else f"%%bash\n{content}"
+            if name in executed or (name.endswith(".py") and imported):
+                yield as_cell(name, content) or f"%%bash\n{content}"
 
     def _leads_out(self, path: str) -> bool:
         if not outside(path):
@@ -308,20 +266,7 @@ class _Judge:
             return True
 
     def _said(self, path: str) -> bool:
-        return len(path) > 1 and _plain(path) in self._user
-
-
-def _plain_source(source: Source) -> Source:
-    return Source(source.origin, _plain(source.text))
-
-
-def _plain(text: str) -> str:
-    """A text as it is compared: lower case, defanged addresses made whole."""
-    return _DOTS.sub(".", text).replace("hxxp", "http").lower()
-
-
-def _was_run(step: Step) -> bool:
-    return step.result is not None and (step.approval is None or step.approval.approved)
+        return len(path) > 1 and plain_text(path) in self._user
 
 
 def _from_web(node: ast.AST, reading: Reading) -> bool:

@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 
 from agentloop_nb.safety.risks import tables
-from agentloop_nb.safety.risks.cells import MAX_CODE, parse, take_apart
+from agentloop_nb.safety.risks.cells import MAX_CODE, as_cell, parse, take_apart
+from agentloop_nb.safety.risks.commands import carries_out_unread, written_by
 from agentloop_nb.safety.risks.places import hosts, outside
 from agentloop_nb.safety.risks.shell import Command, commands
 from agentloop_nb.safety.risks.values import HOLE, Values, strings
@@ -43,10 +44,20 @@ class Reading:
     risks: set[str] = field(default_factory=set)
     targets: set[Target] = field(default_factory=set)
     commands: list[Command] = field(default_factory=list)
+    templates: list[Command] = field(default_factory=list)
+    """Commands with `HOLE` where IPython puts in values."""
+    lines: set[str] = field(default_factory=set)
+    """Command lines as they stand in the code."""
+    unread: list[str] = field(default_factory=list)
+    """Command lines that run what only comes up while they run."""
     sendings: list[Sending] = field(default_factory=list)
     deleted: list[str] = field(default_factory=list)
     """Paths it deletes; `HOLE` for one that is not known."""
     written: list[str] = field(default_factory=list)
+    steered: list[str] = field(default_factory=list)
+    """Paths that Python code writes, or moves something from or to."""
+    outputs: list[str] = field(default_factory=list)
+    """The files among `written` that a shell or a magic writes."""
     unknown_deletes: list[ast.expr] = field(default_factory=list)
     """What it deletes where no path is spelled out."""
     built: list[ast.expr] = field(default_factory=list)
@@ -78,6 +89,10 @@ def read(code: str, values: Values | None = None) -> Reading:
     if reading.entangled:
         reading.risks.add("cannot be read")
     return reading
+
+
+_EXPANSION = re.compile(r"\{[^{}]+\}|\$\w+")
+"""Where IPython puts values into command lines."""
 
 
 class _Reader:
@@ -135,6 +150,8 @@ class _Reader:
             self.reading.risks.add("reads the environment")
         if tables.SHELL.match(name) and not tables.NOT_SHELL.match(name):
             self.reading.risks.add("shell")
+        if tables.DELETES.match(name) and name.startswith(("os.", "shutil.")):
+            self.reading.risks.add("deletes files")
         if tables.KERNEL.match(name) and "." in name:
             self.reading.risks.add("controls the kernel")
 
@@ -208,6 +225,11 @@ class _Reader:
 
     def shell(self, line: str) -> None:
         self.reading.risks.add("shell")
+        expanded = _EXPANSION.sub(HOLE, line)
+        self.reading.lines.add(line.strip())
+        self.reading.templates += commands(expanded) if expanded != line else []
+        if carries_out_unread(expanded, commands(expanded)) or carries_out_unread(line, commands(line)):
+            self.reading.unread.append(line)
         self.mentions(line)
         if re.search(r"\$\{?\w*(KEY|TOKEN|SECRET|PASS|CREDENTIAL)", line, re.IGNORECASE):
             self.reading.risks.add("reads the environment")
@@ -230,10 +252,13 @@ class _Reader:
         if command.installs:
             reading.risks |= {"installs packages", "network"}
             reading.targets |= {Target("package", package.lower()) for package in command.packages}
+            if any(HOLE in word or _EXPANSION.search(word) for word in command.arguments):
+                reading.unread.append(" ".join(command.words))
         if command.deletes:
             self.deletes(command.arguments)
         if command.writes:
-            self.writes(word for word in command.arguments if not hosts(word))
+            self.writes((word for word in command.arguments if not hosts(word)), steering=False)
+        reading.outputs += written_by(command.words)
         if command.name in ("printenv", "env", "set", "export"):
             reading.risks.add("reads the environment")
         if command.name in ("kill", "killall", "pkill", "shutdown", "reboot"):
@@ -263,9 +288,15 @@ class _Reader:
         elif name in ("env", "set_env"):
             reading.risks.add("reads the environment")
         elif name in ("run", "load", "loadpy", "notebook"):
-            reading.runs.add(next((word for word in rest.split() if not word.startswith("-")), HOLE))
+            script = next((word for word in rest.split() if not word.startswith("-")), HOLE)
+            reading.runs.add(script)
+            if _EXPANSION.search(script) or HOLE in script:
+                reading.unread.append(f"%{name} {rest}")
         elif name in ("writefile", "file"):
-            self.writes(rest.split("\n", 1)[0].split()[-1:])
+            name_line, _, body = rest.partition("\n")
+            self.writes(name_line.split()[-1:])
+            if self.depth < 4 and (file := as_cell("".join(name_line.split()[-1:]), body)) is not None:
+                _Reader(reading, self.depth + 1).cell(file)
         elif name in ("cd", "pushd"):
             self.mentions(rest.strip())
         elif name in ("html", "javascript", "js", "svg", "markdown"):
@@ -313,8 +344,9 @@ class _Reader:
         if any(map(outside, found)):
             self.reading.risks.add("deletes outside the folder")
 
-    def writes(self, paths: Iterable[str]) -> None:
+    def writes(self, paths: Iterable[str], *, steering: bool = True) -> None:
         found = list(paths)
+        self.reading.steered += found if steering else []
         self.reading.risks.add("writes files")
         self.reading.written += found
         if any(outside(path) and not re.match(r"(/tmp/|/var/tmp/|/dev/(null|stdout|stderr))", path) for path in found):

@@ -1,0 +1,263 @@
+"""The audit hook: hears what Python is about to do while a step runs, and stops what nobody asked for.
+
+The hook is installed once a process, and does nothing but test a flag when no step runs. Threads and tasks that a step
+leaves behind stay under its judgement until they end.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+import sys
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from agentloop_nb.notebook.kernel.audit_events import HEARD, effects_of
+from agentloop_nb.safety.effects import Effect, Mandate, objection
+
+Hear = Callable[[str, tuple[Any, ...]], None]
+Ask = Callable[[str], bool | None]
+"""Asks a person from inside the step; None where nobody can answer."""
+
+NOBODY = (
+    "nobody is there to allow it (--trust-web lets it through). Reach the goal another way, or name it in plain words in "
+    "the code so that it is asked about beforehand"
+)
+DENIED = "the user did not allow it"
+
+_installed = False
+_on = False
+"""The flag: something listens."""
+_listeners: list[Hear] = []
+_supervisions: list[Supervision] = []
+
+
+def _install() -> None:
+    global _installed  # noqa: PLW0603
+    if not _installed:
+        sys.addaudithook(_hear)
+        _installed = True
+
+
+def _hear(event: str, args: tuple[Any, ...]) -> None:
+    if not _on:
+        return
+    for listener in _listeners:
+        with suppress(Exception):
+            listener(event, args)
+    if event in HEARD and _supervisions and not (event == "open" and _only_reads(args)):
+        _judge(event, args)
+
+
+def _only_reads(args: tuple[Any, ...]) -> bool:
+    return isinstance(args[2], int) and not args[2] & (os.O_WRONLY | os.O_RDWR)
+
+
+def _judge(event: str, args: tuple[Any, ...]) -> None:
+    for supervision in list(_supervisions):
+        if supervision.is_over():
+            _leave(supervision)
+        elif supervision.owns():
+            supervision.hear(event, args)
+
+
+def _turn() -> None:
+    global _on  # noqa: PLW0603
+    _on = bool(_listeners or _supervisions)
+
+
+def listen(hear: Hear) -> None:
+    """Call `hear` with each event from now on; what it raises is lost."""
+    _install()
+    _listeners.append(hear)
+    _turn()
+
+
+def unlisten(hear: Hear) -> None:
+    """End what `listen` began."""
+    _listeners.remove(hear)
+    _turn()
+
+
+def _leave(supervision: Supervision) -> None:
+    with suppress(ValueError):
+        _supervisions.remove(supervision)
+    _turn()
+
+
+class Past:
+    """What one run made and was allowed so far."""
+
+    def __init__(self) -> None:
+        self.made: set[str] = set()
+        """Paths that its steps made."""
+        self.allowed: set[Effect] = set()
+        """Effects that a person allowed."""
+        self.addresses: dict[str, set[str]] = {}
+        """Addresses of the hosts that were looked up."""
+
+
+class Supervision:
+    """Judges the effects of one step while it is entered, and of what it leaves running.
+
+    `owns` tells whether the calling code belongs to the step.
+    """
+
+    def __init__(self, mandate: Mandate, folder: Path, past: Past, *, owns: Callable[[], bool], ask: Ask) -> None:
+        self._mandate = mandate
+        self._folder = folder
+        self._past = past
+        self._owns = owns
+        self._ask = ask
+        self._home = threading.get_ident()
+        self._pid = os.getpid()
+        self._busy: set[int] = set()
+        self._refused: dict[Effect, str] = {}
+        self._left: frozenset[int] | None = None
+        """Threads that outlive the step; None while it runs."""
+        self._tasks: set[asyncio.Task[Any]] = set()
+        self.refusals: list[str] = []
+        """What was refused, for the model."""
+
+    def __enter__(self) -> Supervision:
+        self._threads_before, self._tasks_before = frozenset(sys._current_frames()), _tasks()  # noqa: SLF001
+        _install()
+        _supervisions.append(self)
+        _turn()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        alive = frozenset(sys._current_frames()) - self._threads_before  # noqa: SLF001
+        self._tasks = {task for task in _tasks() - self._tasks_before if not task.done()}
+        self._left = alive
+        if self.is_over():
+            _leave(self)
+
+    def is_over(self) -> bool:
+        """Whether nothing of the step runs any more."""
+        if self._left is None:
+            return False
+        return self._left.isdisjoint(sys._current_frames()) and all(task.done() for task in self._tasks)  # noqa: SLF001
+
+    def owns(self) -> bool:
+        """Whether the calling code belongs to the step and is not judged already."""
+        ident = threading.get_ident()
+        if ident in self._busy:
+            return False
+        if self._left is None:
+            return self._owns()
+        return ident in self._left or _current_task() in self._tasks
+
+    def hear(self, event: str, args: tuple[Any, ...]) -> None:
+        """Judge an event of the step. Raises `PermissionError` to stop it."""
+        __tracebackhide__ = True
+        ident = threading.get_ident()
+        self._busy.add(ident)
+        try:
+            why = self._objection(event, args)
+        finally:
+            self._busy.discard(ident)
+        if why:
+            raise PermissionError(f"Refused: {why}.")
+
+    def _objection(self, event: str, args: tuple[Any, ...]) -> str:
+        """Why an event must not happen; empty where it may."""
+        for effect in _read(event, args):
+            if effect in self._past.allowed or self._is_address_of_host(effect):
+                continue
+            why = self._refused.get(effect) or self._decide(effect)
+            if why:
+                return why
+            self._note(event, effect)
+        return ""
+
+    def _decide(self, effect: Effect) -> str:
+        why = objection(effect, self._mandate, self._folder, self._made)
+        if not why:
+            return ""
+        answer = self._ask(f"While it runs, {why}") if self._can_ask() else None
+        if answer:
+            self._past.allowed.add(effect)
+            return ""
+        said = f"{why}; {NOBODY if answer is None else DENIED}"
+        self._refused[effect] = said
+        self.refusals.append(said)
+        return said
+
+    def _can_ask(self) -> bool:
+        here = threading.get_ident() == self._home and os.getpid() == self._pid and self._left is None
+        return here and self._mandate.anybody
+
+    # -- what the run made
+
+    def _made(self, path: str) -> bool:
+        return path in self._past.made or any(str(above) in self._past.made for above in Path(path).parents)
+
+    def _note(self, event: str, effect: Effect) -> None:
+        """Remember what an effect that may happen makes."""
+        made = self._past.made
+        if effect.kind == "write" and event != "os.chmod" and not os.path.lexists(effect.target):
+            made.add(effect.target)
+        elif effect.kind == "rename" and effect.target in made:
+            made.discard(effect.target)
+            made.add(effect.other)
+
+    # -- hosts
+
+    def _is_address_of_host(self, effect: Effect) -> bool:
+        """Whether a connection goes to an address of a host whose look-up was allowed."""
+        if effect.kind != "host":
+            return False
+        known = self._past.addresses
+        if not _is_address(effect.target):
+            known.setdefault(effect.target, set()) if not self._host_objection(effect) else None
+            return False
+        for host, addresses in known.items():
+            if not addresses or effect.target not in addresses:
+                addresses |= _resolved(host)
+            if effect.target in addresses:
+                return True
+        return False
+
+    def _host_objection(self, effect: Effect) -> str:
+        return "" if effect in self._past.allowed else objection(effect, self._mandate, self._folder, self._made)
+
+
+def _read(event: str, args: tuple[Any, ...]) -> list[Effect]:
+    try:
+        return list(effects_of(event, args))
+    except (OSError, ValueError, TypeError, IndexError):  # nonsense that the call itself will complain about
+        return []
+
+
+def _is_address(host: str) -> bool:
+    for family in (socket.AF_INET, socket.AF_INET6):
+        with suppress(OSError, ValueError):
+            socket.inet_pton(family, host.partition("%")[0])
+            return True
+    return False
+
+
+def _resolved(host: str) -> set[str]:
+    try:
+        return {str(item[4][0]) for item in socket.getaddrinfo(host, None)}
+    except (OSError, UnicodeError):
+        return set()
+
+
+def _tasks() -> set[asyncio.Task[Any]]:
+    try:
+        return asyncio.all_tasks()
+    except RuntimeError:
+        return set()
+
+
+def _current_task() -> asyncio.Task[Any] | None:
+    try:
+        return asyncio.current_task()
+    except RuntimeError:
+        return None
