@@ -25,6 +25,7 @@ from agentloop_nb.events import (
 from agentloop_nb.gate import Gate
 from agentloop_nb.limits import CostLimit
 from agentloop_nb.ports import Model, Workspace
+from agentloop_nb.safety.effects import Supervised
 from agentloop_nb.settings import Settings
 from agentloop_nb.state import State
 from agentloop_nb.stream import Approver, Stream
@@ -138,6 +139,8 @@ class Loop:
             self._conclude(decision.action.summary, result, final=final)
 
     async def _result(self, action: Action, step: int) -> ActionResult:
+        if isinstance(self.workspace, Supervised):
+            self.workspace.mandate = self._gate.mandate(action)
         try:
             return await action.perform(
                 self.workspace,

@@ -57,7 +57,7 @@ def reasons_to_ask(
 
     `cells` are the sources of the user's cells, `folder` the working folder; one `memory` serves one run.
     """
-    judge = _Judge(state, cells, folder, memory or Memory())
+    judge = Judge(state, cells, folder, memory or Memory())
     match action:
         case RunCode(code=code):
             found = judge.code(code)
@@ -78,7 +78,7 @@ def denial(reasons: Sequence[str]) -> str:
     return f"{why}. Nobody is there to allow it ({WAY_OUT}). Reach the goal another way, or finish and say so"
 
 
-class _Judge:
+class Judge:
     """One action weighed against one state."""
 
     def __init__(self, state: State, cells: Sequence[str], folder: Path | None, memory: Memory) -> None:
@@ -101,6 +101,15 @@ class _Judge:
         """Judge a file that somebody may execute later, as if it were executed now."""
         if (cell := as_cell(filename, content)) is not None:
             yield from self._reading(read(cell, Values()))
+
+    def objects_to(self, code: str, *, strictly: bool = False) -> bool:
+        """Whether code raises a question; `strictly`, also where it uses what neither the user nor a step named."""
+        reading = read(code, Values())
+        if next(self._reading(reading), None) is not None or "cannot be read" in reading.risks:
+            return True
+        said = "\n".join([self._user, *self._before, *self._memory.written.values()])
+        named = (target.name for target in reading.targets - self._used if target.kind != "path")
+        return strictly and (bool(reading.built) or any(name not in said for name in named))
 
     def _reading(self, reading: Reading) -> Iterator[str]:
         new = sorted(reading.targets - self._used)

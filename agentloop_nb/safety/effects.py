@@ -18,7 +18,7 @@ from typing import Literal, NamedTuple, Protocol, runtime_checkable
 
 from pydantic import BaseModel, ConfigDict
 
-from agentloop_nb.safety.risks.commands import carries_out_unread, plain, runs_files, same
+from agentloop_nb.safety.risks.commands import carries_out_unread, plain, runs_files, same, written_by
 from agentloop_nb.safety.risks.places import host_of, hosts
 from agentloop_nb.safety.risks.shell import Command, commands
 from agentloop_nb.steering import asked_for, steers
@@ -215,6 +215,8 @@ def _is_covered(command: Command, mandate: Mandate, place: Place, *, exact: bool
     if Command(plain(command.words)).read_only:
         return True
     if runs_files(command) and place.unread(mandate, Command(plain(command.words)).executed):
+        return False
+    if not exact and any(map(steers, written_by(command.words))):
         return False
     words = plain(command.words)
     return exact or mandate.says(" ".join(words)) or any(same(words, template) for template in mandate.commands)

@@ -16,12 +16,9 @@ from urllib.parse import urlsplit
 from agentloop_nb.safety.effects import Effect, told_line
 
 _WRITING = os.O_WRONLY | os.O_RDWR
-_INSTALLED = tuple(
-    {
-        os.path.realpath(place) + os.sep
-        for place in (*map(sysconfig.get_path, ("stdlib", "platstdlib", "purelib", "platlib")), sys.base_prefix, sys.prefix)
-    }
-)
+_PLACES = {*map(sysconfig.get_path, ("stdlib", "platstdlib", "purelib", "platlib")), sys.base_prefix, sys.prefix, *sys.path}
+_INSTALLED = tuple({os.path.realpath(place) + os.sep for place in _PLACES - {"", os.getcwd()}})  # noqa: PTH109
+"""Where Python and installed packages lie; what a step adds to `sys.path` later is none of them."""
 _GRAVE_SYMBOLS = re.compile(
     r"_?(system|w?popen|exec\w*|v?fork|posix_spawnp?|clone\d?|syscall|remove|unlink(at)?|rmdir|rename(at2?)?|truncate|connect|"
     r"sendto|sendmsg|send|socket|dlopen|dlsym|kill|killpg|ptrace|mprotect|setenv|putenv|open(at)?|creat|fopen|"
@@ -281,5 +278,5 @@ _READERS: dict[str, Callable[[tuple[Any, ...]], Iterator[Effect]]] = {
     "os.putenv": _variable,
     "os.unsetenv": _variable,
 }
-HEARD = frozenset(_READERS)
+HEARD = frozenset(_READERS) | {"socket.bind"}
 """The events that may be effects."""

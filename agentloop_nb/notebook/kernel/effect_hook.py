@@ -7,17 +7,19 @@ leaves behind stay under its judgement until they end.
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import os
 import socket
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from agentloop_nb.notebook.kernel.audit_events import HEARD, effects_of
 from agentloop_nb.safety.effects import Effect, Mandate, objection
+from agentloop_nb.safety.risks import as_cell
 
 Hear = Callable[[str, tuple[Any, ...]], None]
 Ask = Callable[[str], bool | None]
@@ -49,7 +51,7 @@ def _hear(event: str, args: tuple[Any, ...]) -> None:
     for listener in _listeners:
         with suppress(Exception):
             listener(event, args)
-    if event in HEARD and _supervisions and not (event == "open" and _only_reads(args)):
+    if _supervisions and event in HEARD and not (event == "open" and _only_reads(args)):
         _judge(event, args)
 
 
@@ -90,15 +92,45 @@ def _leave(supervision: Supervision) -> None:
 
 
 class Past:
-    """What one run made and was allowed so far."""
+    """What one run made in its folder, and was allowed, so far: the `Place` that effects are judged in."""
 
-    def __init__(self) -> None:
-        self.made: set[str] = set()
-        """Paths that its steps made."""
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
         self.allowed: set[Effect] = set()
         """Effects that a person allowed."""
         self.addresses: dict[str, set[str]] = {}
         """Addresses of the hosts that were looked up."""
+        self.ports: set[int] = set()
+        """Ports that its steps listen on."""
+        self._made: set[str] = set()
+
+    def made(self, path: str) -> bool:
+        """Whether the run made a path, or a folder above it."""
+        return path in self._made or any(str(above) in self._made for above in Path(path).parents)
+
+    def unread(self, mandate: Mandate, named: Sequence[str]) -> str:
+        """Return a file that the run made, that a child may execute, and that was not read; empty for none."""
+        words = {os.path.realpath(self.folder / word) for word in named}
+        for path in sorted(self._made):
+            content = _content(path) if path in words or as_cell(path, "") is not None else None
+            if content is not None and hashlib.sha256(content).hexdigest() not in mandate.vetted:
+                return path
+        return ""
+
+    def note(self, event: str, effect: Effect) -> None:
+        """Remember what an effect that may happen makes."""
+        if effect.kind == "write" and event != "os.chmod" and not os.path.lexists(effect.target):
+            self._made.add(effect.target)
+        elif effect.kind == "rename" and effect.target in self._made:
+            self._made.discard(effect.target)
+            self._made.add(effect.other)
+
+
+def _content(path: str) -> bytes | None:
+    try:
+        return Path(path).read_bytes() if os.path.isfile(path) else None  # noqa: PTH113
+    except OSError:
+        return b""
 
 
 class Supervision:
@@ -107,9 +139,8 @@ class Supervision:
     `owns` tells whether the calling code belongs to the step.
     """
 
-    def __init__(self, mandate: Mandate, folder: Path, past: Past, *, owns: Callable[[], bool], ask: Ask) -> None:
+    def __init__(self, mandate: Mandate, past: Past, *, owns: Callable[[], bool], ask: Ask) -> None:
         self._mandate = mandate
-        self._folder = folder
         self._past = past
         self._owns = owns
         self._ask = ask
@@ -166,17 +197,21 @@ class Supervision:
 
     def _objection(self, event: str, args: tuple[Any, ...]) -> str:
         """Why an event must not happen; empty where it may."""
+        if event == "socket.bind":
+            self._past.ports |= set(args[1][1:2]) if isinstance(args[1], tuple) else set()
+        if event == "socket.connect" and _port(args[1]) in self._past.ports:
+            return ""
         for effect in _read(event, args):
             if effect in self._past.allowed or self._is_address_of_host(effect):
                 continue
             why = self._refused.get(effect) or self._decide(effect)
             if why:
                 return why
-            self._note(event, effect)
+            self._past.note(event, effect)
         return ""
 
     def _decide(self, effect: Effect) -> str:
-        why = objection(effect, self._mandate, self._folder, self._made)
+        why = objection(effect, self._mandate, self._past)
         if not why:
             return ""
         answer = self._ask(f"While it runs, {why}") if self._can_ask() else None
@@ -191,20 +226,6 @@ class Supervision:
     def _can_ask(self) -> bool:
         here = threading.get_ident() == self._home and os.getpid() == self._pid and self._left is None
         return here and self._mandate.anybody
-
-    # -- what the run made
-
-    def _made(self, path: str) -> bool:
-        return path in self._past.made or any(str(above) in self._past.made for above in Path(path).parents)
-
-    def _note(self, event: str, effect: Effect) -> None:
-        """Remember what an effect that may happen makes."""
-        made = self._past.made
-        if effect.kind == "write" and event != "os.chmod" and not os.path.lexists(effect.target):
-            made.add(effect.target)
-        elif effect.kind == "rename" and effect.target in made:
-            made.discard(effect.target)
-            made.add(effect.other)
 
     # -- hosts
 
@@ -224,7 +245,7 @@ class Supervision:
         return False
 
     def _host_objection(self, effect: Effect) -> str:
-        return "" if effect in self._past.allowed else objection(effect, self._mandate, self._folder, self._made)
+        return "" if effect in self._past.allowed else objection(effect, self._mandate, self._past)
 
 
 def _read(event: str, args: tuple[Any, ...]) -> list[Effect]:
@@ -232,6 +253,12 @@ def _read(event: str, args: tuple[Any, ...]) -> list[Effect]:
         return list(effects_of(event, args))
     except (OSError, ValueError, TypeError, IndexError):  # nonsense that the call itself will complain about
         return []
+
+
+def _port(address: Any) -> int | None:
+    """The port of an address of this machine."""
+    here = isinstance(address, tuple) and str(address[0]) in ("127.0.0.1", "::1", "localhost")
+    return int(address[1]) if here else None
 
 
 def _is_address(host: str) -> bool:

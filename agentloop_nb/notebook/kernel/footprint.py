@@ -14,7 +14,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from agentloop_nb.notebook.kernel import scope
+from agentloop_nb.notebook.kernel import effect_hook, scope
 
 _PROCESSES = frozenset(
     {"subprocess.Popen", "os.system", "os.posix_spawn", "os.fork", "os.forkpty", "os.exec", "pty.spawn"}
@@ -45,9 +45,6 @@ MAX_SCANNED = 2_000
 _CLOCK = 0.02
 """Seconds by which a file system's clock may lag."""
 
-_watching: Footprint | None = None
-_hooked = False
-
 
 class Footprint:
     """Listens while it is entered; `folder` is the step's working folder, `strings` the texts in its code.
@@ -69,21 +66,16 @@ class Footprint:
         self._addresses: dict[tuple[str, str], None] = {}
 
     def __enter__(self) -> Footprint:
-        global _watching, _hooked  # noqa: PLW0603
-        if not _hooked:
-            sys.addaudithook(_hear)
-            _hooked = True
         self._began = time.time() - _CLOCK
-        _watching = self
+        effect_hook.listen(self.hear)
         return self
 
     def __exit__(self, *_: object) -> None:
-        global _watching  # noqa: PLW0603
-        _watching = None
+        effect_hook.unlisten(self.hear)
 
     def hear(self, event: str, args: tuple[Any, ...]) -> None:
         """Take an audit event. Runs inside whatever caused it, so it must be quick and never raise."""
-        if scope.current() is scope.OUTSIDE:
+        if event not in _HEARD or scope.current() is scope.OUTSIDE:
             return
         if event in _PROCESSES:
             self.processes = True
@@ -172,9 +164,3 @@ def _text(value: Any) -> str:
 
 
 _HEARD = _PROCESSES | _NETWORK | {"open"}
-
-
-def _hear(event: str, args: tuple[Any, ...]) -> None:
-    if _watching is not None and event in _HEARD:
-        with suppress(Exception):
-            _watching.hear(event, args)

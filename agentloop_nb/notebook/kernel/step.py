@@ -19,13 +19,16 @@ from agentloop_nb.notebook.changes.watch import Watch
 from agentloop_nb.notebook.kernel import drawn, tracebacks
 from agentloop_nb.notebook.kernel import shell as shells
 from agentloop_nb.notebook.kernel.capture import Capture, patch
+from agentloop_nb.notebook.kernel.effect_hook import Supervision
 from agentloop_nb.notebook.kernel.footprint import Footprint
 from agentloop_nb.notebook.kernel.guards import Guards
 from agentloop_nb.notebook.kernel.outputlog import OutputLog
 from agentloop_nb.notebook.kernel.overseer import Overseer, StepInterrupt
+from agentloop_nb.notebook.kernel.question import Question
 from agentloop_nb.notebook.kernel.unthreaded import LoopOverseer
 from agentloop_nb.ports import Change, CodeError, CodeOutcome, OnOutput
 from agentloop_nb.resident import resident_bytes
+from agentloop_nb.safety.effects import Mandate
 
 if TYPE_CHECKING:
     from agentloop_nb.notebook.kernel.workspace import KernelWorkspace
@@ -48,6 +51,8 @@ class Step:
         timeout: float,
         post: OnOutput,
         tell: OnOutput | None = None,
+        *,
+        mandate: Mandate | None = None,
     ) -> None:
         """`post` brings outputs to the loop's thread; `tell` is called instead where blocking code keeps it busy."""
         self._workspace = workspace
@@ -62,6 +67,7 @@ class Step:
         self._tell = tell if tell is not None and not self._awaits else post
         self._overseer = (LoopOverseer if IN_BROWSER else Overseer)(self, timeout, self)
         self._footprint = Footprint(workspace.folder, reach.strings(code), workspace.written)
+        self._mandate = mandate
         self._drawn: list[str] = []
         self._log = OutputLog(self._tell, self._overseer.flush_soon)
 
@@ -141,7 +147,15 @@ class Step:
             stack.enter_context(capture)
             stack.callback(self._log.flush)
             stack.callback(capture.drain)
+            if self._mandate is not None:
+                self._supervise(stack, self._mandate, capture.owns)
             yield capture
+
+    def _supervise(self, stack: ExitStack, mandate: Mandate, owns: Callable[[], bool]) -> None:
+        question = Question(self._shell, self._overseer.extend)
+        supervision = Supervision(mandate, self._workspace.effects, owns=owns, ask=question)
+        stack.callback(lambda: self._notes.extend(f"Refused: {why}." for why in supervision.refusals))
+        stack.enter_context(supervision)
 
     @staticmethod
     def _release(control: Control) -> None:

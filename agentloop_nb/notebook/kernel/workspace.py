@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from agentloop_nb.control import Control
 from agentloop_nb.notebook.changes.past import History
 from agentloop_nb.notebook.kernel import drive, history, scope
+from agentloop_nb.notebook.kernel.effect_hook import Past
 from agentloop_nb.notebook.kernel.namespace import Surroundings
 from agentloop_nb.notebook.kernel.step import Step
 from agentloop_nb.ports import CodeOutcome, OnOutput, Output, Privacy, Undone, Web, WrittenFile
+from agentloop_nb.safety.effects import Mandate
 
 MEMORY = 512 * 2**20
 """Bytes that copies of variables may take, for undo."""
@@ -48,6 +51,9 @@ class KernelWorkspace:
         """The user's names: they existed before the run, or its resumption, and no run made them."""
         self.privacy: Privacy = "full"
         self.past = History(memory)
+        self.mandate: Mandate | None = None
+        """What covers the effects of the next step; None judges nothing."""
+        self.effects = Past(self.folder)
 
     def describe(self, tokens: int) -> str:
         """Tell a model about the namespace, recent cells and earlier runs within a budget of tokens."""
@@ -86,17 +92,19 @@ class KernelWorkspace:
         """Run code once, on the thread of the user's cells."""
         if self.control.stopping:
             return CodeOutcome(ending="stopped")
+        mandate, self.mandate = self.mandate, None
         loop, bench = asyncio.get_running_loop(), drive.bench()
 
         def post(output: Output) -> None:
             loop.call_soon_threadsafe(on_output, output)
 
         if bench is None:
-            running = Step(self, code, step, timeout, post, lambda output: _tell(on_output, output))
+            tell = partial(_tell, on_output)
+            running = Step(self, code, step, timeout, post, tell, mandate=mandate)
             outcome = await running.run()
             await asyncio.sleep(0)  # what was posted is told before the step counts as over
             return self._noted(code, outcome)
-        running = Step(self, code, step, timeout, post)
+        running = Step(self, code, step, timeout, post, mandate=mandate)
         future = asyncio.wrap_future(bench.submit(running.run_blocking))
         try:
             return self._noted(code, await asyncio.shield(future))

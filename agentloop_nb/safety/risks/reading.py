@@ -48,6 +48,8 @@ class Reading:
     """Commands with `HOLE` where IPython puts in values."""
     lines: set[str] = field(default_factory=set)
     """Command lines as they stand in the code."""
+    bodies: list[str] = field(default_factory=list)
+    """What `%%writefile` writes."""
     unread: list[str] = field(default_factory=list)
     """Command lines that run what only comes up while they run."""
     sendings: list[Sending] = field(default_factory=list)
@@ -295,6 +297,7 @@ class _Reader:
         elif name in ("writefile", "file"):
             name_line, _, body = rest.partition("\n")
             self.writes(name_line.split()[-1:])
+            reading.bodies.append(body)
             if self.depth < 4 and (file := as_cell("".join(name_line.split()[-1:]), body)) is not None:
                 _Reader(reading, self.depth + 1).cell(file)
         elif name in ("cd", "pushd"):
