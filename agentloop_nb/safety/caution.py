@@ -8,16 +8,16 @@ folder would be deleted.
 from __future__ import annotations
 
 import ast
-import base64
 import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from urllib.parse import unquote_plus
 
 from agentloop_nb.actions import Action, ReadUrl, RunCode, SearchWeb, WriteFile
+from agentloop_nb.safety.freight import MANY, carried_words, is_own
 from agentloop_nb.safety.memory import Memory, plain_text
 from agentloop_nb.safety.risks import Reading, Target, as_cell, hosts, outside, read
 from agentloop_nb.safety.risks.flows import carried
+from agentloop_nb.safety.risks.places import host_of
 from agentloop_nb.safety.risks.shell import Command
 from agentloop_nb.safety.risks.values import HOLE, Values
 from agentloop_nb.safety.risks.words import words
@@ -215,17 +215,19 @@ class Judge:
 
     def request(self, text: str) -> Iterator[str]:
         """A search or an address that carries what only the user's data holds."""
-        sent = plain_text(" ".join([text, unquote_plus(text), *_decodings(text)]))
-        known = (
-            self._user + "\n" + "\n".join(source.text for source in self._sources if "output of" not in source.origin)
-        )
-        for source in self._sources:
-            if "output of" not in source.origin and "namespace" not in source.origin:
-                continue
-            for word in re.findall(r"[\w.+@-]{6,}", sent):
-                if word not in known and word in source.text and not word.isalpha():
-                    yield f"it sends {word[:40]!r} from {source.origin}"
-                    return
+        own = [source for source in self._sources if is_own(source)]
+        foreign = [source.text for source in self._sources if not is_own(source)]
+        known = "\n".join([self._user, *foreign])
+        address = re.match(r"\s*[a-z]+://([^/\s]+)", text, re.IGNORECASE)
+        host = host_of(address[1].rpartition("@")[2].partition(":")[0]) if address else ""
+        if host and self._asked_for_host(host):
+            return
+        suggested = host and any(host in text for text in foreign)
+        names = MANY if not foreign else 1 if suggested else 2
+        for source in own:
+            if sent := carried_words(text, source.text, known, names=names, figures=6 if not foreign else 4):
+                yield f"it sends {sent!r} from {source.origin}"
+                return
 
     def _unknown(self, reading: Reading) -> Iterator[str]:
         if not self._sources:
@@ -281,13 +283,3 @@ class Judge:
 def _from_web(node: ast.AST, reading: Reading) -> bool:
     """Whether a value may be an answer of the web."""
     return "network" in reading.risks and any(isinstance(part, ast.Call) for part in ast.walk(node))
-
-
-def _decodings(text: str) -> Iterator[str]:
-    """What parts of a text say when they are base64 or hexadecimal."""
-    for word in re.findall(r"[A-Za-z0-9+/_-]{8,}={0,2}", text):
-        for decode in (lambda item: base64.b64decode(item + "=" * (-len(item) % 4)), bytes.fromhex):
-            try:
-                yield decode(word).decode()
-            except ValueError:
-                continue

@@ -205,7 +205,7 @@ def _process(effect: Effect, mandate: Mandate, place: Place) -> bool:
     line = effect.target
     found = commands(line)
     exact = line.strip() in mandate.lines or mandate.says(line)
-    if not found or (not exact and carries_out_unread(line, found)):
+    if not found or (not exact and carries_out_unread(found)):
         return False
     return all(_is_covered(command, mandate, place, exact=exact) for command in found)
 
@@ -242,7 +242,8 @@ def _goes_away(path: str, mandate: Mandate, place: Place) -> bool:
 
 def _write(effect: Effect, mandate: Mandate, place: Place) -> bool:
     path = effect.target
-    if _inside(path, place.folder) or _is_cache(path) or _is_temporary(path):
+    new = is_temporary(path) and not os.path.lexists(path)
+    if new or _inside(path, place.folder) or _is_cache(path):
         return True
     return place.made(path) or _is_named(path, mandate, place.folder)
 
@@ -285,8 +286,10 @@ def _inside(path: str, folder: Path) -> bool:
     return path == str(folder) or path.startswith(f"{folder}{os.sep}")
 
 
-def _is_temporary(path: str) -> bool:
-    return any(path.startswith(f"{place}{os.sep}") for place in {os.path.realpath(tempfile.gettempdir()), "/tmp", "/var/tmp"})  # noqa: S108
+def is_temporary(path: str) -> bool:
+    """Whether a path lies where temporary files do."""
+    places = {os.path.realpath(tempfile.gettempdir()), "/tmp", "/var/tmp"}  # noqa: S108
+    return any(path.startswith(f"{place}{os.sep}") for place in places)
 
 
 def _is_cache(path: str) -> bool:

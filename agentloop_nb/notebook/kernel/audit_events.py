@@ -6,6 +6,7 @@ import os
 import re
 import sys
 import sysconfig
+import weakref
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -13,7 +14,7 @@ from types import FrameType
 from typing import Any
 from urllib.parse import urlsplit
 
-from agentloop_nb.safety.effects import Effect, told_line
+from agentloop_nb.safety.effects import Effect, is_temporary, told_line
 
 _WRITING = os.O_WRONLY | os.O_RDWR
 _PLACES = {*map(sysconfig.get_path, ("stdlib", "platstdlib", "purelib", "platlib")), sys.base_prefix, sys.prefix, *sys.path}
@@ -68,7 +69,8 @@ def _written(args: tuple[Any, ...]) -> Iterator[Effect]:
 
 
 def _deleted(args: tuple[Any, ...]) -> Iterator[Effect]:
-    if path := absolute(args[0], args[1] if len(args) > 1 else -1):
+    path = absolute(args[0], args[1] if len(args) > 1 else -1)
+    if path and not (is_temporary(path) and _is_finalizer()):
         yield Effect("delete", path)
 
 
@@ -143,16 +145,16 @@ def _spawned(args: tuple[Any, ...]) -> Iterator[Effect]:
 
 def _signalled(args: tuple[Any, ...]) -> Iterator[Effect]:
     pid, number = args[:2]
-    if number and not _is_ours(abs(int(pid)), int(number)):
+    if number and not _is_ours(abs(int(pid))):
         yield Effect("signal", str(pid), str(number))
 
 
-def _is_ours(pid: int, number: int) -> bool:
-    """Whether a process is a descendant of this one, or this one, interrupted as a person would."""
+def _is_ours(pid: int) -> bool:
+    """Whether a process is this one, or was started by it."""
     import psutil
 
     if pid == os.getpid():
-        return number == 2  # noqa: PLR2004  # SIGINT
+        return True
     with suppress(psutil.Error):
         return any(parent.pid == os.getpid() for parent in psutil.Process(pid).parents())
     return False
@@ -218,6 +220,16 @@ def _unpickled(args: tuple[Any, ...]) -> Iterator[Effect]:
 
 def _variable(args: tuple[Any, ...]) -> Iterator[Effect]:
     yield Effect("environment", os.fsdecode(args[0]))
+
+
+def _is_finalizer() -> bool:
+    """Whether something is tidied up because nobody refers to it any more, whoever made it."""
+    frame: FrameType | None = sys._getframe(1)  # noqa: SLF001
+    while frame is not None:
+        if frame.f_code.co_name == "__call__" and frame.f_code.co_filename == weakref.__file__:
+            return True
+        frame = frame.f_back
+    return False
 
 
 def _called_by(prefix: str) -> bool:

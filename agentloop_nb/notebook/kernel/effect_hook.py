@@ -21,13 +21,13 @@ from agentloop_nb.notebook.kernel.audit_events import HEARD, effects_of
 from agentloop_nb.safety.effects import Effect, Mandate, objection
 from agentloop_nb.safety.risks import as_cell
 
-Hear = Callable[[str, tuple[Any, ...]], None]
+Hear = Callable[[str, tuple[Any, ...]], bool]
+"""Hears an event; True when it need not hear of this file being read again."""
 Ask = Callable[[str], bool | None]
 """Asks a person from inside the step; None where nobody can answer."""
 
 NOBODY = (
-    "nobody is there to allow it (--trust-web lets it through). Reach the goal another way, or name it in plain words in "
-    "the code so that it is asked about beforehand"
+    "nobody is there to allow it (--trust-web lets it through); reach the goal another way, or finish and say so"
 )
 DENIED = "the user did not allow it"
 
@@ -36,6 +36,9 @@ _on = False
 """The flag: something listens."""
 _listeners: list[Hear] = []
 _supervisions: list[Supervision] = []
+_read_before: set[str] = set()
+_WRITING = os.O_WRONLY | os.O_RDWR
+_INTERESTING = HEARD | {"os.chdir"}
 
 
 def _install() -> None:
@@ -48,15 +51,28 @@ def _install() -> None:
 def _hear(event: str, args: tuple[Any, ...]) -> None:
     if not _on:
         return
-    for listener in _listeners:
-        with suppress(Exception):
-            listener(event, args)
-    if _supervisions and event in HEARD and not (event == "open" and _only_reads(args)):
+    if event == "open":
+        if args[0].__class__ is str and args[2].__class__ is int and not args[2] & _WRITING:
+            if args[0] not in _read_before:  # a file is told of once, which makes reading many cheap
+                _tell(event, args)
+            return
+    elif event not in _INTERESTING:
+        return
+    _tell(event, args)
+    if _supervisions and event in HEARD:
         _judge(event, args)
 
 
-def _only_reads(args: tuple[Any, ...]) -> bool:
-    return isinstance(args[2], int) and not args[2] & (os.O_WRONLY | os.O_RDWR)
+def _tell(event: str, args: tuple[Any, ...]) -> None:
+    for listener in _listeners:
+        try:
+            heard = listener(event, args)
+        except Exception:  # noqa: BLE001, S112  # what listens must not change what happens
+            continue
+        if event == "os.chdir":
+            _read_before.clear()
+        elif heard:
+            _read_before.add(args[0])
 
 
 def _judge(event: str, args: tuple[Any, ...]) -> None:
@@ -75,6 +91,7 @@ def _turn() -> None:
 def listen(hear: Hear) -> None:
     """Call `hear` with each event from now on; what it raises is lost."""
     _install()
+    _read_before.clear()
     _listeners.append(hear)
     _turn()
 

@@ -58,6 +58,8 @@ class Footprint:
         self._strings = list(strings)
         self._opened: dict[str, list[bool]] = {}
         """Paths with one flag an opening, True for writing, in order."""
+        self._named: dict[str | bytes, list[bool]] = {}
+        """The same, as code named the paths since the folder changed last."""
         self.processes = False
         """Whether child processes were started."""
         self._commands: dict[str, None] = {}
@@ -72,23 +74,37 @@ class Footprint:
 
     def __exit__(self, *_: object) -> None:
         effect_hook.unlisten(self.hear)
+        self._resolve()
 
-    def hear(self, event: str, args: tuple[Any, ...]) -> None:
-        """Take an audit event. Runs inside whatever caused it, so it must be quick and never raise."""
-        if event not in _HEARD or scope.current() is scope.OUTSIDE:
-            return
-        if event in _PROCESSES:
+    def hear(self, event: str, args: tuple[Any, ...]) -> bool:
+        """Take an audit event. Runs inside whatever caused it, so it must be quick."""
+        if scope.current() is scope.OUTSIDE:
+            return False
+        if event == "open":
+            return self._hear_open(args)
+        if event == "os.chdir":
+            self._resolve()
+        elif event in _PROCESSES:
             self.processes = True
             if len(self._commands) < MAX_BEYOND and (command := _command(event, args)):
                 self._commands[command] = None
         elif event in _NETWORK:
             self._hear_network(event, args)
-        elif len(self._opened) < MAX_EVENTS and isinstance(args[0], str | bytes):
-            path = os.path.abspath(os.fsdecode(args[0]))  # noqa: PTH100
-            writing = any(sign in (args[1] or "") for sign in "wax+") or bool(
-                (args[2] or 0) & (os.O_WRONLY | os.O_RDWR)
-            )
-            self._opened.setdefault(path, []).append(writing)
+        return False
+
+    def _hear_open(self, args: tuple[Any, ...]) -> bool:
+        path, mode, flags = args
+        if not isinstance(path, str | bytes) or len(self._opened) + len(self._named) > MAX_EVENTS:
+            return False
+        writing = any(sign in (mode or "") for sign in "wax+") or bool((flags or 0) & (os.O_WRONLY | os.O_RDWR))
+        self._named.setdefault(path, []).append(writing)
+        return not writing and isinstance(path, str)
+
+    def _resolve(self) -> None:
+        """Make the paths named so far absolute: where they lie depends on the folder of their time."""
+        named, self._named = self._named, {}
+        for path, flags in named.items():
+            self._opened.setdefault(os.path.abspath(os.fsdecode(path)), []).extend(flags)  # noqa: PTH100
 
     def _hear_network(self, event: str, args: tuple[Any, ...]) -> None:
         if event == "socket.getaddrinfo":

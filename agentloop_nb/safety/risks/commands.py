@@ -58,12 +58,11 @@ def runs_files(command: Command) -> bool:
     return name in (_INTERPRETERS | BUILDERS | {"source", "."}) or "/" in command.words[0] or "pytest" in name
 
 
-def carries_out_unread(line: str, found: Sequence[Command]) -> bool:
+def carries_out_unread(found: Sequence[Command]) -> bool:
     """Whether a command line runs what only comes up while it runs: `$c`, `... | sh`, `xargs sh -c`, `curl -K`."""
-    fed = "|" in line or "<" in line
     written = {word for command in found for word in written_by(command.words)}
     return any(
-        _is_unread(command, fed=fed)
+        _is_unread(command)
         or (runs_files(command) and not written.isdisjoint(command.executed))
         or _takes_data(command)
         for command in found
@@ -83,13 +82,13 @@ def written_by(words: Sequence[str]) -> set[str]:
     return {name.removeprefix("./") for name in names}
 
 
-def _is_unread(command: Command, *, fed: bool) -> bool:
+def _is_unread(command: Command) -> bool:
     name, words = plain(command.words)[0].rsplit("/", 1)[-1].lower(), command.words
     unknown = [word for word in words if HOLE in word or _EXPANDED.search(word)]
     if words[0] in unknown or name in ("parallel", "at", "batch", "crontab"):
         return True
     if name in _INTERPRETERS or name in ("source", "."):
-        stands_alone = fed and not command.script and all(word.startswith(("-", "<")) for word in words[1:2])
+        stands_alone = not command.script and not command.arguments and not Command(plain(words)).read_only
         return bool(unknown) or command.feeds or stands_alone or any(word.startswith("<") for word in words)
     if command.network and (unknown or command.feeds or _CONFIGURED.search(" ".join(words))):
         return True

@@ -214,7 +214,7 @@ class _Reader:
             words = [values.text(item) or HOLE for item in arguments]
         else:
             line = values.text(first)
-            if line is None or line.startswith(HOLE):
+            if not (line or "").strip() or str(line).startswith(HOLE) or _opens(first, values, followed=2):
                 self.reading.built.append(first)
             self.shell(line or "")
             return
@@ -230,7 +230,7 @@ class _Reader:
         expanded = _EXPANSION.sub(HOLE, line)
         self.reading.lines.add(line.strip())
         self.reading.templates += commands(expanded) if expanded != line else []
-        if carries_out_unread(expanded, commands(expanded)) or carries_out_unread(line, commands(line)):
+        if carries_out_unread(commands(expanded)) or carries_out_unread(commands(line)):
             self.reading.unread.append(line)
         self.mentions(line)
         if re.search(r"\$\{?\w*(KEY|TOKEN|SECRET|PASS|CREDENTIAL)", line, re.IGNORECASE):
@@ -383,10 +383,17 @@ def _mode(node: ast.Call, values: Values, *, on_path: bool) -> str | None:
     return values.text(node.args[place]) if len(node.args) > place else "r"
 
 
-def _opens(node: ast.expr, values: Values) -> bool:
-    """Whether an expression is the content of a file: `open(...).read()`, `Path(...).read_text()`."""
-    return any(
-        isinstance(part, ast.Call)
-        and (values.dotted(part.func) in tables.OPENS or values.dotted(part.func).endswith("read_text"))
-        for part in ast.walk(node)
-    )
+def _opens(node: ast.expr, values: Values, followed: int = 0) -> bool:
+    """Whether an expression is the content of a file: `open(...).read()`, `Path(...).read_text()`.
+
+    Names are `followed` so many times to what was bound to them.
+    """
+    for part in ast.walk(node):
+        if isinstance(part, ast.Call):
+            name = values.dotted(part.func)
+            if name in tables.OPENS or name.endswith("read_text"):
+                return True
+        elif isinstance(part, ast.Name) and followed:
+            if any(_opens(bound, values, followed - 1) for bound in values.bindings(part.id)):
+                return True
+    return False
