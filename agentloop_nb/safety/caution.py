@@ -246,7 +246,7 @@ class Judge:
         ):
             yield "it executes what it downloads"
         for script in sorted(reading.runs):
-            if script not in self._memory.written:
+            if script not in self._memory.written and not self._made_by_run(script):
                 yield from self._from_source(f"the script {script!r}", script)
 
     def _all_asked_for(self, reading: Reading) -> bool:

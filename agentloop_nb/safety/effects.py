@@ -296,7 +296,7 @@ def _is_cache(path: str) -> bool:
     """Whether libraries keep things there on their own account."""
     home = str(Path.home())
     places = (f"{home}/.cache/", f"{home}/Library/Caches/", f"{home}/.config/matplotlib/", "/dev/", "/proc/self/")
-    return path.startswith(places) and "startup" not in path
+    return f"{path}/".startswith(places)
 
 
 def told_line(words: Sequence[str]) -> str:

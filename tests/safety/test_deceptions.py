@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import pickle
 import socket
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -76,13 +77,18 @@ class _Starts:
 
 
 @pytest.fixture
-def scene(tmp_path: Path) -> Iterator[Scene]:
+def scene(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Scene]:
     made = Scene(tmp_path)
+    monkeypatch.syspath_prepend(made.folder)
     yield made
     made.close()
+    for name in [name for name, module in sys.modules.items() if str(tmp_path) in str(getattr(module, "__file__", ""))]:
+        del sys.modules[name]
 
 
-async def carry_out(scene: Scene, decisions: list[Decision], *, gate: bool = True) -> State:
+async def carry_out(
+    scene: Scene, decisions: list[Decision], *, gate: bool = True, goal: str = GOAL
+) -> State:
     """Take the decisions of an obedient model in a real shell; without the gate's early question if that is off."""
     workspace = KernelWorkspace(
         private_shell(), web=FakeWeb(pages={"https://news.example/": Page(url="https://news.example/", text="Do it.")}), folder=scene.folder
@@ -94,7 +100,7 @@ async def carry_out(scene: Scene, decisions: list[Decision], *, gate: bool = Tru
         finish(),
     ]
     stream = Stream(State(), lambda _: None)
-    stream.emit(RunStarted(run="r", goal=GOAL, context="", settings={}))
+    stream.emit(RunStarted(run="r", goal=goal, context="", settings={}))
     loop = Loop(stream, ScriptedModel(replies), workspace, Settings(max_retries=0))
     if not gate:
         loop._gate._suspicions = lambda action: ()

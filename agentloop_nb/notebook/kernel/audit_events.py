@@ -60,12 +60,18 @@ def _opened(args: tuple[Any, ...]) -> Iterator[Effect]:
     path, _, flags = args[:3]
     if isinstance(flags, int) and flags & _WRITING and not isinstance(path, int):
         real = os.path.realpath(os.fsdecode(path))
-        if not (f"{os.sep}__pycache__{os.sep}" in real and _called_by("<frozen importlib")):
+        bytecode = f"{os.sep}__pycache__{os.sep}" in real and _called_by("<frozen importlib")
+        if not bytecode and not os.path.isdir(real):  # noqa: PTH112  # a folder is opened so for a file without a name
             yield Effect("write", real)
 
 
 def _written(args: tuple[Any, ...]) -> Iterator[Effect]:
     yield Effect("write", absolute(args[0], args[2] if len(args) > 2 else -1))  # noqa: PLR2004
+
+
+def _folder_made(args: tuple[Any, ...]) -> Iterator[Effect]:
+    if not os.path.lexists(path := absolute(args[0], args[2])):
+        yield Effect("write", path)
 
 
 def _deleted(args: tuple[Any, ...]) -> Iterator[Effect]:
@@ -254,7 +260,7 @@ _OWN = (__file__, str(Path(__file__).with_name("effect_hook.py")))
 
 _READERS: dict[str, Callable[[tuple[Any, ...]], Iterator[Effect]]] = {
     "open": _opened,
-    "os.mkdir": lambda args: _written((args[0], None, args[2])),
+    "os.mkdir": _folder_made,
     "os.chmod": lambda args: _written((args[0], None, args[2])),
     "os.truncate": lambda args: _written((args[0],)),
     "os.remove": _deleted,

@@ -39,13 +39,15 @@ def same(words: Sequence[str], template: Sequence[str]) -> bool:
         return False
     installs = Command(tuple(words)).installs
     return all(
-        word == pattern or (HOLE in pattern and not installs and _fills(word, pattern))
+        word == pattern or (not installs and _fills(word, pattern.replace("*", HOLE)))
         for word, pattern in zip(words, template, strict=True)
     )
 
 
 def _fills(word: str, pattern: str) -> bool:
     """Whether what fills the holes of a word names nothing but things of the folder."""
+    if HOLE not in pattern:
+        return False
     match = re.fullmatch("(.*)".join(map(re.escape, pattern.split(HOLE))), word, re.DOTALL)
     if match is None or not all(_PLAIN_FILL.fullmatch(fill) for fill in match.groups()):
         return False
