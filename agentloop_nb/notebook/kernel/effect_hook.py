@@ -17,7 +17,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from agentloop_nb.notebook.kernel.audit_events import HEARD, effects_of
+from agentloop_nb.notebook.kernel import helpers, scope
+from agentloop_nb.notebook.kernel.audit_events import HEARD, effects_of, is_installed
 from agentloop_nb.safety.effects import Effect, Mandate, objection
 from agentloop_nb.safety.risks import as_cell
 
@@ -156,7 +157,8 @@ class Supervision:
     `owns` tells whether the calling code belongs to the step.
     """
 
-    def __init__(self, mandate: Mandate, past: Past, *, owns: Callable[[], bool], ask: Ask) -> None:
+    def __init__(self, step: object, mandate: Mandate, past: Past, *, owns: Callable[[], bool], ask: Ask) -> None:
+        self._step = step
         self._mandate = mandate
         self._past = past
         self._owns = owns
@@ -179,8 +181,8 @@ class Supervision:
         return self
 
     def __exit__(self, *_: object) -> None:
-        alive = frozenset(sys._current_frames()) - self._threads_before  # noqa: SLF001
-        self._tasks = {task for task in _tasks() - self._tasks_before if not task.done()}
+        alive = scope.threads_of(self._step, self._threads_before) - helpers.idents
+        self._tasks = {task for task in _tasks() - self._tasks_before if not task.done() and self._began(task)}
         self._left = alive
         if self.is_over():
             _leave(self)
@@ -198,7 +200,14 @@ class Supervision:
             return False
         if self._left is None:
             return self._owns()
-        return ident in self._left or _current_task() in self._tasks
+        return ident in self._left or scope.current() is self._step
+
+    def _began(self, task: asyncio.Task[Any]) -> bool:
+        """Whether the step began a task; before Python 3.12 a task tells only whose code it runs."""
+        if (context := getattr(task, "get_context", None)) is not None:
+            return bool(context().run(scope.current) is self._step)
+        code = getattr(task.get_coro(), "cr_code", None)
+        return code is None or not is_installed(os.path.realpath(code.co_filename))
 
     def hear(self, event: str, args: tuple[Any, ...]) -> None:
         """Judge an event of the step. Raises `PermissionError` to stop it."""
@@ -298,10 +307,3 @@ def _tasks() -> set[asyncio.Task[Any]]:
         return asyncio.all_tasks()
     except RuntimeError:
         return set()
-
-
-def _current_task() -> asyncio.Task[Any] | None:
-    try:
-        return asyncio.current_task()
-    except RuntimeError:
-        return None

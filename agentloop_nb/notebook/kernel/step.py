@@ -153,7 +153,7 @@ class Step:
 
     def _supervise(self, stack: ExitStack, mandate: Mandate, owns: Callable[[], bool]) -> None:
         question = Question(self._shell, self._overseer.extend)
-        supervision = Supervision(mandate, self._workspace.effects, owns=owns, ask=question)
+        supervision = Supervision(self, mandate, self._workspace.effects, owns=owns, ask=question)
         stack.callback(lambda: self._notes.extend(f"Refused: {why}." for why in supervision.refusals))
         stack.enter_context(supervision)
 
