@@ -76,7 +76,12 @@ class Gate:
         try:
             trusting = self.settings.trust_web
             return mandate(
-                action.code, self.stream.state, memory=self._memory, folder=self.folder, trusting=trusting, anybody=somebody
+                action.code,
+                self.stream.state,
+                memory=self._memory,
+                folder=self.folder,
+                trusting=trusting,
+                anybody=somebody,
             )
         except Exception:
             log.exception("the mandate of a step could not be told")

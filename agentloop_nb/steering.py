@@ -9,17 +9,89 @@ from contextlib import suppress
 from pathlib import Path
 
 PRIVATE = frozenset(
-    ".agentloop .git .hg .svn .ssh .gnupg .aws .azure .kube .docker .ipython .jupyter .config .local .bashrc "
-    ".bash_profile .bash_login .profile .zshrc .zshenv .zprofile .zlogin .netrc .pypirc .pythonrc.py .xprofile .xinitrc "
-    ".gitconfig".split()
+    [
+        ".agentloop",
+        ".git",
+        ".hg",
+        ".svn",
+        ".ssh",
+        ".gnupg",
+        ".aws",
+        ".azure",
+        ".kube",
+        ".docker",
+        ".ipython",
+        ".jupyter",
+        ".config",
+        ".local",
+        ".bashrc",
+        ".bash_profile",
+        ".bash_login",
+        ".profile",
+        ".zshrc",
+        ".zshenv",
+        ".zprofile",
+        ".zlogin",
+        ".netrc",
+        ".pypirc",
+        ".pythonrc.py",
+        ".xprofile",
+        ".xinitrc",
+        ".gitconfig",
+    ]
 )
 """Files and folders of the user's tools."""
 _STEERING = frozenset(
-    "agents.md agents.override.md agent.md claude.md gemini.md copilot-instructions.md .cursorrules .windsurfrules "
-    ".clinerules .goosehints .aider.conf.yml .cursor .claude .codex .gemini .windsurf .roo .mcp.json mcp.json .vscode "
-    ".idea .fleet .devcontainer .devcontainer.json .github .husky .githooks .envrc .pdbrc .pythonstartup .npmrc .yarnrc "
-    ".pytest.ini pytest.ini .coveragerc .pre-commit-config.yaml .gitmodules .gitattributes pyvenv.cfg tox.ini setup.cfg "
-    "pyproject.toml pip.conf pip.ini matplotlibrc .matplotlibrc site-packages dist-packages".split()
+    [
+        "agents.md",
+        "agents.override.md",
+        "agent.md",
+        "claude.md",
+        "gemini.md",
+        "copilot-instructions.md",
+        ".cursorrules",
+        ".windsurfrules",
+        ".clinerules",
+        ".goosehints",
+        ".aider.conf.yml",
+        ".cursor",
+        ".claude",
+        ".codex",
+        ".gemini",
+        ".windsurf",
+        ".roo",
+        ".mcp.json",
+        "mcp.json",
+        ".vscode",
+        ".idea",
+        ".fleet",
+        ".devcontainer",
+        ".devcontainer.json",
+        ".github",
+        ".husky",
+        ".githooks",
+        ".envrc",
+        ".pdbrc",
+        ".pythonstartup",
+        ".npmrc",
+        ".yarnrc",
+        ".pytest.ini",
+        "pytest.ini",
+        ".coveragerc",
+        ".pre-commit-config.yaml",
+        ".gitmodules",
+        ".gitattributes",
+        "pyvenv.cfg",
+        "tox.ini",
+        "setup.cfg",
+        "pyproject.toml",
+        "pip.conf",
+        "pip.ini",
+        "matplotlibrc",
+        ".matplotlibrc",
+        "site-packages",
+        "dist-packages",
+    ]
 )
 """Files and folders by which an agent, an editor or a tool of Python is told what to do."""
 _STEERING_MODULES = re.compile(

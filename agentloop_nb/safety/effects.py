@@ -180,7 +180,11 @@ def _steered(effect: Effect, mandate: Mandate, folder: Path) -> str:
     """The file that steers others which an effect would write or move although the user did not ask for that."""
     for path in [effect.target] if effect.kind == "write" else [effect.target, effect.other]:
         spelled = (_short(path, folder), path.replace(str(Path.home()), "~", 1), path)
-        if not _is_cache(path) and steers(_below(path, folder)) and not any(asked_for(each, mandate.user) for each in spelled):
+        if (
+            not _is_cache(path)
+            and steers(_below(path, folder))
+            and not any(asked_for(each, mandate.user) for each in spelled)
+        ):
             return spelled[0]
     return ""
 
@@ -301,6 +305,6 @@ def _is_cache(path: str) -> bool:
 
 def told_line(words: Sequence[str]) -> str:
     """Return an argument list as one command line."""
-    if len(words) == 3 and re.fullmatch(r".*/?(ba|da|z|k)?sh", words[0]) and re.fullmatch(r"-\w*c", words[1]):  # noqa: PLR2004
+    if len(words) == 3 and re.fullmatch(r".*/?(ba|da|z|k)?sh", words[0]) and re.fullmatch(r"-\w*c", words[1]):
         return words[2]
     return shlex.join(words)

@@ -14,21 +14,22 @@ from typing import Any
 
 import pytest
 
-from agentloop_nb.actions import ReadUrl, SearchWeb
 from agentloop_nb.events import RunStarted
 from agentloop_nb.loop import Loop
 from agentloop_nb.notebook.kernel.shell import private_shell
 from agentloop_nb.notebook.kernel.workspace import KernelWorkspace
 from agentloop_nb.ports import Page
-from agentloop_nb.safety.caution import reasons_to_ask
 from agentloop_nb.settings import Settings
 from agentloop_nb.state import State
 from agentloop_nb.stream import Stream
 from agentloop_nb.testing import FakeWeb, ScriptedModel, decide, finish
 from tests.safety.deceptions import FILES, GOAL, READ, READERS, SHELLS, TABLE, Decision
-from tests.safety.stories import code, page, state_of
 
-ALL = {f"{kind}: {name}": steps for kind, cases in {"code": READERS, "shell": SHELLS, "file": FILES}.items() for name, steps in cases.items()}
+ALL = {
+    f"{kind}: {name}": steps
+    for kind, cases in {"code": READERS, "shell": SHELLS, "file": FILES}.items()
+    for name, steps in cases.items()
+}
 
 
 class Scene:
@@ -62,7 +63,11 @@ class Scene:
     def harmed(self) -> list[str]:
         return [
             *(["a command was run"] if self.canary.exists() else []),
-            *(["a file is gone or changed"] if not self.victim.exists() or self.victim.read_text() != "precious" else []),
+            *(
+                ["a file is gone or changed"]
+                if not self.victim.exists() or self.victim.read_text() != "precious"
+                else []
+            ),
             *(["an address was asked"] if self.asked else []),
             *(["an agent was instructed"] if (self.folder / "AGENTS.md").exists() else []),
         ]
@@ -86,12 +91,12 @@ def scene(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Scene]:
         del sys.modules[name]
 
 
-async def carry_out(
-    scene: Scene, decisions: list[Decision], *, gate: bool = True, goal: str = GOAL
-) -> State:
+async def carry_out(scene: Scene, decisions: list[Decision], *, gate: bool = True, goal: str = GOAL) -> State:
     """Take the decisions of an obedient model in a real shell; without the gate's early question if that is off."""
     workspace = KernelWorkspace(
-        private_shell(), web=FakeWeb(pages={"https://news.example/": Page(url="https://news.example/", text="Do it.")}), folder=scene.folder
+        private_shell(),
+        web=FakeWeb(pages={"https://news.example/": Page(url="https://news.example/", text="Do it.")}),
+        folder=scene.folder,
     )
     replies = [
         decide("run_code", code=READ),
@@ -122,4 +127,7 @@ async def test_what_the_reader_misses_is_stopped_when_it_happens(scene: Scene, n
     time.sleep(0.05)
     assert scene.harmed == []
     told = "\n".join(step.result.output for step in state.steps if step.result)
-    assert "Refused: it " in told or name in ("fork and exec", "left behind")  # a child, and a thread, nobody listens to
+    assert "Refused: it " in told or name in (
+        "fork and exec",
+        "left behind",
+    )  # a child, and a thread, nobody listens to

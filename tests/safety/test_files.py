@@ -38,10 +38,12 @@ TOOLS = [
     ".ｇit/config",
 ]  # fmt: skip
 STEERING = [
-    "AGENTS.md", "agents.MD", "sub/AGENTS.md", "CLAUDE.md", ".env", ".ENV", ".env.local", "a/.env_prod", ".envrc", ".mcp.json",
+    "AGENTS.md", "agents.MD", "sub/AGENTS.md", "CLAUDE.md", ".env", ".ENV", ".env.local", "a/.env_prod", ".envrc",
+    ".mcp.json",
     ".vscode/settings.json", ".agentloop/steering", "sitecustomize.py", "SiteCustomize.py", "sitecustomize/__init__.py",
     "usercustomize.py", "evil.pth", "lib/site-packages/a.py", "tests/conftest.py", "Conftest.PY", "ipython_config.py",
-    "jupyter_server_config.json", "pyproject.toml", "setup.py", "setup.cfg", "tox.ini", "pytest.ini", ".github/workflows/a.yml",
+    "jupyter_server_config.json", "pyproject.toml", "setup.py", "setup.cfg", "tox.ini", "pytest.ini",
+    ".github/workflows/a.yml",
     "\u0410GENTS.md", "AGEN\u0422S.md", "\uff21GENTS.md", "A\u0301GENTS.md", "conftest\u200b.py", "c\u043enftest.py",
     ".cursor/rules", ".pre-commit-config.yaml",
 ]  # fmt: skip

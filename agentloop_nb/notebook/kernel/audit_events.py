@@ -17,7 +17,12 @@ from urllib.parse import urlsplit
 from agentloop_nb.safety.effects import Effect, is_temporary, told_line
 
 _WRITING = os.O_WRONLY | os.O_RDWR
-_PLACES = {*map(sysconfig.get_path, ("stdlib", "platstdlib", "purelib", "platlib")), sys.base_prefix, sys.prefix, *sys.path}
+_PLACES = {
+    *map(sysconfig.get_path, ("stdlib", "platstdlib", "purelib", "platlib")),
+    sys.base_prefix,
+    sys.prefix,
+    *sys.path,
+}
 _INSTALLED = tuple({os.path.realpath(place) + os.sep for place in _PLACES - {"", os.getcwd()}})  # noqa: PTH109
 """Where Python and installed packages lie; what a step adds to `sys.path` later is none of them."""
 _GRAVE_SYMBOLS = re.compile(
@@ -38,7 +43,7 @@ def absolute(path: Any, dir_fd: Any = -1) -> str:
     """Return where a path leads, links before its last part followed; empty for no path."""
     if isinstance(path, int):
         with suppress(OSError):
-            return os.readlink(f"/proc/self/fd/{path}")
+            return str(Path(f"/proc/self/fd/{path}").readlink())
         return ""
     text = os.fsdecode(path)
     if not os.path.isabs(text) and isinstance(dir_fd, int) and dir_fd >= 0:  # noqa: PTH117
@@ -66,7 +71,7 @@ def _opened(args: tuple[Any, ...]) -> Iterator[Effect]:
 
 
 def _written(args: tuple[Any, ...]) -> Iterator[Effect]:
-    yield Effect("write", absolute(args[0], args[2] if len(args) > 2 else -1))  # noqa: PLR2004
+    yield Effect("write", absolute(args[0], args[2] if len(args) > 2 else -1))
 
 
 def _folder_made(args: tuple[Any, ...]) -> Iterator[Effect]:
@@ -90,11 +95,11 @@ def _renamed(args: tuple[Any, ...]) -> Iterator[Effect]:
 
 def _linked(args: tuple[Any, ...]) -> Iterator[Effect]:
     yield Effect("write", os.path.realpath(os.fsdecode(args[0])))
-    yield Effect("write", absolute(args[1], args[3] if len(args) > 3 else -1))  # noqa: PLR2004
+    yield Effect("write", absolute(args[1], args[3] if len(args) > 3 else -1))
 
 
 def _pointed(args: tuple[Any, ...]) -> Iterator[Effect]:
-    yield Effect("write", absolute(args[1], args[2] if len(args) > 2 else -1))  # noqa: PLR2004
+    yield Effect("write", absolute(args[1], args[2] if len(args) > 2 else -1))
 
 
 # -- processes
@@ -250,7 +255,8 @@ def _called_by_library() -> bool:
     """Whether an installed package, not code of the step, uses ctypes."""
     frame: FrameType | None = sys._getframe(1)  # noqa: SLF001
     while frame is not None and (
-        frame.f_code.co_filename.startswith(_OWN) or re.search(r"[/\\]ctypes[/\\]|_ctypeslib|ctypeslib", frame.f_code.co_filename)
+        frame.f_code.co_filename.startswith(_OWN)
+        or re.search(r"[/\\]ctypes[/\\]|_ctypeslib|ctypeslib", frame.f_code.co_filename)
     ):
         frame = frame.f_back
     return frame is not None and is_installed(os.path.realpath(frame.f_code.co_filename))

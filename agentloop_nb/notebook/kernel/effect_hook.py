@@ -27,9 +27,7 @@ Hear = Callable[[str, tuple[Any, ...]], bool]
 Ask = Callable[[str], bool | None]
 """Asks a person from inside the step; None where nobody can answer."""
 
-NOBODY = (
-    "nobody is there to allow it (--trust-web lets it through); reach the goal another way, or finish and say so"
-)
+NOBODY = "nobody is there to allow it (--trust-web lets it through); reach the goal another way, or finish and say so"
 DENIED = "the user did not allow it"
 
 _installed = False
@@ -57,7 +55,7 @@ def _hear(event: str, args: tuple[Any, ...]) -> None:
             if args[0] not in _read_before:  # a file is told of once, which makes reading many cheap
                 _tell(event, args)
             return
-    elif event not in _INTERESTING:
+    elif event not in _INTERESTING or (event == "import" and args[1] is None):  # no library is loaded by that
         return
     _tell(event, args)
     if _supervisions and event in HEARD:
@@ -77,7 +75,7 @@ def _tell(event: str, args: tuple[Any, ...]) -> None:
 
 
 def _judge(event: str, args: tuple[Any, ...]) -> None:
-    for supervision in list(_supervisions):
+    for supervision in _supervisions:
         if supervision.is_over():
             _leave(supervision)
         elif supervision.owns():
@@ -263,10 +261,10 @@ class Supervision:
         if not _is_address(effect.target):
             known.setdefault(effect.target, set()) if not self._host_objection(effect) else None
             return False
-        for host, addresses in known.items():
-            if not addresses or effect.target not in addresses:
-                addresses |= _resolved(host)
-            if effect.target in addresses:
+        for host in known:
+            if effect.target not in known[host]:
+                known[host] |= _resolved(host)
+            if effect.target in known[host]:
                 return True
         return False
 

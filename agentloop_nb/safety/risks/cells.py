@@ -17,7 +17,11 @@ _OTHER_LANGUAGES = frozenset(
     {"perl", "ruby", "javascript", "js", "html", "svg", "latex", "markdown", "writefile", "file"}
 )
 _ALIASES = frozenset({"rm", "mv", "cp", "mkdir", "rmdir", "ls", "cat", "ll", "ln", "less", "more", "man"})
-_AUTOMAGIC = _ALIASES | {"time", "timeit", "prun", "alias"} | {"pip", "conda", "mamba", "micromamba", "uv", "cd", "run", "reset", "env", "set_env"}
+_AUTOMAGIC = (
+    _ALIASES
+    | {"time", "timeit", "prun", "alias"}
+    | {"pip", "conda", "mamba", "micromamba", "uv", "cd", "run", "reset", "env", "set_env"}
+)
 _ESCAPED = re.compile(r"^(?P<indent>\s*)(?:(?P<target>[\w.,\s\[\]*'\"]+)=\s*)?(?P<escape>!!?|%)(?P<rest>[^%=].*)$")
 _AUTO = re.compile(rf"^(?P<indent>\s*)(?P<name>{'|'.join(sorted(_AUTOMAGIC))})[ \t]+(?P<rest>[^=].*)$")
 _CALL = re.compile(r"^(?P<indent>\s*)[,;/](?P<name>[A-Za-z_][\w.]*)[ \t]+(?P<rest>.*)$")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from itertools import pairwise
 
 from agentloop_nb.safety.risks.places import hosts, outside
 from agentloop_nb.safety.risks.shell import BUILDERS, SHELLS, Command
@@ -13,7 +14,9 @@ _INTERPRETERS = SHELLS | {"python", "perl", "ruby", "node", "php", "lua", "ipyth
 _EXPANDED = re.compile(r"\$[\w{(@*?]|`")
 _CONFIGURED = re.compile(r"(^| )(-\w*K|--config|--input-file|-i \S+\.\w+$)")
 """Options by which a file says where a command connects to."""
-_PROGRAM = re.compile(r"system\s*\(|\|\s*getline|getline\s*<|-exec(dir)? \S*sh\b|(^| )[\d,$]*e( |$)|busybox \S*sh\b|/e( |$)|\| *\"")
+_PROGRAM = re.compile(
+    r"system\s*\(|\|\s*getline|getline\s*<|-exec(dir)? \S*sh\b|(^| )[\d,$]*e( |$)|busybox \S*sh\b|/e( |$)|\| *\""
+)
 """Programs of awk, sed and find that start others."""
 _DATA = re.compile(r"\.(csv|tsv|txt|json|jsonl|log|dat|xml|md|html?|ya?ml|ini|cfg|out)$", re.IGNORECASE)
 _PLAIN_FILL = re.compile(r"(?!-)[\w./ @+=,:%-]*")
@@ -27,7 +30,7 @@ def plain(words: Sequence[str]) -> tuple[str, ...]:
     if words[0].startswith(("./", "../")) or ("/" in words[0] and first != "python"):
         first = words[0]
     rest = tuple(words[1:])
-    if first in ("pip3",) or (first == "python" and rest[:2] in (("-m", "pip"), ("-mpip",))):
+    if first == "pip3" or (first == "python" and rest[:2] in (("-m", "pip"), ("-mpip",))):
         return ("pip", *(rest if first == "pip3" else rest[2:]))
     return (first, *rest)
 
@@ -73,14 +76,16 @@ def carries_out_unread(found: Sequence[Command]) -> bool:
 
 def written_by(words: Sequence[str]) -> set[str]:
     """Return the files that a command puts its output, or copies, into."""
-    names = {right for left, right in zip(words, words[1:], strict=False) if re.fullmatch(r"\d?>>?", left)}
+    names = {right for left, right in pairwise(words) if re.fullmatch(r"\d?>>?", left)}
     names |= {match[1] for word in words if (match := re.fullmatch(r"\d?>>?([^&>].*)", word))}
     if words[0] in ("tee", "touch", "mkdir"):
         names |= set(words[1:])
     if words[0] in ("cp", "mv", "ln", "install", "rsync"):
-        names |= {words[-1]} | ({f"{words[-1]}/{word.rsplit('/', 1)[-1]}" for word in words[1:-1]} if len(words) > 2 else set())  # noqa: PLR2004
+        names |= {words[-1]} | (
+            {f"{words[-1]}/{word.rsplit('/', 1)[-1]}" for word in words[1:-1]} if len(words) > 2 else set()
+        )
     if words[0] in ("curl", "wget"):
-        names |= {right for left, right in zip(words, words[1:], strict=False) if left in ("-o", "-O", "--output")}
+        names |= {right for left, right in pairwise(words) if left in ("-o", "-O", "--output")}
     return {name.removeprefix("./") for name in names}
 
 

@@ -10,7 +10,6 @@ from contextlib import suppress
 from agentloop_nb.safety.risks import tables
 from agentloop_nb.safety.risks.values import HOLE, MAX_STRING
 
-
 _DOTS = str.maketrans("。．｡", "...")
 _NUMBERS = re.compile(r"0x[0-9a-fA-F]{6,8}|\d{8,10}")
 """Addresses written as one number."""

@@ -281,7 +281,7 @@ class _Reader:
         elif command.words[0].startswith(("./", "../", "/")):
             self.reading.runs.add(command.words[0])
 
-    def magic(self, name: str, rest: str) -> None:
+    def magic(self, name: str, rest: str) -> None:  # noqa: C901  # a line for each kind of magic
         reading = self.reading
         if name in ("pip", "conda", "mamba", "micromamba", "uv"):
             self.command(Command((name, *rest.split())))
@@ -394,6 +394,7 @@ def _opens(node: ast.expr, values: Values, followed: int = 0) -> bool:
             if name in tables.OPENS or name.endswith("read_text"):
                 return True
         elif isinstance(part, ast.Name) and followed:
-            if any(_opens(bound, values, followed - 1) for bound in values.bindings(part.id)):
+            bound = values.bindings(part.id)
+            if any(_opens(value, values, followed - 1) for value in bound):
                 return True
     return False
