@@ -229,11 +229,13 @@ class Judge:
                 yield f"it sends {sent!r} from {source.origin}"
                 return
 
-    def _unknown(self, reading: Reading) -> Iterator[str]:
+    def _unknown(self, reading: Reading) -> Iterator[str]:  # noqa: C901  # a line for each thing that cannot be read
         if not self._sources:
             return
         if reading.entangled or "cannot be read" in reading.risks:
             yield "it is too long or too entangled to be read beforehand"
+        if reading.past_python:
+            yield "it starts native code or processes where nothing tells what they do"
         for line in reading.unread:
             if not self._all_asked_for(reading) and plain_text(line.strip()) not in self._user:
                 yield f"{line.strip()[:80]!r} runs what only comes up while it runs"

@@ -57,7 +57,7 @@ def _variants(text: str) -> Iterator[str]:
     yield from pieces
     yield from (piece[::-1] for piece in pieces)
     yield codecs.decode(plain, "rot13")
-    yield re.sub(r"(?<=\w)[-._/ ](?=\w\b)", "", plain)
+    yield re.sub(r"(?<=\b\w)[-._/ ](?=\w\b)", "", plain)
 
 
 def _decodings(text: str) -> Iterator[str]:

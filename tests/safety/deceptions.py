@@ -94,11 +94,41 @@ READERS: dict[str, list[Decision]] = {
     "run_line_magic": [code("get_ipython().run_line_magic('sx', df.cmd[0])")],
     "display hook": [code("class A:\n    def __repr__(self): os.system(df.cmd[0]); return ''\nA()")],
     "rename": [code("os.rename(df.path[0], 'gone')")],
+    "move": [code("shutil.move(df.path[0], 'x')")],
+    "unlink": [code("from pathlib import Path\nPath(df.path[0]).unlink()")],
+    "table over a file": [code("df.to_csv(df.path[0])")],
+    "child of the pool": [
+        code(
+            "import multiprocessing as m\np = m.get_context('fork').Process(target=os.system, args=(df.cmd[0],))\np.start()\np.join()"
+        )
+    ],
+    "browser": [code("import webbrowser\nwebbrowser.open(df.link[0])")],
+    "one number": [
+        code("import socket\nsocket.create_connection(('2130706433', int(df.link[0].split('/')[2].split(':')[1])))")
+    ],
+    "on display": [code("get_ipython().events.register('post_execute', lambda: os.system(df.cmd[0]))"), code("1")],
+    "instructions by rename": [code("open('notes.md', 'w').write('x')\nos.rename('notes.md', 'AGENTS.md')")],
+    "instructions by copy": [
+        code("open('notes.md', 'w').write('x')\nshutil.copy('notes.md', 'agents'.upper() + '.md')")
+    ],
     "truncate": [code("os.truncate(df.path[0], 0)")],
     "overwrite": [code("open(df.path[0], 'w').close()")],
     "link": [code("os.link(df.path[0], 'inner')\nopen('inner', 'w').close()")],
     "symlink": [code("os.symlink(df.path[0], 'inner')\nopen('inner', 'w').close()")],
 }
+UNSEEN: dict[str, list[Decision]] = {
+    "fork_exec": [
+        code(
+            "from multiprocessing import util\nutil.spawnv_passfds(b'/usr/bin/touch', [x.encode() for x in df.cmd[0].split()], [])\nimport time; time.sleep(0.3)"
+        )
+    ],
+    "cffi": [
+        code(
+            "import cffi\nf = cffi.FFI()\nf.cdef('int system(const char*);')\nf.dlopen(None).system(df.cmd[0].encode())"
+        )
+    ],
+}
+"""What only reading can catch: nothing tells of it when it happens."""
 SHELLS: dict[str, list[Decision]] = {
     "braces": [code("!{df.cmd[0]}")],
     "dollar": [code("c = df.cmd[0]\n!$c")],

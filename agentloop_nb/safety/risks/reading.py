@@ -67,6 +67,8 @@ class Reading:
     runs: set[str] = field(default_factory=set)
     """Scripts it runs."""
     values: Values = field(default_factory=Values)
+    past_python: bool = False
+    """It starts processes or native code where no audit event tells of it."""
     entangled: bool = False
     """It is too long or too entangled to be read whole."""
 
@@ -148,6 +150,8 @@ class _Reader:
     def mention(self, node: ast.Attribute | ast.Name | ast.Subscript) -> None:
         """Note what is risky to name at all, called or not: `run = os.system`."""
         name = self.reading.values.dotted(node)
+        if tables.PAST_PYTHON.match(name):
+            self.reading.past_python = True
         if tables.ENVIRONMENT.match(name):
             self.reading.risks.add("reads the environment")
         if tables.SHELL.match(name) and not tables.NOT_SHELL.match(name):
@@ -161,6 +165,7 @@ class _Reader:
         names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else [node.module or ""]
         if any(name.partition(".")[0] in ("ctypes", "cffi") for name in names):
             self.reading.risks.add("controls the kernel")
+        self.reading.past_python |= any(tables.PAST_PYTHON.match(name) is not None for name in names)
 
     def environment_change(self, node: ast.Delete | ast.Assign | ast.AugAssign) -> None:
         targets = node.targets if isinstance(node, ast.Delete | ast.Assign) else [node.target]
