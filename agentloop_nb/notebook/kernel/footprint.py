@@ -177,6 +177,3 @@ def _command(event: str, args: tuple[Any, ...]) -> str:
 
 def _text(value: Any) -> str:
     return os.fsdecode(value) if isinstance(value, str | bytes | os.PathLike) else str(value)
-
-
-_HEARD = _PROCESSES | _NETWORK | {"open"}

@@ -11,8 +11,6 @@ from agentloop_nb.safety.risks import tables
 from agentloop_nb.safety.risks.values import HOLE, MAX_STRING
 
 _DOTS = str.maketrans("。．｡", "...")
-_NUMBERS = re.compile(r"0x[0-9a-fA-F]{6,8}|\d{8,10}")
-"""Addresses written as one number."""
 
 
 def hosts(text: str, *, bare: bool = False) -> set[str]:
