@@ -96,7 +96,10 @@ class Footprint:
         path, mode, flags = args
         if not isinstance(path, str | bytes) or len(self._opened) + len(self._named) > MAX_EVENTS:
             return False
-        writing = any(sign in (mode or "") for sign in "wax+") or bool((flags or 0) & (os.O_WRONLY | os.O_RDWR))
+        if isinstance(flags, int):
+            writing = bool(flags & (os.O_WRONLY | os.O_RDWR))
+        else:
+            writing = any(sign in (mode or "") for sign in "wax+")
         self._named.setdefault(path, []).append(writing)
         return not writing and isinstance(path, str)
 
