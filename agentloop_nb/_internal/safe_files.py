@@ -13,6 +13,7 @@ from collections.abc import Collection
 from pathlib import Path
 
 from agentloop_nb._internal.links import refuse_links
+from agentloop_nb._internal.steering_files import PRIVATE, folded, steers
 from agentloop_nb.errors import ActionFailed
 from agentloop_nb.protocols import WrittenFile
 
@@ -28,10 +29,6 @@ KEPT = Path(".agentloop") / "files"
 _DEVICES = {"con", "prn", "aux", "nul", "conin$", "conout$", "clock$"} | {
     f"{port}{number}" for port in ("com", "lpt") for number in "0123456789¹²³"
 }
-_PRIVATE = frozenset({".agentloop", ".git", ".hg", ".svn", ".ssh", ".gnupg", ".aws", ".azure", ".kube", ".docker"}) | {
-    ".ipython", ".jupyter", ".config", ".local", ".bashrc", ".bash_profile", ".bash_login", ".profile", ".zshrc",
-    ".zshenv", ".zprofile", ".zlogin", ".netrc", ".pypirc", ".pythonrc.py", ".xprofile", ".xinitrc", ".gitconfig",
-}  # fmt: skip
 _FORBIDDEN = frozenset('<>:"|?*\\')
 
 
@@ -47,6 +44,12 @@ def place(folder: Path, filename: str, data: bytes, *, kept: Path | None = None)
     """Do what `write` does, with bytes of any kind and size."""
     relative = safe_name(filename)
     target = _target(folder, relative)
+    for name in (relative, target.relative_to(folder.resolve()).as_posix()):
+        if steers(name):
+            raise ActionFailed(
+                f"{name!r} tells an agent, an editor or Python what to do, so write_file does not write it; "
+                "choose another name, or write it by code, which the user is asked about."
+            )
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         previous = _keep(target, kept or folder / KEPT)
@@ -123,7 +126,7 @@ def safe_name(filename: str) -> str:
 
 
 def _check_part(part: str, filename: str) -> None:
-    plain = _folded(part)
+    plain = folded(part)
     if plain.strip(". ") == "" or "/" in plain:
         raise ActionFailed(f"{filename!r} leads out of the working folder; give a path inside it, without '..'.")
     if len(part.encode()) > MAX_NAME:
@@ -134,16 +137,10 @@ def _check_part(part: str, filename: str) -> None:
         raise ActionFailed(f"{part!r} holds one of {' '.join(sorted(_FORBIDDEN))}, which not every system allows.")
     if plain.split(".")[0].strip() in _DEVICES:
         raise ActionFailed(f"{part!r} is the name of a device on some systems; choose another one.")
-    if plain in _PRIVATE:
+    if plain in PRIVATE:
         raise ActionFailed(
             f"{part!r} belongs to the user's tools and is not written by write_file; choose another one."
         )
-
-
-def _folded(part: str) -> str:
-    """The name as the most forgiving file system sees it: no case, no invisible characters, look-alikes unified."""
-    visible = "".join(character for character in part if unicodedata.category(character) != "Cf")
-    return unicodedata.normalize("NFKC", visible).casefold()
 
 
 def _encoded(content: str) -> bytes:

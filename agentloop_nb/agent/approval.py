@@ -12,7 +12,10 @@ from agentloop_nb.actions import Action, ActionResult, Finish, RunCode, WriteFil
 from agentloop_nb.agent.event_stream import Approver, Stream
 from agentloop_nb.decision import Decision
 from agentloop_nb.events import ActionFinished, ApprovalAsked, ApprovalGiven
-from agentloop_nb.safety.permission import Memory, denial, reasons_to_ask
+from agentloop_nb.safety.effects import Mandate
+from agentloop_nb.safety.mandate import mandate
+from agentloop_nb.safety.memory import Memory
+from agentloop_nb.safety.permission import denial, reasons_to_ask
 from agentloop_nb.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -64,6 +67,25 @@ class Gate:
         except Exception:
             log.exception("code could not be read")
             return ("cannot be read",)
+
+    def mandate(self, action: Action) -> Mandate | None:
+        """Return what covers the effects of an action that was admitted; without code it has none to judge."""
+        if not isinstance(action, RunCode):
+            return None
+        somebody = self.approver is not None
+        try:
+            trusting = self.settings.trust_web
+            return mandate(
+                action.code,
+                self.stream.state,
+                memory=self._memory,
+                folder=self.folder,
+                trusting=trusting,
+                anybody=somebody,
+            )
+        except Exception:
+            log.exception("the mandate of a step could not be told")
+            return Mandate(anybody=somebody)
 
     async def _answer(self, asked: ApprovalAsked, decision: Decision) -> ApprovalGiven:
         if self.approver is None:

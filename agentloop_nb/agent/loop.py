@@ -26,6 +26,7 @@ from agentloop_nb.events import (
     Status,
 )
 from agentloop_nb.protocols import Model, Workspace
+from agentloop_nb.safety.effects import Supervised
 from agentloop_nb.settings import Settings
 from agentloop_nb.state import State
 
@@ -138,6 +139,8 @@ class Loop:
             self._conclude(decision.action.summary, result, final=final)
 
     async def _result(self, action: Action, step: int) -> ActionResult:
+        if isinstance(self.workspace, Supervised):
+            self.workspace.mandate = self._gate.mandate(action)
         try:
             return await action.perform(
                 self.workspace,

@@ -21,6 +21,7 @@ from agentloop_nb.isolated.codec import Builder
 from agentloop_nb.isolated.resource_limits import Limits
 from agentloop_nb.isolated.unsupported import Refused
 from agentloop_nb.protocols import CodeError, CodeOutcome, OnOutput, Output, Privacy, Undone, Web, WrittenFile
+from agentloop_nb.safety.effects import Mandate
 
 OBEY = 0.7
 """Seconds in which code that is asked to stop has to end; then its process is killed."""
@@ -64,6 +65,8 @@ class IsolatedWorkspace:
         self.memory: int | None = None
         """Bytes that copies for undo may take; None is the default."""
         self.recover: Recover | None = None
+        self.mandate: Mandate | None = None
+        """What covers the effects of the next step; None judges nothing."""
         self.left_behind: dict[str, str] = {}
         """Luggage that could not be unpacked, with the reason."""
         self._limits = limits or Limits()
@@ -201,13 +204,14 @@ class IsolatedWorkspace:
 
     async def run_code(self, code: str, *, step: int, timeout: float, on_output: OnOutput) -> CodeOutcome:
         """Run code once, in the process."""
+        mandate, self.mandate = self.mandate, None
         try:
             remarks = await self._ready()
         except UserError as error:
             return _failed("KernelDied", str(error))
         if self.control.stopping or self._line is None:
             return CodeOutcome(ending="stopped")
-        outcome = await _Step(self._line, self.control, timeout, on_output).run(code, step)
+        outcome = await _Step(self._line, self.control, timeout, on_output).run(code, step, mandate)
         self._lost = self._lost or not self.alive
         if self._lost and self.recover is not None:
             remarks.append(_LOST)
@@ -257,8 +261,9 @@ class _Step:
         self._over = self._stopped = self._late = False
         self._shown: list[Output] = []
 
-    async def run(self, code: str, step: int) -> CodeOutcome:
-        arguments = {"code": code, "step": step, "timeout": self._timeout}
+    async def run(self, code: str, step: int, mandate: Mandate | None) -> CodeOutcome:
+        judged = mandate and mandate.model_copy(update={"anybody": False}).model_dump(mode="json")
+        arguments = {"code": code, "step": step, "timeout": self._timeout, "mandate": judged}
         waiting = asyncio.wrap_future(self._line.submit("run_code", arguments, self._show))
         self._control.interrupt, self._control.extend = self._stop, self._extend
         if self._control.stopping:

@@ -8,21 +8,21 @@ folder would be deleted.
 from __future__ import annotations
 
 import ast
-import base64
-import functools
 import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from urllib.parse import unquote_plus
 
+from agentloop_nb._internal.steering_files import asked_for, steers
 from agentloop_nb.actions import Action, ReadUrl, RunCode, SearchWeb, WriteFile
-from agentloop_nb.safety.code_risks import Reading, Target, hosts, learned, ordered, outside, read
+from agentloop_nb.safety.code_risks import Reading, Target, as_cell, hosts, outside, read
 from agentloop_nb.safety.code_risks.command_lines import Command
 from agentloop_nb.safety.code_risks.constant_values import HOLE, Values
 from agentloop_nb.safety.code_risks.flows import carried
+from agentloop_nb.safety.code_risks.places import host_of
 from agentloop_nb.safety.code_risks.words import words
-from agentloop_nb.safety.provenance import Source, of_step, said_by_user, split
-from agentloop_nb.state import State, Step
+from agentloop_nb.safety.freight import MANY, carried_words, is_own
+from agentloop_nb.safety.memory import Memory, plain_text
+from agentloop_nb.state import State
 
 WAY_OUT = "--trust-web lets it through"
 
@@ -31,7 +31,6 @@ _ADDRESSES = re.compile(
     r"\b(urls?|links?|address(es)?|web ?sites?|domains?|pages?|download|fetch|crawl|scrape|https?)\b"
 )
 """Words of a goal that is about following addresses."""
-_DOTS = re.compile(r"\s*(?:\[\s*(?:\.|dot)\s*\]|\(\s*(?:\.|dot)\s*\)|\sdot\s)\s*", re.IGNORECASE)
 _HARMLESS_PATH = re.compile(
     r"/(site-packages|dist-packages)/|/lib/python3|^/(dev/(null|stdout|stderr)|proc/(cpuinfo|meminfo))"
 )
@@ -46,83 +45,6 @@ _WELL_KNOWN = words(
 """Packages whose name says nothing about who suggested them."""
 
 
-class Memory:
-    """What was read of a run so far. Reading only grows with it, so a judge reads each step once."""
-
-    def __init__(self) -> None:
-        self.values = Values()
-        """The names that the run's code has bound."""
-        self.used: set[Target] = set()
-        """What that code used, allowed or unsuspected."""
-        self.code: list[str] = []
-        self.sources: list[Source] = []
-        """What is data, in plain words."""
-        self.written: dict[str, str] = {}
-        """The files the run wrote by `write_file`, by name."""
-        self._steps = 0
-        self._cells: tuple[str, ...] | None = None
-        self._said: tuple[int, str] = (-1, "")
-        self._last: tuple[str, Reading] = ("", Reading())
-
-    def take_in(self, state: State, cells: Sequence[str]) -> None:
-        """Read the user's cells once, and the steps that came since."""
-        if self._cells is None:
-            self._cells = tuple(cells)
-            self.values = _learned_from(self._cells)
-            self.sources += map(_plain_source, split(state.context)[1])
-        done = [step for step in state.steps[self._steps :] if step.result is not None]
-        for step in done:
-            self.sources += map(_plain_source, of_step(step))
-            if _was_run(step) and step.decision is not None:
-                self._carried_out(step.decision.action)
-        self._steps += len(done)
-
-    def _carried_out(self, action: Action) -> None:
-        match action:
-            case RunCode(code=code):
-                self.used |= self.read(code).targets
-                learned([code], self.values)
-                self._last = ("", Reading())
-                self.code.append(code)
-            case WriteFile(filename=filename, content=content):
-                self.written[filename.removeprefix("./")] = content
-            case _:
-                pass
-
-    def read(self, code: str) -> Reading:
-        """Read code as it stands after what was carried out; code that is judged and then carried out is read once."""
-        if self._last[0] != code:
-            self._last = (code, read(code, self.values))
-        return self._last[1]
-
-    def risks(self, code: str) -> tuple[str, ...]:
-        """Say in short phrases what code touches, the gravest first."""
-        return ordered(self.read(code).risks)
-
-    def said(self, state: State) -> str:
-        """What the user said, in plain words; put together anew when a note was added."""
-        notes = sum(len(step.notes) for step in state.steps)
-        if self._said[0] != notes:
-            said = [_plain(said_by_user(state)), *map(_plain_cell, self._cells or ())]
-            self._said = (notes, "\n".join(said))
-        return self._said[1]
-
-
-_known: tuple[tuple[str, ...], Values] = ((), Values())
-"""The earlier cells that were read last, and the names they bind: the next run of a kernel has a few more."""
-
-
-def _learned_from(cells: tuple[str, ...]) -> Values:
-    """The names that cells bind; of cells that were read for an earlier run, only those that came since are read."""
-    global _known  # noqa: PLW0603
-    before, values = _known
-    if cells[: len(before)] != before:
-        before, values = (), Values()
-    values = learned(cells[len(before) :], values.copy())
-    _known = (cells, values)
-    return values.copy()
-
-
 def reasons_to_ask(
     action: Action,
     state: State,
@@ -135,7 +57,7 @@ def reasons_to_ask(
 
     `cells` are the sources of the user's cells, `folder` the working folder; one `memory` serves one run.
     """
-    judge = _Judge(state, cells, folder, memory or Memory())
+    judge = Judge(state, cells, folder, memory or Memory())
     match action:
         case RunCode(code=code):
             found = judge.code(code)
@@ -143,6 +65,8 @@ def reasons_to_ask(
             found = judge.request(url)
         case SearchWeb(query=query):
             found = judge.request(query)
+        case WriteFile(filename=filename, content=content):
+            found = judge.file(filename, content)
         case _:
             found = iter(())
     return tuple(dict.fromkeys(found))
@@ -154,7 +78,7 @@ def denial(reasons: Sequence[str]) -> str:
     return f"{why}. Nobody is there to allow it ({WAY_OUT}). Reach the goal another way, or finish and say so"
 
 
-class _Judge:
+class Judge:
     """One action weighed against one state."""
 
     def __init__(self, state: State, cells: Sequence[str], folder: Path | None, memory: Memory) -> None:
@@ -173,6 +97,20 @@ class _Judge:
         for script in self._scripts(code, reading):
             yield from self._reading(read(script, self._values))
 
+    def file(self, filename: str, content: str) -> Iterator[str]:
+        """Judge a file that somebody may execute later, as if it were executed now."""
+        if (cell := as_cell(filename, content)) is not None:
+            yield from self._reading(read(cell, Values()))
+
+    def objects_to(self, code: str, *, strictly: bool = False) -> bool:
+        """Whether code raises a question; `strictly`, also where it uses what neither the user nor a step named."""
+        reading = read(code, Values())
+        if next(self._reading(reading), None) is not None or "cannot be read" in reading.risks:
+            return True
+        said = "\n".join([self._user, *self._before, *self._memory.written.values()])
+        named = (target.name for target in reading.targets - self._used if target.kind != "path")
+        return strictly and (bool(reading.built) or any(name not in said for name in named))
+
     def _reading(self, reading: Reading) -> Iterator[str]:
         new = sorted(reading.targets - self._used)
         for target in new:
@@ -185,12 +123,13 @@ class _Judge:
         for command in reading.commands:
             yield from self._command(command)
         yield from self._deletions(reading)
+        yield from self._steering(reading)
         yield from self._leaks(reading)
         yield from self._unknown(reading)
 
     def _from_source(self, what: str, name: str, *, spelling: str = "") -> Iterator[str]:
         """Name the origin of something the user did not name; characters of `spelling` stand for one another."""
-        plain = _plain(name)
+        plain = plain_text(name)
         spellings = re.split(spelling, plain) if spelling else [plain]
         word = re.compile(rf"(?<![\w-]){spelling.join(map(re.escape, spellings))}(?![\w-])")
         if word.search(self._user):
@@ -216,7 +155,7 @@ class _Judge:
         if re.search(rf"(?<![\w-]){re.escape(command.name)}(?![\w-])", self._user) or command.name.startswith("python"):
             return
         first = next((word for word in command.words[1:] if HOLE not in word), "")
-        line = _plain(f"{command.words[0]} {first}".strip())
+        line = plain_text(f"{command.words[0]} {first}".strip())
         for source in self._sources:
             if (
                 line in source.text
@@ -243,6 +182,12 @@ class _Judge:
         for node in reading.unknown_deletes:
             if not tidying and self._sources and carried(node, reading.values):
                 yield "it deletes files whose names are in data"
+
+    def _steering(self, reading: Reading) -> Iterator[str]:
+        """Files that tell an agent, an editor or Python what to do, and that the user did not ask to be written."""
+        for path in dict.fromkeys([*reading.steered, *reading.outputs]):
+            if steers(path) and not asked_for(path, self._user):
+                yield f"it writes {path!r}, which tells an agent, an editor or Python what to do"
 
     def _made_by_run(self, path: str) -> bool:
         return any(path in code for code in self._before)
@@ -272,23 +217,30 @@ class _Judge:
 
     def request(self, text: str) -> Iterator[str]:
         """A search or an address that carries what only the user's data holds."""
-        sent = _plain(" ".join([text, unquote_plus(text), *_decodings(text)]))
-        known = (
-            self._user + "\n" + "\n".join(source.text for source in self._sources if "output of" not in source.origin)
-        )
-        for source in self._sources:
-            if "output of" not in source.origin and "namespace" not in source.origin:
-                continue
-            for word in re.findall(r"[\w.+@-]{6,}", sent):
-                if word not in known and word in source.text and not word.isalpha():
-                    yield f"it sends {word[:40]!r} from {source.origin}"
-                    return
+        own = [source for source in self._sources if is_own(source)]
+        foreign = [source.text for source in self._sources if not is_own(source)]
+        known = "\n".join([self._user, *foreign])
+        address = re.match(r"\s*[a-z]+://([^/\s]+)", text, re.IGNORECASE)
+        host = host_of(address[1].rpartition("@")[2].partition(":")[0]) if address else ""
+        if host and self._asked_for_host(host):
+            return
+        suggested = host and any(host in text for text in foreign)
+        names = MANY if not foreign else 1 if suggested else 2
+        for source in own:
+            if sent := carried_words(text, source.text, known, names=names, figures=6 if not foreign else 4):
+                yield f"it sends {sent!r} from {source.origin}"
+                return
 
-    def _unknown(self, reading: Reading) -> Iterator[str]:
+    def _unknown(self, reading: Reading) -> Iterator[str]:  # noqa: C901  # a line for each thing that cannot be read
         if not self._sources:
             return
-        if reading.entangled:
+        if reading.entangled or "cannot be read" in reading.risks:
             yield "it is too long or too entangled to be read beforehand"
+        if reading.past_python:
+            yield "it starts native code or processes where nothing tells what they do"
+        for line in reading.unread:
+            if not self._all_asked_for(reading) and plain_text(line.strip()) not in self._user:
+                yield f"{line.strip()[:80]!r} runs what only comes up while it runs"
         for node in reading.built:
             if carried(node, reading.values) or (_from_web(node, reading) and not self._all_asked_for(reading)):
                 yield "it executes text that is not known beforehand"
@@ -298,7 +250,7 @@ class _Judge:
         ):
             yield "it executes what it downloads"
         for script in sorted(reading.runs):
-            if script not in self._memory.written:
+            if script not in self._memory.written and not self._made_by_run(script):
                 yield from self._from_source(f"the script {script!r}", script)
 
     def _all_asked_for(self, reading: Reading) -> bool:
@@ -310,11 +262,13 @@ class _Judge:
 
     def _scripts(self, code: str, reading: Reading) -> Iterator[str]:
         """The contents of files of this run that the code would execute."""
+        executed = {run.removeprefix("./") for run in reading.runs}
+        executed |= {name for command in reading.commands for name in command.executed}
         for name, content in self._memory.written.items():
             stem = name.removesuffix(".py").replace("/", ".")
             imported = re.search(rf"\b(import|from)\s+[\w, .]*\b{re.escape(stem)}\b", code)
-            if name in {run.removeprefix("./") for run in reading.runs} or (name.endswith(".py") and imported):
-                yield content if name.endswith((".py", ".ipy")) else f"%%bash\n{content}"
+            if name in executed or (name.endswith(".py") and imported):
+                yield as_cell(name, content) or f"%%bash\n{content}"
 
     def _leads_out(self, path: str) -> bool:
         if not outside(path):
@@ -327,37 +281,9 @@ class _Judge:
             return True
 
     def _said(self, path: str) -> bool:
-        return len(path) > 1 and _plain(path) in self._user
-
-
-def _plain_source(source: Source) -> Source:
-    return Source(source.origin, _plain(source.text))
-
-
-def _plain(text: str) -> str:
-    """A text as it is compared: lower case, defanged addresses made whole."""
-    return _DOTS.sub(".", text).replace("hxxp", "http").lower()
-
-
-@functools.lru_cache(maxsize=4096)
-def _plain_cell(source: str) -> str:
-    return _plain(source)
-
-
-def _was_run(step: Step) -> bool:
-    return step.result is not None and (step.approval is None or step.approval.approved)
+        return len(path) > 1 and plain_text(path) in self._user
 
 
 def _from_web(node: ast.AST, reading: Reading) -> bool:
     """Whether a value may be an answer of the web."""
     return "network" in reading.risks and any(isinstance(part, ast.Call) for part in ast.walk(node))
-
-
-def _decodings(text: str) -> Iterator[str]:
-    """What parts of a text say when they are base64 or hexadecimal."""
-    for word in re.findall(r"[A-Za-z0-9+/_-]{8,}={0,2}", text):
-        for decode in (lambda item: base64.b64decode(item + "=" * (-len(item) % 4)), bytes.fromhex):
-            try:
-                yield decode(word).decode()
-            except ValueError:
-                continue

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from agentloop_nb._internal import steering_files
 from agentloop_nb.actions.observation import bounded
 from agentloop_nb.agent.context_window import namespace_tokens
 from agentloop_nb.agent.prompt import system_prompt
@@ -17,20 +18,25 @@ INSTRUCTIONS = 8000
 
 def context(settings: Settings, model: Model, workspace: Workspace, folder: Path) -> str:
     """Tell the project's instructions, its limits, and what is in the namespace."""
-    instructions = "\n\n".join(filter(None, [_agents_file(folder), settings.instructions.strip()]))
+    of_project, of_a_run = _agents_file(folder)
+    instructions = "\n\n".join(filter(None, [of_project, settings.instructions.strip()]))
     if isinstance(model, Measurable):
         model.measure()
     tokens = namespace_tokens(model.context_window, system_prompt())
     parts = [
         f"Instructions of this project:\n{instructions}" if instructions else "",
         f"You may take at most {settings.max_steps} steps.",
+        mark(of_a_run, "AGENTS.md, which a run wrote") if of_a_run else "",
         mark(workspace.describe(tokens), "the namespace"),
     ]
     return "\n\n".join(filter(None, parts))
 
 
-def _agents_file(folder: Path) -> str:
+def _agents_file(folder: Path) -> tuple[str, str]:
+    """Return AGENTS.md as the user's words, or as data if a run wrote it."""
+    path = folder / "AGENTS.md"
     try:
-        return bounded((folder / "AGENTS.md").read_text(encoding="utf-8").strip(), INSTRUCTIONS)
+        text = bounded(path.read_text(encoding="utf-8").strip(), INSTRUCTIONS)
     except (OSError, UnicodeDecodeError):
-        return ""
+        return "", ""
+    return ("", text) if steering_files.by_a_run(path) else (text, "")

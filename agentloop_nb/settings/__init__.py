@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from agentloop_nb._internal import steering_files
 from agentloop_nb.errors import UserError
 from agentloop_nb.settings import convert
 from agentloop_nb.settings.table import TABLE, Rows
 
 dataclass(frozen=True, kw_only=True)(Rows)
+
+log = logging.getLogger(__name__)
 
 
 class Settings(Rows):
@@ -42,7 +46,9 @@ def dotenv(folder: Path | None = None) -> dict[str, str]:
     for candidate in (here, *here.parents):
         path = candidate / ".env"
         try:
-            if path.is_file():
+            if path.is_file() and steering_files.by_a_run(path):
+                log.warning("%s was written by a run, so it sets nothing; read it, and save it again to use it", path)
+            elif path.is_file():
                 return {key: value for key, value in dotenv_values(path).items() if value}
         except (OSError, UnicodeDecodeError) as error:
             reason = getattr(error, "strerror", None) or "it is not UTF-8 text"

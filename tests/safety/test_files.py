@@ -37,12 +37,22 @@ TOOLS = [
     ".netrc", ".gitconfig",
     ".ｇit/config",
 ]  # fmt: skip
+STEERING = [
+    "AGENTS.md", "agents.MD", "sub/AGENTS.md", "CLAUDE.md", ".env", ".ENV", ".env.local", "a/.env_prod", ".envrc",
+    ".mcp.json",
+    ".vscode/settings.json", ".agentloop/steering", "sitecustomize.py", "SiteCustomize.py", "sitecustomize/__init__.py",
+    "usercustomize.py", "evil.pth", "lib/site-packages/a.py", "tests/conftest.py", "Conftest.PY", "ipython_config.py",
+    "jupyter_server_config.json", "pyproject.toml", "setup.py", "setup.cfg", "tox.ini", "pytest.ini",
+    ".github/workflows/a.yml",
+    "\u0410GENTS.md", "AGEN\u0422S.md", "\uff21GENTS.md", "A\u0301GENTS.md", "conftest\u200b.py", "c\u043enftest.py",
+    ".cursor/rules", ".pre-commit-config.yaml",
+]  # fmt: skip
 SHAPES = [
     "", " ", "\t", ".", "./", "/", "a/", "a//", "name.", "a./b", " lead", "trail ", "a/ b", "a:b", "a:$DATA",
     "a.txt::$DATA",
     "a|b", "a?b", "a*b", 'a"b', "<a", "a>", "x" * 256, "é" * 128, "a/" * 600 + "b", "\ud800.txt", "a/\udfff",
 ]  # fmt: skip
-REFUSED = [*CONTROL, *UP, *ABSOLUTE, *DEVICES, *TOOLS, *SHAPES]
+REFUSED = [*CONTROL, *UP, *ABSOLUTE, *DEVICES, *TOOLS, *STEERING, *SHAPES]
 
 
 def test_the_corpus_is_large_enough() -> None:
@@ -75,6 +85,10 @@ def test_a_name_that_leads_anywhere_else_is_refused_and_nothing_is_written(tmp_p
         ("a..b", "a..b"),
         ("..a", "..a"),
         ("constant.py", "constant.py"),
+        ("setup.md", "setup.md"),
+        ("env.py", "env.py"),
+        ("agents.csv", "agents.csv"),
+        ("test_config.py", "test_config.py"),
         ("a b.txt", "a b.txt"),
         ("x" * 255, "x" * 255),
         ("%2e%2e", "%2e%2e"),

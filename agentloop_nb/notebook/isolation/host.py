@@ -20,6 +20,7 @@ from agentloop_nb.isolated.resource_limits import Limits
 from agentloop_nb.isolated.unsupported import Refused
 from agentloop_nb.notebook.kernel.kernel_workspace import KernelWorkspace
 from agentloop_nb.protocols import Output, Web
+from agentloop_nb.safety.effects import Mandate
 
 _LAST_WORDS = 5
 """Seconds of processor time between the signal that tells why and the one that kills."""
@@ -70,9 +71,10 @@ class Host:
         self._workspace.earlier = earlier
         return self._workspace.describe(tokens)
 
-    async def run_code(self, code: str, step: int, timeout: float) -> dict[str, Any]:
-        """Run a step's code."""
+    async def run_code(self, code: str, step: int, timeout: float, mandate: Any = None) -> dict[str, Any]:
+        """Run a step's code, its effects judged by a mandate if there is one."""
         self._workspace.control = Control()
+        self._workspace.mandate = None if mandate is None else Mandate.model_validate(mandate)
         outcome = await self._workspace.run_code(code, step=step, timeout=timeout, on_output=self._tell)
         return outcome.model_dump(mode="json")
 

@@ -13,11 +13,13 @@ from typing import Any
 
 from agentloop_nb.agent.control import Control
 from agentloop_nb.notebook.kernel import cell_history, output_scope, runner
+from agentloop_nb.notebook.kernel.effect_hook import Past
 from agentloop_nb.notebook.kernel.namespace import Surroundings
 from agentloop_nb.notebook.kernel.step import Step
 from agentloop_nb.notebook.kernel.turn import TURNS
 from agentloop_nb.notebook.snapshots.undo_history import History
 from agentloop_nb.protocols import CodeOutcome, CodeRan, OnOutput, Output, Privacy, Undone, Web, WrittenFile
+from agentloop_nb.safety.effects import Mandate
 
 MEMORY = 512 * 2**20
 """Bytes that copies of variables may take, for undo."""
@@ -60,6 +62,9 @@ class KernelWorkspace:
         self.past = History(memory)
         self._noted_steps: list[tuple[int, cell_history.Entry]] = []
         """Code of this run that later runs may build on, by step."""
+        self.mandate: Mandate | None = None
+        """What covers the effects of the next step; None judges nothing."""
+        self.effects = Past(self.folder)
 
     def describe(self, tokens: int) -> str:
         """Tell a model about the namespace, recent cells and earlier runs within a budget of tokens."""
@@ -104,6 +109,7 @@ class KernelWorkspace:
 
     async def run_code(self, code: str, *, step: int, timeout: float, on_output: OnOutput) -> CodeOutcome:
         """Run code once, on the thread of the user's cells, when no other step of this process is at work."""
+        mandate, self.mandate = self.mandate, None
         bench, loop = runner.bench(), asyncio.get_running_loop()
         turn = await TURNS.take(bench.thread if bench else threading.get_ident(), partial(_tell, on_output, _WAITS))
         with ExitStack() as stack:
@@ -115,11 +121,11 @@ class KernelWorkspace:
                 loop.call_soon_threadsafe(on_output, output)
 
             if bench is None:
-                running = Step(self, code, step, timeout, post, partial(_tell, on_output))
+                running = Step(self, code, step, timeout, post, partial(_tell, on_output), mandate=mandate)
                 outcome = await running.run()
                 await asyncio.sleep(0)  # what was posted is told before the step counts as over
                 return self._noted(code, step, outcome)
-            running = Step(self, code, step, timeout, post)
+            running = Step(self, code, step, timeout, post, mandate=mandate)
             job = bench.submit(running.run_blocking)
             job.add_done_callback(lambda _: turn.release())  # the step may outlive whoever waits for it here
             stack.pop_all()

@@ -6,6 +6,7 @@ threads have no context, so a thread is marked with the scope it was started in.
 
 from __future__ import annotations
 
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -37,6 +38,13 @@ def in_step() -> bool:
 def _is_foreign(thread: threading.Thread) -> bool:
     """Whether a thread was started by C code or `_thread`, which cannot be marked."""
     return type(thread).__name__ == "_DummyThread"
+
+
+def threads_of(step: object, before: frozenset[int]) -> frozenset[int]:
+    """Return the idents of running threads that a step started; `before` are those that ran when it began."""
+    marks = {thread.ident: thread.__dict__.get(_MARK, _is_foreign(thread)) for thread in threading.enumerate()}
+    now = frozenset(sys._current_frames()) - before  # noqa: SLF001
+    return frozenset(ident for ident in now if marks.get(ident, True) in (step, True))
 
 
 @contextmanager

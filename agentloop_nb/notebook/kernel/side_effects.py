@@ -14,7 +14,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from agentloop_nb.notebook.kernel import output_scope
+from agentloop_nb.notebook.kernel import effect_hook, output_scope
 from agentloop_nb.notebook.kernel.input_files import Replaced, listed, named_in_shell
 
 _PROCESSES = frozenset(
@@ -46,9 +46,6 @@ MAX_SCANNED = 2_000
 _CLOCK = 0.02
 """Seconds by which a file system's clock may lag."""
 
-_watching: Footprint | None = None
-_hooked = False
-
 
 class Footprint:
     """Listens while it is entered; `folder` is the step's working folder, `strings` the texts in its code.
@@ -67,6 +64,8 @@ class Footprint:
         self._strings = list(strings)
         self._opened: dict[str, list[bool]] = {}
         """Paths with one flag an opening, True for writing, in order."""
+        self._named: dict[str | bytes, list[bool]] = {}
+        """The same, as code named the paths since the folder changed last."""
         self.processes = False
         """Whether child processes were started."""
         self._commands: dict[str, None] = {}
@@ -75,25 +74,23 @@ class Footprint:
         self._addresses: dict[tuple[str, str], None] = {}
 
     def __enter__(self) -> Footprint:
-        global _watching, _hooked  # noqa: PLW0603
-        if not _hooked:
-            sys.addaudithook(_hear)
-            _hooked = True
         self._began = time.time() - _CLOCK
         self._in_shell = named_in_shell(self._code, self._folder)
-        _watching = self
+        effect_hook.listen(self.hear)
         return self
 
     def __exit__(self, *_: object) -> None:
-        global _watching  # noqa: PLW0603
-        _watching = None
+        effect_hook.unlisten(self.hear)
+        self._resolve()
 
-    def hear(self, event: str, args: tuple[Any, ...]) -> None:
-        """Take an audit event. Runs inside whatever caused it, so it must be quick and never raise."""
+    def hear(self, event: str, args: tuple[Any, ...]) -> bool:
+        """Take an audit event. Runs inside whatever caused it, so it must be quick."""
         if output_scope.current() is output_scope.OUTSIDE:
-            return
+            return False
         if event == "open":
-            self._hear_open(args)
+            return self._hear_open(args)
+        if event == "os.chdir":
+            self._resolve()
         elif event in _PROCESSES:
             self.processes = True
             if len(self._commands) < MAX_BEYOND and (command := _command(event, args)):
@@ -102,6 +99,7 @@ class Footprint:
             self._hear_network(event, args)
         else:
             self._hear_files(event, args)
+        return False
 
     def _hear_files(self, event: str, args: tuple[Any, ...]) -> None:
         if event in _CHANGING:
@@ -109,17 +107,26 @@ class Footprint:
                 self._replaced.keep(path)
         elif event == "sqlite3.connect":
             self._hear_database(args[0])
-        else:
+        elif event in _LISTING:
             self._hear_listing(args[0])
 
-    def _hear_open(self, args: tuple[Any, ...]) -> None:
-        if len(self._opened) >= MAX_EVENTS or not isinstance(args[0], str | bytes):
-            return
-        path = os.path.abspath(os.fsdecode(args[0]))  # noqa: PTH100
-        writing = any(sign in (args[1] or "") for sign in "wax+") or bool((args[2] or 0) & (os.O_WRONLY | os.O_RDWR))
-        if writing and not any(self._opened.get(path, ())):
+    def _hear_open(self, args: tuple[Any, ...]) -> bool:
+        path, mode, flags = args
+        if not isinstance(path, str | bytes) or len(self._opened) + len(self._named) > MAX_EVENTS:
+            return False
+        if isinstance(flags, int):
+            writing = bool(flags & (os.O_WRONLY | os.O_RDWR))
+        else:
+            writing = any(sign in (mode or "") for sign in "wax+")
+        if writing and not any(self._named.get(path, ())):
+            self._keep(os.path.abspath(os.fsdecode(path)))  # noqa: PTH100
+        self._named.setdefault(path, []).append(writing)
+        return not writing and isinstance(path, str)
+
+    def _keep(self, path: str) -> None:
+        """Keep a file as it is before it is written for the first time."""
+        if not any(self._opened.get(path, ())):
             self._replaced.keep(path)
-        self._opened.setdefault(path, []).append(writing)
 
     def _hear_database(self, path: Any) -> None:
         if isinstance(path, str | bytes | os.PathLike) and len(self._opened) < MAX_EVENTS:
@@ -130,6 +137,12 @@ class Footprint:
     def _hear_listing(self, path: Any) -> None:
         if len(self._listed) < MAX_BEYOND and isinstance(path, str | bytes | os.PathLike | None):
             self._listed[os.path.abspath(os.fsdecode(path or "."))] = None  # noqa: PTH100
+
+    def _resolve(self) -> None:
+        """Make the paths named so far absolute: where they lie depends on the folder of their time."""
+        named, self._named = self._named, {}
+        for path, flags in named.items():
+            self._opened.setdefault(os.path.abspath(os.fsdecode(path)), []).extend(flags)  # noqa: PTH100
 
     def _hear_network(self, event: str, args: tuple[Any, ...]) -> None:
         if event == "socket.getaddrinfo":
@@ -213,10 +226,3 @@ def _text(value: Any) -> str:
 _CHANGING = {"os.remove": 1, "os.rename": 2, "os.truncate": 1}
 """Events before a file changes or is gone, with how many of their arguments name one."""
 _LISTING = frozenset({"os.listdir", "os.scandir"})
-_HEARD = _PROCESSES | _NETWORK | _CHANGING.keys() | _LISTING | {"open", "sqlite3.connect"}
-
-
-def _hear(event: str, args: tuple[Any, ...]) -> None:
-    if _watching is not None and event in _HEARD:
-        with suppress(Exception):
-            _watching.hear(event, args)

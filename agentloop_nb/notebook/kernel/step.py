@@ -10,21 +10,25 @@ from contextlib import ExitStack, contextmanager
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
+from agentloop_nb._internal import steering_files
 from agentloop_nb._internal.platform import IN_BROWSER
 from agentloop_nb._internal.process_memory import resident_bytes
 from agentloop_nb.agent.control import Control
 from agentloop_nb.notebook.kernel import figure_text, interrupts, tracebacks
 from agentloop_nb.notebook.kernel import private_shell as shells
 from agentloop_nb.notebook.kernel.capture import Capture, patch
+from agentloop_nb.notebook.kernel.effect_hook import Supervision
 from agentloop_nb.notebook.kernel.guards import Guards
 from agentloop_nb.notebook.kernel.interrupter import Overseer, StepInterrupt
 from agentloop_nb.notebook.kernel.interrupter_async import LoopOverseer
 from agentloop_nb.notebook.kernel.outputlog import OutputLog
+from agentloop_nb.notebook.kernel.question import Question
 from agentloop_nb.notebook.kernel.side_effects import Footprint
 from agentloop_nb.notebook.snapshots import reachable_names
 from agentloop_nb.notebook.snapshots.step_record import TOO_LARGE, Record
 from agentloop_nb.notebook.snapshots.tracker import Watch
 from agentloop_nb.protocols import Change, CodeError, CodeOutcome, OnOutput
+from agentloop_nb.safety.effects import Mandate
 
 if TYPE_CHECKING:
     from agentloop_nb.notebook.kernel.kernel_workspace import KernelWorkspace
@@ -33,6 +37,7 @@ _STUCK = (
     "[stopping: the step is inside native code, which Python cannot cut; it ends when that call returns. "
     "Restarting the kernel ends it at once, and %agent resume then goes on from the record]\n"
 )
+_NOT_YOURS = "{} was written by this step, so later runs take it for data, not for the user's words."
 
 
 class Step:
@@ -46,6 +51,8 @@ class Step:
         timeout: float,
         post: OnOutput,
         tell: OnOutput | None = None,
+        *,
+        mandate: Mandate | None = None,
     ) -> None:
         """`post` brings outputs to the loop's thread; `tell` is called instead where blocking code keeps it busy."""
         self._workspace = workspace
@@ -60,6 +67,7 @@ class Step:
         self._tell = tell if tell is not None and not self._awaits else post
         self._overseer = (LoopOverseer if IN_BROWSER else Overseer)(self, timeout, self)
         self._footprint = Footprint(workspace.folder, reachable_names.strings(code), workspace.written, code)
+        self._mandate = mandate
         self._drawn: list[str] = []
         self._log = OutputLog(self._tell, self._overseer.flush_soon)
 
@@ -110,8 +118,10 @@ class Step:
         """Run it to its end on this thread's event loop."""
         past = self._workspace.past
         watch = Watch(self._shell.user_ns, self._cell, room=past.limit)
+        marks = steering_files.marks(self._workspace.folder)
         with self._prepared() as capture:
             result = await self._execute()
+        self._notes += map(_NOT_YOURS.format, steering_files.note_changes(self._workspace.folder, marks))
         self._changes, record = watch.finish(self._number, self._workspace.before_run)
         self._notes += _unsaved(record, past.add(record), past.limit)
         return self._outcome(capture.error if result is None else _error_of(result) or capture.error)
@@ -138,7 +148,15 @@ class Step:
             stack.enter_context(capture)
             stack.callback(self._log.flush)
             stack.callback(capture.drain)
+            if self._mandate is not None:
+                self._supervise(stack, self._mandate, capture.owns)
             yield capture
+
+    def _supervise(self, stack: ExitStack, mandate: Mandate, owns: Callable[[], bool]) -> None:
+        question = Question(self._shell, self._overseer.extend)
+        supervision = Supervision(self, mandate, self._workspace.effects, owns=owns, ask=question)
+        stack.callback(lambda: self._notes.extend(f"Refused: {why}." for why in supervision.refusals))
+        stack.enter_context(supervision)
 
     @staticmethod
     def _release(control: Control) -> None:

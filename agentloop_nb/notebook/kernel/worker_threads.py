@@ -11,6 +11,9 @@ from agentloop_nb.notebook.kernel import output_scope
 _idle: list[queue.SimpleQueue[Callable[[], None]]] = []
 """Threads that have nothing to do, by what they wait for."""
 
+idents: set[int] = set()
+"""The threads of ours."""
+
 
 def have_done(work: Callable[[], None]) -> None:
     """Have `work` done on another thread, at once."""
@@ -23,6 +26,7 @@ def have_done(work: Callable[[], None]) -> None:
 
 
 def _serve(waiting: queue.SimpleQueue[Callable[[], None]]) -> None:
+    idents.add(_thread.get_ident())
     output_scope.enter(output_scope.OUTSIDE)
     while True:
         waiting.get()()

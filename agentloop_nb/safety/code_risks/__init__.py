@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
+from agentloop_nb.safety.code_risks.ipython_cells import as_cell
 from agentloop_nb.safety.code_risks.places import hosts, outside
 from agentloop_nb.safety.code_risks.reading import Kind, Reading, Target, learned, read
 
@@ -34,6 +35,7 @@ __all__ = [
     "Kind",
     "Reading",
     "Target",
+    "as_cell",
     "hosts",
     "learned",
     "ordered",

@@ -93,6 +93,11 @@ class Bindings:
         bound.extend(values)
         del bound[:-KEPT]
 
+    @property
+    def modules(self) -> frozenset[str]:
+        """The modules, and names of modules, that were imported."""
+        return frozenset(self._aliases.values())
+
     def bindings(self, name: str) -> list[ast.expr]:
         """The expressions last bound to a name."""
         return self._bound.get(name, [])

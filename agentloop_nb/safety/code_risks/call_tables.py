@@ -64,6 +64,10 @@ KERNEL = re.compile(
     r"get_ipython\(\)\.(?!user_ns|system|getoutput|run_line_magic|run_cell_magic|magic|display_formatter)\w+.*|psutil\.Process\(\)\.\w+$|"
     r"IPython\.(core|Application|kernel).*|ipykernel\b.*|importlib\.reload$|gc\.(disable|get_objects)$|atexit\.\w+$"
 )
+PAST_PYTHON = re.compile(
+    r"(_posixsubprocess|_?cffi(_backend)?|multiprocessing\.util\.spawnv_passfds|.*\.spawnv_passfds)(\.|$)"
+)
+"""What starts processes or native code without Python telling of it."""
 BUILT = frozenset({"exec", "eval", "compile", "builtins.exec", "builtins.eval", "builtins.compile", "runpy.run_path"})
 UNPICKLES = re.compile(r"(pickle|cloudpickle|dill|joblib|marshal|shelve|jsonpickle)\.(loads?|Unpickler|open|decode)$")
 INSTALLS = re.compile(r"(pip|ensurepip|micropip|piplite|conda)\b.*\.?(main|install|bootstrap|run_command)$|pip\.main$")

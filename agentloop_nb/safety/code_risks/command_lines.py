@@ -29,7 +29,7 @@ _WRAPPERS = frozenset(
         "doas",
     }
 )
-_SHELLS = frozenset({"sh", "bash", "zsh", "dash", "ksh", "fish", "cmd", "powershell", "pwsh", "eval"})
+SHELLS = frozenset({"sh", "bash", "zsh", "dash", "ksh", "fish", "cmd", "powershell", "pwsh", "eval"})
 
 READ_ONLY = words(
     "ls ll dir cat head tail wc grep egrep fgrep rg ag pwd whoami id which whereis file stat du df free uname "
@@ -61,6 +61,23 @@ _DELETERS = frozenset({"rm", "rmdir", "unlink", "shred", "del", "erase", "trunca
 _WRITERS = frozenset(
     {"tee", "cp", "mv", "touch", "mkdir", "ln", "chmod", "chown", "install", "tar", "unzip", "sed", "dd"}
 )
+BUILDERS = words("make gmake ninja cmake tox nox pip uv poetry npm npx yarn pnpm cargo just rake invoke doit")
+_TAKEN_UNASKED = (
+    "Makefile",
+    "makefile",
+    "GNUmakefile",
+    "setup.py",
+    "pyproject.toml",
+    "setup.cfg",
+    "conftest.py",
+    "package.json",
+    "noxfile.py",
+    "tox.ini",
+    "tasks.py",
+    "dodo.py",
+    "justfile",
+)
+"""What builders and test runners execute although no word names it."""
 
 
 @dataclass(frozen=True)
@@ -69,6 +86,8 @@ class Command:
 
     words: tuple[str, ...]
     """The program first; `…` where a part is not known before it runs."""
+    feeds: bool = False
+    """`xargs` gives it more words."""
 
     @property
     def name(self) -> str:
@@ -113,6 +132,24 @@ class Command:
         return tuple(re.split(r"[\[<>=!~; @]", word, maxsplit=1)[0] or word for word in wanted)
 
     @property
+    def script(self) -> str:
+        """The program text that it is given on its line."""
+        return _script(list(self.words))
+
+    @property
+    def executed(self) -> tuple[str, ...]:
+        """Files of the folder that it may execute: scripts, modules, what make, pytest and pip take by themselves."""
+        name, arguments = self.name, self.arguments
+        if "/" in self.words[0]:
+            arguments = (self.words[0], *arguments)
+        if name.startswith("python") and "-m" in self.words[:-1]:
+            module = self.words[self.words.index("-m") + 1].replace(".", "/")
+            arguments = (*arguments, f"{module}.py", f"{module}/__init__.py", f"{module}/__main__.py")
+        if name in BUILDERS or {"pytest", "build"} & set(self.words):
+            arguments = (*arguments, *_TAKEN_UNASKED)
+        return tuple(word.removeprefix("./") for word in arguments)
+
+    @property
     def deletes(self) -> bool:
         words = set(self.words)
         git = self.name == "git" and bool({"clean", "rm"} & words or {"reset", "--hard"} <= words)
@@ -141,12 +178,13 @@ def commands(line: str, depth: int = 0) -> list[Command]:
     for match in _SUBSTITUTION.finditer(line):
         found += commands(match[1] or match[2] or "", depth + 1)
     for part in _split(line):
-        words = _unwrapped(_words(part))
+        given = _words(part)
+        words = _unwrapped(given)
         if not words:
             continue
-        command = Command(tuple(words))
+        command = Command(tuple(words), "xargs" in given and words[0] != "xargs")
         found.append(command)
-        if command.name in _SHELLS:
+        if command.name in SHELLS:
             found += commands(_script(words), depth + 1)
     return found
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import json
 import re
 import warnings
 from dataclasses import dataclass, field
@@ -10,17 +11,26 @@ from dataclasses import dataclass, field
 MAX_CODE = 200_000
 """Characters of a cell that are read; a longer one counts as unreadable."""
 
+_NESTED = 5
 _SHELLS = frozenset({"bash", "sh", "script", "cmd", "powershell", "pwsh", "zsh", "system", "sx", "!"})
 _OTHER_LANGUAGES = frozenset(
     {"perl", "ruby", "javascript", "js", "html", "svg", "latex", "markdown", "writefile", "file"}
 )
 _ALIASES = frozenset({"rm", "mv", "cp", "mkdir", "rmdir", "ls", "cat", "ll", "ln", "less", "more", "man"})
-_AUTOMAGIC = _ALIASES | {"pip", "conda", "mamba", "micromamba", "uv", "cd", "run", "reset", "env", "set_env"}
+_AUTOMAGIC = (
+    _ALIASES
+    | {"time", "timeit", "prun", "alias"}
+    | {"pip", "conda", "mamba", "micromamba", "uv", "cd", "run", "reset", "env", "set_env"}
+)
 _ESCAPED = re.compile(
     r"^(?P<indent>\s*)(?:(?P<target>[\w.,\[\]*'\"][\w.,\s\[\]*'\"]*)=\s*)?(?P<escape>!!?|%)(?P<rest>[^%=].*)$"
 )
 _AUTO = re.compile(rf"^(?P<indent>\s*)(?P<name>{'|'.join(sorted(_AUTOMAGIC))})[ \t]+(?P<rest>[^=].*)$")
 _CALL = re.compile(r"^(?P<indent>\s*)[,;/](?P<name>[A-Za-z_][\w.]*)[ \t]+(?P<rest>.*)$")
+_SHELL_FILE = re.compile(r"\.(sh|bash|zsh|command|mk|bat|ps1)$|^(gnu)?makefile$|^(justfile|dockerfile|procfile)$")
+_CODE_MAGICS = frozenset({"time", "timeit", "prun", "memit", "mprun", "lprun", "memray_flamegraph", "scalene", "heat"})
+"""Magics whose own line is Python."""
+_PROMPT = re.compile(r"^\s*(>>> ?|\.\.\. ?|In \[\d+\]: ?|\s*\.\.\.+: ?)")
 _HELP = re.compile(r"^(\s*)(\?{1,2}\s*[\w.*]+|[\w.*%]+\?{1,2})\s*$")
 
 
@@ -34,18 +44,78 @@ class Cell:
     """Shell command lines."""
     magics: list[tuple[str, str]] = field(default_factory=list)
     """Magics by name, with the rest of their line (of a cell magic: and the body)."""
+    pieces: list[str] = field(default_factory=list)
+    """Code that stands on the lines of magics."""
 
 
-def take_apart(code: str) -> Cell:
-    """Read a cell of Python, magics and shell lines. Never raises."""
+def take_apart(code: str, depth: int = 0) -> Cell:
+    """Read a cell of Python, magics and shell lines as IPython would run it. Never raises."""
     cell = Cell()
-    if len(code) > MAX_CODE:
+    if len(code) > MAX_CODE or depth > _NESTED:
         return cell
-    python = _cell_magic(code, cell)
+    python = _cell_magic(_bare(code), cell)
     cell.tree = parse(python)
     if cell.tree is None:
         cell.tree = parse(_without_escapes(python, cell))
+    for piece in cell.pieces:
+        _add(cell, take_apart(_without_options(piece), depth + 1))
     return cell
+
+
+def _bare(code: str) -> str:
+    """Take the prompts and the common indent of a pasted cell away."""
+    lines = code.expandtabs(4).lstrip("\n").split("\n") if code[:1] in " \t\n" else code.split("\n")
+    first = next((line for line in lines if line.strip()), "")
+    if _PROMPT.match(first) and parse(code) is None:
+        lines = [_PROMPT.sub("", line, count=1) for line in lines]
+        first = next((line for line in lines if line.strip()), "")
+    if indent := len(first) - len(first.lstrip()):
+        lines = [line[indent:] if not line[:indent].strip() else line for line in lines]
+    return "\n".join(lines)
+
+
+def _without_options(piece: str) -> str:
+    """The code of a magic's line, after its options."""
+    first, _, rest = piece.partition("\n")
+    words = first.strip()
+    while words.startswith("-"):
+        words = words.partition(" ")[2].lstrip()
+        if words and not words.startswith(("-", "!", "%")) and parse(words) is None:
+            words = words.partition(" ")[2].lstrip()
+    return f"{words}\n{rest}"
+
+
+def _add(cell: Cell, other: Cell) -> None:
+    cell.shell += other.shell
+    cell.magics += other.magics
+    if cell.tree is None or other.tree is None:
+        cell.tree = None
+    else:
+        cell.tree.body += other.tree.body
+
+
+def as_cell(filename: str, content: str) -> str | None:
+    """Return the content of a file as a cell that does the same; None for a file that nobody executes."""
+    name = filename.rsplit("/", 1)[-1].lower()
+    if re.search(r"\.(py|pyw|ipy|pyi|pth|pyx)$", name):
+        return content
+    if content.startswith("#!") and "python" in content.partition("\n")[0]:
+        return content
+    if _SHELL_FILE.search(name) or content.startswith("#!"):
+        return f"%%bash\n{content}"
+    if re.search(r"\.ipynb$", name):
+        return _of_notebook(content)
+    if re.search(r"^package\.json$|\.(js|mjs|pl|rb|r)$", name):
+        return f"%%html\n{content}"
+    return None
+
+
+def _of_notebook(content: str) -> str:
+    try:
+        cells = json.loads(content)["cells"]
+        return "\n".join("".join(cell["source"]) for cell in cells if cell["cell_type"] == "code")
+    except (ValueError, KeyError, TypeError):
+        return content
 
 
 def parse(source: str) -> ast.Module | None:
@@ -72,7 +142,9 @@ def _cell_magic(code: str, cell: Cell) -> str:
         cell.magics.append((name, f"{rest}\n{body}" if name in _OTHER_LANGUAGES else rest))
         if name in _OTHER_LANGUAGES:
             return ""
-        code = f"{rest}\n{body}" if name in ("time", "prun") and rest else body
+        if name in _CODE_MAGICS and rest:
+            cell.pieces.append(rest)
+        code = body
     return code
 
 
@@ -108,5 +180,7 @@ def _note(escape: str, rest: str, cell: Cell) -> None:
         cell.shell.append(f"{name} {arguments}")
     else:
         cell.magics.append((name, arguments))
-        if name in ("time", "timeit", "prun", "memit", "capture") and arguments.startswith("!"):
-            cell.shell.append(arguments.lstrip("!"))
+        if name in _CODE_MAGICS:
+            cell.pieces.append(arguments)
+        elif name == "alias":
+            cell.shell.append(arguments.partition(" ")[2])

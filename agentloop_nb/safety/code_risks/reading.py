@@ -10,8 +10,9 @@ from typing import Literal, NamedTuple
 
 from agentloop_nb.safety.code_risks import call_tables
 from agentloop_nb.safety.code_risks.command_lines import Command, commands
+from agentloop_nb.safety.code_risks.commands import carries_out_unread, written_by
 from agentloop_nb.safety.code_risks.constant_values import HOLE, Values, strings
-from agentloop_nb.safety.code_risks.ipython_cells import MAX_CODE, parse, take_apart
+from agentloop_nb.safety.code_risks.ipython_cells import MAX_CODE, as_cell, parse, take_apart
 from agentloop_nb.safety.code_risks.places import hosts, outside
 
 Kind = Literal["host", "command", "package", "path"]
@@ -43,10 +44,22 @@ class Reading:
     risks: set[str] = field(default_factory=set)
     targets: set[Target] = field(default_factory=set)
     commands: list[Command] = field(default_factory=list)
+    templates: list[Command] = field(default_factory=list)
+    """Commands with `HOLE` where IPython puts in values."""
+    lines: set[str] = field(default_factory=set)
+    """Command lines as they stand in the code."""
+    bodies: list[str] = field(default_factory=list)
+    """What `%%writefile` writes."""
+    unread: list[str] = field(default_factory=list)
+    """Command lines that run what only comes up while they run."""
     sendings: list[Sending] = field(default_factory=list)
     deleted: list[str] = field(default_factory=list)
     """Paths it deletes; `HOLE` for one that is not known."""
     written: list[str] = field(default_factory=list)
+    steered: list[str] = field(default_factory=list)
+    """Paths that Python code writes, or moves something from or to."""
+    outputs: list[str] = field(default_factory=list)
+    """The files among `written` that a shell or a magic writes."""
     unknown_deletes: list[ast.expr] = field(default_factory=list)
     """What it deletes where no path is spelled out."""
     built: list[ast.expr] = field(default_factory=list)
@@ -54,6 +67,8 @@ class Reading:
     runs: set[str] = field(default_factory=set)
     """Scripts it runs."""
     values: Values = field(default_factory=Values)
+    past_python: bool = False
+    """It starts processes or native code where no audit event tells of it."""
     entangled: bool = False
     """It is too long or too entangled to be read whole."""
 
@@ -78,6 +93,10 @@ def read(code: str, values: Values | None = None) -> Reading:
     if reading.entangled:
         reading.risks.add("cannot be read")
     return reading
+
+
+_EXPANSION = re.compile(r"\{[^{}]+\}|\$\w+")
+"""Where IPython puts values into command lines."""
 
 
 class _Reader:
@@ -131,10 +150,14 @@ class _Reader:
     def mention(self, node: ast.Attribute | ast.Name | ast.Subscript) -> None:
         """Note what is risky to name at all, called or not: `run = os.system`."""
         name = self.reading.values.dotted(node)
+        if call_tables.PAST_PYTHON.match(name):
+            self.reading.past_python = True
         if call_tables.ENVIRONMENT.match(name):
             self.reading.risks.add("reads the environment")
         if call_tables.SHELL.match(name) and not call_tables.NOT_SHELL.match(name):
             self.reading.risks.add("shell")
+        if call_tables.DELETES.match(name) and name.startswith(("os.", "shutil.")):
+            self.reading.risks.add("deletes files")
         if call_tables.KERNEL.match(name) and "." in name:
             self.reading.risks.add("controls the kernel")
 
@@ -142,6 +165,7 @@ class _Reader:
         names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else [node.module or ""]
         if any(name.partition(".")[0] in ("ctypes", "cffi") for name in names):
             self.reading.risks.add("controls the kernel")
+        self.reading.past_python |= any(call_tables.PAST_PYTHON.match(name) is not None for name in names)
 
     def environment_change(self, node: ast.Delete | ast.Assign | ast.AugAssign) -> None:
         targets = node.targets if isinstance(node, ast.Delete | ast.Assign) else [node.target]
@@ -195,7 +219,7 @@ class _Reader:
             words = [values.text(item) or HOLE for item in arguments]
         else:
             line = values.text(first)
-            if line is None or line.startswith(HOLE):
+            if not (line or "").strip() or str(line).startswith(HOLE) or _opens(first, values, followed=2):
                 self.reading.built.append(first)
             self.shell(line or "")
             return
@@ -208,6 +232,11 @@ class _Reader:
 
     def shell(self, line: str) -> None:
         self.reading.risks.add("shell")
+        expanded = _EXPANSION.sub(HOLE, line)
+        self.reading.lines.add(line.strip())
+        self.reading.templates += commands(expanded) if expanded != line else []
+        if carries_out_unread(commands(expanded)) or carries_out_unread(commands(line)):
+            self.reading.unread.append(line)
         self.mentions(line)
         if re.search(r"\$\{?\w*(KEY|TOKEN|SECRET|PASS|CREDENTIAL)", line, re.IGNORECASE):
             self.reading.risks.add("reads the environment")
@@ -230,10 +259,13 @@ class _Reader:
         if command.installs:
             reading.risks |= {"installs packages", "network"}
             reading.targets |= {Target("package", package.lower()) for package in command.packages}
+            if any(HOLE in word or _EXPANSION.search(word) for word in command.arguments):
+                reading.unread.append(" ".join(command.words))
         if command.deletes:
             self.deletes(command.arguments)
         if command.writes:
-            self.writes(word for word in command.arguments if not hosts(word))
+            self.writes((word for word in command.arguments if not hosts(word)), steering=False)
+        reading.outputs += written_by(command.words)
         if command.name in ("printenv", "env", "set", "export"):
             reading.risks.add("reads the environment")
         if command.name in ("kill", "killall", "pkill", "shutdown", "reboot"):
@@ -254,7 +286,7 @@ class _Reader:
         elif command.words[0].startswith(("./", "../", "/")):
             self.reading.runs.add(command.words[0])
 
-    def magic(self, name: str, rest: str) -> None:
+    def magic(self, name: str, rest: str) -> None:  # noqa: C901  # a line for each kind of magic
         reading = self.reading
         if name in ("pip", "conda", "mamba", "micromamba", "uv"):
             self.command(Command((name, *rest.split())))
@@ -263,9 +295,16 @@ class _Reader:
         elif name in ("env", "set_env"):
             reading.risks.add("reads the environment")
         elif name in ("run", "load", "loadpy", "notebook"):
-            reading.runs.add(next((word for word in rest.split() if not word.startswith("-")), HOLE))
+            script = next((word for word in rest.split() if not word.startswith("-")), HOLE)
+            reading.runs.add(script)
+            if _EXPANSION.search(script) or HOLE in script:
+                reading.unread.append(f"%{name} {rest}")
         elif name in ("writefile", "file"):
-            self.writes(rest.split("\n", 1)[0].split()[-1:])
+            name_line, _, body = rest.partition("\n")
+            self.writes(name_line.split()[-1:])
+            reading.bodies.append(body)
+            if self.depth < 4 and (file := as_cell("".join(name_line.split()[-1:]), body)) is not None:
+                _Reader(reading, self.depth + 1).cell(file)
         elif name in ("cd", "pushd"):
             self.mentions(rest.strip())
         elif name in ("html", "javascript", "js", "svg", "markdown"):
@@ -313,8 +352,9 @@ class _Reader:
         if any(map(outside, found)):
             self.reading.risks.add("deletes outside the folder")
 
-    def writes(self, paths: Iterable[str]) -> None:
+    def writes(self, paths: Iterable[str], *, steering: bool = True) -> None:
         found = list(paths)
+        self.reading.steered += found if steering else []
         self.reading.risks.add("writes files")
         self.reading.written += found
         if any(outside(path) and not re.match(r"(/tmp/|/var/tmp/|/dev/(null|stdout|stderr))", path) for path in found):
@@ -348,10 +388,18 @@ def _mode(node: ast.Call, values: Values, *, on_path: bool) -> str | None:
     return values.text(node.args[place]) if len(node.args) > place else "r"
 
 
-def _opens(node: ast.expr, values: Values) -> bool:
-    """Whether an expression is the content of a file: `open(...).read()`, `Path(...).read_text()`."""
-    return any(
-        isinstance(part, ast.Call)
-        and (values.dotted(part.func) in call_tables.OPENS or values.dotted(part.func).endswith("read_text"))
-        for part in ast.walk(node)
-    )
+def _opens(node: ast.expr, values: Values, followed: int = 0) -> bool:
+    """Whether an expression is the content of a file: `open(...).read()`, `Path(...).read_text()`.
+
+    Names are `followed` so many times to what was bound to them.
+    """
+    for part in ast.walk(node):
+        if isinstance(part, ast.Call):
+            name = values.dotted(part.func)
+            if name in call_tables.OPENS or name.endswith("read_text"):
+                return True
+        elif isinstance(part, ast.Name) and followed:
+            bound = values.bindings(part.id)
+            if any(_opens(value, values, followed - 1) for value in bound):
+                return True
+    return False

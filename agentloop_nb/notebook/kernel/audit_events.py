@@ -1,0 +1,306 @@
+"""Python's audit events as effects: what each event is about to do, with the real host, arguments and path."""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+import sysconfig
+import weakref
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
+from pathlib import Path
+from types import FrameType
+from typing import Any
+from urllib.parse import urlsplit
+
+from agentloop_nb.safety.effects import Effect, is_temporary, told_line
+
+_WRITING = os.O_WRONLY | os.O_RDWR
+_PLACES = {
+    *map(sysconfig.get_path, ("stdlib", "platstdlib", "purelib", "platlib")),
+    sys.base_prefix,
+    sys.prefix,
+    *sys.path,
+}
+_INSTALLED = tuple({os.path.realpath(place) + os.sep for place in _PLACES - {"", os.getcwd()}})  # noqa: PTH109
+"""Where Python and installed packages lie; what a step adds to `sys.path` later is none of them."""
+_GRAVE_SYMBOLS = re.compile(
+    r"_?(system|w?popen|exec\w*|v?fork|posix_spawnp?|clone\d?|syscall|remove|unlink(at)?|rmdir|rename(at2?)?|truncate|connect|"
+    r"sendto|sendmsg|send|socket|dlopen|dlsym|kill|killpg|ptrace|mprotect|setenv|putenv|open(at)?|creat|fopen|"
+    r"WinExec|CreateProcess\w|ShellExecute\w+|LoadLibrary\w+|DeleteFile\w|MoveFile\w+)"
+)
+"""Functions of a C library that do what Python would tell of."""
+
+
+def effects_of(event: str, args: tuple[Any, ...]) -> Iterator[Effect]:
+    """Yield what an event is about to do beyond the namespace."""
+    if (read := _READERS.get(event)) is not None:
+        yield from read(args)
+
+
+def absolute(path: Any, dir_fd: Any = -1) -> str:
+    """Return where a path leads, links before its last part followed; empty for no path."""
+    if isinstance(path, int):
+        with suppress(OSError):
+            return str(Path(f"/proc/self/fd/{path}").readlink())
+        return ""
+    text = os.fsdecode(path)
+    if not os.path.isabs(text) and isinstance(dir_fd, int) and dir_fd >= 0:  # noqa: PTH117
+        with suppress(OSError):
+            text = os.path.join(os.readlink(f"/proc/self/fd/{dir_fd}"), text)  # noqa: PTH118, PTH115
+    head, tail = os.path.split(os.path.abspath(text))  # noqa: PTH100
+    return os.path.join(os.path.realpath(head), tail)  # noqa: PTH118
+
+
+def is_installed(path: str) -> bool:
+    """Whether a file belongs to Python or an installed package."""
+    return path.startswith(("<frozen", *_INSTALLED)) and (os.path.isabs(path) or path.startswith("<frozen"))  # noqa: PTH117
+
+
+# -- files
+
+
+def _opened(args: tuple[Any, ...]) -> Iterator[Effect]:
+    path, _, flags = args[:3]
+    if isinstance(flags, int) and flags & _WRITING and not isinstance(path, int):
+        real = os.path.realpath(os.fsdecode(path))
+        bytecode = f"{os.sep}__pycache__{os.sep}" in real and _called_by("<frozen importlib")
+        if not bytecode and not os.path.isdir(real):  # noqa: PTH112  # a folder is opened so for a file without a name
+            yield Effect("write", real)
+
+
+def _written(args: tuple[Any, ...]) -> Iterator[Effect]:
+    yield Effect("write", absolute(args[0], args[2] if len(args) > 2 else -1))
+
+
+def _folder_made(args: tuple[Any, ...]) -> Iterator[Effect]:
+    if not os.path.lexists(path := absolute(args[0], args[2])):
+        yield Effect("write", path)
+
+
+def _deleted(args: tuple[Any, ...]) -> Iterator[Effect]:
+    path = absolute(args[0], args[1] if len(args) > 1 else -1)
+    if path and not (is_temporary(path) and _is_finalizer()):
+        yield Effect("delete", path)
+
+
+def _renamed(args: tuple[Any, ...]) -> Iterator[Effect]:
+    source, target, *folders = args
+    from_fd, to_fd = (*folders, -1, -1)[:2]
+    target = absolute(target, to_fd)
+    if not (f"{os.sep}__pycache__{os.sep}" in target and _called_by("<frozen importlib")):
+        yield Effect("rename", absolute(source, from_fd), target)
+
+
+def _linked(args: tuple[Any, ...]) -> Iterator[Effect]:
+    yield Effect("write", os.path.realpath(os.fsdecode(args[0])))
+    yield Effect("write", absolute(args[1], args[3] if len(args) > 3 else -1))
+
+
+def _pointed(args: tuple[Any, ...]) -> Iterator[Effect]:
+    yield Effect("write", absolute(args[1], args[2] if len(args) > 2 else -1))
+
+
+# -- processes
+
+
+def _popen(args: tuple[Any, ...]) -> Iterator[Effect]:
+    executable, words, _, environment = args
+    listed = [words] if isinstance(words, str | bytes | os.PathLike) else list(words)
+    texts = list(map(os.fsdecode, listed))
+    if executable is not None and texts and Path(os.fsdecode(executable)).name != Path(texts[0]).name:
+        texts[0] = os.fsdecode(executable)
+    yield Effect("process", told_line(texts))
+    yield from _changed_variables(environment)
+
+
+def _changed_variables(environment: Any) -> Iterator[Effect]:
+    """The variables that a child gets otherwise than this process has them."""
+    if isinstance(environment, Mapping):
+        for key, value in environment.items():
+            name = os.fsdecode(key)
+            if os.environ.get(name) != os.fsdecode(value):
+                yield Effect("environment", name)
+
+
+def _executed(args: tuple[Any, ...]) -> Iterator[Effect]:
+    path, words, environment = args
+    texts = [os.fsdecode(path), *map(os.fsdecode, words[1:])]
+    yield Effect("process", told_line(texts))
+    yield from _changed_variables(environment)
+
+
+def _command_line(args: tuple[Any, ...]) -> Iterator[Effect]:
+    yield Effect("process", os.fsdecode(args[0]))
+
+
+def _pty(args: tuple[Any, ...]) -> Iterator[Effect]:
+    yield Effect("process", told_line([os.fsdecode(word) for word in args[0]]))
+
+
+def _forked(_: tuple[Any, ...]) -> Iterator[Effect]:
+    """A fork alone is harmless; pexpect, by which IPython runs `!`, tells what it forks for."""
+    frame: FrameType | None = sys._getframe()  # noqa: SLF001
+    while frame is not None:
+        if frame.f_code.co_name == "spawn" and frame.f_globals.get("__name__") == "ptyprocess.ptyprocess":
+            words = [os.fsdecode(word) for word in frame.f_locals["argv"]]
+            yield Effect("process", told_line(words))
+            return
+        frame = frame.f_back
+
+
+def _spawned(args: tuple[Any, ...]) -> Iterator[Effect]:
+    yield from _executed(args[1:])
+
+
+def _signalled(args: tuple[Any, ...]) -> Iterator[Effect]:
+    pid, number = args[:2]
+    if number and not _is_ours(abs(int(pid))):
+        yield Effect("signal", str(pid), str(number))
+
+
+def _is_ours(pid: int) -> bool:
+    """Whether a process is this one, or was started by it."""
+    import psutil
+
+    if pid == os.getpid():
+        return True
+    with suppress(psutil.Error):
+        return any(parent.pid == os.getpid() for parent in psutil.Process(pid).parents())
+    return False
+
+
+# -- the network
+
+
+def _connected(args: tuple[Any, ...]) -> Iterator[Effect]:
+    address = args[1]
+    if isinstance(address, tuple):
+        yield Effect("host", os.fsdecode(address[0]))
+    elif address:
+        path = os.fsdecode(address)
+        yield Effect("write", path if path.startswith("\0") else os.path.realpath(path))
+
+
+def _looked_up(args: tuple[Any, ...]) -> Iterator[Effect]:
+    if args[0]:
+        host = args[0]
+        yield Effect("host", os.fsdecode(host[0] if isinstance(host, tuple) else host))
+
+
+def _browsed(args: tuple[Any, ...]) -> Iterator[Effect]:
+    if host := urlsplit(str(args[0])).hostname:
+        yield Effect("host", host)
+
+
+def _requested(args: tuple[Any, ...]) -> Iterator[Effect]:
+    """What goes through a proxy names its real host in its first line."""
+    head = bytes(args[1][:300]) if isinstance(args[1], bytes | bytearray) else b""
+    if match := re.match(rb"CONNECT (\[[^\]]+\]|[^\s:]+)|[A-Z]+ https?://([^\s/:]+)", head):
+        yield Effect("host", (match[1] or match[2]).decode("ascii", "replace"))
+
+
+# -- the process itself
+
+
+def _loaded(args: tuple[Any, ...]) -> Iterator[Effect]:
+    if not _called_by_library():
+        yield Effect("library", str(args[0]))
+
+
+def _symbol(args: tuple[Any, ...]) -> Iterator[Effect]:
+    name = str(args[1])
+    if _GRAVE_SYMBOLS.fullmatch(name) and not _called_by_library():
+        yield Effect("library", f"{getattr(args[0], '_name', None) or 'the C library'}: {name}")
+
+
+def _imported(args: tuple[Any, ...]) -> Iterator[Effect]:
+    module, path = args[:2]
+    if isinstance(path, str) and not is_installed(os.path.realpath(path)):
+        yield Effect("library", f"{path} ({module})")
+
+
+def _extension(args: tuple[Any, ...]) -> Iterator[Effect]:
+    yield Effect("library", os.fsdecode(args[1]))
+
+
+def _unpickled(args: tuple[Any, ...]) -> Iterator[Effect]:
+    yield Effect("unpickle", f"{args[0]}.{args[1]}")
+
+
+def _variable(args: tuple[Any, ...]) -> Iterator[Effect]:
+    yield Effect("environment", os.fsdecode(args[0]))
+
+
+def _is_finalizer() -> bool:
+    """Whether something is tidied up because nobody refers to it any more, whoever made it."""
+    frame: FrameType | None = sys._getframe(1)  # noqa: SLF001
+    while frame is not None:
+        if frame.f_code.co_name == "__call__" and frame.f_code.co_filename == weakref.__file__:
+            return True
+        frame = frame.f_back
+    return False
+
+
+def _called_by(prefix: str) -> bool:
+    """Whether the event comes from code of a file whose name begins so."""
+    frame: FrameType | None = sys._getframe(1)  # noqa: SLF001
+    while frame is not None and frame.f_code.co_filename.startswith(_OWN):
+        frame = frame.f_back
+    return frame is not None and frame.f_code.co_filename.startswith(prefix)
+
+
+def _called_by_library() -> bool:
+    """Whether an installed package, not code of the step, uses ctypes."""
+    frame: FrameType | None = sys._getframe(1)  # noqa: SLF001
+    while frame is not None and (
+        frame.f_code.co_filename.startswith(_OWN)
+        or re.search(r"[/\\]ctypes[/\\]|_ctypeslib|ctypeslib", frame.f_code.co_filename)
+    ):
+        frame = frame.f_back
+    return frame is not None and is_installed(os.path.realpath(frame.f_code.co_filename))
+
+
+_OWN = (__file__, str(Path(__file__).with_name("effect_hook.py")))
+
+_READERS: dict[str, Callable[[tuple[Any, ...]], Iterator[Effect]]] = {
+    "open": _opened,
+    "os.mkdir": _folder_made,
+    "os.chmod": lambda args: _written((args[0], None, args[2])),
+    "os.truncate": lambda args: _written((args[0],)),
+    "os.remove": _deleted,
+    "os.rmdir": _deleted,
+    "shutil.rmtree": _deleted,
+    "os.rename": _renamed,
+    "os.link": _linked,
+    "os.symlink": _pointed,
+    "subprocess.Popen": _popen,
+    "os.system": _command_line,
+    "os.exec": _executed,
+    "os.posix_spawn": _executed,
+    "os.spawn": _spawned,
+    "os.startfile": _command_line,
+    "pty.spawn": _pty,
+    "os.fork": _forked,
+    "os.forkpty": _forked,
+    "os.kill": _signalled,
+    "os.killpg": _signalled,
+    "socket.connect": _connected,
+    "socket.sendto": _connected,
+    "socket.sendmsg": _connected,
+    "socket.getaddrinfo": _looked_up,
+    "socket.gethostbyname": _looked_up,
+    "socket.gethostbyaddr": _looked_up,
+    "webbrowser.open": _browsed,
+    "http.client.send": _requested,
+    "ctypes.dlopen": _loaded,
+    "ctypes.dlsym": _symbol,
+    "import": _imported,
+    "sqlite3.load_extension": _extension,
+    "pickle.find_class": _unpickled,
+    "os.putenv": _variable,
+    "os.unsetenv": _variable,
+}
+HEARD = frozenset(_READERS) | {"socket.bind"}
+"""The events that may be effects."""

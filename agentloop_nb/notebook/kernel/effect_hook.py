@@ -1,0 +1,307 @@
+"""The audit hook: hears what Python is about to do while a step runs, and stops what nobody asked for.
+
+The hook is installed once a process, and does nothing but test a flag when no step runs. Threads and tasks that a step
+leaves behind stay under its judgement until they end.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import os
+import socket
+import sys
+import threading
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from agentloop_nb.notebook.kernel import output_scope, worker_threads
+from agentloop_nb.notebook.kernel.audit_events import HEARD, effects_of, is_installed
+from agentloop_nb.safety.code_risks import as_cell
+from agentloop_nb.safety.effects import Effect, Mandate, objection
+
+Hear = Callable[[str, tuple[Any, ...]], bool]
+"""Hears an event; True when it need not hear of this file being read again."""
+Ask = Callable[[str], bool | None]
+"""Asks a person from inside the step; None where nobody can answer."""
+
+NOBODY = "nobody is there to allow it (--trust-web lets it through); reach the goal another way, or finish and say so"
+DENIED = "the user did not allow it"
+
+_installed = False
+_on = False
+"""The flag: something listens."""
+_listeners: list[Hear] = []
+_supervisions: list[Supervision] = []
+_read_before: set[str] = set()
+_WRITING = os.O_WRONLY | os.O_RDWR
+_INTERESTING = HEARD | {"os.chdir", "os.listdir", "os.scandir", "os.truncate", "sqlite3.connect"}
+
+
+def _install() -> None:
+    global _installed  # noqa: PLW0603
+    if not _installed:
+        sys.addaudithook(_hear)
+        _installed = True
+
+
+def _hear(event: str, args: tuple[Any, ...]) -> None:
+    if not _on:
+        return
+    if event == "open":
+        if args[0].__class__ is str and args[2].__class__ is int and not args[2] & _WRITING:
+            if args[0] not in _read_before:  # a file is told of once, which makes reading many cheap
+                _tell(event, args)
+            return
+    elif event not in _INTERESTING or (event == "import" and args[1] is None):  # no library is loaded by that
+        return
+    _tell(event, args)
+    if _supervisions and event in HEARD:
+        _judge(event, args)
+
+
+def _tell(event: str, args: tuple[Any, ...]) -> None:
+    for listener in _listeners:
+        try:
+            heard = listener(event, args)
+        except Exception:  # noqa: BLE001, S112  # what listens must not change what happens
+            continue
+        if event == "os.chdir":
+            _read_before.clear()
+        elif heard:
+            _read_before.add(args[0])
+
+
+def _judge(event: str, args: tuple[Any, ...]) -> None:
+    for supervision in _supervisions:
+        if supervision.is_over():
+            _leave(supervision)
+        elif supervision.owns():
+            supervision.hear(event, args)
+
+
+def _turn() -> None:
+    global _on  # noqa: PLW0603
+    _on = bool(_listeners or _supervisions)
+
+
+def listen(hear: Hear) -> None:
+    """Call `hear` with each event from now on; what it raises is lost."""
+    _install()
+    _read_before.clear()
+    _listeners.append(hear)
+    _turn()
+
+
+def unlisten(hear: Hear) -> None:
+    """End what `listen` began."""
+    _listeners.remove(hear)
+    _turn()
+
+
+def _leave(supervision: Supervision) -> None:
+    with suppress(ValueError):
+        _supervisions.remove(supervision)
+    _turn()
+
+
+class Past:
+    """What one run made in its folder, and was allowed, so far: the `Place` that effects are judged in."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.allowed: set[Effect] = set()
+        """Effects that a person allowed."""
+        self.addresses: dict[str, set[str]] = {}
+        """Addresses of the hosts that were looked up."""
+        self.ports: set[int] = set()
+        """Ports that its steps listen on."""
+        self._made: set[str] = set()
+
+    def made(self, path: str) -> bool:
+        """Whether the run made a path, or a folder above it."""
+        return path in self._made or any(str(above) in self._made for above in Path(path).parents)
+
+    def unread(self, mandate: Mandate, named: Sequence[str]) -> str:
+        """Return a file that the run made, that a child may execute, and that was not read; empty for none."""
+        words = {os.path.realpath(self.folder / word) for word in named}
+        for path in sorted(self._made):
+            content = _content(path) if path in words or as_cell(path, "") is not None else None
+            if content is not None and hashlib.sha256(content).hexdigest() not in mandate.vetted:
+                return path
+        return ""
+
+    def note(self, event: str, effect: Effect) -> None:
+        """Remember what an effect that may happen makes."""
+        if effect.kind == "write" and event != "os.chmod" and not os.path.lexists(effect.target):
+            self._made.add(effect.target)
+        elif effect.kind == "rename" and effect.target in self._made:
+            self._made.discard(effect.target)
+            self._made.add(effect.other)
+
+
+def _content(path: str) -> bytes | None:
+    try:
+        return Path(path).read_bytes() if os.path.isfile(path) else None  # noqa: PTH113
+    except OSError:
+        return b""
+
+
+class Supervision:
+    """Judges the effects of one step while it is entered, and of what it leaves running.
+
+    `owns` tells whether the calling code belongs to the step.
+    """
+
+    def __init__(self, step: object, mandate: Mandate, past: Past, *, owns: Callable[[], bool], ask: Ask) -> None:
+        self._step = step
+        self._mandate = mandate
+        self._past = past
+        self._owns = owns
+        self._ask = ask
+        self._home = threading.get_ident()
+        self._pid = os.getpid()
+        self._busy: set[int] = set()
+        self._refused: dict[Effect, str] = {}
+        self._left: frozenset[int] | None = None
+        """Threads that outlive the step; None while it runs."""
+        self._tasks: set[asyncio.Task[Any]] = set()
+        self.refusals: list[str] = []
+        """What was refused, for the model."""
+
+    def __enter__(self) -> Supervision:
+        self._threads_before, self._tasks_before = frozenset(sys._current_frames()), _tasks()  # noqa: SLF001
+        _install()
+        _supervisions.append(self)
+        _turn()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        alive = output_scope.threads_of(self._step, self._threads_before) - worker_threads.idents
+        self._tasks = {task for task in _tasks() - self._tasks_before if not task.done() and self._began(task)}
+        self._left = alive
+        if self.is_over():
+            _leave(self)
+
+    def is_over(self) -> bool:
+        """Whether nothing of the step runs any more."""
+        if self._left is None:
+            return False
+        return self._left.isdisjoint(sys._current_frames()) and all(task.done() for task in self._tasks)  # noqa: SLF001
+
+    def owns(self) -> bool:
+        """Whether the calling code belongs to the step and is not judged already."""
+        ident = threading.get_ident()
+        if ident in self._busy:
+            return False
+        if self._left is None:
+            return self._owns()
+        return ident in self._left or output_scope.current() is self._step
+
+    def _began(self, task: asyncio.Task[Any]) -> bool:
+        """Whether the step began a task; before Python 3.12 a task tells only whose code it runs."""
+        if (context := getattr(task, "get_context", None)) is not None:
+            return bool(context().run(output_scope.current) is self._step)
+        code = getattr(task.get_coro(), "cr_code", None)
+        return code is None or not is_installed(os.path.realpath(code.co_filename))
+
+    def hear(self, event: str, args: tuple[Any, ...]) -> None:
+        """Judge an event of the step. Raises `PermissionError` to stop it."""
+        __tracebackhide__ = True
+        ident = threading.get_ident()
+        self._busy.add(ident)
+        try:
+            why = self._objection(event, args)
+        finally:
+            self._busy.discard(ident)
+        if why:
+            raise PermissionError(f"Refused: {why}.")
+
+    def _objection(self, event: str, args: tuple[Any, ...]) -> str:
+        """Why an event must not happen; empty where it may."""
+        if event == "socket.bind":
+            self._past.ports |= set(args[1][1:2]) if isinstance(args[1], tuple) else set()
+        if event == "socket.connect" and _port(args[1]) in self._past.ports:
+            return ""
+        for effect in _read(event, args):
+            if effect in self._past.allowed or self._is_address_of_host(effect):
+                continue
+            why = self._refused.get(effect) or self._decide(effect)
+            if why:
+                return why
+            self._past.note(event, effect)
+        return ""
+
+    def _decide(self, effect: Effect) -> str:
+        why = objection(effect, self._mandate, self._past)
+        if not why:
+            return ""
+        answer = self._ask(f"While it runs, {why}") if self._can_ask() else None
+        if answer:
+            self._past.allowed.add(effect)
+            return ""
+        said = f"{why}; {NOBODY if answer is None else DENIED}"
+        self._refused[effect] = said
+        self.refusals.append(said)
+        return said
+
+    def _can_ask(self) -> bool:
+        here = threading.get_ident() == self._home and os.getpid() == self._pid and self._left is None
+        return here and self._mandate.anybody
+
+    # -- hosts
+
+    def _is_address_of_host(self, effect: Effect) -> bool:
+        """Whether a connection goes to an address of a host whose look-up was allowed."""
+        if effect.kind != "host":
+            return False
+        known = self._past.addresses
+        if not _is_address(effect.target):
+            known.setdefault(effect.target, set()) if not self._host_objection(effect) else None
+            return False
+        for host in known:
+            if effect.target not in known[host]:
+                known[host] |= _resolved(host)
+            if effect.target in known[host]:
+                return True
+        return False
+
+    def _host_objection(self, effect: Effect) -> str:
+        return "" if effect in self._past.allowed else objection(effect, self._mandate, self._past)
+
+
+def _read(event: str, args: tuple[Any, ...]) -> list[Effect]:
+    try:
+        return list(effects_of(event, args))
+    except (OSError, ValueError, TypeError, IndexError):  # nonsense that the call itself will complain about
+        return []
+
+
+def _port(address: Any) -> int | None:
+    """The port of an address of this machine."""
+    here = isinstance(address, tuple) and str(address[0]) in ("127.0.0.1", "::1", "localhost")
+    return int(address[1]) if here else None
+
+
+def _is_address(host: str) -> bool:
+    for family in (socket.AF_INET, socket.AF_INET6):
+        with suppress(OSError, ValueError):
+            socket.inet_pton(family, host.partition("%")[0])
+            return True
+    return False
+
+
+def _resolved(host: str) -> set[str]:
+    try:
+        return {str(item[4][0]) for item in socket.getaddrinfo(host, None)}
+    except (OSError, UnicodeError):
+        return set()
+
+
+def _tasks() -> set[asyncio.Task[Any]]:
+    try:
+        return asyncio.all_tasks()
+    except RuntimeError:
+        return set()
