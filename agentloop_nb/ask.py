@@ -8,6 +8,7 @@ import time
 from dataclasses import dataclass, field
 from decimal import Decimal
 
+from agentloop_nb.agent.offer import offered
 from agentloop_nb.errors import ContextOverflow, ModelFault, PermanentFault, TransientFault
 from agentloop_nb.events import ModelCalled, ModelFailed, ModelReplied, ReplyStreamed, WaitStarted
 from agentloop_nb.limits import InputBound, Reservation, reserve
@@ -60,7 +61,7 @@ class Asker:
         if (event := compaction(state, self.model)) is not None:
             self.stream.emit(event)
         messages = compose(state, max_retries=self.max_retries)
-        return ModelRequest(messages=messages, final=final, repairs=state.rejections)
+        return ModelRequest(messages=messages, final=final, only=offered(state), repairs=state.rejections)
 
     async def _attempt(self, request: ModelRequest, reservation: Reservation, attempt: int) -> ModelReply:
         step = self.stream.state.next_step

@@ -285,7 +285,7 @@ def _runs(words: list[str]) -> int:
     for state in states:
         run, goal = on_one_line(state.run), on_one_line(state.subject or state.reason)
         cost = dollars(state.total_cost) if state.cost_known else "?"
-        print(f"{run}  {state.status:<11} {state.current_step:>3}/{state.max_steps:<3} {cost:>8}  {goal[:80]}")
+        print(f"{run}  {_STATUS.get(state.status, state.status):<11} {state.current_step:>3}/{state.max_steps:<3} {cost:>8}  {goal[:80]}")
     return FINISHED
 
 
@@ -311,6 +311,9 @@ def _app(words: list[str]) -> int:
 
 def _relative(path: Path) -> Path:
     return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
+
+
+_STATUS = {"not_met": "not met", "step_limit": "step limit", "cost_limit": "cost limit"}
 
 
 class _Parser(argparse.ArgumentParser):

@@ -32,7 +32,7 @@ class Option:
 OPTIONS: tuple[Option, ...] = (
     Option("model", ("-m", "--model"), "the model, provider:model; also replay:PATH and demo", "MODEL", "ollama:qwen3"),
     Option("base_url", ("--base-url",), "address of an OpenAI-compatible server", "URL", "http://localhost:8000/v1"),
-    Option("max_steps", ("-n", "--max-steps"), "steps a run may take (50)", "N", "20"),
+    Option("max_steps", ("-n", "--max-steps"), "decisions a run may take (50), the last of which is finish", "N", "20"),
     Option("budget", ("-b", "--budget"), "US dollars a run may spend; never exceeded", "USD", "0.50"),
     Option("timeout", ("-t", "--timeout"), "seconds a code step may take by default (30)", "SECONDS", "120"),
     Option("approve", ("--approve",), "what waits for a person: auto (nothing), code, all", "WHAT", "code"),

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
-from agentloop_nb.actions import ActionResult, WriteFile
+from agentloop_nb.actions import ActionResult, Finish, RunCode, WriteFile
 from agentloop_nb.decision import Decision
 from agentloop_nb.events import (
     ActionFinished,
@@ -73,11 +73,17 @@ class Step:
 
     @property
     def line(self) -> str:
-        """One line of Markdown: number, action, title, and whether it failed."""
-        action = self.decision.action if self.decision else None
-        what = f"{action.name}: {action.title[:80]}" if action else "no decision"
+        """One line of Markdown: number, action, why it was taken, on what, and whether it failed."""
+        what = self._what(self.decision) if self.decision else "no decision"
         failed = "" if self.result is None or self.result.success else " (failed)"
         return f"- step {self.number}, {what}{failed}"
+
+
+    def _what(self, decision: Decision) -> str:
+        """The purpose of code says more than its first line; for other actions what they were taken on, too."""
+        action, why = decision.action, " ".join(decision.reasoning.split())[:100]
+        on = "" if isinstance(action, RunCode | Finish) else f" ({action.title[:80]})"
+        return f"{action.name}: {why}{on}"
 
 
 @dataclass
@@ -101,6 +107,10 @@ class State:
     steps: list[Step] = field(default_factory=list)
     last_call: ModelCalled | None = None
     """A call whose end is not yet known."""
+    resumed_at: int = 0
+    """Steps that were done when the run was resumed last."""
+    doubts: tuple[str, ...] = ()
+    """What the run claims and no step shows."""
     rejections: int = 0
     """Replies in a row that were no decision."""
     undone: list[Step] = field(default_factory=list)
@@ -214,10 +224,11 @@ class State:
             case RunFinished():
                 self._close_call()
                 self.status, self.reason, self.ended = event.status, event.reason, event.at
-                self.summary, self.artifacts = event.summary, event.artifacts
+                self.summary, self.artifacts, self.doubts = event.summary, event.artifacts, event.doubts
             case RunResumed():
                 self._close_call()
                 self.status, self.reason, self.summary, self.artifacts, self.ended = "running", "", "", (), None
+                self.doubts, self.resumed_at = (), self.current_step
                 self.max_steps, self.budget, self.rejections = event.max_steps, event.budget, 0
                 self.settings = self.settings | event.settings
             case RunForked():

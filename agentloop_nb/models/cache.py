@@ -105,7 +105,7 @@ class CachedModel:
         asked = {
             "format": FORMAT,
             "identity": dict(self.identity),
-            "schema": decision_schema(final=request.final),
+            "schema": decision_schema(final=request.final, only=request.only),
             **request.model_dump(mode="json", exclude={"max_tokens"}),
         }
         return hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()

@@ -48,6 +48,7 @@ SHOWN, LONGEST = 20_000, 500
 
 _STATUS = {
     "finished": "✅ Complete",
+    "not_met": "⚠️ Goal not met",
     "step_limit": "⚠️ Step limit reached",
     "cost_limit": "⚠️ Cost limit reached",
     "stopped": "⏹️ Stopped",
@@ -217,7 +218,7 @@ class TerminalView:
             self._line("\n🎉 Task completed!")
         done = [step for step in state.steps if step.result is not None]
         good = sum(step.result.success for step in done if step.result)
-        reason = f" ({self._worded(state.reason)})" if state.reason and not state.is_complete else ""
+        reason = f" ({self._worded(state.reason)})" if state.reason else ""
         lines = [
             f"Goal: {state.goal}",
             f"Status: {_STATUS[state.status]}{reason}",
@@ -227,6 +228,7 @@ class TerminalView:
         ]
         if state.differences:
             lines.append(f"Replay: {state.differences}")
+        lines += [f"⚠️ {doubt}" for doubt in state.doubts]
         if state.artifacts:
             lines.append(f"Files: {', '.join(state.artifacts)}")
         if state.summary:

@@ -1,0 +1,1 @@
+"""What the agent is told and how its loop answers: rules, observations, objections, repetitions."""
