@@ -15,6 +15,7 @@ from agentloop_nb.notebook.kernel.shell import private_shell
 from agentloop_nb.notebook.launch import Launch
 from agentloop_nb.notebook.launcher import Launcher
 from agentloop_nb.run import Run
+from agentloop_nb.session.goal_files import bring
 from agentloop_nb.settings import Settings
 
 OUTPUT_DIR = "output"
@@ -115,9 +116,19 @@ def _begin(goal: str, arguments: dict[str, Any], *, verbose: bool) -> Launch:
     if launcher.private and not settings.isolated:
         folder = settings.output_dir or OUTPUT_DIR  # recorded, so that an export finds the files there
         settings, launcher.working_folder = replace(settings, output_dir=folder), _usable(Path(folder))
+        _bring(goal, launcher.working_folder, verbose=verbose and not settings.quiet)
     launch = launcher.begin(goal, settings)
     launch.verbose = verbose and launch.verbose
     return launch
+
+
+def _bring(goal: str, folder: Path, *, verbose: bool) -> None:
+    """Copy the files of the current folder that the goal names to where the run works, and say so."""
+    brought = bring(goal, Path.cwd(), folder)
+    if brought.copied and verbose:
+        print(f"Copied to {folder.name}/ for the run: {', '.join(brought.copied)}")  # noqa: T201
+    for name, reason in brought.kept_out.items():
+        print(f"Not copied, {name}: {reason}", file=sys.stderr)  # noqa: T201
 
 
 def _launcher(output_dir: str | Path | None) -> Launcher:

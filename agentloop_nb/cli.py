@@ -285,7 +285,8 @@ def _runs(words: list[str]) -> int:
     for state in states:
         run, goal = on_one_line(state.run), on_one_line(state.subject or state.reason)
         cost = dollars(state.total_cost) if state.cost_known else "?"
-        print(f"{run}  {_STATUS.get(state.status, state.status):<11} {state.current_step:>3}/{state.max_steps:<3} {cost:>8}  {goal[:80]}")
+        status, steps = _STATUS.get(state.status, state.status), f"{state.current_step:>3}/{state.max_steps:<3}"
+        print(f"{run}  {status:<11} {steps} {cost:>8}  {goal[:80]}")
     return FINISHED
 
 

@@ -104,7 +104,9 @@ class Loop:
         reason = None if self.replayed else self._repetitions.stuck(decision.action)
         if reason is None:
             return decision
-        result = ActionResult(success=False, output=f"Not done again: {reason}.", error=reason, metadata={"repeated": 1})
+        result = ActionResult(
+            success=False, output=f"Not done again: {reason}.", error=reason, metadata={"repeated": 1}
+        )
         self._emit_result(self.state.next_step, result, time.monotonic())
         raise self._end("not_met", reason)
 
@@ -214,15 +216,11 @@ class Loop:
 
     def _conclude(self, action: Finish, result: ActionResult, *, final: bool) -> None:
         """End as the model says; at the last step only what it says in so many words counts."""
-        told = {
-            "summary": action.summary,
-            "artifacts": tuple(result.metadata.get("artifacts", ())),
-            "doubts": tuple(result.metadata.get("doubts", ())),
-        }
-        if final and action.says_goal_met is not True:
-            self._emit_end("step_limit", self._steps_used, **told)
-        else:
-            self._emit_end(*conclusion(action), **told)
+        limited = final and action.says_goal_met is not True
+        status: Status
+        status, reason = ("step_limit", self._steps_used) if limited else conclusion(action)
+        artifacts, doubts = (tuple(result.metadata.get(key, ())) for key in ("artifacts", "doubts"))
+        self._emit_end(status, reason, summary=action.summary, artifacts=artifacts, doubts=doubts)
 
     def _give_up(self, reason: str) -> _Ended:
         """End for a fault; at the last step the limit is the reason that counts."""
@@ -232,10 +230,26 @@ class Loop:
         self._emit_end(status, reason)
         return _Ended()
 
-    def _emit_end(self, status: Status, reason: str, *, summary: str | None = None, **told: tuple[str, ...]) -> None:
-        account = self.state.account() if summary is None else summary
-        step = self.state.current_step
-        self.stream.emit(RunFinished(step=step, status=status, reason=reason, summary=account, **told))
+    def _emit_end(
+        self,
+        status: Status,
+        reason: str,
+        *,
+        summary: str | None = None,
+        artifacts: tuple[str, ...] = (),
+        doubts: tuple[str, ...] = (),
+    ) -> None:
+        told = self.state.account() if summary is None else summary
+        self.stream.emit(
+            RunFinished(
+                step=self.state.current_step,
+                status=status,
+                reason=reason,
+                summary=told,
+                artifacts=artifacts,
+                doubts=doubts,
+            )
+        )
 
     @property
     def _steps_used(self) -> str:

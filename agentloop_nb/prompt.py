@@ -38,6 +38,7 @@ PURPOSES = 6000
 DIGEST_NAMES = 4000
 """Characters of the names that counted steps made or changed."""
 
+
 def compose(state: State, *, max_retries: int = 3) -> tuple[Message, ...]:
     """Turn a state into the messages of the next request."""
     return tuple(_messages(state, max_retries))

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
-from agentloop_nb.actions import ActionResult, Finish, RunCode, WriteFile
+from agentloop_nb.actions import ActionResult, Finish, WriteFile
 from agentloop_nb.decision import Decision
 from agentloop_nb.events import (
     ActionFinished,
@@ -78,11 +78,10 @@ class Step:
         failed = "" if self.result is None or self.result.success else " (failed)"
         return f"- step {self.number}, {what}{failed}"
 
-
     def _what(self, decision: Decision) -> str:
-        """The purpose of code says more than its first line; for other actions what they were taken on, too."""
+        """Why first: the purpose of code says more than its first line."""
         action, why = decision.action, " ".join(decision.reasoning.split())[:100]
-        on = "" if isinstance(action, RunCode | Finish) else f" ({action.title[:80]})"
+        on = "" if isinstance(action, Finish) else f" ({action.title[:60]})"
         return f"{action.name}: {why}{on}"
 
 

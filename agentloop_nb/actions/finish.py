@@ -25,7 +25,7 @@ class Finish(Action):
     artifacts: tuple[str, ...] = ()
     """Names of the files you made."""
     goal_met: bool = True
-    """False if it is not."""
+    """Whether the goal is met."""
 
     @model_validator(mode="before")
     @classmethod

@@ -16,8 +16,33 @@ _USUAL = {
     "Counter": "from collections import Counter",
 }  # fmt: skip
 _MODULES = frozenset(
-    "collections csv datetime functools glob itertools json math os pathlib random re shutil statistics string sys time "
-    "urllib numpy pandas polars matplotlib scipy sklearn duckdb".split()
+    [
+        "collections",
+        "csv",
+        "datetime",
+        "functools",
+        "glob",
+        "itertools",
+        "json",
+        "math",
+        "os",
+        "pathlib",
+        "random",
+        "re",
+        "shutil",
+        "statistics",
+        "string",
+        "sys",
+        "time",
+        "urllib",
+        "numpy",
+        "pandas",
+        "polars",
+        "matplotlib",
+        "scipy",
+        "sklearn",
+        "duckdb",
+    ]
 )
 _PLAIN = re.compile(r"[\w][\w .()-]{0,59}")
 MOST_FILES = 12
@@ -30,27 +55,31 @@ _INSIDE = (
 )
 
 
+_IMPORT = "That cannot be imported here: use another package, or plain Python."
+_LOOK = "Look at what is there first: print the columns, the keys or the length."
+_ASK = "Look at what it is first: print its type, and what it offers."
+_PLAINLY = {
+    "ModuleNotFoundError": _IMPORT,
+    "ImportError": _IMPORT,
+    "KeyError": _LOOK,
+    "IndexError": _LOOK,
+    "ColumnNotFoundError": _LOOK,
+    "AttributeError": _ASK,
+    "TypeError": _ASK,
+    "UnicodeDecodeError": "The file is in another encoding: try encoding='latin-1', or read its bytes.",
+    "MemoryError": "Take less at a time: fewer columns, or the file in pieces.",
+}
+
+
 def hint(error: CodeError, folder: Path) -> str:
     """Say what usually helps against an error; empty where nothing does."""
-    match error.type:
-        case "NameError" | "UnboundLocalError":
-            return _undefined(error.message, folder)
-        case "ModuleNotFoundError" | "ImportError":
-            return "That cannot be imported here: use another package, or plain Python."
-        case "FileNotFoundError":
-            return f"There is no such file here. {_files(folder)}"
-        case "SyntaxError" | "IndentationError" | "TabError":
-            return next((told for pattern, told in _INSIDE if pattern.search(error.message)), "")
-        case "KeyError" | "IndexError" | "ColumnNotFoundError":
-            return "Look at what is there first: print the columns, the keys or the length."
-        case "AttributeError" | "TypeError":
-            return "Look at what it is first: print its type, and what it offers."
-        case "UnicodeDecodeError":
-            return "The file is in another encoding: try encoding='latin-1', or read its bytes."
-        case "MemoryError":
-            return "Take less at a time: fewer columns, or the file in pieces."
-        case _:
-            return ""
+    if error.type in ("NameError", "UnboundLocalError"):
+        return _undefined(error.message, folder)
+    if error.type == "FileNotFoundError":
+        return f"There is no such file here. {_files(folder)}"
+    if error.type in ("SyntaxError", "IndentationError", "TabError"):
+        return next((told for pattern, told in _INSIDE if pattern.search(error.message)), "")
+    return _PLAINLY.get(error.type, "")
 
 
 def _undefined(message: str, folder: Path) -> str:
@@ -58,7 +87,9 @@ def _undefined(message: str, folder: Path) -> str:
     name = found[1] if found else ""
     if name in _USUAL or name in _MODULES:
         return f"Import it first: {_USUAL.get(name, f'import {name}')}"
-    return f"There is no variable {name}: define it first, or read it from its file. {_files(folder)}".replace("  ", " ")
+    return f"There is no variable {name}: define it first, or read it from its file. {_files(folder)}".replace(
+        "  ", " "
+    )
 
 
 def _files(folder: Path) -> str:

@@ -8,13 +8,17 @@ from pathlib import PurePosixPath
 
 _FIGURE = "draw it in run_code and save it there: plt.savefig({name!r})"
 _TABLE = "save the table in run_code: df.{method}({name!r})"
+_LIBRARY = "make it in run_code by the library that reads such files"
 HOW_TO_MAKE = {
     **dict.fromkeys(("png", "jpg", "jpeg", "gif", "webp", "tif", "tiff", "bmp", "pdf", "eps"), _FIGURE),
-    **{kind: _TABLE.replace("{method}", "to_excel") for kind in ("xlsx", "xls", "ods")},
-    **{kind: _TABLE.replace("{method}", method) for kind, method in (("parquet", "to_parquet"), ("feather", "to_feather"))},
-    **dict.fromkeys(("pkl", "pickle", "npy", "npz", "h5", "hdf5", "db", "sqlite", "joblib"), "save it in run_code by the library that reads it"),
-    **dict.fromkeys(("zip", "gz", "docx", "pptx", "mp3", "wav", "mp4"), "make it in run_code by the library for it"),
-}  # fmt: skip
+    **dict.fromkeys(("xlsx", "xls", "ods"), _TABLE.replace("{method}", "to_excel")),
+    "parquet": _TABLE.replace("{method}", "to_parquet"),
+    "feather": _TABLE.replace("{method}", "to_feather"),
+    **dict.fromkeys(
+        ("pkl", "pickle", "npy", "npz", "h5", "hdf5", "db", "sqlite", "joblib", "zip", "gz", "docx", "pptx", "wav"),
+        _LIBRARY,
+    ),
+}
 """Kinds of files that no text makes, and how they are made."""
 _TEXT = (
     "csv", "tsv", "txt", "json", "jsonl", "ndjson", "md", "html", "htm", "svg", "py", "ipynb", "yaml", "yml", "toml",

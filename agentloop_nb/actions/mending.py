@@ -9,7 +9,7 @@ MOST_JOINED = 200
 
 
 def mended(code: str) -> str:
-    r"""Write a line break inside plain quotes as `\n`, if that alone makes code compile that does not; else as it is."""
+    r"""Write line breaks inside plain quotes as `\n`, if that alone makes the code compile."""
     lines, joined = code.split("\n"), 0
     while (line := _unterminated("\n".join(lines))) is not None:
         if line >= len(lines) or joined >= MOST_JOINED:

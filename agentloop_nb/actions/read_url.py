@@ -8,22 +8,22 @@ from typing import Any
 from pydantic import Field, field_validator
 
 from agentloop_nb.actions.action import Action, ActionResult, Cell, clamp
-from agentloop_nb.actions.markdown import harmless, link
 from agentloop_nb.actions.kinds import is_file_name
+from agentloop_nb.actions.markdown import harmless, link
 from agentloop_nb.errors import ActionFailed
 from agentloop_nb.ports import OnOutput, Workspace
 
 
 class ReadUrl(Action):
-    """Read a web page as text (a file is read by run_code)."""
+    """Read a web page as text."""
 
     icon = "📄"
     title_field = "url"
 
     url: str = Field(min_length=1)
-    """A full http or https address."""
+    """A full address."""
     max_length: int = Field(5000, ge=100, le=50000)
-    """How many characters."""
+    """Characters."""
 
     @field_validator("max_length", mode="before")
     @classmethod

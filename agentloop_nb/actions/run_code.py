@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from pydantic import Field, ValidationInfo, model_validator
+from pydantic import Field, JsonValue, ValidationInfo, model_validator
 
 from agentloop_nb.actions.action import DEFAULT_TIMEOUT, MAX_TIMEOUT, Action, ActionResult, Cell, clamp, timeout_bounds
 from agentloop_nb.actions.hints import hint
@@ -14,23 +14,22 @@ from agentloop_nb.actions.withhold import withhold
 from agentloop_nb.cap import MISSING
 from agentloop_nb.ports import CodeOutcome, OnOutput, Workspace
 
-
-TIMEOUTS = [30, 60, 120, MAX_TIMEOUT]
+TIMEOUTS: list[JsonValue] = [30, 60, 120, MAX_TIMEOUT]
 """Seconds that a strict schema lets a model choose from; none so short that an import cannot be done in it."""
 
 
 class RunCode(Action):
-    """Run Python in the person's live IPython kernel, in the folder of their files. Variables persist; what is printed,
-    the last expression and figures are shown; magics, ! lines and top-level await work.
+    """Run Python in the person's live IPython kernel, in their folder. Variables persist; prints, the last expression
+    and figures are shown; magics, ! lines and top-level await work.
     """
 
     icon = "🐍"
     title_field = "code"
 
     code: str = Field(min_length=1)
-    """The source of one cell."""
+    """One cell."""
     timeout: int = Field(DEFAULT_TIMEOUT, ge=1, json_schema_extra={"maximum": MAX_TIMEOUT, "choices": TIMEOUTS})
-    """Seconds it may take."""
+    """Seconds."""
 
     @model_validator(mode="before")
     @classmethod

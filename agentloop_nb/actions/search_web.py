@@ -18,9 +18,9 @@ class SearchWeb(Action):
     title_field = "query"
 
     query: str = Field(min_length=1)
-    """What to search for."""
+    """The words."""
     num_results: int = Field(5, ge=1, le=10)
-    """How many results."""
+    """How many."""
 
     @field_validator("num_results", mode="before")
     @classmethod

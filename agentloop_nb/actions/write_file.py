@@ -13,15 +13,15 @@ from agentloop_nb.ports import OnOutput, Workspace
 
 
 class WriteFile(Action):
-    """Write a text file into that folder, replacing it if it exists; figures and tables are saved by run_code."""
+    """Write a text file into that folder; figures and tables are saved by run_code."""
 
     icon = "💾"
     title_field = "filename"
 
     filename: str = Field(min_length=1)
-    """A path inside the folder."""
+    """A path in it."""
     content: str
-    """The whole text."""
+    """Exactly the text of the file."""
 
     async def perform(self, workspace: Workspace, *, step: int, on_output: OnOutput) -> ActionResult:
         if how := how_to_make(self.filename):

@@ -152,4 +152,3 @@ def _denied(step: Step) -> bool:
 
 def _is_finish(step: Step) -> bool:
     return step.decision is not None and isinstance(step.decision.action, Finish)
-

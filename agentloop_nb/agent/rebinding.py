@@ -34,8 +34,8 @@ def _mentions(statement: ast.stmt, name: str) -> set[str]:
                 found.add("read")
             case ast.Name(id=found_name, ctx=context) if found_name == name:
                 found.add("bound" if isinstance(context, ast.Store) else "read")
-            case ast.FunctionDef(name=found_name) | ast.AsyncFunctionDef(name=found_name) | ast.ClassDef(
-                name=found_name
+            case (
+                ast.FunctionDef(name=found_name) | ast.AsyncFunctionDef(name=found_name) | ast.ClassDef(name=found_name)
             ) if found_name == name:
                 found.add("bound")
             case ast.alias() if (node.asname or node.name.partition(".")[0]) == name:

@@ -40,7 +40,9 @@ async def test_the_model_is_told_its_code_failed_and_code_runs_once(scenario):
     await s.run()
     assert s.workspace.ran == ["bad", "good"]
     told = s.model.requests[1].messages[-1].content
-    assert told.startswith("run_code failed: ZeroDivisionError: division by zero\n<<data from step 1\nbefore\nstep 1, line")
+    assert told.startswith(
+        "run_code failed: ZeroDivisionError: division by zero\n<<data from step 1\nbefore\nstep 1, line"
+    )
     assert s.model.requests[1].messages[-2].content.count('"code": "bad"') == 1, "it sees its own input"
 
 
@@ -92,7 +94,7 @@ async def test_a_model_that_will_not_sum_up_leaves_an_account_of_its_steps(scena
     s = scenario([code("a")] * 9, max_steps=2)
     state = await s.run()
     assert state.status == "step_limit"
-    assert "step 1, run_code: because" in state.summary
+    assert "step 1, run_code: because (a)" in state.summary
 
 
 async def test_three_failures_in_a_row_ask_for_another_plan(scenario):
@@ -136,7 +138,7 @@ async def test_a_run_of_any_length_fits_and_forgets_no_note(scenario):
     assert "a goal" in told
     assert "Note from the user: keep it in metres" in told
     assert re.search(r"- steps 1 to \d+: \d+ run_code\n", told)
-    assert "run_code: because" in told
+    assert "run_code: because (measure_280)" in told
     assert re.search(r"What for: 1-\d+ because\n", told)
 
 
@@ -345,8 +347,8 @@ async def test_a_very_long_run_keeps_goal_decisions_names_and_failures(scenario)
     last = s.model.requests[-1].messages
     told = last[1].content
     assert "a goal" in told
-    assert "- step 1, run_code: because (failed) KeyError: 'no'" in told
-    assert "- step 2, run_code: because -> table" in told
+    assert "- step 1, run_code: because (bad) (failed) KeyError: 'no'" in told
+    assert "- step 2, run_code: because (loud # 1) -> table" in told
     assert sum(len(message.content) for message in last) < 30_000
 
 
