@@ -75,6 +75,8 @@ def hint(error: CodeError, folder: Path) -> str:
     """Say what usually helps against an error; empty where nothing does."""
     if error.type in ("NameError", "UnboundLocalError"):
         return _undefined(error.message, folder)
+    if found := re.match(r"cannot import name '(\w+)' from '([\w.]+)'", error.message):
+        return f"{found[2]} has no {found[1]}: write it yourself, in plain Python."
     if error.type == "FileNotFoundError":
         return f"There is no such file here. {_files(folder)}"
     if error.type in ("SyntaxError", "IndentationError", "TabError"):
@@ -87,9 +89,7 @@ def _undefined(message: str, folder: Path) -> str:
     name = found[1] if found else ""
     if name in _USUAL or name in _MODULES:
         return f"Import it first: {_USUAL.get(name, f'import {name}')}"
-    return f"There is no variable {name}: define it first, or read it from its file. {_files(folder)}".replace(
-        "  ", " "
-    )
+    return f"Nothing is named {name}: define or import it first, or read it from its file. {_files(folder)}"
 
 
 def _files(folder: Path) -> str:

@@ -76,7 +76,7 @@ def _names(goal: str, word: str) -> bool:
     """Whether a goal has a word as a whole; a name without a dot or a slash is too likely to be just a word."""
     if word not in goal or ("." not in word and "/" not in word):
         return False
-    after = "" if word.endswith("/") else r"(?![\w/-]|\.\w)"
+    after = r"(?![\w*?]|\.\w)" if word.endswith("/") else r"(?![\w/-]|\.\w)"
     return re.search(rf"(?<![\w./\\~-]){re.escape(word)}{after}", goal) is not None
 
 

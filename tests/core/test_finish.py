@@ -1,4 +1,4 @@
-"""A finish is the model's claim: what speaks against it is said in one answer, once, and marked if the model insists."""
+"""A finish is the model's claim: what speaks against it is said in one answer, once, then marked on the result."""
 
 from __future__ import annotations
 

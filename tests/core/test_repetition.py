@@ -47,17 +47,21 @@ async def test_a_failure_that_may_pass_is_tried_again(scenario):
     assert s.workspace.ran == ["x"] * 3
 
 
-@pytest.mark.parametrize(
-    ("source", "outcomes"),
-    [
-        pytest.param("next(batch)", lambda n: printing(f"batch {n}"), id="another result each time"),
-        pytest.param("x += 1", lambda n: CodeOutcome(ending="ok", changes=(Change(name="x", how="changed"),)), id="a change"),
-        pytest.param("rows.append(row)", lambda n: CodeOutcome(ending="ok", changes=(Change(name="rows", how="changed", detail="len 9"),)), id="in place"),
-        pytest.param("time.sleep(60); status()", lambda n: printing("pending"), id="waiting"),
-        pytest.param("await asyncio.sleep(5)\njob.state", lambda n: printing("running"), id="waiting for a job"),
-        pytest.param("print(random.random())", lambda n: printing(n), id="chance"),
-    ],
-)  # fmt: skip
+def changing(name, detail=""):
+    return CodeOutcome(ending="ok", changes=(Change(name=name, how="changed", detail=detail),))
+
+
+GOES_ON = [
+    ("next(batch)", lambda n: printing(f"batch {n}")),
+    ("x += 1", lambda n: changing("x")),
+    ("rows.append(row)", lambda n: changing("rows", "len 9")),
+    ("time.sleep(60); status()", lambda n: printing("pending")),
+    ("await asyncio.sleep(5)\njob.state", lambda n: printing("running")),
+    ("print(random.random())", printing),
+]
+
+
+@pytest.mark.parametrize(("source", "outcomes"), GOES_ON)
 async def test_what_goes_on_may_go_on(scenario, source, outcomes):
     s = scenario([*[code(source)] * 8, finish()])
     number, run_code = count(), s.workspace.run_code
