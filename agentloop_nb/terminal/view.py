@@ -215,10 +215,10 @@ class TerminalView:
 
     def _summary(self, state: State) -> None:
         if state.status == "finished" and self.verbose:
-            self._line("\n🎉 Task completed!")
+            self._line("\n🎉 Task completed! (That is what the model reports.)")
         done = [step for step in state.steps if step.result is not None]
         good = sum(step.result.success for step in done if step.result)
-        reason = f" ({self._worded(state.reason)})" if state.reason else ""
+        reason = f" ({self._worded(state.reason)})" if state.reason and not state.is_complete else ""
         lines = [
             f"Goal: {state.goal}",
             f"Status: {_STATUS[state.status]}{reason}",
