@@ -95,20 +95,25 @@ class Loop:
             raise self._end("step_limit", self._steps_used)
         for note in self.control.take_notes():
             self.stream.emit(NoteAdded(step=self.state.next_step, text=note))
-        decision = await self._gate.admit(self._fresh(await self._decide()))
-        if decision is not None:
-            await self._perform(decision)
+        decision = await self._decide()
+        if self._same_again(decision.action):
+            return
+        admitted = await self._gate.admit(decision)
+        if admitted is not None:
+            await self._perform(admitted)
 
-    def _fresh(self, decision: Decision) -> Decision:
-        """Let a decision through, unless it is the same again so often that the run is stuck. Raises `_Ended`."""
-        reason = None if self.replayed else self._repetitions.stuck(decision.action)
-        if reason is None:
-            return decision
-        result = ActionResult(
-            success=False, output=f"Not done again: {reason}.", error=reason, metadata={"repeated": 1}
-        )
-        self._emit_result(self.state.next_step, result, time.monotonic())
-        raise self._end("not_met", reason)
+    def _same_again(self, action: Action) -> bool:
+        """Answer a decision that can only fail again without carrying it out. Raises `_Ended` when the run is stuck."""
+        if self.replayed:
+            return False
+        if (reason := self._repetitions.stuck(action)) is not None:
+            told = f"Not done again: {reason}."
+            result = ActionResult(success=False, output=told, error=reason, metadata={"repeated": True})
+            self._emit_result(self.state.next_step, result, time.monotonic())
+            raise self._end("not_met", f"{reason}; with a word from you it may go on: %agent resume -- WORD")
+        if (answer := self._repetitions.useless(action)) is not None:
+            self._emit_result(self.state.next_step, answer, time.monotonic())
+        return answer is not None
 
     @property
     def _final(self) -> bool:
@@ -151,9 +156,6 @@ class Loop:
 
     async def _perform(self, decision: Decision) -> None:
         step, final, began = self.state.next_step, self._final, time.monotonic()
-        if (same := self._same_again(decision.action)) is not None:
-            self._emit_result(step, same, began)
-            return
         self.stream.emit(ActionStarted(step=step, risks=self._gate.risks(decision.action)))
         try:
             result = self._known(decision.action) or await self._result(decision.action, step)
@@ -167,9 +169,6 @@ class Loop:
             raise self._end("stopped", _BY_USER)
         if isinstance(decision.action, Finish) and (result.success or final):
             self._conclude(decision.action, result, final=final)
-
-    def _same_again(self, action: Action) -> ActionResult | None:
-        return None if self.replayed else self._repetitions.useless(action)
 
     def _known(self, action: Action) -> ActionResult | None:
         """Answer without carrying it out: a finish that something speaks against, a look-up without a network."""
@@ -186,7 +185,7 @@ class Loop:
         if not found:
             return None
         last_word = self._final or (asked_before(self.state) if self.replayed is None else not self.replayed())
-        if not last_word and (action.goal_met or action.artifacts):
+        if action.goal_met and not last_word:
             return refusal(found, self.state.goal)
         missing = action.missing(self.workspace.folder)
         kept = [name for name in action.artifacts if name not in missing]

@@ -44,7 +44,7 @@ _MODULES = frozenset(
         "duckdb",
     ]
 )
-_PLAIN = re.compile(r"[\w][\w .()-]{0,59}")
+_PLAIN = re.compile(r"[\w][\w.()-]{0,59}")
 MOST_FILES = 12
 """Names of files that a hint lists."""
 _INSIDE = (

@@ -13,7 +13,9 @@ from typing import NamedTuple
 from agentloop_nb.actions import ActionResult, Finish
 from agentloop_nb.actions.finish import is_there
 from agentloop_nb.actions.kinds import how_to_make, is_file_name, named_in
+from agentloop_nb.actions.text import bounded
 from agentloop_nb.agent.numbers import unshown
+from agentloop_nb.safety.provenance import mark
 from agentloop_nb.state import State, Step
 
 _GONE = re.compile(
@@ -21,6 +23,14 @@ _GONE = re.compile(
     re.IGNORECASE,
 )
 """A sentence that may rightly name a file that is not there."""
+SHOWN_AGAIN = 200
+"""Characters of the last output that are told again."""
+_MAKING = re.compile(
+    r"\b(?:sav|writ|export|stor|creat|mak|generat|convert|produc|dump|sort|copy|merg|speicher|schreib|erstell|enregistr"
+    r"|écri|guard|escrib|salv|scriv)",
+    re.IGNORECASE,
+)
+_INTO = r"\b(?:to|as|into|file|named|called|als|nach|sous|como|en|come)\s+[\"'`“„«]?"
 MOST_TOLD = 6
 """Names or figures that one objection lists."""
 
@@ -87,7 +97,7 @@ def _made(state: State, folder: Path) -> set[str]:
 
 def _missing_files(action: Finish, state: State, folder: Path) -> Iterator[Objection]:
     """Files that goal or summary name, but for those it says are not there, and those listed as artifacts."""
-    named = [*([] if _GONE.search(state.goal) else named_in(state.goal)), *_claimed(action.summary)]
+    named = [*_asked_for(state.goal), *_claimed(action.summary)]
     excused = {name for sentence in _sentences(action.summary) if _GONE.search(sentence) for name in named_in(sentence)}
     missing = [
         name
@@ -98,6 +108,13 @@ def _missing_files(action: Finish, state: State, folder: Path) -> Iterator[Objec
         how = how_to_make(name)
         advice = f" To make it, {how}." if how else ""
         yield Objection(f"There is no file {name} in the folder.{advice}", f"There is no file {name}.")
+
+
+def _asked_for(goal: str) -> list[str]:
+    """The files that a goal wants made: named after `to`, `as`, `file` and the like, in a goal that says to make some."""
+    if _GONE.search(goal) or not _MAKING.search(goal):
+        return []
+    return [name for name in named_in(goal) if re.search(rf"{_INTO}{re.escape(name)}", goal, re.IGNORECASE)]
 
 
 def _claimed(summary: str) -> Iterator[str]:
@@ -126,9 +143,11 @@ def _unshown_figures(action: Finish, state: State) -> Iterator[Objection]:
     if not figures:
         return
     last = next((step for step in reversed(state.steps) if step.result and step.result.success), None)
-    output = " ".join(last.result.output.split())[:200] if last and last.result else ""
+    output = bounded(last.result.output, SHOWN_AGAIN) if last and last.result else ""
     told = f"The summary says {', '.join(figures)}, which no output shows."
-    told += f" The last output was: {output}. Finish again, with the answer as it stands there." if output else ""
+    if last and output:
+        again = mark(output, f"step {last.number}")
+        told += f" The last output was:\n{again}\nFinish again, with the answer as it is there."
     hint = "" if output else " Compute it in run_code, and print it."
     doubt = f"Not shown by any step: {', '.join(figures)}."
     yield Objection(told + hint, doubt, work=not output)

@@ -24,6 +24,8 @@ _FIXED = frozenset(
 """Errors that code meets each time, as long as nothing has changed."""
 _WAITING = re.compile(r"\b(?:sleep|wait|poll\w*|retry|random|input)\s*\(")
 """Code that waits for something, or that chance has a part in: the same again is what it is for."""
+LONGEST_ERROR = 160
+"""Characters of an error that are told again; a longer one quotes data, and only its type is told."""
 _HASHED = 20_000_000
 """Bytes of a written file that are compared."""
 
@@ -61,7 +63,8 @@ class Repetitions:
             return None
         seen.count += 1
         self._streak += 1
-        error = unmarked(" ".join(str(seen.result.error).split())[:200])
+        error = unmarked(" ".join(str(seen.result.error).split()))
+        error = error if len(error) <= LONGEST_ERROR else error.partition(":")[0][:LONGEST_ERROR]
         told = f"This is exactly what failed in step {seen.step}, and was not done again ({error}). Do something else."
         return ActionResult(success=False, output=told, error=told, metadata={"repeated": seen.step})
 

@@ -49,7 +49,7 @@ async def test_a_summary_that_says_another_figure_than_the_output_is_asked_about
     s = scenario([code("2 + 2"), finish("It is 6."), finish("It is 4.")], outcomes={"2 + 2": printing(4)})
     state = await s.run()
     told = s.model.requests[2].messages[-1].content
-    assert "The summary says 6, which no output shows. The last output was: 4." in told
+    assert "The summary says 6, which no output shows. The last output was:\n<<data from step 1\n4\ndata>>" in told
     assert s.model.requests[2].only == (), "nothing is left to do but to say it right"
     assert (state.summary, state.doubts) == ("It is 4.", ())
 
