@@ -111,7 +111,7 @@ def _missing_files(action: Finish, state: State, folder: Path) -> Iterator[Objec
 
 
 def _asked_for(goal: str) -> list[str]:
-    """The files that a goal wants made: named after `to`, `as`, `file` and the like, in a goal that says to make some."""
+    """The files that a goal wants made: named after `to`, `as`, `file`, where it says to make something."""
     if _GONE.search(goal) or not _MAKING.search(goal):
         return []
     return [name for name in named_in(goal) if re.search(rf"{_INTO}{re.escape(name)}", goal, re.IGNORECASE)]
