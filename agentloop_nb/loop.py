@@ -181,7 +181,7 @@ class Loop:
 
     def _objected(self, action: Finish) -> ActionResult | None:
         """Object to a finish, once; what the model insists on is marked."""
-        found = objections(action, self.state, self.workspace.folder)
+        found = objections(action, self.state, self.workspace)
         if not found:
             return None
         last_word = self._final or (asked_before(self.state) if self.replayed is None else not self.replayed())

@@ -117,7 +117,7 @@ def _digest_line(step: Step) -> str:
     names = ", ".join(change.name for change in changes if change.how != "deleted")
     error = f" {step.result.error[:100]}" if step.result and step.result.error else ""
     made = f" -> {names}" if names else ""
-    return f"{step.line}{error}{made}{_notes(step)}"
+    return f"{step.purpose}{error}{made}{_notes(step)}"
 
 
 def _decided(step: Step) -> str:

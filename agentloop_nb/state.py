@@ -73,16 +73,21 @@ class Step:
 
     @property
     def line(self) -> str:
-        """One line of Markdown: number, action, why it was taken, on what, and whether it failed."""
-        what = self._what(self.decision) if self.decision else "no decision"
-        failed = "" if self.result is None or self.result.success else " (failed)"
-        return f"- step {self.number}, {what}{failed}"
+        """One line of Markdown: number, action, title, and whether it failed."""
+        return self._line("" if self.decision is None else self.decision.action.title[:80])
 
-    def _what(self, decision: Decision) -> str:
-        """Why first: the purpose of code says more than its first line."""
-        action, why = decision.action, " ".join(decision.reasoning.split())[:100]
-        on = "" if isinstance(action, Finish) else f" ({action.title[:60]})"
-        return f"{action.name}: {why}{on}"
+    @property
+    def purpose(self) -> str:
+        """One line of Markdown: number, action, why it was taken, then its title, and whether it failed."""
+        if self.decision is None:
+            return self._line("")
+        action, why = self.decision.action, " ".join(self.decision.reasoning.split())[:100]
+        return self._line(why if isinstance(action, Finish) else f"{why} ({action.title[:60]})")
+
+    def _line(self, what: str) -> str:
+        told = f"{self.decision.action.name}: {what}" if self.decision else "no decision"
+        failed = "" if self.result is None or self.result.success else " (failed)"
+        return f"- step {self.number}, {told}{failed}"
 
 
 @dataclass
@@ -208,7 +213,7 @@ class State:
 
     def account(self) -> str:
         """Say what was done so far, in Markdown; for a run that ended before it could sum up by itself."""
-        lines = [step.line for step in self.steps if step.result]
+        lines = [step.purpose for step in self.steps if step.result]
         if not lines:
             return ""
         if self.changed:

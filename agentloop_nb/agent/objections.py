@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from numbers import Number
 from pathlib import Path
 from typing import NamedTuple
 
@@ -15,6 +16,7 @@ from agentloop_nb.actions.finish import is_there
 from agentloop_nb.actions.kinds import how_to_make, is_file_name, named_in
 from agentloop_nb.actions.text import bounded
 from agentloop_nb.agent.numbers import unshown
+from agentloop_nb.ports import Workspace
 from agentloop_nb.safety.provenance import mark
 from agentloop_nb.state import State, Step
 
@@ -44,11 +46,13 @@ class Objection(NamedTuple):
     """Something is left to do; without it another finish is all that is needed."""
 
 
-def objections(action: Finish, state: State, folder: Path) -> list[Objection]:
+def objections(action: Finish, state: State, workspace: Workspace) -> list[Objection]:
     """List what speaks against a finish that says the goal is met."""
+    folder = workspace.folder
     found = [*_wrong_artifacts(action, state, folder)]
     if action.goal_met:
-        found += [*_missing_files(action, state, folder), *_nothing_succeeded(state), *_unshown_figures(action, state)]
+        found += [*_missing_files(action, state, folder), *_nothing_succeeded(state)]
+        found += _unshown_figures(action, state, workspace)
     return found
 
 
@@ -138,8 +142,11 @@ def _nothing_succeeded(state: State) -> Iterator[Objection]:
         yield Objection("No step has succeeded so far, so nothing shows that the goal is met.", "No step succeeded.")
 
 
-def _unshown_figures(action: Finish, state: State) -> Iterator[Objection]:
-    figures = unshown(action.summary, _shown(state))[:MOST_TOLD]
+def _unshown_figures(action: Finish, state: State, workspace: Workspace) -> Iterator[Objection]:
+    shown = _shown(state)
+    if not unshown(action.summary, shown):
+        return
+    figures = unshown(action.summary, f"{shown}\n{_held(state, workspace)}")[:MOST_TOLD]
     if not figures:
         return
     last = next((step for step in reversed(state.steps) if step.result and step.result.success), None)
@@ -167,6 +174,12 @@ def _shown(state: State) -> str:
 
 def _denied(step: Step) -> bool:
     return step.approval is not None and not step.approval.approved
+
+
+def _held(state: State, workspace: Workspace) -> str:
+    """The numbers in variables that the run made: computed, though not printed. Of other values nothing is asked."""
+    values = workspace.variables(list(state.changed)).values()
+    return "\n".join(str(value) for value in values if issubclass(type(value), Number))
 
 
 def _is_finish(step: Step) -> bool:

@@ -32,7 +32,8 @@ _GUIDANCE = """\
 - Do not guess an answer: run code that shows it. Then finish with what the output says, in the goal's language."""
 
 _EXAMPLE = """\
-step 1: {"reasoning": "I print the weekday of that date.", "action": {"name": "run_code", "code": "print(date(2021, 7, 7).strftime('%A'))"}}
+step 1: {"reasoning": "I print the weekday of that date.", "action": {"name": "run_code", "code": \
+"print(date(2021, 7, 7).strftime('%A'))"}}
 You are told: run_code failed: NameError: name 'date' is not defined
 step 2: {"reasoning": "date was not imported, so I import it first.", "action": {"name": "run_code", "code": \
 "from datetime import date\\nprint(date(2021, 7, 7).strftime('%A'))"}}

@@ -7,7 +7,7 @@ import pytest
 from agentloop_nb.agent.numbers import unshown
 from agentloop_nb.decision import parse
 from agentloop_nb.events import RunFinished, event_from
-from agentloop_nb.ports import CodeError, CodeOutcome
+from agentloop_nb.ports import Change, CodeError, CodeOutcome
 from agentloop_nb.testing import code, decide, finish
 
 
@@ -74,6 +74,14 @@ async def test_what_is_right_is_not_asked_about(scenario, replies):
     state = await s.run()
     assert len(s.model.requests) == len(replies)
     assert (state.status in ("finished", "not_met"), state.doubts) == (True, ())
+
+
+async def test_a_figure_that_a_variable_holds_was_computed(scenario):
+    added = CodeOutcome(ending="ok", changes=(Change(name="total", how="added", type="int"),))
+    s = scenario([code("total = sum(rows)"), finish("It is 30.")], outcomes={"total = sum(rows)": added})
+    s.workspace.variables = lambda names: {"total": 30, "odd": object()}
+    assert (await s.run()).doubts == ()
+    assert len(s.model.requests) == 2
 
 
 async def test_a_goal_that_is_not_met_ends_so_and_can_be_resumed(scenario):
