@@ -15,7 +15,7 @@ from agentloop_nb.ports import OnOutput, Workspace
 
 
 class ReadUrl(Action):
-    """Read a web page as text."""
+    """Read a page of the web as text, no file."""
 
     icon = "📄"
     title_field = "url"
