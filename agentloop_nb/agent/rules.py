@@ -1,8 +1,8 @@
 """The system prompt: how to answer, the actions, one whole run of another goal, and the rules of the work.
 
 The same text in every run, so that its prefix stays cached. Its shape (short actions, one run of another goal with an
-error and a finish) was chosen by ablation on a coder model of 0.5 B parameters. The sentences on data work, language and
-the person's variables are meant for strong models, and are not measured on those.
+error and a finish) was chosen by ablation on a coder model of 0.5 B parameters. What is said of data work, language and
+the person's variables is meant for strong models, and is not measured on those.
 """
 
 from __future__ import annotations
