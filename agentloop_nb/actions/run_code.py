@@ -19,8 +19,8 @@ TIMEOUTS: list[JsonValue] = [30, 60, 120, MAX_TIMEOUT]
 
 
 class RunCode(Action):
-    """Run Python in the person's live IPython kernel, in their folder. Variables persist; prints, the last expression
-    and figures are shown; magics, ! lines and top-level await work.
+    """Run Python in the person's live IPython kernel, in their folder. Variables persist; what is printed, the
+    last expression and figures are shown; magics, ! lines and top-level await work.
     """
 
     icon = "🐍"
