@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
@@ -15,6 +16,7 @@ from agentloop_nb.notebook.presenter import Launch
 from agentloop_nb.notebook.run_manager import Launcher, launcher_of
 from agentloop_nb.record import journal, trust
 from agentloop_nb.run import Run
+from agentloop_nb.session.goal_files import bring
 from agentloop_nb.settings import Settings
 
 OUTPUT_DIR = "output"
@@ -115,11 +117,21 @@ def _begin(goal: str, arguments: dict[str, Any], *, verbose: bool) -> Launch:
     if launcher.private and not settings.isolated:
         folder = settings.output_dir or OUTPUT_DIR  # recorded, so that an export finds the files there
         settings, launcher.working_folder = replace(settings, output_dir=folder), _usable(Path(folder))
+        _bring(goal, launcher.working_folder, verbose=verbose and not settings.quiet)
     elif settings.output_dir and not settings.isolated:
         _usable(Path(settings.output_dir))
     launch = launcher.begin(goal, settings)
     launch.verbose = verbose and launch.verbose
     return launch
+
+
+def _bring(goal: str, folder: Path, *, verbose: bool) -> None:
+    """Copy the files of the current folder that the goal names to where the run works, and say so."""
+    brought = bring(goal, caller_folder(), folder)
+    if brought.copied and verbose:
+        print(f"Copied to {folder.name}/ for the run: {', '.join(brought.copied)}")  # noqa: T201
+    for name, reason in brought.kept_out.items():
+        print(f"Not copied, {name}: {reason}", file=sys.stderr)
 
 
 def _launcher() -> Launcher:

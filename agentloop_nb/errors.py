@@ -31,6 +31,10 @@ class ActionFailed(ToldToModel):
     """An action could not be carried out (blocked address, file outside the folder, no result)."""
 
 
+class Offline(ActionFailed):
+    """A look-up failed because there is no network: another one would, too."""
+
+
 class ModelFault(Exception):
     """A model call that brought no usable reply.
 

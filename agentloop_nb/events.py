@@ -27,7 +27,7 @@ from agentloop_nb.protocols import CodeRan, Delta, Output, Usage, Value
 FORMAT = 1
 """Version of the record; the first key of its first line."""
 
-Status = Literal["running", "finished", "step_limit", "cost_limit", "stopped", "failed", "interrupted"]
+Status = Literal["running", "finished", "not_met", "step_limit", "cost_limit", "stopped", "failed", "interrupted"]
 
 
 Dollars = Annotated[Decimal, Field(ge=0, le=10**9)]
@@ -228,6 +228,8 @@ class RunFinished(Event):
     reason: str = ""
     summary: str = ""
     artifacts: tuple[str, ...] = ()
+    doubts: tuple[str, ...] = ()
+    """What the run claims and no step shows, a sentence each."""
 
 
 class RunResumed(Event):

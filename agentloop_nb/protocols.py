@@ -74,6 +74,8 @@ class ModelRequest(Value):
     messages: tuple[Message, ...]
     final: bool = False
     """Only `finish` is allowed: the last step of a run."""
+    only: tuple[str, ...] = ()
+    """The actions to offer, by name; empty: all. Another one is no mistake, so this is for the wire schema alone."""
     repairs: int = 0
     """How many replies in a row were no valid decision; an adapter may try another wire format."""
     max_tokens: int | None = None

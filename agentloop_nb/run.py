@@ -72,7 +72,7 @@ class Run:
 
     @property
     def status(self) -> Status:
-        """running, finished, step_limit, cost_limit, stopped, failed or interrupted."""
+        """running, finished, not_met, step_limit, cost_limit, stopped, failed or interrupted."""
         return self._state.status
 
     @property

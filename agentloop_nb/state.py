@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
-from agentloop_nb.actions import ActionResult, WriteFile
+from agentloop_nb.actions import ActionResult, Finish, WriteFile
 from agentloop_nb.decision import Decision
 from agentloop_nb.events import (
     ActionFinished,
@@ -74,10 +74,20 @@ class Step:
     @property
     def line(self) -> str:
         """One line of Markdown: number, action, title, and whether it failed."""
-        action = self.decision.action if self.decision else None
-        what = f"{action.name}: {action.title[:80]}" if action else "no decision"
+        return self._line("" if self.decision is None else self.decision.action.title[:80])
+
+    @property
+    def purpose(self) -> str:
+        """One line of Markdown: number, action, why it was taken, then its title, and whether it failed."""
+        if self.decision is None:
+            return self._line("")
+        action, why = self.decision.action, " ".join(self.decision.reasoning.split())[:100]
+        return self._line(why if isinstance(action, Finish) else f"{why} ({action.title[:60]})")
+
+    def _line(self, what: str) -> str:
+        told = f"{self.decision.action.name}: {what}" if self.decision else "no decision"
         failed = "" if self.result is None or self.result.success else " (failed)"
-        return f"- step {self.number}, {what}{failed}"
+        return f"- step {self.number}, {told}{failed}"
 
 
 @dataclass
@@ -103,6 +113,10 @@ class State:
     steps: list[Step] = field(default_factory=list)
     last_call: ModelCalled | None = None
     """A call whose end is not yet known."""
+    resumed_at: int = 0
+    """Steps that were done when the run was resumed last."""
+    doubts: tuple[str, ...] = ()
+    """What the run claims and no step shows."""
     rejections: int = 0
     """Replies in a row that were no decision."""
     undone: list[Step] = field(default_factory=list)
@@ -201,7 +215,7 @@ class State:
 
     def account(self) -> str:
         """Say what was done so far, in Markdown; for a run that ended before it could sum up by itself."""
-        lines = [step.line for step in self.steps if step.result]
+        lines = [step.purpose for step in self.steps if step.result]
         if not lines:
             return ""
         if self.changed:
@@ -216,10 +230,11 @@ class State:
             case RunFinished():
                 self._close_call()
                 self.status, self.reason, self.ended = event.status, event.reason, event.at
-                self.summary, self.artifacts = event.summary, event.artifacts
+                self.summary, self.artifacts, self.doubts = event.summary, event.artifacts, event.doubts
             case RunResumed():
                 self._close_call()
                 self.status, self.reason, self.summary, self.artifacts, self.ended = "running", "", "", (), None
+                self.doubts, self.resumed_at = (), self.current_step
                 self.max_steps, self.budget, self.rejections = event.max_steps, event.budget, 0
                 self.settings = self.settings | event.settings
             case RunForked():

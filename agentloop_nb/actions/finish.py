@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
-from pydantic import Field, field_validator
+from pydantic import Field, SerializerFunctionWrapHandler, field_validator, model_serializer, model_validator
 
 from agentloop_nb._internal.markup import harmless
 from agentloop_nb._internal.safe_files import safe_name
@@ -14,30 +15,65 @@ from agentloop_nb.protocols import OnOutput, Workspace
 
 
 class Finish(Action):
-    """End the run: the goal is met, or cannot be met, and you say which. Name the files you made as artifacts."""
+    """End the run with the answer, or by saying why the goal cannot be met."""
 
     icon = "🏁"
     title_field = "summary"
 
     summary: str = Field(min_length=1)
-    """What was achieved, for the user, in Markdown: the answer itself first, then where things are."""
+    """What the person reads, Markdown, the answer first."""
     artifacts: tuple[str, ...] = ()
-    """Files made for the user, by their names in the working folder."""
+    """Names of the files you made."""
+    goal_met: bool = True
+    """Whether the goal is met."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _null_says_nothing(cls, fields: Any) -> Any:
+        """A null is no word about the goal: only what was said counts as said."""
+        if isinstance(fields, dict) and fields.get("goal_met", False) is None:
+            return {name: value for name, value in fields.items() if name != "goal_met"}
+        return fields
 
     @field_validator("artifacts", mode="before")
     @classmethod
     def _none_is_empty(cls, value: Any) -> Any:
         return () if value is None else value
 
+    @model_serializer(mode="wrap")
+    def _only_what_was_said(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Leave `goal_met` out where the model did not say it."""
+        fields: dict[str, Any] = handler(self)
+        return fields if self.says_goal_met is not None else {k: v for k, v in fields.items() if k != "goal_met"}
+
+    @property
+    def says_goal_met(self) -> bool | None:
+        """What the model itself said; None where it left the default."""
+        return self.goal_met if "goal_met" in self.model_fields_set else None
+
     async def perform(self, workspace: Workspace, *, step: int, on_output: OnOutput) -> ActionResult:
-        missing = [name for name in self.artifacts if not (workspace.folder / safe_name(name)).exists()]
+        """Conclude with those artifacts that are files; the other names are dropped, and told to the person."""
+        missing = self.missing(workspace.folder)
+        metadata: dict[str, Any] = {"artifacts": [name for name in self.artifacts if name not in missing]}
         if missing:
-            raise ActionFailed(
-                f"no such file: {', '.join(map(repr, missing))}. Make it first, or finish without naming it."
-            )
-        metadata = {"artifacts": list(self.artifacts)}
+            metadata["dropped"] = missing
         return ActionResult(success=True, output=self.summary, metadata=metadata)
 
+    def missing(self, folder: Path) -> list[str]:
+        """The artifacts that are no files of the folder."""
+        return [name for name in self.artifacts if not is_there(folder, name)]
+
     def cells(self, result: ActionResult, step: int) -> list[Cell]:
-        files = "".join(f"\n- `{name}`" for name in self.artifacts)
-        return [Cell(cell_type="markdown", source=harmless(self.summary) + (f"\n\nFiles:\n{files}" if files else ""))]
+        named = result.metadata.get("artifacts", self.artifacts)
+        files = "".join(f"\n- `{name}`" for name in named)
+        doubts = "".join(f"\n\n*{harmless(str(doubt))}*" for doubt in result.metadata.get("doubts", ()))
+        told = harmless(self.summary) + (f"\n\nFiles:\n{files}" if files else "") + doubts
+        return [Cell(cell_type="markdown", source=told)]
+
+
+def is_there(folder: Path, name: str) -> bool:
+    """Whether a name is that of a file, or a folder, inside the working folder."""
+    try:
+        return (folder / safe_name(name)).exists()
+    except (ActionFailed, OSError, ValueError):
+        return False

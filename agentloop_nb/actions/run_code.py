@@ -2,30 +2,34 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
-from pydantic import Field, ValidationInfo, model_validator
+from pydantic import Field, JsonValue, ValidationInfo, model_validator
 
 from agentloop_nb._internal.truncate import MISSING
 from agentloop_nb.actions.action import DEFAULT_TIMEOUT, MAX_TIMEOUT, Action, ActionResult, Cell, clamp, timeout_bounds
+from agentloop_nb.actions.hints import hint
 from agentloop_nb.actions.observation import bounded, describe_change, text_of
 from agentloop_nb.actions.withhold import withhold
 from agentloop_nb.protocols import CodeOutcome, OnOutput, Workspace
 
+TIMEOUTS: list[JsonValue] = [30, 60, 120, MAX_TIMEOUT]
+"""Seconds that a strict schema lets a model choose from; none so short that an import cannot be done in it."""
+
 
 class RunCode(Action):
-    """Run Python in the user's live IPython kernel. Variables persist between steps and belong to the user; figures
-    and the last expression are shown; magics, `!` shell lines and top-level `await` work. Files are in the current
-    folder. Failing code is not run again: you are told the error and decide what to do.
+    """Run Python in the person's live IPython kernel, in their folder. Variables persist; what is printed, the
+    last expression and figures are shown; magics, ! lines and top-level await work.
     """
 
     icon = "🐍"
     title_field = "code"
 
     code: str = Field(min_length=1)
-    """The source of one cell."""
-    timeout: int = Field(DEFAULT_TIMEOUT, ge=1, json_schema_extra={"maximum": MAX_TIMEOUT})
-    """Seconds after which the code is stopped."""
+    """One cell."""
+    timeout: int = Field(DEFAULT_TIMEOUT, ge=1, json_schema_extra={"maximum": MAX_TIMEOUT, "choices": TIMEOUTS})
+    """Seconds."""
 
     @model_validator(mode="before")
     @classmethod
@@ -42,11 +46,17 @@ class RunCode(Action):
             success=outcome.ending == "ok",
             output=self._tell(told),
             error=self._error(told),
-            metadata=_metadata(outcome),
+            metadata=_metadata(outcome) | self._hint(told, workspace.folder),
             outputs=outcome.outputs,
             changes=outcome.changes,
             stopped=outcome.ending == "stopped",
         )
+
+    def _hint(self, told: CodeOutcome, folder: Path) -> dict[str, str]:
+        if told.ending == "timeout":
+            return {"hint": "Do less at a time, or ask for a longer timeout."}
+        advice = hint(told.error, folder) if told.error and told.ending == "error" else ""
+        return {"hint": advice} if advice else {}
 
     def _error(self, outcome: CodeOutcome) -> str | None:
         if outcome.ending == "timeout":

@@ -12,15 +12,15 @@ from agentloop_nb.protocols import OnOutput, SearchHit, Workspace
 
 
 class SearchWeb(Action):
-    """Search the web. You are told titles, addresses and snippets; use read_url to read a page."""
+    """Search the web for titles, addresses and snippets."""
 
     icon = "🔎"
     title_field = "query"
 
     query: str = Field(min_length=1)
-    """What to search for."""
+    """The words."""
     num_results: int = Field(5, ge=1, le=10)
-    """How many results you want."""
+    """How many."""
 
     @field_validator("num_results", mode="before")
     @classmethod

@@ -7,21 +7,25 @@ from pathlib import PurePosixPath
 from pydantic import Field
 
 from agentloop_nb.actions.action import Action, ActionResult, Cell
+from agentloop_nb.actions.kinds import how_to_make
+from agentloop_nb.errors import ActionFailed
 from agentloop_nb.protocols import OnOutput, Workspace
 
 
 class WriteFile(Action):
-    """Write a text file into the working folder, replacing it if it exists. run_code reads it by the same name."""
+    """Write a text file into that folder; figures and tables are saved by run_code."""
 
     icon = "💾"
     title_field = "filename"
 
     filename: str = Field(min_length=1)
-    """A path inside the working folder; sub-folders are made."""
+    """A path in it."""
     content: str
-    """The whole text."""
+    """Exactly the text of the file."""
 
     async def perform(self, workspace: Workspace, *, step: int, on_output: OnOutput) -> ActionResult:
+        if how := how_to_make(self.filename):
+            raise ActionFailed(f"write_file writes text, and {self.filename!r} is none: {how}.")
         written = workspace.write_file(self.filename, self.content)
         verb = "Replaced" if written.replaced else "Wrote"
         output = f"{verb} {written.path} ({written.size:,} bytes)."

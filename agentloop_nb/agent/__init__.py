@@ -1,1 +1,1 @@
-"""Run the loop: decide, execute, observe, update; and what it needs to decide (prompt, budget, approval)."""
+"""What the agent is told and how its loop answers: rules, observations, objections, repetitions."""

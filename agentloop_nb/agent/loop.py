@@ -7,14 +7,19 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from agentloop_nb.actions import Action, ActionResult, Finish
+from agentloop_nb.actions import Action, ActionResult, Finish, RunCode
+from agentloop_nb.actions.mending import mended
 from agentloop_nb.agent.approval import Gate
 from agentloop_nb.agent.budget import CostLimit
+from agentloop_nb.agent.conclusion import conclusion
 from agentloop_nb.agent.control import Control
 from agentloop_nb.agent.event_stream import Approver, Stream
 from agentloop_nb.agent.model_call import Asker, GaveUp
+from agentloop_nb.agent.objections import asked_before, objections, refusal
+from agentloop_nb.agent.offer import WEB, is_offline
+from agentloop_nb.agent.repetition import Repetitions
 from agentloop_nb.decision import Decision, parse
-from agentloop_nb.errors import ActionFailed, DecisionError
+from agentloop_nb.errors import ActionFailed, DecisionError, Offline
 from agentloop_nb.events import (
     ActionFinished,
     ActionStarted,
@@ -47,10 +52,13 @@ class Loop:
     approver: Approver | None = None
     written_before: Callable[[], frozenset[str]] = frozenset
     """SHA-256 of files that earlier runs wrote."""
+    replayed: Callable[[], bool] | None = None
+    """For decisions of a record: whether more of them follow. What they were refused then they are refused now."""
 
     def __post_init__(self) -> None:
         self._asker = Asker(self.stream, self.model, self.settings.max_retries)
         folder = self.workspace.folder
+        self._repetitions = Repetitions(folder)
         self._gate = Gate(self.stream, self.settings, folder, self.approver, self.written_before)
 
     @property
@@ -88,9 +96,25 @@ class Loop:
             raise self._end("step_limit", self._steps_used)
         for note in self.control.take_notes():
             self.stream.emit(NoteAdded(step=self.state.next_step, text=note))
-        decision = await self._gate.admit(await self._decide())
-        if decision is not None:
-            await self._perform(decision)
+        decision = await self._decide()
+        if self._same_again(decision.action):
+            return
+        admitted = await self._gate.admit(decision)
+        if admitted is not None:
+            await self._perform(admitted)
+
+    def _same_again(self, action: Action) -> bool:
+        """Answer a decision that can only fail again without carrying it out. Raises `_Ended` when the run is stuck."""
+        if self.replayed:
+            return False
+        if (reason := self._repetitions.stuck(action)) is not None:
+            told = f"Not done again: {reason}."
+            result = ActionResult(success=False, output=told, error=reason, metadata={"repeated": True})
+            self._emit_result(self.state.next_step, result, time.monotonic())
+            raise self._end("not_met", f"{reason}; with a word from you it may go on: %agent resume -- WORD")
+        if (answer := self._repetitions.useless(action)) is not None:
+            self._emit_result(self.state.next_step, answer, time.monotonic())
+        return answer is not None
 
     @property
     def _final(self) -> bool:
@@ -105,7 +129,7 @@ class Loop:
         while self.state.rejections <= self.settings.max_retries:
             try:
                 reply = await self._asker.reply(final=final)
-                decision = parse(reply.text, timeout=self.settings.timeout, final=final)
+                decision = self._mended(parse(reply.text, timeout=self.settings.timeout, final=final))
             except DecisionError as error:
                 self.stream.emit(DecisionRejected(step=step, reason=_reason(error, reply.finish_reason)))
             except GaveUp as error:
@@ -122,21 +146,52 @@ class Loop:
         reason = self.state.steps[-1].rejected[-1][1]
         raise self._give_up(f"{self.state.rejections} replies in a row were no valid decision; the last: {reason}")
 
+    def _mended(self, decision: Decision) -> Decision:
+        """Put right the line breaks in quotes that keep code from compiling; a record's code stays as it was."""
+        action = decision.action
+        if self.replayed or not isinstance(action, RunCode) or (code := mended(action.code)) == action.code:
+            return decision
+        return decision.model_copy(update={"action": action.model_copy(update={"code": code})})
+
     # -- perform
 
     async def _perform(self, decision: Decision) -> None:
         step, final, began = self.state.next_step, self._final, time.monotonic()
         self.stream.emit(ActionStarted(step=step, risks=self._gate.risks(decision.action)))
         try:
-            result = await self._result(decision.action, step)
+            result = self._known(decision.action) or await self._result(decision.action, step)
         except asyncio.CancelledError:
             self._emit_result(step, _STOPPED, began)
             raise
+        if not self.replayed:
+            result = self._repetitions.note(decision.action, result, step)
         self._emit_result(step, result, began)
         if result.stopped or self.control.stopping:
             raise self._end("stopped", _BY_USER)
         if isinstance(decision.action, Finish) and (result.success or final):
-            self._conclude(decision.action.summary, result, final=final)
+            self._conclude(decision.action, result, final=final)
+
+    def _known(self, action: Action) -> ActionResult | None:
+        """Answer without carrying it out: a finish that something speaks against, a look-up without a network."""
+        if isinstance(action, Finish):
+            return self._objected(action)
+        if action.name in WEB and is_offline(self.state):
+            told = "This machine is offline, as an earlier look-up showed: go on without the web."
+            return ActionResult(success=False, output=told, error=told)
+        return None
+
+    def _objected(self, action: Finish) -> ActionResult | None:
+        """Object to a finish, once; what the model insists on is marked."""
+        found = objections(action, self.state, self.workspace)
+        if not found:
+            return None
+        last_word = self._final or (asked_before(self.state) if self.replayed is None else not self.replayed())
+        if action.goal_met and not last_word:
+            return refusal(found, self.state.goal)
+        missing = action.missing(self.workspace.folder)
+        kept = [name for name in action.artifacts if name not in missing]
+        doubts = [each.doubt for each in found]
+        return ActionResult(success=True, output=action.summary, metadata={"artifacts": kept, "doubts": doubts})
 
     async def _result(self, action: Action, step: int) -> ActionResult:
         if isinstance(self.workspace, Supervised):
@@ -147,6 +202,9 @@ class Loop:
                 step=step,
                 on_output=lambda output: self.stream.progress(OutputAppeared(step=step, output=output)),
             )
+        except Offline as error:
+            told = f"{error} Go on without the web: nothing can be looked up from here."
+            return ActionResult(success=False, output=told, error=str(error), metadata={"offline": True})
         except ActionFailed as error:
             told = str(error)
         except OSError as error:
@@ -158,12 +216,13 @@ class Loop:
 
     # -- end
 
-    def _conclude(self, summary: str, result: ActionResult, *, final: bool) -> None:
-        artifacts = tuple(result.metadata.get("artifacts", ()))
-        if final:
-            self._emit_end("step_limit", self._steps_used, summary=summary, artifacts=artifacts)
-        else:
-            self._emit_end("finished", "the goal is met", summary=summary, artifacts=artifacts)
+    def _conclude(self, action: Finish, result: ActionResult, *, final: bool) -> None:
+        """End as the model says; at the last step only what it says in so many words counts."""
+        limited = final and action.says_goal_met is not True
+        status: Status
+        status, reason = ("step_limit", self._steps_used) if limited else conclusion(action)
+        artifacts, doubts = (tuple(result.metadata.get(key, ())) for key in ("artifacts", "doubts"))
+        self._emit_end(status, reason, summary=action.summary, artifacts=artifacts, doubts=doubts)
 
     def _give_up(self, reason: str) -> _Ended:
         """End for a fault; at the last step the limit is the reason that counts."""
@@ -174,11 +233,25 @@ class Loop:
         return _Ended()
 
     def _emit_end(
-        self, status: Status, reason: str, *, summary: str | None = None, artifacts: tuple[str, ...] = ()
+        self,
+        status: Status,
+        reason: str,
+        *,
+        summary: str | None = None,
+        artifacts: tuple[str, ...] = (),
+        doubts: tuple[str, ...] = (),
     ) -> None:
         told = self.state.account() if summary is None else summary
-        step = self.state.current_step
-        self.stream.emit(RunFinished(step=step, status=status, reason=reason, summary=told, artifacts=artifacts))
+        self.stream.emit(
+            RunFinished(
+                step=self.state.current_step,
+                status=status,
+                reason=reason,
+                summary=told,
+                artifacts=artifacts,
+                doubts=doubts,
+            )
+        )
 
     @property
     def _steps_used(self) -> str:

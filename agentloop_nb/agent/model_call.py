@@ -11,6 +11,7 @@ from decimal import Decimal
 from agentloop_nb.agent.budget import InputBound, Reservation, reserve
 from agentloop_nb.agent.context_window import Gauge, reply_bound
 from agentloop_nb.agent.event_stream import Stream
+from agentloop_nb.agent.offer import offered
 from agentloop_nb.agent.prompt import compaction, compose, overflow_compaction, shrink_figures
 from agentloop_nb.errors import ContextOverflow, ModelFault, PermanentFault, TransientFault
 from agentloop_nb.events import ModelCalled, ModelFailed, ModelReplied, ReplyStreamed, WaitStarted
@@ -84,7 +85,9 @@ class Asker:
         if self._gauge.is_hopeless(messages, window):
             raise GaveUp(_too_small(window, tokens))
         longest = reply_bound(window, tokens, doublings=self._doublings)
-        return ModelRequest(messages=messages, final=final, repairs=state.rejections, max_tokens=longest)
+        return ModelRequest(
+            messages=messages, final=final, only=offered(state), repairs=state.rejections, max_tokens=longest
+        )
 
     async def _attempt(self, request: ModelRequest, reservation: Reservation, attempt: int) -> ModelReply:
         step = self.stream.state.next_step

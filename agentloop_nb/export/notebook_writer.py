@@ -176,7 +176,8 @@ def _title(story: Story) -> str:
 
 
 def _end(story: Story) -> str:
-    ended = f"*The run is {story.state.status.replace('_', ' ')}: {harmless(story.state.reason)}*"
+    status = "goal not met" if story.state.status == "not_met" else story.state.status.replace("_", " ")
+    ended = f"*The run ended, {status}: {harmless(story.state.reason)}*"
     return f"## Result\n\n{harmless(story.state.summary)}\n\n{ended}" if story.state.summary else ended
 
 
@@ -233,7 +234,8 @@ def _replayed(step: Step) -> list[Cell]:
             cell.model_copy(update=new) for cell, new in zip(action.cells(result, step.number), changed, strict=True)
         ]
     if refused(step):
-        why = "It was refused, and not run."
+        again = result is not None and "repeated" in result.metadata
+        why = "It was the same again, and not run." if again else "It was refused, and not run."
     elif result is None:
         why = "The kernel died while this ran; it is not run again."
     else:

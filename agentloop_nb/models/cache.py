@@ -13,6 +13,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+from agentloop_nb._internal.surroundings import without_surroundings
 from agentloop_nb.decision import parse
 from agentloop_nb.errors import DecisionError, UserError
 from agentloop_nb.models.schema import decision_schema
@@ -107,12 +108,14 @@ class CachedModel:
 
     def _key(self, request: ModelRequest) -> str:
         """`max_tokens` shapes no decision that fits into it, so it is left out: budgets differ between runs."""
-        asked = {
+        asked: dict[str, Any] = {
             "format": FORMAT,
             "identity": dict(self.identity),
-            "schema": decision_schema(final=request.final),
+            "schema": decision_schema(final=request.final, only=request.only),
             **request.model_dump(mode="json", exclude={"max_tokens"}),
         }
+        for message in asked["messages"]:
+            message["content"] = without_surroundings(message["content"])
         return hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()
 
     async def close(self) -> None:

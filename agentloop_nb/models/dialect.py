@@ -91,6 +91,7 @@ class Dialect:
         final: bool,
         max_tokens: int | None,
         options: dict[str, Any],
+        only: tuple[str, ...] = (),
     ) -> dict[str, Any]:
         """Compose a request; `options` are sent as they are, unless they were refused."""
         told = messages if self.system else without_system(messages)
@@ -98,7 +99,7 @@ class Dialect:
         body |= {"stream": True, "stream_options": {"include_usage": True}}
         if max_tokens is not None:
             body[self.length] = min(max_tokens, self.longest or max_tokens)
-        if (shape := self._format(final=final)) is not None:
+        if (shape := self._format(final=final, only=only)) is not None:
             body["response_format"] = shape
         return {name: value for name, value in body.items() if name not in self.dropped}
 
@@ -111,8 +112,8 @@ class Dialect:
             parts.append({"type": "image_url", "image_url": {"url": address, "detail": "low"}})
         return {"role": message.role, "content": parts}
 
-    def _format(self, *, final: bool) -> dict[str, Any] | None:
-        schema = decision_schema(final=final, limits=self.limits)
+    def _format(self, *, final: bool, only: tuple[str, ...] = ()) -> dict[str, Any] | None:
+        schema = decision_schema(final=final, only=only, limits=self.limits)
         match self.rung:
             case Rung.STRICT:
                 return {"type": "json_schema", "json_schema": {"name": "decision", "strict": True, "schema": schema}}

@@ -1,8 +1,8 @@
 """The wire schema of a decision: the strictest subset that all known servers accept, made from the list of actions.
 
-Objects with every property required and no others, `anyOf`, `enum`, `items` and descriptions; limits and defaults are
-told in words, because several servers refuse their keywords and validation clamps anyway. Only lists are bounded by a
-keyword, as long as the server takes it: a weak model fills one without end.
+Objects with every property required and no others, `anyOf`, `enum` and `items`. Descriptions, limits and defaults stand
+in the system prompt alone: told twice they cost twice, several servers refuse limits, and validation clamps anyway.
+Only lists are bounded by a keyword, as long as the server takes it: a weak model fills one without end.
 """
 
 from __future__ import annotations
@@ -11,20 +11,23 @@ from collections.abc import Mapping
 from functools import cache
 from typing import Any
 
-from agentloop_nb.actions import ACTIONS, Action, Finish
+from agentloop_nb.actions import ACTIONS, Action
 
 MOST_ITEMS = 20
 """Members of a list in a decision."""
-_LIMITS = {"minimum": "at least", "maximum": "at most"}
 
 
 @cache
-def decision_schema(*, final: bool = False, limits: bool = True) -> dict[str, Any]:
-    """Return the JSON schema of a decision; with `final` only `finish` may be chosen. Shared: do not change it."""
-    variants = [_variant(action, limits=limits) for action in ((Finish,) if final else ACTIONS)]
-    action = variants[0] if final else {"anyOf": variants}
-    reasoning = {"type": "string", "description": "Why this action, in a sentence or two."}
-    return _object({"reasoning": reasoning, "action": action})
+def decision_schema(*, final: bool = False, only: tuple[str, ...] = (), limits: bool = True) -> dict[str, Any]:
+    """Return the JSON schema of a decision. Shared: do not change it.
+
+    `only` names the actions that may be chosen (empty: all); with `final` it is `finish`. With `limits` lists have an
+    upper bound.
+    """
+    names = ("finish",) if final else only
+    variants = [_variant(action, limits=limits) for action in ACTIONS if not names or action.name in names]
+    action = variants[0] if len(variants) == 1 else {"anyOf": variants}
+    return _object({"reasoning": {"type": "string"}, "action": action})
 
 
 def _variant(action: type[Action], *, limits: bool) -> dict[str, Any]:
@@ -34,10 +37,7 @@ def _variant(action: type[Action], *, limits: bool) -> dict[str, Any]:
     fields = {
         name: _field(field, required=name in required, limits=limits) for name, field in schema["properties"].items()
     }
-    return {
-        **_object({"name": {"type": "string", "enum": [action.name]}, **fields}),
-        "description": action.description(),
-    }
+    return _object({"name": {"type": "string", "enum": [action.name]}, **fields})
 
 
 def _object(properties: Mapping[str, Any]) -> dict[str, Any]:
@@ -56,7 +56,14 @@ def _field(field: Mapping[str, Any], *, required: bool, limits: bool) -> dict[st
         kind["items"] = {"type": field["items"]["type"]}
         if limits:
             kind["maxItems"] = MOST_ITEMS
-    words = [f"{word} {field[key]}" for key, word in _LIMITS.items() if key in field]
-    words += [] if required else ["null for the default"]
-    told = " ".join(str(field.get("description", "")).split()) + (f" ({', '.join(words)})" if words else "")
-    return {**(kind if required else {"anyOf": [kind, {"type": "null"}]}), "description": told}
+    if "minimum" in field and "maximum" in field:
+        kind["enum"] = field.get("choices") or _ladder(field["minimum"], field["maximum"])
+    return kind if required else {"anyOf": [kind, {"type": "null"}]}
+
+
+def _ladder(low: int, high: int) -> list[int]:
+    """Numbers to choose from: a small model that may write any number writes digits without end."""
+    if high - low <= 20:
+        return list(range(low, high + 1))
+    steps = {digit * 10**power for digit in (1, 2, 5) for power in range(10)}
+    return sorted({low, high, *(step for step in steps if low < step < high)})

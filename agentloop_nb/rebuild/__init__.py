@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Sequence
 
 from agentloop_nb.actions import ActionResult, Finish, RunCode, WriteFile
+from agentloop_nb.agent.conclusion import conclusion
 from agentloop_nb.errors import ActionFailed
 from agentloop_nb.events import ActionFinished, AnyEvent, RunFinished
 from agentloop_nb.export.selection import story
@@ -80,8 +81,9 @@ def loose_ends(state: State) -> list[AnyEvent]:
         result = ActionResult(success=False, output=_CUT_OFF, error=_DIED, metadata={"cut_off": True})
         return [ActionFinished(step=last.number, result=result)]
     if isinstance(last.decision.action, Finish) and last.result is not None and last.result.success:
-        summary, artifacts = last.decision.action.summary, last.decision.action.artifacts
-        ended = RunFinished(step=last.number, status="finished", reason="the goal is met", summary=summary)
+        summary, artifacts = last.decision.action.summary, tuple(last.result.metadata.get("artifacts", ()))
+        status, reason = conclusion(last.decision.action)
+        ended = RunFinished(step=last.number, status=status, reason=reason, summary=summary)
         return [ended.model_copy(update={"artifacts": artifacts})]
     return []
 

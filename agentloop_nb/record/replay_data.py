@@ -29,8 +29,9 @@ class Recorded(Value):
 
 
 def refused(step: Step) -> bool:
-    """Whether a person (or a policy) said no to this step."""
-    return step.approval is not None and not step.approval.approved
+    """Whether this step was not carried out: a person (or a policy) said no, or it was the same again."""
+    repeated = step.result is not None and "repeated" in step.result.metadata
+    return repeated or (step.approval is not None and not step.approval.approved)
 
 
 def recorded(steps: Iterable[Step]) -> list[Recorded]:

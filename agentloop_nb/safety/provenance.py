@@ -27,9 +27,14 @@ class Source(NamedTuple):
 
 def mark(text: str, origin: str) -> str:
     """Put a text between marks that it cannot forge, so that a model can tell data from instructions."""
-    calm = _FORGED.sub(lambda match: match[0].replace("<", "‹").replace(">", "›"), text)
+    calm = unmarked(text)
     source = " ".join(_FORGED.sub("", origin).split())[:200]
     return f"{OPENING} from {source}\n{calm}\n{CLOSING}"
+
+
+def unmarked(text: str) -> str:
+    """Return a text that holds no mark, however it is spelt."""
+    return _FORGED.sub(lambda match: match[0].replace("<", "‹").replace(">", "›"), text)
 
 
 def split(text: str) -> tuple[str, list[Source]]:

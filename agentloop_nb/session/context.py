@@ -5,29 +5,32 @@ from __future__ import annotations
 from pathlib import Path
 
 from agentloop_nb._internal import steering_files
+from agentloop_nb._internal.surroundings import surroundings
 from agentloop_nb.actions.observation import bounded
 from agentloop_nb.agent.context_window import namespace_tokens
-from agentloop_nb.agent.prompt import system_prompt
+from agentloop_nb.agent.rules import system_prompt
 from agentloop_nb.protocols import Measurable, Model, Workspace
 from agentloop_nb.safety.provenance import mark
 from agentloop_nb.settings import Settings
 
+EMPTY = "The namespace is empty."
 INSTRUCTIONS = 8000
 """Characters of AGENTS.md that the model is told."""
 
 
 def context(settings: Settings, model: Model, workspace: Workspace, folder: Path) -> str:
-    """Tell the project's instructions, its limits, and what is in the namespace."""
+    """Tell the project's instructions, the limits, where the code runs, and what is in the folder and the namespace."""
     of_project, of_a_run = _agents_file(folder)
     instructions = "\n\n".join(filter(None, [of_project, settings.instructions.strip()]))
     if isinstance(model, Measurable):
         model.measure()
-    tokens = namespace_tokens(model.context_window, system_prompt())
+    described = workspace.describe(namespace_tokens(model.context_window, system_prompt()))
     parts = [
         f"Instructions of this project:\n{instructions}" if instructions else "",
-        f"You may take at most {settings.max_steps} steps.",
+        f"You may take at most {settings.max_steps} steps, finish included.",
         mark(of_a_run, "AGENTS.md, which a run wrote") if of_a_run else "",
-        mark(workspace.describe(tokens), "the namespace"),
+        surroundings(workspace.folder),
+        described if described == EMPTY else mark(described, "the namespace"),
     ]
     return "\n\n".join(filter(None, parts))
 

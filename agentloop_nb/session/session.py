@@ -41,6 +41,8 @@ class Session:
         """Take the run to its end. How it ended is in the run; only a cancellation from outside is raised."""
         stream = Stream(self.state, self.record.append, views, masker=self.masker)
         loop = Loop(stream, self.model, self.workspace, self.settings, self.control, approver, self._written_before)
+        if isinstance(self.model, ReplayModel):
+            loop.replayed = partial(_more_follows, self.model)
         if isinstance(self.workspace.web, LiveWeb):
             self.workspace.web.on_wait = partial(_tell_wait, stream)
         if isinstance(self.model, ReplayModel):
@@ -59,6 +61,10 @@ class Session:
     def _written_before(self) -> frozenset[str]:
         """SHA-256 of the files that earlier runs of this folder wrote."""
         return journal.written(journal.home(self.run.journal))
+
+
+def _more_follows(model: ReplayModel) -> bool:
+    return model.position < len(model.decisions)
 
 
 def _tell_wait(stream: Stream, seconds: float, reason: str) -> None:

@@ -48,7 +48,7 @@ class Rows:
     max_steps: int = row(
         50,
         convert.whole(1, "steps"),
-        "steps a run may take (50)",
+        "decisions a run may take (50), the last of which is finish",
         flags=("-n", "--max-steps"),
         value="N",
         environment="MAX_STEPS",

@@ -209,7 +209,7 @@ class TerminalView:
 
     def _summary(self, state: State) -> None:
         if state.status == "finished" and self.verbose:
-            self._line("\n🎉 Task completed!")
+            self._line("\n🎉 Task completed! (That is what the model reports.)")
         done = [step for step in state.steps if step.result is not None]
         good = sum(step.result.success for step in done if step.result)
         reason = f" ({self._worded(state.reason)})" if state.reason and not state.is_complete else ""
@@ -222,6 +222,7 @@ class TerminalView:
         ]
         if state.differences:
             lines.append(f"Replay: {state.differences}")
+        lines += [f"⚠️ {doubt}" for doubt in state.doubts]
         if state.artifacts:
             lines.append(f"Files: {', '.join(state.artifacts)}")
         if state.summary:

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import random
+import re
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
-from agentloop_nb.errors import ActionFailed
+from agentloop_nb.errors import ActionFailed, Offline
 
 T = TypeVar("T")
 
 LONGEST_WAIT = 20.0
 """Seconds waited between two attempts at most, whatever the server asks for."""
+
+_NO_NETWORK = re.compile(r"may be offline|does not resolve at the moment|network is unreachable", re.IGNORECASE)
+"""What is said where no other address can be reached either."""
 
 OnWait = Callable[[float, str], None]
 """Told the seconds of a wait before another attempt, and its reason."""
@@ -35,7 +39,8 @@ async def attempts(attempt: Callable[[], Awaitable[T]], what: str, *, retries: i
         except Again as fault:
             number += 1
             if number > retries:
-                raise ActionFailed(f"{what} failed {number} times: {fault}.") from fault
+                failure = Offline if _NO_NETWORK.search(str(fault)) else ActionFailed
+                raise failure(f"{what} failed {number} times: {fault}.") from fault
             wait = backoff(number) if fault.after is None else min(fault.after, LONGEST_WAIT)
             if on_wait is not None:
                 on_wait(wait, f"{what}: {fault}")

@@ -105,4 +105,4 @@ def test_the_prompt_lists_every_action_and_every_field():
         assert f"- {action.name}: " in prompt
         for name, field in action.model_fields.items():
             assert f"{name} (" in prompt
-            assert field.description
+            assert field.description.rstrip(".")[1:] in prompt

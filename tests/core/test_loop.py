@@ -40,7 +40,9 @@ async def test_the_model_is_told_its_code_failed_and_code_runs_once(scenario):
     await s.run()
     assert s.workspace.ran == ["bad", "good"]
     told = s.model.requests[1].messages[-1].content
-    assert told.startswith("run_code failed:\n<<data from step 1\nbefore\nstep 1, line 2: 1/0")
+    assert told.startswith(
+        "run_code failed: ZeroDivisionError: division by zero\n<<data from step 1\nbefore\nstep 1, line"
+    )
     assert s.model.requests[1].messages[-2].content.count('"code": "bad"') == 1, "it sees its own input"
 
 
@@ -92,16 +94,17 @@ async def test_a_model_that_will_not_sum_up_leaves_an_account_of_its_steps(scena
     s = scenario([code("a")] * 9, max_steps=2)
     state = await s.run()
     assert state.status == "step_limit"
-    assert "step 1, run_code: a" in state.summary
+    assert "step 1, run_code: because (a)" in state.summary
 
 
 async def test_three_failures_in_a_row_ask_for_another_plan(scenario):
     bad = CodeOutcome(ending="error", error=CodeError(type="E", message="m", traceback="E: m"))
-    s = scenario([code("x")] * 3 + [finish()], outcomes={"x": bad})
+    s = scenario([code("x"), code("y"), code("z"), finish(), finish()], outcomes=dict.fromkeys("xyz", bad))
     await s.run()
     last = [request.messages[-1].content for request in s.model.requests]
     assert "Change the plan" not in last[2]
     assert "has failed 3 times in a row. Change the plan" in last[3]
+    assert "No step has succeeded so far" in last[4]
 
 
 async def test_the_transcript_only_grows(scenario):
@@ -114,7 +117,8 @@ async def test_the_transcript_only_grows(scenario):
 
 async def test_a_long_transcript_is_compacted_once_it_outgrows_its_worth(scenario):
     loud = CodeOutcome(ending="ok", outputs=({"output_type": "stream", "name": "stdout", "text": "x" * 5000},))
-    s = scenario([code("loud")] * 12 + [finish()], outcomes={"loud": loud}, prices=("1", "1"))
+    many = {f"loud {number}": loud for number in range(12)}
+    s = scenario([*map(code, many), finish()], outcomes=many, prices=("1", "1"))
     await s.run()
     sizes = [sum(len(message.content) for message in request.messages) for request in s.model.requests]
     assert "transcript_compacted" in s.kinds
@@ -134,7 +138,8 @@ async def test_a_run_of_any_length_fits_and_forgets_no_note(scenario):
     assert "a goal" in told
     assert "Note from the user: keep it in metres" in told
     assert re.search(r"- steps 1 to \d+: \d+ run_code\n", told)
-    assert "run_code: measure_280" in told
+    assert "run_code: because (measure_280)" in told
+    assert re.search(r"What for: 1-\d+ because\n", told)
 
 
 async def test_a_context_overflow_compacts_and_goes_on(scenario):
@@ -260,7 +265,7 @@ async def test_finish_names_only_files_that_exist(scenario):
         [finish(artifacts=["a.txt"]), decide("write_file", filename="a.txt", content="x"), finish(artifacts=["a.txt"])]
     )
     state = await s.run()
-    assert "no such file: 'a.txt'" in state.steps[0].result.output
+    assert "there is no such file: 'a.txt'" in state.steps[0].result.output
     assert state.artifacts == ("a.txt",)
 
 
@@ -300,7 +305,7 @@ async def test_what_a_page_says_is_marked_as_data(scenario):
     await s.run()
     told = s.model.requests[1].messages[-1].content
     assert told.count("data>>") == 1, "the page cannot forge the mark"
-    assert told.rstrip().endswith("data>>")
+    assert told.split("\n\nThe goal was: a goal\n")[0].endswith("Finish now.\ndata>>")
 
 
 async def test_figures_are_shown_until_their_step_is_compacted(scenario):
@@ -342,8 +347,8 @@ async def test_a_very_long_run_keeps_goal_decisions_names_and_failures(scenario)
     last = s.model.requests[-1].messages
     told = last[1].content
     assert "a goal" in told
-    assert "- step 1, run_code: bad (failed) KeyError: 'no'" in told
-    assert "- step 2, run_code: loud # 1 -> table" in told
+    assert "- step 1, run_code: because (bad) (failed) KeyError: 'no'" in told
+    assert "- step 2, run_code: because (loud # 1) -> table" in told
     assert sum(len(message.content) for message in last) < 30_000
 
 

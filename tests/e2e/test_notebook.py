@@ -61,7 +61,7 @@ def test_a_goal_on_the_first_line_needs_no_body_and_follows_up(run_notebook):
 def test_failing_code_is_told_with_its_line_and_is_not_run_again(run_notebook):
     broken = "tries = globals().get('tries', 0) + 1\ndef mean(xs):\n    print('before')\n"
     broken += "    return sum(xs) / len(xs)\nmean([])"
-    with Wire([decision("run_code", code=broken), finish()]) as wire:
+    with Wire([decision("run_code", code=broken), finish(), finish()]) as wire:
         notebook = run_notebook([LOAD, "%%agent -m scripted\ncompute", "tries"], wire)
     assert errors(notebook) == []
     assert text(notebook, 2) == "1"
@@ -69,7 +69,9 @@ def test_failing_code_is_told_with_its_line_and_is_not_run_again(run_notebook):
     assert "ZeroDivisionError: division by zero" in told
     assert "step 1, line 4" in told
     assert "return sum(xs) / len(xs)" in told
-    assert told.index("before") < told.index("ZeroDivisionError")
+    assert told.startswith("run_code failed: ZeroDivisionError: division by zero\n"), "type and message first"
+    assert told.index("before") < told.rindex("ZeroDivisionError")
+    assert "No step has succeeded so far" in wire.bodies[2]["messages"][-1]["content"]
 
 
 @pytest.mark.parametrize("magic", ["%%time", "%%capture captured"])
@@ -121,7 +123,7 @@ def test_top_level_await_figures_and_shell_lines(run_notebook):
 
 def test_a_step_over_its_time_is_stopped_and_told(run_notebook):
     slow = decision("run_code", code="import time\nprint('begun', flush=True)\ntime.sleep(20)", timeout=1)
-    with Wire([slow, finish()]) as wire:
+    with Wire([slow, finish(), finish()]) as wire:
         notebook = run_notebook([LOAD, "%%agent -m scripted\nwait"], wire)
     assert errors(notebook) == []
     told = wire.bodies[1]["messages"][-1]["content"]

@@ -130,8 +130,8 @@ def header(state: State) -> Header:
 
 
 def _reason(state: State) -> str:
-    """Why it ended, if it did not meet its goal; and how much of a replay came out differently."""
-    told = [] if state.is_complete else [shortened(state.reason, MAX_GOAL)]
+    """Why it ended, by whose word; what no step shows; and how much of a replay came out differently."""
+    told = [shortened(state.reason, MAX_GOAL), *(f"⚠️ {shortened(doubt, MAX_GOAL)}" for doubt in state.doubts)]
     return "\n".join(filter(None, [*told, state.differences]))
 
 

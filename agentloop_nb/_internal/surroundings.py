@@ -1,0 +1,67 @@
+"""What a model is told of the place where code runs: the date, versions, and the files of the folder by name."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import importlib.util
+import platform
+import re
+import time
+from collections.abc import Iterator
+from itertools import islice
+from pathlib import Path
+
+from agentloop_nb.safety.provenance import mark
+
+MOST_FILES, MOST_SEEN = 40, 2000
+"""Names of the folder that are told, and that are looked at at all."""
+LONGEST_NAME = 80
+PACKAGES = ("numpy", "pandas", "polars", "pyarrow", "matplotlib", "scipy", "sklearn", "duckdb")
+"""What data work asks for first; versions differ in what they can do."""
+_TOLD = re.compile(
+    r"^Today is \d{4}-\d\d-\d\d\. Python [^\n]*\n(?:Files in [^\n]*|<<data from the current folder.*?\ndata>>)$",
+    re.DOTALL | re.MULTILINE,
+)
+
+
+def surroundings(folder: Path) -> str:
+    """Tell the date, the versions of what is installed, and the files by name."""
+    versions = ", ".join([f"Python {platform.python_version()}", *_versions()])
+    files = list(islice(_names(folder), MOST_SEEN + 1))
+    head = f"Today is {time.strftime('%Y-%m-%d')}. {versions}."
+    if not files:
+        return f"{head}\nFiles in the current folder: none yet."
+    return f"{head}\n{mark(_listed(sorted(files)), 'the current folder, its files')}"
+
+
+def _listed(names: list[str]) -> str:
+    """Names a line each. Sizes are left out: small models take them for an answer."""
+    more = len(names) - MOST_FILES
+    count = f"{more}" if len(names) <= MOST_SEEN else f"{more} or"
+    return "\n".join([*names[:MOST_FILES], *([f"(and {count} more)"] if more > 0 else [])])
+
+
+def _names(folder: Path) -> Iterator[str]:
+    try:
+        for entry in folder.iterdir():
+            if not entry.name.startswith("."):
+                name = entry.name.encode(errors="replace").decode() + ("/" if entry.is_dir() else "")
+                yield name if len(name) <= LONGEST_NAME else name[:LONGEST_NAME] + "…"
+    except OSError:
+        return
+
+
+def _versions() -> Iterator[str]:
+    for name in PACKAGES:
+        if importlib.util.find_spec(name) is None:
+            continue
+        distribution = "scikit-learn" if name == "sklearn" else name
+        try:
+            yield f"{distribution} {importlib.metadata.version(distribution)}"
+        except importlib.metadata.PackageNotFoundError:
+            yield distribution
+
+
+def without_surroundings(text: str) -> str:
+    """Return a message without what `surroundings` told in it: on another day, beside other files, it asks the same."""
+    return _TOLD.sub("", text)

@@ -1,0 +1,110 @@
+"""One hint for an error of code, by its kind: what to do about it, in words a small model can follow."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from itertools import islice
+from pathlib import Path
+
+from agentloop_nb.protocols import CodeError
+
+_USUAL = {
+    "np": "import numpy as np", "pd": "import pandas as pd", "pl": "import polars as pl",
+    "plt": "import matplotlib.pyplot as plt", "sns": "import seaborn as sns", "date": "from datetime import date",
+    "datetime": "from datetime import datetime", "Path": "from pathlib import Path", "sqrt": "from math import sqrt",
+    "Counter": "from collections import Counter",
+}  # fmt: skip
+_MODULES = frozenset(
+    [
+        "collections",
+        "csv",
+        "datetime",
+        "functools",
+        "glob",
+        "itertools",
+        "json",
+        "math",
+        "os",
+        "pathlib",
+        "random",
+        "re",
+        "shutil",
+        "statistics",
+        "string",
+        "sys",
+        "time",
+        "urllib",
+        "numpy",
+        "pandas",
+        "polars",
+        "matplotlib",
+        "scipy",
+        "sklearn",
+        "duckdb",
+    ]
+)
+_PLAIN = re.compile(r"[\w][\w.()-]{0,59}")
+MOST_FILES = 12
+"""Names of files that a hint lists."""
+_INSIDE = (
+    (re.compile("'(return|yield|await)' outside"), "A cell is no function: print the value instead."),
+    (re.compile("unterminated .*string"), r"Inside quotes a line break is written \\n in this JSON."),
+    (re.compile("indent"), "Write each line with its indentation, four spaces a level."),
+    (re.compile("was never closed|unmatched|does not match"), "Count the brackets."),
+)
+
+
+_IMPORT = "That cannot be imported here: use another package, or plain Python."
+_LOOK = "Look at what is there first: print the columns, the keys or the length."
+_ASK = "Look at what it is first: print its type, and what it offers."
+_PLAINLY = {
+    "ModuleNotFoundError": _IMPORT,
+    "ImportError": _IMPORT,
+    "KeyError": _LOOK,
+    "IndexError": _LOOK,
+    "ColumnNotFoundError": _LOOK,
+    "AttributeError": _ASK,
+    "TypeError": _ASK,
+    "UnicodeDecodeError": "The file is in another encoding: try encoding='latin-1', or read its bytes.",
+    "MemoryError": "Take less at a time: fewer columns, or the file in pieces.",
+}
+
+
+def hint(error: CodeError, folder: Path) -> str:
+    """Say what usually helps against an error; empty where nothing does."""
+    if error.type in ("NameError", "UnboundLocalError"):
+        return _undefined(error.message, folder)
+    if found := re.match(r"cannot import name '(\w+)' from '([\w.]+)'", error.message):
+        return f"{found[2]} has no {found[1]}: write it yourself, in plain Python."
+    if error.type == "FileNotFoundError":
+        return f"There is no such file here. {_files(folder)}"
+    if error.type in ("SyntaxError", "IndentationError", "TabError"):
+        return next((told for pattern, told in _INSIDE if pattern.search(error.message)), "")
+    return _PLAINLY.get(error.type, "")
+
+
+def _undefined(message: str, folder: Path) -> str:
+    found = re.search(r"'(\w+)'", message)
+    name = found[1] if found else ""
+    if name in _USUAL or name in _MODULES:
+        return f"Import it first: {_USUAL.get(name, f'import {name}')}"
+    return f"Nothing is named {name}: define or import it first, or read it from its file. {_files(folder)}"
+
+
+def _files(folder: Path) -> str:
+    """The files of the folder, those with plain names: a name is data, and tells nobody what to do."""
+    names = sorted(islice(_plain_names(folder), 200))
+    if not names:
+        return "The folder is empty."
+    more = f" and {len(names) - MOST_FILES} more" if len(names) > MOST_FILES else ""
+    return f"Files here: {', '.join(names[:MOST_FILES])}{more}."
+
+
+def _plain_names(folder: Path) -> Iterator[str]:
+    try:
+        for entry in folder.iterdir():
+            if _PLAIN.fullmatch(entry.name) and entry.is_file():
+                yield entry.name
+    except OSError:
+        return

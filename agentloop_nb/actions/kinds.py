@@ -1,0 +1,45 @@
+"""File names: which words are names of files, and which kinds of files are no text."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import PurePosixPath
+
+_FIGURE = "draw it in run_code and save it there: plt.savefig({name!r})"
+_TABLE = "save the table in run_code: df.{method}({name!r})"
+_LIBRARY = "make it in run_code by the library that reads such files"
+HOW_TO_MAKE = {
+    **dict.fromkeys(("png", "jpg", "jpeg", "gif", "webp", "tif", "tiff", "bmp", "pdf", "eps"), _FIGURE),
+    **dict.fromkeys(("xlsx", "xls", "ods"), _TABLE.replace("{method}", "to_excel")),
+    "parquet": _TABLE.replace("{method}", "to_parquet"),
+    "feather": _TABLE.replace("{method}", "to_feather"),
+    **dict.fromkeys(
+        ("pkl", "pickle", "npy", "npz", "h5", "hdf5", "db", "sqlite", "joblib", "zip", "gz", "docx", "pptx", "wav"),
+        _LIBRARY,
+    ),
+}
+"""Kinds of files that no text makes, and how they are made."""
+_TEXT = (
+    "csv", "tsv", "txt", "json", "jsonl", "ndjson", "md", "html", "htm", "svg", "py", "ipynb", "yaml", "yml", "toml",
+    "xml", "log", "tex", "ini", "cfg", "geojson", "sql", "rst", "dat", "bib",
+)  # fmt: skip
+KINDS = frozenset(_TEXT) | HOW_TO_MAKE.keys()
+_NAME = re.compile(r"(?<![\w./:@~*?%-])\w[\w./-]*\.(\w{1,7})\b(?![\w/*?(]|\.\w)")
+
+
+def how_to_make(name: str) -> str | None:
+    """Say how a file is made that is no text; None for one that is, or that nothing is known of."""
+    advice = HOW_TO_MAKE.get(PurePosixPath(name).suffix[1:].lower())
+    return None if advice is None else advice.format(name=name)
+
+
+def is_file_name(word: str) -> bool:
+    """Whether a word looks like the name of a file: of a known kind, and no web address."""
+    return bool(_NAME.fullmatch(word)) and word.rpartition(".")[2].lower() in KINDS
+
+
+def named_in(text: str) -> Iterator[str]:
+    """The names of files in a text, in order, each once; addresses and attributes of code are none."""
+    found = (match[0] for match in _NAME.finditer(text) if match[1].lower() in KINDS)
+    yield from dict.fromkeys(found)

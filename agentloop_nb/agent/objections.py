@@ -1,0 +1,186 @@
+"""What speaks against a finish: files that are not there, no step that succeeded, figures that no output shows.
+
+All of it is told in one answer, once. If the model insists it is taken at its word, and the doubts stand on the result.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from numbers import Number
+from pathlib import Path
+from typing import NamedTuple
+
+from agentloop_nb.actions import ActionResult, Finish
+from agentloop_nb.actions.finish import is_there
+from agentloop_nb.actions.kinds import how_to_make, is_file_name, named_in
+from agentloop_nb.actions.observation import bounded
+from agentloop_nb.agent.numbers import unshown
+from agentloop_nb.protocols import Workspace
+from agentloop_nb.safety.provenance import mark
+from agentloop_nb.state import State, Step
+
+_GONE = re.compile(
+    r"\b(?:not|no|none|never|cannot|can't|isn't|doesn't|without|missing|absent|fail\w*|delet\w*|remov\w*|renam\w*|mov(?:e|ed|ing))\b",
+    re.IGNORECASE,
+)
+"""A sentence that may rightly name a file that is not there."""
+SHOWN_AGAIN = 200
+"""Characters of the last output that are told again."""
+_MAKING = re.compile(
+    r"\b(?:sav|writ|export|stor|creat|mak|generat|convert|produc|dump|sort|copy|merg|speicher|schreib|erstell|enregistr"
+    r"|écri|guard|escrib|salv|scriv)",
+    re.IGNORECASE,
+)
+_INTO = r"\b(?:to|as|into|file|named|called|als|nach|sous|como|en|come)\s+[\"'`“„«]?"
+MOST_TOLD = 6
+"""Names or figures that one objection lists."""
+
+
+class Objection(NamedTuple):
+    """One doubt: what the model is told, and what a person reads if it insists."""
+
+    told: str
+    doubt: str
+    work: bool = True
+    """Something is left to do; without it another finish is all that is needed."""
+
+
+def objections(action: Finish, state: State, workspace: Workspace) -> list[Objection]:
+    """List what speaks against a finish that says the goal is met."""
+    folder = workspace.folder
+    found = [*_wrong_artifacts(action, state, folder)]
+    if action.goal_met:
+        found += [*_missing_files(action, state, folder), *_nothing_succeeded(state)]
+        found += _unshown_figures(action, state, workspace)
+    return found
+
+
+def asked_before(state: State) -> bool:
+    """Whether a finish of this run was objected to before."""
+    return any(
+        step.result is not None and not step.result.success and "objections" in step.result.metadata
+        for step in state.steps[state.resumed_at :]
+    )
+
+
+def refusal(found: list[Objection], goal: str) -> ActionResult:
+    """Answer a finish with all that speaks against it."""
+    told = ["Not finished yet.", *(each.told for each in found)]
+    if any(each.work for each in found):
+        told.append("If the goal can still be met, do what is missing now; if you are sure, finish again.")
+    line = " ".join(goal.split())[:240]
+    output = " ".join(told) + f"\nThe goal is still: {line}"
+    metadata = {"objections": [each.doubt for each in found], "work": any(each.work for each in found)}
+    return ActionResult(success=False, output=output, error=" ".join(each.doubt for each in found), metadata=metadata)
+
+
+def _wrong_artifacts(action: Finish, state: State, folder: Path) -> Iterator[Objection]:
+    missing = action.missing(folder)
+    if not missing:
+        return
+    names = ", ".join(map(repr, missing[:MOST_TOLD]))
+    made = sorted(_made(state, folder))[:MOST_TOLD]
+    files = [name for name in missing if is_file_name(name)]
+    told = f"Artifacts are names of files, and there is no such file: {names}. You made {', '.join(made) or 'none'}: "
+    yield Objection(
+        told + f'"artifacts": [{", ".join(f"{name!r}" for name in made)}].'.replace("'", '"'),
+        f"{names} was named as a file, and is none.",
+        work=bool(files) and action.goal_met,
+    )
+
+
+def _made(state: State, folder: Path) -> set[str]:
+    written = {
+        str(step.result.metadata["file"].get("path"))
+        for step in state.steps
+        if step.result and isinstance(step.result.metadata.get("file"), dict)
+    }
+    return {name for name in (*state.files, *written) if is_there(folder, name)}
+
+
+def _missing_files(action: Finish, state: State, folder: Path) -> Iterator[Objection]:
+    """Files that goal or summary name, but for those it says are not there, and those listed as artifacts."""
+    named = [*_asked_for(state.goal), *_claimed(action.summary)]
+    excused = {name for sentence in _sentences(action.summary) if _GONE.search(sentence) for name in named_in(sentence)}
+    missing = [
+        name
+        for name in dict.fromkeys(named)
+        if name not in excused and name not in action.artifacts and not is_there(folder, name) and not _outside(name)
+    ]
+    for name in missing[:MOST_TOLD]:
+        how = how_to_make(name)
+        advice = f" To make it, {how}." if how else ""
+        yield Objection(f"There is no file {name} in the folder.{advice}", f"There is no file {name}.")
+
+
+def _asked_for(goal: str) -> list[str]:
+    """The files that a goal wants made: named after `to`, `as`, `file`, where it says to make something."""
+    if _GONE.search(goal) or not _MAKING.search(goal):
+        return []
+    return [name for name in named_in(goal) if re.search(rf"{_INTO}{re.escape(name)}", goal, re.IGNORECASE)]
+
+
+def _claimed(summary: str) -> Iterator[str]:
+    for sentence in _sentences(summary):
+        if not _GONE.search(sentence):
+            yield from named_in(sentence)
+
+
+def _sentences(text: str) -> list[str]:
+    return re.split(r"(?<=[.!?;])\s+|\n", text)
+
+
+def _outside(name: str) -> bool:
+    return name.startswith(("/", "~")) or ".." in name.split("/")
+
+
+def _nothing_succeeded(state: State) -> Iterator[Objection]:
+    """Steps were taken, and each of them failed; an answer without any step may be right."""
+    taken = [step for step in state.steps if step.result is not None and not _is_finish(step) and not _denied(step)]
+    if taken and not any(step.result.success for step in taken if step.result):
+        yield Objection("No step has succeeded so far, so nothing shows that the goal is met.", "No step succeeded.")
+
+
+def _unshown_figures(action: Finish, state: State, workspace: Workspace) -> Iterator[Objection]:
+    shown = _shown(state)
+    if not unshown(action.summary, shown):
+        return
+    figures = unshown(action.summary, f"{shown}\n{_held(state, workspace)}")[:MOST_TOLD]
+    if not figures:
+        return
+    last = next((step for step in reversed(state.steps) if step.result and step.result.success), None)
+    output = bounded(last.result.output, SHOWN_AGAIN) if last and last.result else ""
+    told = f"The summary says {', '.join(figures)}, which no output shows."
+    if last and output:
+        again = mark(output, f"step {last.number}")
+        told += f" The last output was:\n{again}\nFinish again, with the answer as it is there."
+    hint = "" if output else " Compute it in run_code, and print it."
+    doubt = f"Not shown by any step: {', '.join(figures)}."
+    yield Objection(told + hint, doubt, work=not output)
+
+
+def _shown(state: State) -> str:
+    """Everything a figure of the summary may come from: goal, notes, context, outputs, code and files that were run."""
+    parts = [state.goal, state.context, *state.cells]
+    for step in state.steps:
+        parts += step.notes
+        if step.result is not None and step.decision is not None and not _is_finish(step):
+            parts.append(step.result.output)
+            if step.result.success:
+                parts += [str(value) for value in step.decision.action.model_dump(exclude={"timeout"}).values()]
+    return "\n".join(parts)
+
+
+def _denied(step: Step) -> bool:
+    return step.approval is not None and not step.approval.approved
+
+
+def _held(state: State, workspace: Workspace) -> str:
+    """The numbers in variables that the run made: computed, though not printed. Of other values nothing is asked."""
+    values = workspace.variables(list(state.changed)).values()
+    return "\n".join(str(value) for value in values if issubclass(type(value), Number))
+
+
+def _is_finish(step: Step) -> bool:
+    return step.decision is not None and isinstance(step.decision.action, Finish)

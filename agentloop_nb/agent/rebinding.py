@@ -1,0 +1,43 @@
+"""Which names code binds anew without looking at what they were: done twice, that comes to the same."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterable
+
+
+def only_rebinds(code: str, names: Iterable[str]) -> bool:
+    """Whether code only gives these names a value of its own; no for code that cannot be read."""
+    names = set(names)
+    if not names:
+        return True
+    try:
+        statements = ast.parse(code).body
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return False
+    return all(_is_bound_first(statements, name) for name in names)
+
+
+def _is_bound_first(statements: Iterable[ast.stmt], name: str) -> bool:
+    """Whether the first statement that mentions a name binds it without reading it."""
+    for statement in statements:
+        if statement_binds := _mentions(statement, name):
+            return statement_binds == {"bound"}
+    return False
+
+
+def _mentions(statement: ast.stmt, name: str) -> set[str]:
+    found = set()
+    for node in ast.walk(statement):
+        match node:
+            case ast.AugAssign(target=ast.Name(id=found_name)) if found_name == name:
+                found.add("read")
+            case ast.Name(id=found_name, ctx=context) if found_name == name:
+                found.add("bound" if isinstance(context, ast.Store) else "read")
+            case (
+                ast.FunctionDef(name=found_name) | ast.AsyncFunctionDef(name=found_name) | ast.ClassDef(name=found_name)
+            ) if found_name == name:
+                found.add("bound")
+            case ast.alias() if (node.asname or node.name.partition(".")[0]) == name:
+                found.add("bound")
+    return found
