@@ -131,7 +131,7 @@ def _bring(goal: str, folder: Path, *, verbose: bool) -> None:
     if brought.copied and verbose:
         print(f"Copied to {folder.name}/ for the run: {', '.join(brought.copied)}")  # noqa: T201
     for name, reason in brought.kept_out.items():
-        print(f"Not copied, {name}: {reason}", file=sys.stderr)
+        print(f"Not copied, {name}: {reason}", file=sys.stderr)  # noqa: T201
 
 
 def _launcher() -> Launcher:

@@ -13,11 +13,11 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from agentloop_nb._internal.surroundings import without_surroundings
 from agentloop_nb.decision import parse
 from agentloop_nb.errors import DecisionError, UserError
 from agentloop_nb.models.schema import decision_schema
 from agentloop_nb.protocols import Delta, Measurable, Model, ModelReply, ModelRequest, Usage
+from agentloop_nb.safety.surroundings import without_surroundings
 
 FORMAT = 1
 log = logging.getLogger(__name__)

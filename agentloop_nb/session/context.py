@@ -5,12 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 from agentloop_nb._internal import steering_files
-from agentloop_nb._internal.surroundings import surroundings
 from agentloop_nb.actions.observation import bounded
 from agentloop_nb.agent.context_window import namespace_tokens
 from agentloop_nb.agent.rules import system_prompt
 from agentloop_nb.protocols import Measurable, Model, Workspace
 from agentloop_nb.safety.provenance import mark
+from agentloop_nb.safety.surroundings import surroundings
 from agentloop_nb.settings import Settings
 
 EMPTY = "The namespace is empty."

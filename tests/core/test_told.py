@@ -7,13 +7,13 @@ from types import SimpleNamespace
 
 import pytest
 
-from agentloop_nb._internal.surroundings import MOST_FILES, surroundings, without_surroundings
 from agentloop_nb.actions.hints import hint
 from agentloop_nb.actions.mending import mended
 from agentloop_nb.agent.rules import system_prompt
 from agentloop_nb.errors import Offline
 from agentloop_nb.models.schema import decision_schema
 from agentloop_nb.protocols import CodeError, CodeOutcome, Usage
+from agentloop_nb.safety.surroundings import MOST_FILES, surroundings, without_surroundings
 from agentloop_nb.session.context import context
 from agentloop_nb.settings import Settings
 from agentloop_nb.testing import FakeWeb, code, decide, finish
