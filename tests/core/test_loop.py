@@ -117,7 +117,7 @@ async def test_the_transcript_only_grows(scenario):
 
 async def test_a_long_transcript_is_compacted_once_it_outgrows_its_worth(scenario):
     loud = CodeOutcome(ending="ok", outputs=({"output_type": "stream", "name": "stdout", "text": "x" * 5000},))
-    many = {f"loud {number}": loud for number in range(12)}
+    many = {f"loud({number})": loud for number in range(12)}
     s = scenario([*map(code, many), finish()], outcomes=many, prices=("1", "1"))
     await s.run()
     sizes = [sum(len(message.content) for message in request.messages) for request in s.model.requests]

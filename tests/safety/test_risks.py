@@ -147,3 +147,19 @@ def test_targets_are_named_by_kind() -> None:
         ("package", "foo"),
         ("path", "/etc/hosts"),
     }
+
+
+@pytest.mark.parametrize(
+    "code",
+    ["x = (1,\ny = 2", "print('a\nb')", "for x in y\n    print(x)", "def f(:\n    pass", "data = {'a': 1\nprint(data)"],
+)
+def test_code_that_ends_with_a_syntax_error_runs_nothing_and_is_no_riddle(code):
+    assert "cannot be read" not in read_risks(code)
+
+
+@pytest.mark.parametrize(
+    "code",
+    ["frobnicate now", "  x = (1,\n y", ">>> x = (1,\n>>> y", "x = (1,\n!ls", "a = !ls (\nb", "x?\n(", "/f 1\n("],
+)
+def test_what_ipython_may_make_something_else_of_stays_unread(code):
+    assert "cannot be read" in read_risks(code) or read_risks(code)

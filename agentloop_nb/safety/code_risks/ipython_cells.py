@@ -130,6 +130,19 @@ def parse(source: str) -> ast.Module | None:
     return tree if isinstance(tree, ast.Module) else None
 
 
+_IPYTHONS_OWN = re.compile(r"^\s*(?:[%!?,;/]|>>>|\.\.\.|In \[)|\?\s*$|=\s*[%!]", re.MULTILINE)
+"""What IPython may make something else of."""
+
+
+def ends_at_once(code: str) -> bool:
+    """Tell whether a cell that is no Python is none for IPython either: it ends with a SyntaxError and runs nothing."""
+    lines = [line for line in code.split("\n") if line.strip()]
+    if not lines or len(code) > MAX_CODE or "\x00" in code or parse(code) is not None or _IPYTHONS_OWN.search(code):
+        return False
+    alone = len(lines) == 1 and re.match(r"\w+(?:\s|$)", lines[0])  # a magic may be called without its sign
+    return not lines[0][:1].isspace() and not alone
+
+
 def _cell_magic(code: str, cell: Cell) -> str:
     """Note cell magics at the top; return the Python that is left."""
     while (stripped := code.lstrip()).startswith("%%"):

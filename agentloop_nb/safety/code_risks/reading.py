@@ -12,7 +12,7 @@ from agentloop_nb.safety.code_risks import call_tables
 from agentloop_nb.safety.code_risks.command_lines import Command, commands
 from agentloop_nb.safety.code_risks.commands import carries_out_unread, written_by
 from agentloop_nb.safety.code_risks.constant_values import HOLE, Values, strings
-from agentloop_nb.safety.code_risks.ipython_cells import MAX_CODE, as_cell, parse, take_apart
+from agentloop_nb.safety.code_risks.ipython_cells import MAX_CODE, as_cell, ends_at_once, parse, take_apart
 from agentloop_nb.safety.code_risks.places import hosts, outside
 
 Kind = Literal["host", "command", "package", "path"]
@@ -108,8 +108,9 @@ class _Reader:
 
     def cell(self, code: str) -> None:
         cell = take_apart(code)
-        if cell.tree is None:
+        if cell.tree is None and not ends_at_once(code):
             self.reading.risks.add("cannot be read")
+        if cell.tree is None:
             self.mentions(code)
         else:
             self.tree(cell.tree)
