@@ -14,7 +14,7 @@ from agentloop_nb.notebook.kernel.private_shell import current_shell, is_private
 from agentloop_nb.notebook.kernel.turn import caller_folder
 from agentloop_nb.notebook.presenter import Launch
 from agentloop_nb.notebook.run_manager import Launcher, launcher_of
-from agentloop_nb.record import journal, trust
+from agentloop_nb.record import locating, reading, trust
 from agentloop_nb.run import Run
 from agentloop_nb.session.goal_files import bring
 from agentloop_nb.settings import Settings
@@ -73,10 +73,10 @@ def resume_run(
 
     With `anyway` its rebuilt code may show something else than it did.
     """
-    record = journal.find(reference, caller_folder())
-    recorded, folder = journal.load(record).settings, options.get("output_dir")
+    record = locating.find(reference, caller_folder())
+    recorded, folder = reading.load(record).settings, options.get("output_dir")
     if not folder and recorded.get("output_dir") and trust.standing(record) == "own":
-        folder = journal.working_folder(record, recorded["output_dir"])
+        folder = locating.working_folder(record, recorded["output_dir"])
     launcher = _launcher()
     if launcher.private and not recorded.get("isolated"):
         launcher.working_folder = _usable(Path(folder or OUTPUT_DIR))

@@ -177,13 +177,13 @@ def _fork(words: list[str]) -> int:
     at = _end(words)
     settings, first, rest = parse_command(words[:at], command_table.BY_NAME["fork"].options)
     from agentloop_nb.api import fork_run
-    from agentloop_nb.record import journal
+    from agentloop_nb.record import locating
 
     reference, note = run_and_note(
         first,
         rest,
         " ".join(words[at + 1 :]),
-        lambda word: journal.names_run(word, Path.cwd()),
+        lambda word: locating.names_run(word, Path.cwd()),
         quoted=rest in words[:at],  # one argument: the shell has taken its quotes away
     )
     quiet, destination = bool(settings.pop("quiet", False)), _destination(settings)
@@ -259,14 +259,14 @@ def _trust(words: list[str]) -> int:
 def _show(words: list[str]) -> int:
     _, reference = command_table.parsed("show", words, "shell", 1)
     from agentloop_nb.agent.event_stream import Stream
-    from agentloop_nb.record import journal
+    from agentloop_nb.record import reading
     from agentloop_nb.reports.queries import Folder
     from agentloop_nb.state import State
     from agentloop_nb.terminal.terminal_view import TerminalView
 
     path = Folder().find(reference[0] if reference else None)
     stream = Stream(State(), lambda _event: None, [TerminalView(live=False, command="agentloop")])
-    for event in journal.read(path):
+    for event in reading.read(path):
         stream.emit(event)
     return FINISHED if stream.state.is_complete else NOT_FINISHED
 

@@ -10,7 +10,7 @@ RECORD = Path(__file__).with_name("fibonacci.jsonl")
 
 def goal() -> str:
     """The goal of the packaged demo."""
-    from agentloop_nb.record import journal
+    from agentloop_nb.record import reading
     from agentloop_nb.state import fold
 
-    return fold(journal.read(RECORD)).goal
+    return fold(reading.read(RECORD)).goal

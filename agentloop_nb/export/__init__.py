@@ -20,7 +20,7 @@ from agentloop_nb.export.inputs import InputFile, take_along
 from agentloop_nb.export.leftout import Hiding, left_out, without
 from agentloop_nb.export.notebook_writer import build
 from agentloop_nb.export.selection import Story, story
-from agentloop_nb.record import journal
+from agentloop_nb.record import locating, reading
 
 __all__ = ["Hiding", "Values", "data_folder", "export", "known_mask", "write", "write_export"]
 
@@ -49,8 +49,8 @@ def export(
     twice gives identical bytes. Raises `UserError`, also rather than replacing what no export wrote.
     """
     destination = checked(destination)
-    events = journal.read(source) if isinstance(source, Path) else list(source)
-    folder = folder or (journal.home(source) if isinstance(source, Path) else None)
+    events = reading.read(source) if isinstance(source, Path) else list(source)
+    folder = folder or (locating.home(source) if isinstance(source, Path) else None)
     hiding = mask if isinstance(mask, Hiding) else Hiding(mask or known_mask())
     scrub = Scrubber(folder, hiding)
     told = story(events, minimal=minimal)

@@ -17,7 +17,7 @@ from agentloop_nb.export.notebook_writer import build_all
 from agentloop_nb.export.selection import Story
 from agentloop_nb.export.slicing import Piece, depended_on, pieces, undefined
 from agentloop_nb.export.user_cells import before, joined
-from agentloop_nb.record import journal
+from agentloop_nb.record import reading
 from agentloop_nb.state import State, Step, fold
 
 
@@ -33,7 +33,7 @@ def export_session(
     destination = checked(destination)
     hiding = Hiding(mask or known_mask())
     scrub = Scrubber(folder, hiding)
-    stories = tell([journal.read(record) for record in records])
+    stories = tell([reading.read(record) for record in records])
     place = data_folder(destination).name
     data = former([step for story in stories for step in story.steps], place, scrub)
     if values is not None and stories[0].missing:
@@ -104,7 +104,7 @@ def _stories(told: list[tuple[State, list[Piece], list[Step]]], chain: list[Piec
 
 def of_one_kernel(record: Path) -> list[Path]:
     """The records of the runs that came before one in its kernel, oldest first, and its own. Raises `UserError`."""
-    states = {path: journal.load(path) for path in sorted(record.parent.glob("*.jsonl")) if path.stem <= record.stem}
+    states = {path: reading.load(path) for path in sorted(record.parent.glob("*.jsonl")) if path.stem <= record.stem}
     found = [record]
     while (state := states[found[0]]).earlier_goals:
         *older, goal = state.earlier_goals

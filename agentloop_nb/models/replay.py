@@ -18,7 +18,7 @@ from agentloop_nb.actions import BY_NAME, ActionResult, ReadUrl, SearchWeb
 from agentloop_nb.decision import Decision
 from agentloop_nb.errors import ActionFailed, PermanentFault, UserError
 from agentloop_nb.protocols import Delta, ModelReply, ModelRequest, Page, SearchHit, Usage, Web
-from agentloop_nb.record import journal, visible_cells
+from agentloop_nb.record import reading, visible_cells
 from agentloop_nb.record.replay_data import Recorded, recorded
 from agentloop_nb.state import fold
 
@@ -55,7 +55,7 @@ class ReplayModel:
         if from_notebook := path.suffix == ".ipynb":
             decisions, outcomes = _of_notebook(path)
         else:
-            steps = fold(journal.read(path)).steps
+            steps = fold(reading.read(path)).steps
             decisions, outcomes = recorded(steps), {step.number: step.result for step in steps if step.result}
         if not decisions:
             raise UserError(f"{path} holds no decisions to replay")

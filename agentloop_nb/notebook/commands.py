@@ -14,7 +14,7 @@ from IPython.display import publish_display_data
 from agentloop_nb import command_table as table
 from agentloop_nb._internal.paths import typed_path
 from agentloop_nb.errors import UserError
-from agentloop_nb.record import journal
+from agentloop_nb.record import locating
 from agentloop_nb.settings.options import (
     OPTIONS,
     note_from,
@@ -171,7 +171,7 @@ def fork(magics: AgentMagics, rest: str, *, awaited: bool = False) -> Any:
     before, *after = _NOTE.split(rest, maxsplit=1)
     arguments, first, rest = parse_command(before, table.BY_NAME["fork"].options)
     folder = magics.launcher.folder
-    reference, note = run_and_note(first, rest, " ".join(after), lambda word: journal.names_run(word, folder))
+    reference, note = run_and_note(first, rest, " ".join(after), lambda word: locating.names_run(word, folder))
     at, anyway = step_number(arguments.pop("at", None)), bool(arguments.pop("anyway", False))
     launch = magics.launcher.fork(reference, at, arguments, magics.config_values(), note, anyway=anyway)
     return magics.start(launch, awaited=awaited)

@@ -9,7 +9,7 @@ from typing import Any
 from agentloop_nb._internal.text import on_one_line
 from agentloop_nb.errors import UserError
 from agentloop_nb.notebook.kernel.runner import can_ask
-from agentloop_nb.record import journal, trust
+from agentloop_nb.record import locating, trust
 
 _VOUCHED = (
     "Run {run} is trusted, not recorded by you: its options (model, folder, budget, limits) are not taken from its "
@@ -24,8 +24,8 @@ def ask_to_run(shell: Any, record: Path) -> None:
         print(_VOUCHED.format(run=record.stem))  # noqa: T201 - a model other than the recorded one may cost money
     if standing != "foreign":
         return
-    folder = journal.home(record)
-    place = folder if record.parent == journal.runs_folder(folder) else record
+    folder = locating.home(record)
+    place = folder if record.parent == locating.runs_folder(folder) else record
     if not _says_yes(shell, record, place):
         raise UserError(
             f"run {record.stem} was not recorded by you, so none of its code is run; look at it (agentloop show "

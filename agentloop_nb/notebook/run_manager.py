@@ -25,7 +25,7 @@ from agentloop_nb.notebook.kernel.runner import refuse_nesting
 from agentloop_nb.notebook.kernel.turn import caller_folder
 from agentloop_nb.notebook.presenter import Launch, ask_on_input
 from agentloop_nb.protocols import Web, Workspace
-from agentloop_nb.record import journal, trust
+from agentloop_nb.record import locating, lock, reading, trust
 from agentloop_nb.run import Run
 from agentloop_nb.safety.secrets import Masker, known_secrets
 from agentloop_nb.settings import KEPT, Settings, environment, resolve
@@ -62,7 +62,7 @@ class Launcher:
         refuse_nesting()
         _check_output(settings)
         self._make_room(settings.undo_memory * 2**20)
-        control, run_id = Control(), journal.new_run_id()
+        control, run_id = Control(), locating.new_run_id()
         settings = placement.placed(settings, run_id)
         made = session.begin(
             goal,
@@ -95,11 +95,11 @@ class Launcher:
         path = self.find(reference).resolve()
         here = self.run_of(path)
         live = here if here is not None and _has_variables(here) else None
-        if here is not None and journal.in_use(path):
+        if here is not None and lock.in_use(path):
             raise UserError("the run is still going on; stop it first")
         ask_to_run(self.shell, path)
         settings = self.as_recorded(path, overrides, config)
-        if settings.isolated and not journal.load(path).settings.get("isolated"):
+        if settings.isolated and not reading.load(path).settings.get("isolated"):
             raise UserError(f"run {path.stem} did not run isolated; %agent fork goes on in a process of its own")
         if overrides.get("bring") is not None:
             raise UserError("--with names what a new run gets: %%agent --isolated --with NAMES goal; leave it out here")
@@ -110,7 +110,7 @@ class Launcher:
             settings=settings,
             make_workspace=lambda web: (
                 self._same_workspace(here, web, control, settings)
-                or self._workspace(web, control, settings, home=journal.home(path))
+                or self._workspace(web, control, settings, home=locating.home(path))
             ),
             masker=self._masker(),
             live=live.state if live else None,
@@ -134,7 +134,7 @@ class Launcher:
     ) -> Launch:
         """Prepare a new run that goes another way after step `at` of a recorded one. Raises `UserError`."""
         refuse_nesting()
-        control, run_id = Control(), journal.new_run_id()
+        control, run_id = Control(), locating.new_run_id()
         path = self.find(reference).resolve()
         ask_to_run(self.shell, path)
         settings = self.as_recorded(path, {**overrides, "isolated": True, "output_dir": ""}, config)
@@ -165,7 +165,7 @@ class Launcher:
         """The settings of a recorded run but for `overrides`. Raises `UserError`."""
         if overrides.get("output_dir") is None:
             self.place(path)
-        recorded = journal.load(path).settings
+        recorded = reading.load(path).settings
         names = KEPT if trust.standing(path) == "own" else _KEPT_FROM_OTHERS
         kept = {name: recorded[name] for name in names if recorded.get(name) is not None}
         if environment(self.folder).get("OPENAI_BASE_URL"):  # servers move; where one is named now, it is meant
@@ -178,20 +178,20 @@ class Launcher:
 
     def place(self, path: Path) -> Path:
         """The working folder of a recorded run. Raises `UserError` for one that only its record vouches for."""
-        named = journal.load(path).settings.get("output_dir")
-        return journal.home(path) / str(named or "") if self.run_of(path) else journal.working_folder(path, named)
+        named = reading.load(path).settings.get("output_dir")
+        return locating.home(path) / str(named or "") if self.run_of(path) else locating.working_folder(path, named)
 
     def find(self, reference: str | None) -> Path:
         """Return the record meant by an id, a prefix, a path, or None: the last run here, else this folder's newest."""
         if reference is None and self.runs:
             return self.runs[-1].journal
-        return journal.find(reference, self.folder)
+        return locating.find(reference, self.folder)
 
     def state(self, reference: str | None) -> State:
         """Return the state of the run meant: live if it is of this kernel, else from its record."""
         if reference is None and self.runs:
             return self.runs[-1].state
-        return journal.load(self.find(reference))
+        return reading.load(self.find(reference))
 
     def run_of(self, record: Path) -> Run | None:
         """Return the run of this kernel that a record is of, if there is one."""

@@ -7,82 +7,26 @@ last line that is torn (the kernel was killed while it was written) is passed ov
 from __future__ import annotations
 
 import contextlib
-import difflib
 import json
 import logging
 import os
-import re
-import secrets
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from pydantic import ValidationError
 from pydantic_core import to_jsonable_python
 
 from agentloop_nb._internal import truncate
-from agentloop_nb._internal.links import refuse_links
-from agentloop_nb._internal.paths import typed_path
-from agentloop_nb.actions import BY_NAME
 from agentloop_nb.errors import UserError
-from agentloop_nb.events import ActionFinished, AnyEvent, RunStarted, UnknownEvent, event_from
-from agentloop_nb.protocols import WrittenFile
-from agentloop_nb.record import blobs, earlier_code, line_file, trust
-from agentloop_nb.state import State, fold
-
-try:
-    from fcntl import LOCK_EX, LOCK_NB, LOCK_SH, flock
-except ImportError:  # Windows and browsers have no such advisory locks; records are then never found to be in use
-    flock = None  # type: ignore[assignment]
+from agentloop_nb.events import ActionFinished, AnyEvent, RunStarted
+from agentloop_nb.record import blobs, earlier_code, line_file, locating, lock, reading, trust
 
 log = logging.getLogger(__name__)
 
 MEGABYTE = 1_000_000
 LIMIT = 500 * MEGABYTE
 """Bytes to which a record grows, long texts included, before outputs are kept in part."""
-
-_latest = 0
-
-
-def new_run_id() -> str:
-    """Return a fresh id, `20261122-101500-3fa2` (UTC). In one process ids only grow, whatever the clock does."""
-    global _latest  # noqa: PLW0603 - the second that the last id was given, so that no two share one
-    _latest = max(int(time.time()), _latest + 1)
-    return f"{time.strftime('%Y%m%d-%H%M%S', time.gmtime(_latest))}-{secrets.token_hex(2)}"
-
-
-def runs_folder(folder: Path) -> Path:
-    """Where the records of a folder lie."""
-    return folder / ".agentloop" / "runs"
-
-
-def home(record: Path) -> Path:
-    """The folder that a record belongs to: the one whose `.agentloop` holds it, else the record's own."""
-    folder = record.absolute().parent
-    return folder.parent.parent if folder.parent.name == ".agentloop" else folder
-
-
-def working_folder(record: Path, output_dir: object) -> Path:
-    """The working folder that a record names. Raises `UserError` for one that is not inside its `home`.
-
-    A record may come from anybody; only a person may name a folder elsewhere.
-    """
-    folder = home(record) / str(output_dir or "")
-    if is_own(record, folder):
-        return folder
-    raise UserError(
-        f"run {record.stem} names the working folder {str(output_dir)[:200]!r}, which is not inside {home(record)}; if "
-        "you know that it is its own, name it again: agentloop resume --output-dir DIR RUN"
-    )
-
-
-def is_own(record: Path, folder: Path) -> bool:
-    """Whether a folder lies in the one that a record belongs to, links followed."""
-    with contextlib.suppress(OSError, ValueError, RuntimeError):  # no path at all, or links in a circle
-        return folder.resolve().is_relative_to(home(record).resolve())
-    return False
 
 
 class Journal:
@@ -135,8 +79,10 @@ class Journal:
         `standing` is `vouched` for a run that begins with a stranger's steps.
         """
         chain = trust.begin(standing)
-        journal = cls(runs_folder(folder.absolute()) / f"{run}.jsonl", fresh=True, limit=limit, warn=warn, chain=chain)
-        _refuse_links(journal.path)
+        journal = cls(
+            locating.runs_folder(folder.absolute()) / f"{run}.jsonl", fresh=True, limit=limit, warn=warn, chain=chain
+        )
+        reading.refuse_linked(journal.path)
         if journal.path.exists():
             raise UserError(f"a run {run!r} exists already in {folder}; run the cell again")
         journal._begin()
@@ -145,9 +91,9 @@ class Journal:
     @classmethod
     def open(cls, path: Path, *, limit: int = LIMIT, warn: Callable[[str], None] | None = None) -> Journal:
         """Go on with a record; a torn last line is cut off. Raises `UserError` if its run is still going on."""
-        if in_use(path):
-            raise _going_on(path)
-        read(path)
+        if lock.in_use(path):
+            raise lock.going_on(path)
+        reading.read(path)
         journal = cls(path.absolute(), fresh=False, limit=limit, warn=warn, chain=trust.chain_of(path))
         journal._begin()
         return journal
@@ -176,7 +122,7 @@ class Journal:
         try:
             self._open()
         except BlockingIOError:  # another kernel began to write it in this moment
-            raise _going_on(self.path) from None
+            raise lock.going_on(self.path) from None
         except OSError as error:
             self._tell(error)
 
@@ -200,7 +146,7 @@ class Journal:
         flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_BINARY", 0) | (os.O_EXCL if self._fresh else 0)
         file = os.open(self.path, flags, 0o600)
         try:
-            _lock(file)
+            lock.take(file)
         except BlockingIOError:
             os.close(file)
             raise
@@ -271,194 +217,3 @@ class Journal:
         self._open()
         self._write(whole)
         self._warn(f"the record {self.path} was deleted while its run goes on; it was written again")
-
-
-def read(path: Path) -> list[AnyEvent]:
-    """Read a record. Raises `UserError` that names the line if it is damaged anywhere but in its last line."""
-    events = list(_events(path))
-    if not events or not isinstance(events[0], RunStarted):
-        raise UserError(f"{path} is no record of a run: its first line must be a run_started event")
-    return events
-
-
-def _events(path: Path) -> Iterator[AnyEvent]:
-    folder = blobs.folder_of(path)
-    lines = _lines(path)
-    last = len(lines) - 1
-    for index, line in enumerate(lines):
-        if not line.strip():
-            continue
-        try:
-            data = json.loads(line.decode("utf-8"))
-            if not isinstance(data, dict):
-                raise TypeError("not an object")  # noqa: TRY301 - one place explains every kind of damage
-            data.pop(trust.SIGNATURE, None)
-            data = blobs.put_back(data, folder)
-            event = _event(earlier_code.put_back(data, folder) if data.get("kind") == "run_started" else data)
-        except (ValueError, TypeError, KeyError, RecursionError) as error:
-            if index == last and isinstance(error, json.JSONDecodeError | UnicodeDecodeError):
-                return  # torn: the kernel died while it was written
-            raise UserError(f"{path}, line {index + 1} is damaged ({_reason(error)})") from None
-        yield event
-
-
-def _lines(path: Path) -> list[bytes]:
-    _refuse_links(path)
-    try:
-        if not path.is_file():
-            raise UserError(f"there is no record {path}")
-        if path.stat().st_size > trust.MAX_RECORD:
-            raise UserError(f"{path} is larger than any record ({path.stat().st_size:,} bytes)")
-        return path.read_bytes().removesuffix(b"\n").split(b"\n")
-    except OSError as error:
-        raise UserError(f"{path} cannot be read: {error.strerror or error}") from None
-
-
-def _refuse_links(path: Path) -> None:
-    """Raise `UserError` where a record lies behind a link."""
-    try:
-        refuse_links(path)
-    except OSError as error:
-        raise UserError(str(error)) from None
-
-
-def _event(data: dict[str, Any]) -> AnyEvent:
-    """Rebuild an event; a decision for an action of a newer version is kept as an unknown event."""
-    decision = data.get("decision") or data.get("edited")
-    action = decision.get("action") if isinstance(decision, dict) else None
-    if isinstance(action, dict) and action.get("name") not in BY_NAME:
-        return UnknownEvent.model_validate(data)
-    event = event_from(data)
-    if isinstance(event, ActionFinished):
-        if not all(map(_is_output, event.result.outputs)):
-            raise ValueError("an output is none of a notebook's")
-        if file := event.result.metadata.get("file"):
-            WrittenFile.model_validate(file)
-    return event
-
-
-def _is_output(output: dict[str, Any]) -> bool:
-    """Whether an output has the shape that nbformat gives it."""
-    match output:
-        case {"output_type": "stream", "text": str() | list()}:
-            return True
-        case {"output_type": "display_data" | "execute_result", "data": dict(data)}:
-            return all(isinstance(mime, str) for mime in data)
-        case {"output_type": "error", "ename": str(), "evalue": str()}:
-            return isinstance(output.get("traceback", []), list)
-        case _:
-            return False
-
-
-def _reason(error: Exception) -> str:
-    if isinstance(error, ValidationError):
-        first = error.errors(include_url=False)[0]
-        return f"{'.'.join(map(str, first['loc']))}: {first['msg']}"
-    return "nested too deeply" if isinstance(error, RecursionError) else str(error) or type(error).__name__
-
-
-def _lock(file: int) -> None:
-    """Be the only one that writes a file. Raises `BlockingIOError` if somebody else is."""
-    if flock is None:
-        return
-    for patience in (0.02, 0.05, 0.1, 0.2, 0):  # whoever looks whether it is in use holds it for a moment
-        try:
-            flock(file, LOCK_EX | LOCK_NB)
-        except BlockingIOError as error:
-            if not patience:
-                raise BlockingIOError(error.errno, "another kernel is writing it") from None
-            time.sleep(patience)
-        except OSError:
-            return  # some network folders have no locks
-        else:
-            return
-
-
-def _going_on(path: Path) -> UserError:
-    return UserError(f"run {path.stem} is still going on in another kernel; stop it there first")
-
-
-def in_use(path: Path) -> bool:
-    """Whether a living process is writing this record."""
-    if flock is None or not path.is_file():
-        return False
-    try:
-        with path.open("rb") as file:
-            flock(file, LOCK_SH | LOCK_NB)
-    except BlockingIOError:
-        return True
-    except OSError:
-        return False
-    return False
-
-
-def load(path: Path) -> State:
-    """Rebuild the state of a recorded run. One that was under way when its kernel died is `interrupted`."""
-    state = fold(read(path))
-    if state.status == "running" and not in_use(path):
-        state.status, state.reason = "interrupted", "its kernel died"
-    return state
-
-
-def runs(folder: Path) -> list[State]:
-    """The runs recorded in a folder, newest first. One whose record is damaged says so in its `reason`."""
-    found = []
-    for path in _records(folder):
-        try:
-            found.append(load(path))
-        except UserError as error:
-            found.append(State(run=path.stem, status="failed", reason=str(error)))
-    return found
-
-
-def written(folder: Path) -> frozenset[str]:
-    """SHA-256 of the files that runs of this user wrote; what a stranger's record says of itself counts for nothing."""
-    own = [record for record in _records(folder) if trust.standing(record) != "foreign"]
-    found: set[str] = set()
-    for record in own:
-        with contextlib.suppress(UserError):
-            found |= load(record).written
-    return frozenset(found)
-
-
-def find(reference: str | None, folder: Path) -> Path:
-    """Return the record that a person means: by id, unique beginning of an id, or path; None is the newest one."""
-    found = _found(reference, folder)
-    _refuse_links(found)
-    return found
-
-
-def _found(reference: str | None, folder: Path) -> Path:
-    records = _records(folder)
-    if reference is None:
-        if not records:
-            raise UserError(f"no run is recorded in {folder}; start one with %%agent and a goal")
-        return records[0]
-    if (path := typed_path(reference)).suffix == ".jsonl" and path.is_file():
-        return path.absolute()
-    matches = [record for record in records if record.stem.startswith(reference)]
-    exact = [record for record in matches if record.stem == reference]
-    if len(exact or matches) == 1:
-        return (exact or matches)[0]
-    if matches:
-        raise UserError(f"{reference!r} begins several runs: {', '.join(match.stem for match in matches[:5])}")
-    close = difflib.get_close_matches(reference, [record.stem for record in records], n=1, cutoff=0.4)
-    hint = f"; did you mean {close[0]}?" if close else "; %agent runs lists them"
-    raise UserError(f"there is no run {reference!r} in {folder}{hint}")
-
-
-def names_run(word: str, folder: Path) -> bool:
-    """Whether a word names a run rather than begins a note: an id, a beginning of one, or a record's path.
-
-    Fewer than eight digits do where they begin one run only, and no note: a year alone is none.
-    """
-    if re.fullmatch(r"\d{8}[-0-9a-f]*|\S+\.jsonl", word):
-        return True
-    if re.fullmatch(r"\d{5,7}", word):
-        return sum(record.stem.startswith(word) for record in _records(folder)) == 1
-    return word.endswith(".jsonl") and typed_path(word).is_file()
-
-
-def _records(folder: Path) -> list[Path]:
-    """The records of a folder, newest id first."""
-    return sorted(runs_folder(folder).glob("*.jsonl"), key=lambda path: path.stem, reverse=True)

@@ -12,7 +12,7 @@ from typing import Any, Protocol, TypeVar
 
 from agentloop_nb._internal.text import STATUS_WORDS, on_one_line
 from agentloop_nb.errors import UserError
-from agentloop_nb.record import journal
+from agentloop_nb.record import locating, reading
 from agentloop_nb.reports import lineage
 from agentloop_nb.reports.compare import Comparison
 from agentloop_nb.settings import Settings, environment, resolve
@@ -49,10 +49,10 @@ class Folder:
         return Path.cwd()
 
     def find(self, reference: str | None) -> Path:
-        return journal.find(reference, self.folder)
+        return locating.find(reference, self.folder)
 
     def state(self, reference: str | None) -> State:
-        return journal.load(self.find(reference))
+        return reading.load(self.find(reference))
 
     def settings(self, arguments: Mapping[str, Any]) -> Settings:
         return resolve(arguments, {}, environment(self.folder))
@@ -69,7 +69,7 @@ def runs(place: Place, words: list[str], options: Mapping[str, Any]) -> str:
     """The runs of the folder, newest last."""
     if words:
         raise UserError(f"runs lists all runs and takes no {words[0]!r}; %agent show RUN draws one")
-    states = journal.runs(place.folder)
+    states = locating.runs(place.folder)
     shown = states if options.get("all") else states[:SHOWN]
     lines = [_row(state) for state in reversed(shown)]
     if len(states) > len(shown):
@@ -131,9 +131,9 @@ def sent(place: Place, words: list[str], options: Mapping[str, Any]) -> str:
     from agentloop_nb.reports.requests import sent as show_sent
 
     step = int(words.pop(0)) if words and words[0].isdecimal() and len(words[0]) < 8 else None
-    if len(words) > 1 or (words and step is None and not journal.names_run(words[0], place.folder)):
+    if len(words) > 1 or (words and step is None and not locating.names_run(words[0], place.folder)):
         raise UserError("name a step by its number: %agent sent 3")
-    return show_sent(journal.read(place.find(words[0] if words else None)), step)
+    return show_sent(reading.read(place.find(words[0] if words else None)), step)
 
 
 def models(place: Place, words: list[str], options: Mapping[str, Any]) -> str:

@@ -11,7 +11,7 @@ from agentloop_nb.agent.control import Control
 from agentloop_nb.errors import UserError
 from agentloop_nb.events import RunStarted
 from agentloop_nb.protocols import Remembering, Web, Workspace
-from agentloop_nb.record import journal
+from agentloop_nb.record import journal, locating
 from agentloop_nb.run import Run
 from agentloop_nb.safety.secrets import Masker
 from agentloop_nb.session.context import context
@@ -40,7 +40,7 @@ def begin(
     model = make_model(settings, variables)
     workspace = make_workspace(make_web(model, settings))
     state = State()
-    run_id = run_id or journal.new_run_id()
+    run_id = run_id or locating.new_run_id()
     opening = RunStarted(
         run=run_id,
         goal=goal,

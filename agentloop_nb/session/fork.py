@@ -14,7 +14,7 @@ from agentloop_nb.isolated.isolated_workspace import IsolatedWorkspace
 from agentloop_nb.models.replay import ReplayModel
 from agentloop_nb.protocols import Web, Workspace
 from agentloop_nb.rebuild import Ask
-from agentloop_nb.record import journal, trust
+from agentloop_nb.record import journal, locating, reading, trust
 from agentloop_nb.run import Run
 from agentloop_nb.safety.secrets import Masker
 from agentloop_nb.session.parts import make_model, make_web, recorded, resumed_limits, with_limits_of
@@ -50,7 +50,7 @@ def fork(
     It begins with a copy of the record up to there, and with its variables rebuilt; what was spent until then is not
     counted again. Raises `UserError`.
     """
-    whole = journal.read(path)
+    whole = reading.read(path)
     taken = inherited(whole, at, run_id, note=note)
     state = fold(taken) if trust.standing(path) == "own" else with_limits_of(settings, fold(taken))
     steps = max(state.max_steps, state.current_step + 20) if overrides.get("max_steps") is None else settings.max_steps
@@ -64,7 +64,7 @@ def fork(
         model.position = state.current_step
     workspace = make_workspace(make_web(model, settings), whole)
     record = journal.Journal.create(
-        journal.home(path), run_id, limit=settings.record_limit * journal.MEGABYTE, standing=trust.standing(path)
+        locating.home(path), run_id, limit=settings.record_limit * journal.MEGABYTE, standing=trust.standing(path)
     )
     for event in taken:
         record.append(event)

@@ -8,7 +8,7 @@ from pathlib import Path
 from agentloop_nb.isolated.isolated_workspace import IsolatedWorkspace
 from agentloop_nb.protocols import Workspace
 from agentloop_nb.rebuild import Ask, rebuild
-from agentloop_nb.record import journal
+from agentloop_nb.record import reading
 
 
 def recover_with(workspace: Workspace, path: Path, ask: Ask | None, *, cells: bool) -> None:
@@ -19,7 +19,7 @@ def recover_with(workspace: Workspace, path: Path, ask: Ask | None, *, cells: bo
 
 async def _recover(path: Path, ask: Ask | None, workspace: Workspace, *, cells: bool) -> str:
     """Rebuild the variables of a run in a new process; say how far that came. `cells` are the user's own."""
-    events = journal.read(path)
+    events = reading.read(path)
     if not cells:  # what they made was handed over
         events[0] = events[0].model_copy(update={"cells": ()})
     try:

@@ -12,7 +12,7 @@ from agentloop_nb.events import AnyEvent, NoteAdded
 from agentloop_nb.models.replay import ReplayModel
 from agentloop_nb.protocols import Web, Workspace
 from agentloop_nb.rebuild import Ask, loose_ends
-from agentloop_nb.record import journal, trust
+from agentloop_nb.record import journal, reading, trust
 from agentloop_nb.run import Run
 from agentloop_nb.safety.secrets import Masker
 from agentloop_nb.session.parts import make_model, make_web, recorded, resumed_limits, with_limits_of
@@ -42,7 +42,7 @@ def resume(
     `live` is its state if it took place in this kernel; else its variables are rebuilt first, where `ask` says whether
     code that is not repeatable may run again.
     """
-    events = journal.read(path)
+    events = reading.read(path)
     state = live or fold(events)
     ends = loose_ends(state)
     ended = fold([*events, *ends])

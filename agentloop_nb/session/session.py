@@ -12,7 +12,7 @@ from agentloop_nb.agent.loop import Loop
 from agentloop_nb.events import AnyEvent, WaitStarted
 from agentloop_nb.models.replay import ReplayModel
 from agentloop_nb.protocols import Model, Workspace
-from agentloop_nb.record import journal
+from agentloop_nb.record import journal, locating
 from agentloop_nb.reports.replay_diff import Differences
 from agentloop_nb.run import Run
 from agentloop_nb.safety.secrets import Masker
@@ -60,7 +60,7 @@ class Session:
 
     def _written_before(self) -> frozenset[str]:
         """SHA-256 of the files that earlier runs of this folder wrote."""
-        return journal.written(journal.home(self.run.journal))
+        return locating.written(locating.home(self.run.journal))
 
 
 def _more_follows(model: ReplayModel) -> bool:

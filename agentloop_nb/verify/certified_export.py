@@ -12,7 +12,7 @@ from typing import NamedTuple
 from agentloop_nb._internal.platform import IN_BROWSER
 from agentloop_nb.errors import UserError
 from agentloop_nb.export import Hiding, Values, data_folder, export, known_mask, share
-from agentloop_nb.record import journal, trust
+from agentloop_nb.record import locating, reading, trust
 from agentloop_nb.verify import verify
 from agentloop_nb.verify.verdict import Verdict
 
@@ -72,8 +72,8 @@ def publish(
     """
     if repository is not None and not shared:
         raise UserError("--repository is for the Binder link of a shared folder: add --share")
-    named = folder or journal.home(record) / str(journal.load(record).settings.get("output_dir") or "")
-    foreign = folder is None and not journal.is_own(record, named)
+    named = folder or locating.home(record) / str(reading.load(record).settings.get("output_dir") or "")
+    foreign = folder is None and not locating.is_own(record, named)
     hiding = Hiding(known_mask())
     write = partial(export, record, folder=named, foreign=foreign, minimal=minimal, values=values, mask=hiding)
     path = write(share.plan(destination, repository) if shared else destination)
@@ -108,8 +108,8 @@ def publish_session(
     from agentloop_nb.export.session import export_session
 
     newest = records[-1]
-    named = folder or journal.home(newest) / str(journal.load(newest).settings.get("output_dir") or "")
-    inside = named if folder is not None or journal.is_own(newest, named) else None
+    named = folder or locating.home(newest) / str(reading.load(newest).settings.get("output_dir") or "")
+    inside = named if folder is not None or locating.is_own(newest, named) else None
     path = export_session(records, destination, folder=inside, values=values)
     stranger = any(trust.standing(record) == "foreign" for record in records)
     proven = path.suffix == ".ipynb" and not IN_BROWSER and not stranger

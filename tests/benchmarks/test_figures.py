@@ -21,7 +21,7 @@ from agentloop_nb import run_agent
 from agentloop_nb.events import ActionFinished
 from agentloop_nb.notebook.kernel.kernel_workspace import KernelWorkspace
 from agentloop_nb.notebook.kernel.private_shell import private_shell
-from agentloop_nb.record import journal
+from agentloop_nb.record import reading
 from agentloop_nb.testing import FakeWeb
 from tests.wire import Wire, decision, finish
 
@@ -68,7 +68,7 @@ def test_overhead_a_step(benchmark, tmp_path, monkeypatch, steps):
         cpu.append((time.process_time() - began) * 1000 / steps)
 
     benchmark.pedantic(run, rounds=3, warmup_rounds=1)
-    ends = [event.at for event in journal.read(records[-1]) if isinstance(event, ActionFinished)]
+    ends = [event.at for event in reading.read(records[-1]) if isinstance(event, ActionFinished)]
     each = [(later - earlier) * 1000 for earlier, later in itertools.pairwise(ends)]
     fifth = max(len(each) // 5, 1)
     early, late = statistics.median(each[:fifth]), statistics.median(each[-fifth:])

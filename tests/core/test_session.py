@@ -8,7 +8,7 @@ import pytest
 
 from agentloop_nb import session
 from agentloop_nb.errors import UserError
-from agentloop_nb.record import journal
+from agentloop_nb.record import locating, reading
 from agentloop_nb.run import Run
 from agentloop_nb.safety.secrets import Masker
 from agentloop_nb.settings import resolve
@@ -53,7 +53,7 @@ def test_a_start_that_is_refused_leaves_no_record(tmp_path: Path):
             make_workspace=lambda web: Gone(tmp_path),
             masker=Masker(()),
         )
-    assert journal.runs(tmp_path) == []
+    assert locating.runs(tmp_path) == []
 
 
 async def test_limits_named_on_resuming_are_read_as_they_are_at_the_start(tmp_path: Path):
@@ -75,7 +75,7 @@ async def test_privacy_and_pictures_are_kept_to_as_named_on_resuming(tmp_path: P
     made = resumed(run.journal, tmp_path, max_steps="3", privacy="none")
     await made.go()
     assert made.state.settings["privacy"] == "none"
-    assert journal.load(run.journal).settings["privacy"] == "none", "so that what left can be shown"
+    assert reading.load(run.journal).settings["privacy"] == "none", "so that what left can be shown"
 
 
 async def test_files_that_cannot_be_kept_safe_end_a_resumed_run_with_a_reason(tmp_path: Path):

@@ -12,7 +12,7 @@ import pytest
 from agentloop_nb.events import AnyEvent
 from agentloop_nb.isolated.isolated_workspace import IsolatedWorkspace
 from agentloop_nb.isolated.resource_limits import Limits
-from agentloop_nb.record import journal
+from agentloop_nb.record import locating, reading
 from agentloop_nb.testing import FakeWeb
 from tests.record.kernels import Kernel, kernel
 from tests.wire import Wire, decision, finish
@@ -54,11 +54,11 @@ class Notebook:
     @property
     def records(self) -> list[Path]:
         """The records of the folder, oldest first."""
-        return sorted(journal.runs_folder(self.folder).glob("*.jsonl"))
+        return sorted(locating.runs_folder(self.folder).glob("*.jsonl"))
 
     def events(self) -> list[AnyEvent]:
         """The events of the newest run."""
-        return journal.read(self.records[-1])
+        return reading.read(self.records[-1])
 
 
 @pytest.fixture(scope="module")

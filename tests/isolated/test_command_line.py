@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from agentloop_nb.record import journal
+from agentloop_nb.record import locating, reading
 from tests.isolated.conftest import code
 from tests.product.conftest import agentloop, environment  # noqa: F401 - fixtures
 from tests.wire import Wire, decision, finish
@@ -29,20 +29,20 @@ def test_an_isolated_run_is_forked_and_resumed_in_a_shell(agentloop, tmp_path): 
         first = agentloop("-m", "scripted", "--isolated", "look at data.txt", **served)
         assert first.returncode == 0, first.stderr
         assert "None" in first.stdout
-        run = journal.find(None, tmp_path).stem
+        run = locating.find(None, tmp_path).stem
         assert f"Files: .agentloop/isolated/{run}" in first.stdout
         assert not tmp_path.joinpath("output").exists()
 
         forked = agentloop("fork", run, "--at", "2", "add one", **served)
         assert forked.returncode == 0, forked.stdout + forked.stderr
-        fork = journal.find(None, tmp_path).stem
+        fork = locating.find(None, tmp_path).stem
         place = tmp_path / ".agentloop" / "isolated"
         assert place.joinpath(run, "out.txt").read_text() == "parent"
         assert place.joinpath(fork, "out.txt").read_text() == "4", forked.stdout
 
         resumed = agentloop("resume", "--", "and one more", **served)
         assert "5" in resumed.stdout, resumed.stdout + resumed.stderr
-    state = journal.load(journal.find(fork, tmp_path))
+    state = reading.load(locating.find(fork, tmp_path))
     assert (state.status, state.forked_from) == ("finished", (run, 2))
 
 

@@ -12,7 +12,7 @@ from agentloop_nb.actions import ActionResult
 from agentloop_nb.isolated import fork_copy
 from agentloop_nb.notebook.panel.comparison_page import comparison_html
 from agentloop_nb.notebook.panel.html import static_html
-from agentloop_nb.record import journal
+from agentloop_nb.record import reading
 from agentloop_nb.reports.compare import compare
 from agentloop_nb.safety.provenance import said_by_user
 from agentloop_nb.state import fold
@@ -97,7 +97,7 @@ def test_a_fork_is_adopted_over_what_its_parent_made_and_taken_back(parent):
 def test_a_fork_pays_for_its_own_steps_only_and_knows_the_way_so_far(parent):
     with Wire(code("values.append('other')")) as wire:
         parent.text(f"%agent fork --at 3 -b 1 --base-url {wire.base_url} try another way")
-    fork, whole = journal.load(parent.records[-1]), journal.load(parent.records[0])
+    fork, whole = reading.load(parent.records[-1]), reading.load(parent.records[0])
     assert fork.forked_from == (whole.run, 3)
     assert [step.inherited for step in fork.steps] == [True, True, True, False, False]
     assert fork.usage.total == sum(step.usage.total for step in fork.steps[3:]) > 0
@@ -143,7 +143,7 @@ def test_a_fork_from_before_the_first_step_and_of_a_fork(parent):
     with Wire([*code("first = base"), *code("second = first + 1")]) as wire:
         parent.text(f"%agent fork --at 0 --base-url {wire.base_url} anew")
         parent.text(f"%agent fork --base-url {wire.base_url} and on")
-    states = [journal.load(path) for path in parent.records]
+    states = [reading.load(path) for path in parent.records]
     assert [state.status for state in states] == ["finished"] * 3, states[2].reason
     assert states[2].forked_from == (states[1].run, 2)
     parent.text("%agent adopt second")
@@ -217,7 +217,7 @@ def test_undo_in_a_fork_takes_back_its_own_steps_only_and_nothing_of_the_users_k
     own = f"those up to step 3 are of run {parent.records[0].stem}"
     assert own in told
     assert f"there is no step to take back; {own}" in parent.text("%agent undo")
-    assert [step.number for step in journal.load(parent.records[-1]).steps] == [1, 2, 3]
+    assert [step.number for step in reading.load(parent.records[-1]).steps] == [1, 2, 3]
     assert parent.value("values") == [10, 5, 6]
 
 
@@ -225,7 +225,7 @@ def test_what_the_user_said_to_a_fork_stands_alone_and_whole(parent):
     with Wire(code("values.append('other')")) as wire:
         typed = f"get_ipython().run_line_magic('agent', 'fork --at 3 --base-url {wire.base_url} \"robust\\nin blue\"')"
         shown = parent.text(typed)
-    state = journal.load(parent.records[-1])
+    state = reading.load(parent.records[-1])
     first = state.steps[3]
     assert first.notes == ["robust\nin blue"], shown
     assert [remark.splitlines()[0][:20] for remark in first.remarks] == ["From here on this run"[:20]]
@@ -235,7 +235,7 @@ def test_what_the_user_said_to_a_fork_stands_alone_and_whole(parent):
     said = said_by_user(state)
     assert "in blue" in said
     assert "From here on" not in said
-    for page in (static_html(state), comparison_html(compare(journal.load(parent.records[0]), state))):
+    for page in (static_html(state), comparison_html(compare(reading.load(parent.records[0]), state))):
         assert "You said: robust\nin blue<" in page
         assert "The model was told: From here on" in page
         assert "You said: From" not in page

@@ -14,7 +14,7 @@ from agentloop_nb.notebook.isolation import placement
 from agentloop_nb.notebook.isolation.adopt import adopt
 from agentloop_nb.notebook.kernel.private_shell import private_shell
 from agentloop_nb.notebook.run_manager import Launcher
-from agentloop_nb.record import journal
+from agentloop_nb.record import journal, reading
 from tests.isolated.conftest import CANARY, code
 from tests.record.made import printed, started, step
 from tests.wire import Wire, decision, finish
@@ -34,7 +34,7 @@ def test_the_users_kernel_folder_and_secrets_are_out_of_reach(user):
         told = user.agent("--isolated", wire, "add 4 to prices, see data.csv")
     assert user.value("prices, 'pathlib' in globals()") == ([1, 2, 3], False)
     assert sorted(path.name for path in user.folder.iterdir()) == [".agentloop", "data.csv"]
-    result = journal.load(user.records[-1]).steps[0].result
+    result = reading.load(user.records[-1]).steps[0].result
     assert result.success, result.output
     assert result.output.startswith("None None False\n['data.csv', 'made.txt'] 10")
     assert CANARY not in json.dumps(wire.bodies)
@@ -84,7 +84,7 @@ def test_names_are_chosen_and_wrong_ones_are_told_before_anything_is_spent(user)
         assert "--limits takes memory" in user.agent("--isolated --limits memory=lots", wire)
         assert not wire.requests
         user.agent("--isolated --with b,double", wire, "double a")
-    assert "False" in journal.load(user.records[-1]).steps[0].result.output
+    assert "False" in reading.load(user.records[-1]).steps[0].result.output
     user.text("%agent adopt")
     assert user.value("c") == 4
 
@@ -105,7 +105,7 @@ def test_a_resumed_run_whose_kernel_is_gone_is_rebuilt_in_a_new_one(user):
         user.agent("--isolated", wire, "add to base")
         user.text("_agent.workspace.close()")
         user.text("%agent resume -- once more")
-    state = journal.load(user.records[-1])
+    state = reading.load(user.records[-1])
     assert state.status == "finished", state.reason
     assert len(user.records) == 1
     user.text("%agent adopt y")
@@ -129,7 +129,7 @@ def test_a_kernel_that_dies_is_a_failed_step_and_the_next_one_finds_its_variable
     ]
     with Wire(steps) as wire:
         user.agent("--isolated", wire)
-    dead, after = journal.load(user.records[-1]).steps[1:3]
+    dead, after = reading.load(user.records[-1]).steps[1:3]
     assert "the isolated kernel is gone: it was ended by SIGKILL" in dead.result.output
     assert "are run again" in dead.result.output
     assert after.result.success

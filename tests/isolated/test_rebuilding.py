@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from agentloop_nb.record import journal
+from agentloop_nb.record import reading
 from tests.isolated.conftest import code
 from tests.wire import Wire
 
@@ -51,7 +51,7 @@ def test_a_rebuilding_that_was_stopped_is_begun_anew(user, options):
         assert len(wire.requests) == 3, "no model is asked before the variables are there"
         user.folder.joinpath("slow").unlink()
         user.text("%agent resume -- go on")
-    state = journal.load(user.records[-1])
+    state = reading.load(user.records[-1])
     assert state.status == "finished", state.reason
     if options:
         user.text("%agent adopt both")

@@ -20,7 +20,7 @@ from agentloop_nb.notebook.isolation.adoption import Adoption
 from agentloop_nb.notebook.kernel.private_shell import private_shell
 from agentloop_nb.notebook.run_manager import Launcher
 from agentloop_nb.notebook.snapshots import fingerprint_tree
-from agentloop_nb.record import journal
+from agentloop_nb.record import locating
 from agentloop_nb.run import Run
 from tests.wire import Wire, decision, finish
 
@@ -99,7 +99,7 @@ def test_half_of_an_adoption_that_broke_off_is_taken_back_and_records_are_read_o
     for name in "ab":
         Path(f"{name}.txt").write_text("mine")
     looks: list[Path] = []
-    monkeypatch.setattr(journal, "written", lambda folder, read=journal.written: looks.append(folder) or read(folder))
+    monkeypatch.setattr(locating, "written", lambda folder, read=locating.written: looks.append(folder) or read(folder))
 
     def pressed(*_: object) -> None:
         raise KeyboardInterrupt

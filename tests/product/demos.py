@@ -24,7 +24,7 @@ from agentloop_nb.agent.loop import Loop
 from agentloop_nb.events import RunStarted
 from agentloop_nb.notebook.kernel.kernel_workspace import KernelWorkspace
 from agentloop_nb.protocols import Page, SearchHit
-from agentloop_nb.record import journal
+from agentloop_nb.record import journal, locating
 from agentloop_nb.settings import Settings
 from agentloop_nb.state import State
 from agentloop_nb.testing import FakeWeb, ScriptedModel, decide
@@ -260,7 +260,7 @@ async def make(name: str, shell: Any) -> None:
     demo = globals()[name]
     if demo.before:
         shell.run_cell(demo.before).raise_error()
-    folder, run, state = Path.cwd(), journal.new_run_id(), State()
+    folder, run, state = Path.cwd(), locating.new_run_id(), State()
     record = journal.Journal.create(folder, run)
     stream = Stream(state, record.append)
     settings = Settings(model="scripted")

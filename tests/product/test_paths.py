@@ -12,7 +12,7 @@ from agentloop_nb.errors import UserError
 from agentloop_nb.export import export
 from agentloop_nb.models.prices import read_price
 from agentloop_nb.models.registry import create
-from agentloop_nb.record import journal
+from agentloop_nb.record import locating
 from agentloop_nb.settings import Settings
 from agentloop_nb.verify.certified_export import publish
 
@@ -23,7 +23,7 @@ TYPED: dict[str, Callable[[], object]] = {
     "--model": lambda: create(Settings(model=f"replay:{NOWHERE.format('run.jsonl')}"), {}),
     "AGENTLOOP_CACHE": lambda: create(Settings(model="gpt-4o-mini", cache=NOWHERE.format("cache")), KEY),
     "AGENTLOOP_PRICE": lambda: read_price(NOWHERE.format("prices.toml"), "some-model"),
-    "RUN": lambda: journal.find(NOWHERE.format("run.jsonl"), Path()),
+    "RUN": lambda: locating.find(NOWHERE.format("run.jsonl"), Path()),
     "--export": lambda: export(demo.RECORD, Path(NOWHERE.format("run.ipynb"))),
     "--share": lambda: publish(demo.RECORD, Path(NOWHERE.format("folder")), shared=True),
     "verify": lambda: verify.verify(NOWHERE.format("run.ipynb")),

@@ -33,7 +33,7 @@ from agentloop_nb.events import (
     StepsUndone,
 )
 from agentloop_nb.protocols import Usage
-from agentloop_nb.record import journal
+from agentloop_nb.record import reading
 from agentloop_nb.state import State
 from agentloop_nb.terminal.statusline import StatusLine
 from agentloop_nb.terminal.terminal_view import RULE, TerminalView
@@ -227,7 +227,7 @@ def test_hostile_text_cannot_steer_the_terminal(terminal: bool) -> None:
 
 
 def test_a_recorded_run_draws_the_same_picture_twice() -> None:
-    events = journal.read(demo.RECORD)
+    events = reading.read(demo.RECORD)
     assert drawn(events) == drawn(events)
     assert "Status: ✅ Complete" in drawn(events)
 
@@ -239,7 +239,7 @@ def test_prints_in_another_encoding_lose_no_run(tmp_path: Path) -> None:
         "from agentloop_nb.agent.event_stream import Stream\n"
         "from agentloop_nb.terminal.terminal_view import TerminalView\n"
         "stream = Stream(State(), lambda event: None, [TerminalView()])\n"
-        "for event in journal.read(demo.RECORD): stream.emit(event)\n"
+        "for event in reading.read(demo.RECORD): stream.emit(event)\n"
     )
     environment = {"PYTHONIOENCODING": "cp1252", "PATH": ""}
     done = subprocess.run([sys.executable, "-c", code], env=environment, cwd=tmp_path, capture_output=True, check=True)

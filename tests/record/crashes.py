@@ -20,7 +20,7 @@ from agentloop_nb.events import ActionStarted, DecisionMade, RunResumed
 from agentloop_nb.notebook.kernel.kernel_workspace import KernelWorkspace
 from agentloop_nb.notebook.kernel.private_shell import private_shell
 from agentloop_nb.rebuild import loose_ends, rebuild
-from agentloop_nb.record import journal
+from agentloop_nb.record import journal, locating, reading
 from agentloop_nb.settings import Settings
 from agentloop_nb.state import State, fold
 from agentloop_nb.testing import FakeWeb, ScriptedModel, code, decide, finish
@@ -111,8 +111,8 @@ def workspace(folder: Path) -> KernelWorkspace:
 
 def resume(folder: Path, name: str) -> dict[str, Any]:
     """Go on after the crash, with the network cut off while the namespace is rebuilt."""
-    path = journal.find(None, folder)
-    events = journal.read(path)
+    path = locating.find(None, folder)
+    events = reading.read(path)
     state = fold(events)
     before = [event.kind for event in events]
     place = workspace(folder)
@@ -128,7 +128,7 @@ def resume(folder: Path, name: str) -> dict[str, Any]:
             stream.emit(event)
         asyncio.run(Loop(stream, ScriptedModel(rest(name, state)), place, Settings()).run())
     record.close()
-    after = [event.kind for event in journal.read(path)]
+    after = [event.kind for event in reading.read(path)]
     return ending(folder, place, state) | {
         "kept": after[: len(before)] == before,
         "begun": begun(path),
@@ -140,7 +140,7 @@ def resume(folder: Path, name: str) -> dict[str, Any]:
 def begun(path: Path) -> list[str]:
     """The marks of the steps that were begun, in order: what is done twice without being decided twice shows here."""
     marks, decided = [], ""
-    for event in journal.read(path):
+    for event in reading.read(path):
         if isinstance(event, DecisionMade):
             decided = getattr(event.decision.action, "code", "")
         elif isinstance(event, ActionStarted) and (mark := re.search(r"write\('(\w)", decided)):

@@ -34,7 +34,7 @@ from agentloop_nb.notebook.panel.html import plain_text, static_html
 from agentloop_nb.notebook.run_manager import Launcher
 from agentloop_nb.notebook.undo import undo_steps
 from agentloop_nb.rebuild import rebuild
-from agentloop_nb.record import journal
+from agentloop_nb.record import journal, locating, reading
 from agentloop_nb.reports import lineage
 from agentloop_nb.reports.compare import compare
 from agentloop_nb.reports.cost import cost_table
@@ -197,14 +197,14 @@ def readers(path: Path, out: Path) -> dict[str, Callable[[], Any]]:
         event.model_copy(update={"run": "other"}) if event.kind == "run_started" else event for event in counting()
     )
     return {
-        "load": lambda: journal.load(path),
+        "load": lambda: reading.load(path),
         "list": lambda: listed(lambda: runs(SimpleNamespace(launcher=launcher()), "")),
         "list-in-a-shell": lambda: listed(lambda: command_line(["runs"])),
-        "page": lambda: (static_html(journal.load(path)), plain_text(journal.load(path))),
+        "page": lambda: (static_html(reading.load(path)), plain_text(reading.load(path))),
         "terminal": lambda: on_terminal(path),
-        "compare": lambda: both(compare(journal.load(path), good)),
-        "who": lambda: lineage.who(journal.load(path)),
-        "cost": lambda: cost_table(journal.load(path)),
+        "compare": lambda: both(compare(reading.load(path), good)),
+        "who": lambda: lineage.who(reading.load(path)),
+        "cost": lambda: cost_table(reading.load(path)),
         "replay": lambda: ReplayModel.from_path(path),
         "go-on": lambda: journal.Journal.open(path).close(),
         "resume": lambda: resumed(path),
@@ -241,7 +241,7 @@ def resumed(path: Path) -> None:
     """Bring its variables and files back, as `%agent resume` does before a model is asked, and take all of it back."""
     session = launcher().resume(str(path), {"model": "demo"}, note="go on").session
     session.record.close()
-    asyncio.run(rebuild(journal.read(path), session.workspace))
+    asyncio.run(rebuild(reading.read(path), session.workspace))
     undo_steps(session.run, len(session.state.steps), lambda told: None)
 
 
@@ -259,7 +259,7 @@ def adopted(path: Path) -> None:
 
 def on_terminal(path: Path) -> None:
     stream = Stream(State(), lambda event: None, [TerminalView(live=False)])
-    for event in journal.read(path):
+    for event in reading.read(path):
         stream.emit(event)
 
 
@@ -277,7 +277,7 @@ def opened(way: Callable[[], Any]) -> str:
 def main(root: Path) -> None:
     seen: list[str] = []
     base = root / "work"
-    records = journal.runs_folder(base)
+    records = locating.runs_folder(base)
     for folder in (records, base / "out", root / "outside", base / ".agentloop" / "blobs"):
         folder.mkdir(parents=True)
     secret = root / "outside" / "secret.txt"

@@ -13,7 +13,7 @@ from jupyter_client.manager import KernelManager
 
 from agentloop_nb.decision import parse
 from agentloop_nb.events import DecisionMade
-from agentloop_nb.record import journal
+from agentloop_nb.record import journal, locating
 from agentloop_nb.testing import code, finish
 from tests.record.made import started
 
@@ -101,6 +101,6 @@ def recorded_run(
             live.run(cell)
         live.run("%load_ext agentloop_nb")
         said = live.run(f"%%agent -m replay:{replayed} {goal}", timeout=120)
-    paths = sorted(journal.runs_folder(folder).glob("*.jsonl"))
+    paths = sorted(locating.runs_folder(folder).glob("*.jsonl"))
     assert paths, said
     return paths[-1]

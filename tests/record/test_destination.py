@@ -17,7 +17,7 @@ from agentloop_nb.errors import UserError
 from agentloop_nb.export import export
 from agentloop_nb.notebook.kernel.private_shell import in_charge, private_shell
 from agentloop_nb.notebook.run_manager import Launcher
-from agentloop_nb.record import journal
+from agentloop_nb.record import journal, locating, reading
 from agentloop_nb.run import Run
 from agentloop_nb.state import fold
 from agentloop_nb.verify import Verdict
@@ -58,7 +58,7 @@ def test_a_file_that_no_export_wrote_stays_and_one_line_says_what_to_do(record, 
     mine = Path(name)
     mine.write_text(THEIRS[name], errors="surrogateescape")
     before = mine.read_bytes()
-    for write in (partial(publish, record), Run(fold(journal.read(record)), record).export, partial(_magic, record)):
+    for write in (partial(publish, record), Run(fold(reading.read(record)), record).export, partial(_magic, record)):
         with pytest.raises(UserError) as error:
             write(mine)
         assert f"name another file (such as {mine.stem}-run{mine.suffix}), or move that one away" in str(error.value)
@@ -134,7 +134,7 @@ def test_a_run_that_could_not_be_exported_does_not_begin(record, start: Callable
     before = record.read_bytes()
     with pytest.raises(UserError, match=told):
         start(name)
-    assert [path.name for path in journal.runs_folder(Path.cwd()).glob("*.jsonl")] == [record.name]
+    assert [path.name for path in locating.runs_folder(Path.cwd()).glob("*.jsonl")] == [record.name]
     assert (record.read_bytes(), Path(name).read_text()) == (before, "mine")
 
 
@@ -144,7 +144,7 @@ def test_nor_does_one_of_the_command_line(record, words, capsys):
     options = ["--export", "mine.ipynb"]
     assert main([*words[:-1], *options, words[-1]] if len(words) > 1 else [*words, *options]) == 2
     assert "move that one away" in capsys.readouterr().err
-    assert [path.name for path in journal.runs_folder(Path.cwd()).glob("*.jsonl")] == [record.name]
+    assert [path.name for path in locating.runs_folder(Path.cwd()).glob("*.jsonl")] == [record.name]
 
 
 def test_what_came_there_while_the_run_went_on_stays_and_is_reported(tmp_path, monkeypatch, capsys):

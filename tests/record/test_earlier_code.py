@@ -9,7 +9,7 @@ import pytest
 
 from agentloop_nb.events import RunStarted
 from agentloop_nb.protocols import CodeRan
-from agentloop_nb.record import blobs, journal
+from agentloop_nb.record import blobs, journal, reading
 from tests.record.made import started
 
 LONG = [f"def work_{number}():\n    return {'x' * 300!r}" for number in range(60)]
@@ -30,7 +30,7 @@ def record(folder: Path, run: str, cells: list[str], goals: list[str] | None = N
 
 
 def opening(path: Path) -> RunStarted:
-    event = journal.read(path)[0]
+    event = reading.read(path)[0]
     assert isinstance(event, RunStarted)
     return event
 

@@ -8,7 +8,7 @@ import pytest
 
 from agentloop_nb.export import export
 from agentloop_nb.export.session import of_one_kernel
-from agentloop_nb.record import journal
+from agentloop_nb.record import locating
 from agentloop_nb.verify import verify
 from tests.record.kernels import kernel, recorded_run, script
 
@@ -24,8 +24,8 @@ def test_a_later_run_brings_along_what_an_earlier_one_made(tmp_path):
         live.run(f"%%agent -m replay:{first} Double it")
         live.run("offset += 1")
         live.run(f"%%agent -m replay:{second} now sum it up")
-    newest, _ = journal.runs(work)
-    path = export(journal.find(newest.run, work), work / "run.ipynb")
+    newest, _ = locating.runs(work)
+    path = export(locating.find(newest.run, work), work / "run.ipynb")
     code = ["".join(cell["source"]) for cell in json.loads(path.read_text())["cells"] if cell["cell_type"] == "code"]
     assert code == [
         "offset = 100",
@@ -66,9 +66,9 @@ def test_all_goals_of_a_kernel_export_as_one_notebook(tmp_path):
     ]
     titles = ["".join(cell["source"]).splitlines()[0] for cell in notebook["cells"] if cell["cell_type"] == "markdown"]
     assert [title for title in titles if title.startswith("# ")] == ["# Double it", "# now sum it up"]
-    newest, _ = journal.runs(work)
-    assert [path.stem for path in of_one_kernel(journal.find(newest.run, work))] == sorted(
-        state.run for state in journal.runs(work)
+    newest, _ = locating.runs(work)
+    assert [path.stem for path in of_one_kernel(locating.find(newest.run, work))] == sorted(
+        state.run for state in locating.runs(work)
     )
 
 

@@ -16,7 +16,7 @@ import pytest
 from agentloop_nb.actions import ActionResult
 from agentloop_nb.errors import UserError
 from agentloop_nb.events import ActionFinished, UnknownEvent
-from agentloop_nb.record import journal
+from agentloop_nb.record import journal, locating, lock, reading
 from tests.record.made import counting, printed, started, step
 
 ROOT = Path(__file__).parents[2]
@@ -31,7 +31,7 @@ def write(folder: Path, events, run: str = "20261122-101500-3fa2", warn=None) ->
 
 def test_what_was_appended_is_read_back_and_the_format_comes_first(tmp_path):
     record = write(tmp_path, counting())
-    assert journal.read(record.path) == counting_with_times(record.path)
+    assert reading.read(record.path) == counting_with_times(record.path)
     assert record.path.read_text().startswith('{"format": 1,')
     assert (tmp_path / ".agentloop" / ".gitignore").read_text() == "*\n"
 
@@ -48,12 +48,12 @@ def test_a_torn_last_line_is_passed_over_and_cut_off_when_the_record_goes_on(tmp
     record.close()
     whole = record.path.read_bytes()
     record.path.write_bytes(whole[:-cut])
-    assert len(journal.read(record.path)) in (len(counting()) - 1, len(counting()))
+    assert len(reading.read(record.path)) in (len(counting()) - 1, len(counting()))
 
     again = journal.Journal.open(record.path)
     again.append(counting()[-1])
     again.close()
-    kinds = [event.kind for event in journal.read(record.path)]
+    kinds = [event.kind for event in reading.read(record.path)]
     assert kinds[-1] == "run_finished"
     assert kinds[: len(counting()) - 1] == [event.kind for event in counting()[:-1]]
 
@@ -64,7 +64,7 @@ def test_damage_in_the_middle_names_its_line(tmp_path):
     lines[4] = lines[4][:-9]
     record.path.write_text("\n".join(lines) + "\n")
     with pytest.raises(UserError, match=r"line 5 is damaged"):
-        journal.read(record.path)
+        reading.read(record.path)
 
 
 def test_events_and_actions_of_a_newer_version_are_kept(tmp_path):
@@ -75,7 +75,7 @@ def test_events_and_actions_of_a_newer_version_are_kept(tmp_path):
         file.write(
             '{"kind": "decision_made", "step": 1, "at": 1, "decision": {"reasoning": "r", "action": {"name": "fly"}}}\n'
         )
-    events = journal.read(record.path)
+    events = reading.read(record.path)
     assert [type(event) for event in events[2:]] == [UnknownEvent, UnknownEvent]
     assert events[2].model_dump()["whom"] == "you"
 
@@ -87,7 +87,7 @@ def test_long_texts_lie_beside_the_record_once_and_come_back(tmp_path):
     record = write(tmp_path, [started(), *step(1, "run_code", result, code="print('å' * 100_000)")])
     assert record.path.stat().st_size < 5000
     assert len(list((tmp_path / ".agentloop" / "blobs").iterdir())) == 1
-    back = journal.read(record.path)[-1]
+    back = reading.read(record.path)[-1]
     assert isinstance(back, ActionFinished)
     assert back.result == result
 
@@ -96,7 +96,7 @@ def test_a_missing_or_forged_long_text_says_so(tmp_path):
     record = write(tmp_path, [started(), *step(1, "run_code", printed("x" * 70_000), code="1")])
     (blob,) = (tmp_path / ".agentloop" / "blobs").iterdir()
     blob.write_text("forged")
-    assert "missing from the record" in journal.read(record.path)[-1].result.output
+    assert "missing from the record" in reading.read(record.path)[-1].result.output
 
 
 @pytest.mark.parametrize(
@@ -120,10 +120,10 @@ def test_a_run_is_told_from_a_note(tmp_path, monkeypatch, word, is_run):
     write(tmp_path, counting()).close()
     (tmp_path / "my work").mkdir()
     (tmp_path / "my work" / "a.jsonl").touch()
-    assert journal.names_run(word, tmp_path) == is_run
+    assert locating.names_run(word, tmp_path) == is_run
 
 
-@pytest.mark.skipif(journal.flock is None, reason="there are no locks here")
+@pytest.mark.skipif(lock.flock is None, reason="there are no locks here")
 class TestTheLock:
     def test_two_that_go_on_at_once_do_not_both_write(self, tmp_path, monkeypatch):
         record = write(tmp_path, counting())
@@ -143,16 +143,16 @@ class TestTheLock:
         assert "another kernel is writing it" in told[0]
         third.close()
         second.append(counting()[-1])
-        assert len(journal.read(record.path)) == len(counting()) + 2, "what could not be written was kept"
+        assert len(reading.read(record.path)) == len(counting()) + 2, "what could not be written was kept"
 
     def test_one_that_only_looks_keeps_nobody_from_writing(self, tmp_path):
         record = write(tmp_path, counting())
         record.close()
         looking = record.path.open("rb")
-        journal.flock(looking, journal.LOCK_SH)
+        lock.flock(looking, lock.LOCK_SH)
         threading.Timer(0.1, looking.close).start()
         again = journal.Journal.open(record.path, warn=pytest.fail)
-        assert journal.in_use(record.path)
+        assert lock.in_use(record.path)
         again.close()
 
 
@@ -180,7 +180,7 @@ class TestTheLimit:
             record.append(event)
         on_disk = sum(file.stat().st_size for file in (tmp_path / ".agentloop").rglob("*") if file.is_file())
         assert on_disk < 1_200_000, "50 steps of 150 KB would be 7.5 MB"
-        state = journal.load(record.path)
+        state = reading.load(record.path)
         assert [each.decision.action.code for each in state.steps] == [
             f"draw({number})  # {'why ' * 500}" for number in range(1, 51)
         ]
@@ -207,7 +207,7 @@ class TestTheLimit:
         for event in self.steps(5)[-5:]:
             larger.append(event)
         larger.close()
-        outputs = [each.result.outputs[0]["text"] for each in journal.load(record.path).steps]
+        outputs = [each.result.outputs[0]["text"] for each in reading.load(record.path).steps]
         assert outputs[4] == self.text(5)
         assert outputs[3] != self.text(4)
 
@@ -221,7 +221,7 @@ class TestTheLimit:
         for event in [started(), *step(1, "run_code", failed, code="fail()")]:
             record.append(event)
         assert record.size < 20_000
-        kept = journal.load(record.path).steps[0].result
+        kept = reading.load(record.path).steps[0].result
         for text in (
             kept.error,
             kept.outputs[0]["evalue"],
@@ -255,7 +255,7 @@ class TestTheDisk:
         script = f"""
 import resource, signal, sys
 from pathlib import Path
-from agentloop_nb.record import journal
+from agentloop_nb.record import journal, locating, lock, reading
 from tests.record.made import counting
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 told = []
@@ -266,11 +266,11 @@ for event in events[:4]:
 resource.setrlimit(resource.RLIMIT_FSIZE, (record.path.stat().st_size + 20, resource.RLIM_INFINITY))
 for event in events[4:9]:
     record.append(event)
-full = [len(journal.read(record.path)), len(record.pending), len(told)]
+full = [len(reading.read(record.path)), len(record.pending), len(told)]
 resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
 for event in events[9:]:
     record.append(event)
-print(full, len(journal.read(record.path)) == len(events), record.pending)
+print(full, len(reading.read(record.path)) == len(events), record.pending)
 """
         done = subprocess.run(
             [sys.executable, "-c", script], capture_output=True, text=True, cwd=Path.cwd(), check=True
@@ -283,7 +283,7 @@ print(full, len(journal.read(record.path)) == len(events), record.pending)
         shutil.rmtree(tmp_path / ".agentloop")
         for event in counting()[5:]:
             record.append(event)
-        assert len(journal.read(record.path)) == len(counting())
+        assert len(reading.read(record.path)) == len(counting())
         assert len(told) == 1
         assert "written again" in told[0]
 
@@ -293,13 +293,13 @@ print(full, len(journal.read(record.path)) == len(events), record.pending)
         (tmp_path / "a").rename(tmp_path / "b")
         for event in counting()[5:]:
             record.append(event)
-        assert len(journal.read(journal.find(None, tmp_path / "b"))) == len(counting())
+        assert len(reading.read(locating.find(None, tmp_path / "b"))) == len(counting())
 
     def test_a_killed_kernel_leaves_every_event_and_its_run_is_interrupted(self, tmp_path):
         script = f"""
 import os, signal
 from pathlib import Path
-from agentloop_nb.record import journal
+from agentloop_nb.record import journal, locating, lock, reading
 from tests.record.made import counting
 record = journal.Journal.create(Path({str(tmp_path)!r}), "20261122-101500-3fa2")
 for event in counting()[:7]:
@@ -309,15 +309,15 @@ signal.pause()
 """
         child = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True, cwd=ROOT)
         child.stdout.readline()
-        path = journal.find(None, tmp_path)
-        assert journal.load(path).status == "running"
+        path = locating.find(None, tmp_path)
+        assert reading.load(path).status == "running"
         with pytest.raises(UserError, match="still going on in another kernel"):
             journal.Journal.open(path)
         child.send_signal(signal.SIGKILL)
         child.wait()
         child.stdout.close()
-        assert journal.load(path).status == "interrupted"
-        assert len(journal.read(path)) == 7
+        assert reading.load(path).status == "interrupted"
+        assert len(reading.read(path)) == 7
         journal.Journal.open(path).close()
 
 
@@ -326,19 +326,19 @@ def counting_times(events):
 
 
 def test_ids_only_grow_even_when_the_clock_is_set_back(monkeypatch):
-    ids = [journal.new_run_id() for _ in range(50)]
+    ids = [locating.new_run_id() for _ in range(50)]
     monkeypatch.setattr(journal.time, "time", lambda: 0.0)
-    ids += [journal.new_run_id() for _ in range(50)]
+    ids += [locating.new_run_id() for _ in range(50)]
     assert ids == sorted(set(ids))
 
 
 def test_two_runs_at_once_do_not_mix(tmp_path):
-    first, second = (journal.Journal.create(tmp_path, journal.new_run_id()) for _ in range(2))
+    first, second = (journal.Journal.create(tmp_path, locating.new_run_id()) for _ in range(2))
     for event in counting():
         first.append(event)
         second.append(event.model_copy(update={"at": 1.0}))
-    assert {event.at for event in journal.read(second.path)} == {1.0}
-    assert len(journal.read(first.path)) == len(counting())
+    assert {event.at for event in reading.read(second.path)} == {1.0}
+    assert len(reading.read(first.path)) == len(counting())
 
 
 def test_a_run_is_found_by_id_beginning_path_or_as_the_newest(tmp_path):
@@ -346,12 +346,12 @@ def test_a_run_is_found_by_id_beginning_path_or_as_the_newest(tmp_path):
     new = write(tmp_path, counting(), run="20261122-000000-bbbb")
     for record in (old, new):
         record.close()
-    assert journal.find(None, tmp_path) == new.path
-    assert journal.find("20261121", tmp_path) == old.path
-    assert journal.find(str(old.path), Path("/")) == old.path
+    assert locating.find(None, tmp_path) == new.path
+    assert locating.find("20261121", tmp_path) == old.path
+    assert locating.find(str(old.path), Path("/")) == old.path
     with pytest.raises(UserError, match="begins several"):
-        journal.find("2026112", tmp_path)
+        locating.find("2026112", tmp_path)
     with pytest.raises(UserError, match="did you mean 20261122-000000-bbbb"):
-        journal.find("20261122-000000-bbbx", tmp_path)
+        locating.find("20261122-000000-bbbx", tmp_path)
     new.path.write_text("garbage\n\n")
-    assert [state.status for state in journal.runs(tmp_path)] == ["failed", "finished"]
+    assert [state.status for state in locating.runs(tmp_path)] == ["failed", "finished"]

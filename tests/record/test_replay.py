@@ -16,7 +16,7 @@ from agentloop_nb.export import export
 from agentloop_nb.models.replay import ReplayModel
 from agentloop_nb.notebook.panel.html import static_html
 from agentloop_nb.protocols import Message, ModelRequest
-from agentloop_nb.record import journal
+from agentloop_nb.record import journal, reading
 from agentloop_nb.run import Run
 from agentloop_nb.state import fold
 from tests.record.kernels import script
@@ -169,13 +169,13 @@ class TestDifferences:
         printed = capfd.readouterr().out
         assert told in printed
         assert "Replay: 1 of 6 steps came out differently than in the record" in printed
-        page = static_html(journal.load(again.journal))
+        page = static_html(reading.load(again.journal))
         assert "then &#x27;one&#x27;, now &#x27;two&#x27;" in page
         assert "1 of 6 steps came out differently" in page
-        assert fold(journal.read(again.journal)).differences == again.state.differences
+        assert fold(reading.read(again.journal)).differences == again.state.differences
 
     def test_other_names_and_another_ending_differ_too(self, first, tmp_path):
-        record = journal.read(first.journal)
+        record = reading.read(first.journal)
         changed = [
             each.model_copy(update={"result": each.result.model_copy(update={"changes": ()})})
             if each.step == 3 and each.kind == "action_finished"

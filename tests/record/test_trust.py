@@ -17,7 +17,7 @@ from agentloop_nb.events import NoteAdded, RunStarted
 from agentloop_nb.notebook.kernel.private_shell import private_shell
 from agentloop_nb.notebook.run_manager import Launcher
 from agentloop_nb.rebuild.file_stash import Aside
-from agentloop_nb.record import blobs, journal, trust
+from agentloop_nb.record import blobs, journal, locating, reading, trust
 from agentloop_nb.verify.certified_export import publish
 from tests.record.made import counting, finished, printed, started, step
 
@@ -41,7 +41,7 @@ def mine(folder: Path, events=None, run: str = RUN) -> Path:
 
 def strangers(folder: Path, events=None, run: str = RUN) -> Path:
     """A record without a signature, as version 0.1.0 or anybody else wrote it."""
-    path = journal.runs_folder(folder) / f"{run}.jsonl"
+    path = locating.runs_folder(folder) / f"{run}.jsonl"
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text("".join(event.model_dump_json() + "\n" for event in events or counting()))
     return path
@@ -64,14 +64,14 @@ def test_a_run_signs_its_record_and_a_resumed_one_goes_on_signing(tmp_path):
     again.close()
     assert trust.standing(path) == "own"
     assert all(len(json.loads(line)["sig"]) == 64 for line in path.read_text().splitlines())
-    assert journal.read(path)[-1].text == "more"
+    assert reading.read(path)[-1].text == "more"
 
 
 @pytest.mark.parametrize("cut", [1, 2, 30, 66, 80, 200])
 def test_a_torn_last_line_leaves_the_record_readable_and_own(tmp_path, cut):
     path = mine(tmp_path)
     path.write_bytes(path.read_bytes()[:-cut])
-    assert journal.read(path)
+    assert reading.read(path)
     assert trust.standing(path) == "own"
     again = journal.Journal.open(path)
     again.append(counting()[-1])
@@ -80,7 +80,7 @@ def test_a_torn_last_line_leaves_the_record_readable_and_own(tmp_path, cut):
 
 
 def forged_line(path: Path) -> bytes:
-    return journal.read(path)[1].model_dump_json().encode()
+    return reading.read(path)[1].model_dump_json().encode()
 
 
 FORGERIES = {
@@ -244,9 +244,9 @@ def test_files_that_only_a_strangers_record_says_a_run_wrote_are_the_users(here)
     claimed = printed("").model_copy(update={"metadata": {"file": file}})
     events = [started(), *step(1, "write_file", claimed, filename="mine.txt", content="text")]
     strangers(here, events)
-    assert journal.written(here) == frozenset()
+    assert locating.written(here) == frozenset()
     mine(here, events, run="20261122-101501-3fa2")
-    assert journal.written(here) == {"a" * 64}
+    assert locating.written(here) == {"a" * 64}
 
 
 # -- saying yes
@@ -282,9 +282,9 @@ def test_trusting_what_is_not_there_or_holds_nothing_says_so(here, capsys):
 
 def test_trusting_changes_nothing_of_what_the_record_tells(here):
     path = strangers(here, counting())
-    before = journal.read(path)
+    before = reading.read(path)
     trust.vouch(here)
-    assert journal.read(path) == before
+    assert reading.read(path) == before
 
 
 def test_a_person_who_is_there_is_asked_once_a_folder(here, monkeypatch):
@@ -314,11 +314,11 @@ def test_a_record_behind_a_link_is_refused(tmp_path, part):
     target = folder / part
     target.parent.mkdir(parents=True, exist_ok=True)
     target.symlink_to(outside / part)
-    for way in (journal.read, journal.Journal.open):
+    for way in (reading.read, journal.Journal.open):
         with pytest.raises(UserError, match="link"):
             way(folder / path.relative_to(outside))
     with pytest.raises(UserError, match="link"):
-        journal.find(RUN, folder)
+        locating.find(RUN, folder)
     assert trust.standing(folder / path.relative_to(outside)) == "foreign"
 
 
@@ -374,7 +374,7 @@ def test_a_planted_version_is_not_taken_for_one_that_was_kept(tmp_path):
 
 def test_a_forged_first_event_does_not_make_a_record_own(tmp_path):
     path = mine(tmp_path)
-    events = journal.read(path)
+    events = reading.read(path)
     assert isinstance(events[0], RunStarted)
     lines = path.read_bytes().splitlines()
     forged = events[0].model_copy(update={"settings": {"trust_web": True}}).model_dump_json().encode()

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from agentloop_nb.cli import main
-from agentloop_nb.record import journal
+from agentloop_nb.record import reading
 
 KEPT = Path(__file__).with_name("written_by_0_1_0")
 RECORDS = sorted(path.stem for path in (KEPT / "runs").glob("*.jsonl"))
@@ -37,7 +37,7 @@ def folder(tmp_path: Path, monkeypatch) -> Path:
 
 @pytest.mark.parametrize("run", RECORDS)
 def test_a_record_folds_into_the_state_it_had(folder: Path, run: str):
-    state = journal.load(folder / ".agentloop" / "runs" / f"{run}.jsonl")
+    state = reading.load(folder / ".agentloop" / "runs" / f"{run}.jsonl")
     expected = next(status for goal, status in STATUS.items() if state.goal.startswith(goal))
     assert state.status == expected
     assert state.steps or expected == "failed"
@@ -45,7 +45,7 @@ def test_a_record_folds_into_the_state_it_had(folder: Path, run: str):
 
 @pytest.mark.parametrize("run", RECORDS)
 def test_a_record_can_be_shown(folder: Path, run: str, capsys):
-    finished = journal.load(folder / ".agentloop" / "runs" / f"{run}.jsonl").status == "finished"
+    finished = reading.load(folder / ".agentloop" / "runs" / f"{run}.jsonl").status == "finished"
     assert main(["show", run]) == (0 if finished else 1)
     assert "EXECUTION SUMMARY" in capsys.readouterr().out
 

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from agentloop_nb.events import ActionFinished
-from agentloop_nb.record import journal
+from agentloop_nb.record import locating, reading
 from agentloop_nb.state import State, fold
 from tests.record.kernels import Kernel, kernel
 from tests.wire import Request, Wire, finish
@@ -62,13 +62,13 @@ class Place:
             options = f"--base-url {server.base_url} -m scripted -n {len(script) + 2}"
             self.kernel.run(f"%%agent {options} go on until it is done", timeout=3600)
         self.asked = server.asked
-        state = fold(journal.read(self.records[-1]))
+        state = fold(reading.read(self.records[-1]))
         assert (state.status, state.current_step) == ("finished", len(script) + 1), state.reason
         return state
 
     @property
     def records(self) -> list[Path]:
-        return sorted(journal.runs_folder(self.kernel.folder).glob("*.jsonl"))
+        return sorted(locating.runs_folder(self.kernel.folder).glob("*.jsonl"))
 
     @property
     def bytes(self) -> int:
@@ -83,7 +83,7 @@ class Place:
 
     def seconds(self) -> list[float]:
         """How long each step of the last run took."""
-        ends = [event.at for event in journal.read(self.records[-1]) if isinstance(event, ActionFinished)]
+        ends = [event.at for event in reading.read(self.records[-1]) if isinstance(event, ActionFinished)]
         return [later - earlier for earlier, later in itertools.pairwise(ends)]
 
     def responsive(self) -> bool:

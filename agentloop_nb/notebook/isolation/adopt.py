@@ -23,7 +23,7 @@ from agentloop_nb.notebook.presenter import ask_on_input
 from agentloop_nb.notebook.snapshots.tracker import SHELL_NAMES
 from agentloop_nb.protocols import Web
 from agentloop_nb.rebuild import rebuild
-from agentloop_nb.record import journal
+from agentloop_nb.record import locating, reading
 from agentloop_nb.run import Run
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ def adopt(launcher: Launcher, words: list[str]) -> str:
     if "--undo" in flags:
         return _undo(launcher)
     names = [word for word in words if word not in flags]
-    reference = names[0] if names and journal.names_run(names[0], launcher.folder) else None
+    reference = names[0] if names and locating.names_run(names[0], launcher.folder) else None
     run = _run(launcher, reference)
     wanted = names[1:] if reference else names
     if "--rerun" in flags:
@@ -71,7 +71,7 @@ def _run(launcher: Launcher, reference: str | None) -> Run:
         run = isolated[-1]
     else:
         path = launcher.find(reference).resolve()
-        run = launcher.run_of(path) or Run(journal.load(path), path)
+        run = launcher.run_of(path) or Run(reading.load(path), path)
     if run.status == "running":
         raise UserError("the run is still going on; stop it first")
     if not run.state.settings.get("isolated"):
@@ -128,7 +128,7 @@ def _bring_file(
 def _written(launcher: Launcher) -> frozenset[str]:
     """SHA-256 of the files that runs wrote here, or that were adopted."""
     adopted = {file.sha256 for adoption in launcher.adopted for file in adoption.files}
-    return journal.written(launcher.folder) | adopted
+    return locating.written(launcher.folder) | adopted
 
 
 def _told(adoption: Adoption, left: list[str]) -> str:
@@ -147,7 +147,7 @@ def _rebuilt(launcher: Launcher, run: Run) -> IsolatedWorkspace:
     control = Control()
     workspace = placement.workspace(
         launcher.shell,
-        journal.home(run.journal),
+        locating.home(run.journal),
         "",
         web=_no_web(),
         settings=launcher.as_recorded(run.journal, {}),
@@ -156,7 +156,7 @@ def _rebuilt(launcher: Launcher, run: Run) -> IsolatedWorkspace:
     )
     with ExitStack() as failed:
         failed.callback(workspace.close)
-        rebuilt = drive(lambda: rebuild(journal.read(run.journal), workspace), control)
+        rebuilt = drive(lambda: rebuild(reading.read(run.journal), workspace), control)
         if control.stopping:
             raise UserError("adopting was interrupted; nothing was brought here")
         if rebuilt.divergence is not None:
@@ -168,7 +168,7 @@ def _rebuilt(launcher: Launcher, run: Run) -> IsolatedWorkspace:
 def _rerun(launcher: Launcher, run: Run) -> str:
     """Run the recorded code of a run in the user's kernel; in the run's own folder, so that no file here changes."""
     ask_to_run(launcher.shell, run.journal)
-    events = journal.read(run.journal)
+    events = reading.read(run.journal)
     events[0] = events[0].model_copy(update={"cells": ()})  # the user's own cells ran here
     control, folder = Control(), launcher.place(run.journal)
     workspace = KernelWorkspace(launcher.shell, web=_no_web(), folder=folder, control=control)

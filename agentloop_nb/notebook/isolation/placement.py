@@ -25,7 +25,7 @@ from agentloop_nb.notebook.kernel import cell_history
 from agentloop_nb.notebook.kernel.value_facts import size
 from agentloop_nb.notebook.snapshots.tracker import is_watched
 from agentloop_nb.protocols import Web
-from agentloop_nb.record import journal
+from agentloop_nb.record import locating
 from agentloop_nb.run import Run
 from agentloop_nb.safety.secrets import known_secrets
 from agentloop_nb.settings import Settings
@@ -93,7 +93,7 @@ def go_on(run: Run, workspace: IsolatedWorkspace, *, web: Web, settings: Setting
         raise UserError(
             "the limits of a process that lives stay as they are; %agent fork --limits ... starts a new one"
         )
-    if (journal.home(run.journal) / str(settings.output_dir)).resolve() != workspace.folder:
+    if (locating.home(run.journal) / str(settings.output_dir)).resolve() != workspace.folder:
         raise UserError(f"this run goes on where its files are, in {workspace.folder}; leave --output-dir out")
     workspace.keep_copies(settings.undo_memory * 2**20)
     workspace.web, workspace.control, workspace.privacy = web, control, settings.privacy
@@ -114,7 +114,7 @@ def forked_workspace(
 
     `namespace` is the user's, if the parent's run took place in this kernel: what the run left alone comes along.
     """
-    parent, home = fold(events), journal.home(path)
+    parent, home = fold(events), locating.home(path)
     folder = home / str(settings.output_dir)
     at = parent.current_step if at is None else at
     copied = copy_folder(source, folder, parent, at)

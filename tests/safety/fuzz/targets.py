@@ -30,7 +30,7 @@ from agentloop_nb.notebook.panel.html import final_outputs, plain_text, static_h
 from agentloop_nb.notebook.panel.outputs import blocks, markdown, sanitise, text_block
 from agentloop_nb.notebook.panel.safe_text import Lines
 from agentloop_nb.protocols import Change
-from agentloop_nb.record import journal
+from agentloop_nb.record import reading
 from agentloop_nb.state import fold
 from agentloop_nb.web.guard import GuardedTransport, is_public
 from tests.panel.hostile import CORPUS
@@ -56,7 +56,7 @@ def record(data: bytes) -> None:
     path = _folder() / "fuzzed.jsonl"
     path.write_bytes(data)
     try:
-        events = journal.read(path)
+        events = reading.read(path)
     except UserError as error:
         told = str(error)
     else:
