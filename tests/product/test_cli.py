@@ -141,7 +141,7 @@ def test_an_export_finds_what_the_code_read_in_the_output_folder(agentloop, tmp_
         (["show", "2026"], "no run '2026'"),
         (["verify", "nowhere.ipynb"], "nowhere.ipynb"),
         (["verify"], "agentloop verify"),
-        (["export"], "agentloop export [--minimal] [--share [--repository OWNER/NAME]] [RUN] OUT.ipynb"),
+        (["export"], "agentloop export [--minimal | --session] [--share [--repository OWNER/NAME]] [RUN] OUT.ipynb"),
         (["resume"], "no run is recorded"),
     ],
 )
@@ -338,7 +338,7 @@ def test_nothing_carries_out_a_command_that_is_not_in_the_table():
 def test_one_argument_that_holds_a_blank_is_always_a_goal(words, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("OPENAI_API_KEY", KEY)
-    with Wire([finish("6")]) as wire:
+    with Wire([finish("6"), finish("6")]) as wire:
         assert main(["-m", "scripted", "--base-url", wire.base_url, *words]) == 0
     assert events(tmp_path)[0]["goal"] == words[-1]
 
