@@ -13,6 +13,9 @@ from itertools import islice
 from types import FunctionType, GetSetDescriptorType, MemberDescriptorType, MethodType, ModuleType, SimpleNamespace
 from typing import Any
 
+from agentloop_nb._internal import type_info
+from agentloop_nb._internal.type_info import TypeSet, inherits
+
 MAX_TEXT = 10_000
 """Characters of a text that is looked at; a longer one is data."""
 MAX_ITEMS = 1000
@@ -45,7 +48,7 @@ class Looker:
             if len(value) < MAX_TEXT:
                 text = value if kind is str else bytes(value).decode("utf-8", "replace")
                 yield from self._found(name, text, attribute)
-        elif kind in self._hidden:
+        elif any(kind is each for each in self._hidden):
             text = value.get_secret_value()
             yield text if isinstance(text, str) else bytes(text).decode("utf-8", "replace")
         elif depth and self.room > 0 and kind not in _PLAIN and id(value) not in self._seen:
@@ -56,19 +59,19 @@ class Looker:
                 yield from self.into(key, item, depth - 1, attribute=is_attribute)
 
 
-_PLAIN = frozenset({int, float, bool, complex, type(None), range, slice})
+_PLAIN = TypeSet(int, float, bool, complex, type(None), range, slice)
 
 
 def _parts(name: str, value: Any) -> Iterator[tuple[str, Any, bool]]:
     """The parts of a value, each with its name and whether it is an attribute."""
     kind = type(value)
-    if isinstance(value, dict):
+    if inherits(kind, dict):
         for key, item in islice(dict.items(value), MAX_ITEMS):
             yield (key if type(key) is str else name), item, False
-    elif isinstance(value, tuple) and isinstance(fields := in_class(kind, "_fields"), tuple):
+    elif inherits(kind, tuple) and type(fields := type_info.defined(kind, "_fields")) is tuple:
         for field, item in zip(fields, tuple.__iter__(value), strict=False):
-            yield str(field), item, True
-    elif isinstance(value, list | tuple | set | frozenset | deque):
+            yield (field if type(field) is str else name), item, True
+    elif inherits(kind, *_SEQUENCES):
         yield from _items(name, value)
     else:
         yield from _of_object(name, value)
@@ -76,18 +79,18 @@ def _parts(name: str, value: Any) -> Iterator[tuple[str, Any, bool]]:
 
 def _of_object(name: str, value: Any) -> Iterator[tuple[str, Any, bool]]:
     kind = type(value)
-    if isinstance(value, ModuleType):
-        yield from _of_dict(vars(value), attribute=False) if is_users(value) else ()
-    elif isinstance(value, FunctionType):
+    if inherits(kind, ModuleType):
+        yield from _of_dict(attributes(value), attribute=False) if is_users(value) else ()
+    elif kind is FunctionType:
         yield from _of_function(value)
     elif kind is MethodType:
         yield name, value.__self__, True
     elif kind is partial:
         yield from _of_dict(value.keywords, attribute=False)
         yield from ((name, item, False) for item in value.args)
-    elif isinstance(value, type):
+    elif inherits(kind, type):
         yield from _of_dict(_class_attributes(value), attribute=False)
-    elif kind.__module__.partition(".")[0] not in DATA:
+    elif type_info.package(kind) not in DATA:
         yield from _of_dict(attributes(value), attribute=kind is not SimpleNamespace)
         yield from _of_slots(value)
         yield from _of_dict(_class_attributes(kind), attribute=False)
@@ -95,13 +98,17 @@ def _of_object(name: str, value: Any) -> Iterator[tuple[str, Any, bool]]:
 
 def _items(name: str, value: Any) -> Iterator[tuple[str, Any, bool]]:
     """Items of a sequence; of a pair that begins with a text, such as a header, that is the name of the rest."""
-    iterate = next(base for base in (list, tuple, set, frozenset, deque) if isinstance(value, base)).__iter__
-    items = list(islice(iterate(value), MAX_ITEMS))
-    first = items[0] if items else None
-    if isinstance(value, tuple) and 2 <= len(items) <= 3 and isinstance(first, str | bytes) and 0 < len(first) < 60:
-        label = first if isinstance(first, str) else first.decode("utf-8", "replace")
-        yield from ((label, item, False) for item in items[1:] if item != first)
+    base = next(each for each in _SEQUENCES if inherits(type(value), each))
+    items = list(islice(base.__iter__(value), MAX_ITEMS))
+    if base is tuple and 2 <= len(items) <= 3 and (label := _label(items[0])):
+        yield from ((label, item, False) for item in items[1:] if _label(item) != label)
     yield from ((name, item, False) for item in items)
+
+
+def _label(value: Any) -> str:
+    """The text of a short label; empty for all else."""
+    text = value if type(value) is str else value.decode("utf-8", "replace") if type(value) is bytes else ""
+    return text if len(text) < 60 else ""
 
 
 def _of_dict(found: dict[str, Any], *, attribute: bool) -> Iterator[tuple[str, Any, bool]]:
@@ -113,7 +120,7 @@ def _of_dict(found: dict[str, Any], *, attribute: bool) -> Iterator[tuple[str, A
 
 def _of_function(value: FunctionType) -> Iterator[tuple[str, Any, bool]]:
     """What a function of the user's closes over, and its defaults."""
-    if value.__module__ != "__main__":
+    if type(value.__module__) is not str or value.__module__ != "__main__":
         return
     for key, cell in zip(value.__code__.co_freevars, value.__closure__ or (), strict=False):
         try:
@@ -128,38 +135,38 @@ def _of_function(value: FunctionType) -> Iterator[tuple[str, Any, bool]]:
 
 
 def _of_slots(value: Any) -> Iterator[tuple[str, Any, bool]]:
-    for each in type.mro(type(value)):
-        for key, slot in vars(each).items():
-            if type(slot) is MemberDescriptorType and each.__module__ not in ("builtins", "functools"):
-                try:
-                    yield key, slot.__get__(value), True
-                except AttributeError:
-                    continue
+    if type_info.package(type(value)) not in ("builtins", "functools"):
+        yield from ((key, item, True) for key, item in type_info.slots(value).items())
 
 
 def _class_attributes(kind: type) -> dict[str, Any]:
     """What the user's own classes define; of packages nothing."""
-    own = [each for each in type.mro(kind) if each.__module__ == "__main__" or _is_users_name(each.__module__)]
+    homes = [(each, type_info.module(each)) for each in type_info.mro(kind)]
+    own = [each for each, home in homes if home == "__main__" or _is_users_name(home)]
     return {
         key: item
         for each in reversed(own)
-        for key, item in vars(each).items()
-        if not callable(item) and type(item) not in (property, MemberDescriptorType, GetSetDescriptorType)
+        for key, item in type_info.namespace(each).items()
+        if type_info.defined(type(item), "__call__") is None and type(item) not in _DESCRIPTORS
     }
+
+
+_SEQUENCES = (list, tuple, set, frozenset, deque)
+_DESCRIPTORS = TypeSet(property, MemberDescriptorType, GetSetDescriptorType)
 
 
 def _is_users_name(module: str) -> bool:
     found = sys.modules.get(module)
-    return found is not None and is_users(found)
+    return found is not None and inherits(type(found), ModuleType) and is_users(found)
 
 
 def is_users(module: ModuleType) -> bool:
     """Whether a module is the user's own: a file of theirs, or made while the program runs."""
-    found = vars(module)
-    name, file = str(found.get("__name__", "")), found.get("__file__")
-    if name.partition(".")[0] in sys.stdlib_module_names | DATA or name == "__main__":
+    found = attributes(module)
+    name, file = found.get("__name__", ""), found.get("__file__")
+    if type(name) is not str or name.partition(".")[0] in sys.stdlib_module_names | DATA or name == "__main__":
         return False
-    if not isinstance(file, str):
+    if type(file) is not str:
         return found.get("__spec__") is None
     return "site-packages" not in file and "dist-packages" not in file and not file.startswith(_PREFIXES)
 
@@ -167,14 +174,6 @@ def is_users(module: ModuleType) -> bool:
 _PREFIXES = tuple({sys.prefix, sys.base_prefix})
 
 
-def in_class(kind: type, name: str) -> Any:
-    """What the first class that has the name defines it as."""
-    return next((vars(each)[name] for each in type.mro(kind) if name in vars(each)), None)
-
-
 def attributes(value: Any) -> dict[str, Any]:
     """An object's own dictionary, unless its class makes one up by code of its own."""
-    slot = in_class(type(value), "__dict__")
-    builtin = isinstance(slot, GetSetDescriptorType | MemberDescriptorType)
-    found = slot.__get__(value) if builtin else None
-    return found if type(found) is dict else {}
+    return type_info.instance_dict(value) or {}

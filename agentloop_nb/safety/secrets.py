@@ -9,6 +9,7 @@ import urllib.parse
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+from agentloop_nb._internal.type_info import TypeSet
 from agentloop_nb.safety.holders import MAX_TEXT, Looker
 from agentloop_nb.safety.redaction import MASK, MIN_LENGTH, Masker, Tail, maskable
 
@@ -70,6 +71,9 @@ def shapes_in(text: str) -> list[str]:
     return [*shapes, *passwords, *map(urllib.parse.unquote, passwords)]
 
 
+_SIZED = TypeSet(dict, list, tuple, set)
+
+
 class KnownSecrets(Masker):
     """Masks what looks secret in the process, and looks again when asked: code may load a key, or connect with one."""
 
@@ -112,7 +116,7 @@ class KnownSecrets(Masker):
 
     def _inside(self, looker: Looker, name: str, value: Any) -> list[str]:
         """Secrets in a value; one with many parts is gone into when it is new, or longer or shorter than it was."""
-        sized = type(value) in (dict, list, tuple, set)
+        sized = type(value) in _SIZED
         state = (id(value), len(value) if sized else 0)
         if (sized and self._large.get(name) == state) or looker.room <= 0:
             return []

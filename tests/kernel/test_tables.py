@@ -182,7 +182,7 @@ def test_defaults_and_docstrings_are_values() -> None:
 
     assert "connect(host='10.0.0.1', *, retries: int = 3): Reads hunter2." in told(**names)
     schema = Surroundings(names, privacy="schema").describe(500)
-    assert "connect(host=…, *, retries: int = …)" in schema
+    assert "connect(host, retries)" in schema
     assert not any(word in schema for word in ("10.0.0.1", "hunter2", "1234"))
 
 

@@ -10,6 +10,9 @@ from inspect import getattr_static
 from types import ModuleType
 from typing import Any
 
+from agentloop_nb._internal import type_info
+from agentloop_nb._internal.type_info import inherits
+
 
 class Patches:
     """What code may patch: attributes of the modules that it names, and those that it sets on classes of libraries."""
@@ -25,7 +28,7 @@ class Patches:
         for node in ast.walk(tree):
             if isinstance(node, ast.Name | ast.Attribute):
                 base = _resolved(node, namespace, names)
-                if isinstance(base, ModuleType) and base.__name__ != "__main__":
+                if inherits(type(base), ModuleType) and _contents(base).get("__name__") != "__main__":
                     self._found[id(base)] = base
             self._note_set(node, namespace, names)
 
@@ -38,20 +41,26 @@ class Patches:
             case _:
                 return
         base = _resolved(owner, namespace, names)
-        if isinstance(base, type | ModuleType) and getattr(base, "__module__", "") != "__main__":
+        is_class = inherits(type(base), type)
+        if (is_class and type_info.module(base) != "__main__") or inherits(type(base), ModuleType):
             self._attributes.append((base, name))
 
     def read(self) -> dict[Any, Any]:
         """The attributes as they are, by module or class and name."""
         found: dict[Any, Any] = {}
         for module in self._found.values():
-            for name, value in vars(module).items():
-                if not name.startswith("_") and type(value) is not ModuleType:
+            for name, value in list(_contents(module).items()):
+                if type(name) is str and not name.startswith("_") and type(value) is not ModuleType:
                     found[_Attribute(module, name)] = _Same(value)
         for base, name in self._attributes:
-            if name in vars(base):
-                found[_Attribute(base, name)] = _Same(vars(base)[name])
+            if name in _contents(base):
+                found[_Attribute(base, name)] = _Same(_contents(base)[name])
         return found
+
+
+def _contents(owner: Any) -> Mapping[str, Any]:
+    """What a module or a class has of its own."""
+    return type_info.namespace(owner) if inherits(type(owner), type) else type_info.instance_dict(owner) or {}
 
 
 @dataclass(frozen=True)
@@ -94,6 +103,6 @@ def _resolved(node: ast.expr, namespace: Mapping[str, Any], names: Mapping[str, 
         return names.get(node.id, namespace.get(node.id))
     if isinstance(node, ast.Attribute):
         base = _resolved(node.value, namespace, names)
-        if isinstance(base, ModuleType | type):
+        if inherits(type(base), ModuleType, type):
             return getattr_static(base, node.attr, None)
     return None

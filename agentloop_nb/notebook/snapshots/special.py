@@ -209,7 +209,7 @@ def _of_library(value: Any) -> Kind | None:
 
 def _of_built_in(value: Any) -> Kind | None:
     owner = value.__self__
-    return None if owner is None or isinstance(owner, ModuleType | type) else BUILT_IN_METHOD
+    return None if owner is None or type_info.inherits(type(owner), ModuleType, type) else BUILT_IN_METHOD
 
 
 # What a filled cache held cannot be put into it again.
