@@ -33,7 +33,7 @@ def home(tmp_path, monkeypatch):
         ("add up data/*.csv", ["data/north.csv", "data/south.csv"]),
         ("read 'my notes.txt'", ["my notes.txt"]),
         ("show deep/a/b/c.txt", ["deep/a/b/c.txt"]),
-        ("read .env and say what it sets", [".env"]),
+        ("read .env and say what it sets", []),  # keys stay where they are
         ("plot something", []),
         ("plot mysales.csv and sales.csv2", []),
         ("read /elsewhere/sales.csv and ../sales.csv and ~/sales.csv", []),

@@ -235,7 +235,7 @@ def test_a_recorded_run_draws_the_same_picture_twice() -> None:
 def test_prints_in_another_encoding_lose_no_run(tmp_path: Path) -> None:
     """A console that has no emoji (cp1252 on Windows) shows question marks and goes on."""
     code = (
-        "from agentloop_nb import demo\nfrom agentloop_nb.record import journal\nfrom agentloop_nb.state import State\n"
+        "from agentloop_nb import demo\nfrom agentloop_nb.record import reading\nfrom agentloop_nb.state import State\n"
         "from agentloop_nb.agent.event_stream import Stream\n"
         "from agentloop_nb.terminal.terminal_view import TerminalView\n"
         "stream = Stream(State(), lambda event: None, [TerminalView()])\n"

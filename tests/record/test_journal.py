@@ -128,7 +128,7 @@ class TestTheLock:
     def test_two_that_go_on_at_once_do_not_both_write(self, tmp_path, monkeypatch):
         record = write(tmp_path, counting())
         record.close()
-        monkeypatch.setattr(journal, "in_use", lambda path: False)  # both looked before either began
+        monkeypatch.setattr(lock, "in_use", lambda path: False)  # both looked before either began
         first = journal.Journal.open(record.path)
         with pytest.raises(UserError, match="still going on in another kernel"):
             journal.Journal.open(record.path)
@@ -327,7 +327,7 @@ def counting_times(events):
 
 def test_ids_only_grow_even_when_the_clock_is_set_back(monkeypatch):
     ids = [locating.new_run_id() for _ in range(50)]
-    monkeypatch.setattr(journal.time, "time", lambda: 0.0)
+    monkeypatch.setattr(locating.time, "time", lambda: 0.0)
     ids += [locating.new_run_id() for _ in range(50)]
     assert ids == sorted(set(ids))
 
