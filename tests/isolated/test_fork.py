@@ -212,7 +212,7 @@ def test_undo_in_a_fork_takes_back_its_own_steps_only_and_nothing_of_the_users_k
     with Wire(code("values = ['other']")) as wire:
         parent.text(f"%agent fork --at 3 --base-url {wire.base_url} another way")
     told = parent.text("%agent undo 9")
-    assert "Steps 4 to 5 are taken back." in told
+    assert "Step 4 is taken back." in told
     assert "in the run's own process and folder; your kernel and your files are as they were" in told
     own = f"those up to step 3 are of run {parent.records[0].stem}"
     assert own in told

@@ -169,7 +169,7 @@ async def test_it_has_a_home_a_folder_and_an_environment_of_its_own(place, monke
 
 FORGERIES = """
 from pathlib import Path
-from agentloop_nb.notebook import hosted
+from agentloop_nb.notebook.isolation import host as hosted
 class Forged:
     def __init__(self, host): self.host = host
     def __getattr__(self, name): return getattr(self.host, name)

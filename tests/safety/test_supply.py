@@ -20,7 +20,7 @@ def watch(event, arguments):
 sys.addaudithook(watch)
 import agentloop_nb
 for module in pkgutil.walk_packages(agentloop_nb.__path__, "agentloop_nb."):
-    if not module.name.endswith(("__main__", ".extract", "jail")):  # programs of their own
+    if not module.name.endswith(("__main__", ".extract", ".restricted_kernel")):  # programs of their own
         __import__(module.name)
 print(touched)
 """
