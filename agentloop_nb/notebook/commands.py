@@ -267,7 +267,7 @@ def _did(run: Run, name: str) -> bool:
     from agentloop_nb.notebook.undo import acting_steps
 
     if not name:
-        return bool(acting_steps(run.state))
+        return bool(acting_steps(run.state)) or any(step.inherited for step in run.state.steps)
     results = [step.result for step in run.state.steps if step.result]
     return not run.state.settings.get("isolated") and any(
         change.name == name for result in results for change in result.changes
