@@ -41,6 +41,7 @@ OPTIONS: tuple[Option, ...] = (
     Option("strict", ("--strict",), "meeting a limit is an error"),
     Option("quiet", ("--quiet",), "show the summary only"),
     Option("max_retries", ("--max-retries",), "retries of a bad reply or a failing server (3)", "N", "3"),
+    Option("effort", ("--effort",), "how much a reasoning model thinks: low, medium, high", "EFFORT", "low"),
     Option("privacy", ("--privacy",), "what the model sees of your data: full, schema, none", "LEVEL", "schema"),
     Option("allow_changes", ("--allow-changes",), "names the agent may change unwarned, or all", "NAMES", "all"),
     Option("undo_memory", ("--undo-memory",), "megabytes copies for undo may take (512)", "MB", "2048"),

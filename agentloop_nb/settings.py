@@ -13,6 +13,7 @@ from agentloop_nb.errors import UserError
 from agentloop_nb.protocols import Privacy
 
 Approve = Literal["auto", "code", "all"]
+Effort = Literal["low", "medium", "high"]
 
 DEFAULT_MODEL = "gpt-4o-mini"
 
@@ -31,6 +32,8 @@ class Settings:
     """Seconds a code step may take by default."""
     approve: Approve = "auto"
     temperature: float | None = None
+    effort: Effort | None = None
+    """How much a reasoning model thinks; None leaves it to the provider."""
     price: str | None = None
     """`0.15,0.60`: dollars a million tokens in and out; or the path of a price table."""
     cache: str | None = None
@@ -76,6 +79,7 @@ ENVIRONMENT: dict[str, str] = {
     "max_retries": "MAX_RETRIES",
     "budget": "AGENTLOOP_BUDGET",
     "temperature": "AGENTLOOP_TEMPERATURE",
+    "effort": "AGENTLOOP_EFFORT",
     "price": "AGENTLOOP_PRICE",
     "cache": "AGENTLOOP_CACHE",
     "images": "AGENTLOOP_IMAGES",
@@ -211,6 +215,7 @@ _CONVERTERS: dict[str, Any] = {
     "budget": _dollars,
     "temperature": _temperature,
     "approve": _one_of(get_args(Approve)),
+    "effort": _one_of(get_args(Effort)),
     "privacy": _one_of(get_args(Privacy)),
     "images": _switch_or_error,
     "isolated": _switch_or_error,
@@ -227,6 +232,7 @@ _EXPECTED: dict[str, str] = {
     "budget": "a positive amount in US dollars (--budget 0.50)",
     "temperature": "a number from 0 to 2 (AGENTLOOP_TEMPERATURE=0.2)",
     "approve": "auto, code or all (--approve code)",
+    "effort": "low, medium or high (--effort low)",
     "privacy": "full, schema or none (--privacy schema)",
     "images": "1 or 0 (AGENTLOOP_IMAGES=0)",
     "isolated": "1 or 0 (AGENTLOOP_ISOLATED=1)",

@@ -37,6 +37,7 @@ class AgentMagics(Magics):
     timeout = _setting(Int, "seconds a code step may take by default (30)")
     approve = _setting(Unicode, "what waits for a person: auto, code, all")
     temperature = _setting(Float, "the model's temperature, 0 to 2")
+    effort = _setting(Unicode, "how much a reasoning model thinks: low, medium, high")
     price = _setting(Unicode, "dollars a million tokens in and out, '0.15,0.60', or the path of a price table")
     cache = _setting(Unicode, "path of the decision cache; 1 is the usual place")
     images = _setting(Bool, "show figures to models that can see")

@@ -32,7 +32,7 @@ from agentloop_nb.state import State
 _KEPT = (
     *("model", "base_url", "max_retries", "timeout", "approve", "temperature", "price", "cache", "images"),
     *("allow_hosts", "search", "instructions", "privacy", "allow_changes", "trust_web", "live", "output_dir"),
-    *("undo_memory",),
+    *("undo_memory", "effort"),
     *("isolated", "limits"),
 )
 """Settings that a resumed run keeps from its record."""

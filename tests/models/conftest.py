@@ -7,8 +7,9 @@ from collections.abc import AsyncIterator, Callable
 import pytest
 
 from agentloop_nb.models import dialect, keys
-from agentloop_nb.models.openai_compatible import OpenAICompatible, Patience
+from agentloop_nb.models.openai_compatible import OpenAICompatible
 from agentloop_nb.models.registry import create
+from agentloop_nb.models.streamed_model import Patience
 from agentloop_nb.protocols import Delta, Message, ModelReply, ModelRequest
 from agentloop_nb.settings import resolve
 from tests.wire import Reply, Wire
