@@ -57,7 +57,7 @@ class PromptCache:
 
     def count(self, body: dict[str, Any]) -> dict[str, int]:
         """Tell what a request reads from the cache, writes into it, and passes by it."""
-        blocks = list(_blocks(body))
+        blocks = list(blocks_of(body))
         digest, sizes, digests = hashlib.sha256(), [0], [""]
         for text, _ in blocks:
             digest.update(text.encode())
@@ -82,9 +82,9 @@ class PromptCache:
         return next(fresh, 0)
 
 
-def _blocks(body: dict[str, Any]) -> Iterator[tuple[str, bool]]:
+def blocks_of(body: dict[str, Any]) -> Iterator[tuple[str, bool]]:
     """The request in the order in which it is kept: tools, rules, and then messages under the way to answer them."""
-    for tool in body.get("tools", ()):
+    for tool in body.get("tools") or [body.get("response_format") or {}]:
         yield _plain(tool)
     system = body.get("system", ())
     for block in [{"type": "text", "text": system}] if isinstance(system, str) else system:

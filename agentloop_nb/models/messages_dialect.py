@@ -74,19 +74,14 @@ class MessagesDialect:
         max_tokens: int | None,
         options: dict[str, Any],
     ) -> dict[str, Any]:
-        """Compose a request.
-
-        Tools stay the same at the last step, too, when only one action is allowed: they stand before everything else,
-        so a change would let nothing of the transcript be read from the cache. The prompt says what is allowed.
-        """
-        del final
+        """Compose a request; `options` are sent as they are, unless they were refused."""
         longest = min(max_tokens or MAX_TOKENS, self.longest or MAX_TOKENS * 8)
         thoughts = self._thoughts(longest)
         body: dict[str, Any] = {**options, **thoughts, "max_tokens": longest, "stream": True}
         if thoughts:
             body.pop("temperature", None)
         if self.rung is not Rung.PROMPTED:
-            body |= self._tool(thinks=bool(thoughts))
+            body |= self._tool(thinks=bool(thoughts), final=final)
         rules = "\n\n".join(message.content for message in messages if message.role == "system")
         if rules:
             body["system"] = [_text(rules)] if self.system_blocks else rules
@@ -111,11 +106,11 @@ class MessagesDialect:
         budget = min(max(int(longest * _SHARES[self.effort]), LEAST_THINKING), longest - LEAST_ANSWER)
         return {"thinking": {"type": "enabled", "budget_tokens": budget}} if budget >= LEAST_THINKING else {}
 
-    def _tool(self, *, thinks: bool) -> dict[str, Any]:
+    def _tool(self, *, thinks: bool, final: bool) -> dict[str, Any]:
         tool: dict[str, Any] = {
             "name": TOOL,
             "description": "Say which action to take next, and why. Call it exactly once in every reply.",
-            "input_schema": decision_schema(limits=False),
+            "input_schema": decision_schema(final=final, limits=False),
         }
         if self.rung is Rung.STRICT:
             tool["strict"] = True

@@ -107,7 +107,7 @@ class StreamedModel(ABC):
         form = self._form(request)
         max_tokens = request.max_tokens
         while True:
-            body = form.body(request.messages, final=request.final, max_tokens=max_tokens, options=self._options())
+            body = form.body(request.messages, final=self._narrows(request), max_tokens=max_tokens, options=self._options())
             bound, fold = form.bound(body), Fold()
             try:
                 async with asyncio.timeout(self._first) as clock:
@@ -127,6 +127,16 @@ class StreamedModel(ABC):
             except ModelFault as fault:
                 raise self._masked(fault) from None
             return self._replied(request, fold, bound)
+
+    def _narrows(self, request: ModelRequest) -> bool:
+        """Whether the schema is to allow `finish` alone.
+
+        The schema stands before the transcript, so a change lets nothing of it be read from the cache. Where that is
+        cheaper, the prompt's word for it is enough, until it was not.
+        """
+        plain, cached = (self.quote(Usage(input=1_000_000, cached=cached)) for cached in (0, 1_000_000))
+        keeps = plain is not None and cached is not None and cached < plain
+        return request.final and (not keeps or request.repairs > 0)
 
     async def _receive(
         self,
