@@ -106,6 +106,8 @@ class Dialect:
         """Compose a request; `options` are sent as they are, unless they were refused."""
         told = messages if self.system else without_system(messages)
         body: dict[str, Any] = {"messages": [self._message(message) for message in told], **options}
+        if "cache_control" in options.keys() - self.dropped:
+            _mark_beginning(body["messages"], options["cache_control"])
         body |= {"stream": True, "stream_options": {"include_usage": True}}
         if max_tokens is not None:
             body[self.length] = min(max_tokens, self.longest or max_tokens)
@@ -225,6 +227,16 @@ def without_system(messages: Sequence[Message]) -> list[Message]:
     first = rest[0] if rest and rest[0].role == "user" else Message(role="user", content="")
     joined = first.model_copy(update={"content": "\n\n".join(filter(None, [*rules, first.content]))})
     return [joined, *(rest[1:] if rest and rest[0].role == "user" else rest)]
+
+
+def _mark_beginning(messages: list[dict[str, Any]], mark: Any) -> None:
+    """Have the rules and the first message kept by themselves: a shortened transcript still begins with them.
+
+    The end of a request is marked by the parameter itself.
+    """
+    for message in messages[:2]:
+        if isinstance(message["content"], str):
+            message["content"] = [{"type": "text", "text": message["content"], "cache_control": mark}]
 
 
 def _as_tool(schema: dict[str, Any]) -> dict[str, Any]:

@@ -59,7 +59,8 @@ class OpenRouterBilling(Wire):
         body = json.loads(json.dumps(request.body))
         if body.get("cache_control"):
             last = body["messages"][-1]
-            last["content"] = [{"type": "text", "text": last["content"], "cache_control": body["cache_control"]}]
+            if isinstance(last["content"], str):
+                last["content"] = [{"type": "text", "text": last["content"], "cache_control": body["cache_control"]}]
         counted = self.cache.count(body)
         read, written = counted["cache_read_input_tokens"], counted["cache_creation_input_tokens"]
         charged = 3 * counted["input_tokens"] + 0.3 * read + 3.75 * written + 15 * tokens(reply.text)
