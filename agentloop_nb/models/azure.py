@@ -7,6 +7,7 @@ from urllib.parse import parse_qs, urlsplit
 
 from agentloop_nb.errors import UserError
 
+KEY_HEADER = "api-key"
 _VERSION = re.compile(r"\A[\w.-]{1,40}\Z")
 _HOSTS = (".azure.com", ".azure.us", ".azure.cn", ".azure-api.net")
 

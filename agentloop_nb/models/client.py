@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import warnings
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from pydantic import SecretStr
 
@@ -29,13 +29,13 @@ def connect(server: Server, key: SecretStr | None, seconds: float = 10.0) -> Asy
     import openai
 
     secure = server.base_url.startswith("https:")
-    headers: dict[str, Any] = {} if secure else {"Connection": "close"}
+    headers = {} if secure else {"Connection": "close"}
     if server.provider != "openai":
         headers |= _blank_custom_headers(key)
     http_client = None
     address, version = azure.split(server.base_url)
-    if azure.is_azure(server.base_url) and key is not None:  # which takes a key as bearer for somebody's login
-        headers |= {"api-key": key.get_secret_value(), "Authorization": openai.Omit()}
+    if azure.is_azure(server.base_url) and key is not None:
+        headers[azure.KEY_HEADER] = key.get_secret_value()
     if IN_BROWSER:  # which knows better about connections and certificates than we can say
         warnings.filterwarnings("ignore", "The following transport option")
     if is_loopback(server.base_url):  # no proxy, no redirect to elsewhere, and no certificate store to load

@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from agentloop_nb.errors import ModelFault, PermanentFault, TransientFault
+from agentloop_nb.models.azure import KEY_HEADER
 from agentloop_nb.models.faults import Server
 from agentloop_nb.models.refusal import Refusal
 from agentloop_nb.models.sse import NotJson, chunks
@@ -82,9 +83,17 @@ async def receive(
 
 async def _open(client: AsyncOpenAI, path: str, body: dict[str, Any]) -> AsyncStream[object]:
     """Post a ready-made body: the SDK's own `create` walks every message of it, which grows with the transcript."""
-    from openai import AsyncStream
+    from openai import AsyncStream, Omit
 
-    return await client.post(path, cast_to=object, body=body, stream=True, stream_cls=AsyncStream[object])
+    azure = KEY_HEADER in client.default_headers  # a key as bearer would be taken for somebody's login there
+    return await client.post(
+        path,
+        cast_to=object,
+        body=body,
+        options={"headers": {"Authorization": Omit()}} if azure else {},
+        stream=True,
+        stream_cls=AsyncStream[object],
+    )
 
 
 def error_in(chunk: Mapping[str, Any]) -> Mapping[str, Any] | None:

@@ -107,7 +107,9 @@ class StreamedModel(ABC):
         form = self._form(request)
         max_tokens = request.max_tokens
         while True:
-            body = form.body(request.messages, final=self._narrows(request), max_tokens=max_tokens, options=self._options())
+            body = form.body(
+                request.messages, final=self._narrows(request), max_tokens=max_tokens, options=self._options()
+            )
             bound, fold = form.bound(body), Fold()
             try:
                 async with asyncio.timeout(self._first) as clock:

@@ -132,7 +132,7 @@ async def test_the_bill_is_what_the_prefix_allows(server, steps, tmp_path, recor
     print(
         server,
         steps,
-        f"{spent / least:.3f} of what is allowed; ${spent / 1e6:.4f};",  # noqa: T201
+        f"{spent / least:.3f} of what is allowed; ${spent / 1e6:.4f};",
         f"without a cache ${state.usage.input * float(price) / 1e6:.4f}",
     )
     assert spent <= 1.1 * least
