@@ -87,8 +87,9 @@ class Asker:
 
     async def _attempt(self, request: ModelRequest, reservation: Reservation, attempt: int) -> ModelReply:
         step = self.stream.state.next_step
+        bound, window = reservation.max_tokens, self.model.context_window
         self.stream.emit(
-            ModelCalled(step=step, attempt=attempt, reserved=reservation.cost, max_tokens=reservation.max_tokens)
+            ModelCalled(step=step, attempt=attempt, reserved=reservation.cost, max_tokens=bound, window=window)
         )
         began = time.monotonic()
         try:

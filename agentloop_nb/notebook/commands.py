@@ -164,12 +164,12 @@ def cost(magics: AgentMagics, rest: str) -> None:
     """[--what-if MODEL]: what the last run cost, by step and token class."""
     from agentloop_nb.models.prices import is_rates
     from agentloop_nb.models.registry import pricing
-    from agentloop_nb.reports.cost import cost_table, what_if
+    from agentloop_nb.reports.cost import cost_report, what_if
     from agentloop_nb.settings import environment
 
     state = magics.launcher.state(None)
     if not rest:
-        print(cost_table(state))
+        print(cost_report(state))
         return
     flag, _, model = rest.partition(" ")
     if flag != "--what-if" or not model.strip():

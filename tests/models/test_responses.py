@@ -29,8 +29,10 @@ def responses(talk):
     "redirection",
     [
         "This model is only supported in v1/responses and not in v1/chat/completions.",
-        ("This is not a chat model and thus not supported in the v1/chat/completions endpoint. "
-        "Did you mean to use v1/completions?"),
+        (
+            "This is not a chat model and thus not supported in the v1/chat/completions endpoint. "
+            "Did you mean to use v1/completions?"
+        ),
         "gpt-5-pro is only available with the Responses API.",
     ],
 )
