@@ -184,7 +184,7 @@ def card(step: Step, state: State) -> Card:
     )
     if step.thoughts:
         told = f" ({count(step.usage.reasoning)} tokens)" if step.usage.reasoning else ""
-        shown.update(Card(thoughts=shortened(step.thoughts, MAX_PROSE), thought=f"Thoughts{told}"))
+        shown.update(Card(thoughts=shortened(step.thoughts, MAX_GOAL), thought=f"Thoughts{told}"))
     if step.decision:
         shown.update(decided(step.decision))
     elif step.result is None and state.status != "running":
