@@ -82,7 +82,8 @@ class Asker:
         tokens = self._gauge.tokens(messages)
         if self._gauge.is_hopeless(messages, window):
             raise GaveUp(_too_small(window, tokens))
-        longest = reply_bound(window, tokens, doublings=self._doublings)
+        effort = state.settings.get("effort")
+        longest = reply_bound(window, tokens, doublings=self._doublings, effort=effort)
         return ModelRequest(messages=messages, final=final, repairs=state.rejections, max_tokens=longest)
 
     async def _attempt(self, request: ModelRequest, reservation: Reservation, attempt: int) -> ModelReply:

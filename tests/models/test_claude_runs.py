@@ -167,3 +167,15 @@ async def test_a_decision_is_not_asked_for_twice_with_the_decision_cache(tmp_pat
             assert state.summary == "done"
             await model.close()
         assert len(wire.bodies) == 1
+
+
+@pytest.mark.parametrize(
+    ("effort", "longest", "budget"),
+    [(None, 8192, None), ("low", 8192, 1024), ("medium", 16384, 8192), ("high", 32768, 24576)],
+)
+async def test_the_more_it_is_to_think_the_longer_a_reply_may_be(run, effort, longest, budget):
+    r = run(STEP, finish("done"), effort=effort)
+    r.settings = resolve({"model": "anthropic:claude-sonnet-4-5", "effort": effort}, {}, {})
+    await r.go()
+    told = [(body["max_tokens"], body.get("thinking", {}).get("budget_tokens")) for body in r.talk.wire.bodies]
+    assert told == [(longest, budget)] * 2, "the same at every step, or nothing could be read from the cache"
