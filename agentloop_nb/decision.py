@@ -113,6 +113,8 @@ def _syntax_error(text: str) -> str:
 
 def _name_and_fields(data: dict[str, Any]) -> tuple[str, dict[str, Any]]:
     action = data.get("action")
+    if isinstance(action, str) and action.lstrip().startswith("{"):  # an object written as a string, as Claude does
+        action = next((found.data for found in objects(action)), action)
     if isinstance(action, str):
         fields = data.get("input", {})
         if not isinstance(fields, dict):

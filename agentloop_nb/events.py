@@ -96,6 +96,8 @@ class ModelCalled(Event):
     """1 for the first try of this reply, then 2, 3, 4 for its retries."""
     reserved: Dollars | None = None
     max_tokens: int | None = None
+    window: int | None = None
+    """Tokens that the model reads at most, if known."""
 
 
 class ModelReplied(Event):

@@ -49,6 +49,8 @@ class Step:
     remarks: list[str] = field(default_factory=list)
     """What the system told the model before this decision."""
     reply: str = ""
+    thoughts: str = ""
+    """What the model thought before its replies, as far as its server shows it."""
     decision: Decision | None = None
     result: ActionResult | None = None
     started: bool = False
@@ -117,6 +119,10 @@ class State:
     """Steps that were done when the run was resumed last."""
     doubts: tuple[str, ...] = ()
     """What the run claims and no step shows."""
+    window: int | None = None
+    """Tokens that the model reads at most, if known."""
+    prompt: int = 0
+    """Tokens of the newest prompt."""
     rejections: int = 0
     """Replies in a row that were no decision."""
     undone: list[Step] = field(default_factory=list)
@@ -286,9 +292,10 @@ class State:
         match event:
             case ModelCalled():
                 self._close_call()
-                self.last_call = event
+                self.last_call, self.window = event, event.window or self.window
             case ModelReplied():
-                self.last_call = None
+                self.last_call, self.prompt = None, event.usage.input or self.prompt
+                step.thoughts = "\n\n".join(filter(None, (step.thoughts, event.reasoning.strip())))
                 step.reply, step.usage = event.text, step.usage + event.usage
                 step.thinking += event.seconds
                 step.saved += event.saved or 0

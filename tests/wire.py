@@ -177,6 +177,9 @@ def refuses_parameter(name: str, message: str = "Unsupported parameter: '{name}'
 class Wire:
     """The server. Use as a context manager, or call `start` and `close`; safe to read while it serves."""
 
+    handler: type[BaseHTTPRequestHandler] | None = None
+    """What answers, where it is another protocol."""
+
     def __init__(
         self,
         script: Iterable[Item] | Callable[[Request], Item] = (),
@@ -268,17 +271,17 @@ class Wire:
             prompt = json.dumps(request.body.get("messages", []), ensure_ascii=False)
             shared = _shared(prompt, self._prompt)
             self._prompt = prompt
-        spent, made = _tokens(prompt), _tokens(reply.text) + _tokens(reply.reasoning)
+        spent, made = tokens(prompt), tokens(reply.text) + tokens(reply.reasoning)
         return {
             "prompt_tokens": spent,
             "completion_tokens": made,
             "total_tokens": spent + made,
             "prompt_tokens_details": {"cached_tokens": shared // 4 if shared >= CACHED_FROM else 0},
-            "completion_tokens_details": {"reasoning_tokens": _tokens(reply.reasoning)},
+            "completion_tokens_details": {"reasoning_tokens": tokens(reply.reasoning)},
         }
 
 
-def _tokens(text: str) -> int:
+def tokens(text: str) -> int:
     return (len(text) + 3) // 4
 
 
@@ -310,7 +313,7 @@ class _Server(ThreadingHTTPServer):
 
     def __init__(self, address: tuple[str, int], wire: Wire) -> None:
         self.wire = wire
-        super().__init__(address, _Handler)
+        super().__init__(address, wire.handler or Handler)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """Stay quiet when a client leaves; tell everything else."""
@@ -322,7 +325,7 @@ class _Gone(ConnectionError):
     """The connection was ended on purpose."""
 
 
-class _Handler(BaseHTTPRequestHandler):
+class Handler(BaseHTTPRequestHandler):
     server: _Server
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
@@ -431,9 +434,9 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _deltas(self, reply: Reply) -> list[dict[str, Any]]:
         pieces: list[dict[str, Any]] = [{"role": "assistant", "content": ""}]
-        pieces += [{reply.reasoning_field: part} for part in _cut(reply.reasoning, reply.size)]
-        pieces += [{"refusal": part} for part in _cut(reply.refusal, reply.size)]
-        return pieces + [{"content": part} for part in _cut(reply.text, reply.size)]
+        pieces += [{reply.reasoning_field: part} for part in cut(reply.reasoning, reply.size)]
+        pieces += [{"refusal": part} for part in cut(reply.refusal, reply.size)]
+        return pieces + [{"content": part} for part in cut(reply.text, reply.size)]
 
     def _head(self, reply: Reply, request: Request) -> dict[str, Any]:
         model = reply.model or request.body.get("model", "scripted")
@@ -481,7 +484,7 @@ class _Handler(BaseHTTPRequestHandler):
             self.close_connection = True
 
 
-def _cut(text: str, size: int) -> list[str]:
+def cut(text: str, size: int) -> list[str]:
     return [text[start : start + size] for start in range(0, len(text), size)]
 
 

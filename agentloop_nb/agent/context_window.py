@@ -18,6 +18,8 @@ USEFUL_REPLY = 1024
 LEAST_REPLY = 256
 LONGER = 2
 """How often the bound is doubled after a reply that was thought out to it, and said nothing."""
+_FOR_THOUGHTS: dict[str | None, int] = {"medium": 1, "high": 2}
+"""How often the bound is doubled beforehand, where a model was told to think."""
 MARGIN = 32
 """Tokens that a chat template may add."""
 
@@ -30,9 +32,9 @@ def namespace_tokens(window: int | None, rules: str) -> int:
     return max(LEAST_NAMESPACE, min(NAMESPACE, room // 2))
 
 
-def reply_bound(window: int | None, prompt: int, *, doublings: int = 0) -> int:
-    """Return the tokens a reply may have beside a prompt of so many: never without a bound."""
-    larger = 1 << min(doublings, LONGER)
+def reply_bound(window: int | None, prompt: int, *, doublings: int = 0, effort: str | None = None) -> int:
+    """Return the tokens a reply may have beside a prompt of so many: never without a bound. Thoughts are part of it."""
+    larger = 1 << min(doublings + _FOR_THOUGHTS.get(effort, 0), LONGER)
     most = LONGEST_REPLY * larger
     if window is None:
         return most

@@ -84,15 +84,17 @@ class Asker:
         tokens = self._gauge.tokens(messages)
         if self._gauge.is_hopeless(messages, window):
             raise GaveUp(_too_small(window, tokens))
-        longest = reply_bound(window, tokens, doublings=self._doublings)
+        effort = state.settings.get("effort")
+        longest = reply_bound(window, tokens, doublings=self._doublings, effort=effort)
         return ModelRequest(
             messages=messages, final=final, only=offered(state), repairs=state.rejections, max_tokens=longest
         )
 
     async def _attempt(self, request: ModelRequest, reservation: Reservation, attempt: int) -> ModelReply:
         step = self.stream.state.next_step
+        bound, window = reservation.max_tokens, self.model.context_window
         self.stream.emit(
-            ModelCalled(step=step, attempt=attempt, reserved=reservation.cost, max_tokens=reservation.max_tokens)
+            ModelCalled(step=step, attempt=attempt, reserved=reservation.cost, max_tokens=bound, window=window)
         )
         began = time.monotonic()
         try:

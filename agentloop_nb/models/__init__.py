@@ -1,1 +1,1 @@
-"""Models: the OpenAI-compatible wire, replay, and what they need (schema, prices)."""
+"""Models: the OpenAI-compatible wire, Anthropic's own, replay, and what they need (schema, prices)."""

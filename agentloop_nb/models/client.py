@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from pydantic import SecretStr
 
 from agentloop_nb._internal.platform import IN_BROWSER
+from agentloop_nb.models import azure
 from agentloop_nb.models.faults import Server
 from agentloop_nb.models.prices import is_loopback
 
@@ -32,13 +33,17 @@ def connect(server: Server, key: SecretStr | None, seconds: float = 10.0) -> Asy
     if server.provider != "openai":
         headers |= _blank_custom_headers(key)
     http_client = None
+    address, version = azure.split(server.base_url)
+    if azure.is_azure(server.base_url) and key is not None:
+        headers[azure.KEY_HEADER] = key.get_secret_value()
     if IN_BROWSER:  # which knows better about connections and certificates than we can say
         warnings.filterwarnings("ignore", "The following transport option")
     if is_loopback(server.base_url):  # no proxy, no redirect to elsewhere, and no certificate store to load
         http_client = openai.DefaultAsyncHttpxClient(trust_env=False, follow_redirects=False, verify=secure)
     client = openai.AsyncOpenAI(
         api_key=key.get_secret_value() if key else NO_KEY,
-        base_url=server.base_url,
+        base_url=address,
+        default_query={"api-version": version} if version else None,
         max_retries=0,
         timeout=openai.Timeout(None, connect=seconds),
         default_headers=headers,

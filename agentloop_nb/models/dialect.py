@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import Any
 
+from agentloop_nb.models import responses
 from agentloop_nb.models.refusal import Refusal
 from agentloop_nb.models.schema import decision_schema
 from agentloop_nb.protocols import Message
@@ -21,12 +22,14 @@ class Rung(IntEnum):
     OBJECT_SCHEMA = 2
     """`json_object` with the schema beside it, as llama-cpp-python takes it."""
     OBJECT = 3
-    PROMPTED = 4
+    TOOL = 4
+    """The decision as the arguments of a function call."""
+    PROMPTED = 5
 
 
 _FORMAT = re.compile(
     r"response_format|json_object|schema|grammar|structured|unavailable now|requested parameters|\bstrict\b"
-    r"|json_validate|failed_generation",
+    r"|json_validate|failed_generation|\btools?\b|tool_choice|function.?call",
     re.IGNORECASE,
 )
 _STEP_DOWN_ON = {400, 404, 415, 422, 500, 501}
@@ -50,6 +53,12 @@ _TOO_LARGE = re.compile(
 )
 _NUMBER = re.compile(r"(?<![\w.])(\d{1,3}(?:,\d{3})+|\d+)\b(?!\.\d)(\s*\(exclusive\)|\s*\))?")
 _BELOW = re.compile(r"(?:less than|lower than|smaller than|below|under|<)[^\w=]*\Z", re.IGNORECASE)
+_RESPONSES = re.compile(r"v1/responses|responses api|not a chat model", re.IGNORECASE)
+_EFFORT = re.compile(r"think|reason|effort|requested parameters", re.IGNORECASE)
+_EFFORTS = {"reasoning_effort", "reasoning"}
+"""Parameters that say how much to think."""
+_KEPT = {"model", "messages", "input", "response_format", "text", "tools"}
+"""What no request can do without, or what the ladder decides on."""
 _LENGTHS = {"max_tokens": "max_completion_tokens", "max_completion_tokens": "max_tokens"}
 _LENGTH_NAMES = (
     *_LENGTHS,
@@ -83,6 +92,8 @@ class Dialect:
     """It takes limits (`maxItems`) in a schema."""
     swapped: bool = False
     """The other name of `length` was refused before."""
+    responses: bool = False
+    """The model is offered by the Responses API alone."""
 
     def body(
         self,
@@ -96,12 +107,24 @@ class Dialect:
         """Compose a request; `options` are sent as they are, unless they were refused."""
         told = messages if self.system else without_system(messages)
         body: dict[str, Any] = {"messages": [self._message(message) for message in told], **options}
+        if "cache_control" in options.keys() - self.dropped:
+            _mark_beginning(body["messages"], options["cache_control"])
         body |= {"stream": True, "stream_options": {"include_usage": True}}
         if max_tokens is not None:
             body[self.length] = min(max_tokens, self.longest or max_tokens)
-        if (shape := self._format(final=final, only=only)) is not None:
+        if self.rung is Rung.TOOL:
+            body |= _as_tool(decision_schema(final=final, only=only, limits=self.limits))
+        elif (shape := self._format(final=final, only=only)) is not None:
             body["response_format"] = shape
-        return {name: value for name, value in body.items() if name not in self.dropped}
+        body = {name: value for name, value in body.items() if name not in self.dropped}
+        if self.responses:
+            return responses.as_body(told, body, images=self.images, dropped=self.dropped)
+        return body
+
+    def bound(self, body: dict[str, Any]) -> int | None:
+        """The most tokens that a reply to this request may have."""
+        bound: int | None = body.get(self.length)
+        return bound
 
     def _message(self, message: Message) -> dict[str, Any]:
         if not (message.images and self.images):
@@ -123,7 +146,7 @@ class Dialect:
                 return {"type": "json_object", "schema": schema}
             case Rung.OBJECT:
                 return {"type": "json_object"}
-            case Rung.PROMPTED:
+            case Rung.TOOL | Rung.PROMPTED:
                 return None
 
     def adapt(self, refusal: Refusal, body: dict[str, Any]) -> bool:
@@ -131,7 +154,9 @@ class Dialect:
         if refusal.status not in _STEP_DOWN_ON or refusal.is_overflow:
             return False
         return (
-            (refusal.status in (400, 422) and (self._lower(refusal, body) or self._drop(refusal, body)))
+            self._use_responses(refusal)
+            or self._stop_thinking(refusal, body)
+            or (refusal.status in (400, 422) and (self._lower(refusal, body) or self._drop(refusal, body)))
             or self._stop_showing(refusal, body)
             or self._stop_instructing(refusal, body)
             or self._stop_limiting(refusal, body)
@@ -140,45 +165,55 @@ class Dialect:
 
     def _lower(self, refusal: Refusal, body: dict[str, Any]) -> bool:
         """Shorten replies to what the server allows: `max_tokens is too large: 8192; at most 4096`."""
-        asked = body.get(self.length)
-        named = refusal.param in _LENGTH_NAMES or any(name in refusal.text for name in _LENGTH_NAMES)
-        if asked is None or not named or not _TOO_LARGE.search(refusal.text):
+        allowed = lowered(refusal, body.get(self.length))
+        self.longest = allowed or self.longest
+        return allowed is not None
+
+    def _use_responses(self, refusal: Refusal) -> bool:
+        if self.responses or not _RESPONSES.search(refusal.message):
             return False
-        allowed = [number for number in _numbers(refusal.text) if 16 <= number < asked]
-        self.longest = max(allowed, default=self.longest)
-        return bool(allowed)
+        self.responses, self.length = True, "max_output_tokens"
+        return True
+
+    def _stop_thinking(self, refusal: Refusal, body: dict[str, Any]) -> bool:
+        """Say no more how much to think, where the model does not: `"llama3" does not support thinking`."""
+        told = f"{refusal.param} {refusal.message}"
+        if not _EFFORTS & body.keys() or not _EFFORT.search(told) or not _UNSUPPORTED.search(f"{told} requested only"):
+            return False
+        self.dropped |= _EFFORTS
+        return True
 
     def _drop(self, refusal: Refusal, body: dict[str, Any]) -> bool:
-        if self.length in body and not self.swapped and _names(refusal, (self.length,)):
+        if self.length in body and self.length in _LENGTHS and not self.swapped and names(refusal, (self.length,)):
             self.length, self.swapped = _LENGTHS[self.length], True
             return True
-        for name in body.keys() - {"model", "messages", "response_format", *_LENGTHS}:
-            if _names(refusal, (name,)):
+        for name in body.keys() - {*_KEPT, *_LENGTHS}:
+            if names(refusal, (name,)):
                 self.dropped |= {name, "stream_options"} if name == "stream" else {name}
                 return True
         return False
 
     def _stop_showing(self, refusal: Refusal, body: dict[str, Any]) -> bool:
-        shown = any(isinstance(message["content"], list) for message in body["messages"])
+        shown = any(isinstance(message["content"], list) for message in _messages(body))
         if not shown or not _IMAGES.search(refusal.text):
             return False
         self.images = False
         return True
 
     def _stop_instructing(self, refusal: Refusal, body: dict[str, Any]) -> bool:
-        if body["messages"][0]["role"] != "system" or not _SYSTEM.search(refusal.text):
+        if _messages(body)[0]["role"] != "system" or not _SYSTEM.search(refusal.text):
             return False
         self.system = False
         return True
 
     def _stop_limiting(self, refusal: Refusal, body: dict[str, Any]) -> bool:
-        if not self.limits or "response_format" not in body or "maxitems" not in refusal.text.lower():
+        if not self.limits or not _has_format(body) or "maxitems" not in refusal.text.lower():
             return False
         self.limits = False
         return True
 
     def _step_down(self, refusal: Refusal, body: dict[str, Any]) -> bool:
-        if "response_format" not in body or not _FORMAT.search(f"{refusal.param} {refusal.text}"):
+        if not _has_format(body) or not _FORMAT.search(f"{refusal.param} {refusal.text}"):
             return False
         self.rung = Rung(self.rung + 1)
         return True
@@ -195,6 +230,43 @@ def without_system(messages: Sequence[Message]) -> list[Message]:
     return [joined, *(rest[1:] if rest and rest[0].role == "user" else rest)]
 
 
+def _mark_beginning(messages: list[dict[str, Any]], mark: Any) -> None:
+    """Have the rules and the first message kept by themselves: a shortened transcript still begins with them.
+
+    The end of a request is marked by the parameter itself.
+    """
+    for message in messages[:2]:
+        if isinstance(message["content"], str):
+            message["content"] = [{"type": "text", "text": message["content"], "cache_control": mark}]
+
+
+def _as_tool(schema: dict[str, Any]) -> dict[str, Any]:
+    """The one function that a model has to call, its arguments being the decision."""
+    function = {"name": "decide", "description": "Say which action to take next, and why.", "parameters": schema}
+    return {
+        "tools": [{"type": "function", "function": function}],
+        "tool_choice": {"type": "function", "function": {"name": "decide"}},
+    }
+
+
+def _has_format(body: dict[str, Any]) -> bool:
+    return not body.keys().isdisjoint(("response_format", "text", "tools"))
+
+
+def _messages(body: dict[str, Any]) -> list[dict[str, Any]]:
+    """The messages of a request, whichever API it is for."""
+    messages: list[dict[str, Any]] = body.get("messages") or body["input"]
+    return messages
+
+
+def lowered(refusal: Refusal, asked: int | None) -> int | None:
+    """The length of a reply that is allowed, where a refusal says that the one asked for is not."""
+    named = refusal.param in _LENGTH_NAMES or any(name in refusal.text for name in _LENGTH_NAMES)
+    if asked is None or not named or not _TOO_LARGE.search(refusal.text):
+        return None
+    return max((number for number in _numbers(refusal.text) if 16 <= number < asked), default=None)
+
+
 def _numbers(text: str) -> Iterator[int]:
     """Yield the numbers of a text as the largest that it allows: `to 4097 (exclusive)`, `less than 4097`, `4097)`."""
     for found in _NUMBER.finditer(text):
@@ -205,11 +277,13 @@ def _numbers(text: str) -> Iterator[int]:
         yield number - 1 if exclusive else number
 
 
-def _names(refusal: Refusal, names: Sequence[str]) -> bool:
+def names(refusal: Refusal, parameters: Sequence[str]) -> bool:
     """Whether a refusal is about one of these parameters."""
-    if refusal.param in names:
+    if refusal.param in parameters:
         return True
-    return any(re.search(rf"\b{name}\b", refusal.text) for name in names) and bool(_UNSUPPORTED.search(refusal.text))
+    return any(re.search(rf"\b{name}\b", refusal.text) for name in parameters) and bool(
+        _UNSUPPORTED.search(refusal.text)
+    )
 
 
 _KNOWN: dict[tuple[str, str], Dialect] = {}

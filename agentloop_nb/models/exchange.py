@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterable, Callable, Mapping
+from contextlib import aclosing
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from agentloop_nb.errors import ModelFault, PermanentFault, TransientFault
+from agentloop_nb.models.azure import KEY_HEADER
 from agentloop_nb.models.faults import Server
 from agentloop_nb.models.refusal import Refusal
 from agentloop_nb.models.sse import NotJson, chunks
 
 if TYPE_CHECKING:
     from openai import AsyncOpenAI, AsyncStream
+
+Chunk = dict[str, Any]
+Read = Callable[[Chunk], Chunk | None]
+"""Turns an event of another API into a chunk of chat completions; None is a mere sign of life."""
 
 _ERROR_WORDS = ("detail", "error_msg", "errorMessage", "msg", "errors")
 
@@ -26,27 +32,27 @@ class Refused(Exception):
 
 
 async def exchange(
-    client: AsyncOpenAI, server: Server, path: str, body: dict[str, Any], *, answered: bool = False
-) -> AsyncGenerator[dict[str, Any] | None, None]:
+    client: AsyncOpenAI,
+    server: Server,
+    path: str,
+    body: dict[str, Any],
+    *,
+    answered: bool = False,
+    read: Read | None = None,
+) -> AsyncGenerator[Chunk | None, None]:
     """Post a body and yield the chunks of the answer; None is a sign of life. Raises `Refused` or a `ModelFault`.
 
-    `answered` says that the server was there before.
+    `answered` says that the server was there before; `read` turns what another API sends into chunks.
     """
     import openai
 
     stream: AsyncStream[object] | None = None
-    begun = False
     try:
         stream = await _open(client, path, body)
-        streamed = "event-stream" in stream.response.headers.get("content-type", "")
-        async for chunk in chunks(stream.response.aiter_bytes()):
-            if chunk is not None and (error := error_in(chunk)) is not None:
-                default = 500 if begun or streamed else 400
-                raise _refused(server, Refusal.inside(error, default), begun=begun)  # noqa: TRY301 - closes the stream
-            begun = begun or chunk is not None
-            yield chunk
-    except NotJson as error:
-        raise _no_answer(server, error.text) from None
+        answer = receive(stream.response.aiter_bytes(), server, stream.response.headers, read)
+        async with aclosing(answer) as pieces:
+            async for chunk in pieces:
+                yield chunk
     except openai.APIStatusError as error:
         raise Refused(Refusal.read(error.status_code, error.body, error.response.headers)) from None
     except (ModelFault, Refused):
@@ -58,11 +64,36 @@ async def exchange(
             await stream.close()
 
 
+async def receive(
+    content: AsyncIterable[bytes], server: Server, headers: Mapping[str, str], read: Read | None = None
+) -> AsyncGenerator[Chunk | None, None]:
+    """Yield the chunks of an answer's body; an error among them is raised as `Refused` or, later on, a `ModelFault`."""
+    begun = False
+    streamed = "event-stream" in headers.get("content-type", "")
+    try:
+        async for raw in chunks(content):
+            chunk = raw if raw is None or read is None else read(raw)
+            if chunk is not None and (error := error_in(chunk)) is not None:
+                raise _refused(server, Refusal.inside(error, 500 if begun or streamed else 400), begun=begun)
+            begun = begun or chunk is not None
+            yield chunk
+    except NotJson as error:
+        raise _no_answer(server, error.text) from None
+
+
 async def _open(client: AsyncOpenAI, path: str, body: dict[str, Any]) -> AsyncStream[object]:
     """Post a ready-made body: the SDK's own `create` walks every message of it, which grows with the transcript."""
-    from openai import AsyncStream
+    from openai import AsyncStream, Omit
 
-    return await client.post(path, cast_to=object, body=body, stream=True, stream_cls=AsyncStream[object])
+    azure = KEY_HEADER in client.default_headers  # a key as bearer would be taken for somebody's login there
+    return await client.post(
+        path,
+        cast_to=object,
+        body=body,
+        options={"headers": {"Authorization": Omit()}} if azure else {},
+        stream=True,
+        stream_cls=AsyncStream[object],
+    )
 
 
 def error_in(chunk: Mapping[str, Any]) -> Mapping[str, Any] | None:

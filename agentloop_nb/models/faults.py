@@ -23,7 +23,7 @@ _NO_PLACE = re.compile(
 )
 _NO_MODEL = re.compile(
     r"\bmodel\b.{0,120}(?:not (?:found|exist|available)|does(?: not|n't) exist|not a valid|unknown|try pulling)"
-    r"|(?:no such|unknown|invalid|not a valid) model|model_not_found",
+    r"|(?:no such|unknown|invalid|not a valid) model|model_not_found|\Amodel: \S+ not_found_error\Z",
     re.IGNORECASE | re.DOTALL,
 )
 
@@ -40,6 +40,8 @@ class Server:
     sends_key: bool = False
     start: str = ""
     """How a person starts it, where it is known that nobody else does: `ollama serve`."""
+    api: str = "chat completions"
+    """What it is asked for at that address."""
 
     @property
     def host(self) -> str:
@@ -79,7 +81,7 @@ class Server:
             return self._said(refusal, "the provider's filter refused the prompt") + "; say it differently and resume"
         no_place = refusal.status in (404, 405) and _NO_PLACE.search(refusal.message)
         if no_place or (refusal.is_page and refusal.status in (200, 404, 405)):
-            return f"{self.host} has no chat completions at {self.base_url}; the base URL usually ends in /v1"
+            return f"{self.host} has no {self.api} at {self.base_url}; the base URL usually ends in /v1"
         if refusal.status in (400, 404) and _NO_MODEL.search(f"{refusal.message} {refusal.code}"):
             return self._said(refusal, f"no model {self.model!r}") + "; %agent models lists what it offers"
         if 300 <= refusal.status < 400:

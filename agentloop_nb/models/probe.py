@@ -13,6 +13,7 @@ from typing import Any
 
 from pydantic import SecretStr
 
+from agentloop_nb.models import azure
 from agentloop_nb.models.faults import Server
 from agentloop_nb.models.prices import is_loopback
 
@@ -39,6 +40,8 @@ class Answers:
 
 def ask(server: Server, key: SecretStr | None) -> Answers:
     """Ask in the ways of llama.cpp, vLLM, LM Studio, Ollama and the hosted ones. Never raises."""
+    if azure.is_azure(server.base_url):
+        return Answers(reached=True)  # which lists no windows
     root = server.base_url.removesuffix("/v1")
     models = _get(f"{server.base_url}/models", key)
     if models is None:

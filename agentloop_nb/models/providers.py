@@ -12,6 +12,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from agentloop_nb.errors import UserError
+from agentloop_nb.models import azure
 
 
 @dataclass(frozen=True)
@@ -58,22 +59,30 @@ def split(name: str) -> tuple[Provider | None, str]:
 
 def clean_address(base_url: str) -> str:
     """Check a base URL and cut what does not belong to it. Raises `UserError` without repeating a secret."""
-    address = base_url.strip().rstrip("/").removesuffix("/chat/completions")
+    address, version = azure.split(base_url.strip())
+    address = address.rstrip("/").removesuffix("/chat/completions")
     try:
         parts = urlsplit(address)
         host, _ = parts.hostname, parts.port
     except ValueError:
         raise UserError("the base URL is malformed: --base-url http://127.0.0.1:11434/v1") from None
-    if "api-version" in parts.query:
-        raise UserError(
-            "leave ?api-version= out of the base URL: for Azure it is https://NAME.openai.azure.com/openai/v1, "
-            "and the model is the name of your deployment"
-        )
     if parts.username or parts.password or parts.query or parts.fragment:
         raise UserError("a base URL carries no key or password: set OPENAI_BASE_URL and OPENAI_API_KEY instead")
     if parts.scheme not in ("http", "https") or not host:
         raise UserError("the base URL must start with http:// or https:// and name a host: --base-url http://HOST/v1")
-    return address
+    return azure.join(address, version)
+
+
+def anthropic_address(variables: Mapping[str, str]) -> str | None:
+    """Where ANTHROPIC_BASE_URL says that the Messages API is; None when it says nothing. Raises `UserError`.
+
+    The variable is usually written without the version that every path of the API begins with.
+    """
+    told = variables.get("ANTHROPIC_BASE_URL", "").strip()
+    if not told:
+        return None
+    address = clean_address(told.rstrip("/").removesuffix("/messages"))
+    return address if address.endswith("/v1") else f"{address}/v1"
 
 
 def same_origin(one: str, other: str) -> bool:

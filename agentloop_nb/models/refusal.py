@@ -13,7 +13,7 @@ from typing import Any
 LONGEST_MESSAGE = 300
 """Characters of a server's own message that are passed on."""
 _OVERFLOW = re.compile(
-    r"context_length_exceeded|exceed_context_size|context (?:length|window|size)|context the overflows"
+    r"context_length_exceeded|exceed_context_size|context (?:length|window|size|limit)|context the overflows"
     r"|input token count.{0,40}exceeds|too many (?:input )?tokens|(?:prompt|input) is too long"
     r"|reduce the length of the messages|request too large",
     re.IGNORECASE,
@@ -24,8 +24,11 @@ _WINDOW = (
     re.compile(r"> ?(\d[\d,]*) maximum", re.IGNORECASE),
     re.compile(r"maximum number of tokens allowed\D{0,5}(\d[\d,]*)", re.IGNORECASE),
     re.compile(r"limit:? (\d[\d,]*), requested", re.IGNORECASE),
+    re.compile(r"\d \+ \d+ > (\d+)"),
 )
-_PROMPT = re.compile(r"\((\d[\d,]*) in the messages|request has (\d[\d,]*) input tokens", re.IGNORECASE)
+_PROMPT = re.compile(
+    r"\((\d[\d,]*) in the messages|request has (\d[\d,]*) input tokens|(\d+) \+ \d+ > \d+", re.IGNORECASE
+)
 _STATUSES = {
     "rate_limit_exceeded": 429,
     "rate_limit_error": 429,
@@ -169,7 +172,7 @@ class Refusal:
     def prompt(self) -> int | None:
         """The prompt's own tokens, where a server tells them apart from the reply asked for."""
         match = _PROMPT.search(self.text)
-        return _number(match[1] or match[2]) if match else None
+        return _number(match[1] or match[2] or match[3]) if match else None
 
     @property
     def retry_after(self) -> float | None:

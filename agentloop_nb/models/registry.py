@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import resources
@@ -12,6 +13,7 @@ from pydantic import SecretStr
 
 from agentloop_nb._internal.paths import typed_path
 from agentloop_nb.errors import UserError
+from agentloop_nb.models import azure
 from agentloop_nb.models.faults import Server
 from agentloop_nb.models.keys import check, key_for, without
 from agentloop_nb.models.prices import Pricing, is_loopback, read_price
@@ -19,6 +21,7 @@ from agentloop_nb.models.providers import (
     OPENAI,
     PROVIDERS,
     Provider,
+    anthropic_address,
     clean_address,
     listening,
     ollama_address,
@@ -29,10 +32,14 @@ from agentloop_nb.models.providers import (
 from agentloop_nb.models.refusal import Refusal
 from agentloop_nb.protocols import Model
 from agentloop_nb.settings import DEFAULT_MODEL, Settings
+from agentloop_nb.settings.table import Effort
 
 _OPENROUTER: dict[str, Any] = {"provider": {"require_parameters": True}, "usage": {"include": True}}
 """Only route to providers that honour the response format, and tell what a call cost."""
 
+
+_CACHE_KEY = f"agentloop-{secrets.token_hex(8)}"
+"""Tells OpenAI which requests are likely to share a beginning: those of one process, under a name without meaning."""
 
 _BY_HAND = ("ollama", "lmstudio")
 """Applications on a desktop: where one does not run, nobody is about to start it."""
@@ -49,6 +56,8 @@ class Target:
     key: SecretStr | None
     key_variable: str | None
     """The variable that would hold a key for this address; None when none of ours may go there."""
+    speaks_messages: bool = False
+    """Anthropic's Messages API is there, not chat completions."""
 
     def pricing(self, settings: Settings) -> Pricing:
         """What the model costs there."""
@@ -59,13 +68,16 @@ class Target:
         """The server, as messages speak of it."""
         name = self.provider.name if self.provider else ""
         start = self.provider.start if self.provider and self.provider.name in _BY_HAND else ""
-        return Server(self.base_url, self.model, name, self.key_variable, sends_key=self.key is not None, start=start)
+        api = "Messages API" if self.speaks_messages else "chat completions"
+        sends_key = self.key is not None
+        return Server(self.base_url, self.model, name, self.key_variable, sends_key=sends_key, start=start, api=api)
 
 
 def create(settings: Settings, variables: Mapping[str, str]) -> Model:
     """Make the model that the settings name. Raises `UserError`, one line, with the ways forward."""
     from agentloop_nb.models.ollama import Ollama
-    from agentloop_nb.models.openai_compatible import LOCAL_PATIENCE, OpenAICompatible, Patience
+    from agentloop_nb.models.openai_compatible import OpenAICompatible
+    from agentloop_nb.models.streamed_model import LOCAL_PATIENCE, Patience
 
     name = settings.model.strip()
     if name == "demo" or name.startswith("replay:"):
@@ -74,22 +86,42 @@ def create(settings: Settings, variables: Mapping[str, str]) -> Model:
     if settings.price:
         read_price(settings.price, found.model)
     named = name if name.partition(":")[2] or found.provider in (None, OPENAI) else f"{name}:{found.model}"
-    model = (Ollama if found.provider and found.provider.name == "ollama" else OpenAICompatible)(
-        name=named,
-        server=found.server(),
-        pricing=found.pricing(settings),
-        key=found.key,
-        temperature=settings.temperature,
-        patience=LOCAL_PATIENCE if is_loopback(found.base_url) else Patience(),
-        extra=_OPENROUTER if found.provider and found.provider.name == "openrouter" else {},
-    )
+    common: dict[str, Any] = {
+        "name": named,
+        "server": found.server(),
+        "pricing": found.pricing(settings),
+        "key": found.key,
+        "temperature": settings.temperature,
+        "patience": LOCAL_PATIENCE if is_loopback(found.base_url) else Patience(),
+    }
+    model: Model
+    if found.speaks_messages:
+        from agentloop_nb.models.anthropic_messages import AnthropicMessages
+
+        model = AnthropicMessages(**common, effort=settings.effort)
+    else:
+        kind = Ollama if found.provider and found.provider.name == "ollama" else OpenAICompatible
+        model = kind(**common, extra=extra_parameters(found, settings.effort))
     return model if settings.cache is None else _cached(model, found, settings)
+
+
+def extra_parameters(found: Target, effort: Effort | None) -> dict[str, Any]:
+    """What one provider wants beside the common wire: routing, caching, and how much to think."""
+    name = found.provider.name if found.provider else ""
+    if name == "openrouter":
+        extra = dict(_OPENROUTER)
+        if found.model.startswith(("anthropic/", "~anthropic/")):
+            extra["cache_control"] = {"type": "ephemeral"}
+        return extra | ({"reasoning": {"effort": effort}} if effort else {})
+    extra = {"prompt_cache_key": _CACHE_KEY} if name == "openai" else {}
+    return extra | ({"reasoning_effort": effort} if effort else {})
 
 
 def _cached(model: Model, found: Target, settings: Settings) -> Model:
     from agentloop_nb.models.cache import CachedModel, DecisionCache
 
     identity = {"base_url": found.base_url, "model": found.model, "temperature": settings.temperature}
+    identity |= {"effort": settings.effort} if settings.effort else {}
     return CachedModel(model, DecisionCache(typed_path(str(settings.cache))), identity)
 
 
@@ -129,14 +161,30 @@ def locate(settings: Settings, variables: Mapping[str, str]) -> Target:
         belongs = same_origin(base_url, OPENAI.base_url) or (own_address and same_origin(base_url, own_address))
         key = key_for("openai", variables) if belongs else None
         known = OPENAI if belongs else None
-        return Target(known, model or DEFAULT_MODEL, base_url, key, OPENAI.key if belongs else None)
+        if not model or model == DEFAULT_MODEL:  # nobody named one
+            model = azure.deployment(base_url) or DEFAULT_MODEL
+        return Target(known, model, base_url, key, OPENAI.key if belongs else None)
     assert provider is not None
     explicit = settings.base_url if settings.base_url != own_address else None
-    configured = ollama_address(variables) if provider.name == "ollama" else None
+    configured = _configured(provider, variables)
     base_url = clean_address(explicit or configured or provider.base_url)
-    belongs = same_origin(base_url, provider.base_url)
+    belongs = same_origin(base_url, provider.base_url) or (
+        provider.key is not None and configured is not None and same_origin(base_url, configured)
+    )
     key = key_for(provider.name, variables) if belongs else None
-    return Target(provider, model, base_url, key, provider.key if belongs else None)
+    native = provider.name == "anthropic" and (explicit is None or base_url == configured)
+    return Target(provider, model, base_url, key, provider.key if belongs else None, speaks_messages=native)
+
+
+def _configured(provider: Provider, variables: Mapping[str, str]) -> str | None:
+    """Where a provider's own variable says that it is."""
+    match provider.name:
+        case "ollama":
+            return ollama_address(variables)
+        case "anthropic":
+            return anthropic_address(variables)
+        case _:
+            return None
 
 
 def recorded_address(settings: Settings, variables: Mapping[str, str]) -> str | None:
@@ -162,6 +210,8 @@ async def list_models(settings: Settings, variables: Mapping[str, str]) -> list[
     from agentloop_nb.models.client import connect
 
     found = _usable(settings, variables)
+    if found.speaks_messages:
+        return await _list_claude(found)
     if found.key is None and found.key_variable and found.provider and not is_loopback(found.base_url):
         raise UserError(_no_key(found.provider))
     server = found.server()
@@ -181,6 +231,14 @@ async def list_models(settings: Settings, variables: Mapping[str, str]) -> list[
     if not isinstance(data, list):
         raise UserError(f"{server.host} does not list models at {found.base_url}; the base URL usually ends in /v1")
     return sorted(str(model["id"]).removeprefix("models/") for model in data if isinstance(model, dict))
+
+
+async def _list_claude(found: Target) -> list[str]:
+    from agentloop_nb.models.anthropic_messages import list_models
+
+    if found.key is None and found.key_variable and found.provider and not is_loopback(found.base_url):
+        raise UserError(_no_key(found.provider))
+    return await list_models(found.server(), found.key)
 
 
 def _replay(name: str) -> Model:

@@ -24,6 +24,12 @@ _ENDINGS = {
     "blocklist": "content_filter",
     "end_turn": "stop",
     "eos": "stop",
+    "tool_calls": "stop",
+    "tool_use": "stop",
+    "function_call": "stop",
+    "stop_sequence": "stop",
+    "pause_turn": "stop",
+    "model_context_window_exceeded": "context",
 }
 """What servers call the end of a reply, where it is not OpenAI's word."""
 
@@ -67,16 +73,17 @@ class Fold:
             return None  # the whole message once more, after its pieces
         self.__dict__.pop("_split", None)
         self.refusal += part["refusal"] if isinstance(part.get("refusal"), str) else ""
-        self._calls += _arguments(part)
+        called = _arguments(part)
         text, reasoning = _content(part)
-        if not (text or reasoning):
+        if not (text or reasoning or called):
             return None
         self._text.append(text)
         self._reasoning.append(reasoning)
+        self._calls.append(called)
         self.pieces += 1
-        self.size += len(text) + len(reasoning)
-        self._repetition.feed(text or reasoning)
-        return Delta(text=text, reasoning=reasoning)
+        self.size += len(text) + len(reasoning) + len(called)
+        self._repetition.feed(text or called or reasoning)
+        return Delta(text=text + called, reasoning=reasoning)
 
     @property
     def repeats(self) -> bool:
@@ -90,8 +97,9 @@ class Fold:
     def cut(self) -> None:
         """End a reply that does not end: what was repeated is kept once, so that it is not copied from there."""
         endless = "repetition" if self.repeats else "length"
-        self.finish_reason = "stop" if decision_in("".join(self._text)) else endless
+        self.finish_reason = "stop" if decision_in("".join([*self._text, *self._calls])) else endless
         self._text = [shortened("".join(self._text))]
+        self._calls = [shortened("".join(self._calls))]
         self._reasoning = [shortened("".join(self._reasoning))]
         self.__dict__.pop("_split", None)
 
@@ -100,8 +108,9 @@ class Fold:
         """Thoughts written into the answer, and the answer; a decision that came in another field is the answer."""
         thoughts, text = split("".join(self._text))
         reasoning = "".join(self._reasoning)
-        if not text.strip() and self._calls:
-            return reasoning, "".join(self._calls)
+        called = "".join(self._calls)
+        if called.strip() and decision_in(text) is None:  # what was said beside a call is no part of the decision
+            return "\n".join(filter(None, (reasoning + thoughts, text.strip()))), called
         if not text.strip() and (found := decision_in(reasoning)) is not None:
             around = f"{reasoning[: found.start]} {reasoning[found.end :]}".strip()
             return around, reasoning[found.start : found.end]
@@ -155,16 +164,16 @@ def _progress(chunk: Mapping[str, Any]) -> Delta | None:
     return Delta(status=f"reading the prompt, {done:,} of {total:,}")
 
 
-def _arguments(part: Mapping[str, Any]) -> list[str]:
+def _arguments(part: Mapping[str, Any]) -> str:
     if not (part.get("tool_calls") or part.get("function_call")):
-        return []
+        return ""
     calls = part.get("tool_calls") or [{"function": part.get("function_call")}]
     call = calls[0] if isinstance(calls, list) and isinstance(calls[0], dict) else {}
     function = call.get("function")
     given = function.get("arguments") if isinstance(function, dict) else None
     if isinstance(given, dict):
-        return [json.dumps(given)]
-    return [given] if isinstance(given, str) and given else []
+        return json.dumps(given)
+    return given if isinstance(given, str) else ""
 
 
 def _content(part: Mapping[str, Any]) -> tuple[str, str]:

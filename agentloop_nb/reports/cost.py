@@ -7,9 +7,20 @@ from decimal import Decimal
 
 from agentloop_nb._internal.text import dollars
 from agentloop_nb.protocols import Usage
+from agentloop_nb.reports import gauge
 from agentloop_nb.state import State, Step
 
 _HEAD = ("step", "action", "input", "cached", "output", "reasoning", "cost")
+
+
+def cost_report(state: State) -> str:
+    """Return the costs of a run, then how full the model's context is and what share of the input was cached."""
+    told = [cost_table(state)]
+    if context := gauge.context(state):
+        told.append(f"context: {context}")
+    if cached := gauge.cached(state.usage):
+        told.append(f"cached: {cached} of the input")
+    return "\n".join(told)
 
 
 def cost_table(state: State) -> str:

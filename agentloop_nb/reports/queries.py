@@ -114,12 +114,12 @@ def cost(place: Place, words: list[str], options: Mapping[str, Any]) -> str:
     """What a run cost, or would have cost on another model."""
     from agentloop_nb.models.prices import is_rates
     from agentloop_nb.models.registry import pricing
-    from agentloop_nb.reports.cost import cost_table, what_if
+    from agentloop_nb.reports.cost import cost_report, what_if
 
     state = place.state(_at_most_one(words, "cost [RUN]"))
     model = options.get("what_if")
     if model is None:
-        return cost_table(state)
+        return cost_report(state)
     settings = place.settings({})
     if settings.price and is_rates(settings.price) and model != settings.model:  # rates of another model
         settings = replace(settings, price=None)

@@ -15,6 +15,14 @@ from agentloop_nb.state import State
 
 def messages_sent(events: Sequence[AnyEvent], step: int | None = None) -> tuple[Message, ...]:
     """Return the messages of the last request for a step, or of the run's last one. Raises `UserError`."""
+    return _composed(_state_before(events, step))
+
+
+def _composed(state: State) -> tuple[Message, ...]:
+    return compose(state, max_retries=int(state.settings.get("max_retries", 3)))
+
+
+def _state_before(events: Sequence[AnyEvent], step: int | None) -> State:
     calls = [
         index for index, event in enumerate(events) if isinstance(event, ModelCalled) and step in (None, event.step)
     ]
@@ -23,20 +31,47 @@ def messages_sent(events: Sequence[AnyEvent], step: int | None = None) -> tuple[
     state = State()
     for event in events[: calls[-1]]:
         state.apply(event)
-    return compose(state, max_retries=int(state.settings.get("max_retries", 3)))
+    return state
 
 
 def sent(events: Sequence[AnyEvent], step: int | None = None) -> str:
-    """Show a request as text: every message with its role, then the characters it held by source."""
-    messages = messages_sent(events, step)
+    """Show a request as text: every message with its role and pictures, what was folded, and sizes by source."""
+    state = _state_before(events, step)
+    messages = _composed(state)
     sizes: Counter[str] = Counter()
     for index, message in enumerate(messages):
         rest, marked = split(message.content)
         sizes["outputs, pages and searches"] += sum(len(source.text) for source in marked)
         sizes[_source(index, message)] += len(rest)
-    text = "\n\n".join(f"--- {message.role}\n{message.content}" for message in messages)
+    text = "\n\n".join(f"--- {message.role}\n{message.content}{_pictures(message)}" for message in messages)
+    folded = "".join(f"\n\n--- folded\n{told}" for told in filter(None, [_folded(state)]))
+    pictures = sum(len(message.images) for message in messages)
     table = "\n".join(f"{size:>9,} characters: {name}" for name, size in sizes.items() if size)
-    return f"{text}\n\n--- sizes\n{table}"
+    table += f"\n{pictures:>9,} picture{'s' * (pictures > 1)}" if pictures else ""
+    return f"{text}{folded}\n\n--- sizes\n{table}"
+
+
+def _pictures(message: Message) -> str:
+    """Name the pictures of a message, which are shown to the model beside its text."""
+    return "".join(
+        f"\n[picture {number}: {image.media_type}, {max(len(image.base64) * 3 // 4000, 1):,} KB]"
+        for number, image in enumerate(message.images, 1)
+    )
+
+
+def _folded(state: State) -> str:
+    """Say what the request told in fewer words than before."""
+    done = state.compacted
+    if done is None:
+        return ""
+    lines = []
+    if done.digested:
+        lines.append(f"steps 1 to {done.digested}: a line each at most")
+    if done.through > done.digested:
+        lines.append(f"outputs of steps {done.digested + 1} to {done.through}: {done.keep:,} characters each")
+    if done.context is not None:
+        lines.append(f"the namespace: {done.context:,} characters")
+    return "\n".join(lines)
 
 
 def _source(index: int, message: Message) -> str:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from agentloop_nb.protocols import Privacy
 
 Approve = Literal["auto", "code", "all"]
+Effort = Literal["low", "medium", "high"]
 
 
 @typed
@@ -206,6 +207,17 @@ class Rows:
         environment="AGENTLOOP_TEMPERATURE",
         usual="the server's",
         example="0.2",
+        kept=True,
+    )
+    effort: Effort | None = row(
+        None,
+        convert.one_of("low", "medium", "high"),
+        "how much a reasoning model thinks: `low`, `medium`, `high`",
+        flags=("--effort",),
+        value="EFFORT",
+        environment="AGENTLOOP_EFFORT",
+        usual="the provider's",
+        example="low",
         kept=True,
     )
     price: str | None = row(

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import json
 from decimal import Decimal
 
 import pytest
 
 from agentloop_nb.errors import UserError
 from agentloop_nb.events import RunStarted, StepsUndone
-from agentloop_nb.protocols import Change, CodeOutcome, Usage
+from agentloop_nb.protocols import Change, CodeOutcome, ModelReply, Usage
 from agentloop_nb.reports import lineage
-from agentloop_nb.reports.cost import cost_table, what_if
+from agentloop_nb.reports.cost import cost_report, cost_table, what_if
+from agentloop_nb.reports.gauge import share
 from agentloop_nb.reports.requests import messages_sent, sent
 from agentloop_nb.run import Run
 from agentloop_nb.state import fold
 from agentloop_nb.testing import code, finish
+from tests.panel.story import png
 
 
 def made(*names: str) -> CodeOutcome:
@@ -41,6 +44,61 @@ async def test_costs_by_step_and_class(run):
     told = what_if(run.loop.state, "other", lambda usage: Decimal(usage.input - usage.cached) / 1000)
     assert told == "The same tokens on other: $2.4000 ($4.0000 without its cache); this run: $0.0034."
     assert "unknown" in what_if(run.loop.state, "other", lambda usage: None)
+
+
+async def test_the_report_says_how_full_the_context_is_and_what_was_cached(run):
+    lines = cost_report(run.loop.state).splitlines()
+    assert lines[-2:] == ["context: 1,000 tokens", "cached: 40% of the input"]
+    run.loop.state.window = 8000
+    assert "context: 1,000 of 8,000 tokens (12%)" in cost_report(run.loop.state)
+
+
+async def test_a_window_is_recorded_with_each_call(scenario):
+    s = scenario([finish("done")], context_window=32_000)
+    state = await s.run()
+    assert state.window == 32_000
+    assert [event.window for event in s.events if event.kind == "model_called"] == [32_000]
+
+
+@pytest.mark.parametrize(
+    ("part", "whole", "told"),
+    [
+        (0, 100, "0%"),
+        (1, 1000, "under 1%"),
+        (10, 1000, "1%"),
+        (999, 1000, "99%"),
+        (1000, 1000, "100%"),
+        (1200, 1000, "120%"),
+    ],
+)
+def test_a_share_is_never_rounded_to_all_or_nothing(part, whole, told):
+    assert share(part, whole) == told
+
+
+async def test_thoughts_are_kept_with_their_step_and_never_told_again(scenario):
+    thought = ModelReply(
+        text=json.dumps(code("a = 1")), usage=Usage(input=9, output=9, reasoning=5), cost=0, reasoning="Let me see."
+    )
+    s = scenario([thought, finish("done")])
+    state = await s.run()
+    assert state.steps[0].thoughts == "Let me see."
+    assert "Let me see." not in str(s.model.requests[-1].messages)
+
+
+async def test_what_was_sent_names_pictures_and_what_was_folded(scenario):
+    picture = {"output_type": "display_data", "data": {"image/png": png()}, "metadata": {}}
+    loud = {"output_type": "stream", "name": "stdout", "text": "x" * 2000}
+    sources = [f"step({number})" for number in range(15)]
+    outcomes = {source: CodeOutcome(ending="ok", outputs=(loud,)) for source in sources}
+    outcomes["draw()"] = CodeOutcome(ending="ok", outputs=(picture,))
+    s = scenario([*map(code, sources), code("draw()"), finish("done")], outcomes=outcomes, prices=("1", "1"))
+    await s.run()
+    told = sent(s.events)
+    assert "[picture 1: image/png, 1 KB]" in told
+    assert "        1 picture" in told
+    assert "--- folded\noutputs of steps 1 to " in told
+    assert "100 characters each" in told
+    assert "--- folded" not in sent(s.events, 2)
 
 
 async def test_who_and_why(run):

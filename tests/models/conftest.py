@@ -6,9 +6,10 @@ from collections.abc import AsyncIterator, Callable
 
 import pytest
 
-from agentloop_nb.models import dialect, keys
-from agentloop_nb.models.openai_compatible import OpenAICompatible, Patience
+from agentloop_nb.models import dialect, keys, messages_dialect
+from agentloop_nb.models.openai_compatible import OpenAICompatible
 from agentloop_nb.models.registry import create
+from agentloop_nb.models.streamed_model import Patience
 from agentloop_nb.protocols import Delta, Message, ModelReply, ModelRequest
 from agentloop_nb.settings import resolve
 from tests.wire import Reply, Wire
@@ -21,6 +22,7 @@ IMPATIENT = Patience(connect=30, first=0.8, stall=1, last=0.5, total=60)
 @pytest.fixture(autouse=True)
 def _forget(monkeypatch):
     monkeypatch.setattr(dialect, "_KNOWN", {})
+    monkeypatch.setattr(messages_dialect, "_KNOWN", {})
     monkeypatch.setattr(keys, "_remembered", {})
 
 

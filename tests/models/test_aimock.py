@@ -65,7 +65,10 @@ def aimock(tmp_path, talk):
         processes.append(subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL))
         _await(port)
         base_url = f"http://127.0.0.1:{port}/{options.pop('path', 'v1')}"
-        t = talk(model="gpt-4o-mini", arguments={"base_url": base_url})
+        claude = {"ANTHROPIC_BASE_URL": base_url, "ANTHROPIC_API_KEY": "sk-ant-0123456789"}
+        name, arguments = options.pop("model", "gpt-4o-mini"), options.pop("arguments", {})
+        near = {} if name.startswith("anthropic:") else {"base_url": base_url}
+        t = talk(model=name, arguments={**arguments, **near}, variables=claude)
         run = Run(t, tmp_path, **options)
         run.journal = lambda: json.load(urllib.request.urlopen(f"http://127.0.0.1:{port}/__aimock/journal"))
         return run
@@ -117,7 +120,7 @@ async def test_a_fault_is_survived(aimock, fault, times):
     assert run.workspace.ran == ["print(1)"]
 
 
-@pytest.mark.parametrize("fault", FAULTS)
+@pytest.mark.parametrize("fault", FAULTS.keys() - {"429"})  # which is waited for by time
 async def test_a_fault_for_good_ends_with_a_reason_and_can_be_resumed(aimock, fault):
     run = aimock(STEP, *[FAULTS[fault]] * 4, DONE)
     state = await run.go()
@@ -160,3 +163,50 @@ async def test_no_credit_ends_at_once_and_says_what_to_do(aimock):
     state = await aimock({"response": response}).go()
     assert state.status == "failed"
     assert "no credit left" in state.reason
+
+
+CLAUDE = "anthropic:claude-sonnet-4-5"
+CALL = {"toolCalls": [{"name": "decide", "arguments": decision("run_code", code="print(1)")}]}
+END = {"toolCalls": [{"name": "decide", "arguments": finish("survived")}]}
+
+
+@pytest.mark.parametrize(("step", "done"), [(CALL, END), (STEP, DONE)])
+async def test_claude_decides_by_a_call_or_in_words(aimock, step, done):
+    run = aimock(step, done, model=CLAUDE)
+    state = await run.go()
+    assert (state.status, state.summary) == ("finished", "survived"), state.reason
+    assert run.workspace.ran == ["print(1)"]
+    assert not any(entry["path"] != "/v1/messages" for entry in run.journal())
+
+
+async def test_claude_thinks_and_is_metered(aimock):
+    usage = {"input_tokens": 1000, "output_tokens": 100, "cache_read_input_tokens": 600}
+    thinking = {**STEP, "reasoning": "Let me think.", "usage": usage}
+    run = aimock(thinking, {**DONE, "usage": usage}, model=CLAUDE, arguments={"effort": "low"})
+    state = await run.go()
+    assert (state.status, state.steps[0].thoughts) == ("finished", "Let me think."), state.reason
+    assert state.usage.cached in (1200, 0), "which not every version tells"
+    assert state.usage.output == 200
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+async def test_claude_survives_a_fault(aimock, fault):
+    run = aimock(CALL, FAULTS[fault], END, model=CLAUDE)
+    state = await run.go()
+    assert (state.status, state.current_step) == ("finished", 2), state.reason
+    assert run.waits() == [True]
+
+
+async def test_a_model_of_the_responses_api_alone(aimock):
+    only = refusal("This model is only supported in v1/responses and not in v1/chat/completions.")
+    run = aimock(only, STEP, DONE, model="gpt-5-codex")
+    state = await run.go()
+    assert (state.status, state.summary) == ("finished", "survived"), state.reason
+    paths = [entry["path"] for entry in run.journal()]
+    assert paths.count("/v1/responses") == 2
+
+
+async def test_a_server_that_has_tools_alone(aimock):
+    run = aimock(*[refusal(NO_SCHEMA)] * 4, CALL, END)
+    state = await run.go()
+    assert (state.status, state.summary) == ("finished", "survived"), state.reason

@@ -7,8 +7,8 @@ import json
 import pytest
 
 from agentloop_nb.errors import ContextOverflow, ModelFault, PermanentFault, TransientFault
-from agentloop_nb.models.openai_compatible import Patience
 from agentloop_nb.models.registry import create
+from agentloop_nb.models.streamed_model import Patience
 from agentloop_nb.settings import resolve
 from tests.wire import (
     Answer,

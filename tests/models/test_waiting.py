@@ -212,12 +212,3 @@ def test_a_provider_that_is_none_is_told_at_once(name):
 def test_a_fine_tuned_model_has_colons_of_its_own():
     variables = {"OPENAI_API_KEY": "sk-0123456789"}
     create(resolve({"model": "ft:gpt-4o-mini:me::1"}, {}, variables), variables)
-
-
-@pytest.mark.parametrize(
-    "address",
-    ["https://me.openai.azure.com/openai/deployments/x?api-version=2024-06-01", "https://x/v1/?api-version=1"],
-)
-def test_the_base_url_of_azure_says_what_to_do(address):
-    with pytest.raises(UserError, match=r"leave \?api-version= out of the base URL: for Azure it is https://NAME"):
-        create(resolve({"model": "m", "base_url": address}, {}, {}), {})

@@ -9,8 +9,18 @@ from lxml import html as lxml_html
 
 from agentloop_nb.actions import ActionResult, RunCode
 from agentloop_nb.decision import Decision
-from agentloop_nb.events import ActionFinished, ActionStarted, DecisionMade, RunFinished, RunStarted
+from agentloop_nb.events import (
+    ActionFinished,
+    ActionStarted,
+    DecisionMade,
+    ModelCalled,
+    ModelReplied,
+    RunFinished,
+    RunStarted,
+)
+from agentloop_nb.notebook.panel.cards import header
 from agentloop_nb.notebook.panel.html import final_outputs, plain_text, static_html
+from agentloop_nb.protocols import Usage
 from agentloop_nb.state import fold
 from tests.panel import story
 
@@ -95,3 +105,36 @@ def test_what_code_touches_stands_quietly_on_its_card() -> None:
     begun = RunStarted(run="r", goal="tidy", context="", settings={})
     page = static_html(fold([begun, DecisionMade(step=1, decision=decision), started, done]))
     assert "Touches: deletes files, network<" in page
+
+
+def test_thoughts_are_folded_counted_and_harmless() -> None:
+    call = ModelReplied(
+        step=1,
+        text="{}",
+        reasoning="First the file.\n<script>alert(1)</script>",
+        usage=Usage(input=50_000, cached=45_000, output=900, reasoning=700),
+        cost=Decimal("0.01"),
+    )
+    decided = DecisionMade(step=1, decision=story.code("1", "Look."))
+    events = [story.started(), ModelCalled(step=1, attempt=1, window=200_000), call, decided]
+    page = lxml_html.fromstring(static_html(fold(events)))
+    folded = [node for node in page.iter("details") if "First the file." in node.text_content()][-1]
+    assert folded.get("open") is None
+    assert folded.find("summary").text_content() == "Thoughts (700 tokens)"
+    assert "alert(1)" in folded.text_content()
+    assert not list(page.iter("script"))
+    told = page.text_content()
+    assert "45,000 of them cached (90%)" in told
+    assert "the last prompt: 50,000 of 200,000 tokens (25%)" in told
+
+
+def test_the_meter_says_how_full_the_context_is() -> None:
+    call = ModelReplied(step=1, text="{}", usage=Usage(input=150_000, output=1_000), cost=Decimal("0.01"))
+    state = fold([story.started(), ModelCalled(step=1, attempt=1, window=200_000), call])
+    assert header(state)["tokens"] == "151.0k tokens, context 75% full"
+
+
+def test_without_thoughts_and_window_nothing_is_said_of_them() -> None:
+    page = static_html(fold(story.whole()))
+    assert "Thoughts" not in page
+    assert "context" not in header(fold(story.whole()))["tokens"]

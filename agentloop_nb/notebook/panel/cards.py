@@ -16,6 +16,7 @@ from agentloop_nb.events import ModelFailed, ModelReplied
 from agentloop_nb.notebook.panel.outputs import Block, blocks, link, markdown, text_block
 from agentloop_nb.notebook.panel.safe_text import one_line, prose, shortened
 from agentloop_nb.protocols import Usage
+from agentloop_nb.reports import gauge
 from agentloop_nb.safety.code_risks import UNREMARKABLE
 from agentloop_nb.state import State, Step
 
@@ -45,6 +46,10 @@ class Card(TypedDict, total=False):
     state: str
     """thinking, writing, decided, waiting, running, done, failed, refused, stopped, cut."""
     reasoning: str
+    thoughts: str
+    """What the model thought before it decided; folded."""
+    thought: str
+    """How long it thought, in tokens: what stands on the fold."""
     code: str
     lang: str
     limit: int
@@ -125,7 +130,7 @@ def header(state: State) -> Header:
         began=state.began,
         elapsed=_elapsed(state),
     )
-    shown.update(meters(Totals.of(state), state.budget))
+    shown.update(meters(Totals.of(state), state))
     return shown
 
 
@@ -142,11 +147,14 @@ def _elapsed(state: State) -> float:
     return sum(step.thinking + step.seconds for step in state.steps)
 
 
-def meters(totals: Totals, budget: Decimal | None) -> Header:
+def meters(totals: Totals, state: State) -> Header:
     """The part of a header that grows with every reply."""
+    budget = state.budget
+    full = f", context {gauge.share(state.prompt, state.window)} full" if state.window and state.prompt else ""
+    context = gauge.context(state)
     return Header(
-        tokens=f"{count(totals.usage.total)} tokens" if totals.usage.total else "",
-        tokens_detail=_token_classes(totals.usage),
+        tokens=f"{count(totals.usage.total)} tokens{full}" if totals.usage.total else "",
+        tokens_detail=_token_classes(totals.usage) + (f"; the last prompt: {context}" if context else ""),
         cost=_spent(totals, budget),
         spent=float(min(totals.cost / budget, Decimal(1))) if budget else 0.0,
     )
@@ -164,6 +172,9 @@ def card(step: Step, state: State) -> Card:
         risks=[one_line(risk) for risk in step.risks if step.approval or risk not in UNREMARKABLE],
         meta=_meta(step),
     )
+    if step.thoughts:
+        told = f" ({count(step.usage.reasoning)} tokens)" if step.usage.reasoning else ""
+        shown.update(Card(thoughts=shortened(step.thoughts, MAX_GOAL), thought=f"Thoughts{told}"))
     if step.decision:
         shown.update(decided(step.decision))
     elif step.result is None and state.status != "running":
@@ -318,7 +329,7 @@ def _spent(totals: Totals, budget: Decimal | None) -> str:
 def _token_classes(usage: Usage) -> str:
     parts = [f"{usage.input:,} in"]
     if usage.cached:
-        parts.append(f"{usage.cached:,} of them cached")
+        parts.append(f"{usage.cached:,} of them cached ({gauge.cached(usage)})")
     parts.append(f"{usage.output:,} out")
     if usage.reasoning:
         parts.append(f"{usage.reasoning:,} of them reasoning")

@@ -133,6 +133,9 @@ def _body(shown: Card) -> str:
         parts.append(f'<div style="margin:2px 0;{MUTED}">Touches: {prose(", ".join(shown["risks"]))}</div>')
     if shown.get("reasoning") and shown["reasoning"] != shown["title"]:
         parts.append(f'<div style="margin:2px 0 4px;white-space:pre-wrap" dir="auto">{prose(shown["reasoning"])}</div>')
+    if shown.get("thoughts"):
+        folded = f'<div style="{style}" dir="auto">{prose(shown["thoughts"])}</div>'
+        parts.append(f"<details><summary>{prose(shown['thought'])}</summary>{folded}</details>")
     if shown.get("code"):
         parts.append(f'<pre style="{_CODE}">{highlighted(shown["code"], shown["lang"], shown.get("mark", 0))}</pre>')
     parts += [block_html(block) for block in shown.get("out", ())]

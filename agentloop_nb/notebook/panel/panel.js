@@ -149,6 +149,7 @@ function createCard(view, n) {
       part.hint = node("span", { class: "agl-hint" }), part.meta = node("span", { class: "agl-meta" })),
     part.body = node("div", { class: "agl-body" },
       part.quiet = node("div", { class: "agl-quiet" }), part.reasoning = node("div", { class: "agl-reasoning", dir: "auto" }),
+      part.thoughts = node("div", { class: "agl-thoughts" }),
       part.code = node("div", { class: "agl-code" }), part.ask = node("div", { class: "agl-ask" }),
       part.out = node("div", { class: "agl-out" }), part.error = node("div", { class: "agl-error" }),
       part.chips = node("div", { class: "agl-chips" })));
@@ -172,6 +173,7 @@ function drawCard(view, made, card, keys) {
   if (has("error")) setText(part.hint, (card.error || "").split("\n", 1)[0]);
   if (has("meta", "state", "began", "memory")) drawMeta(view, part.meta, card);
   if (has("reasoning", "title")) setText(part.reasoning, card.reasoning === card.title ? "" : card.reasoning || "");
+  if (has("thoughts", "thought")) drawThoughts(part.thoughts, card);
   if (has("quiet", "risks", "ask")) drawQuiet(part.quiet, card);
   if (has("code", "lang", "mark", "state")) drawCode(view, made, card);
   if (has("ask")) drawAsk(view, part.ask, card);
@@ -184,6 +186,12 @@ function drawMeta(view, element, card) {
   const now = Date.now() / 1000 - view.store.skew, acts = card.state === "running" && card.began;
   const words = acts ? [seconds(now - card.began), card.memory ? `${card.memory} in use` : ""] : card.meta || [];
   setText(element, words.filter(Boolean).join(" · "));
+}
+
+/** What the model thought before it decided, folded. */
+function drawThoughts(element, card) {
+  element.replaceChildren();
+  if (card.thoughts) element.append(node("details", {}, node("summary", {}, card.thought || "Thoughts"), node("p", { dir: "auto" }, card.thoughts)));
 }
 
 function drawQuiet(element, card) {

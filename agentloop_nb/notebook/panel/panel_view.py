@@ -157,7 +157,7 @@ class PanelView:
                     self._board.put(step.number, card(step, state))
             case ModelReplied() | ModelFailed():
                 self._totals.add(event)
-                self._board.head(meters(self._totals, state.budget))
+                self._board.head(meters(self._totals, state))
             case ActionStarted():
                 self._output = LiveOutput()
                 self._board.put(event.step, {"began": event.at})
