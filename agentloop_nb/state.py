@@ -34,6 +34,9 @@ from agentloop_nb.events import (
 )
 from agentloop_nb.protocols import Change, Usage
 
+OUTSIDE = "mcp"
+"""What stands for the model of a run whose decisions come from outside agents."""
+
 
 @dataclass
 class Step:
@@ -49,6 +52,8 @@ class Step:
     remarks: list[str] = field(default_factory=list)
     """What the system told the model before this decision."""
     reply: str = ""
+    model: str = ""
+    """The model that answered, as the server names it; for a step from outside, the agent."""
     decision: Decision | None = None
     result: ActionResult | None = None
     started: bool = False
@@ -121,6 +126,16 @@ class State:
         """What a list of runs calls it: its goal, and where it comes from."""
         parent, step = self.forked_from or ("", 0)
         return f"(fork of {parent} after step {step}) {self.goal}" if parent else self.goal
+
+    @property
+    def decided_by(self) -> str:
+        """The model that decided, or the outside agents that did."""
+        model = str(self.settings.get("model") or "")
+        if model != OUTSIDE:
+            return model
+        return (
+            ", ".join(dict.fromkeys(step.model for step in self.steps if step.model)) or "outside agents, through MCP"
+        )
 
     @property
     def is_complete(self) -> bool:
@@ -269,7 +284,7 @@ class State:
                 self.last_call = event
             case ModelReplied():
                 self.last_call = None
-                step.reply, step.usage = event.text, step.usage + event.usage
+                step.reply, step.usage, step.model = event.text, step.usage + event.usage, event.model
                 step.thinking += event.seconds
                 step.saved += event.saved or 0
                 self._spend(step, event.cost)

@@ -14,10 +14,14 @@ from agentloop_nb.decision import Decision
 from agentloop_nb.events import ActionFinished, ApprovalAsked, ApprovalGiven
 from agentloop_nb.safety.permission import Memory, denial, reasons_to_ask
 from agentloop_nb.settings import Settings
+from agentloop_nb.state import State
 
 log = logging.getLogger(__name__)
 
 NOBODY = "nobody is there to approve it"
+
+Judge = Callable[[Action, State], tuple[str, ...]]
+"""Says, a line each, why a person should see an action first."""
 
 
 @dataclass
@@ -30,6 +34,8 @@ class Gate:
     approver: Approver | None = None
     written_before: Callable[[], frozenset[str]] = frozenset
     """SHA-256 of files that earlier runs wrote; asked for only when a file is about to be replaced."""
+    judge: Judge | None = None
+    """Knows further reasons to ask, which no setting turns off."""
     _memory: Memory = field(default_factory=Memory)
     _rest: bool = False
     """The person approved the rest of the run."""
@@ -38,6 +44,7 @@ class Gate:
         """Return the decision, perhaps edited by a person. None: refused, which the model is told as an observation."""
         action, step = decision.action, self.stream.state.next_step
         suspicions, replaced = self._suspicions(action), self._replaced(action)
+        suspicions += self.judge(action, self.stream.state) if self.judge else ()
         if not suspicions and not replaced and (self._rest or not self._wanted(action)):
             return decision
         asked = ApprovalAsked(step=step, risks=(*suspicions, *replaced, *self.risks(action)))

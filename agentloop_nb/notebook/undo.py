@@ -29,28 +29,37 @@ def undo_steps(run: Run, count: int, tell: Callable[[str], None]) -> None:
     first = steps[0].number
     # opened first: where it could not be noted, nothing is taken back
     with contextlib.closing(journal.Journal.open(run.journal)) as record:
-        planned = workspace.plan(first).lost
-        if beyond := [*_left(planned), *(line for step in steps for line in _beyond(step))]:
-            tell("\n".join(["What cannot be taken back:", *beyond]))
-        undone = workspace.undo(first)
-        put_back, left = _undo_files(workspace, steps)
+        head, *lines = take_back(workspace, steps, tell)
         event = StepsUndone(step=first, first=first)
         run.state.apply(event)
         record.append(event)
-    lines = [
-        f"Steps {first} to {steps[-1].number} are taken back." if len(steps) > 1 else f"Step {first} is taken back."
-    ]
+    told = [head]
     if run.state.settings.get("isolated"):
-        lines.append("  That was in the run's own process and folder; your kernel and your files are as they were.")
+        told.append("  That was in the run's own process and folder; your kernel and your files are as they were.")
     if len(steps) < count:
-        lines.append(f"  There were no more{_of_parent(run)}.")
+        told.append(f"  There were no more{_of_parent(run)}.")
+    told += lines
+    if all(step.decision is not None and isinstance(step.decision.action, Finish) for step in steps):
+        told.append("  That was only the end of the run; type %agent undo again for the step before it.")
+    tell("\n".join([*told, "To go on from here: %agent resume -- what to do instead"]))
+
+
+def take_back(workspace: Undoing, steps: list[Step], tell: Callable[[str], None]) -> list[str]:
+    """Take back the variables and files of the last steps of a run; returns what was done, a line each.
+
+    `tell` hears first what cannot be taken back. Recording it is up to the caller.
+    """
+    first, last = steps[0].number, steps[-1].number
+    planned = workspace.plan(first).lost
+    if beyond := [*_left(planned), *(line for step in steps for line in _beyond(step))]:
+        tell("\n".join(["What cannot be taken back:", *beyond]))
+    undone = workspace.undo(first)
+    put_back, left = _undo_files(workspace, steps)
+    lines = [f"Steps {first} to {last} are taken back." if first < last else f"Step {first} is taken back."]
     lines += [f"  put back: {', '.join(undone.names)}"] if undone.names else []
     lines += [f"  files put back: {', '.join(put_back)}"] if put_back else []
     lines += _left({name: why for name, why in undone.lost.items() if name not in planned})
-    lines += [f"  NOT put back: {line}" for line in left]
-    if all(step.decision is not None and isinstance(step.decision.action, Finish) for step in steps):
-        lines.append("  That was only the end of the run; type %agent undo again for the step before it.")
-    tell("\n".join([*lines, "To go on from here: %agent resume -- what to do instead"]))
+    return lines + [f"  NOT put back: {line}" for line in left]
 
 
 def _of_parent(run: Run) -> str:

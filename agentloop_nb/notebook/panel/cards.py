@@ -116,7 +116,7 @@ def header(state: State) -> Header:
     shown = Header(
         goal=shortened(state.goal, MAX_GOAL),
         run=state.run,
-        model=one_line(str(state.settings.get("model", ""))),
+        model=one_line(state.decided_by),
         status=state.status,
         label=STATUS_WORDS[state.status],
         reason=_reason(state),
