@@ -44,14 +44,14 @@ class Gate:
         """Return the decision, perhaps edited by a person. None: refused, which the model is told as an observation."""
         action, step = decision.action, self.stream.state.next_step
         suspicions, replaced = self._suspicions(action), self._replaced(action)
-        suspicions += self.judge(action, self.stream.state) if self.judge else ()
-        if not suspicions and not replaced and (self._rest or not self._wanted(action)):
+        judged = self.judge(action, self.stream.state) if self.judge else ()
+        if not suspicions and not judged and not replaced and (self._rest or not self._wanted(action)):
             return decision
-        asked = ApprovalAsked(step=step, risks=(*suspicions, *replaced, *self.risks(action)))
+        asked = ApprovalAsked(step=step, risks=(*suspicions, *judged, *replaced, *self.risks(action)))
         self.stream.emit(asked)
         answer = await self._answer(asked, decision)
         if not answer.approved and answer.by == "policy":
-            answer = answer.model_copy(update={"reason": _denial(suspicions, replaced) or answer.reason})
+            answer = answer.model_copy(update={"reason": _denial(suspicions, judged, replaced) or answer.reason})
         self.stream.emit(answer)
         self._rest = self._rest or answer.rest
         if answer.approved:
@@ -109,7 +109,9 @@ class Gate:
         return (f"it replaces {action.filename!r}, which no run wrote as it is now",)
 
 
-def _denial(suspicions: tuple[str, ...], replaced: tuple[str, ...]) -> str:
+def _denial(suspicions: tuple[str, ...], judged: tuple[str, ...], replaced: tuple[str, ...]) -> str:
+    if judged:
+        return f"{'; '.join((*judged, *suspicions))}, and {NOBODY}"
     if suspicions:
         return denial(suspicions)
     return f"{replaced[0]}, and {NOBODY}; write under another name" if replaced else ""

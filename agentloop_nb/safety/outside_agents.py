@@ -14,11 +14,14 @@ from agentloop_nb.safety.code_risks.ipython_cells import take_apart
 from agentloop_nb.safety.provenance import said_by_user
 from agentloop_nb.state import State
 
-_NAMES = re.compile(r"agentloop|(?<!\w)_agent(?!\w)|AgentMagics|%+agent|mcp_types")
+_NAMES = re.compile(r"(?i:agentloop)|(?<!\w)_agent(?!\w)|AgentMagics|%+agent\b|mcp_types")
 """Our package, our records and runtime files, the handle of a run, the magics."""
 _REACHING = {
     "_getframe": "reads the frames of its callers",
     "_current_frames": "reads the frames of other threads",
+    "currentframe": "reads the frames of its callers",
+    "walk_stack": "reads the frames of its callers",
+    "_getframemodulename": "reads the frames of its callers",
     "f_back": "reads the frames of its callers",
     "tb_frame": "reads the frames of its callers",
     "gi_frame": "reads the frames of its callers",
@@ -32,7 +35,6 @@ _REACHING = {
     "all_tasks": "reaches for other tasks",
     "current_task": "reaches for other tasks",
     "_current_tasks": "reaches for other tasks",
-    "enumerate_threads": "reaches for other threads",
     "_active": "reaches for other threads",
     "main_thread": "reaches for other threads",
     "pthread_kill": "signals the kernel",
@@ -40,6 +42,8 @@ _REACHING = {
     "kill": "signals processes",
     "killpg": "signals processes",
     "interrupt_main": "signals the kernel",
+    "SIGINT": "changes how signals are heard",
+    "SIGTERM": "changes how signals are heard",
     "set_wakeup_fd": "changes how signals are heard",
     "magics_manager": "changes the magics",
     "register_magic_function": "changes the magics",
@@ -57,6 +61,21 @@ _REACHING = {
     "BlockingKernelClient": "talks to a kernel by itself",
     "connection_file": "looks for other kernels",
 }
+_TOGETHER = (
+    ("inspect", "stack", "reads the frames of its callers"),
+    ("threading", "enumerate", "reaches for other threads"),
+    ("sys", "modules", "looks through loaded modules"),
+    ("get_ipython", "kernel", "reaches for the kernel's own parts"),
+    ("get_ipython", "__dict__", "reaches for the kernel's own parts"),
+    ("get_ipython", "vars", "reaches for the kernel's own parts"),
+    ("get_ipython", "getattr", "reaches for the kernel's own parts"),
+    ("get_ipython", "config", "configures the kernel"),
+)
+"""Words that mean something only together."""
+_BY_NAME = frozenset(
+    ("getattr", "setattr", "attrgetter", "methodcaller", "vars", "__dict__", "import_module", "__import__")
+)
+"""What takes an attribute or a module by a text."""
 _TEXTS = re.compile(r"JUPYTER_RUNTIME_DIR|jupyter/runtime|kernel-[\w-]*\.json|/proc/(self|\d+)/(mem|fd|environ)")
 _CONFIGURES = re.compile(r"^\s*%(config|load_ext|reload_ext|unload_ext|reset|kill)\b", re.MULTILINE)
 
@@ -71,16 +90,17 @@ class OutsideJudge:
     def __call__(self, action: Action, state: State) -> tuple[str, ...]:
         match action:
             case RunCode(code=code):
-                return (*reaching(code), *self._unnamed(code, state))
+                return (*reaching(code), *self._read(code, state))
             case WriteFile(filename=filename, content=content) if filename.endswith((".py", ".ipy", ".pth", ".ipynb")):
                 found = reaching(content)
                 return tuple(f"the file it writes {reason.removeprefix('it ')}" for reason in found)
             case _:
                 return ()
 
-    def _unnamed(self, code: str, state: State) -> tuple[str, ...]:
-        """Hosts, packages that are installed, and paths outside the folder that the person did not name."""
+    def _read(self, code: str, state: State) -> tuple[str, ...]:
+        """What cannot be read, and the hosts, packages and paths outside the folder that the person did not name."""
         reading = read(code)
+        unknown = ("it executes text that is not known beforehand",) if reading.built or reading.entangled else ()
         said = said_by_user(state, state.cells).lower()
         installs = any(command.installs for command in reading.commands)
         found = [
@@ -90,7 +110,7 @@ class OutsideJudge:
             and target.name.lower() not in said
         ]
         self._asked.update(found)
-        return tuple(f"only the outside agent names the {target.kind} {target.name!r}" for target in found)
+        return unknown + tuple(f"only the outside agent names the {target.kind} {target.name!r}" for target in found)
 
 
 def _is_elsewhere(target: Target) -> bool:
@@ -107,14 +127,13 @@ def reaching(code: str) -> tuple[str, ...]:
     tree = take_apart(code).tree
     words = _words(tree) if tree is not None else set(re.findall(r"\w+", code))
     found += [f"it {told}" for word, told in _REACHING.items() if word in words]
-    if "modules" in words and "sys" in words:
-        found.append("it looks through loaded modules")
+    found += [f"it {told}" for one, other, told in _TOGETHER if one in words and other in words]
     return tuple(dict.fromkeys(found))
 
 
 def _words(tree: ast.AST) -> set[str]:
     """Names, attributes, imported names, and texts that are a name: `getattr(x, "f_back")`."""
-    words: set[str] = set()
+    words, texts = set[str](), set[str]()
     for node in ast.walk(tree):
         match node:
             case ast.Attribute(attr=name) | ast.Name(id=name):
@@ -124,7 +143,7 @@ def _words(tree: ast.AST) -> set[str]:
             case ast.ImportFrom(module=str(name)):
                 words.update(name.split("."))
             case ast.Constant(value=str(text)) if text.isidentifier():
-                words.add(text)
+                texts.add(text)
             case _:
                 pass
-    return words
+    return words | texts if words & _BY_NAME else words
