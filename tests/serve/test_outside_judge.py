@@ -30,6 +30,7 @@ ATTEMPTS = [
     "get_ipython().input_transformers_post.clear()",
     "get_ipython().input_transformers_cleanup.append(f)",
     "get_ipython().display_pub.publish = None",
+    "get_ipython().find_line_magic('age' + 'nt')('serve --stop')",
     "%agent serve --stop",
     "%%agent\nwhat you want",
     "%config AgentMagics.approve = 'auto'",

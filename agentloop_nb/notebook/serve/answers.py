@@ -89,7 +89,8 @@ class Answers:
             "steps_left": state.max_steps - state.current_step,
         }
         images = figures(result.outputs) if self._images else ()
-        return Answer("\n".join([result.output, *self._notes()]), told, images, failed=not result.success)
+        over = [f"The run is over: {self._control.reason}."] if self._control.stopping else []
+        return Answer("\n".join([result.output, *over, *self._notes()]), told, images, failed=not result.success)
 
     def _changes(self, result: ActionResult) -> list[str]:
         if self._privacy == "none":
