@@ -73,8 +73,7 @@ async def test_steps_and_cells_wait_for_each_other(notebook, served):
     served("--approve auto")
     async with notebook.agent() as agent:
         await agent.run("seen = []")
-        cell = notebook.client.execute("seen.append('cell in'); import time; time.sleep(1); seen.append('cell out')")
-        await asyncio.sleep(0.3)
+        cell = notebook.begin("seen.append('cell in'); import time; time.sleep(1); seen.append('cell out')")
         assert "busy" in await agent.text("status")
         step = await agent.run("seen.append('step in'); import time; time.sleep(0.2); seen.append('step out')")
         assert step.structured_content["waited"] > 0.1
@@ -90,13 +89,11 @@ async def test_a_cancelled_call_ends_its_step_and_not_the_run(notebook, served):
         await asyncio.sleep(0.5)
         running.cancel()
         assert said(await agent.run("print(begun)")).startswith("True")
-        cell = notebook.client.execute("time.sleep(2)")
-        while "busy" not in await agent.text("status"):
-            await asyncio.sleep(0.01)
+        cell = notebook.begin("time.sleep(2)")
         waiting = asyncio.ensure_future(agent.run("never = True"))
         await asyncio.sleep(0.2)
         waiting.cancel()
-        notebook.collect(cell)
+        await asyncio.to_thread(notebook.collect, cell)
         assert said(await agent.run("print('never' in globals())")).startswith("False")
 
 
