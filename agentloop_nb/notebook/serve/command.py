@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import sys
 from collections.abc import Callable
 from dataclasses import replace
@@ -117,7 +118,7 @@ def _how_to_connect(name: str, settings: Settings, *, read_only: bool) -> str:
     rule = "It may look, and change nothing." if read_only else rule
     return (
         f"Served as {name!r} until %agent serve --stop. {rule}\n"
-        f"An agent connects with: agentloop mcp --kernel {name}   (claude mcp add agentloop -- agentloop mcp)\n"
+        f"An agent connects with: agentloop mcp --kernel {shlex.quote(name)}   (claude mcp add agentloop -- agentloop mcp)\n"
         "Its model is paid for where it runs; what that costs is not metered here."
     )
 
