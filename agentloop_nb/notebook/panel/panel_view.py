@@ -160,7 +160,7 @@ class PanelView:
                     self._board.put(step.number, card(step, state))
             case ModelReplied() | ModelFailed():
                 self._totals.add(event)
-                self._board.head(meters(self._totals, state.budget))
+                self._board.head({**meters(self._totals, state.budget), "model": one_line(state.decided_by)})
             case ActionStarted():
                 self._output = LiveOutput()
                 self._board.put(event.step, {"began": event.at})
