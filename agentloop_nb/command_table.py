@@ -25,6 +25,7 @@ STOP = Option("stop", ("--stop",), "serve no longer")
 NAME = Option("name", ("--name",), "what clients call this kernel (the folder's name)", "NAME", "sales")
 MINUTES = Option("minutes", ("--for",), "serve it for so long", "MINUTES", "60")
 READ_ONLY = Option("read_only", ("--read-only",), "let agents look, and change nothing")
+HTTP = Option("http", ("--http",), "listen on this port of loopback, too; 0 is any free one", "PORT", "8765")
 _SERVED = ("max_steps", "approve", "timeout", "privacy", "allow_changes", "undo_memory", "trust_web")
 KERNEL = Option("kernel", ("--kernel",), "the kernel to connect to (the one of the nearest folder)", "NAME", "sales")
 FOLDER = Option("output_dir", ("--output-dir",), "folder of the files it makes (./output)", "DIR", "results")
@@ -112,7 +113,7 @@ COMMANDS = (
         "serve",
         "[--name NAME] [--for MINUTES] [--read-only] [options] [GOAL] | --stop",
         "let outside agents (Claude Code, Cursor and other MCP clients) work in this kernel, under its rules",
-        (STOP, NAME, MINUTES, READ_ONLY, *(each for each in OPTIONS if each.setting in _SERVED)),
+        (STOP, NAME, MINUTES, READ_ONLY, HTTP, *(each for each in OPTIONS if each.setting in _SERVED)),
         "notebook",
         "it serves a living kernel; clients start agentloop mcp",
     ),

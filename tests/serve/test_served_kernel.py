@@ -6,11 +6,15 @@ import asyncio
 import contextlib
 import json
 import random
+import socket
 import stat
 from pathlib import Path
 
+import httpx2
 import nbformat
 import pytest
+from mcp import Client
+from mcp.client.streamable_http import streamable_http_client
 
 from tests.serve.conftest import file_of, said, until
 
@@ -246,6 +250,60 @@ async def test_without_the_token_nobody_is_answered(notebook, served):
         with contextlib.suppress(ConnectionResetError):
             assert await reader.read() == b""
         writer.close()
+
+
+async def test_by_http_with_the_token_and_for_no_page_in_a_browser(notebook, served):
+    shown = served("--approve auto --http 0")
+    found = file_of(notebook)
+    assert found["token"] not in shown
+    bearer, url = {"Authorization": f"Bearer {found['token']}"}, found["url"]
+    async with (
+        httpx2.AsyncClient(headers=bearer) as web,
+        Client(streamable_http_client(url, http_client=web)) as client,
+    ):
+        answer = await client.call_tool("run_code", {"code": "print(6 * 7)", "why": "w"})
+        assert said(answer).startswith("42")
+    ping = {"jsonrpc": "2.0", "id": 1, "method": "ping"}
+    accepts = {"Accept": "application/json, text/event-stream"}
+    async with httpx2.AsyncClient() as web:
+        for headers, status in (
+            ({}, 401),
+            ({"Authorization": "Bearer wrong"}, 401),
+            ({"Authorization": f"Basic {found['token']}"}, 401),
+            (bearer | {"Host": "evil.example"}, 421),
+            (bearer | {"Origin": "http://localhost:8888"}, 403),
+            (bearer | {"Origin": "null"}, 403),
+        ):
+            assert (await web.post(url, json=ping, headers=accepts | headers)).status_code == status
+
+
+@pytest.mark.parametrize(
+    ("typed", "told"),
+    [
+        ("--http x", "--http takes the number of a port"),
+        ("--http 99999", "--http takes the number of a port"),
+        ("--for soon", "--for takes minutes"),
+        ("--for -1", "--for takes minutes"),
+        ("--approve never", "approve"),
+        ("--max-steps 0", "steps"),
+        ("--nmae x", "did you mean --name?"),
+        ("--stop", "not served"),
+        ("--isolated", "there is no option --isolated"),
+    ],
+)
+def test_what_cannot_be_served_is_told_in_a_line(notebook, typed, told):
+    shown = notebook.cell(f"%agent serve {typed}")
+    assert shown.startswith("UserError: ")
+    assert told in shown
+    assert not list((notebook.folder / "rt").glob("agentloop-*"))
+
+
+def test_a_port_in_use_is_told_before_anything_begins(notebook):
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        assert "--http 0 takes a free one" in notebook.cell(f"%agent serve --http {taken.getsockname()[1]}")
+    assert "not served" in notebook.cell("%agent serve --stop")
 
 
 async def test_the_client_goes_on_after_a_restart_of_the_kernel(notebook):

@@ -40,14 +40,21 @@ def serve(magics: AgentMagics, rest: str) -> None:
     _check_place(magics.shell)
     name, minutes = options.pop("name", None), _minutes(options.pop("minutes", None))
     read_only = bool(options.pop("read_only", False))
+    port = _port(options.pop("http", None))
     settings = _settings(magics, options)
     _end_former(magics)
     name = _free_name(name, magics.launcher.folder)
+    from agentloop_nb.notebook.serve.http import address, bind
     from agentloop_nb.notebook.serve.served_kernel import ServedKernelRun
 
-    served = ServedKernelRun(magics.launcher, goal or GOAL, settings, name=name, minutes=minutes, read_only=read_only)
+    taken = None if port is None else bind(port)
+    served = ServedKernelRun(
+        magics.launcher, goal or GOAL, settings, name=name, minutes=minutes, read_only=read_only, port=taken
+    )
     _served[id(magics.shell)] = served
     print(_how_to_connect(name, settings, read_only=read_only))  # noqa: T201
+    if taken is not None:
+        print(f"By HTTP: {address(taken)}; its bearer token stands in {served.listener.file}")  # noqa: T201
 
 
 def _check_place(shell: Any) -> None:
@@ -86,6 +93,12 @@ def _minutes(text: str | None) -> float | None:
     return minutes
 
 
+def _port(text: str | None) -> int | None:
+    if text is not None and not (text.isdecimal() and int(text) < 65536):
+        raise UserError(f"--http takes the number of a port, not {text!r}: --http 0 takes a free one")
+    return None if text is None else int(text)
+
+
 def _end_former(magics: AgentMagics) -> None:
     """Make room for a new one. Raises `UserError` while the former goes on."""
     former = _served.get(id(magics.shell))
@@ -118,7 +131,8 @@ def _how_to_connect(name: str, settings: Settings, *, read_only: bool) -> str:
     rule = "It may look, and change nothing." if read_only else rule
     return (
         f"Served as {name!r} until %agent serve --stop. {rule}\n"
-        f"An agent connects with: agentloop mcp --kernel {shlex.quote(name)}   (claude mcp add agentloop -- agentloop mcp)\n"
+        f"An agent connects with: agentloop mcp --kernel {shlex.quote(name)}   "
+        "(claude mcp add agentloop -- agentloop mcp)\n"
         "Its model is paid for where it runs; what that costs is not metered here."
     )
 

@@ -34,21 +34,22 @@ Speak = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 class Listener:
     """Listens for the clients of one served run. Made on any thread; `listening` runs on the server's loop."""
 
-    def __init__(self, **described: Any) -> None:
-        """`described` are the fields of `ServedKernel` that the caller knows."""
-        self._token = secrets.token_urlsafe(32)
+    def __init__(self, *, url: str | None = None, **described: Any) -> None:
+        """`described` are the fields of `ServedKernel` that the caller knows; `url` is where it is served by HTTP."""
+        self._url = url
+        self.token = secrets.token_urlsafe(32)
         self._open = 0
         folder = runtime_dir()
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         stem = f"agentloop-{os.getpid()}-{secrets.token_hex(3)}"
-        self._file = folder / f"{stem}.json"
+        self.file = folder / f"{stem}.json"
         self._own_folder: Path | None = None
         self._socket = folder / f"{stem}.sock"
         if len(str(self._socket)) > _LONGEST_PATH:
             self._own_folder = Path(tempfile.mkdtemp(prefix="agentloop-"))
             self._socket = self._own_folder / "sock"
         self.described = ServedKernel(
-            **described, pid=os.getpid(), socket=str(self._socket), token=self._token, at=time.time()
+            **described, pid=os.getpid(), socket=str(self._socket), token=self.token, at=time.time()
         )
 
     @asynccontextmanager
@@ -79,16 +80,16 @@ class Listener:
     async def _knows_token(self, reader: asyncio.StreamReader) -> bool:
         with contextlib.suppress(TimeoutError, ValueError, OSError):
             async with asyncio.timeout(_PATIENCE):
-                return hmac.compare_digest((await reader.readline()).strip(), self._token.encode())
+                return hmac.compare_digest((await reader.readline()).strip(), self.token.encode())
         return False
 
     def _announce(self) -> None:
-        with os.fdopen(os.open(self._file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as out:
-            json.dump(self.described._asdict(), out)
+        with os.fdopen(os.open(self.file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as out:
+            json.dump(self.described._asdict() | {"url": self._url}, out)
 
     def forget(self) -> None:
         """Take away the socket and the file."""
-        for path in (self._file, self._socket):
+        for path in (self.file, self._socket):
             with contextlib.suppress(OSError):
                 path.unlink()
         if self._own_folder is not None:

@@ -6,7 +6,9 @@ import asyncio
 import atexit
 import contextvars
 import logging
+import socket
 import threading
+from contextlib import AbstractAsyncContextManager, nullcontext
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,6 +18,7 @@ from agentloop_nb.errors import UserError
 from agentloop_nb.events import AnyEvent, ApprovalAsked, ApprovalGiven, StepsUndone
 from agentloop_nb.notebook.kernel import output_scope, runner
 from agentloop_nb.notebook.panel.panel_view import PanelView
+from agentloop_nb.notebook.serve import http
 from agentloop_nb.notebook.serve.answers import Answers
 from agentloop_nb.notebook.serve.connection import speak
 from agentloop_nb.notebook.serve.listener import Listener
@@ -54,16 +57,18 @@ class ServedKernelRun:
         name: str,
         minutes: float | None = None,
         read_only: bool = False,
+        port: socket.socket | None = None,
     ) -> None:
         """Begin the run, and listen. Raises `UserError`."""
         shell = launcher.shell
         self.place, self.model = MainThread(shell.kernel), OutsideModel()
-        self.read_only, self._minutes = read_only, minutes
+        self.read_only, self._minutes, self._port = read_only, minutes, port
         self.session = launcher.begin_served(goal, settings, self.model, self.place)
         self.session.judge = OutsideJudge()
         self.workspace = self._workspace()
         self.questions = Questions(self)
         self.listener = Listener(
+            url=http.address(port) if port else None,
             name=name,
             kernel=Path(shell.kernel.parent.connection_file).stem,
             notebook=str(shell.user_ns.get("__session__") or ""),
@@ -142,7 +147,7 @@ class ServedKernelRun:
         settings = self.session.settings
         answers = Answers(self.model, self.session.control, settings.privacy, images=settings.images)
         server = Requests(self).server()
-        async with self.listener.listening(partial(speak, server)):
+        async with self.listener.listening(partial(speak, server)), self._listening_by_http(server):
             self._ready.set()
             if self._minutes is not None:
                 self._loop.call_later(60 * self._minutes, self._time_is_over)
@@ -154,6 +159,9 @@ class ServedKernelRun:
             await asyncio.sleep(_FAREWELL)
         self.over.set()
         await closing
+
+    def _listening_by_http(self, server: Any) -> AbstractAsyncContextManager[None]:
+        return nullcontext() if self._port is None else http.listening(server, self._port, self.listener.token)
 
     def _time_is_over(self) -> None:
         self.session.control.reason = f"the {self._minutes:g} minutes it was served for are over"
