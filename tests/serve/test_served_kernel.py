@@ -17,6 +17,7 @@ from mcp import Client
 from mcp.client.streamable_http import streamable_http_client
 
 from tests.serve.conftest import file_of, said, until
+from tests.wire import Wire, decision, finish
 
 pytestmark = pytest.mark.kernel
 
@@ -318,6 +319,43 @@ async def test_the_client_goes_on_after_a_restart_of_the_kernel(notebook):
         notebook.cell("%agent serve --approve auto")
         assert said(await agent.run("print('x' in globals())")) == "False"
     notebook.cell("%agent serve --stop")
+
+
+async def test_a_run_of_our_own_and_outside_calls_take_turns_and_know_each_other(notebook, served):
+    notebook.cell("import time\nspans = []")
+    served("--approve auto count the spans")
+    own = [
+        decision("run_code", "Own.", code=f"spans.append('+own{n}'); time.sleep(0.1); spans.append('-own{n}')")
+        for n in (1, 2)
+    ]
+    with Wire([*own, finish("Counted.")]) as wire:
+        async with notebook.agent() as agent:
+            cell = notebook.client.execute(f"%%agent -m scripted --base-url {wire.base_url}\nCount, too")
+            answers = await asyncio.gather(
+                *(agent.run(f"spans.append('+out{n}'); time.sleep(0.05); spans.append('-out{n}')") for n in (1, 2, 3))
+            )
+            await asyncio.to_thread(notebook.collect, cell)
+        assert not any(each.is_error for each in answers)
+        assert "count the spans" in str(wire.requests[0])
+    spans = json.loads(notebook.cell("import json; print(json.dumps(spans))"))
+    assert len(spans) == 10
+    assert all(a[1:] == b[1:] for a, b in zip(spans[::2], spans[1::2], strict=True))
+
+
+@pytest.mark.parametrize("opening", ["%agent resume", "import time\nget_ipython().run_line_magic('agent', 'resume"])
+async def test_a_model_of_ours_goes_on_where_an_outside_agent_was_stopped(notebook, opening):
+    notebook.cell("%agent serve --approve auto")
+    async with notebook.agent() as agent:
+        await agent.run("begun = 20")
+    notebook.cell("%agent serve --stop")
+    with Wire([decision("run_code", "Go on.", code="begun += 1\nprint(begun)"), finish("It is 21.")]) as wire:
+        end = "')" if opening.endswith("resume") and "(" in opening else ""
+        notebook.cell(f"{opening} -m scripted --base-url {wire.base_url} -- add one{end}")
+    state = notebook.state()
+    assert (state.status, [step.result.output for step in state.steps[1:]][-1]) == ("finished", "It is 21.")
+    assert notebook.cell("begun") == "21"
+    assert "taken back" in notebook.cell("%agent undo 3")
+    assert notebook.cell("'begun' in globals()") == "False"
 
 
 @pytest.mark.parametrize("seed", range(20))

@@ -6,6 +6,7 @@ import asyncio
 import time
 from typing import Any
 
+from agentloop_nb.notebook.kernel import runner
 from agentloop_nb.notebook.kernel.kernel_workspace import KernelWorkspace
 from agentloop_nb.notebook.serve.main_thread import Hold, MainThread
 from agentloop_nb.notebook.serve.outside_model import Call, OutsideModel
@@ -25,6 +26,8 @@ class ServedWorkspace(KernelWorkspace):
 
     async def run_code(self, code: str, *, step: int, timeout: float, on_output: OnOutput) -> CodeOutcome:
         """Run code once, after the cell that runs now and before the next one."""
+        if runner.bench() is not self._place:  # a run of our own goes on from here; its cell keeps others waiting
+            return await super().run_code(code, step=step, timeout=timeout, on_output=on_output)
         call, began, hold = self._model.current, time.monotonic(), Hold()
         watching = asyncio.ensure_future(self._give_up(call, hold))
         if self._place.is_busy:
