@@ -36,6 +36,8 @@ from agentloop_nb.protocols import Change, Usage
 
 OUTSIDE = "mcp"
 """What stands for the model of a run whose decisions come from outside agents."""
+THROUGH = ", through MCP"
+"""Ends the name of an outside agent."""
 
 
 @dataclass
@@ -131,11 +133,10 @@ class State:
     def decided_by(self) -> str:
         """The model that decided, or the outside agents that did."""
         model = str(self.settings.get("model") or "")
-        if model != OUTSIDE:
-            return model
-        return (
-            ", ".join(dict.fromkeys(step.model for step in self.steps if step.model)) or "outside agents, through MCP"
-        )
+        agents = dict.fromkeys(step.model for step in self.steps if step.model.endswith(THROUGH))
+        if model == OUTSIDE:
+            return "; ".join(agents) or f"outside agents{THROUGH}"
+        return "; ".join([*agents, model])
 
     @property
     def is_complete(self) -> bool:

@@ -353,6 +353,7 @@ async def test_a_model_of_ours_goes_on_where_an_outside_agent_was_stopped(notebo
         notebook.cell(f"{opening} -m scripted --base-url {wire.base_url} -- add one{end}")
     state = notebook.state()
     assert (state.status, [step.result.output for step in state.steps[1:]][-1]) == ("finished", "It is 21.")
+    assert state.decided_by == "mcp 0.1.0, through MCP; scripted"
     assert notebook.cell("begun") == "21"
     assert "taken back" in notebook.cell("%agent undo 3")
     assert notebook.cell("'begun' in globals()") == "False"

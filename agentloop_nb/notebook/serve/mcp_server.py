@@ -15,6 +15,7 @@ from agentloop_nb.bridge import tools
 from agentloop_nb.bridge.skill import skill
 from agentloop_nb.errors import UserError
 from agentloop_nb.notebook.serve.outside_model import Answer, Call, no_step
+from agentloop_nb.state import THROUGH
 
 if TYPE_CHECKING:
     from agentloop_nb.notebook.serve.served_kernel import ServedKernelRun
@@ -141,4 +142,4 @@ def client_name(context: Any) -> str:
     params = context.session.client_params
     info = params.client_info if params else None
     named = f"{info.name} {info.version}" if info else "an outside agent"
-    return " ".join(f"{named[:100]}, through MCP".split())
+    return " ".join(f"{named[:100]}{THROUGH}".split())
