@@ -302,6 +302,24 @@ def _app(words: list[str]) -> int:
     return serve(words)
 
 
+def _mcp(words: list[str]) -> int:
+    kernel = command_table.parsed("mcp", words, "shell", 0)[0].get("kernel")
+    if sys.platform == "win32":
+        raise UserError("a served kernel listens on a unix socket, which Windows has not; start this in WSL")
+    from agentloop_nb.bridge.pipe import carry
+
+    carry(kernel)
+    return FINISHED
+
+
+def _skill(words: list[str]) -> int:
+    command_table.parsed("skill", words, "shell", 0)
+    from agentloop_nb.bridge.skill import skill
+
+    print(skill(), end="")
+    return FINISHED
+
+
 def _relative(path: Path) -> Path:
     return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
 
@@ -316,6 +334,8 @@ COMMANDS: dict[str, Callable[[list[str]], int]] = {
     "resume": _resume,
     "fork": _fork,
     "app": _app,
+    "mcp": _mcp,
+    "skill": _skill,
     "help": _help,
     **{name: partial(_ask, name) for name in ("status", "runs", "who", "why", "cost", "sent", "models")},
 }

@@ -22,6 +22,13 @@ HTML = Option("html", ("--html",), "write a page instead", "FILE", "runs.html")
 WHAT_IF = Option("what_if", ("--what-if",), "what the same tokens would cost on another model", "MODEL", "gpt-4o")
 RERUN = Option("rerun", ("--rerun",), "run the code of the run here instead")
 UNDO = Option("undo", ("--undo",), "take back what was brought last")
+STOP = Option("stop", ("--stop",), "serve no longer")
+NAME = Option("name", ("--name",), "what clients call this kernel (the folder's name)", "NAME", "sales")
+MINUTES = Option("minutes", ("--for",), "serve it for so long", "MINUTES", "60")
+READ_ONLY = Option("read_only", ("--read-only",), "let agents look, and change nothing")
+HTTP = Option("http", ("--http",), "listen on this port of loopback, too; 0 is any free one", "PORT", "8765")
+_SERVED = ("max_steps", "approve", "timeout", "privacy", "allow_changes", "undo_memory", "trust_web")
+KERNEL = Option("kernel", ("--kernel",), "the kernel to connect to (the one of the nearest folder)", "NAME", "sales")
 FOLDER = Option("output_dir", ("--output-dir",), "folder of the files it makes (./output)", "DIR", "results")
 
 
@@ -107,6 +114,29 @@ COMMANDS = (
         "give a variable back the value it had before the last run that changed it",
         lives="notebook",
         instead="it changes the variables of a living kernel",
+    ),
+    Command(
+        "serve",
+        "[--name NAME] [--for MINUTES] [--read-only] [options] [GOAL] | --stop",
+        "let outside agents (Claude Code, Cursor and other MCP clients) work in this kernel, under its rules",
+        (STOP, NAME, MINUTES, READ_ONLY, HTTP, *(each for each in OPTIONS if each.setting in _SERVED)),
+        "notebook",
+        "it serves a living kernel; clients start agentloop mcp",
+    ),
+    Command(
+        "mcp",
+        "[--kernel NAME]",
+        "be the MCP server that a client starts: a bridge to the kernel that is served",
+        (KERNEL,),
+        "shell",
+        "type %agent serve; clients start agentloop mcp",
+    ),
+    Command(
+        "skill",
+        "",
+        "print a SKILL.md that teaches an outside agent to work in a notebook",
+        lives="shell",
+        instead="type !agentloop skill > SKILL.md",
     ),
     Command("cost", "[RUN] [--what-if MODEL]", "see what a run cost, by step and kind of token", (WHAT_IF,)),
     Command("sent", "[STEP] [RUN]", "see the exact text that left this machine, and its size by source"),

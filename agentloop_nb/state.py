@@ -34,6 +34,11 @@ from agentloop_nb.events import (
 )
 from agentloop_nb.protocols import Change, CodeRan, Usage
 
+OUTSIDE = "mcp"
+"""What stands for the model of a run whose decisions come from outside agents."""
+THROUGH = ", through MCP"
+"""Ends the name of an outside agent."""
+
 
 @dataclass
 class Step:
@@ -51,6 +56,8 @@ class Step:
     reply: str = ""
     thoughts: str = ""
     """What the model thought before its replies, as far as its server shows it."""
+    model: str = ""
+    """The model that answered, as the server names it; for a step from outside, the agent."""
     decision: Decision | None = None
     result: ActionResult | None = None
     started: bool = False
@@ -143,6 +150,15 @@ class State:
         """What a list of runs calls it: its goal, and where it comes from."""
         parent, step = self.forked_from or ("", 0)
         return f"(fork of {parent} after step {step}) {self.goal}" if parent else self.goal
+
+    @property
+    def decided_by(self) -> str:
+        """The model that decided, or the outside agents that did."""
+        model = str(self.settings.get("model") or "")
+        agents = dict.fromkeys(step.model for step in self.steps if step.model.endswith(THROUGH))
+        if model == OUTSIDE:
+            return "; ".join(agents) or f"outside agents{THROUGH}"
+        return "; ".join([*agents, model])
 
     @property
     def is_complete(self) -> bool:
@@ -296,7 +312,7 @@ class State:
             case ModelReplied():
                 self.last_call, self.prompt = None, event.usage.input or self.prompt
                 step.thoughts = "\n\n".join(filter(None, (step.thoughts, event.reasoning.strip())))
-                step.reply, step.usage = event.text, step.usage + event.usage
+                step.reply, step.usage, step.model = event.text, step.usage + event.usage, event.model
                 step.thinking += event.seconds
                 step.saved += event.saved or 0
                 self._spend(step, event.cost)

@@ -17,10 +17,14 @@ from agentloop_nb.safety.mandate import mandate
 from agentloop_nb.safety.memory import Memory
 from agentloop_nb.safety.permission import denial, reasons_to_ask
 from agentloop_nb.settings import Settings
+from agentloop_nb.state import State
 
 log = logging.getLogger(__name__)
 
 NOBODY = "nobody is there to approve it"
+
+Judge = Callable[[Action, State], tuple[str, ...]]
+"""Says, a line each, why a person should see an action first."""
 
 
 @dataclass
@@ -33,6 +37,8 @@ class Gate:
     approver: Approver | None = None
     written_before: Callable[[], frozenset[str]] = frozenset
     """SHA-256 of files that earlier runs wrote; asked for only when a file is about to be replaced."""
+    judge: Judge | None = None
+    """Knows further reasons to ask, which no setting turns off."""
     _memory: Memory = field(default_factory=Memory)
     _rest: bool = False
     """The person approved the rest of the run."""
@@ -41,13 +47,14 @@ class Gate:
         """Return the decision, perhaps edited by a person. None: refused, which the model is told as an observation."""
         action, step = decision.action, self.stream.state.next_step
         suspicions, replaced = self._suspicions(action), self._replaced(action)
-        if not suspicions and not replaced and (self._rest or not self._wanted(action)):
+        judged = self.judge(action, self.stream.state) if self.judge else ()
+        if not suspicions and not judged and not replaced and (self._rest or not self._wanted(action)):
             return decision
-        asked = ApprovalAsked(step=step, risks=(*suspicions, *replaced, *self.risks(action)))
+        asked = ApprovalAsked(step=step, risks=(*suspicions, *judged, *replaced, *self.risks(action)))
         self.stream.emit(asked)
         answer = await self._answer(asked, decision)
         if not answer.approved and answer.by == "policy":
-            answer = answer.model_copy(update={"reason": _denial(suspicions, replaced) or answer.reason})
+            answer = answer.model_copy(update={"reason": _denial(suspicions, judged, replaced) or answer.reason})
         self.stream.emit(answer)
         self._rest = self._rest or answer.rest
         if answer.approved:
@@ -124,7 +131,9 @@ class Gate:
         return (f"it replaces {action.filename!r}, which no run wrote as it is now",)
 
 
-def _denial(suspicions: tuple[str, ...], replaced: tuple[str, ...]) -> str:
+def _denial(suspicions: tuple[str, ...], judged: tuple[str, ...], replaced: tuple[str, ...]) -> str:
+    if judged:
+        return f"{'; '.join((*judged, *suspicions))}, and {NOBODY}"
     if suspicions:
         return denial(suspicions)
     return f"{replaced[0]}, and {NOBODY}; write under another name" if replaced else ""

@@ -13,6 +13,8 @@ class Control:
     def __init__(self) -> None:
         self.stopping = False
         """Set once, never cleared: the run must end as soon as it can."""
+        self.reason = "stopped by the user"
+        """Why, for the record."""
         self.interrupt: Callable[[], None] | None = None
         """Set by a workspace while blocking code runs: cuts that code short from another thread."""
         self.extend: Callable[[float], None] | None = None
@@ -52,6 +54,11 @@ class Control:
         """Tell the agent something; it reads it before its next decision."""
         with self._lock:
             self._notes.append(text)
+
+    def notes(self) -> list[str]:
+        """Return the notes not yet taken, and leave them."""
+        with self._lock:
+            return list(self._notes)
 
     def take_notes(self) -> list[str]:
         """Hand over the notes not yet taken."""

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from agentloop_nb.actions import Action, ActionResult, Finish, RunCode
 from agentloop_nb.actions.mending import mended
-from agentloop_nb.agent.approval import Gate
+from agentloop_nb.agent.approval import Gate, Judge
 from agentloop_nb.agent.budget import CostLimit
 from agentloop_nb.agent.conclusion import conclusion
 from agentloop_nb.agent.control import Control
@@ -54,12 +54,14 @@ class Loop:
     """SHA-256 of files that earlier runs wrote."""
     replayed: Callable[[], bool] | None = None
     """For decisions of a record: whether more of them follow. What they were refused then they are refused now."""
+    judge: Judge | None = None
+    """Knows further reasons to ask a person about an action."""
 
     def __post_init__(self) -> None:
         self._asker = Asker(self.stream, self.model, self.settings.max_retries)
         folder = self.workspace.folder
         self._repetitions = Repetitions(folder)
-        self._gate = Gate(self.stream, self.settings, folder, self.approver, self.written_before)
+        self._gate = Gate(self.stream, self.settings, folder, self.approver, self.written_before, self.judge)
 
     @property
     def state(self) -> State:
@@ -78,7 +80,7 @@ class Loop:
         except _Ended:
             pass
         except asyncio.CancelledError:
-            self._emit_end("stopped", _BY_USER if self.control.stopping else "its task was cancelled")
+            self._emit_end("stopped", self.control.reason if self.control.stopping else "its task was cancelled")
             if not self.control.stopping:
                 raise
         except Exception as error:
@@ -91,7 +93,7 @@ class Loop:
     async def _step(self) -> None:
         await self.control.wait_while_paused()
         if self.control.stopping:  # before the first step: a resumed run was rebuilding its variables
-            raise self._end("stopped", _BY_USER)
+            raise self._end("stopped", self.control.reason)
         if self.state.next_step > self.state.max_steps:
             raise self._end("step_limit", self._steps_used)
         for note in self.control.take_notes():
@@ -125,10 +127,10 @@ class Loop:
 
     async def _decide(self) -> Decision:
         """Ask until the model gives a valid decision; a rejected one is told why."""
-        step, final = self.state.next_step, self._final
         while self.state.rejections <= self.settings.max_retries:
             try:
-                reply = await self._asker.reply(final=final)
+                reply = await self._asker.reply(final=self._final)
+                step, final = self.state.next_step, self._final  # an outside agent may have taken steps back meanwhile
                 decision = self._mended(parse(reply.text, timeout=self.settings.timeout, final=final))
             except DecisionError as error:
                 self.stream.emit(DecisionRejected(step=step, reason=_reason(error, reply.finish_reason)))
@@ -141,7 +143,7 @@ class Loop:
             else:
                 self.stream.emit(DecisionMade(step=step, decision=decision))
                 return decision
-        if final:  # what the model was told is no word for a person
+        if self._final:  # what the model was told is no word for a person
             raise self._end("step_limit", f"{self._steps_used} (the model gave no closing summary)")
         reason = self.state.steps[-1].rejected[-1][1]
         raise self._give_up(f"{self.state.rejections} replies in a row were no valid decision; the last: {reason}")
@@ -167,7 +169,7 @@ class Loop:
             result = self._repetitions.note(decision.action, result, step)
         self._emit_result(step, result, began)
         if result.stopped or self.control.stopping:
-            raise self._end("stopped", _BY_USER)
+            raise self._end("stopped", self.control.reason)
         if isinstance(decision.action, Finish) and (result.success or final):
             self._conclude(decision.action, result, final=final)
 

@@ -108,6 +108,7 @@ class Asker:
             reply = self._bound.counted(reply, reservation)
         self._learn(request, reply)
         seconds = round(time.monotonic() - began, 3)
+        step = self.stream.state.next_step  # steps may have been taken back while it was awaited
         self.stream.emit(ModelReplied(step=step, seconds=seconds, **dict(reply)))
         return reply
 

@@ -107,7 +107,7 @@ def _metadata(story: Story, folder: Path | None, scrub: Scrubber) -> Json:
         "run": story.state.run,
         "goal": scrub.text(story.state.goal),
         "status": story.state.status,
-        "model": scrub.text(str(story.state.settings.get("model", ""))),
+        "model": scrub.text(story.state.decided_by),
         "versions": {"python": platform.python_version(), **story.versions},
         "packages": packages(sources),
         "seeds": sorted({found for source in sources for found in _SEED.findall(source)}),
@@ -169,7 +169,7 @@ def _title(story: Story) -> str:
     if any(line.strip() for line in rest):
         lines += ["", *(f"> {harmless(line)}".rstrip() for line in rest)]
     what = "the steps that its result depends on" if story.minimal else f"{len(story.steps)} steps"
-    model = str(state.settings.get("model") or "a model")
+    model = state.decided_by or "a model"
     model = "a recorded run" if model.startswith("replay:") else model
     told = f"Made by agentloop_nb: {what}, decided by {model}. Run it again without a model or a key."
     return "\n".join([*lines, "", f"*{harmless(told)}*"])

@@ -24,6 +24,7 @@ from agentloop_nb.settings.options import (
     split_words,
     step_number,
 )
+from agentloop_nb.state import OUTSIDE
 
 if TYPE_CHECKING:
     from agentloop_nb.notebook.magic import AgentMagics
@@ -192,7 +193,13 @@ def undo(magics: AgentMagics, rest: str) -> None:
     count = int(words.pop()) if words and _COUNT.fullmatch(words[-1]) else 1
     if len(words) > 1 or "".join(words).startswith("-"):
         raise UserError("say how many steps to take back: %agent undo 2, or of which run: %agent undo RUN 2")
-    undo_steps(_that_did(magics, "undo", words), count, print)
+    run = _that_did(magics, "undo", words)
+    if run.state.settings.get("model") == OUTSIDE and run.status == "running":
+        from agentloop_nb.notebook.serve.command import undo_here
+
+        if undo_here(run, count, print):
+            return
+    undo_steps(run, count, print)
 
 
 def restore(magics: AgentMagics, rest: str) -> None:
@@ -203,6 +210,13 @@ def restore(magics: AgentMagics, rest: str) -> None:
     if not name or len(reference) > 1:
         raise UserError("name a variable: %agent restore NAME (%agent who lists them)")
     print(restore_name(_that_did(magics, "restore from", reference, name), name))
+
+
+def serve(magics: AgentMagics, rest: str) -> None:
+    """Let outside agents work in this kernel, under its rules."""
+    from agentloop_nb.notebook.serve.command import serve as begin_or_end
+
+    begin_or_end(magics, rest)
 
 
 def login(magics: AgentMagics, rest: str) -> None:
@@ -290,6 +304,7 @@ COMMANDS: dict[str, Callable[[AgentMagics, str], Any]] = {
     "why": why,
     "undo": undo,
     "restore": restore,
+    "serve": serve,
     "cost": cost,
     "sent": sent,
     "models": models,

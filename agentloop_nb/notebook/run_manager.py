@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from keyword import iskeyword
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from agentloop_nb import session
 from agentloop_nb.agent import output_limit
@@ -29,7 +29,11 @@ from agentloop_nb.record import locating, lock, reading, trust
 from agentloop_nb.run import Run
 from agentloop_nb.safety.secrets import Masker, known_secrets
 from agentloop_nb.settings import KEPT, Settings, environment, resolve
-from agentloop_nb.state import State
+from agentloop_nb.state import OUTSIDE, State
+
+if TYPE_CHECKING:
+    from agentloop_nb.notebook.serve.main_thread import MainThread
+    from agentloop_nb.notebook.serve.outside_model import OutsideModel
 
 _KEPT_FROM_OTHERS = ("isolated",)
 """The one setting that is kept from any record: it takes nothing but freedom."""
@@ -76,6 +80,29 @@ class Launcher:
             run_id=run_id,
         )
         return self._launch(made)
+
+    def begin_served(self, goal: str, settings: Settings, model: OutsideModel, place: MainThread) -> session.Session:
+        """Prepare a run whose decisions are calls of outside agents. Raises `UserError`."""
+        from agentloop_nb.notebook.serve.served_workspace import ServedWorkspace
+
+        refuse_nesting()
+        self._make_room(settings.undo_memory * 2**20)
+        control, folder = Control(), self.working_folder or self.folder
+        made = session.begin(
+            goal,
+            settings,
+            environment(self.folder),
+            folder=self.folder,
+            make_workspace=lambda web: self._furnished(
+                ServedWorkspace(self.shell, place=place, model=model, web=web, folder=folder, control=control), settings
+            ),
+            masker=self._masker(),
+            earlier_goals=[run.goal for run in self.runs],
+            control=control,
+            model=model,
+        )
+        self.runs.append(made.run)
+        return made
 
     def resume(
         self,
@@ -168,6 +195,8 @@ class Launcher:
         recorded = reading.load(path).settings
         names = KEPT if trust.standing(path) == "own" else _KEPT_FROM_OTHERS
         kept = {name: recorded[name] for name in names if recorded.get(name) is not None}
+        if kept.get("model") == OUTSIDE:  # no outside agent goes on; a model of ours may
+            kept = {name: value for name, value in kept.items() if name not in ("model", "max_retries")}
         if environment(self.folder).get("OPENAI_BASE_URL"):  # servers move; where one is named now, it is meant
             kept.pop("base_url", None)
         settings = self.settings({**kept, **overrides}, config)
@@ -234,14 +263,23 @@ class Launcher:
     def _workspace(
         self, web: Web, control: Control, settings: Settings, goal: str = "", home: Path | None = None
     ) -> Workspace:
-        earlier = [(run.goal, run.summary or run.reason) for run in self.runs]
+        earlier = self._earlier
         if settings.isolated:
             return placement.workspace(
                 self.shell, home or self.folder, goal, web=web, settings=settings, control=control, earlier=earlier
             )
         recorded = (home or self.folder) / settings.output_dir if settings.output_dir else self.folder
         workspace = KernelWorkspace(self.shell, web=web, folder=self.working_folder or recorded, control=control)
-        workspace.earlier, workspace.privacy = earlier, settings.privacy
+        return self._furnished(workspace, settings)
+
+    @property
+    def _earlier(self) -> list[tuple[str, str]]:
+        """Goals of the runs of this kernel, each with how it ended."""
+        return [(run.goal, run.summary or run.reason) for run in self.runs]
+
+    def _furnished(self, workspace: KernelWorkspace, settings: Settings) -> KernelWorkspace:
+        """A workspace of this kernel that knows its earlier runs and its settings."""
+        workspace.earlier, workspace.privacy = self._earlier, settings.privacy
         workspace.before_run -= self._made
         workspace.past.limit = settings.undo_memory * 2**20
         return workspace

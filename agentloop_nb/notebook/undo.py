@@ -29,26 +29,36 @@ def undo_steps(run: Run, count: int, tell: Callable[[str], None]) -> None:
     first = steps[0].number
     # opened first: where it could not be noted, nothing is taken back
     with contextlib.closing(journal.Journal.open(run.journal)) as record:
-        planned = workspace.plan(first).lost
-        if beyond := [*_left(planned), *(line for step in steps for line in _beyond(step))]:
-            tell("\n".join(["What cannot be taken back:", *beyond]))
-        undone = workspace.undo(first)
-        put_back, left = _undo_files(workspace, steps)
+        head, *lines = take_back(workspace, steps, tell)
         event = StepsUndone(step=first, first=first)
         run.state.apply(event)
         record.append(event)
-    lines = [
-        f"Steps {first} to {acting[-1].number} are taken back." if len(acting) > 1 else f"Step {first} is taken back."
-    ]
+    told = [head]
     if run.state.settings.get("isolated"):
-        lines.append("  That was in the run's own process and folder; your kernel and your files are as they were.")
+        told.append("  That was in the run's own process and folder; your kernel and your files are as they were.")
     if len(acting) < count:
-        lines.append(f"  There were no more{_of_parent(run)}.")
+        told.append(f"  There were no more{_of_parent(run)}.")
+    tell("\n".join([*told, *lines, "To go on from here: %agent resume -- what to do instead"]))
+
+
+def take_back(workspace: Undoing, steps: list[Step], tell: Callable[[str], None]) -> list[str]:
+    """Take back the variables and files of the last steps of a run; returns what was done, a line each.
+
+    `tell` hears first what cannot be taken back. Recording it is up to the caller.
+    """
+    first = steps[0].number
+    acted = [step.number for step in steps if step.decision is None or not isinstance(step.decision.action, Finish)]
+    last = max(acted, default=first)
+    planned = workspace.plan(first).lost
+    if beyond := [*_left(planned), *(line for step in steps for line in _beyond(step))]:
+        tell("\n".join(["What cannot be taken back:", *beyond]))
+    undone = workspace.undo(first)
+    put_back, left = _undo_files(workspace, steps)
+    lines = [f"Steps {first} to {last} are taken back." if first < last else f"Step {first} is taken back."]
     lines += [f"  put back: {', '.join(undone.names)}"] if undone.names else []
     lines += [f"  files put back: {', '.join(put_back)}"] if put_back else []
     lines += _left({name: why for name, why in undone.lost.items() if name not in planned})
-    lines += [f"  NOT put back: {line}" for line in left]
-    tell("\n".join([*lines, "To go on from here: %agent resume -- what to do instead"]))
+    return lines + [f"  NOT put back: {line}" for line in left]
 
 
 def acting_steps(state: State) -> list[Step]:

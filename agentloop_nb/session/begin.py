@@ -10,7 +10,7 @@ from agentloop_nb import __version__
 from agentloop_nb.agent.control import Control
 from agentloop_nb.errors import UserError
 from agentloop_nb.events import RunStarted
-from agentloop_nb.protocols import Remembering, Web, Workspace
+from agentloop_nb.protocols import Model, Remembering, Web, Workspace
 from agentloop_nb.record import journal, locating
 from agentloop_nb.run import Run
 from agentloop_nb.safety.secrets import Masker
@@ -33,11 +33,15 @@ def begin(
     earlier_goals: Sequence[str] = (),
     control: Control | None = None,
     run_id: str | None = None,
+    model: Model | None = None,
 ) -> Session:
-    """Prepare a new run whose record lies in `folder`. Raises `UserError`, one line that says what to type."""
+    """Prepare a new run whose record lies in `folder`. Raises `UserError`, one line that says what to type.
+
+    `model` takes the place of the one that the settings name.
+    """
     if not goal.strip():
         raise UserError("the goal is empty: say what you want done (in a notebook: %%agent what you want)")
-    model = make_model(settings, variables)
+    model = model or make_model(settings, variables)
     workspace = make_workspace(make_web(model, settings))
     state = State()
     run_id = run_id or locating.new_run_id()

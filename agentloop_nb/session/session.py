@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 
+from agentloop_nb.agent.approval import Judge
 from agentloop_nb.agent.control import Control
 from agentloop_nb.agent.event_stream import Approver, Stream, View
 from agentloop_nb.agent.loop import Loop
@@ -36,11 +37,24 @@ class Session:
     control: Control
     masker: Masker
     rebuilding: Rebuilding | None = None
+    judge: Judge | None = None
+    """Knows further reasons to ask a person about an action."""
+    stream: Stream | None = None
+    """The run's events, once it goes on."""
 
     async def go(self, views: Sequence[View] = (), approver: Approver | None = None) -> Run:
         """Take the run to its end. How it ended is in the run; only a cancellation from outside is raised."""
-        stream = Stream(self.state, self.record.append, views, masker=self.masker)
-        loop = Loop(stream, self.model, self.workspace, self.settings, self.control, approver, self._written_before)
+        stream = self.stream = Stream(self.state, self.record.append, views, masker=self.masker)
+        loop = Loop(
+            stream,
+            self.model,
+            self.workspace,
+            self.settings,
+            self.control,
+            approver,
+            self._written_before,
+            judge=self.judge,
+        )
         if isinstance(self.model, ReplayModel):
             loop.replayed = partial(_more_follows, self.model)
         if isinstance(self.workspace.web, LiveWeb):

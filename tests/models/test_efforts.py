@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 
 import pytest
-from agentloop_nb.options import parse_options
 
 from agentloop_nb.decision import parse
 from agentloop_nb.errors import UserError
 from agentloop_nb.models.registry import create
 from agentloop_nb.settings import resolve
+from agentloop_nb.settings.options import parse_options
 from tests.hosted_wire import AzureWire
 from tests.wire import Raw, Reply, Wire, decision, error, refuses_format
 

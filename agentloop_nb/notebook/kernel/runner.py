@@ -82,6 +82,11 @@ def bench() -> Bench | None:
     return _bench.get()
 
 
+def use(place: Bench) -> None:
+    """Have the steps of the calling context run on `place`."""
+    _bench.set(place)
+
+
 def can_ask(shell: Any) -> bool:
     """Whether the front end says that a person can answer; nbconvert, papermill and Voila say no."""
     return bool(getattr(getattr(shell, "kernel", None), "_allow_stdin", False))

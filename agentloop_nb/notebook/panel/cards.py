@@ -18,7 +18,7 @@ from agentloop_nb.notebook.panel.safe_text import one_line, prose, shortened
 from agentloop_nb.protocols import Usage
 from agentloop_nb.reports import gauge
 from agentloop_nb.safety.code_risks import UNREMARKABLE
-from agentloop_nb.state import State, Step
+from agentloop_nb.state import OUTSIDE, State, Step
 
 MAX_CODE, MAX_PROSE, MAX_GOAL = 60_000, 20_000, 4_000
 """Characters shown on a card: of code or a file; of reasoning or a traceback; of a goal, a reason, an error."""
@@ -99,11 +99,13 @@ class Totals:
     usage: Usage = Usage()
     cost: Decimal = Decimal(0)
     known: bool = True
+    metered: bool = True
+    """Outside agents pay for their own models; nothing is known of that here."""
 
     @classmethod
     def of(cls, state: State) -> Totals:
         """Add up a whole run."""
-        return cls(state.usage, state.total_cost, state.cost_known)
+        return cls(state.usage, state.total_cost, state.cost_known, state.settings.get("model") != OUTSIDE)
 
     def add(self, event: ModelReplied | ModelFailed) -> None:
         """Count one call."""
@@ -121,7 +123,7 @@ def header(state: State) -> Header:
     shown = Header(
         goal=shortened(state.goal, MAX_GOAL),
         run=state.run,
-        model=one_line(str(state.settings.get("model", ""))),
+        model=one_line(state.decided_by),
         status=state.status,
         label=STATUS_WORDS[state.status],
         reason=_reason(state),
@@ -155,7 +157,7 @@ def meters(totals: Totals, state: State) -> Header:
     return Header(
         tokens=f"{count(totals.usage.total)} tokens{full}" if totals.usage.total else "",
         tokens_detail=_token_classes(totals.usage) + (f"; the last prompt: {context}" if context else ""),
-        cost=_spent(totals, budget),
+        cost=_spent(totals, budget) if totals.metered else "not metered here",
         spent=float(min(totals.cost / budget, Decimal(1))) if budget else 0.0,
     )
 

@@ -31,6 +31,7 @@ from agentloop_nb.events import (
     RunFinished,
     RunResumed,
     RunStarted,
+    StepsUndone,
     WaitStarted,
 )
 from agentloop_nb.notebook.kernel.runner import can_ask
@@ -75,6 +76,8 @@ class PanelView:
         self._sender: threading.Thread | None = None
         self._reply = LiveReply()
         self._output = LiveOutput()
+        self._last_shown = 0
+        """The highest number of a step that has a card."""
         self._streamed = 0
         """The step whose reply or output grew since the last message; 0 for none."""
         self._measured_at = 0.0
@@ -157,18 +160,25 @@ class PanelView:
                     self._board.put(step.number, card(step, state))
             case ModelReplied() | ModelFailed():
                 self._totals.add(event)
-                self._board.head(meters(self._totals, state))
+                self._board.head({**meters(self._totals, state), "model": one_line(state.decided_by)})
             case ActionStarted():
                 self._output = LiveOutput()
                 self._board.put(event.step, {"began": event.at})
                 self._measured_at = time.monotonic()
             case ModelCalled():
                 self._reply = LiveReply()
+            case StepsUndone():
+                self._strike(event.first)
             case _:
                 pass
         self._label(event)
         if state.steps:
             self._card(event, state)
+
+    def _strike(self, first: int) -> None:
+        """Show that the steps from `first` on were taken back; later ones take their place."""
+        for number in range(first, self._last_shown + 1):
+            self._board.put(number, {"state": "cut", "title": "(taken back)", "chips": [], "ask": None})
 
     def _label(self, event: AnyEvent) -> None:
         """Say in the header what the run is at."""
@@ -191,6 +201,7 @@ class PanelView:
     def _card(self, event: AnyEvent, state: State) -> None:
         """Redraw the card an event belongs to; the live parts of a step that is not over stay as they are."""
         step = state.steps[-1]
+        self._last_shown = max(self._last_shown, step.number)
         shown = card(step, state)
         if isinstance(event, ModelCalled | ModelFailed | DecisionRejected | NoteAdded) and step.decision is None:
             shown.update({"title": "", "reasoning": "", "code": ""} if step.rejected or step.failures else {})

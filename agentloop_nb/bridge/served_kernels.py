@@ -1,0 +1,99 @@
+"""The kernels that are served on this machine, found by the files that say where."""
+
+from __future__ import annotations
+
+import json
+import os
+import stat
+import sys
+from pathlib import Path
+from typing import NamedTuple
+
+NO_KERNEL = (
+    "No kernel is served here. Ask the person to type `%load_ext agentloop_nb` and `%agent serve` in their notebook, "
+    "then call again."
+)
+
+
+class ServedKernel(NamedTuple):
+    """Where a served kernel listens, and what tells it from others."""
+
+    name: str
+    kernel: str
+    """The id of the kernel, as its connection file has it."""
+    notebook: str
+    cwd: str
+    pid: int
+    socket: str
+    token: str
+    run: str
+    at: float
+    """When it began to be served, in seconds since the epoch."""
+
+    def __str__(self) -> str:
+        return f"{self.name} (in {self.cwd})"
+
+
+def runtime_dir() -> Path:
+    """Return the runtime folder of Jupyter as jupyter_core has it, without its import."""
+    if named := os.environ.get("JUPYTER_RUNTIME_DIR"):
+        return Path(named)
+    if data := os.environ.get("JUPYTER_DATA_DIR"):
+        return Path(data) / "runtime"
+    if sys.platform == "darwin":
+        return Path.home() / "Library/Jupyter/runtime"
+    home = os.environ.get("XDG_DATA_HOME") or Path.home() / ".local/share"
+    return Path(home) / "jupyter/runtime"
+
+
+def alive() -> list[ServedKernel]:
+    """List the kernels that are served, newest first. Files that others could have written are passed over."""
+    found = filter(None, map(_read, runtime_dir().glob("agentloop-*.json")))
+    return sorted(found, key=lambda each: -each.at)
+
+
+def _read(file: Path) -> ServedKernel | None:
+    try:
+        with os.fdopen(os.open(file, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK), encoding="utf-8") as opened:
+            status = os.fstat(opened.fileno())
+            if status.st_uid != os.getuid() or status.st_mode & 0o077 or not stat.S_ISREG(status.st_mode):
+                return None
+            data = json.loads(opened.read(100_000))
+        found = ServedKernel(**{field: kind(data[field]) for field, kind in _FIELDS.items()})
+        os.kill(found.pid, 0)
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    return found if found.pid > 0 else None
+
+
+_FIELDS = dict(zip(ServedKernel._fields, (str, str, str, str, int, str, str, str, float), strict=True))
+
+
+def choose(wanted: str | None, here: Path) -> ServedKernel | str:
+    """Return the kernel that is meant: the named one, else the one of the nearest folder, else the only one.
+
+    A text says what to type where none or several are meant.
+    """
+    served = alive()
+    if wanted:
+        served = [each for each in served if each.name == wanted] or [
+            each for each in served if each.kernel.removeprefix("kernel-").startswith(wanted)
+        ]
+    elif len(served) > 1:
+        nearest = max(_nearness(each, here) for each in served)
+        served = [each for each in served if _nearness(each, here) == nearest]
+    if len(served) == 1:
+        return served[0]
+    if served:
+        return f"Several kernels are served: {'; '.join(map(str, served))}. Start the bridge with --kernel NAME."
+    if wanted and (others := alive()):
+        return f"No kernel {wanted!r} is served; there is {'; '.join(map(str, others))}."
+    return NO_KERNEL
+
+
+def _nearness(served: ServedKernel, here: Path) -> int:
+    """How near the folder of a kernel is: the same, then a folder above, the lower the nearer, then one below."""
+    place = Path(served.cwd)
+    if place == here or place in here.parents:
+        return 1000 + len(place.parts)
+    return 1000 - len(place.parts) if here in place.parents else -1

@@ -1,0 +1,153 @@
+"""`%agent serve`: begin to serve this kernel to outside agents, or end it."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from agentloop_nb.command_table import BY_NAME
+from agentloop_nb.errors import UserError
+from agentloop_nb.notebook.kernel.runner import refuse_nesting
+from agentloop_nb.settings import Settings
+from agentloop_nb.settings.options import parse_options
+from agentloop_nb.state import OUTSIDE
+
+if TYPE_CHECKING:
+    from agentloop_nb.notebook.magic import AgentMagics
+    from agentloop_nb.notebook.serve.served_kernel import ServedKernelRun
+    from agentloop_nb.run import Run
+
+GOAL = "Work of outside agents"
+ALWAYS = 1_000_000
+"""Calls in a row that may be no valid decision: the client is told each time, and the run goes on."""
+
+_served: dict[int, ServedKernelRun] = {}
+"""What is served in this process, by the identity of its shell."""
+
+
+def serve(magics: AgentMagics, rest: str) -> None:
+    """Serve this kernel to outside agents until it is stopped."""
+    refuse_nesting()
+    options, goal = parse_options(rest, BY_NAME["serve"].options)
+    if options.pop("stop", False):
+        print(_stop(magics))  # noqa: T201
+        return
+    _check_place(magics.shell)
+    name, minutes = options.pop("name", None), _minutes(options.pop("minutes", None))
+    read_only = bool(options.pop("read_only", False))
+    port = _port(options.pop("http", None))
+    settings = _settings(magics, options)
+    _end_former(magics)
+    name = _free_name(name, magics.launcher.folder)
+    from agentloop_nb.notebook.serve.http import address, bind
+    from agentloop_nb.notebook.serve.served_kernel import ServedKernelRun
+
+    taken = None if port is None else bind(port)
+    served = ServedKernelRun(
+        magics.launcher, goal or GOAL, settings, name=name, minutes=minutes, read_only=read_only, port=taken
+    )
+    _served[id(magics.shell)] = served
+    print(_how_to_connect(name, settings, read_only=read_only))  # noqa: T201
+    if taken is not None:
+        print(f"By HTTP: {address(taken)}; its bearer token stands in {served.listener.file}")  # noqa: T201
+
+
+def _check_place(shell: Any) -> None:
+    """Raise `UserError` where a kernel cannot be served."""
+    if getattr(shell, "kernel", None) is None:
+        raise UserError("only a notebook's kernel can be served; in a terminal, type jupyter lab first")
+    if sys.platform in ("win32", "emscripten"):
+        raise UserError(
+            "serving needs unix sockets, which this system has not; a kernel in WSL or on a server has them"
+        )
+    try:
+        import mcp.server.lowlevel  # noqa: F401
+        import mcp_types  # noqa: F401
+    except ImportError:
+        raise UserError("serving needs the MCP SDK: %pip install 'agentloop-nb[mcp]'") from None
+
+
+def _settings(magics: AgentMagics, options: dict[str, Any]) -> Settings:
+    """The settings of a served run: code waits for the person unless the command itself says otherwise."""
+    config = magics.config_values()
+    if options.get("approve") is None:
+        options["approve"] = "all" if config.get("approve") == "all" else "code"
+    settings = magics.launcher.settings(options, config)
+    return replace(
+        settings, model=OUTSIDE, base_url=None, budget=None, isolated=False, cache=None, max_retries=ALWAYS, export=None
+    )
+
+
+def _minutes(text: str | None) -> float | None:
+    try:
+        minutes = None if text is None else float(text)
+    except ValueError:
+        minutes = 0.0
+    if minutes is not None and not 0 < minutes <= 100_000:
+        raise UserError(f"--for takes minutes, not {text!r}: --for 60")
+    return minutes
+
+
+def _port(text: str | None) -> int | None:
+    if text is not None and not (text.isdecimal() and int(text) < 65536):
+        raise UserError(f"--http takes the number of a port, not {text!r}: --http 0 takes a free one")
+    return None if text is None else int(text)
+
+
+def _end_former(magics: AgentMagics) -> None:
+    """Make room for a new one. Raises `UserError` while the former goes on."""
+    former = _served.get(id(magics.shell))
+    if former is None or former.over.is_set():
+        return
+    if former.is_going_on:
+        raise UserError(f"this kernel is served already, as {former.listener.described.name!r}: %agent serve --stop")
+    former.close("served anew")
+
+
+def _free_name(name: str | None, folder: Path) -> str:
+    """The name to serve under. Raises `UserError` for one that another kernel has."""
+    from agentloop_nb.bridge.served_kernels import alive
+
+    taken = {each.name: each for each in alive() if each.pid != os.getpid()}
+    if name is None:
+        wanted = folder.name or "kernel"
+        return next(each for each in (wanted, *(f"{wanted}-{n}" for n in range(2, 1000))) if each not in taken)
+    if name in taken:
+        raise UserError(f"a kernel named {name!r} is served already, in {taken[name].cwd}; choose another --name")
+    return name
+
+
+def _how_to_connect(name: str, settings: Settings, *, read_only: bool) -> str:
+    rule = {
+        "auto": "Code runs without asking, except what is suspicious.",
+        "code": "Code and files wait for your click in the panel above.",
+        "all": "Every step waits for your click in the panel above.",
+    }[settings.approve]
+    rule = "It may look, and change nothing." if read_only else rule
+    return (
+        f"Served as {name!r} until %agent serve --stop. {rule}\n"
+        f"An agent connects with: agentloop mcp --kernel {shlex.quote(name)}   "
+        "(claude mcp add agentloop -- agentloop mcp)\n"
+        "Its model is paid for where it runs; what that costs is not metered here."
+    )
+
+
+def _stop(magics: AgentMagics) -> str:
+    served = _served.pop(id(magics.shell), None)
+    if served is None or served.over.is_set():
+        raise UserError("this kernel is not served; %agent serve begins it")
+    served.close("the person ended it")
+    return f"Served no longer. {served.session.run!r}"
+
+
+def undo_here(run: Run, count: int, tell: Callable[[str], None]) -> bool:
+    """Take back steps of a served run that goes on; False if `run` is none."""
+    found = next((each for each in _served.values() if each.session.run is run and each.is_going_on), None)
+    if found is not None:
+        found.undo_here(count, tell)
+    return found is not None

@@ -1,0 +1,96 @@
+"""Where a served kernel listens: a unix socket of the person's own, and a file that says where.
+
+A connection begins with a line that holds the token; then each line is one message.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import hmac
+import json
+import os
+import secrets
+import shutil
+import tempfile
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+from agentloop_nb.bridge.pipe import LIMIT
+from agentloop_nb.bridge.served_kernels import ServedKernel, runtime_dir
+
+_LONGEST_PATH = 100
+"""Characters that the path of a unix socket may have everywhere."""
+_PATIENCE = 10.0
+"""Seconds in which a connection has to show its token."""
+MOST_CONNECTIONS = 16
+
+Speak = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
+
+
+class Listener:
+    """Listens for the clients of one served run. Made on any thread; `listening` runs on the server's loop."""
+
+    def __init__(self, *, url: str | None = None, **described: Any) -> None:
+        """`described` are the fields of `ServedKernel` that the caller knows; `url` is where it is served by HTTP."""
+        self._url = url
+        self.token = secrets.token_urlsafe(32)
+        self._open = 0
+        folder = runtime_dir()
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        stem = f"agentloop-{os.getpid()}-{secrets.token_hex(3)}"
+        self.file = folder / f"{stem}.json"
+        self._own_folder: Path | None = None
+        self._socket = folder / f"{stem}.sock"
+        if len(str(self._socket)) > _LONGEST_PATH:
+            self._own_folder = Path(tempfile.mkdtemp(prefix="agentloop-"))
+            self._socket = self._own_folder / "sock"
+        self.described = ServedKernel(
+            **described, pid=os.getpid(), socket=str(self._socket), token=self.token, at=time.time()
+        )
+
+    @asynccontextmanager
+    async def listening(self, speak: Speak) -> AsyncIterator[None]:
+        """Listen for the length of the body; `speak` talks to one client that has shown the token."""
+
+        async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            self._open += 1
+            try:
+                if self._open <= MOST_CONNECTIONS and await self._knows_token(reader):
+                    await speak(reader, writer)
+            finally:
+                self._open -= 1
+                writer.close()
+
+        mask = os.umask(0o177)
+        try:
+            server = await asyncio.start_unix_server(connected, path=str(self._socket), limit=LIMIT)
+        finally:
+            os.umask(mask)
+        self._announce()
+        try:
+            yield
+        finally:
+            server.close()
+            self.forget()
+
+    async def _knows_token(self, reader: asyncio.StreamReader) -> bool:
+        with contextlib.suppress(TimeoutError, ValueError, OSError):
+            async with asyncio.timeout(_PATIENCE):
+                return hmac.compare_digest((await reader.readline()).strip(), self.token.encode())
+        return False
+
+    def _announce(self) -> None:
+        with os.fdopen(os.open(self.file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as out:
+            json.dump(self.described._asdict() | {"url": self._url}, out)
+
+    def forget(self) -> None:
+        """Take away the socket and the file."""
+        for path in (self.file, self._socket):
+            with contextlib.suppress(OSError):
+                path.unlink()
+        if self._own_folder is not None:
+            shutil.rmtree(self._own_folder, ignore_errors=True)

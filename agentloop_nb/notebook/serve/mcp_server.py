@@ -1,0 +1,145 @@
+"""The MCP server of a served kernel: requests in, answers out, on the SDK's low-level server."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import TYPE_CHECKING, Any
+
+import mcp_types as types
+from mcp.server.lowlevel import Server
+
+from agentloop_nb import __version__
+from agentloop_nb.agent.event_stream import log
+from agentloop_nb.bridge import tools
+from agentloop_nb.bridge.skill import skill
+from agentloop_nb.errors import UserError
+from agentloop_nb.notebook.serve.outside_model import Answer, Call, no_step
+from agentloop_nb.state import THROUGH
+
+if TYPE_CHECKING:
+    from agentloop_nb.notebook.serve.served_kernel import ServedKernelRun
+
+RECORD = "agentloop://record"
+_HEARTBEAT = 5.0
+"""Seconds between two words to a client that waits for a long step."""
+
+
+class Progress:
+    """Tells a client how its call goes, five times a second at most; one that did not ask is told nothing."""
+
+    def __init__(self, context: Any) -> None:
+        self._session = context.session
+        self._count = 0
+        self._last = 0.0
+        self._telling: set[asyncio.Task[None]] = set()
+
+    def __call__(self, text: str) -> None:
+        if time.monotonic() - self._last < 0.2:
+            return
+        self._last, self._count = time.monotonic(), self._count + 1
+        task = asyncio.ensure_future(self._tell(self._count, text))
+        self._telling.add(task)
+        task.add_done_callback(self._telling.discard)
+
+    async def _tell(self, count: int, text: str) -> None:
+        try:
+            await self._session.report_progress(count, None, text)
+        except Exception as error:  # noqa: BLE001 - the client is gone; its call ends by itself
+            log.debug("no progress could be told: %r", error)
+
+
+class Requests:
+    """Answers what clients ask of one served run."""
+
+    def __init__(self, served: ServedKernelRun) -> None:
+        self._served = served
+
+    def server(self) -> Server[Any]:
+        """Make the server; one serves all connections."""
+        return Server(
+            "agentloop",
+            version=__version__,
+            title="Live Jupyter kernel",
+            instructions=tools.INSTRUCTIONS,
+            on_list_tools=self._list_tools,
+            on_call_tool=self._call_tool,
+            on_list_resources=self._list_resources,
+            on_read_resource=self._read_resource,
+            on_list_prompts=self._list_prompts,
+            on_get_prompt=self._get_prompt,
+        )
+
+    async def _list_tools(self, _context: Any, _params: Any) -> types.ListToolsResult:
+        offered = (tool for tool in tools.TOOLS if not self._served.read_only or tool["name"] in tools.READS)
+        return types.ListToolsResult(tools=[types.Tool.model_validate(tool) for tool in offered])
+
+    async def _call_tool(self, context: Any, params: Any) -> types.CallToolResult:
+        answer = await self._answer(context, params.name, dict(params.arguments or {}))
+        content: list[Any] = [types.TextContent(type="text", text=answer.text)]
+        content += [
+            types.ImageContent(type="image", data=image.base64, mime_type=image.media_type) for image in answer.images
+        ]
+        return types.CallToolResult(content=content, structured_content=answer.told, is_error=answer.failed)
+
+    async def _answer(self, context: Any, name: str, arguments: dict[str, Any]) -> Answer:
+        is_step = name in tools.STEPS
+        if problem := self._problem(name, arguments):
+            return Answer(problem, no_step(problem) if is_step else None, failed=True)
+        if not is_step:
+            text, failed = await self._served.questions.answer(name, arguments)
+            return Answer(text, failed=failed)
+        call = Call(name, arguments, client_name(context), Progress(context))
+        try:
+            self._served.put(call)
+        except UserError as error:
+            return Answer(str(error), no_step(str(error)), failed=True)
+        return await self._wait(call)
+
+    def _problem(self, name: str, arguments: dict[str, Any]) -> str:
+        if self._served.read_only and name in tools.BY_NAME and name not in tools.READS:
+            return f"this kernel is served to look only; {name} is not offered"
+        return tools.problem(name, arguments)
+
+    async def _wait(self, call: Call) -> Answer:
+        try:
+            while not call.answer.done():
+                await asyncio.wait([call.answer], timeout=_HEARTBEAT)
+                if not call.answer.done():
+                    call.progress("waiting" if self._served.place.is_busy else "at work")
+            return call.answer.result()
+        except asyncio.CancelledError:
+            call.gone.set()
+            raise
+
+    # -- resources and prompts
+
+    async def _list_resources(self, _context: Any, _params: Any) -> types.ListResourcesResult:
+        record = types.Resource(
+            uri=RECORD, name="record", description="Every event of this run, one a line.", mime_type="application/jsonl"
+        )
+        return types.ListResourcesResult(resources=[record])
+
+    async def _read_resource(self, _context: Any, params: Any) -> types.ReadResourceResult:
+        if str(params.uri) != RECORD or self._served.session.settings.privacy != "full":
+            text = f"there is no resource {params.uri} here"
+        else:
+            text = await asyncio.to_thread(self._served.record_tail)
+        content = types.TextResourceContents(uri=params.uri, text=text, mime_type="application/jsonl")
+        return types.ReadResourceResult(contents=[content])
+
+    async def _list_prompts(self, _context: Any, _params: Any) -> types.ListPromptsResult:
+        prompt = types.Prompt(name="work-in-this-notebook", description="How to work in a person's live notebook.")
+        return types.ListPromptsResult(prompts=[prompt])
+
+    async def _get_prompt(self, _context: Any, _params: Any) -> types.GetPromptResult:
+        content = types.TextContent(type="text", text=skill().split("---\n", 2)[2].strip())
+        return types.GetPromptResult(messages=[types.PromptMessage(role="user", content=content)])
+
+
+def client_name(context: Any) -> str:
+    """Who calls, for the record: `claude-code 3.1, through MCP`."""
+    params = context.session.client_params
+    info = params.client_info if params else None
+    named = f"{info.name} {info.version}" if info else "an outside agent"
+    return " ".join(f"{named[:100]}{THROUGH}".split())

@@ -1,0 +1,208 @@
+"""One kernel that is served to outside agents: a run whose decisions are their tool calls."""
+
+from __future__ import annotations
+
+import asyncio
+import atexit
+import contextvars
+import logging
+import socket
+import threading
+from contextlib import AbstractAsyncContextManager, nullcontext
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from agentloop_nb.decision import Decision
+from agentloop_nb.errors import UserError
+from agentloop_nb.events import AnyEvent, ApprovalAsked, ApprovalGiven, StepsUndone
+from agentloop_nb.notebook.kernel import output_scope, runner
+from agentloop_nb.notebook.panel.panel_view import PanelView
+from agentloop_nb.notebook.serve import http
+from agentloop_nb.notebook.serve.answers import Answers
+from agentloop_nb.notebook.serve.connection import speak
+from agentloop_nb.notebook.serve.listener import Listener
+from agentloop_nb.notebook.serve.main_thread import MainThread
+from agentloop_nb.notebook.serve.mcp_server import Requests
+from agentloop_nb.notebook.serve.outside_model import Call, OutsideModel
+from agentloop_nb.notebook.serve.questions import Questions
+from agentloop_nb.notebook.serve.served_workspace import CANCELLED, ServedWorkspace
+from agentloop_nb.notebook.undo import take_back
+from agentloop_nb.safety.outside_agents import OutsideJudge
+from agentloop_nb.settings import Settings
+
+if TYPE_CHECKING:
+    from agentloop_nb.notebook.run_manager import Launcher
+
+log = logging.getLogger(__name__)
+
+NOBODY = "the notebook is not open in a browser, so nobody can approve it; ask the person to open it"
+_PATIENCE = 1.5
+"""Seconds in which an open page says that it is there."""
+_FAREWELL = 0.3
+"""Seconds for the last answers to leave."""
+_RECORD = 2**20
+"""Bytes of the record that a client is told."""
+
+
+class ServedKernelRun:
+    """Made on the main thread, by the cell that serves; from then on it lives on a thread of its own."""
+
+    def __init__(
+        self,
+        launcher: Launcher,
+        goal: str,
+        settings: Settings,
+        *,
+        name: str,
+        minutes: float | None = None,
+        read_only: bool = False,
+        port: socket.socket | None = None,
+    ) -> None:
+        """Begin the run, and listen. Raises `UserError`."""
+        shell = launcher.shell
+        self.place, self.model = MainThread(shell.kernel), OutsideModel()
+        self.read_only, self._minutes, self._port = read_only, minutes, port
+        self.session = launcher.begin_served(goal, settings, self.model, self.place)
+        self.session.judge = OutsideJudge()
+        self.workspace = self._workspace()
+        self.questions = Questions(self)
+        self.listener = Listener(
+            url=http.address(port) if port else None,
+            name=name,
+            kernel=Path(shell.kernel.parent.connection_file).stem,
+            notebook=str(shell.user_ns.get("__session__") or ""),
+            cwd=str(launcher.folder),
+            run=self.session.run.id or self.session.record.path.stem,
+        )
+        atexit.register(self.listener.forget)
+        self.over = threading.Event()
+        """Set when nothing is served any more."""
+        self._ready = threading.Event()
+        self._closing = asyncio.Event()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self.panel = PanelView(goal, self.session.control, shell)
+        self.panel.in_cell = False
+        self.panel.restore = self.workspace.restore
+        self.panel.open()
+        run_in_context = contextvars.copy_context().run  # what it shows belongs to this cell
+        threading.Thread(target=run_in_context, args=(self._work,), name="agentloop-serve", daemon=True).start()
+        self._ready.wait(30)
+
+    def _workspace(self) -> ServedWorkspace:
+        workspace = self.session.workspace
+        if not isinstance(workspace, ServedWorkspace):
+            raise TypeError(workspace)
+        return workspace
+
+    @property
+    def is_going_on(self) -> bool:
+        """Whether outside agents may still take steps."""
+        return not self.over.is_set() and self.session.state.status == "running"
+
+    # -- from the main thread
+
+    def close(self, reason: str) -> None:
+        """Serve no longer. Call it from a cell."""
+        self.session.control.reason = reason
+        self.session.control.stop()
+        if self._loop is not None and not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(self._closing.set)
+        self.over.wait(5)
+        self.panel.close()
+
+    def undo_here(self, count: int, tell: Any) -> None:
+        """Take back the last steps while the run goes on. Call it from a cell, which keeps steps from running."""
+        state = self.session.state
+        if state.steps and state.steps[-1].decision is not None and state.steps[-1].result is None:
+            raise UserError("a step waits for its turn or for your approval; answer it first, or stop the run")
+        done = [step for step in state.steps if step.result is not None][-count:]
+        if not done:
+            raise UserError("there is no step to take back")
+        lines = take_back(self.workspace, done, tell)
+        if self._loop is not None:
+            asyncio.run_coroutine_threadsafe(self._undone(done[0].number), self._loop).result(10)
+        tell("\n".join(lines))
+
+    async def _undone(self, first: int) -> None:
+        self.emit(StepsUndone(step=first, first=first))
+        self.session.control.note(f"I have taken back your steps from {first} on.")
+
+    # -- on the thread of the server and the loop
+
+    def _work(self) -> None:
+        output_scope.enter(output_scope.OUTSIDE)
+        runner.use(self.place)
+        try:
+            asyncio.run(self._serve())
+        except Exception:
+            log.exception("serving this kernel ended")
+        finally:
+            self.listener.forget()
+            self.over.set()
+            self._ready.set()
+
+    async def _serve(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        settings = self.session.settings
+        answers = Answers(self.model, self.session.control, settings.privacy, images=settings.images)
+        server = Requests(self).server()
+        async with self.listener.listening(partial(speak, server)), self._listening_by_http(server):
+            self._ready.set()
+            if self._minutes is not None:
+                self._loop.call_later(60 * self._minutes, self._time_is_over)
+            await self.session.go([self.panel, answers], self._approve)
+            self.model.refuse_waiting(self._over_text)
+            closing = asyncio.ensure_future(self.place.do(self.panel.close))
+            if self.session.state.status in ("finished", "step_limit"):  # what was done can still be asked about
+                await self._closing.wait()
+            await asyncio.sleep(_FAREWELL)
+        self.over.set()
+        await closing
+
+    def _listening_by_http(self, server: Any) -> AbstractAsyncContextManager[None]:
+        return nullcontext() if self._port is None else http.listening(server, self._port, self.listener.token)
+
+    def _time_is_over(self) -> None:
+        self.session.control.reason = f"the {self._minutes:g} minutes it was served for are over"
+        self.session.control.stop()
+        self._closing.set()
+
+    @property
+    def _over_text(self) -> str:
+        return f"this run is over: {self.session.state.reason}. Ask the person to type %agent serve"
+
+    def put(self, call: Call) -> None:
+        """Have a call become the next step. Raises `UserError`."""
+        if self.session.state.status != "running":
+            raise UserError(self._over_text)
+        self.model.put(call)
+
+    def emit(self, event: AnyEvent) -> None:
+        """Record an event of the run that no step brought."""
+        if self.session.stream is not None:
+            self.session.stream.emit(event)
+
+    def record_tail(self) -> str:
+        """The end of the record, in whole lines."""
+        with self.session.record.path.open("rb") as record:
+            size = record.seek(0, 2)
+            record.seek(max(size - _RECORD, 0))
+            text = record.read().decode(errors="replace")
+        return text if size <= _RECORD else text.partition("\n")[2]
+
+    async def _approve(self, asked: ApprovalAsked, decision: Decision) -> ApprovalGiven:
+        """Ask by the panel's buttons; where no page is open the answer is no. No cell runs, so nobody could type."""
+        if not self.panel.served.is_set() and not await asyncio.to_thread(self.panel.served.wait, _PATIENCE):
+            return ApprovalGiven(step=asked.step, approved=False, by="policy", reason=NOBODY)
+        call = self.model.current
+        asking = asyncio.ensure_future(self.panel.approver(asked, decision))
+        gone = asyncio.ensure_future(call.gone.wait() if call else asyncio.Event().wait())
+        try:
+            await asyncio.wait([asking, gone], return_when=asyncio.FIRST_COMPLETED)
+            if asking.done():
+                return asking.result()
+            return ApprovalGiven(step=asked.step, approved=False, by="client", reason=CANCELLED)
+        finally:
+            asking.cancel()
+            gone.cancel()

@@ -1,0 +1,152 @@
+"""What is asked about when an outside agent decides: code that reaches for what governs it, and names of its own.
+
+A guard rail like `code_risks`, not a sandbox: code that hides what it does can do it unseen. See SECURITY.md.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+
+from agentloop_nb.actions import Action, RunCode, WriteFile
+from agentloop_nb.safety.code_risks import Target, outside, read
+from agentloop_nb.safety.code_risks.ipython_cells import take_apart
+from agentloop_nb.safety.provenance import said_by_user
+from agentloop_nb.state import State
+
+_NAMES = re.compile(r"(?i:agentloop)|(?<!\w)_agent(?!\w)|AgentMagics|%+agent\b|mcp_types")
+"""Our package, our records and runtime files, the handle of a run, the magics."""
+_REACHING = {
+    "_getframe": "reads the frames of its callers",
+    "_current_frames": "reads the frames of other threads",
+    "currentframe": "reads the frames of its callers",
+    "walk_stack": "reads the frames of its callers",
+    "_getframemodulename": "reads the frames of its callers",
+    "f_back": "reads the frames of its callers",
+    "tb_frame": "reads the frames of its callers",
+    "gi_frame": "reads the frames of its callers",
+    "cr_frame": "reads the frames of its callers",
+    "settrace": "traces other code",
+    "setprofile": "traces other code",
+    "get_objects": "looks through all objects of the process",
+    "get_referrers": "looks through all objects of the process",
+    "get_referents": "looks through all objects of the process",
+    "__subclasses__": "looks through all classes of the process",
+    "all_tasks": "reaches for other tasks",
+    "current_task": "reaches for other tasks",
+    "_current_tasks": "reaches for other tasks",
+    "_active": "reaches for other threads",
+    "main_thread": "reaches for other threads",
+    "pthread_kill": "signals the kernel",
+    "raise_signal": "signals the kernel",
+    "kill": "signals processes",
+    "killpg": "signals processes",
+    "interrupt_main": "signals the kernel",
+    "SIGINT": "changes how signals are heard",
+    "SIGTERM": "changes how signals are heard",
+    "set_wakeup_fd": "changes how signals are heard",
+    "magics_manager": "changes the magics",
+    "register_magic_function": "changes the magics",
+    "find_magic": "calls magics by name",
+    "find_line_magic": "calls magics by name",
+    "find_cell_magic": "calls magics by name",
+    "run_line_magic": "calls magics by name",
+    "run_cell_magic": "calls magics by name",
+    "input_transformers_post": "changes how cells are read",
+    "input_transformers_cleanup": "changes how cells are read",
+    "display_pub": "changes how outputs are shown",
+    "_main_asyncio_lock": "reaches for the kernel's lock",
+    "shell_channel_thread": "reaches for the kernel's channels",
+    "set_parent": "reaches for the kernel's channels",
+    "ctypes": "writes to memory by address",
+    "jupyter_runtime_dir": "looks for other kernels",
+    "find_connection_file": "looks for other kernels",
+    "BlockingKernelClient": "talks to a kernel by itself",
+    "connection_file": "looks for other kernels",
+}
+_TOGETHER = (
+    ("inspect", "stack", "reads the frames of its callers"),
+    ("threading", "enumerate", "reaches for other threads"),
+    ("sys", "modules", "looks through loaded modules"),
+    ("get_ipython", "kernel", "reaches for the kernel's own parts"),
+    ("get_ipython", "__dict__", "reaches for the kernel's own parts"),
+    ("get_ipython", "vars", "reaches for the kernel's own parts"),
+    ("get_ipython", "getattr", "reaches for the kernel's own parts"),
+    ("get_ipython", "config", "configures the kernel"),
+)
+"""Words that mean something only together."""
+_BY_NAME = frozenset(
+    ("getattr", "setattr", "attrgetter", "methodcaller", "vars", "__dict__", "import_module", "__import__")
+)
+"""What takes an attribute or a module by a text."""
+_TEXTS = re.compile(r"JUPYTER_RUNTIME_DIR|jupyter/runtime|kernel-[\w-]*\.json|/proc/(self|\d+)/(mem|fd|environ)")
+_CONFIGURES = re.compile(r"^\s*%(config|load_ext|reload_ext|unload_ext|reset|kill)\b", re.MULTILINE)
+
+
+class OutsideJudge:
+    """Says why a person should see an action of an outside agent. One judge serves one run."""
+
+    def __init__(self) -> None:
+        self._asked: set[Target] = set()
+        """What only the client named; asked about once."""
+
+    def __call__(self, action: Action, state: State) -> tuple[str, ...]:
+        match action:
+            case RunCode(code=code):
+                return (*reaching(code), *self._read(code, state))
+            case WriteFile(filename=filename, content=content) if filename.endswith((".py", ".ipy", ".pth", ".ipynb")):
+                found = reaching(content)
+                return tuple(f"the file it writes {reason.removeprefix('it ')}" for reason in found)
+            case _:
+                return ()
+
+    def _read(self, code: str, state: State) -> tuple[str, ...]:
+        """What cannot be read, and the hosts, packages and paths outside the folder that the person did not name."""
+        reading = read(code)
+        unknown = ("it executes text that is not known beforehand",) if reading.built or reading.entangled else ()
+        said = said_by_user(state, state.cells).lower()
+        installs = any(command.installs for command in reading.commands)
+        found = [
+            target
+            for target in sorted(reading.targets - self._asked)
+            if (target.kind == "host" or (target.kind == "package" and installs) or _is_elsewhere(target))
+            and target.name.lower() not in said
+        ]
+        self._asked.update(found)
+        return unknown + tuple(f"only the outside agent names the {target.kind} {target.name!r}" for target in found)
+
+
+def _is_elsewhere(target: Target) -> bool:
+    return target.kind == "path" and outside(target.name) and not target.name.startswith(("/tmp/", "/dev/"))  # noqa: S108
+
+
+def reaching(code: str) -> tuple[str, ...]:
+    """Say how code reaches for what governs it: our objects, frames, signals, other kernels."""
+    found = ["it reaches for the agent's own parts"] if _NAMES.search(code) else []
+    if _TEXTS.search(code):
+        found.append("it looks for other kernels or into the process")
+    if _CONFIGURES.search(code):
+        found.append("it configures the kernel")
+    tree = take_apart(code).tree
+    words = _words(tree) if tree is not None else set(re.findall(r"\w+", code))
+    found += [f"it {told}" for word, told in _REACHING.items() if word in words]
+    found += [f"it {told}" for one, other, told in _TOGETHER if one in words and other in words]
+    return tuple(dict.fromkeys(found))
+
+
+def _words(tree: ast.AST) -> set[str]:
+    """Names, attributes, imported names, and texts that are a name: `getattr(x, "f_back")`."""
+    words, texts = set[str](), set[str]()
+    for node in ast.walk(tree):
+        match node:
+            case ast.Attribute(attr=name) | ast.Name(id=name):
+                words.add(name)
+            case ast.alias(name=name):
+                words.update(name.split("."))
+            case ast.ImportFrom(module=str(name)):
+                words.update(name.split("."))
+            case ast.Constant(value=str(text)) if text.isidentifier():
+                texts.add(text)
+            case _:
+                pass
+    return words | texts if words & _BY_NAME else words

@@ -1,0 +1,398 @@
+"""An outside agent works in a live kernel: what it can do, what holds, and what it leaves behind."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import random
+import socket
+import stat
+from pathlib import Path
+
+import httpx2
+import nbformat
+import pytest
+from mcp import Client
+from mcp.client.streamable_http import streamable_http_client
+
+from tests.serve.conftest import file_of, said, until
+from tests.wire import Wire, decision, finish
+
+pytestmark = pytest.mark.kernel
+
+FIGURE = "import matplotlib.pyplot as plt\nplt.plot([1, 2])\nplt.show()"
+
+
+@pytest.mark.parametrize("mode", ["auto", "legacy"])
+async def test_an_analysis_with_an_error_a_figure_an_undo_and_an_export(notebook, served, mode):
+    notebook.cell("user = [1, 2]")
+    assert "Served as" in served("--approve auto sum up user")
+    async with notebook.agent(mode=mode) as agent:
+        assert "user: list len 2" in await agent.text("describe_namespace")
+        first = await agent.run(f"{mode} = sum(user)\nprint({mode})")
+        assert said(first).startswith("3\n")
+        assert first.structured_content["changes"] == [f"added {mode}: int"]
+        assert (await agent.run("1 / 0")).structured_content["error"] == "ZeroDivisionError: division by zero"
+        assert (await agent.run("user = []")).structured_content["changes"] == ["changed user: list len 0"]
+        assert "put back: user" in await agent.text("undo")
+        assert notebook.cell("user") == "[1, 2]"
+        figure = await agent.run(FIGURE)
+        assert [each.type for each in figure.content] == ["text", "image"]
+        assert "step 1" in await agent.text("why", name=mode)
+        written = await agent.call("write_file", filename="out.txt", content="3", why="to keep it")
+        assert written.structured_content["files"] == ["out.txt"]
+        assert not (await agent.call("finish", summary="It is 3.", artifacts=["out.txt"], why="done")).is_error
+        assert "sound" in await agent.text("export", path=f"{mode}.ipynb")
+        assert "this run is over" in said(await agent.run("1"))
+    state = notebook.state()
+    assert (state.status, state.settings["model"], state.decided_by) == ("finished", "mcp", "mcp 0.1.0, through MCP")
+    assert [step.decision.action.name for step in state.steps] == [
+        "run_code",
+        "run_code",
+        "run_code",
+        "write_file",
+        "finish",
+    ]
+    exported = nbformat.read(notebook.folder / f"{mode}.ipynb", as_version=4)
+    assert "decided by mcp 0.1.0, through MCP" in exported.cells[0].source
+
+
+async def test_the_person_undoes_restores_and_tells_while_it_goes_on(notebook, served):
+    notebook.cell("mine = 1")
+    served("--approve auto")
+    async with notebook.agent() as agent:
+        await agent.run("mine = 2")
+        await agent.run("theirs = 3")
+        assert "Step 2 is taken back" in notebook.cell("%agent undo")
+        assert notebook.cell("'theirs' in globals()") == "False"
+        answer = await agent.run("print(mine)")
+        assert answer.structured_content["step"] == 2
+        assert "The person says: I have taken back your steps from 2 on." in said(answer)
+        assert "mine is as it was" in await agent.text("restore", name="mine")
+        assert notebook.cell("mine") == "1"
+    assert [step.number for step in notebook.state().steps if step.decision] == [1, 2]
+
+
+async def test_steps_and_cells_wait_for_each_other(notebook, served):
+    served("--approve auto")
+    async with notebook.agent() as agent:
+        await agent.run("seen = []")
+        cell = notebook.begin("seen.append('cell in'); import time; time.sleep(1); seen.append('cell out')")
+        assert "busy" in await agent.text("status")
+        step = await agent.run("seen.append('step in'); import time; time.sleep(0.2); seen.append('step out')")
+        assert step.structured_content["waited"] > 0.1
+        notebook.collect(cell)
+        assert notebook.cell("seen") == "['cell in', 'cell out', 'step in', 'step out']"
+
+
+async def test_a_cancelled_call_ends_its_step_and_not_the_run(notebook, served):
+    served("--approve auto")
+    async with notebook.agent() as agent:
+        await agent.run("import time")
+        running = asyncio.ensure_future(agent.run("begun = True; time.sleep(60)"))
+        await asyncio.sleep(0.5)
+        running.cancel()
+        assert said(await agent.run("print(begun)")).startswith("True")
+        cell = notebook.begin("time.sleep(2)")
+        waiting = asyncio.ensure_future(agent.run("never = True"))
+        await asyncio.sleep(0.2)
+        waiting.cancel()
+        await asyncio.to_thread(notebook.collect, cell)
+        assert said(await agent.run("print('never' in globals())")).startswith("False")
+
+
+async def test_live_output_reaches_the_client_as_progress(notebook, served):
+    served("--approve auto")
+    heard: list[str] = []
+
+    async def hear(progress, total, message):
+        heard.append(message)
+
+    async with notebook.agent() as agent:
+        code = "import time\nfor i in range(5):\n    print('part', i)\n    time.sleep(0.3)"
+        await agent.client.call_tool("run_code", {"code": code, "why": "w"}, progress_callback=hear)
+    assert any("part" in each for each in heard)
+
+
+async def test_nobody_is_asked_by_typing_and_without_a_page_the_answer_is_no(notebook, served):
+    served("")  # code waits for the person by default
+    async with notebook.agent() as agent:
+        refused = await agent.run("x = 1")
+        assert refused.is_error
+        assert "not open in a browser" in said(refused)
+        assert "taken_anyway" not in said(await agent.call("describe_namespace"))
+    assert notebook.state().steps[0].approval.by == "policy"
+
+
+async def test_an_approved_session_still_asks_about_what_governs_it(notebook, served):
+    served("--approve auto --trust-web")
+    async with notebook.agent() as agent:
+        refused = await agent.run("_agent.state.max_steps = 10**6")
+        assert "reaches for the agent's own parts" in said(refused)
+        assert refused.structured_content["ok"] is False
+        assert "running" in await agent.text("status")
+
+
+async def test_secrets_are_masked_in_every_answer(notebook, served):
+    secret = "sk-proj-0123456789abcdefghijklmnopqrstuv"
+    notebook.cell(f"import os; os.environ['OPENAI_API_KEY'] = {secret!r}; held = {{'key': {secret!r}}}")
+    served("--approve auto")
+    async with notebook.agent() as agent:
+        told = [said(await agent.run("print(held['key'])")), await agent.text("describe_namespace")]
+        told += [await agent.text("get_variable", name="held"), said(await agent.run("raise ValueError(held['key'])"))]
+        told += [str(await agent.client.read_resource("agentloop://record"))]
+    assert not [each for each in told if secret in each]
+    notebook.cell("del held, os.environ['OPENAI_API_KEY']")
+
+
+async def test_with_privacy_no_value_leaves_by_any_way(notebook, served):
+    notebook.cell("salary = 98765")
+    served("--approve auto --privacy schema")
+    async with notebook.agent() as agent:
+        told = [await agent.call("get_variable", name="salary"), await agent.call("describe_namespace")]
+        told += [await agent.run("print(salary)"), await agent.run("raise ValueError(salary)")]
+        told += [await agent.run("def f(): return salary\nf()"), await agent.run(FIGURE)]
+        told += [await agent.client.read_resource("agentloop://record")]
+    assert not [each for each in told if "98765" in str(each)]
+    assert not [each for each in told if "image'" in str(each) and "base64" in str(each)]
+
+
+async def test_who_may_only_look_changes_nothing(notebook, served):
+    assert "change nothing" in served("--read-only --approve auto")
+    async with notebook.agent() as agent:
+        names = {tool.name for tool in (await agent.client.list_tools()).tools}
+        assert names == {"finish", "describe_namespace", "get_variable", "why", "status"}
+        for tool, arguments in (
+            ("run_code", {"code": "looked = 1", "why": "w"}),
+            ("write_file", {"filename": "looked.txt", "content": "", "why": "w"}),
+            ("undo", {}),
+            ("restore", {"name": "looked"}),
+            ("export", {"path": "looked.ipynb"}),
+        ):
+            assert "look only" in await agent.text(tool, **arguments)
+    assert notebook.cell("'looked' in globals()") == "False"
+
+
+async def test_the_last_step_is_for_the_summary_and_then_it_is_over(notebook, served):
+    served("--approve auto --max-steps 2")
+    async with notebook.agent() as agent:
+        await agent.run("1")
+        assert "only 'finish' is allowed" in said(await agent.run("2"))
+        assert not (await agent.call("finish", summary="Done", why="w")).is_error
+        assert "over" in said(await agent.run("3"))
+
+
+async def test_the_time_it_is_served_for_ends_it(notebook):
+    notebook.cell("%agent serve --approve auto --for 0.02")
+    async with notebook.agent() as agent:
+        assert "the 0.02 minutes it was served for are over" in said(await agent.run("import time; time.sleep(60)"))
+        await until(lambda: not list((notebook.folder / "rt").glob("agentloop-*.json")))
+        assert "%agent serve" in said(await agent.run("1"))
+
+
+@pytest.mark.parametrize(
+    ("tool", "arguments", "told"),
+    [
+        ("run_code", {"code": "1"}, "run_code needs why"),
+        ("run_code", {"code": "1", "why": " "}, "say in a sentence why"),
+        ("run_code", {"code": 1, "why": "w"}, "code of run_code must be of type string"),
+        ("run_code", {"code": "1", "why": "w", "approve": "auto"}, "run_code takes no approve"),
+        ("undo", {"steps": 0}, "at least 1"),
+        ("undo", {"steps": True}, "of type integer"),
+        ("undo", {}, "no step of this run"),
+        ("restore", {"name": "nix"}, "no copy of 'nix'"),
+        ("why", {"name": "nix"}, "did not make 'nix'"),
+        ("get_variable", {"name": "nix"}, "no variable 'nix'"),
+        ("export", {"path": "../out.ipynb"}, "in the notebook's folder"),
+        ("export", {"path": ".agentloop/x.ipynb"}, "in the notebook's folder"),
+        ("write_file", {"filename": "../x", "content": "", "why": "w"}, "folder"),
+        ("set_approve", {"value": "auto"}, "there is no tool 'set_approve'"),
+    ],
+)
+async def test_a_wrong_call_is_told_in_a_line_and_costs_nothing(served, notebook, tool, arguments, told):
+    served("--approve auto")
+    async with notebook.agent() as agent:
+        answer = await agent.call(tool, **arguments)
+        assert answer.is_error
+        assert told in said(answer)
+
+
+async def test_many_wrong_calls_and_a_flood_end_nothing(notebook, served):
+    served("--approve auto --max-steps 200")
+    async with notebook.agent() as agent:
+        for _ in range(6):
+            assert (await agent.call("run_code", code="1", why=" ")).is_error
+        answers = await asyncio.gather(*(agent.run(f"print({n})") for n in range(80)))
+        carried_out = [n for n, each in enumerate(answers) if not each.is_error]
+        assert all(said(answers[n]) == str(n) for n in carried_out)
+        assert len(carried_out) >= 32
+        assert all("waiting already" in said(each) for each in answers if each.is_error)
+        large = await agent.run("print('x' * 5_000_000)")
+        assert len(said(large)) < 10_000
+
+
+def test_only_the_person_can_read_where_it_is_served(notebook, served):
+    served("--name place")
+    found = file_of(notebook)
+    (file,) = (notebook.folder / "rt").glob("agentloop-*.json")
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    assert stat.S_IMODE(Path(found["socket"]).stat().st_mode) == 0o600
+    assert found["name"] == "place"
+    assert "served already, as 'place'" in notebook.cell("%agent serve")
+
+
+async def test_without_the_token_nobody_is_answered(notebook, served):
+    served("--approve auto")
+    where = file_of(notebook)["socket"]
+    for first in (b"\n", b"wrong\n", b"x" * 100_000 + b"\n"):
+        reader, writer = await asyncio.open_unix_connection(where)
+        writer.write(first + b'{"jsonrpc":"2.0","id":1,"method":"ping"}\n')
+        with contextlib.suppress(ConnectionResetError):
+            assert await reader.read() == b""
+        writer.close()
+
+
+async def test_by_http_with_the_token_and_for_no_page_in_a_browser(notebook, served):
+    shown = served("--approve auto --http 0")
+    found = file_of(notebook)
+    assert found["token"] not in shown
+    bearer, url = {"Authorization": f"Bearer {found['token']}"}, found["url"]
+    async with (
+        httpx2.AsyncClient(headers=bearer) as web,
+        Client(streamable_http_client(url, http_client=web)) as client,
+    ):
+        answer = await client.call_tool("run_code", {"code": "print(6 * 7)", "why": "w"})
+        assert said(answer).startswith("42")
+    ping = {"jsonrpc": "2.0", "id": 1, "method": "ping"}
+    accepts = {"Accept": "application/json, text/event-stream"}
+    async with httpx2.AsyncClient() as web:
+        for headers, status in (
+            ({}, 401),
+            ({"Authorization": "Bearer wrong"}, 401),
+            ({"Authorization": f"Basic {found['token']}"}, 401),
+            (bearer | {"Host": "evil.example"}, 421),
+            (bearer | {"Origin": "http://localhost:8888"}, 403),
+            (bearer | {"Origin": "null"}, 403),
+        ):
+            assert (await web.post(url, json=ping, headers=accepts | headers)).status_code == status
+
+
+@pytest.mark.parametrize(
+    ("typed", "told"),
+    [
+        ("--http x", "--http takes the number of a port"),
+        ("--http 99999", "--http takes the number of a port"),
+        ("--for soon", "--for takes minutes"),
+        ("--for -1", "--for takes minutes"),
+        ("--approve never", "approve"),
+        ("--max-steps 0", "steps"),
+        ("--nmae x", "did you mean --name?"),
+        ("--stop", "not served"),
+        ("--isolated", "there is no option --isolated"),
+    ],
+)
+def test_what_cannot_be_served_is_told_in_a_line(notebook, typed, told):
+    shown = notebook.cell(f"%agent serve {typed}")
+    assert shown.startswith("UserError: ")
+    assert told in shown
+    assert not list((notebook.folder / "rt").glob("agentloop-*"))
+
+
+def test_a_port_in_use_is_told_before_anything_begins(notebook):
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        assert "--http 0 takes a free one" in notebook.cell(f"%agent serve --http {taken.getsockname()[1]}")
+    assert "not served" in notebook.cell("%agent serve --stop")
+
+
+async def test_the_client_goes_on_after_a_restart_of_the_kernel(notebook):
+    notebook.cell("%agent serve --approve auto")
+    async with notebook.agent(mode="legacy") as agent:
+        await agent.run("x = 1")
+        pending = asyncio.ensure_future(agent.run("import time; time.sleep(60)"))
+        await asyncio.sleep(0.5)
+        await asyncio.to_thread(notebook.restart)
+        assert "The kernel ended while this ran" in said(await pending)
+        assert "%agent serve" in said(await agent.run("1"))
+        notebook.cell("%agent serve --approve auto")
+        assert said(await agent.run("print('x' in globals())")) == "False"
+    notebook.cell("%agent serve --stop")
+
+
+async def test_a_run_of_our_own_and_outside_calls_take_turns_and_know_each_other(notebook, served):
+    notebook.cell("import time\nspans = []")
+    served("--approve auto count the spans")
+    own = [
+        decision("run_code", "Own.", code=f"spans.append('+own{n}'); time.sleep(0.1); spans.append('-own{n}')")
+        for n in (1, 2)
+    ]
+    with Wire([*own, finish("Counted.")]) as wire:
+        async with notebook.agent() as agent:
+            cell = notebook.client.execute(f"%%agent -m scripted --base-url {wire.base_url}\nCount, too")
+            answers = await asyncio.gather(
+                *(agent.run(f"spans.append('+out{n}'); time.sleep(0.05); spans.append('-out{n}')") for n in (1, 2, 3))
+            )
+            await asyncio.to_thread(notebook.collect, cell)
+        assert not any(each.is_error for each in answers)
+        assert "count the spans" in str(wire.requests[0])
+    spans = json.loads(notebook.cell("import json; print(json.dumps(spans))"))
+    assert len(spans) == 10
+    assert all(a[1:] == b[1:] for a, b in zip(spans[::2], spans[1::2], strict=True))
+
+
+@pytest.mark.parametrize("opening", ["%agent resume", "import time\nget_ipython().run_line_magic('agent', 'resume"])
+async def test_a_model_of_ours_goes_on_where_an_outside_agent_was_stopped(notebook, opening):
+    notebook.cell("%agent serve --approve auto")
+    async with notebook.agent() as agent:
+        await agent.run("begun = 20")
+    notebook.cell("%agent serve --stop")
+    with Wire([decision("run_code", "Go on.", code="begun += 1\nprint(begun)"), finish("It is 21.")]) as wire:
+        end = "')" if opening.endswith("resume") and "(" in opening else ""
+        notebook.cell(f"{opening} -m scripted --base-url {wire.base_url} -- add one{end}")
+    state = notebook.state()
+    assert (state.status, [step.result.output for step in state.steps[1:]][-1]) == ("finished", "It is 21.")
+    assert state.decided_by == "mcp 0.1.0, through MCP; scripted"
+    assert notebook.cell("begun") == "21"
+    assert "taken back" in notebook.cell("%agent undo 3")
+    assert notebook.cell("'begun' in globals()") == "False"
+
+
+@pytest.mark.parametrize("seed", range(20))
+async def test_cells_calls_cancels_and_undo_interleave_without_loss(notebook, seed):
+    """Whatever the order: no deadlock, no step lost or doubled, nothing inside another's span."""
+    chance = random.Random(seed)
+    notebook.cell("import time\nspans = []")
+    notebook.cell("%agent serve --approve auto --max-steps 100")
+    span = "spans.append('+{0}'); time.sleep({1}); spans.append('-{0}')"
+    async with notebook.agent() as agent:
+        calls, cells = [], []
+        for number in range(8):
+            pause = chance.choice([0, 0.01, 0.03])
+            match chance.choice(["cell", "awaiting cell", "call", "call", "cancel", "look", "undo"]):
+                case "cell":
+                    cells.append(notebook.client.execute(span.format(f"c{number}", pause)))
+                case "awaiting cell":
+                    code = f"import asyncio; {span.format(f'a{number}', pause)}; await asyncio.sleep({pause})"
+                    cells.append(notebook.client.execute(code))
+                case "call":
+                    calls.append(asyncio.ensure_future(agent.run(span.format(f"s{number}", pause))))
+                case "cancel":
+                    doomed = asyncio.ensure_future(agent.run("time.sleep(0.2)"))
+                    await asyncio.sleep(pause)
+                    doomed.cancel()
+                case "look":
+                    calls.append(asyncio.ensure_future(agent.call("describe_namespace")))
+                case "undo":
+                    await agent.call("undo")
+            await asyncio.sleep(chance.choice([0, 0.005, 0.05]))
+        answers = await asyncio.wait_for(asyncio.gather(*calls), 60)
+        assert not [said(each) for each in answers if each.is_error]
+        for cell in cells:
+            await asyncio.to_thread(notebook.collect, cell)
+        assert not (await agent.run("done = 1")).is_error
+    told = json.loads(notebook.cell("import json; print(json.dumps(spans))"))
+    assert all(a[1:] == b[1:] for a, b in zip(told[::2], told[1::2], strict=True)), told
+    assert len({*told}) == len(told)
+    notebook.cell("%agent serve --stop")
