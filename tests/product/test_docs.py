@@ -39,7 +39,10 @@ DECISIONS = {
         code("months.plot.bar()"),
         finish("The bar chart shows the months."),
     ],
-    "guides/cost.md": [code("squares = [n * n for n in range(1, 11)]\nprint(squares)"), finish("`squares` holds them.")],
+    "guides/cost.md": [
+        code("squares = [n * n for n in range(1, 11)]\nprint(squares)"),
+        finish("`squares` holds them."),
+    ],
     "guides/privacy.md": [
         code("mean_stay = patients.stay.mean()\nprint(mean_stay)"),
         finish("`mean_stay` holds the mean."),
@@ -50,7 +53,7 @@ DECISIONS = {
 """What the model decides on the pages that ask one."""
 SHOWN = {
     "start.md": ["finished"],
-    "guides/data.md": ["KeyError", "North", "best", "undo"],
+    "guides/data.md": ["KeyError", "North", "best", "is taken back"],
     "guides/research.md": ["finished"],
     "guides/cost.md": ["$0.0"],
     "guides/privacy.md": ["5.33"],
