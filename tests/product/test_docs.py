@@ -1,7 +1,7 @@
 """The docs tell the truth: their Python runs, their tables are what the code says, their links lead somewhere.
 
-Every `python` block of a page runs as a cell, in order, in one fresh kernel a page. A block that cannot run here says why
-in a comment above it: `<!-- not run: it asks for a key -->`. Where a goal needs a model, a scripted server takes the
+Every `python` block of a page runs as a cell, in order, in one fresh kernel per page. A block that cannot run here says
+why in a comment above it: `<!-- not run: it asks for a key -->`. Where a goal needs a model, a scripted server takes the
 decisions.
 """
 
