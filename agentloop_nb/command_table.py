@@ -13,9 +13,7 @@ Front = Literal["notebook", "shell"]
 
 SESSION = Option("session", ("--session",), "all goals of the kernel, in order, as one notebook")
 MINIMAL = Option("minimal", ("--minimal",), "only the steps the result depends on")
-SHARE = Option(
-    "shared", ("--share",), "PATH is a new folder you can share: inputs, environment, Binder set-up and link"
-)
+SHARE = Option("shared", ("--share",), "PATH is a new folder to share: inputs, environment, Binder set-up and link")
 REPOSITORY = Option(
     "repository", ("--repository",), "where on GitHub the shared folder's link leads", "OWNER/NAME", "me/runs"
 )
@@ -63,7 +61,8 @@ COMMANDS = (
     Command(
         "fork",
         '[RUN] [--at N] [options] "NOTE"',
-        "try a different approach after step N, in a separate process and a copy of the folder; the original run is unchanged",
+        "try a different approach after step N, in a separate process and a copy of the folder; "
+        "the original run is unchanged",
         (AT, ANYWAY, *OPTIONS),
     ),
     Command(

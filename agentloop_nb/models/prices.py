@@ -129,8 +129,8 @@ def is_rates(setting: str) -> bool:
 def read_price(setting: str, model: str) -> Rates | None:
     """Read AGENTLOOP_PRICE for a model; None when a table does not list it. Raises `UserError`, one line.
 
-    Either `0.15,0.60` (dollars per million tokens in and out, then cached input if it differs), or the path of a table in
-    TOML or JSON: `["gpt-4o-mini"]` with `input`, `output` and, if they differ, `cached` and `cache_write`.
+    Either `0.15,0.60` (dollars per million tokens in and out, then cached input if it differs), or the path of a table
+    in TOML or JSON: `["gpt-4o-mini"]` with `input`, `output` and, if they differ, `cached` and `cache_write`.
     """
     if is_rates(setting):
         amounts = setting.replace("$", "").split(",")

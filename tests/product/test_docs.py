@@ -1,8 +1,8 @@
 """The docs tell the truth: their Python runs, their tables are what the code says, their links lead somewhere.
 
 Every `python` block of a page runs as a cell, in order, in one fresh kernel per page. A block that cannot run here says
-why in a comment above it: `<!-- not run: it asks for a key -->`. Where a goal needs a model, a scripted server takes the
-decisions.
+why in a comment above it: `<!-- not run: it asks for a key -->`. Where a goal needs a model, a scripted server takes
+the decisions.
 """
 
 from __future__ import annotations
