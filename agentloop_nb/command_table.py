@@ -1,4 +1,4 @@
-"""The table of commands: what `%agent` and the shell can be asked. Help, completion and the README come from it."""
+"""The table of commands: what `%agent` and the shell can be asked. Help, completion and the docs come from it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Front = Literal["notebook", "shell"]
 
 SESSION = Option("session", ("--session",), "all goals of the kernel, in order, as one notebook")
 MINIMAL = Option("minimal", ("--minimal",), "only the steps the result depends on")
-SHARE = Option("shared", ("--share",), "PATH is a new folder to give away: inputs, environment, Binder set-up and link")
+SHARE = Option("shared", ("--share",), "PATH is a new folder to share: inputs, environment, Binder set-up and link")
 REPOSITORY = Option(
     "repository", ("--repository",), "where on GitHub the shared folder's link leads", "OWNER/NAME", "me/runs"
 )
@@ -68,13 +68,14 @@ COMMANDS = (
     Command(
         "fork",
         '[RUN] [--at N] [options] "NOTE"',
-        "try another way after step N, in a process and a copy of the folder of its own; the run stays as it is",
+        "try a different approach after step N, in a separate process and a copy of the folder; "
+        "the original run is unchanged",
         (AT, ANYWAY, *OPTIONS),
     ),
     Command(
         "adopt",
         "[RUN] [NAME ...] [--rerun] [--undo]",
-        "copy variables and files of an isolated run or a fork into this kernel, or take that back",
+        "copy variables and files from an isolated run or a fork into this kernel, or take that back",
         (RERUN, UNDO),
         "notebook",
         "it brings variables into a living kernel",

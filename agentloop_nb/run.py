@@ -38,7 +38,7 @@ class Run:
         self._state = state
         self._workspace = workspace
         self.journal = journal
-        """The record, one event a line."""
+        """The record, one event per line."""
 
     @property
     def workspace(self) -> Workspace | None:

@@ -60,7 +60,7 @@ class ScriptedModel:
         prices: tuple[str, str] | None = ("0", "0"),
         context_window: int | None = None,
     ) -> None:
-        """Take replies in order; `prices` are dollars a million tokens in and out, None for an unknown price."""
+        """Take replies in order; `prices` are dollars per million tokens in and out, None for an unknown price."""
         self._replies = iter(replies)
         self._usage = usage or Usage(input=100, output=20)
         self._prices = prices

@@ -30,7 +30,7 @@ _KINDS = ("input", "output", "cached", "cache_write")
 
 @dataclass(frozen=True)
 class Rates:
-    """US dollars a million tokens; cached input and cache writes cost as input unless told apart."""
+    """US dollars per million tokens; cached input and cache writes cost as input unless told apart."""
 
     input: Decimal
     output: Decimal
@@ -129,8 +129,8 @@ def is_rates(setting: str) -> bool:
 def read_price(setting: str, model: str) -> Rates | None:
     """Read AGENTLOOP_PRICE for a model; None when a table does not list it. Raises `UserError`, one line.
 
-    Either `0.15,0.60` (dollars a million tokens in and out, then cached input if it differs), or the path of a table in
-    TOML or JSON: `["gpt-4o-mini"]` with `input`, `output` and, if they differ, `cached` and `cache_write`.
+    Either `0.15,0.60` (dollars per million tokens in and out, then cached input if it differs), or the path of a table
+    in TOML or JSON: `["gpt-4o-mini"]` with `input`, `output` and, if they differ, `cached` and `cache_write`.
     """
     if is_rates(setting):
         amounts = setting.replace("$", "").split(",")
@@ -145,7 +145,7 @@ def read_price(setting: str, model: str) -> Rates | None:
 
 
 def _table(path: Path) -> Mapping[str, Any]:
-    how = "give AGENTLOOP_PRICE as 0.15,0.60 (dollars a million tokens in and out) or the path of a price table"
+    how = "give AGENTLOOP_PRICE as 0.15,0.60 (dollars per million tokens in and out) or the path of a price table"
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
@@ -161,7 +161,7 @@ def _table(path: Path) -> Mapping[str, Any]:
 
 
 def _rates(entry: object, what: str) -> Rates:
-    expected = f"{what} needs input and output in dollars a million tokens, for example input = 0.15, output = 0.60"
+    expected = f"{what} needs input and output in dollars per million tokens, for example input = 0.15, output = 0.60"
     if not isinstance(entry, Mapping) or not {"input", "output"} <= entry.keys() <= set(_KINDS):
         raise UserError(expected)
     try:

@@ -1,4 +1,4 @@
-"""The record of a run: one event a line, appended and flushed as it happens; and how records are found and read.
+"""The record of a run: one event per line, appended and flushed as it happens; and how records are found and read.
 
 A record lies in `.agentloop/runs/<id>.jsonl` beside the notebook. Its first line begins with the format's version. A
 last line that is torn (the kernel was killed while it was written) is passed over, everything else has to be whole.

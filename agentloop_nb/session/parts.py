@@ -21,7 +21,7 @@ def make_model(settings: Settings, variables: Mapping[str, str]) -> Model:
     if settings.budget is not None and model.quote(Usage(input=1, output=1)) is None:
         raise UserError(
             f"the price of {model.name} is unknown, so no budget can be kept; give one: AGENTLOOP_PRICE=0.15,0.60 "
-            "(dollars a million tokens in and out), or leave --budget out"
+            "(dollars per million tokens in and out), or leave --budget out"
         )
     return model
 

@@ -16,7 +16,7 @@ class Setting(NamedTuple):
     help: str
     """What it means; code stands in back-ticks."""
     more: str = ""
-    """What only the README adds."""
+    """What only the docs add."""
     flags: tuple[str, ...] = ()
     value: str = ""
     """How its value is shown in help; empty for a switch."""

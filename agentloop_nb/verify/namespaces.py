@@ -197,6 +197,9 @@ def _build(view: "dict[str, Any]") -> None:
 
 
 def _furnish(base: str, view: "dict[str, Any]", places: "list[str]") -> None:
+    for name in ("/tmp", "/var/tmp", "/dev/shm"):  # first, because Python may be installed below one of them
+        os.makedirs(base + name, exist_ok=True)
+        _mount("tmpfs", base + name, "tmpfs", NOSUID_NODEV, "mode=1777")
     done: list[str] = []
     for place in places:
         if not any(place.startswith(each + "/") for each in done):
@@ -204,10 +207,8 @@ def _furnish(base: str, view: "dict[str, Any]", places: "list[str]") -> None:
             _bind(place, base, place)
     for place in (each for each in view["hidden"] if os.path.isdir(base + each)):
         _mount("tmpfs", base + place, "tmpfs", NOSUID_NODEV)
-    for name, mode in (("/tmp", "1777"), ("/var/tmp", "1777"), ("/dev/shm", "1777"), ("/dev/pts", ""), ("/proc", "")):
+    for name in ("/dev/pts", "/proc"):
         os.makedirs(base + name, exist_ok=True)
-        if mode:
-            _mount("tmpfs", base + name, "tmpfs", NOSUID_NODEV, f"mode={mode}")
     _mount("proc", base + "/proc", "proc", NOSUID_NODEV)
     _mount("devpts", base + "/dev/pts", "devpts", 2, "newinstance,ptmxmode=0666,mode=620")
     for name in filter(os.path.exists, DEVICES):

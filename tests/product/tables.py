@@ -1,6 +1,6 @@
-"""The README's tables as they follow from the tables of settings and commands.
+"""The tables of the docs as they follow from the tables of settings and commands.
 
-`python -m tests.product.tables` writes them into the README; a test compares.
+`python -m tests.product.tables` writes them into docs/reference; a test compares.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from agentloop_nb.settings import Settings
 from agentloop_nb.settings.row import Setting
 from agentloop_nb.settings.table import TABLE
 
-README = Path(__file__).parents[2] / "README.md"
+REFERENCE = Path(__file__).parents[2] / "docs" / "reference"
 _LIVES = {"both": "", "notebook": "notebook", "shell": "shell"}
 
 
@@ -59,6 +59,8 @@ def _typed(command: Command) -> str:
 
 TABLES = {"command": commands, "option": options, "variable": settings}
 """Each by the first word of its head."""
+PAGES = {"command": "commands.md", "option": "options.md", "variable": "settings.md"}
+"""Where each stands, below docs/reference."""
 
 
 def found(text: str, head: str) -> str:
@@ -68,7 +70,7 @@ def found(text: str, head: str) -> str:
 
 
 if __name__ == "__main__":
-    text = README.read_text(encoding="utf-8")
-    for head, table in TABLES.items():
-        text = text.replace(found(text, head), table())
-    README.write_text(text, encoding="utf-8")
+    for head, name in PAGES.items():
+        page = REFERENCE / name
+        text = page.read_text(encoding="utf-8")
+        page.write_text(text.replace(found(text, head), TABLES[head]()), encoding="utf-8")

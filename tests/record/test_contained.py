@@ -6,8 +6,11 @@ import contextlib
 import http.server
 import shutil
 import socket
+import subprocess
+import sys
 import tempfile
 import threading
+import venv
 from pathlib import Path
 
 import pytest
@@ -101,3 +104,19 @@ def with_names(text: str, names: dict[str, str]) -> str:
     for name, value in names.items():
         text = text.replace(name, value)
     return text
+
+
+def test_python_may_be_installed_below_the_folder_for_temporary_files(tmp_path):
+    """A clone that lies there is tried with its own environment, which the notebook has to see."""
+    home = tmp_path / "environment"
+    venv.create(home, symlinks=True)
+    (library,) = home.glob("lib/python*/site-packages")
+    library.joinpath("all.pth").write_text("\n".join(each for each in sys.path if each))
+    done = subprocess.run(
+        [home / "bin" / "python", "-m", "agentloop_nb", "demo"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert "Reproduced" in done.stdout, done.stdout + done.stderr
