@@ -127,7 +127,8 @@ class PanelView:
             _KEPT_OPEN.append(self._widget)
         if self._to_insert:
             self._shell.set_next_input("\n\n".join(self._to_insert))
-        self._publish({"text/html": static_html(self._state), "text/plain": plain_text(self._state)}, update=True)
+        page = static_html(self._state, natives=self.in_cell)
+        self._publish({"text/html": page, "text/plain": plain_text(self._state)}, update=True)
 
     def _publish(self, bundle: dict[str, Any], *, update: bool = False) -> None:
         publisher = self._shell.display_pub
