@@ -197,7 +197,7 @@ def _demo(words: list[str]) -> int:
     from agentloop_nb.api import run_agent
     from agentloop_nb.export.destination import checked
 
-    notebook = checked(folder / "fibonacci.ipynb")
+    notebook = checked(folder / "cafe.ipynb")
     print("The decisions of this demo are scripted and replayed; its code really runs, and its files are real.")
     run = run_agent(demo.goal(), model="demo", output_dir=folder)
     if not run.is_complete:

@@ -89,6 +89,11 @@ class PanelView:
 
     # Life
 
+    @property
+    def live(self) -> bool:
+        """Whether a person can watch it."""
+        return self._live
+
     def open(self) -> None:
         """Display the panel in the running cell."""
         goal = one_line(self._state.goal)
