@@ -37,4 +37,4 @@ def known_goal_only(asked: str) -> str:
 
 
 def _words(text: str) -> list[str]:
-    return text.lower().rstrip(" .").split()
+    return text.lower().strip().rstrip(".").split()

@@ -134,16 +134,16 @@ for place, (day, pair) in enumerate(means.items()):
         parts.append(f'<text x="{x + 12}" y="{225 - height:.0f}" font-size="10">{value:.0f}</text>')
     parts.append(f'<text x="{65 + place * 76}" y="248" font-size="12">{day}</text>')
 
-chart = f'''<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 580 260" width="580" height="260">
+svg = Path("cafe.svg")
+svg.write_text(f'''<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 580 260" width="580" height="260">
 <rect width="580" height="260" fill="white"/>
 <g font-family="sans-serif" text-anchor="middle" fill="#333">
 <text x="290" y="22" font-size="14">Cups of coffee a day</text>
 <rect x="448" y="32" width="10" height="10" fill="#d98a29"/><text x="473" y="41" font-size="11">dry</text>
 <rect x="502" y="32" width="10" height="10" fill="#4a7fb5"/><text x="528" y="41" font-size="11">rain</text>
 {"".join(parts)}
-</g></svg>'''
-Path("cafe.svg").write_text(chart)
-display({"image/svg+xml": chart, "text/plain": "Cups of coffee a day by weekday, dry and rain"}, raw=True)""",
+</g></svg>''')
+display({"image/svg+xml": svg.read_text(), "text/plain": "Cups of coffee a day by weekday, dry and rain"}, raw=True)""",
         ),
         decide(
             "finish",

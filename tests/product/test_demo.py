@@ -76,7 +76,7 @@ def test_a_reply_comes_at_once_or_piece_by_piece_and_is_the_same(pace):
     model = registry.create(Settings(model="demo"), {})
     model.pace = pace
     pieces: list[str] = []
-    request = ModelRequest(messages=(), schema={}, final=False)
+    request = ModelRequest(messages=())
     reply = asyncio.run(model.reply(request, lambda delta: pieces.append(delta.text)))
     assert "".join(pieces) == reply.text
     assert (len(pieces) > 5) is bool(pace)
