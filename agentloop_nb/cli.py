@@ -31,9 +31,7 @@ FINISHED, NOT_FINISHED, WRONG_USE = 0, 1, 2
 """Exit codes. `verify` and `export` use the first two for sound and not."""
 
 _HELP = ("-h", "--help")
-_CODES = (
-    "Exit codes: 0 finished, 1 not finished, 2 wrong use. Settings also come from the environment and .env (README)."
-)
+_CODES = "Exit codes: 0 finished, 1 not finished, 2 wrong use. Settings are also read from the environment and .env."
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -210,12 +208,14 @@ def _demo(words: list[str]) -> int:
     return FINISHED if sound else NOT_FINISHED
 
 
-def _export(words: list[str]) -> int:
-    options, (*reference, out) = command_table.parsed("export", words, "shell", 2, least=1)
+def _write(name: str, words: list[str]) -> int:
+    """Write a run as a notebook or a report."""
+    options, (*reference, out) = command_table.parsed(name, words, "shell", 2, least=1)
     from agentloop_nb.reports.queries import Folder
-    from agentloop_nb.verify.certified_export import publish
+    from agentloop_nb.verify.certified_export import publish, publish_report
 
-    path, told, sound = _told(publish(Folder().find(reference[0] if reference else None), Path(out), **options))
+    write = publish if name == "export" else publish_report
+    path, told, sound = _told(write(Folder().find(reference[0] if reference else None), Path(out), **options))
     print(f"{path}: {told}")
     return FINISHED if sound else NOT_FINISHED
 
@@ -286,7 +286,8 @@ def _relative(path: Path) -> Path:
 
 COMMANDS: dict[str, Callable[[list[str]], int]] = {
     "demo": _demo,
-    "export": _export,
+    "export": partial(_write, "export"),
+    "report": partial(_write, "report"),
     "verify": _verify,
     "show": _show,
     "compare": _compare,

@@ -14,14 +14,17 @@ from agentloop_nb.events import AnyEvent
 from agentloop_nb.export.anonymize import Scrubber
 from agentloop_nb.export.destination import checked
 from agentloop_nb.export.embedded_data import hold
-from agentloop_nb.export.formats import report, script
+from agentloop_nb.export.formats import script
 from agentloop_nb.export.inputs import InputFile, take_along
 from agentloop_nb.export.notebook_writer import build
+from agentloop_nb.export.report import gather
 from agentloop_nb.export.selection import Story, story
 from agentloop_nb.record import journal
 
-__all__ = ["Values", "data_folder", "export", "write"]
+__all__ = ["REPORTS", "Values", "data_folder", "export", "write", "write_report"]
 
+REPORTS = (".html", ".md")
+"""Suffixes of reports, which are for reading only."""
 Values = Callable[[Sequence[str]], Mapping[str, Any]]
 """Looks names up in the namespace that a run left: the present values of those that exist."""
 
@@ -37,7 +40,7 @@ def export(
     instead: bool = False,
     foreign: bool = False,
 ) -> Path:
-    """Write a run as a notebook (`.ipynb`), a script (`.py`) or a report (`.html`), and return its path.
+    """Write a run as a notebook (`.ipynb`), a script (`.py`) or a report (`.html`, `.md`), and return its path.
 
     `source` is a record's path or its events; `folder` is the working folder of the run (default: the one that holds
     the record); `minimal` keeps only the steps that the result depends on; `mask` hides secrets in a text. `values`
@@ -47,11 +50,13 @@ def export(
     twice gives identical bytes. Raises `UserError`, also rather than replacing what no export wrote.
     """
     destination = checked(destination)
+    if destination.suffix in REPORTS:
+        return write_report(source, destination, folder=folder, mask=mask, foreign=foreign)
     events = journal.read(source) if isinstance(source, Path) else list(source)
     folder = folder or (journal.home(source) if isinstance(source, Path) else None)
     scrub = Scrubber(folder, mask or _masker())
     told = story(events, minimal=minimal)
-    if values is not None and destination.suffix != ".html":
+    if values is not None:
         wanted = _unchanged(told.handed if instead else told.missing, told)
         told = story(events, minimal=minimal, data=hold(values(wanted), data_folder(destination).name, scrub))
     folder = None if foreign else folder
@@ -64,6 +69,32 @@ def export(
     if destination.suffix == ".ipynb" and folder is not None and folder.resolve() != destination.parent.resolve():
         files = [InputFile(**each) for each in notebook["metadata"]["agentloop"]["inputs"] if each["path"] not in made]
         take_along(files, folder, destination.parent)
+    return destination
+
+
+def write_report(
+    source: Path | Sequence[AnyEvent],
+    destination: Path,
+    *,
+    folder: Path | None = None,
+    mask: Callable[[str], str] | None = None,
+    foreign: bool = False,
+    verdict: str = "",
+    cost: bool = False,
+) -> Path:
+    """Write a report (`.html`, `.md`) that says `verdict`, and with `cost` what the run cost; return its path.
+
+    The other options are those of `export`. Raises `UserError`, also rather than replacing what no export wrote.
+    """
+    from agentloop_nb.export import report_formats
+
+    destination = checked(destination)
+    events = journal.read(source) if isinstance(source, Path) else list(source)
+    folder = folder or (journal.home(source) if isinstance(source, Path) else None)
+    scrub, told = Scrubber(folder, mask or _masker()), story(events, minimal=True)
+    report = gather(told, build(told, None if foreign else folder, scrub), scrub, verdict, cost=cost)
+    as_text = report_formats.as_html if destination.suffix == ".html" else report_formats.as_markdown
+    _write_text(as_text(report), destination)
     return destination
 
 
@@ -88,7 +119,7 @@ def _notebook(notebook: dict[str, Any]) -> str:
     return json.dumps({**notebook, "cells": cells}, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
 
 
-_FORMATS: dict[str, Callable[[dict[str, Any]], str]] = {".ipynb": _notebook, ".py": script, ".html": report}
+_FORMATS: dict[str, Callable[[dict[str, Any]], str]] = {".ipynb": _notebook, ".py": script}
 
 
 def _write_text(text: str, destination: Path) -> None:

@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from agentloop_nb._internal.text import STATUS_WORDS
 from agentloop_nb.actions import Cell, Finish, RunCode, WriteFile
 from agentloop_nb.actions.markdown import fenced, harmless
 from agentloop_nb.export.anonymize import Scrubber
@@ -37,6 +38,9 @@ _DATA_HEAD = (
     "## Data from before the run\n\nThe run used these values, and no cell that is known makes them again. They are "
     "kept as data, small ones in the cell and others in files beside this notebook."
 )
+_ENDED = "## Where the results are"
+_SENTENCE = re.compile(r"(?<=[.!?:;])\s")
+_LONGEST_HEADING = 90
 _WIDGET = "application/vnd.jupyter.widget-view+json"
 
 Json = dict[str, Any]
@@ -112,8 +116,8 @@ def _cells(story: Story) -> Iterator[tuple[str, Cell]]:
     if story.data:
         yield "data", _markdown(_DATA_HEAD)
         yield "data-1", Cell(cell_type="code", source=story.data.source, unchecked=_DATA)
-    for step in story.steps:
-        yield from _step(step)
+    for count, step in enumerate(story.steps, 1):
+        yield from _step(step, count)
     if not story.steps or story.state.status != "finished":
         yield "end", _markdown(_end(story))
 
@@ -127,13 +131,17 @@ def _title(story: Story) -> str:
     what = "the steps that its result depends on" if story.minimal else f"{len(story.steps)} steps"
     model = str(state.settings.get("model") or "a model")
     model = "a recorded run" if model.startswith("replay:") else model
-    told = f"Made by agentloop_nb: {what}, decided by {model}. Run it again without a model or a key."
-    return "\n".join([*lines, "", f"*{harmless(told)}*"])
+    told = (
+        f"This notebook holds {what} of a run that was decided by {model} and carried out by agentloop_nb. It runs "
+        "from top to bottom in plain Jupyter, without a model or a key. To check that it still shows what it showed: "
+        "agentloop verify, and the name of this file."
+    )
+    answer = ["", "## Answer", "", harmless(state.summary.strip())] if state.summary.strip() else []
+    return "\n".join([*lines, "", f"*{harmless(told)}*", *answer])
 
 
 def _end(story: Story) -> str:
-    ended = f"*The run is {story.state.status.replace('_', ' ')}: {harmless(story.state.reason)}*"
-    return f"## Result\n\n{harmless(story.state.summary)}\n\n{ended}" if story.state.summary else ended
+    return f"*The run is {STATUS_WORDS[story.state.status]}: {harmless(story.state.reason)}*"
 
 
 def _parameters(missing: Iterable[str]) -> Cell:
@@ -144,15 +152,35 @@ def _parameters(missing: Iterable[str]) -> Cell:
     return Cell(cell_type="code", source="\n".join(lines), tags=("parameters",), unchecked=_BEFORE)
 
 
-def _step(step: Step) -> Iterator[tuple[str, Cell]]:
+def _step(step: Step, count: int) -> Iterator[tuple[str, Cell]]:
     assert step.decision is not None
     name, action = f"step-{step.number}", step.decision.action
     said = "".join(f"> **You:** {harmless(note)}\n\n" for note in step.notes)
     concluded = isinstance(action, Finish) and step.result is not None and step.result.success
-    head = "## Result" if concluded else f"### Step {step.number}\n\n{harmless(step.decision.reasoning)}"
+    head = _ENDED if concluded else _heading(step.decision.reasoning, count)
     yield f"{name}-why", _markdown(said + head)
     for number, cell in enumerate(_replayed(step), 1):
         yield f"{name}-{cell.cell_type}" + (f"-{number}" if number > 1 else ""), cell
+
+
+def _files(action: Finish) -> str:
+    """What a run left, at its end; the answer stands at the top."""
+    files = "".join(f"\n- `{name}`" for name in action.artifacts)
+    return f"Files:\n{files}" if files else "The answer stands at the top; what was computed is in the variables."
+
+
+def _heading(reasoning: str, count: int) -> str:
+    """The first sentence of a reason as a heading, numbered, and the rest below it."""
+    text = " ".join(reasoning.split("\n\n", maxsplit=1)[0].split())
+    first = _SENTENCE.split(text, maxsplit=1)[0].rstrip(".:")
+    if not 0 < len(first) <= _LONGEST_HEADING:
+        return f"### {count}. {harmless(_cut(first)) or 'A step'}\n\n{harmless(reasoning)}"
+    rest = reasoning.strip()[len(first) :].lstrip(".: \n") if reasoning.strip().startswith(first) else reasoning
+    return f"### {count}. {harmless(first)}" + (f"\n\n{harmless(rest)}" if rest else "")
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= _LONGEST_HEADING else text[:_LONGEST_HEADING].rsplit(" ", 1)[0] + " …"
 
 
 def _replayed(step: Step) -> list[Cell]:
@@ -161,8 +189,8 @@ def _replayed(step: Step) -> list[Cell]:
     action, result = step.decision.action, step.result
     if not isinstance(action, RunCode):
         told = [] if result is None else action.cells(result, step.number)
-        if isinstance(action, Finish) and result is not None and not result.success:
-            told = [_markdown(f"*{harmless(str(result.error))}*")]
+        if isinstance(action, Finish) and result is not None:
+            told = [_markdown(_files(action) if result.success else f"*{harmless(str(result.error))}*")]
         return [cell if cell.cell_type == "code" else _markdown(cell.source) for cell in told]
     if result is not None and (result.success or any(out["output_type"] == "error" for out in result.outputs)):
         return [cell.model_copy(update={"source": silent(cell.source)}) for cell in action.cells(result, step.number)]
@@ -190,7 +218,7 @@ def silent(source: str) -> str:
 def _finish_cell(told: tuple[str, Cell], scrub: Scrubber) -> Json:
     """A cell as nbformat writes it, fit to leave."""
     name, cell = told
-    outputs = [output for each in cell.outputs if (output := _output(each, scrub))]
+    outputs = [output for each in cell.outputs if (output := fit_output(each, scrub))]
     unchecked = cell.unchecked or (_MASKED if MASK in json.dumps(outputs) else "")
     tags = [*cell.tags, *([UNCHECKED] if unchecked else [])]
     metadata: Json = {"tags": tags} if tags else {}
@@ -208,7 +236,7 @@ def _finish_cell(told: tuple[str, Cell], scrub: Scrubber) -> Json:
     }
 
 
-def _output(output: Output, scrub: Scrubber) -> Json | None:
+def fit_output(output: Output, scrub: Scrubber) -> Json | None:
     """An output with the fields of nbformat and no others."""
     kind = output.get("output_type")
     if kind == "stream":

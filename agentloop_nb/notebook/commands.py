@@ -107,6 +107,18 @@ def export(magics: AgentMagics, rest: str) -> None:
     print(f"Exported to {path}: {write(Path(path), **options).told}")
 
 
+def report(magics: AgentMagics, rest: str) -> None:
+    """Write a report to hand in."""
+    from agentloop_nb.verify.certified_export import publish_report
+
+    options, words = table.parsed("report", rest, "notebook", 2, least=1)
+    *reference, path = words
+    record = magics.launcher.find(reference[0] if reference else None)
+    here = magics.launcher.run_of(record)
+    write = here.report if here else partial(publish_report, record)
+    print(f"Report written to {path}: {write(Path(path), **options).told}")
+
+
 def verify(magics: AgentMagics, rest: str) -> None:
     """Prove an exported notebook again."""
     from agentloop_nb.verify import verify as prove
@@ -256,6 +268,7 @@ COMMANDS: dict[str, Callable[[AgentMagics, str], Any]] = {
     "fork": fork,
     "adopt": adopt,
     "export": export,
+    "report": report,
     "verify": verify,
     "compare": compare,
     "who": who,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import tempfile
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -10,7 +11,8 @@ from typing import NamedTuple
 
 from agentloop_nb._internal.platform import IN_BROWSER
 from agentloop_nb.errors import UserError
-from agentloop_nb.export import Values, data_folder, export, share
+from agentloop_nb.export import REPORTS, Values, data_folder, export, share, write_report
+from agentloop_nb.export.destination import checked_report
 from agentloop_nb.record import journal
 from agentloop_nb.verify import verify
 from agentloop_nb.verify.verdict import Verdict
@@ -21,7 +23,7 @@ class Published(NamedTuple):
 
     path: Path
     verdict: Verdict | None
-    """None where nothing was verified: a script or a report, or because nobody wanted it."""
+    """None where nothing was verified: a script, or because nobody wanted it."""
 
     @property
     def told(self) -> str:
@@ -30,6 +32,8 @@ class Published(NamedTuple):
             return self.verdict.text
         if IN_BROWSER and self.path.suffix == ".ipynb":
             return f"written, not proven: a browser has no second kernel; elsewhere, agentloop verify {self.path.name}"
+        if self.path.suffix in REPORTS:
+            return "written; nothing was run again"
         return "written; only a notebook can be verified"
 
     @property
@@ -59,8 +63,9 @@ def publish(
     """
     if repository is not None and not shared:
         raise UserError("--repository is for the Binder link of a shared folder: add --share")
-    named = folder or journal.home(record) / str(journal.load(record).settings.get("output_dir") or "")
-    foreign = folder is None and not journal.is_own(record, named)
+    if destination.suffix in REPORTS and not shared:
+        return publish_report(record, destination, check=check, values=values, folder=folder)
+    named, foreign = _working_folder(record, folder)
     write = partial(export, record, folder=named, foreign=foreign, minimal=minimal, values=values)
     path = write(share.plan(destination, repository) if shared else destination)
     verdict = None
@@ -71,6 +76,34 @@ def publish(
     if shared:
         share.surround(path, repository)
     return Published(path, verdict)
+
+
+def publish_report(
+    record: Path,
+    destination: Path,
+    *,
+    check: bool = True,
+    values: Values | None = None,
+    folder: Path | None = None,
+    cost: bool = False,
+) -> Published:
+    """Write a report (`.html`, `.md`), which tells what proving the same run as a notebook brought.
+
+    Raises `UserError`.
+    """
+    destination, verdict = checked_report(destination), None
+    if check and not IN_BROWSER:
+        with tempfile.TemporaryDirectory(prefix="agentloop-") as aside:
+            verdict = publish(record, Path(aside) / "run.ipynb", values=values, folder=folder).verdict
+    named, foreign = _working_folder(record, folder)
+    told = verdict.plain if verdict else ""
+    return Published(write_report(record, destination, folder=named, foreign=foreign, verdict=told, cost=cost), verdict)
+
+
+def _working_folder(record: Path, folder: Path | None) -> tuple[Path, bool]:
+    """The working folder of a run, and whether only its record says so, which may come from anybody."""
+    named = folder or journal.home(record) / str(journal.load(record).settings.get("output_dir") or "")
+    return named, folder is None and not journal.is_own(record, named)
 
 
 def _doubtful(verdict: Verdict) -> bool:

@@ -35,6 +35,17 @@ class Verdict(Value):
             return f"re-run in a fresh kernel, but there was nothing to compare{left}: this proves no result"
         return f"sound: re-run in a fresh kernel, {cells} compared{left}"
 
+    @property
+    def plain(self) -> str:
+        """The verdict as a sentence for somebody who knows nothing of this package."""
+        if not self.ok:
+            return f"When the run was made again in a fresh kernel, it did not come out as recorded: {self.cause}."
+        if not self.checked:
+            return "The run was made again in a fresh kernel without errors, but there was no output to compare."
+        cells = "the output of 1 cell" if self.checked == 1 else f"the outputs of {self.checked} cells"
+        left = f"; {len(self.unchecked)} could not be compared" if self.unchecked else ""
+        return f"The code was run again in a fresh kernel, without a model, and {cells} came out as recorded{left}."
+
     def told(self, ours: dict[str, Any]) -> str:
         """The verdict as Markdown, with what it rests on."""
         lines = ["---", "", f"**Verification** — {self.text}."]
