@@ -175,7 +175,12 @@ def _md_exhibit(each: Exhibited) -> str:
         return caption
     if block["kind"] == "picture":
         return f"![{each.name}]({block['src']})\n\n{caption}"
-    return f"{block['html']}\n\n{caption}" if block["kind"] == "html" else caption
+    return f"{_inert(block['html'])}\n\n{caption}" if block["kind"] == "html" else caption
+
+
+def _inert(markup: str) -> str:
+    """Safe HTML in which no reader of Markdown finds a picture or a link, nor the end of the HTML."""
+    return re.sub(r"\n\s*\n", "\n", markup.replace("[", "&#91;").replace("`", "&#96;").strip())
 
 
 def _md_step(each: MethodStep) -> str:
