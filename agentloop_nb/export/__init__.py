@@ -21,7 +21,7 @@ from agentloop_nb.export.report import gather
 from agentloop_nb.export.selection import Story, story
 from agentloop_nb.record import journal
 
-__all__ = ["REPORTS", "Values", "data_folder", "export", "write", "write_report"]
+__all__ = ["REPORTS", "Values", "data_folder", "export", "run_cells", "write", "write_report"]
 
 REPORTS = (".html", ".md")
 """Suffixes of reports, which are for reading only."""
@@ -96,6 +96,18 @@ def write_report(
     as_text = report_formats.as_html if destination.suffix == ".html" else report_formats.as_markdown
     _write_text(as_text(report), destination)
     return destination
+
+
+def run_cells(source: Path, *, folder: Path, minimal: bool = False) -> list[dict[str, Any]]:
+    """The cells of an export without outputs and ids, ready to be put into an open notebook."""
+    scrub = Scrubber(folder, _masker())
+    made = build(story(journal.read(source), minimal=minimal), folder, scrub)["cells"]
+    return [{"cell_type": cell["cell_type"], "source": cell["source"], "metadata": _kept(cell)} for cell in made]
+
+
+def _kept(cell: dict[str, Any]) -> dict[str, Any]:
+    """Of a cell's metadata only that it may fail, so that `Run All` goes on."""
+    return {"tags": ["raises-exception"]} if "raises-exception" in cell["metadata"].get("tags", ()) else {}
 
 
 def _unchanged(names: Iterable[str], told: Story) -> list[str]:

@@ -119,6 +119,18 @@ def report(magics: AgentMagics, rest: str) -> None:
     print(f"Report written to {path}: {write(Path(path), **options).told}")
 
 
+def cells(magics: AgentMagics, rest: str) -> None:
+    """Put the steps of a run below as cells, or into a notebook file."""
+    from agentloop_nb.notebook.cells import add_cells, write_cells
+
+    options, words = table.parsed("cells", rest, "notebook", 1)
+    record, path = magics.launcher.find(words[0] if words else None), options.pop("file", None)
+    here = magics.launcher.run_of(record)
+    folder = here.workspace.folder if here and here.workspace else journal.home(record)
+    told = write_cells(record, path, folder, **options) if path else add_cells(magics.shell, record, folder, **options)
+    print(told)
+
+
 def verify(magics: AgentMagics, rest: str) -> None:
     """Prove an exported notebook again."""
     from agentloop_nb.verify import verify as prove
@@ -269,6 +281,7 @@ COMMANDS: dict[str, Callable[[AgentMagics, str], Any]] = {
     "adopt": adopt,
     "export": export,
     "report": report,
+    "cells": cells,
     "verify": verify,
     "compare": compare,
     "who": who,

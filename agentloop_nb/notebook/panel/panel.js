@@ -50,6 +50,7 @@ function createStore(model) {
     if (message.op === "delta") store.apply(message);
     else if (message.op === "hi") store.greeted = true;
     else if (message.op === "all") { store.greeted = true; store.reset(message.board); }
+    else if (message.op === "cells") insertCells(model, message);
     else if (message.op === "ack") for (const view of store.views) view.acknowledged(message.what);
     if (message.op === "ack") store.acked.add(message.what);
   });
@@ -59,6 +60,18 @@ function createStore(model) {
   store.reset(model.get("board"));
   greet(0);
   return store;
+}
+
+/** Add cells below a cell, in one step of undo; no cell that is there is touched. Says how many were added. */
+function insertCells(model, { token, after, cells }) {
+  let count = 0;
+  try {
+    const manager = model.widget_manager, shared = (manager.context ?? manager._context).model.sharedModel;
+    const place = shared.cells.findIndex((cell) => cell.id === after);
+    const made = cells.map((cell) => (cell.cell_type === "code" ? { ...cell, outputs: [], execution_count: null } : cell));
+    if (place >= 0) { shared.insertCells(place + 1, made); count = made.length; }
+  } catch { count = 0; }
+  model.send({ op: "cells", token, count });
 }
 
 /** Say that the kernel is gone; from here on nobody else can. */

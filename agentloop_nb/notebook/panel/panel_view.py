@@ -50,7 +50,7 @@ MEASURED_EVERY = 1.0
 """Seconds between two looks at the memory that a running step uses."""
 PAUSE_BETWEEN = 1 / 15
 """Seconds between two messages to the page; what happens in between is sent together."""
-_KEPT_OPEN: deque[Any] = deque(maxlen=3)
+KEPT_OPEN: deque[Any] = deque(maxlen=3)
 """Widgets of the last runs. A page that was reloaded while a run went on still finds its panel there."""
 
 
@@ -127,9 +127,10 @@ class PanelView:
         self._changed.set()
         if self._sender is not None:
             self._sender.join(timeout=2)
-            if len(_KEPT_OPEN) == _KEPT_OPEN.maxlen:
-                _KEPT_OPEN[0].close()
-            _KEPT_OPEN.append(self._widget)
+            if len(KEPT_OPEN) == KEPT_OPEN.maxlen:
+                KEPT_OPEN[0].close()
+            self._widget.heard = self.served.is_set()
+            KEPT_OPEN.append(self._widget)
         if self._to_insert:
             self._shell.set_next_input("\n\n".join(self._to_insert))
         page = static_html(self._state, natives=self.in_cell)
