@@ -99,10 +99,15 @@ def write_report(
 
 
 def run_cells(source: Path, *, folder: Path, minimal: bool = False) -> list[dict[str, Any]]:
-    """The cells of an export without outputs and ids, ready to be put into an open notebook."""
-    scrub = Scrubber(folder, _masker())
-    made = build(story(journal.read(source), minimal=minimal), folder, scrub)["cells"]
-    return [{"cell_type": cell["cell_type"], "source": cell["source"], "metadata": _kept(cell)} for cell in made]
+    """The cells of an export without outputs and ids, ready to be put below the run: neither its goal nor its answer."""
+    told = story(journal.read(source), minimal=minimal)
+    made = build(told, folder, Scrubber(folder, _masker()))["cells"]
+    ends = [f"step-{step.number}-" for step in told.steps if step.decision and step.decision.action.name == "finish"]
+    return [
+        {"cell_type": cell["cell_type"], "source": cell["source"], "metadata": _kept(cell)}
+        for cell in made
+        if cell["id"] not in ("goal", "end") and not cell["id"].startswith(tuple(ends))
+    ]
 
 
 def _kept(cell: dict[str, Any]) -> dict[str, Any]:

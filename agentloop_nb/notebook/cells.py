@@ -50,7 +50,7 @@ def _joined(cells: Sequence[Json]) -> str:
     for cell in cells:
         heading = cell["source"].partition("\n")[0].lstrip("# ").strip()
         parts.append(f"# {heading}\n" if cell["cell_type"] == "markdown" else f"{cell['source'].rstrip()}\n\n")
-    return "".join(parts[1:] if parts and cells[0]["cell_type"] == "markdown" else parts).rstrip()
+    return "".join(parts).rstrip()
 
 
 def _insert_below(shell: Any, cells: Sequence[Json]) -> bool:

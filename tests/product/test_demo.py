@@ -84,7 +84,9 @@ def test_a_reply_comes_at_once_or_piece_by_piece_and_is_the_same(pace):
 
 def test_it_needs_nothing_but_the_core_install(tmp_path):
     blocked = "import sys\nfor name in ('pandas', 'numpy', 'matplotlib'):\n    sys.modules[name] = None\n"
-    code = f"{blocked}from agentloop_nb import demo, run_agent\nr = run_agent(demo.goal(), model='demo', verbose=False)\n"
+    code = (
+        f"{blocked}from agentloop_nb import demo, run_agent\nr = run_agent(demo.goal(), model='demo', verbose=False)\n"
+    )
     done = subprocess.run(
         [sys.executable, "-c", code + "print(r.status, r.artifacts)"], cwd=tmp_path, capture_output=True, text=True
     )
