@@ -45,7 +45,7 @@ SUMMARY = """\
 A wet Saturday sells 37 cups less than a dry one.
 
 Two of the 56 days (2 and 18 April) say *closed* and are left out. The chart is in `cafe.svg`, the means are in `means`.
-"""
+"""  # noqa: E501 - lines of Markdown
 
 
 @dataclass(frozen=True)
