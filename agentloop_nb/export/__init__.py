@@ -99,7 +99,7 @@ def write_report(
 
 
 def run_cells(source: Path, *, folder: Path, minimal: bool = False) -> list[dict[str, Any]]:
-    """The cells of an export without outputs and ids, ready to be put below the run: neither its goal nor its answer."""
+    """The steps of an export as cells without outputs and ids, ready to be put below the run."""
     told = story(journal.read(source), minimal=minimal)
     made = build(told, folder, Scrubber(folder, _masker()))["cells"]
     ends = [f"step-{step.number}-" for step in told.steps if step.decision and step.decision.action.name == "finish"]
