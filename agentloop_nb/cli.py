@@ -31,9 +31,7 @@ FINISHED, NOT_FINISHED, WRONG_USE = 0, 1, 2
 """Exit codes. `verify` and `export` use the first two for reproduced and not."""
 
 _HELP = ("-h", "--help")
-_CODES = (
-    "Exit codes: 0 finished, 1 not finished, 2 wrong use. Settings also come from the environment and .env (README)."
-)
+_CODES = "Exit codes: 0 finished, 1 not finished, 2 wrong use. Settings are also read from the environment and .env."
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -197,7 +195,7 @@ def _demo(words: list[str]) -> int:
     from agentloop_nb.api import run_agent
     from agentloop_nb.export.destination import checked
 
-    notebook = checked(folder / "fibonacci.ipynb")
+    notebook = checked(folder / "cafe.ipynb")
     print("The decisions of this demo are scripted and replayed; its code really runs, and its files are real.")
     run = run_agent(demo.goal(), model="demo", output_dir=folder)
     if not run.is_complete:
@@ -210,13 +208,17 @@ def _demo(words: list[str]) -> int:
     return FINISHED if sound else NOT_FINISHED
 
 
-def _export(words: list[str]) -> int:
-    options, (*reference, out) = command_table.parsed("export", words, "shell", 2, least=1)
+def _write(name: str, words: list[str]) -> int:
+    """Write a run as a notebook or a report."""
+    options, (*reference, out) = command_table.parsed(name, words, "shell", 2, least=1)
     from agentloop_nb.reports.queries import Folder
-    from agentloop_nb.verify.certified_export import publish
+    from agentloop_nb.verify.certified_export import publish, publish_report
 
     record, whole = Folder().find(reference[0] if reference else None), options.pop("session", False)
-    made = _session(record, Path(out), options) if whole else publish(record, Path(out), **options)
+    if whole:
+        made = _session(record, Path(out), options)
+    else:
+        made = (publish if name == "export" else publish_report)(record, Path(out), **options)
     path, told, sound = _told(made)
     print(f"{path}: {told}")
     return FINISHED if sound else NOT_FINISHED
@@ -326,7 +328,8 @@ def _relative(path: Path) -> Path:
 
 COMMANDS: dict[str, Callable[[list[str]], int]] = {
     "demo": _demo,
-    "export": _export,
+    "export": partial(_write, "export"),
+    "report": partial(_write, "report"),
     "verify": _verify,
     "trust": _trust,
     "show": _show,

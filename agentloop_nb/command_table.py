@@ -17,6 +17,8 @@ SHARE = Option("shared", ("--share",), "PATH is a new folder to share: inputs, e
 REPOSITORY = Option(
     "repository", ("--repository",), "where on GitHub the shared folder's link leads", "OWNER/NAME", "me/runs"
 )
+COST = Option("cost", ("--cost",), "say what the run cost, too")
+FILE = Option("file", ("--file",), "write a notebook file instead", "OUT.ipynb", "steps.ipynb")
 ALL = Option("all", ("--all",), "every run, not only the last 20")
 HTML = Option("html", ("--html",), "write a page instead", "FILE", "runs.html")
 WHAT_IF = Option("what_if", ("--what-if",), "what the same tokens would cost on another model", "MODEL", "gpt-4o")
@@ -86,6 +88,21 @@ COMMANDS = (
         "write a run as a notebook (or `.py`, `.html`, a folder to share), and prove that it re-runs",
         (MINIMAL, SESSION, SHARE, REPOSITORY),
         wrong="name the notebook to write: %agent export run.ipynb (or .py, .html; --share takes a folder)",
+    ),
+    Command(
+        "report",
+        "[--cost] [RUN] OUT.html",
+        "write a report to hand in (or `.md`): the finding, what it rests on, the method, how to check it",
+        (COST,),
+        wrong="name the report to write: %agent report report.html (or .md)",
+    ),
+    Command(
+        "cells",
+        "[--minimal] [--file OUT.ipynb] [RUN]",
+        "put the steps of a run below as cells of your own, or into a notebook file",
+        (MINIMAL, FILE),
+        "notebook",
+        "it adds cells to an open notebook; agentloop export writes a notebook",
     ),
     Command("verify", "NOTEBOOK", "prove an exported notebook again, in a fresh kernel"),
     Command(

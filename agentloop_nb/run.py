@@ -176,6 +176,17 @@ class Run:
             self.journal, path, values=here.variables if here else None, folder=here.folder if here else None, **options
         )
 
+    def report(self, path: str | Path, *, cost: bool = False, check: bool = True) -> Published:
+        """Write a report to hand in (`.html` or `.md`): the finding, its evidence, the method, how to check it.
+
+        `check` re-runs the code first, so that the report can say what came of it. Raises `UserError`.
+        """
+        from agentloop_nb.verify.certified_export import publish_report
+
+        here = self._workspace
+        values, folder = (here.variables, here.folder) if here else (None, None)
+        return publish_report(self.journal, Path(path), check=check, values=values, folder=folder, cost=cost)
+
     def __repr__(self) -> str:
         cost = f"${self.total_cost:.4f}" + ("" if self.cost_known else " and more of unknown price")
         cost = cost if self.cost_known or self.total_cost else "of unknown price"

@@ -14,16 +14,30 @@ from agentloop_nb.events import AnyEvent
 from agentloop_nb.export.anonymize import Scrubber
 from agentloop_nb.export.destination import checked
 from agentloop_nb.export.embedded_data import Data, hold
-from agentloop_nb.export.formats import report, script
+from agentloop_nb.export.formats import script
 from agentloop_nb.export.former import former, together
 from agentloop_nb.export.inputs import InputFile, take_along
 from agentloop_nb.export.leftout import Hiding, left_out, without
 from agentloop_nb.export.notebook_writer import build
+from agentloop_nb.export.report import gather
 from agentloop_nb.export.selection import Story, story
 from agentloop_nb.record import locating, reading
 
-__all__ = ["Hiding", "Values", "data_folder", "export", "known_mask", "write", "write_export"]
+__all__ = [
+    "REPORTS",
+    "Hiding",
+    "Values",
+    "data_folder",
+    "export",
+    "known_mask",
+    "run_cells",
+    "write",
+    "write_export",
+    "write_report",
+]
 
+REPORTS = (".html", ".md")
+"""Suffixes of reports, which are for reading only."""
 Values = Callable[[Sequence[str]], Mapping[str, Any]]
 """Looks names up in the namespace that a run left: the present values of those that exist."""
 
@@ -39,7 +53,7 @@ def export(
     instead: bool = False,
     foreign: bool = False,
 ) -> Path:
-    """Write a run as a notebook (`.ipynb`), a script (`.py`) or a report (`.html`), and return its path.
+    """Write a run as a notebook (`.ipynb`), a script (`.py`) or a report (`.html`, `.md`), and return its path.
 
     `source` is a record's path or its events; `folder` is the working folder of the run (default: the one that holds
     the record); `minimal` keeps only the steps that the result depends on; `mask` hides secrets in a text. `values`
@@ -49,18 +63,16 @@ def export(
     twice gives identical bytes. Raises `UserError`, also rather than replacing what no export wrote.
     """
     destination = checked(destination)
-    events = reading.read(source) if isinstance(source, Path) else list(source)
-    folder = folder or (locating.home(source) if isinstance(source, Path) else None)
-    hiding = mask if isinstance(mask, Hiding) else Hiding(mask or known_mask())
-    scrub = Scrubber(folder, hiding)
+    if destination.suffix in REPORTS:
+        return write_report(source, destination, folder=folder, mask=mask, foreign=foreign)
+    events, folder, hiding, scrub = _source(source, folder, mask)
     told = story(events, minimal=minimal)
     secret = left_out(told, None if foreign else folder, hiding)
-    if destination.suffix != ".html":
-        data = former(told.steps, data_folder(destination).name, scrub)
-        if values is not None:
-            wanted = _unchanged(told.handed if instead else told.missing, told)
-            data = together(hold(values(wanted), data_folder(destination).name, scrub), data)
-        told = story(events, minimal=minimal, data=data) if data else told
+    data = former(told.steps, data_folder(destination).name, scrub)
+    if values is not None:
+        wanted = _unchanged(told.handed if instead else told.missing, told)
+        data = together(hold(values(wanted), data_folder(destination).name, scrub), data)
+    told = story(events, minimal=minimal, data=data) if data else told
     folder = None if foreign else folder
     return write_export(build(without(told, secret), folder, scrub), destination, told.data, folder)
 
@@ -76,6 +88,60 @@ def write_export(notebook: dict[str, Any], destination: Path, data: Data | None,
         files = [InputFile(**each) for each in notebook["metadata"]["agentloop"]["inputs"] if each["path"] not in made]
         take_along(files, folder, destination.parent)
     return destination
+
+
+def write_report(
+    source: Path | Sequence[AnyEvent],
+    destination: Path,
+    *,
+    folder: Path | None = None,
+    mask: Callable[[str], str] | None = None,
+    foreign: bool = False,
+    verdict: str = "",
+    cost: bool = False,
+) -> Path:
+    """Write a report (`.html`, `.md`) that says `verdict`, and with `cost` what the run cost; return its path.
+
+    The other options are those of `export`. Raises `UserError`, also rather than replacing what no export wrote.
+    """
+    from agentloop_nb.export import report_formats
+
+    destination = checked(destination)
+    events, folder, hiding, scrub = _source(source, folder, mask)
+    folder, told = None if foreign else folder, story(events, minimal=True)
+    told = without(told, left_out(told, folder, hiding))
+    report = gather(told, build(told, folder, scrub), scrub, verdict, cost=cost)
+    as_text = report_formats.as_html if destination.suffix == ".html" else report_formats.as_markdown
+    _write_text(as_text(report), destination)
+    return destination
+
+
+def run_cells(source: Path, *, folder: Path, minimal: bool = False) -> list[dict[str, Any]]:
+    """The steps of an export as cells without outputs and ids, ready to be put below the run."""
+    events, _, hiding, scrub = _source(source, folder, None)
+    told = story(events, minimal=minimal)
+    made = build(without(told, left_out(told, folder, hiding)), folder, scrub)["cells"]
+    ends = [f"step-{step.number}-" for step in told.steps if step.decision and step.decision.action.name == "finish"]
+    return [
+        {"cell_type": cell["cell_type"], "source": cell["source"], "metadata": _kept(cell)}
+        for cell in made
+        if cell["id"] not in ("goal", "end") and not cell["id"].startswith(tuple(ends))
+    ]
+
+
+def _source(
+    source: Path | Sequence[AnyEvent], folder: Path | None, mask: Callable[[str], str] | None
+) -> tuple[list[AnyEvent], Path | None, Hiding, Scrubber]:
+    """The events of a run, its folder, and what hides secrets and private places in them."""
+    events = reading.read(source) if isinstance(source, Path) else list(source)
+    folder = folder or (locating.home(source) if isinstance(source, Path) else None)
+    hiding = mask if isinstance(mask, Hiding) else Hiding(mask or known_mask())
+    return events, folder, hiding, Scrubber(folder, hiding)
+
+
+def _kept(cell: dict[str, Any]) -> dict[str, Any]:
+    """Of a cell's metadata only that it may fail, so that `Run All` goes on."""
+    return {"tags": ["raises-exception"]} if "raises-exception" in cell["metadata"].get("tags", ()) else {}
 
 
 def _unchanged(names: Iterable[str], told: Story) -> list[str]:
@@ -99,7 +165,7 @@ def _notebook(notebook: dict[str, Any]) -> str:
     return json.dumps({**notebook, "cells": cells}, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
 
 
-_FORMATS: dict[str, Callable[[dict[str, Any]], str]] = {".ipynb": _notebook, ".py": script, ".html": report}
+_FORMATS: dict[str, Callable[[dict[str, Any]], str]] = {".ipynb": _notebook, ".py": script}
 
 
 def _write_text(text: str, destination: Path) -> None:

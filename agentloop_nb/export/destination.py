@@ -11,6 +11,8 @@ from agentloop_nb.errors import UserError
 
 SCRIPT_MARK = "# Written by agentloop_nb: exporting to this name again replaces this file."
 """First line of a script."""
+MARKDOWN_MARK = "<!-- Written by agentloop_nb: exporting to this name again replaces this file. -->"
+"""First line of a report in Markdown."""
 PAGE_MARK = '<meta name="generator" content="agentloop-nb">'
 """Stands at the beginning of a page's head; nbconvert may write its attributes in another order."""
 
@@ -22,9 +24,17 @@ def checked(destination: str | Path) -> Path:
     """The absolute path of an export. Raises `UserError` where none can go, or none of ours was before."""
     path = typed_path(destination).absolute()
     if path.suffix not in _MARKED:
-        raise UserError(f"an export is a notebook, a script or a report: name it {path.stem}.ipynb, .py or .html")
+        raise UserError(f"an export is a notebook, a script or a report: name it {path.stem}.ipynb, .py, .html or .md")
     refuse_theirs(path)
     return path
+
+
+def checked_report(destination: str | Path) -> Path:
+    """The absolute path of a report. Raises `UserError`."""
+    path = typed_path(destination).absolute()
+    if path.suffix not in (".html", ".md"):
+        raise UserError(f"a report is a page or Markdown: name it {path.stem}.html or {path.stem}.md")
+    return checked(path)
 
 
 def refuse_theirs(path: Path) -> None:
@@ -52,10 +62,15 @@ def _is_script(path: Path) -> bool:
         return content.read(len(SCRIPT_MARK) + 1).rstrip(b"\r\n") == SCRIPT_MARK.encode()
 
 
+def _is_markdown(path: Path) -> bool:
+    with path.open("rb") as content:
+        return content.read(len(MARKDOWN_MARK)) == MARKDOWN_MARK.encode()
+
+
 def _is_page(path: Path) -> bool:
     with path.open("rb") as content:
         return bool(_PAGE.search(content.read(_PAGE_HEAD)))
 
 
-_MARKED = {".ipynb": _is_notebook, ".py": _is_script, ".html": _is_page}
+_MARKED = {".ipynb": _is_notebook, ".py": _is_script, ".html": _is_page, ".md": _is_markdown}
 """How a file tells that an export of ours wrote it."""

@@ -1,24 +1,13 @@
-"""The same run as a Python script or as an HTML report."""
+"""The same run as a Python script."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from agentloop_nb.errors import UserError
 from agentloop_nb.export.dependencies import parsed, to_python
-from agentloop_nb.export.destination import PAGE_MARK, SCRIPT_MARK
+from agentloop_nb.export.destination import SCRIPT_MARK
 
 Json = dict[str, Any]
-
-_OFFLINE = (
-    "{% extends 'lab/index.html.j2' %}"
-    f"{{% block html_head %}}{PAGE_MARK}{{{{ super() }}}}{{% endblock %}}"
-    + "".join(
-        f"{{% block {name} %}}{{% endblock %}}"
-        for name in ("html_head_js", "jupyter_widgets", "html_head_js_mathjax", "html_head_js_mermaidjs")
-    )
-)
-"""nbconvert's page without the scripts it would fetch, and with our mark: a report is whole by itself."""
 
 
 def script(notebook: Json) -> str:
@@ -49,18 +38,3 @@ def _plain(source: str) -> str:
         return _comment(source)
     pairs = zip(source.split("\n"), python.split("\n"), strict=True)
     return "\n".join(now if now == was else f"{now}  # in IPython: {was.strip()}" for was, now in pairs)
-
-
-def report(notebook: Json) -> str:
-    """The notebook as an HTML page that fetches nothing, by nbconvert. Raises `UserError` where that is missing."""
-    try:
-        from jinja2 import DictLoader
-        from nbconvert import HTMLExporter
-    except ImportError:
-        raise UserError("an HTML report needs nbconvert: pip install nbconvert") from None
-    import nbformat
-
-    loader = DictLoader({"report.html.j2": _OFFLINE})
-    exporter: Any = HTMLExporter(template_file="report.html.j2", extra_loaders=[loader])  # type: ignore[no-untyped-call]
-    body, _ = exporter.from_notebook_node(nbformat.from_dict(notebook))
-    return str(body)

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from agentloop_nb._internal.markup import fenced, harmless
+from agentloop_nb._internal.text import STATUS_WORDS
 from agentloop_nb.actions import Cell, Finish, RunCode, WriteFile
 from agentloop_nb.export.anonymize import Scrubber
 from agentloop_nb.export.dependencies import parsed, to_python
@@ -44,6 +45,9 @@ _REMEMBER = "import os\n\n_folder = os.getcwd()  # the run moved back here after
 _MOVE_BACK = "os.chdir(_folder)"
 _LISTS = re.compile(r"!\s*(?:ls|find|tree|du|dir)\b|\b(?:listdir|scandir|iterdir|glob|rglob|walk)\b")
 _NOTEBOOKS = "it lists the notebooks of the folder, which are others elsewhere"
+_ENDED = "## Where the results are"
+_SENTENCE = re.compile(r"(?<=[.!?:;])\s")
+_LONGEST_HEADING = 90
 _WIDGET = "application/vnd.jupyter.widget-view+json"
 
 Json = dict[str, Any]
@@ -154,8 +158,8 @@ def _cells(story: Story) -> Iterator[tuple[str, Cell]]:
     if story.data:
         yield "data", _markdown(_DATA_HEAD)
         yield "data-1", Cell(cell_type="code", source=story.data.source, unchecked=_DATA)
-    for step in story.steps:
-        for name, cell in _step(step):
+    for count, step in enumerate(story.steps, 1):
+        for name, cell in _step(step, count):
             held = step.number in story.placeheld and cell.cell_type == "code"
             yield name, cell.model_copy(update={"unchecked": PLACEHELD}) if held else cell
     if not story.steps or story.state.status != "finished":
@@ -171,14 +175,17 @@ def _title(story: Story) -> str:
     what = "the steps that its result depends on" if story.minimal else f"{len(story.steps)} steps"
     model = state.decided_by or "a model"
     model = "a recorded run" if model.startswith("replay:") else model
-    told = f"Made by agentloop_nb: {what}, decided by {model}. Run it again without a model or a key."
-    return "\n".join([*lines, "", f"*{harmless(told)}*"])
+    told = (
+        f"This notebook holds {what} of a run that was decided by {model} and carried out by agentloop_nb. It runs "
+        "from top to bottom in plain Jupyter, without a model or a key. To check that it still shows what it showed: "
+        "agentloop verify, and the name of this file."
+    )
+    answer = ["", "## Answer", "", harmless(state.summary.strip())] if state.summary.strip() else []
+    return "\n".join([*lines, "", f"*{harmless(told)}*", *answer])
 
 
 def _end(story: Story) -> str:
-    status = "goal not met" if story.state.status == "not_met" else story.state.status.replace("_", " ")
-    ended = f"*The run ended, {status}: {harmless(story.state.reason)}*"
-    return f"## Result\n\n{harmless(story.state.summary)}\n\n{ended}" if story.state.summary else ended
+    return f"*The run is {STATUS_WORDS[story.state.status]}: {harmless(story.state.reason)}*"
 
 
 def _told_left_out(files: Mapping[str, str]) -> str:
@@ -194,12 +201,12 @@ def _parameters(missing: Iterable[str]) -> Cell:
     return Cell(cell_type="code", source="\n".join(lines), tags=("parameters",), unchecked=_BEFORE)
 
 
-def _step(step: Step) -> Iterator[tuple[str, Cell]]:
+def _step(step: Step, count: int) -> Iterator[tuple[str, Cell]]:
     assert step.decision is not None
     name, action = f"step-{step.number}", step.decision.action
     said = "".join(f"> **You:** {harmless(note)}\n\n" for note in step.notes)
     concluded = isinstance(action, Finish) and step.result is not None and step.result.success
-    head = "## Result" if concluded else f"### Step {step.number}\n\n{harmless(step.decision.reasoning)}"
+    head = _ENDED if concluded else _heading(step.decision.reasoning, count)
     yield f"{name}-why", _markdown(said + head)
     for number, cell in enumerate(_replayed(step), 1):
         yield from _in_its_folder(f"{name}-{cell.cell_type}" + (f"-{number}" if number > 1 else ""), cell)
@@ -215,14 +222,34 @@ def _in_its_folder(name: str, cell: Cell) -> Iterator[tuple[str, Cell]]:
         yield f"back-{name}", Cell(cell_type="code", source=_MOVE_BACK, unchecked=_FOLDER)
 
 
+def _files(action: Finish) -> str:
+    """What a run left, at its end; the answer stands at the top."""
+    files = "".join(f"\n- `{name}`" for name in action.artifacts)
+    return f"Files:\n{files}" if files else "The answer stands at the top; what was computed is in the variables."
+
+
+def _heading(reasoning: str, count: int) -> str:
+    """The first sentence of a reason as a heading, numbered, and the rest below it."""
+    text = " ".join(reasoning.split("\n\n", maxsplit=1)[0].split())
+    first = _SENTENCE.split(text, maxsplit=1)[0].rstrip(".:")
+    if not 0 < len(first) <= _LONGEST_HEADING:
+        return f"### {count}. {harmless(_cut(first)) or 'A step'}\n\n{harmless(reasoning)}"
+    rest = reasoning.strip()[len(first) :].lstrip(".: \n") if reasoning.strip().startswith(first) else reasoning
+    return f"### {count}. {harmless(first)}" + (f"\n\n{harmless(rest)}" if rest else "")
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= _LONGEST_HEADING else text[:_LONGEST_HEADING].rsplit(" ", 1)[0] + " …"
+
+
 def _replayed(step: Step) -> list[Cell]:
     """The cells that do again what the step did; of what cannot be done again, the code is only shown."""
     assert step.decision is not None
     action, result = step.decision.action, step.result
     if not isinstance(action, RunCode):
         told = [] if result is None else action.cells(result, step.number)
-        if isinstance(action, Finish) and result is not None and not result.success:
-            told = [_markdown(f"*{harmless(str(result.error))}*")]
+        if isinstance(action, Finish) and result is not None:
+            told = [_markdown(_files(action) if result.success else f"*{harmless(str(result.error))}*")]
         return [cell if cell.cell_type == "code" else _markdown(cell.source) for cell in told]
     if result is not None and (result.success or any(out["output_type"] == "error" for out in result.outputs)):
         why = _varies(action.code, json.dumps(result.outputs))
@@ -265,7 +292,7 @@ def silent(source: str) -> str:
 def _finish_cell(told: tuple[str, Cell], scrub: Scrubber) -> Json:
     """A cell as nbformat writes it, fit to leave."""
     name, cell = told
-    outputs = [output for each in cell.outputs if (output := _output(each, scrub))]
+    outputs = [output for each in cell.outputs if (output := fit_output(each, scrub))]
     unchecked = cell.unchecked or (_MASKED if MASK in json.dumps(outputs) else "")
     tags = [*cell.tags, *([UNCHECKED] if unchecked else [])]
     metadata: Json = {"tags": tags} if tags else {}
@@ -283,7 +310,7 @@ def _finish_cell(told: tuple[str, Cell], scrub: Scrubber) -> Json:
     }
 
 
-def _output(output: Output, scrub: Scrubber) -> Json | None:
+def fit_output(output: Output, scrub: Scrubber) -> Json | None:
     """An output with the fields of nbformat and no others."""
     kind = output.get("output_type")
     if kind == "stream":

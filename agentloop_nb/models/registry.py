@@ -247,7 +247,9 @@ def _replay(name: str) -> Model:
     if name == "demo":
         folder = resources.files("agentloop_nb") / "demo"
         records = sorted(str(file) for file in folder.iterdir() if file.name.endswith(".jsonl"))
-        return ReplayModel.from_path(Path(records[0]), name=name)
+        model = ReplayModel.from_path(Path(records[0]), name=name)
+        model.knows_changes = False  # run twice in a kernel, it finds its own variables there
+        return model
     path = name.removeprefix("replay:").strip()
     if not path:
         raise UserError("which run? -m replay:PATH, where PATH is a journal (.jsonl) or an exported notebook (.ipynb)")

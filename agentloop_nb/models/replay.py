@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
 from collections import defaultdict
@@ -24,6 +25,8 @@ from agentloop_nb.state import fold
 
 MAX_NOTEBOOK = 256 * 1024 * 1024
 """Bytes of a notebook that are read at all."""
+_PIECES = 20
+"""In which a reply appears where somebody watches."""
 _CODE_CELL = re.compile(r"step-(\d{1,6})-code")
 
 
@@ -45,6 +48,8 @@ class ReplayModel:
         self._outcomes = dict(outcomes or {})
         self.position = 0
         """The decision that comes next, from 0; a resumed run sets it to the steps it has done."""
+        self.pace = 0.0
+        """Seconds in which a reply appears, piece by piece; 0 is at once."""
         self._source = source
         self._name = name
 
@@ -94,8 +99,16 @@ class ReplayModel:
             )
         text = json.dumps(self.decisions[self.position].decision.record(), ensure_ascii=False)
         self.position += 1
-        on_delta(Delta(text=text))
+        await self._tell(text, on_delta)
         return ModelReply(text=text, usage=Usage(), cost=Decimal(0), model=self.name)
+
+    async def _tell(self, text: str, on_delta: Callable[[Delta], None]) -> None:
+        """Hand a reply over at once, or at reading speed."""
+        size = max(len(text) // _PIECES, 1) if self.pace else len(text)
+        for start in range(0, len(text), size):
+            if self.pace:
+                await asyncio.sleep(self.pace / _PIECES)
+            on_delta(Delta(text=text[start : start + size]))
 
     def _skip_to_finish(self) -> None:
         """Only `finish` is allowed now: go to the record's own, wherever it is."""

@@ -112,6 +112,30 @@ def export(magics: AgentMagics, rest: str) -> None:
     print(f"Exported to {path}: {write(Path(path), **options).told}")
 
 
+def report(magics: AgentMagics, rest: str) -> None:
+    """Write a report to hand in."""
+    from agentloop_nb.verify.certified_export import publish_report
+
+    options, words = table.parsed("report", rest, "notebook", 2, least=1)
+    *reference, path = words
+    record = magics.launcher.find(reference[0] if reference else None)
+    here = magics.launcher.run_of(record)
+    write = here.report if here else partial(publish_report, record)
+    print(f"Report written to {path}: {write(Path(path), **options).told}")
+
+
+def cells(magics: AgentMagics, rest: str) -> None:
+    """Put the steps of a run below as cells, or into a notebook file."""
+    from agentloop_nb.notebook.cells import add_cells, write_cells
+
+    options, words = table.parsed("cells", rest, "notebook", 1)
+    record, path = magics.launcher.find(words[0] if words else None), options.pop("file", None)
+    here = magics.launcher.run_of(record)
+    folder = here.workspace.folder if here and here.workspace else locating.home(record)
+    told = write_cells(record, path, folder, **options) if path else add_cells(magics.shell, record, folder, **options)
+    print(told)
+
+
 def verify(magics: AgentMagics, rest: str) -> None:
     """Prove an exported notebook again."""
     from agentloop_nb.verify import verify as prove
@@ -298,6 +322,8 @@ COMMANDS: dict[str, Callable[[AgentMagics, str], Any]] = {
     "fork": fork,
     "adopt": adopt,
     "export": export,
+    "report": report,
+    "cells": cells,
     "verify": verify,
     "compare": compare,
     "who": who,

@@ -14,9 +14,11 @@ from agentloop_nb import session
 from agentloop_nb._internal.paths import typed_path
 from agentloop_nb.agent.control import Control
 from agentloop_nb.agent.event_stream import Approver
+from agentloop_nb.demo import PACE
 from agentloop_nb.errors import UserError
 from agentloop_nb.events import RunStarted
 from agentloop_nb.isolated.isolated_workspace import IsolatedWorkspace
+from agentloop_nb.models.replay import ReplayModel
 from agentloop_nb.notebook.isolation import placement
 from agentloop_nb.notebook.kernel.runner import can_ask, drive, drive_async, read_line
 from agentloop_nb.notebook.kernel.turn import caller_folder
@@ -55,6 +57,7 @@ class Launch:
         return run
 
     async def _watched(self) -> Run:
+        self._tell_of_demo()
         if self.make_panel or (self.verbose and not self.private and getattr(self.shell, "kernel", None) is not None):
             return await self._in_panel()
         from agentloop_nb.terminal.terminal_view import TerminalView
@@ -65,6 +68,13 @@ class Launch:
             return await self.session.go([view], self._approver or view.approver)
         finally:
             view.close()
+
+    def _tell_of_demo(self) -> None:
+        """Say before it starts that the demo does its own goal, whatever was asked."""
+        from agentloop_nb import demo
+
+        if self.verbose and self.session.model.name == "demo" and (told := demo.known_goal_only(self._goal)):
+            print(told)  # noqa: T201 - the user asked for something else
 
     @property
     def _approver(self) -> Approver | None:
@@ -83,6 +93,8 @@ class Launch:
         if isinstance(self.session.workspace, Undoing):
             view.restore = self.session.workspace.restore
         views = [view] if _shown(view.open) else []
+        if views and view.live and isinstance(model := self.session.model, ReplayModel) and model.name == "demo":
+            model.pace = PACE
         try:
             run = await self.session.go(views, view.approver)
         finally:

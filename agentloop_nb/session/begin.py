@@ -6,7 +6,7 @@ import platform
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from agentloop_nb import __version__
+from agentloop_nb import __version__, demo
 from agentloop_nb.agent.control import Control
 from agentloop_nb.errors import UserError
 from agentloop_nb.events import RunStarted
@@ -43,6 +43,8 @@ def begin(
         raise UserError("the goal is empty: say what you want done (in a notebook: %%agent what you want)")
     model = model or make_model(settings, variables)
     workspace = make_workspace(make_web(model, settings))
+    if model.name == "demo":
+        demo.prepare(workspace.folder)
     state = State()
     run_id = run_id or locating.new_run_id()
     opening = RunStarted(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import tempfile
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
@@ -11,7 +12,8 @@ from typing import NamedTuple
 
 from agentloop_nb._internal.platform import IN_BROWSER
 from agentloop_nb.errors import UserError
-from agentloop_nb.export import Hiding, Values, data_folder, export, known_mask, share
+from agentloop_nb.export import REPORTS, Hiding, Values, data_folder, export, known_mask, share, write_report
+from agentloop_nb.export.destination import checked_report
 from agentloop_nb.record import locating, reading, trust
 from agentloop_nb.verify import verify
 from agentloop_nb.verify.verdict import Verdict
@@ -22,7 +24,7 @@ class Published(NamedTuple):
 
     path: Path
     verdict: Verdict | None
-    """None where nothing was verified: a script or a report, or because nobody wanted it."""
+    """None where nothing was verified: a script, or because nobody wanted it."""
     unverified: str = ""
     """Why a notebook was not run, if that is to be said."""
 
@@ -43,6 +45,8 @@ class Published(NamedTuple):
             return self.unverified
         if IN_BROWSER and self.path.suffix == ".ipynb":
             return f"written, not proven: a browser has no second kernel; elsewhere, agentloop verify {self.path.name}"
+        if self.path.suffix in REPORTS:
+            return "written; nothing was run again"
         return "written; only a notebook can be verified"
 
     @property
@@ -72,8 +76,9 @@ def publish(
     """
     if repository is not None and not shared:
         raise UserError("--repository is for the Binder link of a shared folder: add --share")
-    named = folder or locating.home(record) / str(reading.load(record).settings.get("output_dir") or "")
-    foreign = folder is None and not locating.is_own(record, named)
+    if destination.suffix in REPORTS and not shared:
+        return publish_report(record, destination, check=check, values=values, folder=folder)
+    named, foreign = _working_folder(record, folder)
     hiding = Hiding(known_mask())
     write = partial(export, record, folder=named, foreign=foreign, minimal=minimal, values=values, mask=hiding)
     path = write(share.plan(destination, repository) if shared else destination)
@@ -122,6 +127,34 @@ def stop_verifying() -> None:
     from agentloop_nb.verify.kernel_run import stop
 
     stop()
+
+
+def publish_report(
+    record: Path,
+    destination: Path,
+    *,
+    check: bool = True,
+    values: Values | None = None,
+    folder: Path | None = None,
+    cost: bool = False,
+) -> Published:
+    """Write a report (`.html`, `.md`), which tells what proving the same run as a notebook brought.
+
+    Raises `UserError`.
+    """
+    destination, verdict, told = checked_report(destination), None, ""
+    if check and not IN_BROWSER:
+        with tempfile.TemporaryDirectory(prefix="agentloop-") as aside:
+            proof = publish(record, Path(aside) / "run.ipynb", values=values, folder=folder)
+            verdict, told = proof.verdict, proof.verdict.text if proof.verdict else ""
+    named, foreign = _working_folder(record, folder)
+    return Published(write_report(record, destination, folder=named, foreign=foreign, verdict=told, cost=cost), verdict)
+
+
+def _working_folder(record: Path, folder: Path | None) -> tuple[Path, bool]:
+    """The working folder of a run, and whether only its record says so, which may come from anybody."""
+    named = folder or locating.home(record) / str(reading.load(record).settings.get("output_dir") or "")
+    return named, folder is None and not locating.is_own(record, named)
 
 
 def _doubtful(verdict: Verdict) -> bool:

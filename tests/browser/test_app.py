@@ -108,16 +108,16 @@ def test_an_example_is_run_and_its_files_come_out(browser, app):
     page.get_by_label("Model").fill("demo")
     run(page)
     page.wait_for_selector("text=the goal is empty", timeout=30_000)
-    page.get_by_role("button", name="Write a Python script").click()
+    page.get_by_role("button", name="Which day of the week").click()
     run(page)
     page.wait_for_selector("text=the goal is met", timeout=90_000)
     page.wait_for_selector("h3:has-text('Files')")
-    made = page.locator("div:has(> a[download='fibonacci.txt'])")
+    made = page.locator("div:has(> a[download='cafe.svg'])")
     with page.expect_download() as download:
         made.get_by_role("link", name="Download").click()
-    assert Path(download.value.path()).read_text().split()[-1] == "4181"
+    assert Path(download.value.path()).read_text().startswith("<svg")
     made.locator("summary").click()
-    page.wait_for_selector("div:has(> a[download]) pre:has-text('4181')")
+    page.wait_for_selector("div:has(> a[download]) img, div:has(> a[download]) pre")
     picture(page, "app-finished")
     assert serious(page, "body") == []
     assert "masked" not in page.content()
@@ -135,12 +135,12 @@ def test_stop_works_and_visits_are_apart(browser, app, tmp_path):
     assert time.monotonic() - began < 25, "the reply alone takes 40 seconds"
     assert KEY not in first.content()
     second.get_by_label("Model").fill("demo")
-    second.locator("textarea").fill("Fibonacci")
+    second.locator("textarea").fill("cafe")
     run(second)
     second.wait_for_selector("text=the goal is met", timeout=90_000)
-    made = [folder.name for folder in (tmp_path / "output").iterdir() if (folder / "fibonacci.txt").exists()]
+    made = [folder.name for folder in (tmp_path / "output").iterdir() if (folder / "cafe.svg").exists()]
     assert len(made) == 1, "each visit has a folder of its own"
-    assert first.locator("text=fibonacci.txt").count() == 0
+    assert first.locator("text=cafe.svg").count() == 0
 
 
 @pytest.mark.parametrize("script", [BUSY], ids=["busy"])

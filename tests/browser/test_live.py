@@ -83,6 +83,7 @@ def test_a_note_reaches_the_next_decision(page: Page, server: Server) -> None:
         page.panel(".agl-tell input").fill("use a log scale, b dd x")
         page.panel(".agl-tell input").press("Enter")
         expect(page.panel(".agl-tell")).to_contain_text("before its next decision")
+        expect(page.panel(".agl-sent")).to_have_text("You said: use a log scale, b dd x (not read yet)")
         expect(page.static()).to_contain_text("You said: use a log scale, b dd x")
         assert "use a log scale, b dd x" in json.dumps(wire.bodies[1]["messages"])
 
@@ -117,7 +118,18 @@ def test_a_person_edits_approves_and_rejects(page: Page, server: Server) -> None
         page.run_all()
         expect(page.panel(".agl-status")).to_have_text("waiting for you")
         page.picture(f"{page.front}-approval")
+        asked = page.card(1, ".agl-buttons button:visible")
         page.card(1, "button:text('Edit')").click()
+        page.card(1, "textarea").fill("answer = 'dropped'")
+        assert asked.all_inner_texts() == ["Approve the edited step", "Cancel"]
+        page.card(1, "textarea").press("Escape")
+        assert asked.all_inner_texts() == ["Approve", "Edit", "Reject…", "Approve the rest"]
+        page.card(1, "button:text('Reject')").click()
+        assert asked.all_inner_texts() == ["Reject with this reason", "Cancel"]
+        page.picture(f"{page.front}-approval-reject")
+        page.card(1, "button:text('Cancel')").click()
+        page.card(1, "button:text('Edit')").click()
+        assert page.card(1, "textarea").input_value() == "answer = 1", "what was dropped is gone"
         page.card(1, "textarea").fill("answer = 42")
         page.picture(f"{page.front}-approval-edit")
         page.card(1, "button:text('Approve the edited step')").click()

@@ -54,14 +54,14 @@ def test_a_notebook_we_ship_runs_from_top_to_bottom(page: Page, server: Server, 
 
 def test_an_export_opens_and_runs_like_any_notebook(page: Page, server: Server) -> None:
     run_through(page, f"{page.front}/01-quickstart.ipynb", 1)
-    exported = server.folder / page.front / "fibonacci-run.ipynb"
+    exported = server.folder / page.front / "cafe-run.ipynb"
     assert "agentloop" in nbformat.read(exported, 4).metadata
     page.close()
     run_through(page, f"{page.front}/{exported.name}", 0)
     subprocess.run([sys.executable, "-m", "nbconvert", "--to", "html", str(exported)], check=True, capture_output=True)
     page.close()
     page.page.goto(exported.with_suffix(".html").as_uri())
-    expect(page.page.locator("body")).to_contain_text("fibonacci.txt")
+    expect(page.page.locator("body")).to_contain_text("cafe.svg")
     if PICTURES:
         page.page.screenshot(path=f"{PICTURES}/{page.front}-export-page.png", full_page=True)
     page.open(f"{page.front}/{exported.name}")
@@ -72,8 +72,8 @@ def test_the_app_works_in_a_cell_too(page: Page, server: Server) -> None:
     page.open(f"{page.front}/app.ipynb")
     page.run_all()
     page.page.get_by_label("Model", exact=True).fill("demo")
-    page.page.get_by_role("button", name="Write a Python script").click()
+    page.page.get_by_role("button", name="Which day of the week").click()
     page.page.get_by_role("button", name="Run", exact=True).last.click()
     expect(page.page.locator("[role=status]", has_text="the goal is met")).to_be_visible()
-    expect(page.page.locator("div:has(> a[download='fibonacci.txt'])")).to_be_visible()
+    expect(page.page.locator("div:has(> a[download='cafe.svg'])")).to_be_visible()
     page.picture(f"{page.front}-app")

@@ -13,15 +13,15 @@ def test_the_quickstart_runs_without_a_server_and_its_export_is_proven_elsewhere
     lite.open("01-quickstart.ipynb")
     load, run, numbers, same, status, steps, export = lite.run_all()
     assert told(load) == ""
-    assert "agent: finished, 4 of 50 steps" in told(run)
-    assert "the golden ratio to six places" in told(run)
-    assert told(numbers) == "[610, 987, 1597, 2584, 4181]"
-    assert told(same) == "True"
-    assert told(status) == "('finished', 4, 0.0)"
-    assert told(steps).count("-> ok") == 4
-    assert "Exported to fibonacci-run.ipynb: written, not proven: a browser has no second kernel" in told(export)
+    assert "agent: finished, 5 of 50 steps" in told(run)
+    assert "Saturday sells most" in told(run)
+    assert told(numbers) == "{'Mon': 97, 'Tue': 103, 'Wed': 103, 'Thu': 111, 'Fri': 137, 'Sat': 171, 'Sun': 86}"
+    assert told(same) == "(True, 54)"
+    assert told(status) == "('finished', 5, 0.0)"
+    assert told(steps).count("-> ok") == 4, "and one error, which is repaired"
+    assert "Exported to cafe-run.ipynb: written, not proven: a browser has no second kernel" in told(export)
     assert [address for address in lite.refused if "/nh3-" not in address] == []
-    exported = tmp_path / "fibonacci-run.ipynb"
+    exported = tmp_path / "cafe-run.ipynb"
     exported.write_text(lite.content(exported.name), encoding="utf-8")
     verdict = verify(exported)
     assert verdict.ok, verdict.text

@@ -22,7 +22,7 @@ ELEMENTS = (
     "div p span b i strong em del s code pre small a img br hr table caption colgroup col thead tbody tfoot tr td th"
     " ul ol li details summary blockquote h1 h2 h3 h4 h5 h6 kbd sub sup u"
 )
-ATTRIBUTES = "style dir open href target rel src alt title colspan rowspan start scope"
+ATTRIBUTES = "style dir open href target rel src alt title colspan rowspan start scope tabindex"
 UNSEEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 """What steers a screen, or turns text around, without being seen."""
 LINE_CONTROLS = re.compile(r"\x1b\[[0-9;]*m|\x1b\[\?25[lh]|\x1b\[[12]?[AK]|\r")

@@ -32,10 +32,11 @@ def test_the_tour_runs_in_a_fresh_kernel(tmp_path, environment, monkeypatch):
     shown = [
         "".join(each.get("text", "") or each.data.get("text/plain", "") for each in cell.outputs) for cell in cells
     ]
-    assert shown[2] == "[1597, 2584, 4181]"
+    assert shown[2] == "(171.25, 134.5)"
     assert "finished" in shown[3]
     assert "Reproduced" in shown[4]
-    assert "finished 4 $0.0000 ['fibonacci.py', 'fibonacci.txt']" in shown[5]
+    assert "The demo knows one goal only" in shown[5]
+    assert "finished 5 $0.0000 ['cafe.svg']" in shown[5]
 
 
 def test_the_shell_commands_of_the_tour_run(tmp_path, environment):

@@ -26,7 +26,7 @@ from agentloop_nb.run import Run
 from agentloop_nb.settings import DEFAULT_MODEL, environment
 
 EXAMPLES = (
-    "Write a Python script that saves the first 20 Fibonacci numbers to fibonacci.txt, run it, and check the file.",
+    "Which day of the week sells most coffee in cafe.csv, and what does rain cost? Draw a chart.",
     "Find out which Python web frameworks are used most, compare three, and write a short report.",
     "Make a table of the planets with their mass and distance from the sun, plot it, and save the figure.",
 )

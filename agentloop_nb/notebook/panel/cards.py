@@ -170,7 +170,7 @@ def card(step: Step, state: State) -> Card:
         action="",
         title="",
         state=_step_state(step, state),
-        quiet=_quiet(step),
+        quiet=_quiet(step, state),
         risks=[one_line(risk) for risk in step.risks if step.approval or risk not in UNREMARKABLE],
         meta=_meta(step),
     )
@@ -237,9 +237,9 @@ def _step_state(step: Step, state: State) -> str:
     return "decided" if step.decision else "thinking"
 
 
-def _quiet(step: Step) -> list[str]:
+def _quiet(step: Step, state: State) -> list[str]:
     lines = [f"The model was told: {remark}" for remark in step.remarks]
-    lines += [f"No answer from the model: {failure}" for failure in step.failures]
+    lines += _failures(step, state)
     lines += [f"Not a decision, the model was told: {reason}" for _, reason in step.rejected]
     if step.approval:
         verb = "Edited and approved" if step.approval.edited else "Approved" if step.approval.approved else "Refused"
@@ -250,6 +250,17 @@ def _quiet(step: Step) -> list[str]:
         lines.append(step.difference)
     said = [shortened(f"You said: {note}", MAX_PROSE) for note in step.notes]
     return said + [one_line(line, 600) for line in lines]
+
+
+def _failures(step: Step, state: State) -> list[str]:
+    """Attempts that brought no reply, each cause once; what ended the run stands in the header already."""
+    found = []
+    for failure in dict.fromkeys(step.failures):
+        count = step.failures.count(failure)
+        times = f" ({count} times)" if count > 1 else ""
+        said = "the same" if state.status == "failed" and failure and failure in state.reason else failure
+        found.append(f"No answer from the model{times}: {said}")
+    return found
 
 
 def _meta(step: Step) -> list[str]:

@@ -7,9 +7,10 @@ from pathlib import Path
 
 from agentloop_nb.export.destination import PAGE_MARK
 from agentloop_nb.notebook.panel.cards import MAX_PROSE, card
-from agentloop_nb.notebook.panel.html import BOX, LINE, MUTED, UI, step_html
+from agentloop_nb.notebook.panel.html import UI
 from agentloop_nb.notebook.panel.outputs import markdown
 from agentloop_nb.notebook.panel.safe_text import prose, shortened
+from agentloop_nb.notebook.panel.static_steps import BOX, LINE, MUTED, step_html
 from agentloop_nb.reports.compare import Comparison, Row
 from agentloop_nb.state import State, Step
 

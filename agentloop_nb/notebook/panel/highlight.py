@@ -10,16 +10,23 @@ from typing import Any
 from agentloop_nb.notebook.panel.safe_text import escape
 
 _COLOURS = (
-    ("Comment", "--jp-mirror-editor-comment-color", "#59636e"),
-    ("Keyword", "--jp-mirror-editor-keyword-color", "#1a7f37"),
-    ("Operator.Word", "--jp-mirror-editor-keyword-color", "#1a7f37"),
-    ("Literal.String", "--jp-mirror-editor-string-color", "#b42318"),
-    ("Literal.Number", "--jp-mirror-editor-number-color", "#1a7f37"),
-    ("Name.Builtin", "--jp-mirror-editor-builtin-color", "#1a7f37"),
-    ("Name.Function", "--jp-mirror-editor-def-color", "#0550ae"),
-    ("Name.Class", "--jp-mirror-editor-def-color", "#0550ae"),
-    ("Name.Decorator", "--jp-mirror-editor-meta-color", "#8250df"),
+    ("Comment", "c", "--jp-mirror-editor-comment-color", "#59636e"),
+    ("Keyword", "k", "--jp-mirror-editor-keyword-color", "#1a7f37"),
+    ("Operator.Word", "k", "--jp-mirror-editor-keyword-color", "#1a7f37"),
+    ("Literal.String", "s", "--jp-mirror-editor-string-color", "#b42318"),
+    ("Literal.Number", "n", "--jp-mirror-editor-number-color", "#1a7f37"),
+    ("Name.Builtin", "b", "--jp-mirror-editor-builtin-color", "#1a7f37"),
+    ("Name.Function", "d", "--jp-mirror-editor-def-color", "#0550ae"),
+    ("Name.Class", "d", "--jp-mirror-editor-def-color", "#0550ae"),
+    ("Name.Decorator", "m", "--jp-mirror-editor-meta-color", "#8250df"),
 )
+PALETTE = ";".join(
+    dict.fromkeys(
+        f"--agl-{key}:color-mix(in srgb, var({variable}, {hue}) 78%, currentColor)"
+        for _, key, variable, hue in _COLOURS
+    )
+)
+"""The colours as properties of an element around the code, so that each token only names one of them."""
 _MARKED = (
     "display:inline-block;width:100%;background:rgba(209,36,47,.16);border-inline-start:3px solid #d1242f;"
     "margin-inline-start:-3px"
@@ -70,7 +77,7 @@ def _token(kind: Any, value: str) -> str:
 
 @cache
 def _colour(kind: str) -> str:
-    for prefix, variable, fallback in _COLOURS:
+    for prefix, key, *_ in _COLOURS:
         if kind.startswith("Token." + prefix):
-            return f"color:color-mix(in srgb, var({variable}, {fallback}) 78%, currentColor)"
+            return f"color:var(--agl-{key})"
     return ""

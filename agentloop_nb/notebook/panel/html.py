@@ -1,48 +1,74 @@
-"""A run as static HTML, plain text and native outputs, readable where scripts, styles and folding are gone.
+"""A finished run as static HTML, plain text and native outputs: the answer first, readable without scripts or styles.
 
-Styles sit on `div` and `span`, which every sanitiser knows; one that shows unknown tags as text then shows short ones.
+It is the live panel's design, standing still. Styles sit on the elements themselves, because sanitisers drop sheets.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable, Sequence
 from typing import Any
+from urllib.parse import quote
 
 from agentloop_nb._internal.amounts import duration
 from agentloop_nb._internal.markup import figure, harmless
-from agentloop_nb.actions import RunCode
-from agentloop_nb.notebook.panel.cards import MAX_PROSE, Card, Chip, Header, card, header
-from agentloop_nb.notebook.panel.highlight import highlighted
-from agentloop_nb.notebook.panel.outputs import Block, is_figure
+from agentloop_nb._internal.text import counted
+from agentloop_nb.actions import Finish, RunCode
+from agentloop_nb.export.evidence import Exhibit, exhibits, kinds
+from agentloop_nb.notebook.panel.cards import MAX_PROSE, Card, Header, card, header
+from agentloop_nb.notebook.panel.highlight import PALETTE
+from agentloop_nb.notebook.panel.outputs import Block, block_of, markdown
 from agentloop_nb.notebook.panel.safe_text import escape, one_line, prose, shortened
-from agentloop_nb.state import State
+from agentloop_nb.notebook.panel.static_steps import BAD, BOX, GOOD, LINE, MUTED, SIGNS, block_html, inline, step_html
+from agentloop_nb.state import State, Step
 
 MimeBundle = dict[str, Any]
 
-LINE = "rgba(128,128,128,.35)"
-BOX = f"border:1px solid {LINE};border-radius:4px"
-UI = "font-family:var(--jp-ui-font-family, system-ui, sans-serif);font-size:13px;line-height:1.45"
-MUTED = "color:color-mix(in srgb, currentColor 72%, transparent)"
-_BAD = "color:#d1242f;color:color-mix(in srgb, #d1242f 75%, currentColor)"
-_GOOD = "color:#1a7f37;color:color-mix(in srgb, #1a7f37 75%, currentColor)"
-_PRE = (
-    "font-family:var(--jp-code-font-family, ui-monospace, monospace);font-size:12px;line-height:1.4;margin:4px 0;"
-    "padding:4px 8px;white-space:pre-wrap;overflow-wrap:anywhere;background:transparent;color:inherit;border:0;"
-    "unicode-bidi:isolate;text-align:start"
-)
-_CODE = _PRE + ";background:rgba(128,128,128,.09);border-radius:3px"
-_SIGNS = {"done": "✓", "failed": "✗", "stopped": "■", "refused": "⊘", "cut": "…"}
-PAPER = "<style>@media print{.agentloop-run details::details-content{content-visibility:visible;display:block}}</style>"
-"""Opens every step on paper, which no inline style can; it stands last, for readers that show it as text."""
-FOLD = 16
-"""Lines of a long output shown before its fold."""
+UI = f"font-family:var(--jp-ui-font-family, system-ui, sans-serif);font-size:13px;line-height:1.45;{PALETTE}"
+_DOTS = {"finished": "#1a7f37", "failed": "#d1242f", "interrupted": "#d1242f"}
+_WARN = "#9a6700"
+_PART = f"padding:6px 10px;border-top:1px solid {LINE}"
+_INNER = "padding:2px 10px 6px"
+_COMMAND = re.compile(r"[:;,(]?\s*(?:or )?(?:type )?(%agent \w+(?: +(?:-{1,2}[a-z][\w-]*|\$?\d[\d.]*))*) *([^\n]*)")
+_PLAIN_FILE = re.compile(r"[\w-]+(?:[/ .][\w-]+)*\.\w{1,8}")
+LONG, LAST = 12, 3
+"""A run of more steps than that shows the last few; the others stand behind one fold."""
+NATIVES = 10
+"""Outputs below the panel that are hidden where its style sheet is read, at most."""
 
 
-def static_html(state: State) -> str:
-    """The whole run as one piece of HTML: inline styles but for paper, no script, nothing fetched."""
-    top = header(state)
-    steps = "".join(step_html(card(step, state), opened=step is state.steps[-1]) for step in state.steps)
-    return f'<div class="agentloop-run" style="{UI};margin:2px 0 6px">{_header(top)}{steps}{PAPER}</div>'
+def _paper() -> str:
+    """The sheet: folds open on paper, open titles are whole, and what stands below for others is not shown twice."""
+    chain, below = "", []
+    for number in range(1, NATIVES + 1):
+        chain += "+*"
+        panel = f':has(.agentloop-run[style*="--k{number}:"])'
+        below.append(f".jp-OutputArea-child{panel}{chain}:has(.jp-RenderedImage,.jp-RenderedSVG,.jp-RenderedMarkdown)")
+    return (
+        "<style>.agentloop-run summary::-webkit-details-marker{display:none}"
+        ".agentloop-run details[open]>summary>span{white-space:normal!important}"
+        f"{','.join(below)}{{display:none}}"
+        "@media print{.agentloop-run details::details-content{content-visibility:visible;display:block}"
+        ".agentloop-run summary>span{white-space:normal!important}"
+        ".agentloop-run pre{max-height:none!important;overflow:visible!important}}</style>"
+    )
+
+
+PAPER = _paper()
+"""What no inline style can say; it stands last, for readers that show it as text."""
+
+
+def static_html(state: State, *, natives: bool = False) -> str:
+    """The whole run as one piece of HTML: inline styles but for `PAPER`, no script, nothing fetched.
+
+    `natives` says that `final_outputs` follow as outputs of their own.
+    """
+    top, shown = header(state), exhibits(state)
+    hidden = sum(not _interactive(bundle) for bundle in final_outputs(state)) if natives else 0
+    marks = "".join(f"--k{number}:1;" for number in range(1, min(hidden, NATIVES) + 1))
+    parts = [_header(top), _answer(state), *_exhibits(shown), _files(state), _verdict(state), _steps(state, shown)]
+    style = f"{marks}{UI};{BOX};margin:2px 0 6px;overflow:hidden"
+    return f'<div class="agentloop-run" style="{style}">{"".join(parts)}{PAPER}</div>'
 
 
 def plain_text(state: State) -> str:
@@ -52,27 +78,30 @@ def plain_text(state: State) -> str:
     if top["reason"]:
         lines.append(top["reason"])
     for step in state.steps:
-        shown = card(step, state)
+        shown = _row(step, state)
         error = f" — {one_line(shown['error'])}" if shown.get("error") else ""
-        lines.append(f"{_SIGNS.get(shown['state'], '·')} {shown['n']} {shown['action']}: {shown['title']}{error}")
+        lines.append(f"{SIGNS.get(shown['state'], '·')} {shown['n']} {shown['action']}: {shown['title']}{error}")
     if state.summary:
         lines += ["", shortened(state.summary, MAX_PROSE)]
     return "\n".join(lines)
 
 
 def final_outputs(state: State) -> list[MimeBundle]:
-    """What a run leaves as outputs of its own below the panel: the last step's figures that has any, and the answer."""
-    found: list[MimeBundle] = []
-    for step in reversed(state.steps):
-        shown = [output for output in step.result.outputs if is_figure(output)] if step.result else []
-        figures = [kept for output in shown if (kept := figure(dict(output["data"]), _code_of(state)))]
-        if figures:
-            found = figures
-            break
+    """Outputs of their own below the panel, for readers that strip its HTML: the answer's figures, and the answer.
+
+    What only an interactive figure's own output can show comes last, and is not hidden by the panel's sheet.
+    """
+    shown = [dict(each.output["data"]) for each in exhibits(state) if each.kind == "figure"]
+    figures = [kept for data in shown if (kept := figure(data, _code_of(state)))]
+    found = [bundle for bundle in figures if not _interactive(bundle)]
     if state.summary:
         answer = shortened(state.summary, MAX_PROSE)
         found.append({"text/markdown": _tame(answer), "text/plain": answer})
-    return found
+    return found + [bundle for bundle in figures if _interactive(bundle)]
+
+
+def _interactive(bundle: MimeBundle) -> bool:
+    return any(mime.startswith("application/vnd.") for mime in bundle)
 
 
 _MONEY = re.compile(r"(?<!\\)\$(?=\d[\d,.]*[kKmMbB]?(?![\w$^_{\\]))", re.ASCII)
@@ -90,7 +119,11 @@ def _code_of(state: State) -> list[str]:
 
 
 def _header(top: Header) -> str:
-    tone = _GOOD if top["status"] == "finished" else _BAD if top["status"] in ("failed", "interrupted") else ""
+    tone = GOOD if top["status"] == "finished" else BAD if top["status"] in ("failed", "interrupted") else ""
+    dot = (
+        f'<span style="display:inline-block;width:8px;height:8px;border-radius:50%;margin-inline-end:6px;'
+        f'background:{_DOTS.get(top["status"], _WARN)}"></span>'
+    )
     meters = [
         ("Steps", f"{top['step']} of {top['steps']}"),
         ("Time", duration(top["elapsed"])),
@@ -99,93 +132,127 @@ def _header(top: Header) -> str:
         ("Model", top["model"]),
         ("Run", top["run"]),
     ]
-    told = " · ".join(f'<span style="{MUTED}">{name}</span> {prose(value)}' for name, value in meters if value)
-    reason = f'<div style="margin:2px 0">{prose(top["reason"])}</div>' if top["reason"] else ""
+    told = " · ".join(f"<span>{name}</span> {prose(value)}" for name, value in meters if value)
     return (
-        f'<div style="{BOX};padding:6px 10px;margin:0 0 4px">'
-        f'<div dir="auto"><b style="{tone}">{prose(top["label"].capitalize())}</b> · '
-        f'<b style="white-space:pre-wrap;overflow-wrap:anywhere">{prose(top["goal"])}</b></div>{reason}'
-        f'<div style="font-size:12px">{told}</div></div>'
+        f'<div style="padding:6px 10px"><div dir="auto">{dot}'
+        f'<b style="{tone}">{prose(top["label"].capitalize())}</b> · '
+        f'<span style="white-space:pre-wrap;overflow-wrap:anywhere">{prose(top["goal"])}</span></div>'
+        f'{_reason(top["reason"])}<div style="font-size:12px;{MUTED}">{told}</div></div>'
     )
 
 
-def step_html(shown: Card, *, opened: bool) -> str:
-    """One step behind its fold."""
-    sign, bad = _SIGNS.get(shown["state"], "·"), shown["state"] == "failed"
-    meta = " · ".join(shown.get("meta", ()))
-    error = f' <span style="{_BAD}">{prose(one_line(shown["error"], 90))}</span>' if bad and "error" in shown else ""
-    summary = (
-        f'<summary><span style="overflow-wrap:anywhere;cursor:pointer" dir="auto">'
-        f'<span style="{_BAD if bad else MUTED}">{sign}</span> '
-        f"{shown['icon']} <b>{shown['n']}. {prose(shown['title'])}</b>{error}"
-        f'<span style="{MUTED};font-size:12px"> {prose(meta)}</span></span></summary>'
-    )
-    return (
-        f'<div style="{BOX};padding:3px 10px;margin:3px 0"><details{" open" if opened else ""}>'
-        f'{summary}<div style="padding:2px 0 4px">{_body(shown)}</div></details></div>'
-    )
+def _reason(reason: str) -> str:
+    """Why it ended, and what to type as a line of its own that can be copied."""
+    said, command = advice(reason)
+    told = f'<div style="margin:2px 0;white-space:pre-wrap" dir="auto">{inline(said)}</div>' if said else ""
+    box = f"display:block;margin:3px 0;padding:3px 8px;{BOX};background:rgba(128,128,128,.09);white-space:pre-wrap"
+    return told + (f'<div>To go on, type: <code style="{box}">{escape(command)}</code></div>' if command else "")
 
 
-def _body(shown: Card) -> str:
-    style = f"margin:2px 0;white-space:pre-wrap;{MUTED}"
-    parts = [f'<div style="{style}"><i>{prose(line)}</i></div>' for line in shown.get("quiet", ())]
-    if shown.get("risks"):
-        parts.append(f'<div style="margin:2px 0;{MUTED}">Touches: {prose(", ".join(shown["risks"]))}</div>')
-    if shown.get("reasoning") and shown["reasoning"] != shown["title"]:
-        parts.append(f'<div style="margin:2px 0 4px;white-space:pre-wrap" dir="auto">{prose(shown["reasoning"])}</div>')
-    if shown.get("thoughts"):
-        folded = f'<div style="{style}" dir="auto">{prose(shown["thoughts"])}</div>'
-        parts.append(f"<details><summary>{prose(shown['thought'])}</summary>{folded}</details>")
-    if shown.get("code"):
-        parts.append(f'<pre style="{_CODE}">{highlighted(shown["code"], shown["lang"], shown.get("mark", 0))}</pre>')
-    parts += [block_html(block) for block in shown.get("out", ())]
-    parts.append(_error(shown))
-    if shown.get("chips"):
-        parts.append(f'<div style="margin:4px 0 0">{" ".join(map(_chip, shown["chips"]))}</div>')
-    return "".join(parts)
+def advice(reason: str) -> tuple[str, str]:
+    """A reason without the command it ends with, and that command (empty if there is none)."""
+    found = _COMMAND.search(reason)
+    if found is None or found[2].count(" ") > 8 or "%agent" in found[2]:
+        return reason, ""
+    said = reason[: found.start()].strip() + reason[found.end() :]
+    return said, found[1].strip()
 
 
-def _error(shown: Card) -> str:
-    if not shown.get("error"):
+def _answer(state: State) -> str:
+    if not state.summary:
         return ""
-    tone = f"{_BAD};font-weight:bold" if shown["state"] == "failed" else MUTED
-    line = f'<div style="margin:4px 0;{tone};overflow-wrap:anywhere">{prose(shown["error"])}</div>'
-    if not shown.get("trace"):
-        return line
-    return f'{line}<details><summary>Traceback</summary><pre style="{_PRE}">{escape(shown["trace"])}</pre></details>'
+    return f'<div style="{_PART};overflow-x:auto" dir="auto">{markdown(shortened(state.summary, MAX_PROSE))}</div>'
 
 
-def _chip(chip: Chip) -> str:
-    what = f' <span style="{MUTED}">{prose(chip["what"])}</span>' if chip["what"] else ""
-    back = f" <code>%agent restore {escape(chip['name'])}</code>" if chip["restore"] else ""
-    mark = "⚠ " if chip["warn"] else ""
+def _exhibits(shown: Iterable[Exhibit]) -> Iterable[str]:
+    for each in shown:
+        block = block_of(each.output)
+        body = block_html(block) if block and not _only_native(each) else f'<div style="{MUTED}">Shown below.</div>'
+        told = f"{each.kind.capitalize()} of step {each.step} · {inline(one_line(each.caption))}"
+        yield f'<div style="{_INNER}"><div style="font-size:12px;{MUTED}" dir="auto">{told}</div>{body}</div>'
+
+
+def _only_native(each: Exhibit) -> bool:
+    """Whether only the output itself can show it: an interactive figure without a picture."""
+    return each.kind == "figure" and not any(mime.startswith("image/") for mime in each.output["data"])
+
+
+def _files(state: State) -> str:
+    names = list(dict.fromkeys([*state.artifacts, *sorted(state.files)]))[:20]
+    if not names:
+        return ""
+    folder = str(state.settings.get("output_dir") or "")
+    told = " · ".join(_file(name, folder) for name in names)
+    return f'<div style="{_INNER};overflow-wrap:anywhere"><span style="{MUTED}">Files</span> {told}</div>'
+
+
+def _file(name: str, folder: str) -> str:
+    """A file of the run; a plain name is a link, which Jupyter opens beside the notebook."""
+    path = f"{folder}/{name}" if folder else name
+    if not _PLAIN_FILE.fullmatch(path):
+        return f"<code>{escape(one_line(name))}</code>"
+    return f'<a href="{quote(path)}">{prose(name)}</a>'
+
+
+def _verdict(state: State) -> str:
+    """Who says that the goal is met, and how that is proven."""
+    if not state.is_complete:
+        return ""
+    proof = f"%agent export {state.run}.ipynb"
+    told = "The agent reports that the goal is met. To check its steps in a fresh kernel: "
+    line = f'<code style="overflow-wrap:anywhere">{escape(proof)}</code>'
+    return f'<div style="{_INNER};{MUTED}">{told}{line}</div>'
+
+
+def _steps(state: State, shown: Sequence[Exhibit]) -> str:
+    rows = [_step(step, state, shown) for step in state.steps]
+    early = len(rows) - LAST if len(rows) > LONG else 0
+    if not early:
+        return "".join(rows)
+    told = f"Show {counted(early, 'step')}"
+    held = ", ".join(_held(state.steps[:early]))
+    group = f'<summary style="padding:3px 10px;cursor:pointer">{told}<span style="{MUTED}"> · {held}</span></summary>'
+    group = group if held else group.replace(f'<span style="{MUTED}"> · </span>', "")
     return (
-        f'<span style="border:1px solid {LINE};border-radius:9px;padding:0 7px;font-size:12px;white-space:nowrap">'
-        f'{mark}<span style="{MUTED}">{prose(chip["how"])}</span> <b>{prose(chip["name"])}</b>{what}{back}</span>'
+        f'<div style="border-top:1px solid {LINE}"><details>{group}{"".join(rows[:early])}</details></div>'
+        + "".join(rows[early:])
     )
 
 
-def block_html(block: Block) -> str:
-    """One block of output as HTML with inline styles."""
-    if block["kind"] == "picture":
-        style = "max-width:100%;height:auto;background:#fff;margin:4px 0"
-        return f'<img src="{escape(block["src"])}" alt="{escape(block["alt"])}" style="{style}">'
-    if block["kind"] == "html":
-        return f'<div style="overflow-wrap:anywhere" dir="auto">{block["html"]}</div>'
-    lines = list(block["head"])
-    if block["skipped"]:
-        lines.append(f"<i>… {block['skipped']:,} lines are not shown; the record has them …</i>")
-    lines += block["tail"]
-    tone = f"{_PRE};border-inline-start:3px solid {LINE}" if block["name"] == "stderr" else _PRE
-    if len(lines) <= FOLD + 4:
-        return f'<pre style="{tone}">{_join(lines)}</pre>'
-    rest = len(lines) - FOLD
-    return (
-        f'<pre style="{tone};margin-bottom:0">{_join(lines[:FOLD])}</pre><details>'
-        f'<summary><span style="{MUTED}">{rest:,} more lines</span></summary>'
-        f'<pre style="{tone};margin-top:0">{_join(lines[FOLD:])}</pre></details>'
-    )
+def _held(steps: Sequence[Step]) -> Iterable[str]:
+    """What steps hold that one may look for: errors, figures, tables."""
+    errors = sum(step.result is not None and not step.result.success for step in steps)
+    found = {"error": errors}
+    for step in steps:
+        for kind, count in kinds(step).items():
+            found[kind] = found.get(kind, 0) + count
+    return [counted(count, noun) for noun, count in found.items() if count]
 
 
-def _join(lines: list[str]) -> str:
-    return "\n".join(lines).rstrip("\n")
+def _step(step: Step, state: State, shown: Sequence[Exhibit]) -> str:
+    row = _row(step, state)
+    above = [block_of(each.output) for each in shown if each.step == step.number]
+    if above and "out" in row:
+        row["out"] = [block for block in row["out"] if block not in above]
+        row["quiet"] = [*row.get("quiet", []), "Its result is shown above, with the answer."]
+    last = step is state.steps[-1]
+    return step_html(row, opened=last and not state.summary, marks=_marks(step))
+
+
+def _marks(step: Step) -> list[str]:
+    failed = step.result is not None and not step.result.success
+    held = [kind if count == 1 else counted(count, kind) for kind, count in kinds(step).items()]
+    return ["error", *held] if failed else held
+
+
+def _row(step: Step, state: State) -> Card:
+    """The card of a step; the answer stands above, so the step that gave it does not say it again."""
+    shown = card(step, state)
+    finish = step.decision is not None and isinstance(step.decision.action, Finish)
+    if finish and state.summary and step.result is not None and step.result.success:
+        shown["title"], shown["out"] = "Answer, shown above", _without_answer(shown)
+    return shown
+
+
+def _without_answer(shown: Card) -> list[Block]:
+    return [block for block in shown.get("out", []) if block["kind"] != "html"]

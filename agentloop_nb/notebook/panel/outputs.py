@@ -109,11 +109,6 @@ def block_of(output: Output) -> Block | None:
     return _picture(data) or _rich(data) or _plain(data)
 
 
-def is_figure(output: Output) -> bool:
-    """Whether an output holds a picture or an interactive figure."""
-    return any(mime.startswith(("image/", "application/vnd.")) for mime in output.get("data") or ())
-
-
 def _picture(data: dict[str, Any]) -> Block | None:
     for mime in _PICTURES:
         if mime in data:

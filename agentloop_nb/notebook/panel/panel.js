@@ -50,6 +50,7 @@ function createStore(model) {
     if (message.op === "delta") store.apply(message);
     else if (message.op === "hi") store.greeted = true;
     else if (message.op === "all") { store.greeted = true; store.reset(message.board); }
+    else if (message.op === "cells") insertCells(model, message);
     else if (message.op === "ack") for (const view of store.views) view.acknowledged(message.what);
     if (message.op === "ack") store.acked.add(message.what);
   });
@@ -59,6 +60,18 @@ function createStore(model) {
   store.reset(model.get("board"));
   greet(0);
   return store;
+}
+
+/** Add cells below a cell, in one step of undo; no cell that is there is touched. Says how many were added. */
+function insertCells(model, { token, after, cells }) {
+  let count = 0;
+  try {
+    const manager = model.widget_manager, shared = (manager.context ?? manager._context).model.sharedModel;
+    const place = shared.cells.findIndex((cell) => cell.id === after);
+    const made = cells.map((cell) => (cell.cell_type === "code" ? { ...cell, outputs: [], execution_count: null } : cell));
+    if (place >= 0) { shared.insertCells(place + 1, made); count = made.length; }
+  } catch { count = 0; }
+  model.send({ op: "cells", token, count });
 }
 
 /** Say that the kernel is gone; from here on nobody else can. */
@@ -99,6 +112,13 @@ function node(tag, attributes = {}, ...children) {
 }
 
 function setText(element, text) { if (element.textContent !== text) element.textContent = text; }
+
+/** Prose of a model: what stands in back-ticks is code. */
+function setProse(element, text) {
+  if (element.dataset.said === text) return;
+  element.dataset.said = text;
+  element.replaceChildren(...text.split(/`([^`\n]+)`/).map((part, i) => (i % 2 ? node("code", {}, part) : part)).filter(Boolean));
+}
 
 function seconds(value) {
   if (value < 10) return `${Math.max(value, 0).toFixed(1)} s`;
@@ -169,10 +189,10 @@ function drawCard(view, made, card, keys) {
     part.sign.classList.toggle("agl-busy", BUSY.has(card.state));
   }
   if (has("icon")) setText(part.icon, card.icon || "");
-  if (has("title", "state")) setText(part.title, card.title || (card.state === "thinking" ? "Thinking…" : card.state === "writing" ? "Writing…" : card.action || ""));
+  if (has("title", "state")) setProse(part.title, card.title || (card.state === "thinking" ? "Thinking…" : card.state === "writing" ? "Writing…" : card.action || ""));
   if (has("error")) setText(part.hint, (card.error || "").split("\n", 1)[0]);
   if (has("meta", "state", "began", "memory")) drawMeta(view, part.meta, card);
-  if (has("reasoning", "title")) setText(part.reasoning, card.reasoning === card.title ? "" : card.reasoning || "");
+  if (has("reasoning", "title")) setProse(part.reasoning, card.reasoning === card.title ? "" : card.reasoning || "");
   if (has("thoughts", "thought")) drawThoughts(part.thoughts, card);
   if (has("quiet", "risks", "ask")) drawQuiet(part.quiet, card);
   if (has("code", "lang", "mark", "state")) drawCode(view, made, card);
@@ -334,18 +354,34 @@ function drawAsk(view, box, card) {
     inputs.set(name, area);
     editor.append(node("label", {}, node("span", {}, name), area));
   }
-  const reason = node("input", { type: "text", placeholder: "Why not? The agent reads this.", "aria-label": `Reason for rejecting step ${card.n}`, hidden: true,
-    onkeydown: (event) => { event.stopPropagation(); if (event.key === "Enter") send({ op: "reject", reason: reason.value }); } });
+  const reason = node("input", { type: "text", placeholder: "Why not? The agent reads this.", "aria-label": `Reason for rejecting step ${card.n}`,
+    onkeydown: (event) => { if (event.key === "Enter") send({ op: "reject", reason: reason.value }); } });
+  const refusal = node("div", { class: "agl-refusal", hidden: true }, reason);
   const approve = node("button", { type: "button", class: "agl-primary", onclick: () => send({ op: "approve", fields: edited() }) }, "Approve");
   const edit = node("button", { type: "button", onclick: () => {
-    editor.hidden = false; edit.hidden = true; box.closest(".agl-card").classList.add("agl-editing"); setText(approve, "Approve the edited step"); inputs.values().next().value?.focus();
+    begin(editor, "edit"); box.closest(".agl-card").classList.add("agl-editing"); setText(approve, "Approve the edited step"); inputs.values().next().value?.focus();
   } }, "Edit");
   const reject = node("button", { type: "button", onclick: () => {
-    if (reason.hidden) { reason.hidden = false; reason.focus(); setText(reject, "Reject with this reason"); } else send({ op: "reject", reason: reason.value });
+    if (refusal.hidden) { begin(refusal, "reject"); setText(reject, "Reject with this reason"); reason.focus(); } else send({ op: "reject", reason: reason.value });
   } }, "Reject…");
+  const cancel = node("button", { type: "button", title: "Go back to the question (Esc)", hidden: true, onclick: () => back() }, "Cancel");
   const rest = node("button", { type: "button", title: "Approve this step and all that follow", onclick: () => send({ op: "rest", fields: edited() }) }, "Approve the rest");
+  /** Show one of the two boxes; only what belongs to it stays to be clicked. */
+  const begin = (part, what) => {
+    part.hidden = false; cancel.hidden = false; edit.hidden = rest.hidden = true;
+    reject.hidden = what === "edit"; approve.hidden = what === "reject";
+  };
+  const back = () => {
+    for (const [name, area] of inputs) { area.value = ask.fields[name]; delete area.dataset.touched; }
+    editor.hidden = refusal.hidden = cancel.hidden = true;
+    approve.hidden = reject.hidden = rest.hidden = false; edit.hidden = inputs.size === 0;
+    reason.value = ""; setText(approve, "Approve"); setText(reject, "Reject…"); setText(box.complaint, "");
+    box.closest(".agl-card").classList.remove("agl-editing");
+    approve.focus();
+  };
+  box.onkeydown = (event) => { if (event.key === "Escape" && !cancel.hidden) { event.preventDefault(); back(); } };
   box.complaint = node("p", { class: "agl-complaint", role: "alert" }, ask.complaint || "");
-  box.replaceChildren(editor, node("div", { class: "agl-buttons", role: "group", "aria-label": `Approval of step ${card.n}` }, approve, edit, reject, rest, reason), box.complaint);
+  box.replaceChildren(editor, refusal, node("div", { class: "agl-buttons", role: "group", "aria-label": `Approval of step ${card.n}` }, approve, edit, reject, rest, cancel), box.complaint);
   if (inputs.size === 0) edit.hidden = true;
 }
 
@@ -369,8 +405,10 @@ function createView(model, store, el) {
     part.note = node("form", { class: "agl-tell", onsubmit: (event) => { event.preventDefault(); view.note(); } },
       part.text = node("input", { type: "text", placeholder: "Tell the agent something; it reads it before its next decision", "aria-label": "Note to the agent", dir: "auto" }),
       node("button", { type: "submit" }, "Send"),
-      part.told = node("span", { role: "status" })));
+      part.told = node("span", { role: "status" })),
+    part.sent = node("div", { class: "agl-sent", role: "status", dir: "auto", hidden: true }));
   const cards = new Map();
+  let sent = [];
   const view = { store, send: (message) => model.send(message) };
 
   function meter(label) {
@@ -406,6 +444,7 @@ function createView(model, store, el) {
     setText(part.reason, header.reason || "");
     part.buttons.hidden = part.note.hidden = !running();
     setText(part.pause, header.paused ? "Continue" : "Pause");
+    drawSent();
     tick();
   }
 
@@ -491,6 +530,14 @@ function createView(model, store, el) {
     drawHeader();
   });
 
+  /** Notes stay in sight until a card shows that the agent has read them. */
+  function drawSent() {
+    const read = [...store.cards.values()].flatMap((card) => card.quiet || []).join("\n");
+    sent = sent.filter(({ text }) => running() && !read.includes(`You said: ${text}`));
+    part.sent.hidden = !sent.length;
+    part.sent.replaceChildren(...sent.map(({ text }) => node("p", {}, `You said: ${text} `, node("i", {}, "(not read yet)"))));
+  }
+
   view.stop = () => {
     part.stop.disabled = true;
     setText(part.stop, "Stopping…");
@@ -515,6 +562,8 @@ function createView(model, store, el) {
     if (!text) return;
     view.send({ op: "note", text });
     part.text.value = "";
+    sent = [...sent, { text }];
+    drawSent();
     setText(part.told, "Sending…");
     setTimeout(() => {
       if (part.told.textContent === "Sending…") setText(part.told, "This kernel reads notes only when the cell is done.");

@@ -51,7 +51,7 @@ MEASURED_EVERY = 1.0
 """Seconds between two looks at the memory that a running step uses."""
 PAUSE_BETWEEN = 1 / 15
 """Seconds between two messages to the page; what happens in between is sent together."""
-_KEPT_OPEN: deque[Any] = deque(maxlen=3)
+KEPT_OPEN: deque[Any] = deque(maxlen=3)
 """Widgets of the last runs. A page that was reloaded while a run went on still finds its panel there."""
 
 
@@ -92,6 +92,11 @@ class PanelView:
 
     # Life
 
+    @property
+    def live(self) -> bool:
+        """Whether a person can watch it."""
+        return self._live
+
     def open(self) -> None:
         """Display the panel in the running cell."""
         goal = one_line(self._state.goal)
@@ -125,12 +130,14 @@ class PanelView:
         self._changed.set()
         if self._sender is not None:
             self._sender.join(timeout=2)
-            if len(_KEPT_OPEN) == _KEPT_OPEN.maxlen:
-                _KEPT_OPEN[0].close()
-            _KEPT_OPEN.append(self._widget)
+            if len(KEPT_OPEN) == KEPT_OPEN.maxlen:
+                KEPT_OPEN[0].close()
+            self._widget.heard = self.served.is_set()
+            KEPT_OPEN.append(self._widget)
         if self._to_insert:
             self._shell.set_next_input("\n\n".join(self._to_insert))
-        self._publish({"text/html": static_html(self._state), "text/plain": plain_text(self._state)}, update=True)
+        page = static_html(self._state, natives=self.in_cell)
+        self._publish({"text/html": page, "text/plain": plain_text(self._state)}, update=True)
 
     def _publish(self, bundle: dict[str, Any], *, update: bool = False) -> None:
         publisher = self._shell.display_pub

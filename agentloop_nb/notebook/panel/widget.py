@@ -20,6 +20,8 @@ class PanelWidget(anywidget.AnyWidget):
 
     _esm = _HERE / "panel.js"
     _css = _HERE / "panel.css"
+    heard = False
+    """Whether messages of its page arrived while code ran."""
     board = traitlets.Any().tag(sync=True, to_json=lambda _value, widget: widget.snapshot())
 
     def __init__(self, snapshot: Callable[[], dict[str, Any]]) -> None:
