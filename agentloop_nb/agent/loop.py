@@ -9,9 +9,11 @@ from dataclasses import dataclass, field
 
 from agentloop_nb.actions import Action, ActionResult, Finish, RunCode
 from agentloop_nb.actions.mending import mended
+from agentloop_nb.agent import contract
 from agentloop_nb.agent.approval import Gate
 from agentloop_nb.agent.budget import CostLimit
 from agentloop_nb.agent.conclusion import conclusion
+from agentloop_nb.agent.contract_gate import ContractGate
 from agentloop_nb.agent.control import Control
 from agentloop_nb.agent.event_stream import Approver, Stream
 from agentloop_nb.agent.model_call import Asker, GaveUp
@@ -60,6 +62,7 @@ class Loop:
         folder = self.workspace.folder
         self._repetitions = Repetitions(folder)
         self._gate = Gate(self.stream, self.settings, folder, self.approver, self.written_before)
+        self._contract = ContractGate(self.stream, self.workspace, self.settings, self._gate.mandate)
 
     @property
     def state(self) -> State:
@@ -73,6 +76,8 @@ class Loop:
         """
         self.control.attach()
         try:
+            if why := await self._contract.open():
+                raise self._end("failed", why)
             while self.state.status == "running":
                 await self._step()
         except _Ended:
@@ -159,26 +164,39 @@ class Loop:
         step, final, began = self.state.next_step, self._final, time.monotonic()
         self.stream.emit(ActionStarted(step=step, risks=self._gate.risks(decision.action)))
         try:
-            result = self._known(decision.action) or await self._result(decision.action, step)
+            result = await self._known(decision.action) or await self._result(decision.action, step)
         except asyncio.CancelledError:
             self._emit_result(step, _STOPPED, began)
             raise
         if not self.replayed:
             result = self._repetitions.note(decision.action, result, step)
+        result = self._contract.warned(decision.action, result, step)
         self._emit_result(step, result, began)
         if result.stopped or self.control.stopping:
             raise self._end("stopped", _BY_USER)
-        if isinstance(decision.action, Finish) and (result.success or final):
+        if isinstance(decision.action, Finish) and "over" in result.metadata:
+            self._emit_end("not_met", contract.reason(self.state.checks), summary=decision.action.summary)
+        elif isinstance(decision.action, Finish) and (result.success or final):
             self._conclude(decision.action, result, final=final)
 
-    def _known(self, action: Action) -> ActionResult | None:
+    async def _known(self, action: Action) -> ActionResult | None:
         """Answer without carrying it out: a finish that something speaks against, a look-up without a network."""
         if isinstance(action, Finish):
-            return self._objected(action)
+            return await self._unmet(action) or self._objected(action)
         if action.name in WEB and is_offline(self.state):
             told = "This machine is offline, as an earlier look-up showed: go on without the web."
             return ActionResult(success=False, output=told, error=told)
         return None
+
+    async def _unmet(self, action: Finish) -> ActionResult | None:
+        """Refuse a finish that the contract does not hold for; after too many the run is over."""
+        checks = await self._contract.judge(self.state.next_step)
+        if any(check.outcome == "stopped" for check in checks):
+            return _STOPPED
+        if not checks or not action.goal_met or self._final:
+            return None
+        more = self.replayed() if self.replayed is not None else self._contract.refusals < self.settings.max_retries
+        return self._contract.refusal(checks) if more else self._contract.given_up(action, checks)
 
     def _objected(self, action: Finish) -> ActionResult | None:
         """Object to a finish, once; what the model insists on is marked."""
@@ -218,9 +236,10 @@ class Loop:
 
     def _conclude(self, action: Finish, result: ActionResult, *, final: bool) -> None:
         """End as the model says; at the last step only what it says in so many words counts."""
-        limited = final and action.says_goal_met is not True
+        unmet = any(not check.held for check in self.state.checks)
+        limited = final and (action.says_goal_met is not True or unmet)
         status: Status
-        status, reason = ("step_limit", self._steps_used) if limited else conclusion(action)
+        status, reason = ("step_limit", self._steps_used) if limited else conclusion(action, self.state.checks)
         artifacts, doubts = (tuple(result.metadata.get(key, ())) for key in ("artifacts", "doubts"))
         self._emit_end(status, reason, summary=action.summary, artifacts=artifacts, doubts=doubts)
 

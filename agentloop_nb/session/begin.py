@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from agentloop_nb import __version__
+from agentloop_nb.agent.contract import refuse_unsound
 from agentloop_nb.agent.control import Control
 from agentloop_nb.errors import UserError
 from agentloop_nb.events import RunStarted
@@ -15,7 +16,7 @@ from agentloop_nb.record import journal
 from agentloop_nb.run import Run
 from agentloop_nb.safety.secrets import Masker
 from agentloop_nb.session.context import context
-from agentloop_nb.session.parts import make_model, make_web, recorded
+from agentloop_nb.session.parts import make_model, make_web, recorded, with_contract_of
 from agentloop_nb.session.recovery import recover_with
 from agentloop_nb.session.session import Session
 from agentloop_nb.settings import Settings
@@ -37,7 +38,9 @@ def begin(
     """Prepare a new run whose record lies in `folder`. Raises `UserError`, one line that says what to type."""
     if not goal.strip():
         raise UserError("the goal is empty: say what you want done (in a notebook: %%agent what you want)")
+    refuse_unsound(settings.until, goal)
     model = make_model(settings, variables)
+    settings = with_contract_of(model, settings)
     workspace = make_workspace(make_web(model, settings))
     state = State()
     run_id = run_id or journal.new_run_id()
