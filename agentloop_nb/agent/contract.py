@@ -18,6 +18,7 @@ _SIGN = re.compile(r"(?:[<>]=?|[=!]=)\s|[-+*/%&|^]\s|(?:and|or)\b")
 _YES_OR_NO = (ast.Compare, ast.BoolOp, ast.Call, ast.Await, ast.IfExp)
 MOST_PARTS = 12
 """Parts of a false expression whose values are told."""
+HEAD = "The person has set a condition."
 NOT_PUT_BACK = "Evaluating it changed {}, which cannot be put back."
 
 
@@ -27,7 +28,7 @@ def refuse_unsound(expressions: Iterable[str], goal: str = "") -> None:
     for expression in expressions:
         _refuse(expression)
     if expressions and (rest := _SIGN.match(goal)):
-        whole = f"{expressions[-1]} {goal.splitlines()[0]}"
+        whole = " ".join([expressions[-1], *goal.split()[:2]])
         raise UserError(f"quotes missing? The goal begins with {rest[0].strip()!r}. Type --until {quoted(whole)} goal")
 
 
@@ -89,15 +90,18 @@ def made(state: State) -> tuple[str, ...]:
 # -- what is told
 
 
-def announcement(expressions: Sequence[str], *, private: bool) -> str:
+def announcement(checks: Sequence[Check], *, first: bool, private: bool) -> str:
     """Tell the model, before it begins, what its finish will be held against."""
     if private:
-        return "The person has set a condition. It is evaluated when you finish; a finish that does not meet it is refused."
-    listed = "\n".join(f"    {each}" for each in expressions)
-    return (
-        "When you finish, this is evaluated in the namespace, and has to be True; else the finish is refused. "
+        return f"{HEAD} It is evaluated when you finish; a finish that does not meet it is refused."
+    listed = "\n".join(f"    {check.expression}" for check in checks)
+    told = (
+        f"{HEAD} When you finish, this is evaluated in the namespace, and has to be True; else the finish is refused. "
         f"Do not redefine a function that it calls.\n{listed}"
     )
+    if first and (held := [check.expression for check in checks if check.held]):
+        told += f"\nIt holds already before the first step, so it does not show that the goal is met: {', '.join(held)}"
+    return told
 
 
 def unmet(checks: Sequence[Check], *, private: bool) -> str:

@@ -39,8 +39,8 @@ class ContractGate:
             return ""
         checks = await self.evaluate()
         self.stream.emit(ContractChecked(step=self.state.current_step, checks=checks, before=True))
-        told = contract.announcement(self.settings.until, private=self.private)
-        if not any(told in step.remarks for step in self.state.steps):
+        told = contract.announcement(checks, first=self.state.current_step == 0, private=self.private)
+        if not any(contract.HEAD in remark for step in self.state.steps for remark in step.remarks):
             self.stream.emit(NoteAdded(step=self.state.next_step, text=told, by="system"))
         wrong = next((check for check in checks if check.outcome == "no_bool"), None)
         if wrong is None:

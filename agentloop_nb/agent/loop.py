@@ -76,8 +76,7 @@ class Loop:
         """
         self.control.attach()
         try:
-            if why := await self._contract.open():
-                raise self._end("failed", why)
+            await self._open()
             while self.state.status == "running":
                 await self._step()
         except _Ended:
@@ -92,6 +91,10 @@ class Loop:
         finally:
             self.control.detach()
         return self.state
+
+    async def _open(self) -> None:
+        if not self.control.stopping and (why := await self._contract.open()):
+            raise self._end("failed", why)
 
     async def _step(self) -> None:
         await self.control.wait_while_paused()

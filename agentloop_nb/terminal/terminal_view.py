@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING, Any
 from agentloop_nb._internal.text import STATUS_WORDS, clean, dollars, for_shell
 from agentloop_nb.actions import Action, ActionResult, RunCode, WriteFile
 from agentloop_nb.actions.observation import bounded, text_of
+from agentloop_nb.agent.contract import line
 from agentloop_nb.events import (
     ActionFinished,
     ActionStarted,
     AnyEvent,
     ApprovalAsked,
     ApprovalGiven,
+    ContractChecked,
     DecisionMade,
     DecisionRejected,
     ModelCalled,
@@ -143,6 +145,8 @@ class TerminalView:
                 self._line(f"🙋 {verdict} by {event.by}{': ' + event.reason if event.reason else ''}")
                 if event.edited:
                     self._block(*_input(event.edited.action))
+            case ContractChecked():
+                self._contract(event)
             case ActionStarted() if remarkable := [risk for risk in event.risks if risk not in UNREMARKABLE]:
                 if state.steps[-1].approval is None:
                     self._line(f"Touches: {', '.join(remarkable)}", style="dim")
@@ -150,6 +154,11 @@ class TerminalView:
                 self._result(event.result, event.step, state)
             case OutcomeDiffered():
                 self._line(f"≠ {event.text}", style="dim")
+
+    def _contract(self, event: ContractChecked) -> None:
+        when = "Before the first step the contract" if event.before else "The contract"
+        for check in event.checks:
+            self._line(f"{'☑' if check.held else '☐'} {when} {line(check)}", style="dim")
 
     def _rebuilt(self, event: NamespaceRebuilt) -> None:
         again, skipped = (", ".join(map(str, steps)) for steps in (event.steps, event.skipped))
@@ -209,7 +218,8 @@ class TerminalView:
 
     def _summary(self, state: State) -> None:
         if state.status == "finished" and self.verbose:
-            self._line("\n🎉 Task completed! (That is what the model reports.)")
+            shown = "Its contract holds." if state.checks else "That is what the model reports."
+            self._line(f"\n🎉 Task completed! ({shown})")
         done = [step for step in state.steps if step.result is not None]
         good = sum(step.result.success for step in done if step.result)
         reason = f" ({self._worded(state.reason)})" if state.reason and not state.is_complete else ""
@@ -222,6 +232,7 @@ class TerminalView:
         ]
         if state.differences:
             lines.append(f"Replay: {state.differences}")
+        lines += [f"Contract: {line(check)}" for check in state.checks]
         lines += [f"⚠️ {doubt}" for doubt in state.doubts]
         if state.artifacts:
             lines.append(f"Files: {', '.join(state.artifacts)}")

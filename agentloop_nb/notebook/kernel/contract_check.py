@@ -8,7 +8,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
-from types import BuiltinFunctionType, FunctionType, MethodType, ModuleType
+from types import BuiltinFunctionType, CoroutineType, FunctionType, MethodType, ModuleType
 from typing import Any
 
 from agentloop_nb.notebook.kernel import preview, value_facts
@@ -21,8 +21,8 @@ PROBE = "_agentloop_contract"
 MAX_VALUE = 240
 """Characters told of one value."""
 MAX_PARTS = 24
-_NO_DATA = (FunctionType, BuiltinFunctionType, MethodType, ModuleType, type)
-_OWN_SCOPE = (ast.Lambda, ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp, ast.JoinedStr)
+_NO_DATA = (FunctionType, BuiltinFunctionType, MethodType, ModuleType, CoroutineType, type)
+_COMPREHENSION = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
 _MISSING = object()
 
 
@@ -48,7 +48,7 @@ class Probe:
 
     def end(self, value: Any) -> None:
         """Take the value of the whole; what is told of values is told now, within the bounds of the step."""
-        self._yielded, self._told = value, _text(value)
+        self._yielded, self._told = value, _kind(value)
         self._parts = tuple(self._tell_parts()) if self._holds is not True else ()
         self._seen.clear()
 
@@ -90,8 +90,8 @@ class _Wrapper(ast.NodeTransformer):
         self._whole = True
 
     def visit(self, node: ast.AST) -> Any:
-        if isinstance(node, _OWN_SCOPE) or not isinstance(node, ast.expr):
-            return node if isinstance(node, _OWN_SCOPE) else self.generic_visit(node)
+        if not isinstance(node, ast.expr):
+            return self.generic_visit(node)
         whole, self._whole = self._whole, False
         place = None if whole or not _tells(node) else self._place(node)
         inner = self._inside(node)
@@ -106,7 +106,11 @@ class _Wrapper(ast.NodeTransformer):
 
     def _inside(self, node: ast.expr) -> ast.expr:
         """Wrap what lies inside; of what is called, only the value that its method is of."""
-        if isinstance(node, ast.NamedExpr):
+        if isinstance(node, ast.Lambda | ast.JoinedStr):
+            pass  # evaluated in a scope of its own, or not to be taken apart
+        elif isinstance(node, _COMPREHENSION):
+            node.generators[0].iter = self.visit(node.generators[0].iter)
+        elif isinstance(node, ast.NamedExpr):
             node.value = self.visit(node.value)
         elif isinstance(node, ast.Call):
             if isinstance(node.func, ast.Attribute):
@@ -122,6 +126,8 @@ class _Wrapper(ast.NodeTransformer):
 
 def _tells(node: ast.expr) -> bool:
     """Whether the value of a part says more than its source."""
+    if isinstance(node, ast.Lambda | ast.GeneratorExp | ast.NamedExpr):
+        return False
     if isinstance(node, ast.Constant | ast.Starred | ast.Slice | ast.Tuple | ast.List | ast.Set | ast.Dict):
         return False
     if isinstance(node, ast.UnaryOp) and isinstance(node.operand, ast.Constant):
@@ -131,13 +137,15 @@ def _tells(node: ast.expr) -> bool:
 
 def _text(value: Any) -> str:
     """A value in a few words; nothing of the user's is called for that but representations made for models."""
-    detail = value_facts.detail(value)
-    kind = f"{value_facts.type_name(value)} {detail}".strip()
     told = preview.text(value)
     if told.startswith("\n") or not told:
-        return cut(kind, MAX_VALUE)
-    plain = " ".join(told.removeprefix(" = ").split())
-    return cut(plain, MAX_VALUE)
+        return _kind(value)
+    return cut(" ".join(told.removeprefix(" = ").split()), MAX_VALUE)
+
+
+def _kind(value: Any) -> str:
+    """Type and size of a value: `DataFrame 3 x 2`."""
+    return cut(f"{value_facts.type_name(value)} {value_facts.detail(value)}".strip(), MAX_VALUE)
 
 
 class Aftermath:

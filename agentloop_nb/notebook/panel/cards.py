@@ -11,11 +11,12 @@ from agentloop_nb._internal.amounts import count, dollars, duration
 from agentloop_nb._internal.text import STATUS_WORDS
 from agentloop_nb.actions import ActionResult, Finish, ReadUrl, RunCode, SearchWeb, WriteFile
 from agentloop_nb.actions.action import Action
+from agentloop_nb.agent.contract import line
 from agentloop_nb.decision import Decision
 from agentloop_nb.events import ModelFailed, ModelReplied
 from agentloop_nb.notebook.panel.outputs import Block, blocks, link, markdown, text_block
 from agentloop_nb.notebook.panel.safe_text import one_line, prose, shortened
-from agentloop_nb.protocols import Usage
+from agentloop_nb.protocols import Check, Usage
 from agentloop_nb.safety.code_risks import UNREMARKABLE
 from agentloop_nb.state import State, Step
 
@@ -131,8 +132,17 @@ def header(state: State) -> Header:
 
 def _reason(state: State) -> str:
     """Why it ended, by whose word; what no step shows; and how much of a replay came out differently."""
-    told = [shortened(state.reason, MAX_GOAL), *(f"⚠️ {shortened(doubt, MAX_GOAL)}" for doubt in state.doubts)]
+    told = [
+        shortened(state.reason, MAX_GOAL),
+        *map(contract_line, state.checks),
+        *(f"⚠️ {shortened(doubt, MAX_GOAL)}" for doubt in state.doubts),
+    ]
     return "\n".join(filter(None, [*told, state.differences]))
+
+
+def contract_line(check: Check) -> str:
+    """What became of an expression of the contract."""
+    return shortened(f"{'☑' if check.held else '☐'} The contract {line(check)}", MAX_GOAL)
 
 
 def _elapsed(state: State) -> float:
