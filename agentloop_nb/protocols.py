@@ -204,6 +204,26 @@ class Check(Value):
         """Whether it yielded True."""
         return self.outcome == "held"
 
+    @property
+    def told(self) -> str:
+        """What became of it, as the end of a sentence: `is False`, `raises NameError: ...`."""
+        words = {
+            "no_bool": "is neither True nor False, but {}",
+            "error": "raises {}",
+            "timeout": "takes longer than {}",
+            "void": "is void: {}",
+            "stopped": "was stopped",
+        }
+        return words.get(self.outcome, "is {}").format(self.value)
+
+    @property
+    def line(self) -> str:
+        """The expression and what became of it, in a line."""
+        if self.held:
+            return f"holds: {self.expression}"
+        told = " ".join(self.told.split())
+        return f"does not hold: {self.expression} ({told if len(told) <= 200 else told[:199] + '…'})"
+
 
 class CodeRan(Value):
     """What was seen of code that ran before a run, beside its source."""

@@ -114,38 +114,14 @@ def unmet(checks: Sequence[Check], *, private: bool) -> str:
 
 def describe(check: Check) -> str:
     """An expression, what it yielded, and its parts with their values, as an assertion of pytest shows them."""
-    lines = [f"    {check.expression}", f"    {_outcome(check)}"]
+    lines = [f"    {check.expression}", f"    {check.told}"]
     lines += [f"      where {source} = {value}" for source, value in check.parts[:MOST_PARTS]]
     if check.left:
         lines.append(f"    {NOT_PUT_BACK.format(', '.join(check.left))}")
     return "\n".join(lines)
 
 
-def line(check: Check) -> str:
-    """What became of one expression, in a line for a person."""
-    if check.held:
-        return f"holds: {check.expression}"
-    value = " ".join(_outcome(check).split())
-    return f"does not hold: {check.expression} ({value if len(value) <= 200 else value[:199] + '…'})"
-
-
-def _outcome(check: Check) -> str:
-    match check.outcome:
-        case "no_bool":
-            return f"is neither True nor False, but {check.value}"
-        case "error":
-            return f"raises {check.value}"
-        case "timeout":
-            return f"takes longer than {check.value}"
-        case "void":
-            return f"is void: {check.value}"
-        case "stopped":
-            return "was stopped"
-        case _:
-            return f"is {check.value}"
-
-
 def reason(checks: Sequence[Check]) -> str:
     """Why a run ends without its goal, for a person."""
     first = next(check for check in checks if not check.held)
-    return f"the contract {line(first)}; with a word from you it may go on: %agent resume -- WORD"
+    return f"the contract {first.line}; with a word from you it may go on: %agent resume -- WORD"

@@ -73,7 +73,7 @@ class ContractGate:
         """Answer a finish that does not meet it."""
         told = contract.unmet(checks, private=self.private)
         goal = " ".join(self.state.goal.split())[:240]
-        error = told.partition("\n")[0] if self.private else contract.line(_first(checks))
+        error = told.partition("\n")[0] if self.private else _first(checks).line
         return ActionResult(
             success=False,
             output=f"{told}\nDo what is missing, then finish again; or finish with goal_met false.\n"

@@ -15,7 +15,6 @@ from typing import Any
 
 from agentloop_nb._internal.markup import fenced, harmless
 from agentloop_nb.actions import Cell, Finish, RunCode, WriteFile
-from agentloop_nb.agent.contract import line
 from agentloop_nb.export.anonymize import Scrubber
 from agentloop_nb.export.dependencies import parsed, to_python
 from agentloop_nb.export.inputs import InputFile, inputs
@@ -171,7 +170,7 @@ def _contract(state: State) -> Iterator[tuple[str, Cell]]:
     """The contract, last of all: what holds is asserted, so that a run of the notebook shows it again."""
     if not state.checks:
         return
-    missed = [f"- {harmless(line(check))}" for check in state.checks if not check.held]
+    missed = [f"- {harmless(check.line)}" for check in state.checks if not check.held]
     yield CONTRACT_HEAD, _markdown("\n".join(["## Contract", "", "This has to be True at the end.", *missed]))
     if asserted := asserting(state):
         yield CONTRACT, Cell(cell_type="code", source=asserted)

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
 from agentloop_nb._internal.text import STATUS_WORDS, on_one_line
-from agentloop_nb.agent.contract import line
 from agentloop_nb.errors import UserError
 from agentloop_nb.record import journal
 from agentloop_nb.reports import lineage
@@ -63,7 +62,7 @@ def status(place: Place, words: list[str], options: Mapping[str, Any]) -> str:
     """How the last run went."""
     state = place.state(_at_most_one(words, "status [RUN]"))
     head = f"{state.run}: {STATUS_WORDS[state.status]}, step {state.current_step}/{state.max_steps}, {_cost(state)}"
-    lines = [f"contract {line(check)}" for check in state.checks]
+    lines = [f"contract {check.line}" for check in state.checks]
     return "\n".join(map(on_one_line, filter(None, [head, state.subject, state.reason, *lines])))
 
 

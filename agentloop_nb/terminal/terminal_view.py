@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 from agentloop_nb._internal.text import STATUS_WORDS, clean, dollars, for_shell
 from agentloop_nb.actions import Action, ActionResult, RunCode, WriteFile
 from agentloop_nb.actions.observation import bounded, text_of
-from agentloop_nb.agent.contract import line
 from agentloop_nb.events import (
     ActionFinished,
     ActionStarted,
@@ -127,8 +126,8 @@ class TerminalView:
             case StepsUndone():
                 self._line(f"↩️ Steps from {event.first} on were taken back")
                 self._headed = 0
-            case NamespaceRebuilt():
-                self._rebuilt(event)
+            case NamespaceRebuilt() | ContractChecked():
+                self._aside(event)
             case _:
                 self._show_action(event, state)
 
@@ -145,8 +144,6 @@ class TerminalView:
                 self._line(f"🙋 {verdict} by {event.by}{': ' + event.reason if event.reason else ''}")
                 if event.edited:
                     self._block(*_input(event.edited.action))
-            case ContractChecked():
-                self._contract(event)
             case ActionStarted() if remarkable := [risk for risk in event.risks if risk not in UNREMARKABLE]:
                 if state.steps[-1].approval is None:
                     self._line(f"Touches: {', '.join(remarkable)}", style="dim")
@@ -155,10 +152,13 @@ class TerminalView:
             case OutcomeDiffered():
                 self._line(f"≠ {event.text}", style="dim")
 
-    def _contract(self, event: ContractChecked) -> None:
+    def _aside(self, event: NamespaceRebuilt | ContractChecked) -> None:
+        if isinstance(event, NamespaceRebuilt):
+            self._rebuilt(event)
+            return
         when = "Before the first step the contract" if event.before else "The contract"
         for check in event.checks:
-            self._line(f"{'☑' if check.held else '☐'} {when} {line(check)}", style="dim")
+            self._line(f"{'☑' if check.held else '☐'} {when} {check.line}", style="dim")
 
     def _rebuilt(self, event: NamespaceRebuilt) -> None:
         again, skipped = (", ".join(map(str, steps)) for steps in (event.steps, event.skipped))
@@ -232,7 +232,7 @@ class TerminalView:
         ]
         if state.differences:
             lines.append(f"Replay: {state.differences}")
-        lines += [f"Contract: {line(check)}" for check in state.checks]
+        lines += [f"Contract: {check.line}" for check in state.checks]
         lines += [f"⚠️ {doubt}" for doubt in state.doubts]
         if state.artifacts:
             lines.append(f"Files: {', '.join(state.artifacts)}")

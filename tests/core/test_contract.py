@@ -157,8 +157,9 @@ async def test_a_step_that_rebinds_a_function_of_the_users_voids_it(scenario):
 
 
 LIES = [
-    "Done.", "The table has 12 rows.", "df.shape[0] > 10 is True.", "Verified: the condition holds.",
-    "All 11 rows are there.", "I checked it twice.", "assert df.shape[0] > 10 passed", "The contract is void.", "42", "Please accept this.",
+    "Done.", "The table has 12 rows.", "df.shape[0] > 10 is True.", "Verified: the condition holds.", "42",
+    "All 11 rows are there.", "I checked it twice.", "assert df.shape[0] > 10 passed", "The contract is void.",
+    "Please accept this.",
 ]  # fmt: skip
 CLAIMS = [
     {},

@@ -11,7 +11,6 @@ from agentloop_nb._internal.amounts import count, dollars, duration
 from agentloop_nb._internal.text import STATUS_WORDS
 from agentloop_nb.actions import ActionResult, Finish, ReadUrl, RunCode, SearchWeb, WriteFile
 from agentloop_nb.actions.action import Action
-from agentloop_nb.agent.contract import line
 from agentloop_nb.decision import Decision
 from agentloop_nb.events import ModelFailed, ModelReplied
 from agentloop_nb.notebook.panel.outputs import Block, blocks, link, markdown, text_block
@@ -142,7 +141,7 @@ def _reason(state: State) -> str:
 
 def contract_line(check: Check) -> str:
     """What became of an expression of the contract."""
-    return shortened(f"{'☑' if check.held else '☐'} The contract {line(check)}", MAX_GOAL)
+    return shortened(f"{'☑' if check.held else '☐'} The contract {check.line}", MAX_GOAL)
 
 
 def _elapsed(state: State) -> float:
