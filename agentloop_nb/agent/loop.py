@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any
 
 from agentloop_nb.actions import Action, ActionResult, Finish, RunCode
 from agentloop_nb.actions.mending import mended
@@ -16,6 +17,7 @@ from agentloop_nb.agent.conclusion import conclusion
 from agentloop_nb.agent.contract_gate import ContractGate
 from agentloop_nb.agent.control import Control
 from agentloop_nb.agent.event_stream import Approver, Stream
+from agentloop_nb.agent.grounding import ground
 from agentloop_nb.agent.model_call import Asker, GaveUp
 from agentloop_nb.agent.objections import asked_before, objections, refusal
 from agentloop_nb.agent.offer import WEB, is_offline
@@ -62,6 +64,7 @@ class Loop:
         folder = self.workspace.folder
         self._repetitions = Repetitions(folder)
         self._gate = Gate(self.stream, self.settings, folder, self.approver, self.written_before)
+        self._grounds: list[dict[str, Any]] = []
         self._contract = ContractGate(self.stream, self.workspace, self.settings, self._gate.mandate)
 
     @property
@@ -173,6 +176,8 @@ class Loop:
             raise
         if not self.replayed:
             result = self._repetitions.note(decision.action, result, step)
+        if isinstance(decision.action, Finish) and result.success and self._grounds:
+            result = result.model_copy(update={"metadata": {**result.metadata, "grounds": self._grounds}})
         result = self._contract.warned(decision.action, result, step)
         self._emit_result(step, result, began)
         if result.stopped or self.control.stopping:
@@ -203,16 +208,23 @@ class Loop:
 
     def _objected(self, action: Finish) -> ActionResult | None:
         """Object to a finish, once; what the model insists on is marked."""
-        found = objections(action, self.state, self.workspace)
+        grounding = ground(action, self.state, self.workspace)
+        self._grounds = grounding.record()
+        found = objections(action, self.state, self.workspace, grounding)
         if not found:
             return None
-        last_word = self._final or (asked_before(self.state) if self.replayed is None else not self.replayed())
+        last_word = self._unasked or (asked_before(self.state) if self.replayed is None else not self.replayed())
         if action.goal_met and not last_word:
             return refusal(found, self.state.goal)
         missing = action.missing(self.workspace.folder)
         kept = [name for name in action.artifacts if name not in missing]
         doubts = [each.doubt for each in found]
         return ActionResult(success=True, output=action.summary, metadata={"artifacts": kept, "doubts": doubts})
+
+    @property
+    def _unasked(self) -> bool:
+        """Whether nothing is asked of a finish: nobody reads the answer, or the model may not see what it rests on."""
+        return self._final or self.settings.quiet or self.settings.privacy != "full"
 
     async def _result(self, action: Action, step: int) -> ActionResult:
         if isinstance(self.workspace, Supervised):
