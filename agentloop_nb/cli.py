@@ -191,6 +191,14 @@ def _fork(words: list[str]) -> int:
     return _report(fork_run(reference, at=step, note=note, verbose=not quiet, **settings), destination)
 
 
+def _retry(words: list[str]) -> int:
+    settings, others, note = parse_words(words, command_table.BY_NAME["retry"].options)
+    from agentloop_nb.api import retry_run
+
+    quiet, destination = bool(settings.pop("quiet", False)), _destination(settings)
+    return _report(retry_run(note=note_from(*others, note), verbose=not quiet, **settings), destination)
+
+
 def _demo(words: list[str]) -> int:
     folder = Path(command_table.parsed("demo", words, "shell", 0)[0].get("output_dir", "output"))
     from agentloop_nb import demo
@@ -315,6 +323,7 @@ COMMANDS: dict[str, Callable[[list[str]], int]] = {
     "compare": _compare,
     "resume": _resume,
     "fork": _fork,
+    "retry": _retry,
     "app": _app,
     "help": _help,
     **{name: partial(_ask, name) for name in ("status", "runs", "who", "why", "cost", "sent", "models")},

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from keyword import iskeyword
@@ -14,6 +14,7 @@ from agentloop_nb import session
 from agentloop_nb.agent import output_limit
 from agentloop_nb.agent.control import Control
 from agentloop_nb.errors import UserError
+from agentloop_nb.events import NoteAdded
 from agentloop_nb.export.destination import checked
 from agentloop_nb.isolated.isolated_workspace import IsolatedWorkspace
 from agentloop_nb.models.keys import known_keys
@@ -57,8 +58,8 @@ class Launcher:
         """Resolve settings. Raises `UserError`."""
         return resolve(arguments, config or {}, environment(self.folder))
 
-    def begin(self, goal: str, settings: Settings) -> Launch:
-        """Prepare a new run. Raises `UserError`."""
+    def begin(self, goal: str, settings: Settings, notes: Sequence[NoteAdded] = ()) -> Launch:
+        """Prepare a new run; `notes` are told before its first step. Raises `UserError`."""
         refuse_nesting()
         _check_output(settings)
         self._make_room(settings.undo_memory * 2**20)
@@ -74,6 +75,7 @@ class Launcher:
             earlier_goals=[run.goal for run in self.runs],
             control=control,
             run_id=run_id,
+            notes=notes,
         )
         return self._launch(made)
 
@@ -234,7 +236,7 @@ class Launcher:
     def _workspace(
         self, web: Web, control: Control, settings: Settings, goal: str = "", home: Path | None = None
     ) -> Workspace:
-        earlier = [(run.goal, run.summary or run.reason) for run in self.runs]
+        earlier = [(run.goal, _result(run)) for run in self.runs]
         if settings.isolated:
             return placement.workspace(
                 self.shell, home or self.folder, goal, web=web, settings=settings, control=control, earlier=earlier
@@ -262,6 +264,13 @@ def launcher_of(shell: Any) -> Launcher:
     """The launcher of the user's shell: one for its magics, `run_agent` and all reloads of the extension."""
     launcher: Launcher = vars(shell).setdefault("_agentloop_launcher", Launcher(shell))
     return launcher
+
+
+def _result(run: Run) -> str:
+    """What came of an earlier run, for the model of a later one; of a goal that was not met, why."""
+    told = run.summary or run.reason
+    unmet = run.status == "not_met" and run.summary
+    return f"{told}\n  The goal was not met: {run.reason}" if unmet else told
 
 
 def _has_variables(run: Run) -> bool:

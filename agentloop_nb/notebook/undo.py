@@ -15,11 +15,13 @@ from agentloop_nb.run import Run
 from agentloop_nb.safety.code_risks import read_risks
 from agentloop_nb.state import State, Step
 
+RESUME = "To go on from here: %agent resume -- what to do instead"
 
-def undo_steps(run: Run, count: int, tell: Callable[[str], None]) -> None:
+
+def undo_steps(run: Run, count: int, tell: Callable[[str], None], *, after: str = RESUME) -> None:
     """Take back the last `count` steps of a run of this kernel.
 
-    `tell` hears what cannot be taken back before anything is, and then what was done.
+    `tell` hears what cannot be taken back before anything is, and then what was done, and what to type `after` that.
     """
     workspace = _workspace(run)
     acting = acting_steps(run.state)[-count:] if count else []
@@ -48,7 +50,7 @@ def undo_steps(run: Run, count: int, tell: Callable[[str], None]) -> None:
     lines += [f"  files put back: {', '.join(put_back)}"] if put_back else []
     lines += _left({name: why for name, why in undone.lost.items() if name not in planned})
     lines += [f"  NOT put back: {line}" for line in left]
-    tell("\n".join([*lines, "To go on from here: %agent resume -- what to do instead"]))
+    tell("\n".join(filter(None, [*lines, after])))
 
 
 def acting_steps(state: State) -> list[Step]:

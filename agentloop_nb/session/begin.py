@@ -10,7 +10,7 @@ from agentloop_nb import __version__
 from agentloop_nb.agent.contract import refuse_unsound
 from agentloop_nb.agent.control import Control
 from agentloop_nb.errors import UserError
-from agentloop_nb.events import RunStarted
+from agentloop_nb.events import NoteAdded, RunStarted
 from agentloop_nb.protocols import Remembering, Web, Workspace
 from agentloop_nb.record import journal
 from agentloop_nb.run import Run
@@ -34,6 +34,7 @@ def begin(
     earlier_goals: Sequence[str] = (),
     control: Control | None = None,
     run_id: str | None = None,
+    notes: Sequence[NoteAdded] = (),
 ) -> Session:
     """Prepare a new run whose record lies in `folder`. Raises `UserError`, one line that says what to type."""
     if not goal.strip():
@@ -57,4 +58,4 @@ def begin(
     record = journal.Journal.create(folder, run_id, limit=settings.record_limit * journal.MEGABYTE)
     run = Run(state, record.path, workspace)
     recover_with(workspace, record.path, None, cells=False)
-    return Session(run, [opening], state, record, model, workspace, settings, control or Control(), masker)
+    return Session(run, [opening, *notes], state, record, model, workspace, settings, control or Control(), masker)
