@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from agentloop_nb.actions import Action, ActionResult, Finish, RunCode
+from agentloop_nb.actions import Action, ActionResult, RunCode
 from agentloop_nb.agent import contract
 from agentloop_nb.agent.event_stream import Stream
 from agentloop_nb.events import ContractChecked, NoteAdded
@@ -82,11 +82,10 @@ class ContractGate:
             metadata={"unmet": [check.expression for check in checks if not check.held]},
         )
 
-    def given_up(self, action: Finish, checks: tuple[Check, ...]) -> ActionResult:
+    def given_up(self, checks: tuple[Check, ...]) -> ActionResult:
         """Answer the last finish that does not meet it: the run ends."""
-        return self.refusal(checks).model_copy(
-            update={"metadata": {"unmet": [check.expression for check in checks if not check.held], "over": True}}
-        )
+        refused = self.refusal(checks)
+        return refused.model_copy(update={"metadata": {**refused.metadata, "over": True}})
 
     @property
     def refusals(self) -> int:

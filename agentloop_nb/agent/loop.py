@@ -204,7 +204,7 @@ class Loop:
         if not checks or not action.goal_met or self._final:
             return None
         more = self.replayed() if self.replayed is not None else self._contract.refusals < self.settings.max_retries
-        return self._contract.refusal(checks) if more else self._contract.given_up(action, checks)
+        return self._contract.refusal(checks) if more else self._contract.given_up(checks)
 
     def _objected(self, action: Finish) -> ActionResult | None:
         """Object to a finish, once; what the model insists on is marked."""
