@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from agentloop_nb.errors import AgentFailed, UserError
+from agentloop_nb.events import NoteAdded
 from agentloop_nb.notebook.kernel.private_shell import current_shell, is_private, private_shell
 from agentloop_nb.notebook.kernel.turn import caller_folder
 from agentloop_nb.notebook.presenter import Launch
@@ -83,6 +84,27 @@ def resume_run(
     launch = launcher.resume(str(record), _known(options), _config(launcher), note, anyway=anyway)
     launch.verbose = verbose and launch.verbose
     return launch.drive()
+
+
+def retry_run(*, note: str = "", verbose: bool = True, **options: Any) -> Run:
+    """Run the newest goal of this folder again, as it was set but for `options`; what it made before stays.
+
+    In a kernel where it took place, `%agent retry` takes that back first.
+    """
+    record = locating.find(None, caller_folder())
+    state, launcher = reading.load(record), _launcher()
+    limits = {name: state.settings[name] for name in ("max_steps", "budget") if state.settings.get(name) is not None}
+    settings = launcher.as_recorded(record.resolve(), {**limits, **_known(options)}, _config(launcher))
+    if launcher.private and not settings.isolated:
+        settings = replace(settings, output_dir=settings.output_dir or OUTPUT_DIR)
+        launcher.working_folder = _usable(Path(settings.output_dir or OUTPUT_DIR))
+        _bring(state.goal, launcher.working_folder, verbose=verbose and not settings.quiet)
+    told = f"This goal was tried before, in run {state.run}, which ended {state.status}"
+    told += f": {state.reason}." if settings.privacy == "full" else "."
+    notes = [NoteAdded(step=1, text=told, by="system"), *([NoteAdded(step=1, text=note)] if note else [])]
+    launch = launcher.begin(state.goal, settings, notes=notes)
+    launch.verbose = verbose and launch.verbose
+    return _strictly(launch, launch.drive())
 
 
 def fork_run(

@@ -189,6 +189,14 @@ def _fork(words: list[str]) -> int:
     return _report(fork_run(reference, at=step, note=note, verbose=not quiet, **settings), destination)
 
 
+def _retry(words: list[str]) -> int:
+    settings, others, note = parse_words(words, command_table.BY_NAME["retry"].options)
+    from agentloop_nb.api import retry_run
+
+    quiet, destination = bool(settings.pop("quiet", False)), _destination(settings)
+    return _report(retry_run(note=note_from(*others, note), verbose=not quiet, **settings), destination)
+
+
 def _demo(words: list[str]) -> int:
     folder = Path(command_table.parsed("demo", words, "shell", 0)[0].get("output_dir", "output"))
     from agentloop_nb import demo
@@ -336,6 +344,7 @@ COMMANDS: dict[str, Callable[[list[str]], int]] = {
     "compare": _compare,
     "resume": _resume,
     "fork": _fork,
+    "retry": _retry,
     "app": _app,
     "mcp": _mcp,
     "skill": _skill,

@@ -75,6 +75,20 @@ COMMANDS = (
         (AT, ANYWAY, *OPTIONS),
     ),
     Command(
+        "retry",
+        '[options] ["NOTE"]',
+        "run the last goal again from the variables and files before it; what cannot be taken back is told first",
+        RUN_OPTIONS,
+    ),
+    Command(
+        "fix",
+        '[options] ["NOTE"]',
+        "have your last cell that failed mended: its error and the values it touched are told",
+        OPTIONS,
+        "notebook",
+        "it takes the last cell of a notebook that failed",
+    ),
+    Command(
         "adopt",
         "[RUN] [NAME ...] [--rerun] [--undo]",
         "copy variables and files from an isolated run or a fork into this kernel, or take that back",

@@ -22,7 +22,7 @@ from pydantic import (
 
 from agentloop_nb.actions import ActionResult
 from agentloop_nb.decision import Decision
-from agentloop_nb.protocols import CodeRan, Delta, Output, Usage, Value
+from agentloop_nb.protocols import Check, CodeRan, Delta, Output, Usage, Value
 
 FORMAT = 1
 """Version of the record; the first key of its first line."""
@@ -204,6 +204,15 @@ class NoteAdded(Event):
     by: Literal["user", "system"] = "user"
 
 
+class ContractChecked(Event):
+    """The expressions that must be True at the end were evaluated."""
+
+    kind: Literal["contract_checked"] = "contract_checked"
+    checks: tuple[Check, ...]
+    before: bool = False
+    """Before the first step, or the first one after a resumption."""
+
+
 class TranscriptCompacted(Event):
     """From now on outputs of steps up to `through` are told in `keep` characters, steps up to `digested` in a line."""
 
@@ -283,6 +292,7 @@ KnownEvent = (
     | ActionFinished
     | OutcomeDiffered
     | NoteAdded
+    | ContractChecked
     | TranscriptCompacted
     | StepsUndone
     | RunFinished

@@ -187,6 +187,44 @@ class CodeOutcome(Value):
     """Quiet remarks for the model and the card: `exit() was ignored`, `the working folder was changed back`."""
 
 
+class Check(Value):
+    """What evaluating one expression of a contract brought."""
+
+    expression: str
+    outcome: Literal["held", "false", "no_bool", "error", "timeout", "stopped", "void"]
+    value: str = ""
+    """What it yielded, as text: `False`, `DataFrame 3 x 2`, `NameError: ...`, or why it is void."""
+    parts: tuple[tuple[str, str], ...] = ()
+    """The parts of the expression with their values as text, the outer ones first."""
+    left: tuple[str, ...] = ()
+    """What evaluating it changed and could not be put back."""
+
+    @property
+    def held(self) -> bool:
+        """Whether it yielded True."""
+        return self.outcome == "held"
+
+    @property
+    def told(self) -> str:
+        """What became of it, as the end of a sentence: `is False`, `raises NameError: ...`."""
+        words = {
+            "no_bool": "is neither True nor False, but {}",
+            "error": "raises {}",
+            "timeout": "takes longer than {}",
+            "void": "is void: {}",
+            "stopped": "was stopped",
+        }
+        return words.get(self.outcome, "is {}").format(self.value)
+
+    @property
+    def line(self) -> str:
+        """The expression and what became of it, in a line."""
+        if self.held:
+            return f"holds: {self.expression}"
+        told = " ".join(self.told.split())
+        return f"does not hold: {self.expression} ({told if len(told) <= 200 else told[:199] + '…'})"
+
+
 class CodeRan(Value):
     """What was seen of code that ran before a run, beside its source."""
 
@@ -280,6 +318,12 @@ class Workspace(Protocol):
 
     async def run_code(self, code: str, *, step: int, timeout: float, on_output: OnOutput) -> CodeOutcome:
         """Run code once. Never raises for what the code does; `timeout` is in seconds."""
+
+    async def check(self, expression: str, *, timeout: float, made: Sequence[str] = ()) -> Check:
+        """Evaluate an expression of a contract, and put back what that changed. Never raises for what it does.
+
+        `made` are names that the run itself added: what is bound to them is no function of the user's.
+        """
 
     def write_file(self, filename: str, content: str) -> WrittenFile:
         """Write UTF-8 text inside the folder. Raises `ActionFailed` for a name outside it."""

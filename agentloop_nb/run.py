@@ -11,6 +11,7 @@ from agentloop_nb.state import State, Step
 
 if TYPE_CHECKING:
     from agentloop_nb.verify.certified_export import Published
+    from agentloop_nb.verify.verdict import Verdict
 
 
 class ActionTaken(NamedTuple):
@@ -31,12 +32,21 @@ class ActionOutcome(NamedTuple):
     metadata: dict[str, Any]
 
 
+class Checked(NamedTuple):
+    """An expression that had to be True, whether it was, and what it yielded as text."""
+
+    expression: str
+    held: bool
+    value: str
+
+
 class Run:
     """The handle of a run: live while it works, complete once it has ended. Everything in it comes from its record."""
 
     def __init__(self, state: State, journal: Path, workspace: Workspace | None = None) -> None:
         self._state = state
         self._workspace = workspace
+        self._verdict: Verdict | None = None
         self.journal = journal
         """The record, one event per line."""
 
@@ -111,6 +121,21 @@ class Run:
         return list(self._state.artifacts)
 
     @property
+    def until(self) -> list[str]:
+        """The expressions that had to be True at the end."""
+        return list(self._state.until)
+
+    @property
+    def checks(self) -> list[Checked]:
+        """What each of `until` yielded when it was evaluated last."""
+        return [Checked(check.expression, check.held, check.value) for check in self._state.checks]
+
+    @property
+    def verdict(self) -> Verdict | None:
+        """What re-running the last export of this handle brought; None where nothing was exported or verified."""
+        return self._verdict
+
+    @property
     def steps(self) -> list[Step]:
         """Everything about each step."""
         return list(self._state.steps)
@@ -172,9 +197,11 @@ class Run:
         from agentloop_nb.verify.certified_export import publish
 
         here = self._workspace
-        return publish(
+        published = publish(
             self.journal, path, values=here.variables if here else None, folder=here.folder if here else None, **options
         )
+        self._verdict = published.verdict
+        return published
 
     def report(self, path: str | Path, *, cost: bool = False, check: bool = True) -> Published:
         """Write a report to hand in (`.html` or `.md`): the finding, its evidence, the method, how to check it.

@@ -17,6 +17,7 @@ from agentloop_nb.events import (
     AnyEvent,
     ApprovalAsked,
     ApprovalGiven,
+    ContractChecked,
     DecisionMade,
     DecisionRejected,
     ModelCalled,
@@ -32,7 +33,7 @@ from agentloop_nb.events import (
     StepsUndone,
     TranscriptCompacted,
 )
-from agentloop_nb.protocols import Change, CodeRan, Usage
+from agentloop_nb.protocols import Change, Check, CodeRan, Usage
 
 OUTSIDE = "mcp"
 """What stands for the model of a run whose decisions come from outside agents."""
@@ -130,6 +131,10 @@ class State:
     """Tokens that the model reads at most, if known."""
     prompt: int = 0
     """Tokens of the newest prompt."""
+    checks: tuple[Check, ...] = ()
+    """What the expressions of the contract yielded when they were evaluated last."""
+    held_before: tuple[str, ...] = ()
+    """Expressions of the contract that held before the first step."""
     rejections: int = 0
     """Replies in a row that were no decision."""
     undone: list[Step] = field(default_factory=list)
@@ -261,8 +266,8 @@ class State:
                 self.settings = self.settings | event.settings
             case RunForked():
                 self._fork(event)
-            case TranscriptCompacted():
-                self.compacted = event
+            case ContractChecked() | TranscriptCompacted():
+                self._note(event)
             case StepsUndone():
                 self._undo(event.first)
             case ModelCalled() | ModelReplied() | ModelFailed():
@@ -282,6 +287,19 @@ class State:
         budget = event.settings.get("budget")
         self.budget = None if budget is None else Decimal(str(budget))
 
+    def _note(self, event: ContractChecked | TranscriptCompacted) -> None:
+        if isinstance(event, TranscriptCompacted):
+            self.compacted = event
+            return
+        self.checks = event.checks
+        if event.before and not self.steps:
+            self.held_before = tuple(check.expression for check in event.checks if check.held)
+
+    @property
+    def until(self) -> tuple[str, ...]:
+        """The expressions that must be True at the end."""
+        return tuple(map(str, self.settings.get("until") or ()))
+
     def _fork(self, event: RunForked) -> None:
         """What was spent before was spent by the parent."""
         self.forked_from, self.began, self.undone, self.last_call = (event.parent, event.step), event.at, [], None
@@ -295,6 +313,7 @@ class State:
         if self.status != "running":
             self.status, self.summary, self.artifacts = "stopped", "", ()
             self.reason = f"step {first} and what followed were taken back"
+        self.checks = ()
         if self.compacted is not None and self.compacted.through >= first:
             self.compacted = None
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from agentloop_nb.errors import ActionFailed
 from agentloop_nb.protocols import (
+    Check,
     CodeOutcome,
     Delta,
     ModelReply,
@@ -122,6 +123,8 @@ class FakeWorkspace:
         self.web = web or FakeWeb()
         self.privacy: Privacy = "full"
         self.outcomes = dict(outcomes or {})
+        self.checks: dict[str, list[bool | Check]] = {}
+        """What expressions of a contract yield, one evaluation after another."""
         self.ran: list[str] = []
         """The code that was run, in order."""
 
@@ -141,6 +144,14 @@ class FakeWorkspace:
         for output in outcome.outputs:
             on_output(output)
         return outcome
+
+    async def check(self, expression: str, *, timeout: float, made: Sequence[str] = ()) -> Check:
+        """Look the next outcome of an expression up; the last one stays, and one that is not in the table holds."""
+        outcomes = self.checks.get(expression, [True])
+        found = outcomes.pop(0) if len(outcomes) > 1 else outcomes[0]
+        if isinstance(found, Check):
+            return found
+        return Check(expression=expression, outcome="held" if found else "false", value=str(found))
 
     def write_file(self, filename: str, content: str) -> WrittenFile:
         """Write below the folder, without any of the real guards."""

@@ -6,14 +6,18 @@ import asyncio
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any
 
 from agentloop_nb.actions import Action, ActionResult, Finish, RunCode
 from agentloop_nb.actions.mending import mended
+from agentloop_nb.agent import contract
 from agentloop_nb.agent.approval import Gate, Judge
 from agentloop_nb.agent.budget import CostLimit
 from agentloop_nb.agent.conclusion import conclusion
+from agentloop_nb.agent.contract_gate import ContractGate
 from agentloop_nb.agent.control import Control
 from agentloop_nb.agent.event_stream import Approver, Stream
+from agentloop_nb.agent.grounding import ground
 from agentloop_nb.agent.model_call import Asker, GaveUp
 from agentloop_nb.agent.objections import asked_before, objections, refusal
 from agentloop_nb.agent.offer import WEB, is_offline
@@ -62,6 +66,8 @@ class Loop:
         folder = self.workspace.folder
         self._repetitions = Repetitions(folder)
         self._gate = Gate(self.stream, self.settings, folder, self.approver, self.written_before, self.judge)
+        self._grounds: list[dict[str, Any]] = []
+        self._contract = ContractGate(self.stream, self.workspace, self.settings, self._gate.mandate)
 
     @property
     def state(self) -> State:
@@ -75,6 +81,7 @@ class Loop:
         """
         self.control.attach()
         try:
+            await self._open()
             while self.state.status == "running":
                 await self._step()
         except _Ended:
@@ -89,6 +96,10 @@ class Loop:
         finally:
             self.control.detach()
         return self.state
+
+    async def _open(self) -> None:
+        if not self.control.stopping and (why := await self._contract.open()):
+            raise self._end("failed", why)
 
     async def _step(self) -> None:
         await self.control.wait_while_paused()
@@ -161,39 +172,61 @@ class Loop:
         step, final, began = self.state.next_step, self._final, time.monotonic()
         self.stream.emit(ActionStarted(step=step, risks=self._gate.risks(decision.action)))
         try:
-            result = self._known(decision.action) or await self._result(decision.action, step)
+            result = await self._known(decision.action) or await self._result(decision.action, step)
         except asyncio.CancelledError:
             self._emit_result(step, _STOPPED, began)
             raise
         if not self.replayed:
             result = self._repetitions.note(decision.action, result, step)
+        if isinstance(decision.action, Finish) and result.success and self._grounds:
+            result = result.model_copy(update={"metadata": {**result.metadata, "grounds": self._grounds}})
+        result = self._contract.warned(decision.action, result, step)
         self._emit_result(step, result, began)
         if result.stopped or self.control.stopping:
             raise self._end("stopped", self.control.reason)
-        if isinstance(decision.action, Finish) and (result.success or final):
+        if isinstance(decision.action, Finish) and "over" in result.metadata:
+            self._emit_end("not_met", contract.reason(self.state.checks), summary=decision.action.summary)
+        elif isinstance(decision.action, Finish) and (result.success or final):
             self._conclude(decision.action, result, final=final)
 
-    def _known(self, action: Action) -> ActionResult | None:
+    async def _known(self, action: Action) -> ActionResult | None:
         """Answer without carrying it out: a finish that something speaks against, a look-up without a network."""
         if isinstance(action, Finish):
-            return self._objected(action)
+            return await self._unmet(action) or self._objected(action)
         if action.name in WEB and is_offline(self.state):
             told = "This machine is offline, as an earlier look-up showed: go on without the web."
             return ActionResult(success=False, output=told, error=told)
         return None
 
+    async def _unmet(self, action: Finish) -> ActionResult | None:
+        """Refuse a finish that the contract does not hold for; after too many the run is over."""
+        checks = await self._contract.judge(self.state.next_step)
+        if any(check.outcome == "stopped" for check in checks):
+            return _STOPPED
+        if not checks or not action.goal_met or self._final:
+            return None
+        more = self.replayed() if self.replayed is not None else self._contract.refusals < self.settings.max_retries
+        return self._contract.refusal(checks) if more else self._contract.given_up(checks)
+
     def _objected(self, action: Finish) -> ActionResult | None:
         """Object to a finish, once; what the model insists on is marked."""
-        found = objections(action, self.state, self.workspace)
+        grounding = ground(action, self.state, self.workspace)
+        self._grounds = grounding.record()
+        found = objections(action, self.state, self.workspace, grounding)
         if not found:
             return None
-        last_word = self._final or (asked_before(self.state) if self.replayed is None else not self.replayed())
+        last_word = self._unasked or (asked_before(self.state) if self.replayed is None else not self.replayed())
         if action.goal_met and not last_word:
             return refusal(found, self.state.goal)
         missing = action.missing(self.workspace.folder)
         kept = [name for name in action.artifacts if name not in missing]
         doubts = [each.doubt for each in found]
         return ActionResult(success=True, output=action.summary, metadata={"artifacts": kept, "doubts": doubts})
+
+    @property
+    def _unasked(self) -> bool:
+        """Whether nothing is asked of a finish: nobody reads the answer, or the model may not see what it rests on."""
+        return self._final or self.settings.quiet or self.settings.privacy != "full"
 
     async def _result(self, action: Action, step: int) -> ActionResult:
         if isinstance(self.workspace, Supervised):
@@ -220,9 +253,10 @@ class Loop:
 
     def _conclude(self, action: Finish, result: ActionResult, *, final: bool) -> None:
         """End as the model says; at the last step only what it says in so many words counts."""
-        limited = final and action.says_goal_met is not True
+        unmet = any(not check.held for check in self.state.checks)
+        limited = final and (action.says_goal_met is not True or unmet)
         status: Status
-        status, reason = ("step_limit", self._steps_used) if limited else conclusion(action)
+        status, reason = ("step_limit", self._steps_used) if limited else conclusion(action, self.state.checks)
         artifacts, doubts = (tuple(result.metadata.get(key, ())) for key in ("artifacts", "doubts"))
         self._emit_end(status, reason, summary=action.summary, artifacts=artifacts, doubts=doubts)
 

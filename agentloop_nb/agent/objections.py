@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from numbers import Number
 from pathlib import Path
 from typing import NamedTuple
 
@@ -15,7 +14,7 @@ from agentloop_nb.actions import ActionResult, Finish
 from agentloop_nb.actions.finish import is_there
 from agentloop_nb.actions.kinds import how_to_make, is_file_name, named_in
 from agentloop_nb.actions.observation import bounded
-from agentloop_nb.agent.numbers import unshown
+from agentloop_nb.agent.grounding import Grounding
 from agentloop_nb.protocols import Workspace
 from agentloop_nb.safety.provenance import mark
 from agentloop_nb.state import State, Step
@@ -46,13 +45,13 @@ class Objection(NamedTuple):
     """Something is left to do; without it another finish is all that is needed."""
 
 
-def objections(action: Finish, state: State, workspace: Workspace) -> list[Objection]:
+def objections(action: Finish, state: State, workspace: Workspace, grounding: Grounding) -> list[Objection]:
     """List what speaks against a finish that says the goal is met."""
     folder = workspace.folder
     found = [*_wrong_artifacts(action, state, folder)]
     if action.goal_met:
         found += [*_missing_files(action, state, folder), *_nothing_succeeded(state)]
-        found += _unshown_figures(action, state, workspace)
+        found += _ungrounded(grounding, state)
     return found
 
 
@@ -142,11 +141,12 @@ def _nothing_succeeded(state: State) -> Iterator[Objection]:
         yield Objection("No step has succeeded so far, so nothing shows that the goal is met.", "No step succeeded.")
 
 
-def _unshown_figures(action: Finish, state: State, workspace: Workspace) -> Iterator[Objection]:
-    shown = _shown(state)
-    if not unshown(action.summary, shown):
-        return
-    figures = unshown(action.summary, f"{shown}\n{_held(state, workspace)}")[:MOST_TOLD]
+def _ungrounded(found: Grounding, state: State) -> Iterator[Objection]:
+    names = found.names[:MOST_TOLD]
+    if names:
+        told = f"The summary names {', '.join(names)}, which is nowhere: neither a variable nor in any output."
+        yield Objection(told, f"Not shown by any step: {', '.join(names)}.", work=False)
+    figures = found.figures[:MOST_TOLD]
     if not figures:
         return
     last = next((step for step in reversed(state.steps) if step.result and step.result.success), None)
@@ -160,26 +160,8 @@ def _unshown_figures(action: Finish, state: State, workspace: Workspace) -> Iter
     yield Objection(told + hint, doubt, work=not output)
 
 
-def _shown(state: State) -> str:
-    """Everything a figure of the summary may come from: goal, notes, context, outputs, code and files that were run."""
-    parts = [state.goal, state.context, *state.cells]
-    for step in state.steps:
-        parts += step.notes
-        if step.result is not None and step.decision is not None and not _is_finish(step):
-            parts.append(step.result.output)
-            if step.result.success:
-                parts += [str(value) for value in step.decision.action.model_dump(exclude={"timeout"}).values()]
-    return "\n".join(parts)
-
-
 def _denied(step: Step) -> bool:
     return step.approval is not None and not step.approval.approved
-
-
-def _held(state: State, workspace: Workspace) -> str:
-    """The numbers in variables that the run made: computed, though not printed. Of other values nothing is asked."""
-    values = workspace.variables(list(state.changed)).values()
-    return "\n".join(str(value) for value in values if issubclass(type(value), Number))
 
 
 def _is_finish(step: Step) -> bool:

@@ -19,14 +19,16 @@ from agentloop_nb.actions import Cell, Finish, RunCode, WriteFile
 from agentloop_nb.export.anonymize import Scrubber
 from agentloop_nb.export.dependencies import parsed, to_python
 from agentloop_nb.export.inputs import InputFile, inputs
-from agentloop_nb.export.selection import Story
+from agentloop_nb.export.selection import Story, asserting
 from agentloop_nb.protocols import Output
 from agentloop_nb.record.replay_data import Recorded, recorded, refused
 from agentloop_nb.safety.redaction import MASK
-from agentloop_nb.state import Step
+from agentloop_nb.state import State, Step
 
 FORMAT = 1
 """Version of what stands under `metadata.agentloop`."""
+CONTRACT, CONTRACT_HEAD = "contract", "contract-why"
+"""Ids of the cell that asserts the contract, and of the words above it."""
 UNCHECKED = "nbval-ignore-output"
 """Tag of a cell whose outputs are not compared; `metadata.agentloop.unchecked` says why."""
 
@@ -121,6 +123,7 @@ def _metadata(story: Story, folder: Path | None, scrub: Scrubber) -> Json:
             for file in (*inputs(story.code, folder), *_data_files(story))
             if file.path not in story.left_out
         ],
+        **({"until": [scrub.code(each) for each in story.state.until]} if story.state.until else {}),
         **({"left_out": story.left_out} if story.left_out else {}),
         "decisions": [_decision(each, scrub) for each in recorded(story.steps)],
     }
@@ -164,6 +167,17 @@ def _cells(story: Story) -> Iterator[tuple[str, Cell]]:
             yield name, cell.model_copy(update={"unchecked": PLACEHELD}) if held else cell
     if not story.steps or story.state.status != "finished":
         yield "end", _markdown(_end(story))
+    yield from _contract(story.state)
+
+
+def _contract(state: State) -> Iterator[tuple[str, Cell]]:
+    """The contract, last of all: what holds is asserted, so that a run of the notebook shows it again."""
+    if not state.checks:
+        return
+    missed = [f"- {harmless(check.line)}" for check in state.checks if not check.held]
+    yield CONTRACT_HEAD, _markdown("\n".join(["## Contract", "", "This has to be True at the end.", *missed]))
+    if asserted := asserting(state):
+        yield CONTRACT, Cell(cell_type="code", source=asserted)
 
 
 def _title(story: Story) -> str:

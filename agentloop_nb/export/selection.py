@@ -54,10 +54,14 @@ def story(events: Sequence[AnyEvent], *, minimal: bool = False, data: Data | Non
         names.uses.clear()  # no option or seed of a module matters to what is read from data
         chain.insert(first, Piece(data.source, names, writes=frozenset(data.files) | data.made))
         first += 1
-    roots = _results(steps, state) if minimal else range(len(steps))
-    kept = depended_on(chain, {first + root for root in roots})
+    roots = {first + root for root in (_results(steps, state) if minimal else range(len(steps)))}
+    contract = len(chain)
+    if asserted := asserting(state):
+        chain.append(Piece(asserted, names_of(asserted)))
+        roots.add(contract)
+    kept = depended_on(chain, roots)
     told = [step for number, step in enumerate(steps) if first + number in kept or _is_finish(step)]
-    worked = {first + number for number, step in enumerate(steps) if _worked(step)}
+    worked = {first + number for number, step in enumerate(steps) if _worked(step)} | {contract}
     return Story(
         state=state,
         steps=tuple(told),
@@ -69,6 +73,11 @@ def story(events: Sequence[AnyEvent], *, minimal: bool = False, data: Data | Non
         minimal=minimal,
         versions=started.versions if started else {},
     )
+
+
+def asserting(state: State) -> str:
+    """The code that asserts those expressions of the contract that held; empty where there is none."""
+    return "\n".join(f"assert {check.expression}" for check in state.checks if check.held)
 
 
 def _is_finish(step: Step) -> bool:

@@ -20,7 +20,7 @@ from agentloop_nb.isolated.channel import EXTEND, STOP, Died, Garbled, Line
 from agentloop_nb.isolated.codec import Builder
 from agentloop_nb.isolated.resource_limits import Limits
 from agentloop_nb.isolated.unsupported import Refused
-from agentloop_nb.protocols import CodeError, CodeOutcome, OnOutput, Output, Privacy, Undone, Web, WrittenFile
+from agentloop_nb.protocols import Check, CodeError, CodeOutcome, OnOutput, Output, Privacy, Undone, Web, WrittenFile
 from agentloop_nb.safety.effects import Mandate
 
 OBEY = 0.7
@@ -217,6 +217,20 @@ class IsolatedWorkspace:
             remarks.append(_LOST)
         return outcome.model_copy(update={"notes": (*outcome.notes, *remarks)})
 
+    async def check(self, expression: str, *, timeout: float, made: Sequence[str] = ()) -> Check:
+        """Evaluate an expression of a contract in the process, which puts back what that changed."""
+        mandate, self.mandate = self.mandate, None
+        arguments = {"expression": expression, "timeout": timeout, "made": list(made), "mandate": _judged(mandate)}
+        try:
+            await self._ready()
+            if self.control.stopping or self._line is None:
+                return Check(expression=expression, outcome="stopped")
+            step = _Step(self._line, self.control, timeout, lambda _: None)
+            return Check.model_validate(await step.answer("check", arguments))
+        except (UserError, Died, Garbled, ValidationError) as error:
+            self._lost = self._lost or not self.alive
+            return Check(expression=expression, outcome="error", value=f"KernelDied: {_said(error)}")
+
     async def _ready(self) -> list[str]:
         """Have a process with the variables of the run; say what that took. Raises `UserError`."""
         if self._recovering:
@@ -262,19 +276,23 @@ class _Step:
         self._shown: list[Output] = []
 
     async def run(self, code: str, step: int, mandate: Mandate | None) -> CodeOutcome:
-        judged = mandate and mandate.model_copy(update={"anybody": False}).model_dump(mode="json")
-        arguments = {"code": code, "step": step, "timeout": self._timeout, "mandate": judged}
-        waiting = asyncio.wrap_future(self._line.submit("run_code", arguments, self._show))
+        arguments = {"code": code, "step": step, "timeout": self._timeout, "mandate": _judged(mandate)}
+        try:
+            return self._noted(CodeOutcome.model_validate(await self.answer("run_code", arguments)))
+        except Died as error:
+            return self._died(str(error))
+        except (Garbled, ValidationError) as error:
+            return self._noted(_failed("KernelError", f"the isolated kernel answered nothing usable: {error}"))
+
+    async def answer(self, call: str, arguments: dict[str, Any]) -> Any:
+        """Have the process answer a call, within the bounds of the step. Raises `Died` and `Garbled`."""
+        waiting = asyncio.wrap_future(self._line.submit(call, arguments, self._show))
         self._control.interrupt, self._control.extend = self._stop, self._extend
         if self._control.stopping:
             self._stop()
         self._line.later(self._timeout + GRACE, self._end_late)
         try:
-            return self._noted(CodeOutcome.model_validate(await self._patiently(waiting)))
-        except Died as error:
-            return self._died(str(error))
-        except (Garbled, ValidationError) as error:
-            return self._noted(_failed("KernelError", f"the isolated kernel answered nothing usable: {error}"))
+            return await self._patiently(waiting)
         finally:
             self._over = True
             self._control.interrupt = self._control.extend = None
@@ -345,6 +363,11 @@ def _said(error: Exception) -> str:
         return "it answered nothing usable"
     kind = "" if isinstance(error, Died | Garbled) else f"{type(error).__name__}: "
     return " ".join(f"{kind}{error}".split())
+
+
+def _judged(mandate: Mandate | None) -> Any:
+    """A mandate for the process, where nobody can be asked."""
+    return mandate and mandate.model_copy(update={"anybody": False}).model_dump(mode="json")
 
 
 def _failed(kind: str, message: str) -> CodeOutcome:

@@ -41,10 +41,13 @@ class ReplayModel:
         *,
         outcomes: Mapping[int, ActionResult] | None = None,
         knows_changes: bool = True,
+        until: tuple[str, ...] = (),
     ) -> None:
         """`outcomes` are what the recorded steps brought, by number; `knows_changes`: also which names they changed."""
         self.decisions = tuple(decisions)
         self.knows_changes = knows_changes
+        self.until = until
+        """The contract of the recorded run."""
         self._outcomes = dict(outcomes or {})
         self.position = 0
         """The decision that comes next, from 0; a resumed run sets it to the steps it has done."""
@@ -58,13 +61,14 @@ class ReplayModel:
         """Read a record (`.jsonl`) or an exported notebook (`.ipynb`). Raises `UserError`. Nothing is executed."""
         path = typed_path(path)
         if from_notebook := path.suffix == ".ipynb":
-            decisions, outcomes = _of_notebook(path)
+            decisions, outcomes, until = _of_notebook(path)
         else:
-            steps = fold(reading.read(path)).steps
+            state = fold(reading.read(path))
+            steps, until = state.steps, state.until
             decisions, outcomes = recorded(steps), {step.number: step.result for step in steps if step.result}
         if not decisions:
             raise UserError(f"{path} holds no decisions to replay")
-        return cls(decisions, str(path), name, outcomes=outcomes, knows_changes=not from_notebook)
+        return cls(decisions, str(path), name, outcomes=outcomes, knows_changes=not from_notebook, until=until)
 
     @property
     def name(self) -> str:
@@ -176,8 +180,11 @@ def _question(each: Recorded) -> tuple[str, str] | None:
             return None
 
 
-def _of_notebook(path: Path) -> tuple[list[Recorded], dict[int, ActionResult]]:
-    """The decisions in an exported notebook's metadata, and what its cells show, by step. Raises `UserError`."""
+def _of_notebook(path: Path) -> tuple[list[Recorded], dict[int, ActionResult], tuple[str, ...]]:
+    """The decisions in an exported notebook's metadata, what its cells show, by step, and its contract.
+
+    Raises `UserError`.
+    """
     try:
         if not path.is_file():
             raise UserError(f"there is no notebook {path}")
@@ -188,13 +195,14 @@ def _of_notebook(path: Path) -> tuple[list[Recorded], dict[int, ActionResult]]:
         cells = list(notebook.get("cells", ()))
         differs = visible_cells.difference(cells, [(each.step, each.decision) for each in decisions])
         shown = dict(_shown(cells))
+        until = tuple(map(str, notebook["metadata"]["agentloop"].get("until") or ()))
     except OSError as error:
         raise UserError(f"{path} cannot be read: {error.strerror or error}") from None
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
         raise UserError(f"{path} is no notebook exported by agentloop_nb: it holds no readable decisions") from None
     if differs:
         raise UserError(f"{path} is not replayed, because it would run what it does not show: {differs}")
-    return decisions, shown
+    return decisions, shown, until
 
 
 def _shown(cells: Iterable[dict[str, Any]]) -> Iterator[tuple[int, ActionResult]]:

@@ -35,6 +35,8 @@ if TYPE_CHECKING:
 _COUNT = re.compile(r"\d{1,4}")
 _NOTE = re.compile(r"(?:^|\s)--\s")
 _HELP = ("-h", "--help")
+_LASTING = ("resume", "fork", "retry", "fix")
+"""Commands that start a run."""
 
 
 def perform(magics: AgentMagics, line: str, *, awaited: bool) -> Any:
@@ -48,8 +50,8 @@ def perform(magics: AgentMagics, line: str, *, awaited: bool) -> Any:
     if any(each in _HELP for each in _NOTE.split(rest, maxsplit=1)[0].split()):
         return help_(magics, word)
     table.check_lives(word, "notebook")
-    if word in ("resume", "fork"):
-        return (resume if word == "resume" else fork)(magics, rest.strip(), awaited=awaited)
+    if word in _LASTING:
+        return COMMANDS[word](magics, rest.strip(), awaited=awaited)
     return COMMANDS[word](magics, rest.strip())
 
 
@@ -202,6 +204,29 @@ def fork(magics: AgentMagics, rest: str, *, awaited: bool = False) -> Any:
     return magics.start(launch, awaited=awaited)
 
 
+def retry(magics: AgentMagics, rest: str, *, awaited: bool = False) -> Any:
+    """The last goal again, from the variables before it."""
+    from agentloop_nb.notebook.follow_up import retry as again
+
+    arguments, note = _noted("retry", rest)
+    return magics.start(again(magics.launcher, arguments, magics.config_values(), note, print), awaited=awaited)
+
+
+def fix(magics: AgentMagics, rest: str, *, awaited: bool = False) -> Any:
+    """The person's last cell that failed, as a goal."""
+    from agentloop_nb.notebook.follow_up import fix as mend
+
+    arguments, note = _noted("fix", rest)
+    return magics.start(mend(magics.launcher, arguments, magics.config_values(), note), awaited=awaited)
+
+
+def _noted(name: str, rest: str) -> tuple[dict[str, Any], str]:
+    """The options of a command that takes no other words, and the note after them, with `--` or quotes or without."""
+    before, *after = _NOTE.split(f" {rest}", maxsplit=1)
+    arguments, first, words = parse_command(before.strip(), table.BY_NAME[name].options_in("notebook"))
+    return arguments, note_from(first, words, *after)
+
+
 def adopt(magics: AgentMagics, rest: str) -> None:
     """Bring here what an isolated run or a fork made, or take that back."""
     from agentloop_nb.notebook.isolation.adopt import adopt as bring_here
@@ -314,12 +339,14 @@ def _did(run: Run, name: str) -> bool:
 
 runs, who, why, cost, sent, models = (partial(ask, name) for name in ("runs", "who", "why", "cost", "sent", "models"))
 
-COMMANDS: dict[str, Callable[[AgentMagics, str], Any]] = {
+COMMANDS: dict[str, Callable[..., Any]] = {
     "status": status,
     "runs": runs,
     "show": show,
     "resume": resume,
     "fork": fork,
+    "retry": retry,
+    "fix": fix,
     "adopt": adopt,
     "export": export,
     "report": report,

@@ -14,6 +14,8 @@ _CALLS = (
     "get_ipython().run_cell_magic('agent',",
     "get_ipython().run_line_magic('agent', 'resume",
     "get_ipython().run_line_magic('agent', 'fork",
+    "get_ipython().run_line_magic('agent', 'retry",
+    "get_ipython().run_line_magic('agent', 'fix",
 )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from IPython.core.magic import Magics, cell_magic, line_magic, magics_class, no_var_expand
-from traitlets import Bool, Float, Int, Unicode, Union
+from traitlets import Bool, Float, Int, List, Unicode, Union
 
 from agentloop_nb.errors import AgentFailed, AgentStopped
 from agentloop_nb.settings.options import describe, parse_options
@@ -23,6 +23,7 @@ AWAITED = "\x00"
 
 _TRAITS: dict[str, Any] = {
     "text": Unicode,
+    "texts": lambda **options: Union([Unicode(), List(Unicode())], **options),
     "whole": Int,
     "number": Float,
     "switch": Bool,
@@ -105,7 +106,8 @@ def _raise_unless_well(launch: Launch, run: Run) -> None:
 
     if run.status == "stopped":
         raise AgentStopped(f"{run.reason} after {counted(run.current_step, 'step')}; %agent resume goes on")
-    if run.status in ("failed", "interrupted") or (launch.session.settings.strict and not run.is_complete):
+    unmet = run.status == "not_met" and bool(run.until)
+    if run.status in ("failed", "interrupted") or unmet or (launch.session.settings.strict and not run.is_complete):
         raise AgentFailed(run.reason)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from keyword import iskeyword
@@ -14,6 +14,7 @@ from agentloop_nb import session
 from agentloop_nb.agent import output_limit
 from agentloop_nb.agent.control import Control
 from agentloop_nb.errors import UserError
+from agentloop_nb.events import NoteAdded
 from agentloop_nb.export.destination import checked
 from agentloop_nb.isolated.isolated_workspace import IsolatedWorkspace
 from agentloop_nb.models.keys import known_keys
@@ -61,8 +62,8 @@ class Launcher:
         """Resolve settings. Raises `UserError`."""
         return resolve(arguments, config or {}, environment(self.folder))
 
-    def begin(self, goal: str, settings: Settings) -> Launch:
-        """Prepare a new run. Raises `UserError`."""
+    def begin(self, goal: str, settings: Settings, notes: Sequence[NoteAdded] = ()) -> Launch:
+        """Prepare a new run; `notes` are told before its first step. Raises `UserError`."""
         refuse_nesting()
         _check_output(settings)
         self._make_room(settings.undo_memory * 2**20)
@@ -78,6 +79,7 @@ class Launcher:
             earlier_goals=[run.goal for run in self.runs],
             control=control,
             run_id=run_id,
+            notes=notes,
         )
         return self._launch(made)
 
@@ -275,7 +277,7 @@ class Launcher:
     @property
     def _earlier(self) -> list[tuple[str, str]]:
         """Goals of the runs of this kernel, each with how it ended."""
-        return [(run.goal, run.summary or run.reason) for run in self.runs]
+        return [(run.goal, _result(run)) for run in self.runs]
 
     def _furnished(self, workspace: KernelWorkspace, settings: Settings) -> KernelWorkspace:
         """A workspace of this kernel that knows its earlier runs and its settings."""
@@ -300,6 +302,13 @@ def launcher_of(shell: Any) -> Launcher:
     """The launcher of the user's shell: one for its magics, `run_agent` and all reloads of the extension."""
     launcher: Launcher = vars(shell).setdefault("_agentloop_launcher", Launcher(shell))
     return launcher
+
+
+def _result(run: Run) -> str:
+    """What came of an earlier run, for the model of a later one; of a goal that was not met, why."""
+    told = run.summary or run.reason
+    unmet = run.status == "not_met" and run.summary
+    return f"{told}\n  The goal was not met: {run.reason}" if unmet else told
 
 
 def _has_variables(run: Run) -> bool:

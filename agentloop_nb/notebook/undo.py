@@ -15,11 +15,13 @@ from agentloop_nb.run import Run
 from agentloop_nb.safety.code_risks import read_risks
 from agentloop_nb.state import State, Step
 
+RESUME = "To go on from here: %agent resume -- what to do instead"
 
-def undo_steps(run: Run, count: int, tell: Callable[[str], None]) -> None:
+
+def undo_steps(run: Run, count: int, tell: Callable[[str], None], *, after: str = RESUME) -> None:
     """Take back the last `count` steps of a run of this kernel.
 
-    `tell` hears what cannot be taken back before anything is, and then what was done.
+    `tell` hears what cannot be taken back before anything is, and then what was done, and what to type `after` that.
     """
     workspace = _workspace(run)
     acting = acting_steps(run.state)[-count:] if count else []
@@ -38,7 +40,7 @@ def undo_steps(run: Run, count: int, tell: Callable[[str], None]) -> None:
         told.append("  That was in the run's own process and folder; your kernel and your files are as they were.")
     if len(acting) < count:
         told.append(f"  There were no more{_of_parent(run)}.")
-    tell("\n".join([*told, *lines, "To go on from here: %agent resume -- what to do instead"]))
+    tell("\n".join(filter(None, [*told, *lines, after])))
 
 
 def take_back(workspace: Undoing, steps: list[Step], tell: Callable[[str], None]) -> list[str]:

@@ -62,7 +62,8 @@ def status(place: Place, words: list[str], options: Mapping[str, Any]) -> str:
     """How the last run went."""
     state = place.state(_at_most_one(words, "status [RUN]"))
     head = f"{state.run}: {STATUS_WORDS[state.status]}, step {state.current_step}/{state.max_steps}, {_cost(state)}"
-    return "\n".join(map(on_one_line, filter(None, [head, state.subject, state.reason])))
+    lines = [f"contract {check.line}" for check in state.checks]
+    return "\n".join(map(on_one_line, filter(None, [head, state.subject, state.reason, *lines])))
 
 
 def runs(place: Place, words: list[str], options: Mapping[str, Any]) -> str:
@@ -79,8 +80,16 @@ def runs(place: Place, words: list[str], options: Mapping[str, Any]) -> str:
 
 def _row(state: State) -> str:
     run, what = on_one_line(state.run), on_one_line(state.subject or state.reason)[:80]
+    what += _contract(state)
     steps = f"{state.current_step}/{state.max_steps} steps"
     return f"{run}  {STATUS_WORDS[state.status]:<13} {steps:>12}  {_cost(state):>9}  {_ago(state.began):<10}  {what}"
+
+
+def _contract(state: State) -> str:
+    """Whether the contract of a run held; empty where it had none, or where it was not evaluated."""
+    if not state.checks:
+        return ""
+    return "  [contract holds]" if all(check.held for check in state.checks) else "  [contract does not hold]"
 
 
 def _cost(state: State) -> str:

@@ -7,15 +7,16 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from agentloop_nb import __version__, demo
+from agentloop_nb.agent.contract import refuse_unsound
 from agentloop_nb.agent.control import Control
 from agentloop_nb.errors import UserError
-from agentloop_nb.events import RunStarted
+from agentloop_nb.events import NoteAdded, RunStarted
 from agentloop_nb.protocols import Model, Remembering, Web, Workspace
 from agentloop_nb.record import journal, locating
 from agentloop_nb.run import Run
 from agentloop_nb.safety.secrets import Masker
 from agentloop_nb.session.context import context
-from agentloop_nb.session.parts import make_model, make_web, recorded
+from agentloop_nb.session.parts import make_model, make_web, recorded, with_contract_of
 from agentloop_nb.session.recovery import recover_with
 from agentloop_nb.session.session import Session
 from agentloop_nb.settings import Settings
@@ -34,6 +35,7 @@ def begin(
     control: Control | None = None,
     run_id: str | None = None,
     model: Model | None = None,
+    notes: Sequence[NoteAdded] = (),
 ) -> Session:
     """Prepare a new run whose record lies in `folder`. Raises `UserError`, one line that says what to type.
 
@@ -41,7 +43,9 @@ def begin(
     """
     if not goal.strip():
         raise UserError("the goal is empty: say what you want done (in a notebook: %%agent what you want)")
+    refuse_unsound(settings.until, goal)
     model = model or make_model(settings, variables)
+    settings = with_contract_of(model, settings)
     workspace = make_workspace(make_web(model, settings))
     if model.name == "demo":
         demo.prepare(workspace.folder)
@@ -60,4 +64,4 @@ def begin(
     record = journal.Journal.create(folder, run_id, limit=settings.record_limit * journal.MEGABYTE)
     run = Run(state, record.path, workspace)
     recover_with(workspace, record.path, None, cells=False)
-    return Session(run, [opening], state, record, model, workspace, settings, control or Control(), masker)
+    return Session(run, [opening, *notes], state, record, model, workspace, settings, control or Control(), masker)

@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from agentloop_nb.agent.contract import refuse_unsound
 from agentloop_nb.agent.control import Control
 from agentloop_nb.events import AnyEvent, NoteAdded
 from agentloop_nb.isolated.fork_copy import inherited
@@ -50,6 +51,7 @@ def fork(
     It begins with a copy of the record up to there, and with its variables rebuilt; what was spent until then is not
     counted again. Raises `UserError`.
     """
+    refuse_unsound(settings.until)
     whole = reading.read(path)
     taken = inherited(whole, at, run_id, note=note)
     state = fold(taken) if trust.standing(path) == "own" else with_limits_of(settings, fold(taken))

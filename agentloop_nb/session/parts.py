@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
+from agentloop_nb.agent.contract import refuse_unsound
 from agentloop_nb.errors import UserError
 from agentloop_nb.events import RunResumed
 from agentloop_nb.models import registry
@@ -24,6 +26,14 @@ def make_model(settings: Settings, variables: Mapping[str, str]) -> Model:
             "(dollars per million tokens in and out), or leave --budget out"
         )
     return model
+
+
+def with_contract_of(model: Model, settings: Settings) -> Settings:
+    """The settings of a replay with the contract of the run that is replayed, unless they name another."""
+    if settings.until or not isinstance(model, ReplayModel) or not model.until:
+        return settings
+    refuse_unsound(model.until)
+    return replace(settings, until=model.until)
 
 
 def make_web(model: Model, settings: Settings) -> Web:

@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from agentloop_nb.agent.contract import refuse_unsound
 from agentloop_nb.agent.control import Control
 from agentloop_nb.events import AnyEvent, NoteAdded
 from agentloop_nb.models.replay import ReplayModel
@@ -42,6 +43,7 @@ def resume(
     `live` is its state if it took place in this kernel; else its variables are rebuilt first, where `ask` says whether
     code that is not repeatable may run again.
     """
+    refuse_unsound(settings.until)
     events = reading.read(path)
     state = live or fold(events)
     ends = loose_ends(state)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -11,7 +12,7 @@ class Kind(NamedTuple):
     """A kind of value. `convert` raises `ValueError`, `TypeError` or `ArithmeticError` for a wrong one."""
 
     name: str
-    """`text`, `whole`, `number`, `dollars` or `switch`."""
+    """`text`, `texts`, `whole`, `number`, `dollars` or `switch`."""
     convert: Callable[[Any], Any]
     expected: str
 
@@ -74,6 +75,18 @@ def _names(value: Any) -> tuple[str, ...]:
     return tuple(part.strip() for part in parts if part.strip())
 
 
+def _expressions(value: Any) -> tuple[str, ...]:
+    """Expressions may hold commas, so that a text is one of them."""
+    parts = (value,) if isinstance(value, str) else tuple(value)
+    found = tuple(part.strip() for part in parts if part.strip())
+    for part in found:
+        try:
+            ast.parse(part, mode="eval")
+        except (SyntaxError, RecursionError, MemoryError):
+            raise ValueError from None
+    return found
+
+
 def _cache(value: Any) -> str | None:
     """`1` means the usual place; `0` means off."""
     known = _WORDS.get(str(value).strip().lower())
@@ -87,6 +100,7 @@ SWITCH = Kind("switch", _switch, "1 or 0")
 DOLLARS = Kind("dollars", _dollars, "a positive amount in US dollars")
 TEMPERATURE = Kind("number", _temperature, "a number from 0 to 2")
 NAMES = Kind("text", _names, "names with commas between")
+EXPRESSIONS = Kind("texts", _expressions, "a Python expression in quotes, or a list of them")
 CACHE = Kind("text", _cache, "1, 0 or a path")
 
 

@@ -22,6 +22,7 @@ class Option(NamedTuple):
     value: str = ""
     """How its value is shown; empty for a switch."""
     example: str = ""
+    repeatable: bool = False
 
     @property
     def usage(self) -> str:
@@ -30,7 +31,9 @@ class Option(NamedTuple):
 
 
 def _option(name: str, setting: Setting) -> Option:
-    return Option(name, setting.flags, setting.help.replace("`", ""), setting.value, setting.example)
+    return Option(
+        name, setting.flags, setting.help.replace("`", ""), setting.value, setting.example, setting.repeatable
+    )
 
 
 OPTIONS = tuple(_option(name, setting) for name, setting in TABLE.items() if setting.flags and not setting.shell_only)
@@ -238,7 +241,7 @@ def _take_options(words: _Words, by_flag: dict[str, Option], settings: dict[str,
                 raise UserError(f"{flag} needs a value, like {flag} {option.example}")
         elif value is not None:
             raise UserError(f"{flag} takes no value")
-        settings[option.setting] = value or True
+        settings[option.setting] = [*settings.get(option.setting, ()), value] if option.repeatable else value or True
     return words.peek()
 
 

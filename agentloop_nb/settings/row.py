@@ -30,6 +30,8 @@ class Setting(NamedTuple):
     safety: bool = False
     """Whether it touches safety, place or money, so that only a record of one's own may decide it."""
     shell_only: bool = False
+    repeatable: bool = False
+    """Whether its flag may be given several times."""
 
 
 ROWS: list[Setting] = []

@@ -102,6 +102,18 @@ class Rows:
         value="PATH",
         example="run.ipynb",
     )
+    until: tuple[str, ...] = row(
+        (),
+        convert.EXPRESSIONS,
+        "a Python expression that must be True when the run ends; may be repeated",
+        more=", checked on your variables",
+        flags=("--until",),
+        value="EXPR",
+        example="'len(clean) > 100'",
+        kept=True,
+        safety=True,
+        repeatable=True,
+    )
     strict: bool = row(False, convert.SWITCH, "meeting a limit is an error", flags=("--strict",))
     quiet: bool = row(False, convert.SWITCH, "show the summary only", flags=("--quiet",))
     max_retries: int = row(

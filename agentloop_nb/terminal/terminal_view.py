@@ -14,6 +14,7 @@ from agentloop_nb.events import (
     AnyEvent,
     ApprovalAsked,
     ApprovalGiven,
+    ContractChecked,
     DecisionMade,
     DecisionRejected,
     ModelCalled,
@@ -125,8 +126,8 @@ class TerminalView:
             case StepsUndone():
                 self._line(f"↩️ Steps from {event.first} on were taken back")
                 self._headed = 0
-            case NamespaceRebuilt():
-                self._rebuilt(event)
+            case NamespaceRebuilt() | ContractChecked():
+                self._aside(event)
             case _:
                 self._show_action(event, state)
 
@@ -150,6 +151,14 @@ class TerminalView:
                 self._result(event.result, event.step, state)
             case OutcomeDiffered():
                 self._line(f"≠ {event.text}", style="dim")
+
+    def _aside(self, event: NamespaceRebuilt | ContractChecked) -> None:
+        if isinstance(event, NamespaceRebuilt):
+            self._rebuilt(event)
+            return
+        when = "Before the first step the contract" if event.before else "The contract"
+        for check in event.checks:
+            self._line(f"{'☑' if check.held else '☐'} {when} {check.line}", style="dim")
 
     def _rebuilt(self, event: NamespaceRebuilt) -> None:
         again, skipped = (", ".join(map(str, steps)) for steps in (event.steps, event.skipped))
@@ -209,7 +218,8 @@ class TerminalView:
 
     def _summary(self, state: State) -> None:
         if state.status == "finished" and self.verbose:
-            self._line("\n🎉 Task completed! (That is what the model reports.)")
+            shown = "Its contract holds." if state.checks else "That is what the model reports."
+            self._line(f"\n🎉 Task completed! ({shown})")
         done = [step for step in state.steps if step.result is not None]
         good = sum(step.result.success for step in done if step.result)
         reason = f" ({self._worded(state.reason)})" if state.reason and not state.is_complete else ""
@@ -222,6 +232,7 @@ class TerminalView:
         ]
         if state.differences:
             lines.append(f"Replay: {state.differences}")
+        lines += [f"Contract: {check.line}" for check in state.checks]
         lines += [f"⚠️ {doubt}" for doubt in state.doubts]
         if state.artifacts:
             lines.append(f"Files: {', '.join(state.artifacts)}")

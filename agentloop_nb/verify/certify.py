@@ -14,7 +14,7 @@ from agentloop_nb.export import write
 from agentloop_nb.export.anonymize import Scrubber
 from agentloop_nb.export.checksums import broken, seal
 from agentloop_nb.export.inputs import is_inside
-from agentloop_nb.export.notebook_writer import FORMAT, UNCHECKED
+from agentloop_nb.export.notebook_writer import CONTRACT, FORMAT, UNCHECKED
 from agentloop_nb.record import visible_cells
 from agentloop_nb.verify import diagnosis
 from agentloop_nb.verify.clock import clock_cells
@@ -143,16 +143,20 @@ class Certifier:
         """Compare every cell; what came out the same with something unseen in it proves nothing from there on."""
         first = self._perform(0)
         unchecked: dict[str, str] = {}
-        checked = 0
+        checked, contract = 0, False
         outside = self._outside(first)
         tainted: tuple[str, str] | None = None
         for cell in self._cells:
             reason, why = self._judged(cell, first)
+            asserts = cell["id"].partition("-")[0] == CONTRACT
             if why:
+                why = f"the contract does not hold any more: {why}" if asserts else why
                 return self._verdict(cell["id"], why, checked, unchecked)
             if unseen := outside.unseen(cell["id"]):
                 tainted = tainted or (cell["id"], outside.told(unseen))
-            if reason is None:
+            if asserts:
+                contract = True
+            elif reason is None:
                 checked += 1
                 self._settle(cell, first)
             else:
@@ -160,7 +164,7 @@ class Certifier:
                 _mark(cell, "unchecked", reason)
         if tainted:
             return self._verdict(*tainted, checked, unchecked, here=True)
-        return Verdict(ok=True, checked=checked, unchecked=unchecked, held=first.how)
+        return Verdict(ok=True, checked=checked, unchecked=unchecked, contract=contract, held=first.how)
 
     def _verdict(
         self, cell: str, cause: str, checked: int, unchecked: dict[str, str], *, here: bool = False

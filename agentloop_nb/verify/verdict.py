@@ -35,6 +35,8 @@ class Verdict(Value):
     """Code cells whose outputs were compared."""
     unchecked: dict[str, str] = {}
     """Cells that ran and were not compared, each with the reason."""
+    contract: bool = False
+    """Whether it asserts the contract of its run, which held in the fresh kernel."""
     here: bool = False
     """Whether it needs what lies outside of its folder: on this machine alone it comes out as recorded."""
     held: str = ""
@@ -45,12 +47,15 @@ class Verdict(Value):
     @property
     def proven(self) -> bool:
         """Whether it is reproduced, and something was compared that shows it."""
-        return self.ok and self.checked > 0
+        return self.ok and (self.checked > 0 or self.contract)
 
     @property
     def text(self) -> str:
         """The verdict on one line."""
         if self.ok:
+            if self.contract:
+                shown = f"{self._reproduced()}; its" if self.checked else "Reproduced: in a fresh kernel its"
+                return f"{shown} contract holds"
             return self._reproduced() if self.checked else self._nothing()
         where = f"{self.names.get(self.cell, 'a cell')}: " if self.cell else ""
         head = "Reproduced on this machine only" if self.here else "Not reproduced"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pytest
 
-from agentloop_nb.agent.numbers import unshown
 from agentloop_nb.decision import parse
 from agentloop_nb.events import RunFinished, event_from
 from agentloop_nb.protocols import Change, CodeError, CodeOutcome
@@ -118,22 +117,3 @@ def test_an_end_of_an_older_record_is_read():
     event = event_from({"kind": "run_finished", "status": "finished", "step": 1, "at": 1.0, "summary": "s"})
     assert isinstance(event, RunFinished)
     assert event.doubts == ()
-
-
-SHOWN = "total 1234567.891\nmean 0.12345\nrows: 12,500\n3 files\n2024-05-01\nshare 0.4567"
-
-
-@pytest.mark.parametrize(
-    "summary",
-    [
-        "1,234,567.89", "1234568", "1.23 million", "0.123", "12.3 %", "12500 rows", "12 500 rows", "45.7 %", "46%",
-        "on 2024-05-01", "0,123", "`9999` in code", "-0.123",
-    ],
-)  # fmt: skip
-def test_figures_are_known_rounded_scaled_and_in_other_notations(summary):
-    assert unshown(summary, SHOWN) == []
-
-
-@pytest.mark.parametrize("figure", ["1442", "0.99", "77 %", "13,500", "8.5", "5050", "99.1", "1e7", "600", "31"])
-def test_figures_that_nothing_shows_are_found(figure):
-    assert len(unshown(f"It is {figure}.", SHOWN)) == 1

@@ -78,6 +78,13 @@ class Host:
         outcome = await self._workspace.run_code(code, step=step, timeout=timeout, on_output=self._tell)
         return outcome.model_dump(mode="json")
 
+    async def check(self, expression: str, timeout: float, made: list[str], mandate: Any = None) -> dict[str, Any]:
+        """Evaluate an expression of a contract."""
+        self._workspace.control = Control()
+        self._workspace.mandate = None if mandate is None else Mandate.model_validate(mandate)
+        check = await self._workspace.check(expression, timeout=timeout, made=made)
+        return check.model_dump(mode="json")
+
     def unpack(self, items: list[tuple[str, str, str]], memory: int | None) -> dict[str, str]:
         """Take luggage in: names, how, and files. Returns what failed, with the reason."""
         namespace = self._workspace.shell.user_ns

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from weakref import WeakKeyDictionary
 
+from agentloop_nb.errors import AgentFailed, AgentStopped, UserError
 from agentloop_nb.protocols import CodeRan
 
 _OURS = re.compile(r"\s*(?:%agent\b|%(?:re)?load_ext\s+agentloop_nb\b).*")
@@ -23,6 +24,15 @@ class Entry:
     """What was seen of it; None where nothing was."""
 
 
+@dataclass(frozen=True)
+class Failure:
+    """A cell of the user's that failed: its source, the type of its error, and the traceback as text."""
+
+    source: str
+    kind: str
+    traceback: str
+
+
 @dataclass
 class _Log:
     """What ran in one shell, in order."""
@@ -32,6 +42,8 @@ class _Log:
     """Inputs of the shell that were read; the first is always empty."""
     failed: set[int] = field(default_factory=set)
     """Numbers of inputs that ended with an error."""
+    failure: Failure | None = None
+    """The last of them."""
 
 
 _ran: WeakKeyDictionary[Any, _Log] = WeakKeyDictionary()
@@ -67,6 +79,25 @@ def note_failure(shell: Any, result: Any) -> None:
     """Remember that a cell of the user's ended with an error. Called after each cell that did."""
     if isinstance(count := getattr(result, "execution_count", None), int):
         _ran.setdefault(shell, _Log()).failed.add(count)
+    error = getattr(result, "error_before_exec", None) or getattr(result, "error_in_exec", None)
+    source = _cleaned(str(getattr(getattr(result, "info", None), "raw_cell", "") or ""))
+    if source and isinstance(error, BaseException) and not isinstance(error, UserError | AgentFailed | AgentStopped):
+        _ran.setdefault(shell, _Log()).failure = _failure(shell, source, error)
+
+
+def _failure(shell: Any, source: str, error: BaseException) -> Failure:
+    from agentloop_nb.notebook.kernel.tracebacks import code_error
+
+    def place(filename: str) -> str | None:
+        named = shell.compile.format_code_name(filename)
+        return None if named is None else f"{named[0].lower()} {named[1]}"
+
+    return Failure(source, type(error).__name__, code_error(error, place, "").traceback)
+
+
+def last_failure(shell: Any) -> Failure | None:
+    """Return the last cell of the user's that failed in this kernel; None where none has."""
+    return _log(shell).failure
 
 
 def everything(shell: Any, *, failed: bool = True) -> tuple[str, ...]:

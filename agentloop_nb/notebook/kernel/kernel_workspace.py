@@ -12,13 +12,14 @@ from pathlib import Path
 from typing import Any
 
 from agentloop_nb.agent.control import Control
-from agentloop_nb.notebook.kernel import cell_history, output_scope, runner
+from agentloop_nb.notebook.kernel import cell_history, contract_check, output_scope, runner
+from agentloop_nb.notebook.kernel.contract_pins import Pins
 from agentloop_nb.notebook.kernel.effect_hook import Past
 from agentloop_nb.notebook.kernel.namespace import Surroundings
 from agentloop_nb.notebook.kernel.step import Step
 from agentloop_nb.notebook.kernel.turn import TURNS
 from agentloop_nb.notebook.snapshots.undo_history import History
-from agentloop_nb.protocols import CodeOutcome, CodeRan, OnOutput, Output, Privacy, Undone, Web, WrittenFile
+from agentloop_nb.protocols import Check, CodeOutcome, CodeRan, OnOutput, Output, Privacy, Undone, Web, WrittenFile
 from agentloop_nb.safety.effects import Mandate
 
 MEMORY = 512 * 2**20
@@ -65,6 +66,7 @@ class KernelWorkspace:
         self.mandate: Mandate | None = None
         """What covers the effects of the next step; None judges nothing."""
         self.effects = Past(self.folder)
+        self._pins = Pins()
 
     def describe(self, tokens: int) -> str:
         """Tell a model about the namespace, recent cells and earlier runs within a budget of tokens."""
@@ -109,6 +111,24 @@ class KernelWorkspace:
 
     async def run_code(self, code: str, *, step: int, timeout: float, on_output: OnOutput) -> CodeOutcome:
         """Run code once, on the thread of the user's cells, when no other step of this process is at work."""
+        return self._noted(code, step, await self._run(code, step, timeout, on_output, self.past))
+
+    async def check(self, expression: str, *, timeout: float, made: Sequence[str] = ()) -> Check:
+        """Evaluate an expression of a contract as a step is run, and put back what that changed."""
+        names = self.shell.user_ns
+        if name := self._pins.changed(expression, names, made):
+            told = f"{name} is not what it was before the first step"
+            return Check(expression=expression, outcome="void", value=told)
+        probe, past = contract_check.Probe(expression), History(self.past.limit)
+        aftermath = contract_check.Aftermath(names, self.folder, past)
+        names[contract_check.PROBE] = probe
+        try:
+            outcome = await self._run(probe.code, 0, timeout, lambda _: None, past)
+        finally:
+            names.pop(contract_check.PROBE, None)
+        return probe.outcome(outcome, timeout, aftermath.put_back(outcome))
+
+    async def _run(self, code: str, step: int, timeout: float, on_output: OnOutput, past: History) -> CodeOutcome:
         mandate, self.mandate = self.mandate, None
         bench, loop = runner.bench(), asyncio.get_running_loop()
         turn = await TURNS.take(bench.thread if bench else threading.get_ident(), partial(_tell, on_output, _WAITS))
@@ -121,15 +141,15 @@ class KernelWorkspace:
                 loop.call_soon_threadsafe(on_output, output)
 
             if bench is None:
-                running = Step(self, code, step, timeout, post, partial(_tell, on_output), mandate=mandate)
+                running = Step(self, code, step, timeout, post, partial(_tell, on_output), mandate=mandate, past=past)
                 outcome = await running.run()
                 await asyncio.sleep(0)  # what was posted is told before the step counts as over
-                return self._noted(code, step, outcome)
-            running = Step(self, code, step, timeout, post, mandate=mandate)
+                return outcome
+            running = Step(self, code, step, timeout, post, mandate=mandate, past=past)
             job = bench.submit(running.run_blocking)
             job.add_done_callback(lambda _: turn.release())  # the step may outlive whoever waits for it here
             stack.pop_all()
-        return self._noted(code, step, await _outcome_of(running, job))
+        return await _outcome_of(running, job)
 
     def _noted(self, code: str, step: int, outcome: CodeOutcome) -> CodeOutcome:
         """Remember code that came to its own end, well or not: a later run may build on what it did."""

@@ -27,6 +27,7 @@ from agentloop_nb.notebook.kernel.side_effects import Footprint
 from agentloop_nb.notebook.snapshots import reachable_names
 from agentloop_nb.notebook.snapshots.step_record import TOO_LARGE, Record
 from agentloop_nb.notebook.snapshots.tracker import Watch
+from agentloop_nb.notebook.snapshots.undo_history import History
 from agentloop_nb.protocols import Change, CodeError, CodeOutcome, OnOutput
 from agentloop_nb.safety.effects import Mandate
 
@@ -53,8 +54,11 @@ class Step:
         tell: OnOutput | None = None,
         *,
         mandate: Mandate | None = None,
+        past: History | None = None,
     ) -> None:
-        """`post` brings outputs to the loop's thread; `tell` is called instead where blocking code keeps it busy."""
+        """`post` brings outputs to the loop's thread; `tell` is called instead where blocking code keeps it busy.
+        `past` keeps what it did, left out that of the workspace.
+        """
         self._workspace = workspace
         self._shell = workspace.shell
         self._code = code
@@ -68,6 +72,7 @@ class Step:
         self._overseer = (LoopOverseer if IN_BROWSER else Overseer)(self, timeout, self)
         self._footprint = Footprint(workspace.folder, reachable_names.strings(code), workspace.written, code)
         self._mandate = mandate
+        self._past = past or workspace.past
         self._drawn: list[str] = []
         self._log = OutputLog(self._tell, self._overseer.flush_soon)
 
@@ -116,7 +121,7 @@ class Step:
 
     async def run(self) -> CodeOutcome:
         """Run it to its end on this thread's event loop."""
-        past = self._workspace.past
+        past = self._past
         watch = Watch(self._shell.user_ns, self._cell, room=past.limit)
         marks = steering_files.marks(self._workspace.folder)
         with self._prepared() as capture:

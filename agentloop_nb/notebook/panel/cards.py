@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import TypedDict
+from typing import Any, TypedDict
 
 from agentloop_nb._internal.amounts import count, dollars, duration
 from agentloop_nb._internal.text import STATUS_WORDS
@@ -15,7 +16,7 @@ from agentloop_nb.decision import Decision
 from agentloop_nb.events import ModelFailed, ModelReplied
 from agentloop_nb.notebook.panel.outputs import Block, blocks, link, markdown, text_block
 from agentloop_nb.notebook.panel.safe_text import one_line, prose, shortened
-from agentloop_nb.protocols import Usage
+from agentloop_nb.protocols import Check, Usage
 from agentloop_nb.reports import gauge
 from agentloop_nb.safety.code_risks import UNREMARKABLE
 from agentloop_nb.state import OUTSIDE, State, Step
@@ -138,8 +139,17 @@ def header(state: State) -> Header:
 
 def _reason(state: State) -> str:
     """Why it ended, by whose word; what no step shows; and how much of a replay came out differently."""
-    told = [shortened(state.reason, MAX_GOAL), *(f"⚠️ {shortened(doubt, MAX_GOAL)}" for doubt in state.doubts)]
+    told = [
+        shortened(state.reason, MAX_GOAL),
+        *map(contract_line, state.checks),
+        *(f"⚠️ {shortened(doubt, MAX_GOAL)}" for doubt in state.doubts),
+    ]
     return "\n".join(filter(None, [*told, state.differences]))
+
+
+def contract_line(check: Check) -> str:
+    """What became of an expression of the contract."""
+    return shortened(f"{'☑' if check.held else '☐'} The contract {check.line}", MAX_GOAL)
 
 
 def _elapsed(state: State) -> float:
@@ -291,12 +301,24 @@ def _out(decision: Decision | None, result: ActionResult) -> list[Block]:
     if isinstance(action, RunCode):
         return blocks(result.outputs) + [text_block(str(note), "note") for note in result.metadata.get("notes", ())]
     if isinstance(action, Finish) and result.success:
-        return [Block(kind="html", html=markdown(result.output))]
+        grounds = _grounds(result.metadata.get("grounds") or ())
+        return [Block(kind="html", html=markdown(result.output)), *([text_block(grounds, "note")] if grounds else [])]
     if isinstance(action, SearchWeb) and result.metadata.get("hits"):
         return [Block(kind="html", html=_hits(result.metadata["hits"]))]
     if isinstance(action, ReadUrl) and "page" in result.metadata:
         return [_page(result.metadata["page"])]
     return [text_block(result.output)] if result.success and result.output else []
+
+
+def _grounds(grounds: Sequence[Mapping[str, Any]]) -> str:
+    """Which step shows what the summary says: `Shown by step 3: 12,500, 0.12; step 4: 7.5 % (derived)`."""
+    steps: dict[int, list[str]] = {}
+    for each in grounds:
+        if each.get("step"):
+            derived = " (derived)" if each.get("how") == "derived" else ""
+            steps.setdefault(int(each["step"]), []).append(f"{one_line(str(each.get('claim')))}{derived}")
+    told = "; ".join(f"step {step}: {', '.join(claims)}" for step, claims in sorted(steps.items()))
+    return f"Shown by {told}" if told else ""
 
 
 def _hits(hits: list[dict[str, str]]) -> str:

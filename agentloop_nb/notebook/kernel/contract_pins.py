@@ -1,0 +1,104 @@
+"""What the functions of a contract were before the first step, so that another one in their place is noticed."""
+
+from __future__ import annotations
+
+import ast
+import builtins
+from collections.abc import Collection, Iterator, Mapping
+from types import BuiltinFunctionType, CodeType, FunctionType, ModuleType
+from typing import Any, NamedTuple
+
+_CALLABLE = (FunctionType, BuiltinFunctionType, ModuleType, type)
+_MISSING = object()
+MAX_DEPTH = 4
+"""How deep functions that functions call are followed."""
+
+
+class _Pin(NamedTuple):
+    """One function: where it is found, on what, and what it is made of."""
+
+    path: str
+    owner: Any
+    value: Any
+    code: Any
+
+
+class Pins:
+    """Remembers the functions that expressions call."""
+
+    def __init__(self) -> None:
+        self._known: dict[str, list[_Pin]] = {}
+
+    def changed(self, expression: str, namespace: Mapping[str, Any], made: Collection[str]) -> str:
+        """Name a function that is not the one it was when the expression was seen first; empty if all are."""
+        if expression not in self._known:
+            self._known[expression] = list(_pins(expression, namespace, made))
+        now = {(pin.path, id(pin.owner)): pin for pin in _pins(expression, namespace, ())}
+        for then in self._known[expression]:
+            pin = now.get((then.path, id(then.owner)))
+            if pin is None and then.owner is None:
+                return then.path
+            if pin is not None and (pin.value is not then.value or pin.code != then.code):
+                return then.path
+        return ""
+
+
+def _pins(expression: str, namespace: Mapping[str, Any], made: Collection[str]) -> Iterator[_Pin]:
+    seen: set[int] = set()
+    for node in ast.walk(ast.parse(expression, mode="eval")):
+        if isinstance(node, ast.Call) and (path := _path(node.func)) and path[0] not in made:
+            yield from _along(path, namespace, seen)
+
+
+def _path(node: ast.expr) -> list[str]:
+    """The names of `np.linalg.norm`; empty where it does not begin with a name."""
+    names: list[str] = []
+    while isinstance(node, ast.Attribute):
+        names.insert(0, node.attr)
+        node = node.value
+    return [node.id, *names] if isinstance(node, ast.Name) else []
+
+
+def _along(path: list[str], namespace: Mapping[str, Any], seen: set[int]) -> Iterator[_Pin]:
+    """What lies along a path, as far as modules and classes lead; of data, the method of its class."""
+    value = namespace.get(path[0], getattr(builtins, path[0], _MISSING))
+    if isinstance(value, _CALLABLE):
+        yield _pin(path[0], None, value)
+        yield from _within(value, namespace, seen)
+    for number, name in enumerate(path[1:], 2):
+        owner = value if isinstance(value, ModuleType | type) else type(value)
+        found = vars(owner).get(name, _MISSING) if isinstance(owner, ModuleType) else _looked_up(owner, name)
+        if value is _MISSING or found is _MISSING:
+            return
+        yield _pin(".".join(path[:number]), owner, found)
+        if not isinstance(value, ModuleType | type):
+            return
+        value = found
+
+
+def _looked_up(cls: type, name: str) -> Any:
+    return next((vars(each)[name] for each in cls.__mro__ if name in vars(each)), _MISSING)
+
+
+def _pin(path: str, owner: Any, value: Any) -> _Pin:
+    code = (value.__code__, value.__defaults__) if isinstance(value, FunctionType) else None
+    return _Pin(path, owner, value, code)
+
+
+def _within(value: Any, namespace: Mapping[str, Any], seen: set[int], depth: int = 0) -> Iterator[_Pin]:
+    """The functions of the namespace that a function of the namespace calls."""
+    if not isinstance(value, FunctionType) or value.__globals__ is not namespace or depth > MAX_DEPTH:
+        return
+    if id(value) in seen:
+        return
+    seen.add(id(value))
+    for name in sorted(_names(value.__code__)):
+        found = namespace.get(name, getattr(builtins, name, _MISSING))
+        if isinstance(found, _CALLABLE):
+            yield _pin(name, None, found)
+            yield from _within(found, namespace, seen, depth + 1)
+
+
+def _names(code: CodeType) -> set[str]:
+    inner = (_names(each) for each in code.co_consts if isinstance(each, CodeType))
+    return set(code.co_names).union(*inner)
