@@ -62,6 +62,7 @@ def is_installed(path: str) -> bool:
 _TIDYING = frozenset(
     {
         "tempfile",
+        "agentloop_nb.notebook.kernel.private_shell",
         "multiprocessing.util",
         "multiprocessing.managers",
         "joblib.externals.loky.backend.resource_tracker",
@@ -264,7 +265,7 @@ def _is_finalizer() -> bool:
     while frame is not None:
         if frame.f_code.co_name == "__call__" and frame.f_code.co_filename == weakref.__file__:
             return tidying
-        tidying = frame.f_globals.get("__name__") in _TIDYING and is_installed(frame.f_code.co_filename)
+        tidying = frame.f_globals.get("__name__") in _TIDYING and _is_module(frame)
         frame = frame.f_back
     return False
 
@@ -288,10 +289,15 @@ def _called_by_library() -> bool:
     return frame is not None and is_installed(os.path.realpath(frame.f_code.co_filename)) and _names_ctypes(frame)
 
 
+def _is_module(frame: FrameType) -> bool:
+    """Whether code runs in the module whose name it bears."""
+    module = sys.modules.get(str(frame.f_globals.get("__name__")))
+    return module is not None and vars(module) is frame.f_globals
+
+
 def _names_ctypes(frame: FrameType) -> bool:
     """Whether code uses ctypes itself; pandas, for one, only calls what it is given."""
-    module = sys.modules.get(str(frame.f_globals.get("__name__")))
-    if module is None or vars(module) is not frame.f_globals:
+    if not _is_module(frame):
         return False  # a file's name that code was given
     return "ctypes" in frame.f_code.co_names or any(
         getattr(value, "__module__", None) in _CTYPES or getattr(value, "__name__", None) in _CTYPES

@@ -63,6 +63,7 @@ _READ_ONLY_WITH = {
     "npm": re.compile(r"(list|ls|view)( .*)?|--version", re.DOTALL),
 }
 """What of these commands changes nothing, by their arguments."""
+_REDIRECTING = frozenset({"<", ">", ">>", "<<", "<<-"})
 _WRITES_WITH = {
     "find": re.compile(r"-(delete|exec|ok|fprint|fls)"),
     "sort": re.compile(r"-[a-zA-Z]*o|--o|--compress"),
@@ -147,6 +148,11 @@ class Command:
     def _redirections(self) -> list[str]:
         return [word + following for word, following in zip(self.words, (*self.words[1:], ""), strict=True)]
 
+    def _without_redirections(self) -> tuple[str, ...]:
+        """The arguments, without the files that are read or written by `<` and `>`."""
+        before = zip(self.words, self.words[1:], strict=False)
+        return tuple(word for left, word in before if not word.startswith(("-", "<", ">")) and left not in _REDIRECTING)
+
     @property
     def network(self) -> bool:
         remote = {"clone", "push", "pull", "fetch", "submodule", "ls-remote"}
@@ -172,7 +178,7 @@ class Command:
     @property
     def executed(self) -> tuple[str, ...]:
         """Files of the folder that it may execute: scripts, modules, what make, pytest and pip take by themselves."""
-        name, arguments = self.name, self.arguments
+        name, arguments = self.name, self._without_redirections()
         if "/" in self.words[0]:
             arguments = (self.words[0], *arguments)
         if name.startswith("python") and "-m" in self.words[:-1]:

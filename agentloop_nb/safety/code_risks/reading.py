@@ -97,6 +97,7 @@ def read(code: str, values: Values | None = None) -> Reading:
 
 _EXPANSION = re.compile(r"\{[^{}]+\}|\$\w+")
 """Where IPython puts values into command lines."""
+_SHELL_CELL = re.compile(r"\s*%%(bash|sh|zsh)[ \t]*\n")
 _VALUE = re.compile(r"^(-\w(?=[/~.])|[\w-]+=)")
 """What stands before the value in `if=/dev/zero`, `--output=/a` and `-o/a`."""
 
@@ -118,6 +119,8 @@ class _Reader:
             self.tree(cell.tree)
         for line in cell.shell:
             self.shell(line)
+        if (shell := _SHELL_CELL.match(code)) is not None:
+            self.reading.lines.add(shell[1])  # what it is given to run has just been read
         for name, rest in cell.magics:
             self.magic(name, rest)
 
@@ -245,6 +248,7 @@ class _Reader:
 
     def shell(self, line: str) -> None:
         self.reading.risks.add("shell")
+        line = line.replace("{sys.executable}", "python")
         expanded = _EXPANSION.sub(HOLE, line)
         self.reading.lines.add(line.strip())
         self.reading.templates += commands(expanded) if expanded != line else []
