@@ -50,7 +50,7 @@ ORDINARY = {
     "archive": [code("!tar czf a.tgz sales.csv && tar tzf a.tgz\n!mkdir -p out && tar xzf a.tgz -C out")],
     "database of the folder": [code("import sqlite3\nd = sqlite3.connect('b.db')\ndf.to_sql('s', d)\nsqlite3.connect('file:b.db?mode=ro', uri=True).execute('select count(*) from s').fetchone()\nsqlite3.connect(':memory:').execute('select 1')")],
     "timers and tasks": [code("import asyncio\nasync def f():\n    await asyncio.sleep(0.01)\n    open('later.txt', 'w').write('x')\nt = asyncio.create_task(f())\nasyncio.get_running_loop().call_later(0.01, print, 'x')"), code("await asyncio.sleep(0.05)\nopen('later.txt').read()")],
-    "pool of workers": [code("from joblib import Parallel, delayed\nimport math\nParallel(2)(delayed(math.sqrt)(x) for x in df.amount)")],
+    "pool of workers": [code("from concurrent.futures import ProcessPoolExecutor\nimport math, multiprocessing\nwith ProcessPoolExecutor(2, multiprocessing.get_context('fork')) as p: print(list(p.map(math.sqrt, df.amount)))")],
     "git here": [code("!git init -q . && git status --short && git diff --stat\n!git log --oneline -3 || true\n!git branch -a; git remote -v")],
     "tools": [code("!{sys.executable} --version\n!pip list 2>/dev/null | head -3\n!jupyter --version | head -1"), code("!uniq -c sales.csv; tree . || true; du -sh .; file sales.csv || true")],
 }  # fmt: skip
