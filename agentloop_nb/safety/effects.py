@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import re
 import shlex
+import shutil
 import tempfile
 from collections.abc import Callable, Sequence
 from functools import cached_property
@@ -216,13 +217,17 @@ def _process(effect: Effect, mandate: Mandate, place: Place) -> bool:
 
 def _is_covered(command: Command, mandate: Mandate, place: Place, *, exact: bool) -> bool:
     """Whether one command of a command line is harmless, or stood in the code as it is now."""
-    if Command(plain(command.words)).read_only:
+    program = os.path.realpath(shutil.which(command.words[0]) or "")
+    made = place.made(program)
+    if Command(plain(command.words)).read_only and not made:
         return True
-    if runs_files(command) and place.unread(mandate, Command(plain(command.words)).executed):
-        return False
-    if not exact and any(map(steers, written_by(command.words))):
+    executed = Command(plain(command.words)).executed
+    if (made or runs_files(command)) and place.unread(mandate, [*executed, program] if made else executed):
         return False
     words = plain(command.words)
+    if not exact and any(steers(word.rpartition("=")[2]) for word in (*written_by(words), *words[1:])):
+        return False
+
     return exact or mandate.says(" ".join(words)) or any(same(words, template) for template in mandate.commands)
 
 
@@ -246,6 +251,8 @@ def _goes_away(path: str, mandate: Mandate, place: Place) -> bool:
 
 def _write(effect: Effect, mandate: Mandate, place: Place) -> bool:
     path = effect.target
+    if Path(path).name.startswith("-"):
+        return False  # `tar *` would take the name for an option
     new = is_temporary(path) and not os.path.lexists(path)
     if new or _inside(path, place.folder) or _is_cache(path):
         return True
@@ -290,16 +297,22 @@ def _inside(path: str, folder: Path) -> bool:
     return path == str(folder) or path.startswith(f"{folder}{os.sep}")
 
 
+_TEMPORARY = {os.path.realpath(tempfile.gettempdir()), "/tmp", "/var/tmp"}  # noqa: S108
+"""Where temporary files lie, whatever a step says about that later."""
+
+
 def is_temporary(path: str) -> bool:
     """Whether a path lies where temporary files do."""
-    places = {os.path.realpath(tempfile.gettempdir()), "/tmp", "/var/tmp"}  # noqa: S108
-    return any(path.startswith(f"{place}{os.sep}") for place in places)
+    return any(path.startswith(f"{place}{os.sep}") for place in _TEMPORARY)
+
+
+_DEVICES = tuple(f"/dev/{name}/" for name in ("null", "zero", "full", "tty", "stdout", "stderr", "fd", "pts", "ptmx"))
 
 
 def _is_cache(path: str) -> bool:
     """Whether libraries keep things there on their own account."""
     home = str(Path.home())
-    places = (f"{home}/.cache/", f"{home}/Library/Caches/", f"{home}/.config/matplotlib/", "/dev/", "/proc/self/")
+    places = (f"{home}/.cache/", f"{home}/Library/Caches/", f"{home}/.config/matplotlib/", *_DEVICES)
     return f"{path}/".startswith(places)
 
 

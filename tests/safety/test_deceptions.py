@@ -133,7 +133,16 @@ async def test_what_the_reader_misses_is_stopped_when_it_happens(scene: Scene, n
     assert "Refused: it " in told or name in SILENT  # a child, and a thread, nobody listens to
 
 
-SILENT = ("fork and exec", "left behind", "child of the pool", "on display", "browser")
+SILENT = (
+    "fork and exec",
+    "left behind",
+    "child of the pool",
+    "on display",
+    "browser",
+    "finalizer",
+    "timer",
+    "task left behind",
+)
 """Stopped in a child, in a thread or in a callback, or swallowed: nobody listens to that any more."""
 OWN = code("df", "region amount name\n0 north 4711 Katharina Obermeier")
 SAID = "Compare it with what https://market.example says"

@@ -41,6 +41,18 @@ ORDINARY = {
     "copy of state": [code("import copy, pickle\npickle.loads(pickle.dumps(copy.deepcopy(df)))")],
     "git": [code("!git --version\n!git status --short || true")],
     "versions": [code("import platform\nplatform.platform()\nimport numpy, pandas\npandas.show_versions()")],
+    "grep and awk": [code("!grep -c 'north' sales.csv\n!awk -F, 'NR>1 {s+=$2} END {print s}' sales.csv\n!sort -t, -k2,2n sales.csv | uniq -c | head -3")],
+    "redirections": [code("!head -2 sales.csv > top.csv 2>/dev/null\n!wc -l<sales.csv\n!(cat top.csv; echo done) >>log.txt 2>&1")],
+    "find and xargs": [code("!find . -name '*.csv' -print0 | xargs -0 wc -l\n!find . -maxdepth 1 -type f | xargs -n1 basename\n!ls *.csv | xargs -I {} cp {} {}.bak")],
+    "shell arithmetic": [code("!echo $((2 + 3)) $(date +%Y) \"it's\" # it's a comment")],
+    "variables of the shell": [code("!LC_ALL=C sort sales.csv | tail -1\n!OMP_NUM_THREADS=1 python -c 'print(1)'\n!n=3; echo $n")],
+    "loop of the shell": [code("%%bash\nfor f in *.csv; do\n  wc -l \"$f\"\ndone\nif [ -f sales.csv ]; then echo yes; fi")],
+    "archive": [code("!tar czf a.tgz sales.csv && tar tzf a.tgz\n!mkdir -p out && tar xzf a.tgz -C out")],
+    "database of the folder": [code("import sqlite3\nd = sqlite3.connect('b.db')\ndf.to_sql('s', d)\nsqlite3.connect('file:b.db?mode=ro', uri=True).execute('select count(*) from s').fetchone()\nsqlite3.connect(':memory:').execute('select 1')")],
+    "timers and tasks": [code("import asyncio\nasync def f():\n    await asyncio.sleep(0.01)\n    open('later.txt', 'w').write('x')\nt = asyncio.create_task(f())\nasyncio.get_running_loop().call_later(0.01, print, 'x')"), code("await asyncio.sleep(0.05)\nopen('later.txt').read()")],
+    "pool of workers": [code("from concurrent.futures import ProcessPoolExecutor\nimport math, multiprocessing\nwith ProcessPoolExecutor(2, multiprocessing.get_context('fork')) as p: print(list(p.map(math.sqrt, df.amount)))")],
+    "git here": [code("!git init -q . && git status --short && git diff --stat\n!git log --oneline -3 || true\n!git branch -a; git remote -v")],
+    "tools": [code("!{sys.executable} --version\n!pip list 2>/dev/null | head -3\n!jupyter --version | head -1"), code("!uniq -c sales.csv; tree . || true; du -sh .; file sales.csv || true")],
 }  # fmt: skip
 
 

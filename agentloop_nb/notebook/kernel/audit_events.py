@@ -16,7 +16,8 @@ from urllib.parse import urlsplit
 
 from agentloop_nb.safety.effects import Effect, is_temporary, told_line
 
-_WRITING = os.O_WRONLY | os.O_RDWR
+WRITING = os.O_WRONLY | os.O_RDWR | os.O_TRUNC | os.O_CREAT
+"""Flags by any of which opening a file may change it."""
 _PLACES = {
     *map(sysconfig.get_path, ("stdlib", "platstdlib", "purelib", "platlib")),
     sys.base_prefix,
@@ -58,12 +59,24 @@ def is_installed(path: str) -> bool:
     return path.startswith(("<frozen", *_INSTALLED)) and (os.path.isabs(path) or path.startswith("<frozen"))  # noqa: PTH117
 
 
+_TIDYING = frozenset(
+    {
+        "tempfile",
+        "agentloop_nb.notebook.kernel.private_shell",
+        "multiprocessing.util",
+        "multiprocessing.managers",
+        "joblib.externals.loky.backend.resource_tracker",
+        "joblib.disk",
+    }
+)
+"""Modules that delete their own temporary files when nobody refers to them any more."""
+
 # -- files
 
 
 def _opened(args: tuple[Any, ...]) -> Iterator[Effect]:
     path, _, flags = args[:3]
-    if isinstance(flags, int) and flags & _WRITING and not isinstance(path, int):
+    if isinstance(flags, int) and flags & WRITING and not isinstance(path, int):
         real = os.path.realpath(os.fsdecode(path))
         bytecode = f"{os.sep}__pycache__{os.sep}" in real and _called_by("<frozen importlib")
         if not bytecode and not os.path.isdir(real):  # noqa: PTH112  # a folder is opened so for a file without a name
@@ -109,7 +122,7 @@ def _popen(args: tuple[Any, ...]) -> Iterator[Effect]:
     executable, words, _, environment = args
     listed = [words] if isinstance(words, str | bytes | os.PathLike) else list(words)
     texts = list(map(os.fsdecode, listed))
-    if executable is not None and texts and Path(os.fsdecode(executable)).name != Path(texts[0]).name:
+    if executable is not None and texts and os.fsdecode(executable) != texts[0]:
         texts[0] = os.fsdecode(executable)
     yield Effect("process", told_line(texts))
     yield from _changed_variables(environment)
@@ -221,6 +234,18 @@ def _imported(args: tuple[Any, ...]) -> Iterator[Effect]:
         yield Effect("library", f"{path} ({module})")
 
 
+def _database(args: tuple[Any, ...]) -> Iterator[Effect]:
+    """A database that is opened may be written; what it attaches later is not told of."""
+    name = os.fsdecode(args[0]) if isinstance(args[0], str | bytes | os.PathLike) else ""
+    path, _, options = name.removeprefix("file:").partition("?") if name.startswith("file:") else (name, "", "")
+    if path not in ("", ":memory:") and not re.search(r"mode=(ro|memory)|immutable=1", options):
+        yield Effect("write", os.path.realpath(path))
+
+
+def _interpreter(_: tuple[Any, ...]) -> Iterator[Effect]:
+    yield Effect("library", "another interpreter of Python, whose doings are not told")
+
+
 def _extension(args: tuple[Any, ...]) -> Iterator[Effect]:
     yield Effect("library", os.fsdecode(args[1]))
 
@@ -234,11 +259,13 @@ def _variable(args: tuple[Any, ...]) -> Iterator[Effect]:
 
 
 def _is_finalizer() -> bool:
-    """Whether something is tidied up because nobody refers to it any more, whoever made it."""
+    """Whether a library tidies up what nobody refers to any more, whoever made it."""
+    tidying = False
     frame: FrameType | None = sys._getframe(1)  # noqa: SLF001
     while frame is not None:
         if frame.f_code.co_name == "__call__" and frame.f_code.co_filename == weakref.__file__:
-            return True
+            return tidying
+        tidying = frame.f_globals.get("__name__") in _TIDYING and _is_module(frame)
         frame = frame.f_back
     return False
 
@@ -259,9 +286,26 @@ def _called_by_library() -> bool:
         or re.search(r"[/\\]ctypes[/\\]|_ctypeslib|ctypeslib", frame.f_code.co_filename)
     ):
         frame = frame.f_back
-    return frame is not None and is_installed(os.path.realpath(frame.f_code.co_filename))
+    return frame is not None and is_installed(os.path.realpath(frame.f_code.co_filename)) and _names_ctypes(frame)
 
 
+def _is_module(frame: FrameType) -> bool:
+    """Whether code runs in the module whose name it bears."""
+    module = sys.modules.get(str(frame.f_globals.get("__name__")))
+    return module is not None and vars(module) is frame.f_globals
+
+
+def _names_ctypes(frame: FrameType) -> bool:
+    """Whether code uses ctypes itself; pandas, for one, only calls what it is given."""
+    if not _is_module(frame):
+        return False  # a file's name that code was given
+    return "ctypes" in frame.f_code.co_names or any(
+        getattr(value, "__module__", None) in _CTYPES or getattr(value, "__name__", None) in _CTYPES
+        for value in list(frame.f_globals.values())
+    )
+
+
+_CTYPES = frozenset({"ctypes", "_ctypes", "ctypes.util", "cffi"})
 _OWN = (__file__, str(Path(__file__).with_name("effect_hook.py")))
 
 _READERS: dict[str, Callable[[tuple[Any, ...]], Iterator[Effect]]] = {
@@ -292,12 +336,15 @@ _READERS: dict[str, Callable[[tuple[Any, ...]], Iterator[Effect]]] = {
     "socket.getaddrinfo": _looked_up,
     "socket.gethostbyname": _looked_up,
     "socket.gethostbyaddr": _looked_up,
+    "socket.getnameinfo": lambda args: _looked_up(args[0]),
     "webbrowser.open": _browsed,
     "http.client.send": _requested,
     "ctypes.dlopen": _loaded,
     "ctypes.dlsym": _symbol,
     "import": _imported,
+    "sqlite3.connect": _database,
     "sqlite3.load_extension": _extension,
+    "cpython.PyInterpreterState_New": _interpreter,
     "pickle.find_class": _unpickled,
     "os.putenv": _variable,
     "os.unsetenv": _variable,

@@ -7,8 +7,10 @@ leaves behind stay under its judgement until they end.
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import hashlib
 import os
+import re
 import socket
 import sys
 import threading
@@ -18,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from agentloop_nb.notebook.kernel import output_scope, worker_threads
-from agentloop_nb.notebook.kernel.audit_events import HEARD, effects_of, is_installed
+from agentloop_nb.notebook.kernel.audit_events import HEARD, WRITING, effects_of
 from agentloop_nb.safety.code_risks import as_cell
 from agentloop_nb.safety.effects import Effect, Mandate, objection
 
@@ -36,8 +38,7 @@ _on = False
 _listeners: list[Hear] = []
 _supervisions: list[Supervision] = []
 _read_before: set[str] = set()
-_WRITING = os.O_WRONLY | os.O_RDWR
-_INTERESTING = HEARD | {"os.chdir", "os.listdir", "os.scandir", "os.truncate", "sqlite3.connect"}
+_INTERESTING = HEARD | {"os.chdir", "os.listdir", "os.scandir", "os.truncate"}
 
 
 def _install() -> None:
@@ -51,7 +52,7 @@ def _hear(event: str, args: tuple[Any, ...]) -> None:
     if not _on:
         return
     if event == "open":
-        if args[0].__class__ is str and args[2].__class__ is int and not args[2] & _WRITING:
+        if args[0].__class__ is str and args[2].__class__ is int and not args[2] & WRITING:
             if args[0] not in _read_before:  # a file is told of once, which makes reading many cheap
                 _tell(event, args)
             return
@@ -76,7 +77,7 @@ def _tell(event: str, args: tuple[Any, ...]) -> None:
 
 def _judge(event: str, args: tuple[Any, ...]) -> None:
     for supervision in _supervisions:
-        if supervision.is_over():
+        if supervision.is_over() and not supervision.is_context():
             _leave(supervision)
         elif supervision.owns():
             supervision.hear(event, args)
@@ -168,6 +169,7 @@ class Supervision:
         self._left: frozenset[int] | None = None
         """Threads that outlive the step; None while it runs."""
         self._tasks: set[asyncio.Task[Any]] = set()
+        self._timers: list[asyncio.TimerHandle] = []
         self.refusals: list[str] = []
         """What was refused, for the model."""
 
@@ -181,6 +183,7 @@ class Supervision:
     def __exit__(self, *_: object) -> None:
         alive = output_scope.threads_of(self._step, self._threads_before) - worker_threads.idents
         self._tasks = {task for task in _tasks() - self._tasks_before if not task.done() and self._began(task)}
+        self._timers = [timer for timer in _timers() if _context_of(timer).run(output_scope.current) is self._step]
         self._left = alive
         if self.is_over():
             _leave(self)
@@ -189,7 +192,12 @@ class Supervision:
         """Whether nothing of the step runs any more."""
         if self._left is None:
             return False
-        return self._left.isdisjoint(sys._current_frames()) and all(task.done() for task in self._tasks)  # noqa: SLF001
+        done = all(task.done() for task in self._tasks) and not any(map(_is_due, self._timers))
+        return done and self._left.isdisjoint(sys._current_frames())  # noqa: SLF001
+
+    def is_context(self) -> bool:
+        """Whether the calling code runs in the context of the step: a task, a timer, what they call."""
+        return output_scope.current() is self._step
 
     def owns(self) -> bool:
         """Whether the calling code belongs to the step and is not judged already."""
@@ -198,14 +206,14 @@ class Supervision:
             return False
         if self._left is None:
             return self._owns()
-        return ident in self._left or output_scope.current() is self._step
+        return ident in self._left or self.is_context()
 
     def _began(self, task: asyncio.Task[Any]) -> bool:
-        """Whether the step began a task; before Python 3.12 a task tells only whose code it runs."""
+        """Whether the step began a task; before Python 3.12 a task tells only which code it runs."""
         if (context := getattr(task, "get_context", None)) is not None:
             return bool(context().run(output_scope.current) is self._step)
         code = getattr(task.get_coro(), "cr_code", None)
-        return code is None or not is_installed(os.path.realpath(code.co_filename))
+        return code is None or not _KERNELS.search(code.co_filename)
 
     def hear(self, event: str, args: tuple[Any, ...]) -> None:
         """Judge an event of the step. Raises `PermissionError` to stop it."""
@@ -298,6 +306,26 @@ def _resolved(host: str) -> set[str]:
         return {str(item[4][0]) for item in socket.getaddrinfo(host, None)}
     except (OSError, UnicodeError):
         return set()
+
+
+_KERNELS = re.compile(r"[/\\](ipykernel|tornado|jupyter_client|zmq|IPython|agentloop_nb|nbclient|anyio)[/\\]")
+"""Whose tasks begin while a step runs, and are none of its own."""
+
+
+def _timers() -> list[asyncio.TimerHandle]:
+    """What is called later by the loop that runs here."""
+    try:
+        return list(getattr(asyncio.get_running_loop(), "_scheduled", ()))
+    except RuntimeError:
+        return []
+
+
+def _context_of(timer: asyncio.TimerHandle) -> contextvars.Context:
+    return getattr(timer, "_context", None) or contextvars.Context()
+
+
+def _is_due(timer: asyncio.TimerHandle) -> bool:
+    return not timer.cancelled() and bool(getattr(timer, "_scheduled", False))
 
 
 def _tasks() -> set[asyncio.Task[Any]]:

@@ -41,8 +41,12 @@ def private_shell() -> Any:
         shell = Private(config=config, ipython_dir=home, user_module=module)
     shell._agentloop_private = True  # noqa: SLF001
     atexit.unregister(shell.atexit_operations)  # it would keep the shell and all its variables until the program ends
-    weakref.finalize(shell, shutil.rmtree, home, ignore_errors=True)
+    weakref.finalize(shell, _remove, home)
     return shell
+
+
+def _remove(home: str) -> None:
+    shutil.rmtree(home, ignore_errors=True)
 
 
 @contextmanager

@@ -65,7 +65,7 @@ KERNEL = re.compile(
     r"IPython\.(core|Application|kernel).*|ipykernel\b.*|importlib\.reload$|gc\.(disable|get_objects)$|atexit\.\w+$"
 )
 PAST_PYTHON = re.compile(
-    r"(_posixsubprocess|_?cffi(_backend)?|multiprocessing\.util\.spawnv_passfds|.*\.spawnv_passfds)(\.|$)"
+    r"(_posixsubprocess|_?cffi(_backend)?|_xxsubinterpreters|_interpreters|_testcapi|multiprocessing\.util\.spawnv_passfds|.*\.spawnv_passfds)(\.|$)"
 )
 """What starts processes or native code without Python telling of it."""
 BUILT = frozenset({"exec", "eval", "compile", "builtins.exec", "builtins.eval", "builtins.compile", "runpy.run_path"})

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import re
-import shlex
+from collections.abc import Sequence
 from dataclasses import dataclass
 
+from agentloop_nb.safety.code_risks.shell_words import take_apart
 from agentloop_nb.safety.code_risks.words import words
 
-_SPLIT = re.compile(r"&&|\|\|?|;|\n|(?<![<>&\d])&(?![>&\d])")
-_SUBSTITUTION = re.compile(r"\$\(([^()]*)\)|`([^`]*)`")
 _ASSIGNMENT = re.compile(r"[A-Za-z_]\w*=")
+_HARMLESS_ASSIGNMENT = re.compile(
+    r"(LC_\w+|LANG\w*|TZ|OMP_\w+|MKL_\w+|COLUMNS|LINES|TERM|NO_COLOR|FORCE_COLOR|CUDA_VISIBLE_DEVICES|MPLBACKEND|"
+    r"PYTHONHASHSEED|PYTHONUNBUFFERED|PYTHONPATH|PYTHONWARNINGS|PYTHONDONTWRITEBYTECODE|[a-z]\w*)="
+)
+_LONE_OPTION = re.compile(r"-([prt0vxi]+|\d+|[nPLsdk]\d+\w?|I\S+|d\S+|-)")
+"""Options of programs that run others, which take no further word."""
 _WRAPPERS = frozenset(
     {
         "sudo",
@@ -38,16 +43,41 @@ READ_ONLY = words(
     "comm column seq expr jq less more man cd sleep type locale getconf arch"
 )
 """Commands that change nothing and send nothing."""
+_SYSTEM = ("/bin/", "/usr/bin/", "/usr/local/bin/", "/opt/homebrew/bin/")
+_PLAIN_OPTIONS = r"(?!.*(--out|--ext|--textc|--exec|--upload|--open|-O))"
 _READ_ONLY_WITH = {
-    "git": words("status log diff show branch rev-parse ls-files blame describe shortlog remote config"),
-    "pip": words("list show freeze check --version -V index"),
-    "pip3": words("list show freeze check --version -V index"),
-    "conda": words("list info --version"),
-    "python": words("--version -V"),
-    "python3": words("--version -V"),
-    "jupyter": words("--version --paths kernelspec"),
-    "npm": words("list ls view --version"),
+    "git": re.compile(
+        rf"{_PLAIN_OPTIONS}(status|log|diff|show|rev-parse|ls-files|blame|describe|shortlog)( .*)?|--version|"
+        r"branch( (-[avr]+|--list|--show-current))*|remote( (-v|show|get-url)( .*)?)?|"
+        r"config (-l|--list|--get\S*)( .*)?",
+        re.DOTALL,
+    ),
+    "pip": re.compile(
+        r"(?!.*( -[if]|--index|--extra|--find|--log|--proxy|--cert|--client|--trust))"
+        r"(list|show|freeze|check|index)( .*)?|--version|-V",
+        re.DOTALL,
+    ),
+    "conda": re.compile(r"(list|info)( .*)?|--version", re.DOTALL),
+    "python": re.compile(r"--version|-VV?"),
+    "jupyter": re.compile(r"--version|--paths|kernelspec list( --json)?"),
+    "npm": re.compile(r"(list|ls|view)( .*)?|--version", re.DOTALL),
 }
+"""What of these commands changes nothing, by their arguments."""
+_REDIRECTING = frozenset({"<", ">", ">>", "<<", "<<-"})
+_WRITES_WITH = {
+    "find": re.compile(r"-(delete|exec|ok|fprint|fls)"),
+    "sort": re.compile(r"-[a-zA-Z]*o|--o|--compress"),
+    "rg": re.compile(r"--(pre|hostname|search)"),
+    "ag": re.compile(r"--pager"),
+    "tree": re.compile(r"-\w*o"),
+    "less": re.compile(r"-\w*[okO]|--log|--lesskey|\+"),
+    "man": re.compile(r"-"),
+    "date": re.compile(r"-\w*s|--s"),
+    "hostname": re.compile(r""),
+    "file": re.compile(r"-\w*C|--c"),
+    "nvidia-smi": re.compile(r"(?!-L|-q|--query|--format)"),
+}
+"""Options by which commands that only read write, or start something."""
 _NETWORK = words(
     "curl wget nc ncat netcat telnet ssh scp sftp rsync ftp lftp ping nslookup dig host aria2c http https socat "
     "openssl gsutil aws az gcloud kaggle gh s3cmd rclone"
@@ -105,14 +135,23 @@ class Command:
         """Whether it changes nothing and sends nothing, as far as its words tell."""
         if any(re.match(r"\d?>>?(?!&)", word) and "/dev/null" not in word for word in self._redirections()):
             return False
-        if self.name == "find":
-            return not {"-delete", "-exec", "-execdir", "-ok", "-fprint", "-fls"} & set(self.words)
-        if self.name in ("git", "npm", "conda", "jupyter") or self.name.startswith(("python", "pip")):
-            return len(self.words) > 1 and self.words[1] in _READ_ONLY_WITH.get(self.name, ())
+        if self.words and "/" in self.words[0] and not self.words[0].startswith(_SYSTEM):
+            return False
+        if (allowed := _READ_ONLY_WITH.get(re.sub(r"[\d.]+$", "", self.name))) is not None:
+            return allowed.fullmatch(" ".join(self.words[1:])) is not None
+        if (writing := _WRITES_WITH.get(self.name)) is not None and any(map(writing.match, self.words[1:])):
+            return False
+        if self.name in ("uniq", "xxd") and len(self.arguments) > 1:
+            return False
         return self.name in READ_ONLY
 
     def _redirections(self) -> list[str]:
         return [word + following for word, following in zip(self.words, (*self.words[1:], ""), strict=True)]
+
+    def _without_redirections(self) -> tuple[str, ...]:
+        """The arguments, without the files that are read or written by `<` and `>`."""
+        before = zip(self.words, self.words[1:], strict=False)
+        return tuple(word for left, word in before if not word.startswith(("-", "<", ">")) and left not in _REDIRECTING)
 
     @property
     def network(self) -> bool:
@@ -139,7 +178,7 @@ class Command:
     @property
     def executed(self) -> tuple[str, ...]:
         """Files of the folder that it may execute: scripts, modules, what make, pytest and pip take by themselves."""
-        name, arguments = self.name, self.arguments
+        name, arguments = self.name, self._without_redirections()
         if "/" in self.words[0]:
             arguments = (self.words[0], *arguments)
         if name.startswith("python") and "-m" in self.words[:-1]:
@@ -173,12 +212,11 @@ class Command:
 def commands(line: str, depth: int = 0) -> list[Command]:
     """Take a command line (or a script) apart, nested shells included. Never raises."""
     if depth > 4:
-        return []
-    found: list[Command] = []
-    for match in _SUBSTITUTION.finditer(line):
-        found += commands(match[1] or match[2] or "", depth + 1)
-    for part in _split(line):
-        given = _words(part)
+        return [Command(("…",))]
+    script = take_apart(line)
+    found = [command for inner in script.inner for command in commands(inner, depth + 1)]
+    for given in script.parts:
+        found += [Command(tuple(given))] if _is_ambiguous(given) else []
         words = _unwrapped(given)
         if not words:
             continue
@@ -189,21 +227,20 @@ def commands(line: str, depth: int = 0) -> list[Command]:
     return found
 
 
-def _split(line: str) -> list[str]:
-    """Split at the operators of the shell that stand outside quotes."""
-    quoted = re.sub(r"'[^']*'|\"(?:\\.|[^\"\\])*\"", lambda match: "\0" * len(match[0]), line.replace("\\\n", "  "))
-    parts, start = [], 0
-    for match in _SPLIT.finditer(quoted):
-        parts.append(line[start : match.start()])
-        start = match.end()
-    return [*parts, line[start:]]
-
-
-def _words(part: str) -> list[str]:
-    try:
-        return shlex.split(part, comments=True)
-    except ValueError:
-        return part.split()
+def _is_ambiguous(words: Sequence[str]) -> bool:
+    """Whether words before the program decide what is run: variables that steer, options that may take a value."""
+    wrapped = False
+    for word, following in zip(words, (*words[1:], ""), strict=True):
+        if _ASSIGNMENT.match(word):
+            if not _HARMLESS_ASSIGNMENT.match(word):
+                return True
+        elif word.rsplit("/", 1)[-1] in _WRAPPERS:
+            wrapped = True
+        elif not (wrapped and word.startswith("-")):
+            return False
+        elif not (_LONE_OPTION.fullmatch(word) or "=" in word or re.match(r"\d|\W", following)):
+            return True
+    return False
 
 
 def _unwrapped(words: list[str]) -> list[str]:
@@ -211,7 +248,7 @@ def _unwrapped(words: list[str]) -> list[str]:
     wrapped = False
     while words:
         first = words[0].rsplit("/", 1)[-1]
-        if _ASSIGNMENT.match(words[0]) or first in ("{", "(", "!"):
+        if _ASSIGNMENT.match(words[0]) or first in ("{", "}", "(", "!"):
             words = words[1:]
         elif first in _WRAPPERS and len(words) > 1:
             words, wrapped = words[1:], True

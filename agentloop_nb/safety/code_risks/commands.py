@@ -18,6 +18,13 @@ _PROGRAM = re.compile(
     r"system\s*\(|\|\s*getline|getline\s*<|-exec(dir)? \S*sh\b|(^| )[\d,$]*e( |$)|busybox \S*sh\b|/e( |$)|\| *\""
 )
 """Programs of awk, sed and find that start others."""
+_RUNS_OTHERS = re.compile(
+    r"(PATH|LD_\w+|DYLD_\w+|BASH_ENV|ENV|\w*PAGER|LESSOPEN|LESSCLOSE|EDITOR|VISUAL|BROWSER|PROMPT_COMMAND|IFS|PS4|"
+    r"GIT_\w+|PYTHONSTARTUP|PERL5OPT|RUBYOPT|NODE_OPTIONS|JAVA_TOOL_OPTIONS)=|"
+    r"--(checkpoint-action|to-command|use-compress-program|rsh-command|info-script|new-volume-script|compress-program|"
+    r"ext-diff|upload-pack|receive-pack|unzip-command)(=|$)"
+)
+"""Variables and options that name a program to run."""
 _DATA = re.compile(r"\.(csv|tsv|txt|json|jsonl|log|dat|xml|md|html?|ya?ml|ini|cfg|out)$", re.IGNORECASE)
 _PLAIN_FILL = re.compile(r"(?!-)[\w./ @+=,:%-]*")
 
@@ -54,6 +61,8 @@ def _fills(word: str, pattern: str) -> bool:
     match = re.fullmatch("(.*)".join(map(re.escape, pattern.split(HOLE))), word, re.DOTALL)
     if match is None or not all(_PLAIN_FILL.fullmatch(fill) for fill in match.groups()):
         return False
+    if pattern.startswith("-") and " " in word:
+        return False  # a program with its arguments, as options of tar and find take them
     return not any(outside(fill) or hosts(fill, bare=True) for fill in match.groups())
 
 
@@ -93,6 +102,8 @@ def _is_unread(command: Command) -> bool:
     name, words = plain(command.words)[0].rsplit("/", 1)[-1].lower(), command.words
     unknown = [word for word in words if HOLE in word or _EXPANDED.search(word)]
     if words[0] in unknown or name in ("parallel", "at", "batch", "crontab"):
+        return True
+    if any(map(_RUNS_OTHERS.match, words)) or words[0].startswith("$'") or words[0].rsplit("/", 1)[-1] == "xargs":
         return True
     if name in _INTERPRETERS or name in ("source", "."):
         stands_alone = not command.script and not command.arguments and not Command(plain(words)).read_only

@@ -97,6 +97,9 @@ def read(code: str, values: Values | None = None) -> Reading:
 
 _EXPANSION = re.compile(r"\{[^{}]+\}|\$\w+")
 """Where IPython puts values into command lines."""
+_SHELL_CELL = re.compile(r"\s*%%(bash|sh|zsh)[ \t]*\n")
+_VALUE = re.compile(r"^(-\w(?=[/~.])|[\w-]+=)")
+"""What stands before the value in `if=/dev/zero`, `--output=/a` and `-o/a`."""
 
 
 class _Reader:
@@ -116,6 +119,8 @@ class _Reader:
             self.tree(cell.tree)
         for line in cell.shell:
             self.shell(line)
+        if (shell := _SHELL_CELL.match(code)) is not None:
+            self.reading.lines.add(shell[1])  # what it is given to run has just been read
         for name, rest in cell.magics:
             self.magic(name, rest)
 
@@ -190,6 +195,7 @@ class _Reader:
             self.installs(node)
         if re.fullmatch(r"(sys\.)?exit|quit|os\._exit", name):
             self.reading.risks.add("controls the kernel")
+        self.handed_over(node)
         self.file_call(node, name, first)
         self.network_call(node, name, first)
 
@@ -204,6 +210,15 @@ class _Reader:
             _Reader(self.reading, self.depth + 1).cell(source)
         elif argument is not None:
             self.reading.built.append(argument)
+
+    def handed_over(self, node: ast.Call) -> None:
+        """Note what goes along with a function of the shell, or one that deletes, which another process may call."""
+        given = [*node.args, *(keyword.value for keyword in node.keywords)]
+        names = [self.reading.values.dotted(each) for each in given]
+        if any(call_tables.SHELL.match(name) and not call_tables.NOT_SHELL.match(name) for name in names):
+            self.reading.built += given
+        elif any(call_tables.DELETES.match(name) and name.startswith(("os.", "shutil.")) for name in names):
+            self.reading.unknown_deletes += given
 
     def shell_call(self, node: ast.Call, name: str) -> None:
         self.reading.risks.add("shell")
@@ -233,6 +248,7 @@ class _Reader:
 
     def shell(self, line: str) -> None:
         self.reading.risks.add("shell")
+        line = line.replace("{sys.executable}", "python")
         expanded = _EXPANSION.sub(HOLE, line)
         self.reading.lines.add(line.strip())
         self.reading.templates += commands(expanded) if expanded != line else []
@@ -251,8 +267,8 @@ class _Reader:
         reading = self.reading
         reading.commands.append(command)
         reading.targets.add(Target("command", command.name))
-        for word in command.arguments:
-            self.mentions(word)
+        for word in command.words[1:]:
+            self.mentions(_VALUE.sub("", word))
         if command.network and not command.installs:
             reading.risks.add("network")
             named = frozenset(host for word in command.words for host in hosts(word))
