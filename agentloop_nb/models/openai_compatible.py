@@ -23,6 +23,7 @@ from agentloop_nb.models.keys import without
 from agentloop_nb.models.prices import Pricing, is_loopback
 from agentloop_nb.models.refusal import Refusal
 from agentloop_nb.models.reply_assembler import Fold
+from agentloop_nb.models.size import SMALL_REPLY, is_small
 from agentloop_nb.models.usage import plausible, read_cost, read_usage
 from agentloop_nb.protocols import Delta, ModelReply, ModelRequest, Usage
 
@@ -52,8 +53,9 @@ class Patience:
     total: float = 1800.0
 
 
-LOCAL_PATIENCE = Patience(first=60.0)
-"""Trying again costs nothing on this machine, and finds the model loaded and the prompt half read."""
+LOCAL_PATIENCE = Patience(stall=180.0, total=7200.0)
+"""A busy machine without a graphics card may be silent for minutes, and what it has read and written is lost if nobody
+waits for it; a server that is gone breaks the connection."""
 
 
 @dataclass
@@ -79,6 +81,10 @@ class OpenAICompatible:
     """The server was there before."""
     _cut: bool = False
     """The last reply had no end of its own."""
+    _too_long: bool = False
+    """It was as long as it might be."""
+    _parameters: int | None = None
+    """How large the model is, where the server told it."""
     _silences: int = 0
     """Attempts that brought nothing at all in time."""
     _ignored: int = 0
@@ -106,13 +112,13 @@ class OpenAICompatible:
             return
         answers = probe.ask(self.server, self.key)
         self._measured, self._reports_progress = answers.reached, answers.llama_server
-        self.window = answers.window or self.window
+        self.window, self._parameters = answers.window or self.window, answers.parameters
 
     async def reply(self, request: ModelRequest, on_delta: Callable[[Delta], None]) -> ModelReply:
         """Answer, in one attempt that is billed at most once; refusals that cost nothing are asked differently."""
         client = await self._connected()
         dialect = self._dialect(request)
-        max_tokens = request.max_tokens
+        max_tokens = self._bound(request.max_tokens)
         while True:
             body = dialect.body(
                 request.messages,
@@ -121,7 +127,7 @@ class OpenAICompatible:
                 options=self._options(),
                 only=request.only,
             )
-            bound, fold = body.get(dialect.length), Fold()
+            bound, fold = body.get(dialect.length), Fold.of_a_small_model() if self.is_small else Fold()
             try:
                 async with asyncio.timeout(self._first) as clock:
                     await self._receive(client, body, fold, on_delta, clock)
@@ -140,6 +146,18 @@ class OpenAICompatible:
             except ModelFault as fault:
                 raise self._masked(fault) from None
             return self._replied(request, fold, bound)
+
+    @property
+    def is_small(self) -> bool:
+        """Whether the model is a small one on this machine."""
+        return self.local and is_small(self.server.model, self._parameters)
+
+    def _bound(self, asked: int | None) -> int | None:
+        """The length of a reply in tokens; what ran on without end as long as it liked is no reply of a small model."""
+        if not self.is_small:
+            return asked
+        longest = SMALL_REPLY * (2 if self._too_long else 1)
+        return longest if asked is None else min(asked, longest)
 
     def _dialect(self, request: ModelRequest) -> Dialect:
         """What the server accepts; a format that it takes but does not follow is given up."""
@@ -221,7 +239,7 @@ class OpenAICompatible:
         ending = "refusal" if fold.refusal and not fold.text else fold.finish_reason or "stop"
         if ending == "length" and self._is_full(usage, bound):
             ending = "context"
-        self._cut = ending in ("length", "context", "repetition")
+        self._cut, self._too_long = ending in ("length", "context", "repetition"), ending == "length"
         self._ignored = 0 if self._cut or decision_in(fold.text) else self._ignored + 1
         return ModelReply(
             text=fold.text or fold.refusal,

@@ -48,6 +48,11 @@ class Fold:
     """Chunks that brought text; a token each with most servers."""
     _repetition: Repetition = field(default_factory=Repetition)
 
+    @classmethod
+    def of_a_small_model(cls) -> Fold:
+        """Begin a reply that is cut off sooner when it repeats itself."""
+        return cls(_repetition=Repetition(small=True))
+
     def take(self, chunk: Mapping[str, Any]) -> Delta | None:
         """Take in a chunk (with a `delta`) or a whole answer (with a `message`); return what is new to a reader."""
         self.begun = True
@@ -91,8 +96,9 @@ class Fold:
         """End a reply that does not end: what was repeated is kept once, so that it is not copied from there."""
         endless = "repetition" if self.repeats else "length"
         self.finish_reason = "stop" if decision_in("".join(self._text)) else endless
-        self._text = [shortened("".join(self._text))]
-        self._reasoning = [shortened("".join(self._reasoning))]
+        small = self._repetition.small
+        self._text = [shortened("".join(self._text), small=small)]
+        self._reasoning = [shortened("".join(self._reasoning), small=small)]
         self.__dict__.pop("_split", None)
 
     @cached_property
