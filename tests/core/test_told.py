@@ -157,6 +157,44 @@ def test_other_code_is_left_as_it_is(code):
     assert mended(code) == code
 
 
+@pytest.mark.parametrize(
+    ("code", "right"),
+    [
+        ("for n in x:\nprint(n)", "for n in x:\n    print(n)"),
+        ("for n in x:\nif n:\nprint(n)", "for n in x:\n    if n:\n        print(n)"),
+        ("with open('a') as f:\nprint(\n    f.read()\n)", "with open('a') as f:\n    print(\n        f.read()\n    )"),
+        ("import re\ndef f():\nreturn 1", "import re\ndef f():\n    return 1"),
+        ("if x:\ny = 1\n", "if x:\n    y = 1\n"),
+        ("f()}}", "f()"),
+        ('print({1: 2})"}}', "print({1: 2})"),
+        ("d = {1: 2}}", "d = {1: 2}"),
+        ("x = 1}\n", "x = 1"),
+    ],
+)
+def test_lost_indentation_and_closing_marks_are_mended(code, right):
+    assert mended(code) == right
+    compile(right, "cell", "exec")
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "for n in x:\nprint(n)\nprint(2)",
+        "if x:\ny = 1\nelse:\ny = 2",
+        "if x:\ns = '''a\nb'''",
+        "for n in x:",
+        "for n in x:\n",
+        "class A:\n def f(self):\n return 1",
+        "x = {1: {2: 3}",
+        "if x:\n!ls",
+        "%%bash\nfor n in x:\nls",
+        "print((1}}",
+    ],
+)
+def test_what_could_mean_two_things_is_left_as_it_is(code):
+    assert mended(code) == code
+
+
 async def test_code_is_mended_before_it_runs_and_is_recorded_so(scenario):
     s = scenario([code("print('a\nb')"), finish()])
     state = await s.run()
@@ -239,3 +277,10 @@ async def test_old_steps_are_told_by_their_purpose_however_many_they_are(scenari
     assert "I look at part 580 (for i in range(16): # 580)" in first
     assert re.search(r"What for: 1 I look at", first)
     assert len(first) < 40_000
+
+
+async def test_refused_code_that_is_no_python_is_told_so(scenario):
+    s = scenario([code("look"), code("print('a'\nx = 1"), finish()], outcomes={"look": CodeOutcome(ending="ok")})
+    await s.run()
+    told = s.model.requests[2].messages[-1].content
+    assert "never closed (line 1). Count the brackets." in told
