@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+from collections.abc import Iterator
 
 _CLOSING = re.compile(r"""["'}\]\s]{0,20}\}\s*\Z""")
 MOST_NESTED = 5
@@ -14,18 +15,17 @@ MOST_JOINED = 200
 
 def mended(code: str) -> str:
     """Put right what keeps code from compiling, where there is one way only to do it; else leave it as it is."""
-    joined = _joined(_without_closing(code))
-    indented = _indented(joined)
-    return indented if indented != joined and _compiles(indented) else joined
-
-
-def _without_closing(code: str) -> str:
-    """Leave out the closing marks of the JSON around the code, written into its end, if that alone makes it compile."""
     if _compiles(code):
         return code
-    marks = _CLOSING.search(code)
-    ends = range(len(code) - 1, marks.start() - 1, -1) if marks else ()
-    return next((code[:end].rstrip() for end in ends if _compiles(code[:end])), code)
+    found = (mend(each) for each in _without_closing(code) for mend in (str, _joined, _indented))
+    return next(filter(_compiles, found), code)
+
+
+def _without_closing(code: str) -> Iterator[str]:
+    """The code, and the code without more and more of the closing marks of JSON that were written into its end."""
+    yield code
+    if marks := _CLOSING.search(code):
+        yield from (code[:end].rstrip() for end in range(len(code) - 1, marks.start() - 1, -1))
 
 
 def _indented(code: str, deeper: int = MOST_NESTED) -> str:

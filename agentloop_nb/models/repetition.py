@@ -22,8 +22,12 @@ SOON_TIMES, SOON_TIMES_LONG = 5, 4
 """How often a small model may say the same; a text of more than 80 characters less often."""
 _WORDS = re.compile(r"[^\W\d_]{2,}.*[^\W\d_]{2,}", re.DOTALL)
 _WORD = re.compile(r"[^\W\d_]{3,}")
-_PRINTS = re.compile(r"""(?:print\((?:'[^'\n]{0,80}'|\\?"[^"\n]{0,80}"|[\d.]{1,20})\)\s*(?:\\n|;|\n)\s*){12}""")
-"""A dozen prints of constants: a list from memory, which goes on and on."""
+_CODE = re.compile(r'"name":\s*"run_code",\s*"code":\s*"')
+_PRINT = r"\nprint("
+"""The beginning of one more line that prints, as it stands in JSON."""
+_OTHER_LINE = re.compile(r"\\n\s*[^\W\d]|\"\s*[,}]")
+MOST_PRINTS = 10
+"""Lines in a row that print, in one cell of a small model: it lists from memory, on and on."""
 
 
 @dataclass
@@ -70,7 +74,27 @@ def _allowed(text: str, size: int) -> int:
 
 
 def _lists(text: str) -> bool:
-    return _PRINTS.search(text[-1200:]) is not None
+    return text.count(_PRINT) >= MOST_PRINTS - 1 and ended_after_prints(text) is not None
+
+
+def ended_after_prints(text: str, least: int = MOST_PRINTS) -> str | None:
+    """End a decision whose code goes on printing after the last whole line of it, so that this much is done.
+
+    None where fewer lines print in a row.
+    """
+    begin = _CODE.search(text)
+    if begin is None:
+        return None
+    first, *lines = f"\\n{text[begin.end() :]}".split(_PRINT)
+    lines = lines[:-1]
+    run = len(lines)
+    while run and not _OTHER_LINE.search(lines[run - 1]):
+        run -= 1
+    if len(lines) - run < least:
+        return None
+    kept = [line for index, line in enumerate(lines) if index < run or line not in lines[run:index]]
+    code = _PRINT.join([first, *kept]).removeprefix("\\n")
+    return f'{text[: begin.end()]}{code}"}}}}'
 
 
 def _period(tail: str) -> int | None:

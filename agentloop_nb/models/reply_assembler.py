@@ -9,7 +9,7 @@ from functools import cached_property
 from typing import Any
 
 from agentloop_nb._internal.thoughts import decision_in, is_object, split
-from agentloop_nb.models.repetition import Repetition, shortened
+from agentloop_nb.models.repetition import Repetition, ended_after_prints, shortened
 from agentloop_nb.models.usage import merge
 from agentloop_nb.protocols import Delta
 
@@ -97,6 +97,10 @@ class Fold:
         endless = "repetition" if self.repeats else "length"
         self.finish_reason = "stop" if decision_in("".join(self._text)) else endless
         small = self._repetition.small
+        if small and (ended := ended_after_prints("".join(self._text), least=2)) is not None:
+            self._text, self.finish_reason = [ended], "stop"
+            self.__dict__.pop("_split", None)
+            return
         self._text = [shortened("".join(self._text), small=small)]
         self._reasoning = [shortened("".join(self._reasoning), small=small)]
         self.__dict__.pop("_split", None)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 
-SMALL = 4e9
+SMALL = 2e9
 """Parameters up to which a model counts as small."""
-SMALL_REPLY = 512
+SMALL_REPLY = 320
 """Tokens that a small model may answer with; a decision takes it about sixty."""
 _IN_NAME = re.compile(r"(?<![a-z0-9.])(\d{1,4}(?:\.\d+)?)([bm])(?![a-z0-9])", re.IGNORECASE)
 _UNITS = {"b": 1e9, "m": 1e6}

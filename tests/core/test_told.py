@@ -169,6 +169,8 @@ def test_other_code_is_left_as_it_is(code):
         ('print({1: 2})"}}', "print({1: 2})"),
         ("d = {1: 2}}", "d = {1: 2}"),
         ("x = 1}\n", "x = 1"),
+        ("for n in x:\nprint(n)}}", "for n in x:\n    print(n)"),
+        ("print('a\nb')}", r"print('a\nb')"),
     ],
 )
 def test_lost_indentation_and_closing_marks_are_mended(code, right):

@@ -16,9 +16,7 @@ from tests.wire import Reply
 
 HEAD = '{"reasoning": "I list them.", "action": {"name": "run_code", "code": "'
 ENDLESS = {
-    "one line": "print('again')\\n",
-    "a list of constants": "".join(f"print('name {number}')\\n" for number in range(30)),
-    "constants in other quotes": "".join(f'print(\\"name {number}\\")\\n' for number in range(30)),
+    "one line": "plot(again)\\n",
     "imports": "import numpy as np\\nimport pandas as pd\\n",
     "a sentence": "Then I look at the data once more. ",
     "a word": "very ",
@@ -30,7 +28,7 @@ ENDLESS = {
 LEGITIMATE = {
     "a loop": "for n in range(12):\n    print(n)\n    print(n * n)\n",
     "a few prints": "".join(f"print('line {number}')\n" for number in range(9)),
-    "prints of values": "".join(f"print('column {n}', data[{n}].mean())\n" for n in range(40)),
+    "prints between": "".join(f"mean = data[{n}].mean()\nprint('column {n}', mean)\n" for n in range(12)),
     "a table": "rows = [\n" + "".join(f"    ({n}, {n * n}, {n * 7919 % 100}),\n" for n in range(30)) + "]",
     "numbered lines": "".join(f"ax{n}.set_title('sales of the region {n}')\n" for n in range(20)),
     "zeros": "grid = [[0, 0, 0, 0, 0, 0, 0, 0]] * 8",
@@ -48,7 +46,7 @@ LEGITIMATE = {
         ("llama3.2:1b", True),
         ("SmolLM2-135M-Instruct", True),
         ("gemma-3-270m-it", True),
-        ("qwen3:4b-instruct", True),
+        ("qwen3:4b-instruct", False),
         ("Qwen3-30B-A3B", False),
         ("mixtral-8x7b", False),
         ("llama3.1:70b", False),
@@ -75,6 +73,27 @@ async def test_a_small_model_is_cut_off_soon(talk, request_of, unit):
     assert sum(len(delta.text) for delta in t.deltas) < 1_600
     await t.ask(request_of(repairs=1))
     assert [body["temperature"] for body in t.wire.bodies] == [0.2, 0.8]
+
+
+PRINTS = {
+    "one line": ["print('again')"] * 60,
+    "constants": [f"print('name {number}')" for number in range(60)],
+    "values": [f"print('column', data[{number}].mean())" for number in range(60)],
+    "double quotes": [f'print("name {number}")' for number in range(60)],
+    "after other lines": ["import os", "x = 1", *(f"print(x, 'name {number}')" for number in range(60))],
+}
+
+
+@pytest.mark.parametrize("name", PRINTS)
+async def test_code_that_prints_on_and_on_is_ended_after_a_whole_line(talk, request_of, name):
+    lines = PRINTS[name]
+    text = json.dumps({"reasoning": "so", "action": {"name": "run_code", "code": "\n".join(lines)}})
+    t = talk(Reply(text=text, size=8), model="coder:0.5b")
+    reply = await t.ask(request_of(max_tokens=30_000))
+    done = parse(reply.text).action.code.splitlines()
+    assert done == list(dict.fromkeys(lines))[: len(done)]
+    assert 1 <= len(done) <= 14
+    assert reply.finish_reason == "stop"
 
 
 @pytest.mark.parametrize("name", LEGITIMATE)
