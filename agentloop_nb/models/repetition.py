@@ -70,7 +70,8 @@ def _short_period(text: str) -> int | None:
 
 def _allowed(text: str, size: int) -> int:
     least = SOON_TIMES if size <= 80 else SOON_TIMES_LONG
-    return max(least, -(-(SOON if _WORD.search(text[-2 * size :]) else SOON_SIGNS) // size))
+    unit = text[-size:]
+    return max(least, -(-(SOON if unit.isdigit() or _WORD.search(unit * 2) else SOON_SIGNS) // size))
 
 
 def _lists(text: str) -> bool:

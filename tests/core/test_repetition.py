@@ -98,7 +98,7 @@ async def test_two_decisions_in_turn_are_noticed_too(scenario):
 
 
 async def test_new_looks_in_between_are_no_repetition(scenario):
-    replies = [each for number in range(8) for each in (code("look"), code(f"other {number}"))]
+    replies = [each for number in range(8) for each in (code("look"), code(f"other({number})"))]
     s = scenario([*replies, finish()])
     assert (await s.run()).status == "finished"
 

@@ -24,6 +24,7 @@ ENDLESS = {
     "another language": "И так далее. ",
     "blanks": "\\n",
     "zeros": "0, ",
+    "a number": "0",
 }
 LEGITIMATE = {
     "a loop": "for n in range(12):\n    print(n)\n    print(n * n)\n",
