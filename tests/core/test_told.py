@@ -12,7 +12,7 @@ from agentloop_nb.actions.mending import mended
 from agentloop_nb.agent.rules import system_prompt
 from agentloop_nb.errors import Offline
 from agentloop_nb.models.schema import decision_schema
-from agentloop_nb.protocols import CodeError, CodeOutcome, Usage
+from agentloop_nb.protocols import CodeError, CodeOutcome, ModelReply, Usage
 from agentloop_nb.safety.surroundings import MOST_FILES, surroundings, without_surroundings
 from agentloop_nb.session.context import context
 from agentloop_nb.settings import Settings
@@ -286,3 +286,15 @@ async def test_refused_code_that_is_no_python_is_told_so(scenario):
     await s.run()
     told = s.model.requests[2].messages[-1].content
     assert "never closed (line 1). Count the brackets." in told
+
+
+@pytest.mark.parametrize(("ending", "again"), [("repetition", False), ("stop", True)])
+async def test_a_reply_without_end_is_not_told_again(scenario, ending, again):
+    endless = ModelReply(text='{"reasoning": "factors of 1000', usage=Usage(), cost=None, finish_reason=ending)
+    s = scenario([endless, finish()])
+    state = await s.run()
+    assert state.status == "finished"
+    *_, reply, asked = s.model.requests[1].messages
+    assert ("factors" in reply.content) is again
+    assert asked.content.startswith("Not accepted: ")
+    assert state.steps[0].rejected[0][0] == endless.text, "the record keeps it"
