@@ -94,7 +94,7 @@ async def shrink_figures(state: State) -> None:
 def _repairs(step: Step) -> Iterator[Message]:
     for reply, reason in step.rejected:
         endless = reason.startswith(_ENDLESS)  # told again, it would be gone on with
-        yield Message(role="assistant", content="…" if endless else bounded(reply, REJECTED) or "(empty)")
+        yield Message(role="assistant", content="(cut off)" if endless else bounded(reply, REJECTED) or "(empty)")
         yield Message(role="user", content=f"Not accepted: {reason} Answer again with one JSON object.")
 
 

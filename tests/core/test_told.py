@@ -297,4 +297,5 @@ async def test_a_reply_without_end_is_not_told_again(scenario, ending, again):
     *_, reply, asked = s.model.requests[1].messages
     assert ("factors" in reply.content) is again
     assert asked.content.startswith("Not accepted: ")
+    assert again or "factors" not in asked.content
     assert state.steps[0].rejected[0][0] == endless.text, "the record keeps it"
