@@ -15,7 +15,7 @@ LOOK_EVERY = 400
 """Characters between two looks."""
 SOON_EVERY = 16
 """The same for a small model."""
-SOON, SOON_SIGNS = 140, 480
+SOON, SOON_SIGNS = 110, 480
 """Characters of repeated words, and of signs, that are enough where a model is small: seldom does it mean them, and
 on a slow machine each second of them counts."""
 SOON_TIMES, SOON_TIMES_LONG = 5, 4
