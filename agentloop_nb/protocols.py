@@ -131,6 +131,15 @@ class Model(Protocol):
 
 
 @runtime_checkable
+class Sized(Protocol):
+    """A model that can tell whether it is a small one."""
+
+    @property
+    def is_small(self) -> bool:
+        """Whether it has few parameters, as far as is known, and runs on this machine."""
+
+
+@runtime_checkable
 class Measurable(Protocol):
     """A model whose server can be asked for its context window."""
 

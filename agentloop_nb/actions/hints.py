@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 from collections.abc import Iterator
 from itertools import islice
@@ -82,6 +83,19 @@ def hint(error: CodeError, folder: Path) -> str:
     if error.type in ("SyntaxError", "IndentationError", "TabError"):
         return next((told for pattern, told in _INSIDE if pattern.search(error.message)), "")
     return _PLAINLY.get(error.type, "")
+
+
+def syntax_hint(code: str) -> str:
+    """Say why code is no valid Python; empty where it is, or may be a magic."""
+    try:
+        ast.parse(code)
+    except SyntaxError as error:
+        told = f"It is no valid Python: {error.msg} (line {error.lineno})."
+        advice = next((advice for pattern, advice in _INSIDE if pattern.search(str(error.msg))), "")
+        return f"{told} {advice}".rstrip()
+    except (ValueError, RecursionError, MemoryError):
+        return ""
+    return ""
 
 
 def _undefined(message: str, folder: Path) -> str:

@@ -308,4 +308,6 @@ _ENDINGS = {
 
 
 def _reason(error: DecisionError, finish_reason: str) -> str:
+    if finish_reason == "repetition":  # what is wrong with its JSON would quote it, to be repeated again
+        return f"{_ENDINGS[finish_reason]}."
     return f"{_ENDINGS[finish_reason]} ({error})" if finish_reason in _ENDINGS else str(error)

@@ -15,7 +15,7 @@ from agentloop_nb.agent.offer import offered
 from agentloop_nb.agent.prompt import compaction, compose, overflow_compaction, shrink_figures
 from agentloop_nb.errors import ContextOverflow, ModelFault, PermanentFault, TransientFault
 from agentloop_nb.events import ModelCalled, ModelFailed, ModelReplied, ReplyStreamed, WaitStarted
-from agentloop_nb.protocols import Measurable, Model, ModelReply, ModelRequest
+from agentloop_nb.protocols import Measurable, Model, ModelReply, ModelRequest, Sized
 
 LONGEST_WAIT = 300.0
 """Seconds a server may ask us to wait; for longer the run ends instead, to be resumed later."""
@@ -87,8 +87,16 @@ class Asker:
         effort = state.settings.get("effort")
         longest = reply_bound(window, tokens, doublings=self._doublings, effort=effort)
         return ModelRequest(
-            messages=messages, final=final, only=offered(state), repairs=state.rejections, max_tokens=longest
+            messages=messages,
+            final=final,
+            only=offered(state, small=self._is_small),
+            repairs=state.rejections,
+            max_tokens=longest,
         )
+
+    @property
+    def _is_small(self) -> bool:
+        return isinstance(self.model, Sized) and self.model.is_small
 
     async def _attempt(self, request: ModelRequest, reservation: Reservation, attempt: int) -> ModelReply:
         step = self.stream.state.next_step

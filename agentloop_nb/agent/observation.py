@@ -46,6 +46,8 @@ def _error_line(step: Step) -> str:
     """Type and message of failed code in one line; where the message is long, its type alone."""
     if step.result is None or step.decision is None or not isinstance(step.decision.action, RunCode):
         return ""
+    if step.result.metadata.get("repeated"):  # the output is the message
+        return ""
     line = " ".join(str(step.result.error or "").split())
     return f" {unmarked(line)}" if len(line) <= ERROR_LINE else f" {line.split(':')[0][:ERROR_LINE]}"
 

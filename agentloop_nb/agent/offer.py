@@ -2,10 +2,20 @@
 
 from __future__ import annotations
 
+import re
+
 from agentloop_nb.actions import BY_NAME
 from agentloop_nb.state import State, Step
 
 WEB = ("search_web", "read_url")
+_OF_THE_WEB = re.compile(
+    r"https?:|www\.|\b(?:web|url|internet|online|on-line|net|site|websites?|page|search|look up|google|wikipedia"
+    r"|download|fetch|latest|newest|news|today|current(?!\s+(?:folder|directory|kernel|notebook|namespace))|recent|api"
+    r"|suche?|netz|seite|aktuell\w*|heute|cherche\w*|recherche\w*|busca\w*|cerca\w*|p[áa]gina|hoy|zoek\w*)\b"
+    r"|\.(?:com|org|net|io|gov|edu)\b|[^\x00-\u024f]",
+    re.IGNORECASE,
+)
+"""A goal that a look-up may serve; also any goal in another script, whose words are not read here."""
 
 
 def is_offline(state: State) -> bool:
@@ -13,15 +23,22 @@ def is_offline(state: State) -> bool:
     return any(step.result is not None and step.result.metadata.get("offline") for step in _recent(state))
 
 
-def offered(state: State) -> tuple[str, ...]:
+def offered(state: State, *, small: bool = False) -> tuple[str, ...]:
     """Name the actions that make sense now; empty: all.
 
-    After a finish that came too early something is left to do, once; without a network nothing can be looked up.
+    After a finish that came too early something is left to do, once; without a network nothing can be looked up. A
+    small model looks up what it has at hand, so it is offered the web only where goal or notes speak of it.
     """
     last = state.steps[-1].result if state.steps else None
     if last is not None and not last.success and last.metadata.get("work"):
         return ("run_code",)
-    return tuple(name for name in BY_NAME if name not in WEB) if is_offline(state) else ()
+    no_web = is_offline(state) or (small and not _speaks_of_the_web(state))
+    return tuple(name for name in BY_NAME if name not in WEB) if no_web else ()
+
+
+def _speaks_of_the_web(state: State) -> bool:
+    notes = (note for step in state.steps for note in step.notes)
+    return any(_OF_THE_WEB.search(said) for said in (state.goal, *notes, str(state.settings.get("instructions") or "")))
 
 
 def _recent(state: State) -> list[Step]:

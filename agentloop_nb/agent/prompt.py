@@ -41,6 +41,8 @@ CONTEXTS = (6000, 3000, 1500, 600, 200)
 """Characters that remain of the namespace, level by level, where a prompt does not fit."""
 REJECTED = 1000
 """Characters of a rejected reply that are told again."""
+_ENDLESS = "the reply said the same again"
+"""How the reason begins why a reply that repeats itself was rejected."""
 DIGEST_NAMES = 4000
 """Characters of the names that counted steps made or changed."""
 
@@ -91,7 +93,8 @@ async def shrink_figures(state: State) -> None:
 
 def _repairs(step: Step) -> Iterator[Message]:
     for reply, reason in step.rejected:
-        yield Message(role="assistant", content=bounded(reply, REJECTED) or "(empty)")
+        endless = reason.startswith(_ENDLESS)  # told again, it would be gone on with
+        yield Message(role="assistant", content="(cut off)" if endless else bounded(reply, REJECTED) or "(empty)")
         yield Message(role="user", content=f"Not accepted: {reason} Answer again with one JSON object.")
 
 

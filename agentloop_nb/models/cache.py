@@ -16,7 +16,7 @@ from typing import Any
 from agentloop_nb.decision import parse
 from agentloop_nb.errors import DecisionError, UserError
 from agentloop_nb.models.schema import decision_schema
-from agentloop_nb.protocols import Delta, Measurable, Model, ModelReply, ModelRequest, Usage
+from agentloop_nb.protocols import Delta, Measurable, Model, ModelReply, ModelRequest, Sized, Usage
 from agentloop_nb.safety.surroundings import without_surroundings
 
 FORMAT = 1
@@ -84,6 +84,11 @@ class CachedModel:
     def local(self) -> bool:
         """Whether the model behind is local."""
         return self.model.local
+
+    @property
+    def is_small(self) -> bool:
+        """Whether the model behind is small."""
+        return isinstance(self.model, Sized) and self.model.is_small
 
     def measure(self) -> None:
         """Ask for the window of the model behind."""

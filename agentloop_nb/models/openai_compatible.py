@@ -15,6 +15,7 @@ from agentloop_nb.models.dialect import Dialect, Rung, dialect_of
 from agentloop_nb.models.exchange import exchange
 from agentloop_nb.models.prices import is_loopback
 from agentloop_nb.models.responses import as_chunk
+from agentloop_nb.models.size import is_small
 from agentloop_nb.models.streamed_model import StreamedModel
 from agentloop_nb.protocols import ModelRequest
 
@@ -33,6 +34,8 @@ class OpenAICompatible(StreamedModel):
     _measured: bool = False
     _reports_progress: bool = False
     """The server tells how much of a prompt it has read."""
+    _parameters: int | None = None
+    """How large the model is, where the server told it."""
     _client: AsyncOpenAI | None = field(default=None, repr=False)
 
     def measure(self) -> None:
@@ -41,7 +44,12 @@ class OpenAICompatible(StreamedModel):
             return
         answers = probe.ask(self.server, self.key)
         self._measured, self._reports_progress = answers.reached, answers.llama_server
-        self.window = answers.window or self.window
+        self.window, self._parameters = answers.window or self.window, answers.parameters
+
+    @property
+    def is_small(self) -> bool:
+        """Whether the model is a small one on this machine."""
+        return self.local and is_small(self.server.model, self._parameters)
 
     def _form(self, request: ModelRequest) -> Dialect:
         """What the server accepts; a format that it takes but does not follow is given up."""

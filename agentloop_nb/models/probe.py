@@ -36,6 +36,8 @@ class Answers:
     """It is llama.cpp's own server."""
     reached: bool = False
     """It answered at all."""
+    parameters: int | None = None
+    """How many the model has."""
 
 
 def ask(server: Server, key: SecretStr | None) -> Answers:
@@ -59,7 +61,8 @@ def ask(server: Server, key: SecretStr | None) -> Answers:
         window = _lmstudio(root, server.model, key)
     elif window is None and entry.get("owned_by") == "library":
         window = _ollama(root, server.model, key)
-    return Answers(window, llama, reached=True)
+    size = _mapping(entry.get("meta")).get("n_params")
+    return Answers(window, llama, reached=True, parameters=size if isinstance(size, int) and size > 0 else None)
 
 
 def loaded_by_ollama(answer: object, model: str) -> int | None:

@@ -13,13 +13,29 @@ LONG_ENOUGH = 2400
 LONG_ENOUGH_SIGNS = 8000
 LOOK_EVERY = 400
 """Characters between two looks."""
+SOON_EVERY = 16
+"""The same for a small model."""
+SOON, SOON_SIGNS = 110, 480
+"""Characters of repeated words, and of signs, that are enough where a model is small: seldom does it mean them, and
+on a slow machine each second of them counts."""
+SOON_TIMES, SOON_TIMES_LONG = 5, 4
+"""How often a small model may say the same; a text of more than 80 characters less often."""
 _WORDS = re.compile(r"[^\W\d_]{2,}.*[^\W\d_]{2,}", re.DOTALL)
+_WORD = re.compile(r"[^\W\d_]{3,}")
+_CODE = re.compile(r'"name":\s*"run_code",\s*"code":\s*"')
+_PRINT = r"\nprint("
+"""The beginning of one more line that prints, as it stands in JSON."""
+_OTHER_LINE = re.compile(r"\\n\s*[^\W\d]|\"\s*[,}]")
+MOST_PRINTS = 10
+"""Lines in a row that print, in one cell of a small model: it lists from memory, on and on."""
 
 
 @dataclass
 class Repetition:
     """Looks at the end of what streams in."""
 
+    small: bool = False
+    """The model is small, and cut off sooner."""
     found: bool = False
     _tail: str = ""
     _looked: int = 0
@@ -28,21 +44,58 @@ class Repetition:
         """Take in a piece of the reply."""
         self._tail += piece
         self._looked += len(piece)
-        if self._looked >= LOOK_EVERY and not self.found:
+        if self._looked >= (SOON_EVERY if self.small else LOOK_EVERY) and not self.found:
             self._looked = 0
             self._tail = self._tail[-LONG_ENOUGH_SIGNS - LONGEST_UNIT :]
-            self.found = _end(self._tail) is not None
+            self.found = _end(self._tail, small=self.small) is not None or (self.small and _lists(self._tail))
 
 
-def _end(text: str) -> tuple[int, int] | None:
+def _end(text: str, *, small: bool = False) -> tuple[int, int] | None:
     """Where the repetition that ends a text begins, and the length of what is repeated."""
-    period = _period(text[-LEAST_TIMES * LONGEST_UNIT :])
+    period = _short_period(text) if small else _period(text[-LEAST_TIMES * LONGEST_UNIT :])
     if period is None:
         return None
     start = _begin(text, period)
     unit = text[-period:]
     needed = LONG_ENOUGH if _WORDS.search(unit) else LONG_ENOUGH_SIGNS
-    return (start, period) if len(text) - start >= needed else None
+    return (start, period) if small or len(text) - start >= needed else None
+
+
+def _short_period(text: str) -> int | None:
+    """The length of the shortest text that a small model ends with too often."""
+    return next(
+        (size for size in range(1, LONGEST_UNIT + 1) if text.endswith(text[-size:] * _allowed(text, size))), None
+    )
+
+
+def _allowed(text: str, size: int) -> int:
+    least = SOON_TIMES if size <= 80 else SOON_TIMES_LONG
+    unit = text[-size:]
+    return max(least, -(-(SOON if unit.isdigit() or _WORD.search(unit * 2) else SOON_SIGNS) // size))
+
+
+def _lists(text: str) -> bool:
+    return text.count(_PRINT) >= MOST_PRINTS - 1 and ended_after_prints(text) is not None
+
+
+def ended_after_prints(text: str, least: int = MOST_PRINTS) -> str | None:
+    """End a decision whose code goes on printing after the last whole line of it, so that this much is done.
+
+    None where fewer lines print in a row.
+    """
+    begin = _CODE.search(text)
+    if begin is None:
+        return None
+    first, *lines = f"\\n{text[begin.end() :]}".split(_PRINT)
+    lines = lines[:-1]
+    run = len(lines)
+    while run and not _OTHER_LINE.search(lines[run - 1]):
+        run -= 1
+    if len(lines) - run < least:
+        return None
+    kept = [line for index, line in enumerate(lines) if index < run or line not in lines[run:index]]
+    code = _PRINT.join([first, *kept]).removeprefix("\\n")
+    return f'{text[: begin.end()]}{code}"}}}}'
 
 
 def _period(tail: str) -> int | None:
@@ -60,7 +113,7 @@ def _begin(text: str, period: int) -> int:
     return position + 1
 
 
-def shortened(text: str) -> str:
+def shortened(text: str, *, small: bool = False) -> str:
     """Keep what is repeated at the end of a text once."""
-    end = _end(text)
+    end = _end(text, small=small)
     return text if end is None else f"{text[: end[0] + end[1]]}…"

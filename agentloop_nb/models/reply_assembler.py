@@ -9,7 +9,7 @@ from functools import cached_property
 from typing import Any
 
 from agentloop_nb._internal.thoughts import decision_in, is_object, split
-from agentloop_nb.models.repetition import Repetition, shortened
+from agentloop_nb.models.repetition import Repetition, ended_after_prints, shortened
 from agentloop_nb.models.usage import merge
 from agentloop_nb.protocols import Delta
 
@@ -53,6 +53,11 @@ class Fold:
     pieces: int = 0
     """Chunks that brought text; a token each with most servers."""
     _repetition: Repetition = field(default_factory=Repetition)
+
+    @classmethod
+    def of_a_small_model(cls) -> Fold:
+        """Begin a reply that is cut off sooner when it repeats itself."""
+        return cls(_repetition=Repetition(small=True))
 
     def take(self, chunk: Mapping[str, Any]) -> Delta | None:
         """Take in a chunk (with a `delta`) or a whole answer (with a `message`); return what is new to a reader."""
@@ -98,9 +103,14 @@ class Fold:
         """End a reply that does not end: what was repeated is kept once, so that it is not copied from there."""
         endless = "repetition" if self.repeats else "length"
         self.finish_reason = "stop" if decision_in("".join([*self._text, *self._calls])) else endless
-        self._text = [shortened("".join(self._text))]
-        self._calls = [shortened("".join(self._calls))]
-        self._reasoning = [shortened("".join(self._reasoning))]
+        small = self._repetition.small
+        if small and (ended := ended_after_prints("".join(self._text), least=2)) is not None:
+            self._text, self.finish_reason = [ended], "stop"
+            self.__dict__.pop("_split", None)
+            return
+        self._text = [shortened("".join(self._text), small=small)]
+        self._calls = [shortened("".join(self._calls), small=small)]
+        self._reasoning = [shortened("".join(self._reasoning), small=small)]
         self.__dict__.pop("_split", None)
 
     @cached_property

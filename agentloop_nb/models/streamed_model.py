@@ -20,6 +20,7 @@ from agentloop_nb.models.keys import without
 from agentloop_nb.models.prices import Pricing, is_loopback
 from agentloop_nb.models.refusal import Refusal
 from agentloop_nb.models.reply_assembler import Fold
+from agentloop_nb.models.size import SMALL_REPLY
 from agentloop_nb.models.usage import plausible, read_cost, read_usage
 from agentloop_nb.protocols import Delta, Message, ModelReply, ModelRequest, Usage
 
@@ -43,8 +44,9 @@ class Patience:
     total: float = 1800.0
 
 
-LOCAL_PATIENCE = Patience(first=60.0)
-"""Trying again costs nothing on this machine, and finds the model loaded and the prompt half read."""
+LOCAL_PATIENCE = Patience(stall=180.0, total=7200.0)
+"""A busy machine without a graphics card may be silent for minutes, and what it has read and written is lost if nobody
+waits for it; a server that is gone breaks the connection."""
 
 
 class Form(Protocol):
@@ -88,6 +90,8 @@ class StreamedModel(ABC):
     """The server was there before."""
     _cut: bool = False
     """The last reply had no end of its own."""
+    _too_long: bool = False
+    """It was as long as it might be."""
     _silences: int = 0
     """Attempts that brought nothing at all in time."""
     _ignored: int = 0
@@ -111,7 +115,7 @@ class StreamedModel(ABC):
     async def reply(self, request: ModelRequest, on_delta: Callable[[Delta], None]) -> ModelReply:
         """Answer, in one attempt that is billed at most once; refusals that cost nothing are asked differently."""
         form = self._form(request)
-        max_tokens = request.max_tokens
+        max_tokens = self._bound(request.max_tokens)
         while True:
             narrows = self._narrows(request)
             body = form.body(
@@ -121,7 +125,7 @@ class StreamedModel(ABC):
                 max_tokens=max_tokens,
                 options=self._options(),
             )
-            bound, fold = form.bound(body), Fold()
+            bound, fold = form.bound(body), Fold.of_a_small_model() if self.is_small else Fold()
             try:
                 async with asyncio.timeout(self._first) as clock:
                     await self._receive(body, bound, fold, on_delta, clock)
@@ -140,6 +144,18 @@ class StreamedModel(ABC):
             except ModelFault as fault:
                 raise self._masked(fault) from None
             return self._replied(request, fold, bound)
+
+    @property
+    def is_small(self) -> bool:
+        """Whether the model is a small one on this machine."""
+        return False
+
+    def _bound(self, asked: int | None) -> int | None:
+        """The length of a reply in tokens; what ran on without end as long as it liked is no reply of a small model."""
+        if not self.is_small:
+            return asked
+        longest = SMALL_REPLY * (2 if self._too_long else 1)
+        return longest if asked is None else min(asked, longest)
 
     def _narrows(self, request: ModelRequest) -> bool:
         """Whether the schema is to allow no more than the actions that may be chosen.
@@ -212,7 +228,7 @@ class StreamedModel(ABC):
         ending = "refusal" if fold.refusal and not fold.text else fold.finish_reason or "stop"
         if ending == "length" and self._is_full(usage, bound):
             ending = "context"
-        self._cut = ending in ("length", "context", "repetition")
+        self._cut, self._too_long = ending in ("length", "context", "repetition"), ending == "length"
         self._ignored = 0 if self._cut or decision_in(fold.text) else self._ignored + 1
         return ModelReply(
             text=fold.text or fold.refusal,

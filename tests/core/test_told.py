@@ -12,7 +12,7 @@ from agentloop_nb.actions.mending import mended
 from agentloop_nb.agent.rules import system_prompt
 from agentloop_nb.errors import Offline
 from agentloop_nb.models.schema import decision_schema
-from agentloop_nb.protocols import CodeError, CodeOutcome, Usage
+from agentloop_nb.protocols import CodeError, CodeOutcome, ModelReply, Usage
 from agentloop_nb.safety.surroundings import MOST_FILES, surroundings, without_surroundings
 from agentloop_nb.session.context import context
 from agentloop_nb.settings import Settings
@@ -157,6 +157,46 @@ def test_other_code_is_left_as_it_is(code):
     assert mended(code) == code
 
 
+@pytest.mark.parametrize(
+    ("code", "right"),
+    [
+        ("for n in x:\nprint(n)", "for n in x:\n    print(n)"),
+        ("for n in x:\nif n:\nprint(n)", "for n in x:\n    if n:\n        print(n)"),
+        ("with open('a') as f:\nprint(\n    f.read()\n)", "with open('a') as f:\n    print(\n        f.read()\n    )"),
+        ("import re\ndef f():\nreturn 1", "import re\ndef f():\n    return 1"),
+        ("if x:\ny = 1\n", "if x:\n    y = 1\n"),
+        ("f()}}", "f()"),
+        ('print({1: 2})"}}', "print({1: 2})"),
+        ("d = {1: 2}}", "d = {1: 2}"),
+        ("x = 1}\n", "x = 1"),
+        ("for n in x:\nprint(n)}}", "for n in x:\n    print(n)"),
+        ("print('a\nb')}", r"print('a\nb')"),
+    ],
+)
+def test_lost_indentation_and_closing_marks_are_mended(code, right):
+    assert mended(code) == right
+    compile(right, "cell", "exec")
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "for n in x:\nprint(n)\nprint(2)",
+        "if x:\ny = 1\nelse:\ny = 2",
+        "if x:\ns = '''a\nb'''",
+        "for n in x:",
+        "for n in x:\n",
+        "class A:\n def f(self):\n return 1",
+        "x = {1: {2: 3}",
+        "if x:\n!ls",
+        "%%bash\nfor n in x:\nls",
+        "print((1}}",
+    ],
+)
+def test_what_could_mean_two_things_is_left_as_it_is(code):
+    assert mended(code) == code
+
+
 async def test_code_is_mended_before_it_runs_and_is_recorded_so(scenario):
     s = scenario([code("print('a\nb')"), finish()])
     state = await s.run()
@@ -239,3 +279,23 @@ async def test_old_steps_are_told_by_their_purpose_however_many_they_are(scenari
     assert "I look at part 580 (for i in range(16): # 580)" in first
     assert re.search(r"What for: 1 I look at", first)
     assert len(first) < 40_000
+
+
+async def test_refused_code_that_is_no_python_is_told_so(scenario):
+    s = scenario([code("look"), code("print('a'\nx = 1"), finish()], outcomes={"look": CodeOutcome(ending="ok")})
+    await s.run()
+    told = s.model.requests[2].messages[-1].content
+    assert "never closed (line 1). Count the brackets." in told
+
+
+@pytest.mark.parametrize(("ending", "again"), [("repetition", False), ("stop", True)])
+async def test_a_reply_without_end_is_not_told_again(scenario, ending, again):
+    endless = ModelReply(text='{"reasoning": "factors of 1000', usage=Usage(), cost=None, finish_reason=ending)
+    s = scenario([endless, finish()])
+    state = await s.run()
+    assert state.status == "finished"
+    *_, reply, asked = s.model.requests[1].messages
+    assert ("factors" in reply.content) is again
+    assert asked.content.startswith("Not accepted: ")
+    assert again or "factors" not in asked.content
+    assert state.steps[0].rejected[0][0] == endless.text, "the record keeps it"
