@@ -13,8 +13,8 @@ from agentloop_nb.errors import AgentFailed, UserError
 from agentloop_nb.events import NoteAdded
 from agentloop_nb.notebook.kernel.private_shell import current_shell, is_private, private_shell
 from agentloop_nb.notebook.kernel.turn import caller_folder
-from agentloop_nb.notebook.presenter import Launch
-from agentloop_nb.notebook.run_manager import Launcher, launcher_of
+from agentloop_nb.notebook.presenter import Presenter
+from agentloop_nb.notebook.run_manager import RunManager, run_manager_of
 from agentloop_nb.record import locating, reading, trust
 from agentloop_nb.run import Run
 from agentloop_nb.session.goal_files import bring
@@ -78,10 +78,10 @@ def resume_run(
     recorded, folder = reading.load(record).settings, options.get("output_dir")
     if not folder and recorded.get("output_dir") and trust.standing(record) == "own":
         folder = locating.working_folder(record, recorded["output_dir"])
-    launcher = _launcher()
-    if launcher.private and not recorded.get("isolated"):
-        launcher.working_folder = _usable(Path(folder or OUTPUT_DIR))
-    launch = launcher.resume(str(record), _known(options), _config(launcher), note, anyway=anyway)
+    manager = _launcher()
+    if manager.private and not recorded.get("isolated"):
+        manager.working_folder = _usable(Path(folder or OUTPUT_DIR))
+    launch = manager.resume(str(record), _known(options), _config(manager), note, anyway=anyway)
     launch.verbose = verbose and launch.verbose
     return launch.drive()
 
@@ -92,17 +92,17 @@ def retry_run(*, note: str = "", verbose: bool = True, **options: Any) -> Run:
     In a kernel where it took place, `%agent retry` takes that back first.
     """
     record = locating.find(None, caller_folder())
-    state, launcher = reading.load(record), _launcher()
+    state, manager = reading.load(record), _launcher()
     limits = {name: state.settings[name] for name in ("max_steps", "budget") if state.settings.get(name) is not None}
-    settings = launcher.as_recorded(record.resolve(), {**limits, **_known(options)}, _config(launcher))
-    if launcher.private and not settings.isolated:
+    settings = manager.as_recorded(record.resolve(), {**limits, **_known(options)}, _config(manager))
+    if manager.private and not settings.isolated:
         settings = replace(settings, output_dir=settings.output_dir or OUTPUT_DIR)
-        launcher.working_folder = _usable(Path(settings.output_dir or OUTPUT_DIR))
-        _bring(state.goal, launcher.working_folder, verbose=verbose and not settings.quiet)
+        manager.working_folder = _usable(Path(settings.output_dir or OUTPUT_DIR))
+        _bring(state.goal, manager.working_folder, verbose=verbose and not settings.quiet)
     told = f"This goal was tried before, in run {state.run}, which ended {state.status}"
     told += f": {state.reason}." if settings.privacy == "full" else "."
     notes = [NoteAdded(step=1, text=told, by="system"), *([NoteAdded(step=1, text=note)] if note else [])]
-    launch = launcher.begin(state.goal, settings, notes=notes)
+    launch = manager.begin(state.goal, settings, notes=notes)
     launch.verbose = verbose and launch.verbose
     return _strictly(launch, launch.drive())
 
@@ -120,29 +120,29 @@ def fork_run(
 
     The new run has a process, a record and a copy of the folder of its own; the recorded one stays as it is.
     """
-    launcher = _launcher()
-    launch = launcher.fork(reference, at, _known(options), _config(launcher), note, anyway=anyway)
+    manager = _launcher()
+    launch = manager.fork(reference, at, _known(options), _config(manager), note, anyway=anyway)
     launch.verbose = verbose and launch.verbose
     return launch.drive()
 
 
-def _strictly(launch: Launch, run: Run) -> Run:
+def _strictly(launch: Presenter, run: Run) -> Run:
     """Under `strict` a run that did not meet its goal is an error."""
     if launch.session.settings.strict and not run.is_complete:
         raise AgentFailed(run.reason)
     return run
 
 
-def _begin(goal: str, arguments: dict[str, Any], *, verbose: bool) -> Launch:
-    launcher = _launcher()
-    settings = launcher.settings(_known(arguments), _config(launcher))
-    if launcher.private and not settings.isolated:
+def _begin(goal: str, arguments: dict[str, Any], *, verbose: bool) -> Presenter:
+    manager = _launcher()
+    settings = manager.settings(_known(arguments), _config(manager))
+    if manager.private and not settings.isolated:
         folder = settings.output_dir or OUTPUT_DIR  # recorded, so that an export finds the files there
-        settings, launcher.working_folder = replace(settings, output_dir=folder), _usable(Path(folder))
-        _bring(goal, launcher.working_folder, verbose=verbose and not settings.quiet)
+        settings, manager.working_folder = replace(settings, output_dir=folder), _usable(Path(folder))
+        _bring(goal, manager.working_folder, verbose=verbose and not settings.quiet)
     elif settings.output_dir and not settings.isolated:
         _usable(Path(settings.output_dir))
-    launch = launcher.begin(goal, settings)
+    launch = manager.begin(goal, settings)
     launch.verbose = verbose and launch.verbose
     return launch
 
@@ -156,12 +156,12 @@ def _bring(goal: str, folder: Path, *, verbose: bool) -> None:
         print(f"Not copied, {name}: {reason}", file=sys.stderr)  # noqa: T201
 
 
-def _launcher() -> Launcher:
+def _launcher() -> RunManager:
     """What starts runs here: that of the notebook's shell, or one for a private shell."""
     shell = current_shell()
     if shell is None or is_private(shell):  # the shell of a run that works on another thread is not the user's
-        return Launcher(private_shell(), private=True)
-    return launcher_of(shell)
+        return RunManager(private_shell(), private=True)
+    return run_manager_of(shell)
 
 
 def _usable(folder: Path) -> Path:
@@ -176,8 +176,8 @@ def _usable(folder: Path) -> Path:
     return folder
 
 
-def _config(launcher: Launcher) -> dict[str, Any]:
-    magics = launcher.shell.magics_manager.registry.get("AgentMagics")
+def _config(manager: RunManager) -> dict[str, Any]:
+    magics = manager.shell.magics_manager.registry.get("AgentMagics")
     return dict(magics.config_values()) if magics is not None else {}
 
 

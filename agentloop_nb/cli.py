@@ -234,7 +234,7 @@ def _write(name: str, words: list[str]) -> int:
 
 def _session(record: Path, out: Path, options: dict[str, Any]) -> Published:
     """Export all goals of a run's kernel. Raises `UserError`."""
-    from agentloop_nb.export.session import of_one_kernel
+    from agentloop_nb.export.session_export import of_one_kernel
     from agentloop_nb.verify.certified_export import publish_session
 
     if any(options.values()):

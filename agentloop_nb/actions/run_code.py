@@ -10,7 +10,7 @@ from pydantic import Field, JsonValue, ValidationInfo, model_validator
 from agentloop_nb._internal.truncate import MISSING
 from agentloop_nb.actions.action import DEFAULT_TIMEOUT, MAX_TIMEOUT, Action, ActionResult, Cell, clamp, timeout_bounds
 from agentloop_nb.actions.hints import hint
-from agentloop_nb.actions.observation import bounded, describe_change, text_of
+from agentloop_nb.actions.output_text import bounded, describe_change, text_of
 from agentloop_nb.actions.withhold import withhold
 from agentloop_nb.protocols import CodeOutcome, OnOutput, Workspace
 

@@ -29,7 +29,7 @@ Judge = Callable[[Action, State], tuple[str, ...]]
 
 
 @dataclass
-class Gate:
+class ApprovalGate:
     """Lets decisions through, asking a person where the settings or caution say so."""
 
     stream: Stream

@@ -11,14 +11,14 @@ from typing import Any
 from agentloop_nb.actions import Action, ActionResult, Finish, RunCode
 from agentloop_nb.actions.mending import mended
 from agentloop_nb.agent import contract
-from agentloop_nb.agent.approval import Gate, Judge
+from agentloop_nb.agent.approval import ApprovalGate, Judge
 from agentloop_nb.agent.budget import CostLimit
 from agentloop_nb.agent.conclusion import conclusion
 from agentloop_nb.agent.contract_gate import ContractGate
 from agentloop_nb.agent.control import Control
 from agentloop_nb.agent.event_stream import Approver, Stream
 from agentloop_nb.agent.grounding import ground
-from agentloop_nb.agent.model_call import Asker, GaveUp
+from agentloop_nb.agent.model_call import GaveUp, ModelCaller
 from agentloop_nb.agent.objections import asked_before, objections, refusal
 from agentloop_nb.agent.offer import WEB, is_offline
 from agentloop_nb.agent.repetition import Repetitions
@@ -62,10 +62,10 @@ class Loop:
     """Knows further reasons to ask a person about an action."""
 
     def __post_init__(self) -> None:
-        self._asker = Asker(self.stream, self.model, self.settings.max_retries)
+        self._asker = ModelCaller(self.stream, self.model, self.settings.max_retries)
         folder = self.workspace.folder
         self._repetitions = Repetitions(folder)
-        self._gate = Gate(self.stream, self.settings, folder, self.approver, self.written_before, self.judge)
+        self._gate = ApprovalGate(self.stream, self.settings, folder, self.approver, self.written_before, self.judge)
         self._grounds: list[dict[str, Any]] = []
         self._contract = ContractGate(self.stream, self.workspace, self.settings, self._gate.mandate)
 

@@ -30,7 +30,7 @@ class GaveUp(Exception):
 
 
 @dataclass
-class Asker:
+class ModelCaller:
     """Gets replies from a model for a run."""
 
     stream: Stream

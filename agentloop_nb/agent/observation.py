@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from agentloop_nb.actions import Action, Finish, ReadUrl, RunCode, WriteFile
-from agentloop_nb.actions.observation import bounded
+from agentloop_nb.actions.output_text import bounded
 from agentloop_nb.safety.provenance import mark, unmarked
 from agentloop_nb.state import State, Step
 

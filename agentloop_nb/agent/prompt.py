@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Iterator
 
 from agentloop_nb._internal.platform import IN_BROWSER
-from agentloop_nb.actions.observation import bounded
+from agentloop_nb.actions.output_text import bounded
 from agentloop_nb.agent import prompt_images
 from agentloop_nb.agent.observation import observation
 from agentloop_nb.agent.rules import system_prompt

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from agentloop_nb.actions import Action, ActionResult, Finish, RunCode, WriteFile
-from agentloop_nb.actions.observation import text_of
+from agentloop_nb.actions.output_text import text_of
 from agentloop_nb.agent.rebinding import only_rebinds
 from agentloop_nb.safety.provenance import unmarked
 

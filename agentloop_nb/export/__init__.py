@@ -11,7 +11,7 @@ from typing import Any
 
 from agentloop_nb.errors import UserError
 from agentloop_nb.events import AnyEvent
-from agentloop_nb.export.anonymize import Scrubber
+from agentloop_nb.export.anonymize import Anonymizer
 from agentloop_nb.export.destination import checked
 from agentloop_nb.export.embedded_data import Data, hold
 from agentloop_nb.export.formats import script
@@ -131,12 +131,12 @@ def run_cells(source: Path, *, folder: Path, minimal: bool = False) -> list[dict
 
 def _source(
     source: Path | Sequence[AnyEvent], folder: Path | None, mask: Callable[[str], str] | None
-) -> tuple[list[AnyEvent], Path | None, Hiding, Scrubber]:
+) -> tuple[list[AnyEvent], Path | None, Hiding, Anonymizer]:
     """The events of a run, its folder, and what hides secrets and private places in them."""
     events = reading.read(source) if isinstance(source, Path) else list(source)
     folder = folder or (locating.home(source) if isinstance(source, Path) else None)
     hiding = mask if isinstance(mask, Hiding) else Hiding(mask or known_mask())
-    return events, folder, hiding, Scrubber(folder, hiding)
+    return events, folder, hiding, Anonymizer(folder, hiding)
 
 
 def _kept(cell: dict[str, Any]) -> dict[str, Any]:

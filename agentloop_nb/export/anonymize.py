@@ -18,7 +18,7 @@ _HOMES = re.compile(r"(?:/home|/Users)/[^/\s:'\"<>|]+|[A-Za-z]:\\+Users\\+[^\\\s
 _COMMON = {"root", "user", "admin", "ubuntu", "jovyan", "runner", "docker", "test", "guest", "nobody", "python", "data"}
 
 
-class Scrubber:
+class Anonymizer:
     """Makes texts fit to leave: paths of the working folder become relative, the home folder `~`."""
 
     def __init__(self, folder: Path | None, mask: Callable[[str], str] | None = None) -> None:

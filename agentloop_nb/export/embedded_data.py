@@ -20,7 +20,7 @@ from collections.abc import Callable, Iterator, Mapping
 from decimal import Decimal
 from typing import Any, NamedTuple
 
-from agentloop_nb.export.anonymize import Scrubber
+from agentloop_nb.export.anonymize import Anonymizer
 from agentloop_nb.export.inputs import InputFile
 from agentloop_nb.export.tagged import DECODER, TABLE, NoData, encoded, table_parts
 from agentloop_nb.safety.secrets import known_secrets, secrets_in
@@ -77,10 +77,10 @@ PATH = "\x00"
 _IMPORTS = {"np": "import numpy as np", "pd": "import pandas as pd", "Decimal": "from decimal import Decimal"}
 
 
-def hold(values: Mapping[str, Any], folder: str, scrub: Scrubber) -> Data | None:
+def hold(values: Mapping[str, Any], folder: str, scrub: Anonymizer) -> Data | None:
     """Make data of those values that can travel; their files lie in `folder` beside the notebook.
 
-    A value with something private in it (see `Scrubber`) stays where it is.
+    A value with something private in it (see `Anonymizer`) stays where it is.
     """
     found = {name: made for name, value in sorted(values.items()) if (made := _made(name, value, scrub))}
     if not found:
@@ -97,7 +97,7 @@ def hold(values: Mapping[str, Any], folder: str, scrub: Scrubber) -> Data | None
     return Data("\n".join(lines), files)
 
 
-def _made(name: str, value: Any, scrub: Scrubber) -> _Made | None:
+def _made(name: str, value: Any, scrub: Anonymizer) -> _Made | None:
     for way in (_literal, _json, _array, _table, _tagged):
         try:
             made = way(value)
@@ -108,7 +108,7 @@ def _made(name: str, value: Any, scrub: Scrubber) -> _Made | None:
     return None
 
 
-def _fit_to_leave(name: str, value: Any, made: _Made, scrub: Scrubber) -> bool:
+def _fit_to_leave(name: str, value: Any, made: _Made, scrub: Anonymizer) -> bool:
     """Whether neither the file nor the expression holds a secret, a path or a name of the user's."""
     text = str(value.tolist()) if made.suffix == ".npy" else made.content.decode()
     named = [] if made.suffix == ".npy" else _names(value)

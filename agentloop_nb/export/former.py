@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from pathlib import PurePosixPath
 from typing import Any
 
-from agentloop_nb.export.anonymize import Scrubber
+from agentloop_nb.export.anonymize import Anonymizer
 from agentloop_nb.export.embedded_data import Data
 from agentloop_nb.export.inputs import is_inside
 from agentloop_nb.safety.redaction import MASK
@@ -20,7 +20,7 @@ _APPENDS = re.compile(r"""["'](?:a|r\+|a\+)[bt]?["']|\bto_csv\b|append""")
 """Signs that a file goes on from what it held."""
 
 
-def former(steps: Iterable[Step], folder: str, scrub: Scrubber) -> Data | None:
+def former(steps: Iterable[Step], folder: str, scrub: Anonymizer) -> Data | None:
     """Make data of the files that steps needed and did not leave as they were; they lie in `folder`."""
     contents: dict[str, bytes] = {}
     made: set[str] = set()
@@ -51,7 +51,7 @@ def _goes_on(step: Step) -> bool:
     return bool(_APPENDS.search(getattr(action, "code", "")))
 
 
-def _fit_to_leave(kept: Any, scrub: Scrubber) -> bytes | None:
+def _fit_to_leave(kept: Any, scrub: Anonymizer) -> bytes | None:
     """The content, unless something private is in it."""
     if not isinstance(kept, dict):
         return None

@@ -16,7 +16,7 @@ from typing import Any
 from agentloop_nb._internal.markup import fenced, harmless
 from agentloop_nb._internal.text import STATUS_WORDS
 from agentloop_nb.actions import Cell, Finish, RunCode, WriteFile
-from agentloop_nb.export.anonymize import Scrubber
+from agentloop_nb.export.anonymize import Anonymizer
 from agentloop_nb.export.dependencies import parsed, to_python
 from agentloop_nb.export.inputs import InputFile, inputs
 from agentloop_nb.export.selection import Story, asserting
@@ -55,12 +55,12 @@ _WIDGET = "application/vnd.jupyter.widget-view+json"
 Json = dict[str, Any]
 
 
-def build(story: Story, folder: Path | None, scrub: Scrubber) -> Json:
+def build(story: Story, folder: Path | None, scrub: Anonymizer) -> Json:
     """Return the notebook as JSON values. The same story always gives the same notebook."""
     return _notebook(_cells(story), _metadata(story, folder, scrub), scrub)
 
 
-def build_all(stories: Sequence[Story], folder: Path | None, scrub: Scrubber) -> Json:
+def build_all(stories: Sequence[Story], folder: Path | None, scrub: Anonymizer) -> Json:
     """Return several runs of one kernel as one notebook."""
     cells = [(_numbered(name, number), cell) for number, story in enumerate(stories, 1) for name, cell in _cells(story)]
     parts = [_metadata(story, None, scrub) for story in stories]
@@ -82,7 +82,7 @@ def _numbered(name: str, goal: int) -> str:
     return "-".join(filter(None, [kind, str(goal), rest]))
 
 
-def _notebook(told: Iterable[tuple[str, Cell]], metadata: Json, scrub: Scrubber) -> Json:
+def _notebook(told: Iterable[tuple[str, Cell]], metadata: Json, scrub: Anonymizer) -> Json:
     cells = [_finish_cell(cell, scrub) for cell in told]
     for count, cell in enumerate((cell for cell in cells if _is_run(cell)), 1):
         cell["execution_count"] = count
@@ -106,7 +106,7 @@ def _is_run(cell: Json) -> bool:
     return bool(cell["cell_type"] == "code" and cell["id"].startswith("step-"))
 
 
-def _metadata(story: Story, folder: Path | None, scrub: Scrubber) -> Json:
+def _metadata(story: Story, folder: Path | None, scrub: Anonymizer) -> Json:
     sources = [piece.source for piece in story.code]
     return {
         "format": FORMAT,
@@ -133,7 +133,7 @@ def _data_files(story: Story) -> list[InputFile]:
     return story.data.inputs if story.data else []
 
 
-def _decision(each: Recorded, scrub: Scrubber) -> Json:
+def _decision(each: Recorded, scrub: Anonymizer) -> Json:
     """A decision for replay. Code and files stay as they are, but for paths and secrets; prose is scrubbed as prose."""
     record = each.record()
     runs = isinstance(each.decision.action, RunCode | WriteFile)
@@ -303,7 +303,7 @@ def silent(source: str) -> str:
     return f"{source}\nNone" if tree and tree.body and isinstance(tree.body[-1], ast.Expr) else source
 
 
-def _finish_cell(told: tuple[str, Cell], scrub: Scrubber) -> Json:
+def _finish_cell(told: tuple[str, Cell], scrub: Anonymizer) -> Json:
     """A cell as nbformat writes it, fit to leave."""
     name, cell = told
     outputs = [output for each in cell.outputs if (output := fit_output(each, scrub))]
@@ -324,7 +324,7 @@ def _finish_cell(told: tuple[str, Cell], scrub: Scrubber) -> Json:
     }
 
 
-def fit_output(output: Output, scrub: Scrubber) -> Json | None:
+def fit_output(output: Output, scrub: Anonymizer) -> Json | None:
     """An output with the fields of nbformat and no others."""
     kind = output.get("output_type")
     if kind == "stream":
@@ -342,7 +342,7 @@ def fit_output(output: Output, scrub: Scrubber) -> Json | None:
     return None
 
 
-def _data(mime: str, value: Any, scrub: Scrubber) -> Any:
+def _data(mime: str, value: Any, scrub: Anonymizer) -> Any:
     if mime.startswith("image/") and mime != "image/svg+xml":
         return value
     return scrub.value(_text(value) if isinstance(value, list) and not mime.endswith("json") else value)

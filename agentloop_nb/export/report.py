@@ -11,7 +11,7 @@ from typing import Any
 from agentloop_nb._internal.amounts import count, dollars, duration
 from agentloop_nb._internal.text import STATUS_WORDS
 from agentloop_nb.actions import Finish, ReadUrl, RunCode, WriteFile
-from agentloop_nb.export.anonymize import Scrubber
+from agentloop_nb.export.anonymize import Anonymizer
 from agentloop_nb.export.evidence import Exhibit, exhibits
 from agentloop_nb.export.notebook_writer import fit_output
 from agentloop_nb.export.selection import Story
@@ -68,7 +68,7 @@ class Report:
     """Empty where it is not to be told."""
 
 
-def gather(story: Story, notebook: Json, scrub: Scrubber, verdict: str = "", *, cost: bool = False) -> Report:
+def gather(story: Story, notebook: Json, scrub: Anonymizer, verdict: str = "", *, cost: bool = False) -> Report:
     """Put together what is worth telling of a run; `story` has only the steps that its result depends on."""
     state, ours = story.state, notebook["metadata"]["agentloop"]
     shown = tuple(_exhibited(exhibits(state), scrub))
@@ -100,7 +100,7 @@ def _title(state: State) -> str:
     return sentence if len(sentence) <= LONGEST_TITLE else sentence[: LONGEST_TITLE - 1].rstrip() + "…"
 
 
-def _exhibited(found: list[Exhibit], scrub: Scrubber) -> Iterator[Exhibited]:
+def _exhibited(found: list[Exhibit], scrub: Anonymizer) -> Iterator[Exhibited]:
     numbers = {"figure": 0, "table": 0}
     for each in found:
         if output := fit_output(each.output, scrub):
@@ -109,7 +109,7 @@ def _exhibited(found: list[Exhibit], scrub: Scrubber) -> Iterator[Exhibited]:
             yield Exhibited(name, each.step, scrub.text(each.caption.strip()), output)
 
 
-def _method(state: State, kept: set[int], scrub: Scrubber) -> Iterator[MethodStep]:
+def _method(state: State, kept: set[int], scrub: Anonymizer) -> Iterator[MethodStep]:
     """Steps that worked and that the result depends on, or that read something; dead ends are left out."""
     for step in state.steps:
         if step.decision is None or step.result is None or not step.result.success:
@@ -132,7 +132,7 @@ def _code(step: Step) -> tuple[str, str]:
     return "", ""
 
 
-def _sources(state: State, scrub: Scrubber) -> Iterator[tuple[str, str]]:
+def _sources(state: State, scrub: Anonymizer) -> Iterator[tuple[str, str]]:
     for step in state.steps:
         action = step.decision.action if step.decision else None
         if isinstance(action, ReadUrl) and step.result and step.result.success:

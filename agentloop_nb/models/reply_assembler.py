@@ -9,7 +9,7 @@ from functools import cached_property
 from typing import Any
 
 from agentloop_nb._internal.thoughts import decision_in, is_object, split
-from agentloop_nb.models.repetition import Repetition, ended_after_prints, shortened
+from agentloop_nb.models.repeated_text import Repetition, ended_after_prints, shortened
 from agentloop_nb.models.usage import merge
 from agentloop_nb.protocols import Delta
 
@@ -35,7 +35,7 @@ _ENDINGS = {
 
 
 @dataclass
-class Fold:
+class ReplyAssembler:
     """The reply so far."""
 
     _text: list[str] = field(default_factory=list)
@@ -55,7 +55,7 @@ class Fold:
     _repetition: Repetition = field(default_factory=Repetition)
 
     @classmethod
-    def of_a_small_model(cls) -> Fold:
+    def of_a_small_model(cls) -> ReplyAssembler:
         """Begin a reply that is cut off sooner when it repeats itself."""
         return cls(_repetition=Repetition(small=True))
 

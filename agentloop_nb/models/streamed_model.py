@@ -19,7 +19,7 @@ from agentloop_nb.models.faults import Server
 from agentloop_nb.models.keys import without
 from agentloop_nb.models.prices import Pricing, is_loopback
 from agentloop_nb.models.refusal import Refusal
-from agentloop_nb.models.reply_assembler import Fold
+from agentloop_nb.models.reply_assembler import ReplyAssembler
 from agentloop_nb.models.size import SMALL_REPLY
 from agentloop_nb.models.usage import plausible, read_cost, read_usage
 from agentloop_nb.protocols import Delta, Message, ModelReply, ModelRequest, Usage
@@ -125,7 +125,7 @@ class StreamedModel(ABC):
                 max_tokens=max_tokens,
                 options=self._options(),
             )
-            bound, fold = form.bound(body), Fold.of_a_small_model() if self.is_small else Fold()
+            bound, fold = form.bound(body), ReplyAssembler.of_a_small_model() if self.is_small else ReplyAssembler()
             try:
                 async with asyncio.timeout(self._first) as clock:
                     await self._receive(body, bound, fold, on_delta, clock)
@@ -171,7 +171,7 @@ class StreamedModel(ABC):
         self,
         body: dict[str, Any],
         bound: int | None,
-        fold: Fold,
+        fold: ReplyAssembler,
         on_delta: Callable[[Delta], None],
         clock: asyncio.Timeout,
     ) -> None:
@@ -191,7 +191,7 @@ class StreamedModel(ABC):
         if not fold.whole:
             raise self.server.garbled("the reply ended half-way" if fold.pieces else "the reply was empty")
 
-    def _patience(self, fold: Fold) -> float:
+    def _patience(self, fold: ReplyAssembler) -> float:
         """Signs of life before the first piece (a prompt that is being read, a queue) start the wait for it anew."""
         return self.patience.stall if fold.pieces else max(self._first, self.patience.stall)
 
@@ -211,7 +211,7 @@ class StreamedModel(ABC):
     def _first(self) -> float:
         return self.patience.first * float(2 ** min(self._silences, 3))
 
-    def _accept_without_end(self, fold: Fold) -> None:
+    def _accept_without_end(self, fold: ReplyAssembler) -> None:
         """After a silence: a reply that is whole but for its usage is good; anything less is a stall."""
         if fold.whole:
             return
@@ -220,7 +220,7 @@ class StreamedModel(ABC):
         waited, self._silences = self._first, self._silences + 1
         raise self.server.silent(waited)
 
-    def _replied(self, request: ModelRequest, fold: Fold, bound: int | None) -> ModelReply:
+    def _replied(self, request: ModelRequest, fold: ReplyAssembler, bound: int | None) -> ModelReply:
         reported = read_usage(fold.usage)
         refused = reported is not None and not fold.pieces  # a refusal is not always counted
         usage = reported if reported and refused else plausible(reported, request.messages, fold.written)

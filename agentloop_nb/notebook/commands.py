@@ -63,16 +63,16 @@ class _Here:
 
     @property
     def folder(self) -> Path:
-        return self._magics.launcher.folder
+        return self._magics.manager.folder
 
     def find(self, reference: str | None) -> Path:
-        return self._magics.launcher.find(reference)
+        return self._magics.manager.find(reference)
 
     def state(self, reference: str | None) -> State:
-        return self._magics.launcher.state(reference)
+        return self._magics.manager.state(reference)
 
     def settings(self, arguments: Mapping[str, Any]) -> Settings:
-        return self._magics.launcher.settings(arguments, self._magics.config_values())
+        return self._magics.manager.settings(arguments, self._magics.config_values())
 
 
 def ask(name: str, magics: AgentMagics, rest: str) -> None:
@@ -87,8 +87,8 @@ def status(magics: AgentMagics, rest: str) -> None:
     """How the last run of this kernel went."""
     if rest:
         ask("status", magics, rest)
-    elif magics.launcher.runs:
-        run = magics.launcher.runs[-1]
+    elif magics.manager.runs:
+        run = magics.manager.runs[-1]
         print("\n".join(filter(None, [repr(run), run.reason])))
     else:
         print("No run in this kernel yet. Give a goal: %%agent what you want   (%agent help lists what else there is)")
@@ -108,8 +108,8 @@ def export(magics: AgentMagics, rest: str) -> None:
         print(f"Exported to {words[-1]}: {_whole_session(magics, words, options)}")
         return
     *reference, path = words
-    record = magics.launcher.find(reference[0] if reference else None)
-    here = magics.launcher.run_of(record)
+    record = magics.manager.find(reference[0] if reference else None)
+    here = magics.manager.run_of(record)
     write = here.publish if here else partial(publish, record)
     print(f"Exported to {path}: {write(Path(path), **options).told}")
 
@@ -120,8 +120,8 @@ def report(magics: AgentMagics, rest: str) -> None:
 
     options, words = table.parsed("report", rest, "notebook", 2, least=1)
     *reference, path = words
-    record = magics.launcher.find(reference[0] if reference else None)
-    here = magics.launcher.run_of(record)
+    record = magics.manager.find(reference[0] if reference else None)
+    here = magics.manager.run_of(record)
     write = here.report if here else partial(publish_report, record)
     print(f"Report written to {path}: {write(Path(path), **options).told}")
 
@@ -131,8 +131,8 @@ def cells(magics: AgentMagics, rest: str) -> None:
     from agentloop_nb.notebook.cells import add_cells, write_cells
 
     options, words = table.parsed("cells", rest, "notebook", 1)
-    record, path = magics.launcher.find(words[0] if words else None), options.pop("file", None)
-    here = magics.launcher.run_of(record)
+    record, path = magics.manager.find(words[0] if words else None), options.pop("file", None)
+    here = magics.manager.run_of(record)
     folder = here.workspace.folder if here and here.workspace else locating.home(record)
     told = write_cells(record, path, folder, **options) if path else add_cells(magics.shell, record, folder, **options)
     print(told)
@@ -152,7 +152,7 @@ def _whole_session(magics: AgentMagics, words: list[str], options: dict[str, Any
 
     if options or len(words) > 1:
         raise UserError("--session takes a name only, and all goals of this kernel: %agent export --session day.ipynb")
-    runs = [run for run in magics.launcher.runs if not run.state.settings.get("isolated")]
+    runs = [run for run in magics.manager.runs if not run.state.settings.get("isolated")]
     if not runs:
         raise UserError("no goal was given in this kernel yet: %%agent what you want")
     here = runs[-1].workspace
@@ -179,7 +179,7 @@ def show(magics: AgentMagics, rest: str) -> None:
     from agentloop_nb.notebook.panel.html import plain_text, static_html
 
     _, words = table.parsed("show", rest, "notebook", 1)
-    state = magics.launcher.state(words[0] if words else None)
+    state = magics.manager.state(words[0] if words else None)
     publish_display_data({"text/html": static_html(state), "text/plain": plain_text(state)})
 
 
@@ -189,7 +189,7 @@ def resume(magics: AgentMagics, rest: str, *, awaited: bool = False) -> Any:
     arguments, words, last = parse_words(before, table.BY_NAME["resume"].options_in("notebook"))
     note, anyway = note_from(*after, last), bool(arguments.pop("anyway", False))
     reference = " ".join(words).strip() or None
-    launch = magics.launcher.resume(reference, arguments, magics.config_values(), note, anyway=anyway)
+    launch = magics.manager.resume(reference, arguments, magics.config_values(), note, anyway=anyway)
     return magics.start(launch, awaited=awaited)
 
 
@@ -197,10 +197,10 @@ def fork(magics: AgentMagics, rest: str, *, awaited: bool = False) -> Any:
     """Another way from a step on, in a process and folder of its own."""
     before, *after = _NOTE.split(rest, maxsplit=1)
     arguments, first, rest = parse_command(before, table.BY_NAME["fork"].options)
-    folder = magics.launcher.folder
+    folder = magics.manager.folder
     reference, note = run_and_note(first, rest, " ".join(after), lambda word: locating.names_run(word, folder))
     at, anyway = step_number(arguments.pop("at", None)), bool(arguments.pop("anyway", False))
-    launch = magics.launcher.fork(reference, at, arguments, magics.config_values(), note, anyway=anyway)
+    launch = magics.manager.fork(reference, at, arguments, magics.config_values(), note, anyway=anyway)
     return magics.start(launch, awaited=awaited)
 
 
@@ -209,7 +209,7 @@ def retry(magics: AgentMagics, rest: str, *, awaited: bool = False) -> Any:
     from agentloop_nb.notebook.follow_up import retry as again
 
     arguments, note = _noted("retry", rest)
-    return magics.start(again(magics.launcher, arguments, magics.config_values(), note, print), awaited=awaited)
+    return magics.start(again(magics.manager, arguments, magics.config_values(), note, print), awaited=awaited)
 
 
 def fix(magics: AgentMagics, rest: str, *, awaited: bool = False) -> Any:
@@ -217,7 +217,7 @@ def fix(magics: AgentMagics, rest: str, *, awaited: bool = False) -> Any:
     from agentloop_nb.notebook.follow_up import fix as mend
 
     arguments, note = _noted("fix", rest)
-    return magics.start(mend(magics.launcher, arguments, magics.config_values(), note), awaited=awaited)
+    return magics.start(mend(magics.manager, arguments, magics.config_values(), note), awaited=awaited)
 
 
 def _noted(name: str, rest: str) -> tuple[dict[str, Any], str]:
@@ -231,7 +231,7 @@ def adopt(magics: AgentMagics, rest: str) -> None:
     """Bring here what an isolated run or a fork made, or take that back."""
     from agentloop_nb.notebook.isolation.adopt import adopt as bring_here
 
-    print(bring_here(magics.launcher, split_words(rest)))
+    print(bring_here(magics.manager, split_words(rest)))
 
 
 def undo(magics: AgentMagics, rest: str) -> None:
@@ -308,17 +308,17 @@ def trust(magics: AgentMagics, rest: str) -> None:
     from agentloop_nb.record import trust as trusting
 
     _, words = table.parsed("trust", rest, "notebook", 1)
-    print(trusting.vouch((typed_path(words[0]) if words else magics.launcher.folder).absolute()).told)
+    print(trusting.vouch((typed_path(words[0]) if words else magics.manager.folder).absolute()).told)
 
 
 def _that_did(magics: AgentMagics, verb: str, reference: list[str], name: str = "") -> Run:
     """The run of this kernel that is named, else the newest that took a step, or that changed a variable here."""
-    runs = magics.launcher.runs
+    runs = magics.manager.runs
     if not runs:
         raise UserError(f"there is no run in this kernel to {verb}; give a goal first: %%agent what you want")
     if reference:
-        path = magics.launcher.find(reference[0])
-        found = magics.launcher.run_of(path)
+        path = magics.manager.find(reference[0])
+        found = magics.manager.run_of(path)
         if found is None:
             raise UserError(f"run {path.stem} did not take place in this kernel, so there is nothing here to {verb}")
         return found

@@ -65,10 +65,10 @@ def _of_options(before: list[str], options: tuple[Option, ...]) -> list[str]:
 
 
 def _runs(shell: Any) -> list[str]:
-    from agentloop_nb.notebook.run_manager import launcher_of
+    from agentloop_nb.notebook.run_manager import run_manager_of
     from agentloop_nb.record import locating
 
-    found = locating.runs_folder(launcher_of(shell).folder).glob("*.jsonl")
+    found = locating.runs_folder(run_manager_of(shell).folder).glob("*.jsonl")
     return sorted((path.stem for path in found), reverse=True)
 
 

@@ -10,8 +10,8 @@ from agentloop_nb.errors import UserError
 from agentloop_nb.events import NoteAdded
 from agentloop_nb.notebook.kernel import cell_history
 from agentloop_nb.notebook.kernel.namespace import Surroundings
-from agentloop_nb.notebook.presenter import Launch
-from agentloop_nb.notebook.run_manager import Launcher
+from agentloop_nb.notebook.presenter import Presenter
+from agentloop_nb.notebook.run_manager import RunManager
 from agentloop_nb.notebook.undo import acting_steps, undo_steps
 from agentloop_nb.run import Run
 from agentloop_nb.safety.provenance import mark
@@ -22,30 +22,30 @@ _LIMITS = ("max_steps", "budget")
 
 
 def retry(
-    launcher: Launcher,
+    manager: RunManager,
     overrides: Mapping[str, Any],
     config: Mapping[str, Any],
     note: str,
     tell: Callable[[str], None],
-) -> Launch:
+) -> Presenter:
     """Prepare the last goal again, from the variables and files before it. Raises `UserError`.
 
     `tell` hears what cannot be taken back before anything is, and then what was.
     """
-    if not launcher.runs:
+    if not manager.runs:
         raise UserError("there is no run in this kernel to try again; give a goal first: %%agent what you want")
-    run = launcher.runs[-1]
+    run = manager.runs[-1]
     if run.status == "running":
         raise UserError("the run is still going on; stop it first")
     recorded = run.state.settings
     limits = {name: recorded[name] for name in _LIMITS if recorded.get(name) is not None}
     place = {"output_dir": ""} if recorded.get("isolated") else {}  # a folder of its own, as it had
-    settings = launcher.as_recorded(run.journal.resolve(), {**limits, **place, **overrides}, config)
+    settings = manager.as_recorded(run.journal.resolve(), {**limits, **place, **overrides}, config)
     why = [NoteAdded(step=1, text=_ended(run, private=settings.privacy != "full"), by="system")]
     said = [NoteAdded(step=1, text=note)] if note else []
     if acting_steps(run.state) and not recorded.get("isolated"):
         undo_steps(run, len(acting_steps(run.state)), tell, after="")
-    return launcher.begin(run.goal, settings, notes=[*why, *said])
+    return manager.begin(run.goal, settings, notes=[*why, *said])
 
 
 def _ended(run: Run, *, private: bool) -> str:
@@ -57,13 +57,13 @@ def _ended(run: Run, *, private: bool) -> str:
     return f"{told}: {run.reason}. What it did was taken back; take another way where that one failed.{summary}"
 
 
-def fix(launcher: Launcher, arguments: Mapping[str, Any], config: Mapping[str, Any], note: str) -> Launch:
+def fix(manager: RunManager, arguments: Mapping[str, Any], config: Mapping[str, Any], note: str) -> Presenter:
     """Prepare a run that mends the person's last cell that failed. Raises `UserError`."""
-    failure = cell_history.last_failure(launcher.shell)
+    failure = cell_history.last_failure(manager.shell)
     if failure is None:
         raise UserError("no cell of yours has failed in this kernel; %%agent gives a goal in words")
-    settings = launcher.settings(arguments, config)
-    names = launcher.shell.user_ns
+    settings = manager.settings(arguments, config)
+    names = manager.shell.user_ns
     touched = {name: names[name] for name in _names(failure.source) if name in names}
     values = Surroundings(touched, privacy=settings.privacy).describe(VALUES) if touched else ""
     error = failure.traceback if settings.privacy == "full" else failure.kind
@@ -73,7 +73,7 @@ def fix(launcher: Launcher, arguments: Mapping[str, Any], config: Mapping[str, A
         "My cell failed. Find the cause, mend it, and run the whole cell again as it should be; then tell me what was "
         f"wrong, and show the corrected cell.\n\n```python\n{failure.source}\n```"
     )
-    return launcher.begin("\n\n".join(filter(None, [goal, note])), settings, notes=notes)
+    return manager.begin("\n\n".join(filter(None, [goal, note])), settings, notes=notes)
 
 
 def _names(source: str) -> list[str]:

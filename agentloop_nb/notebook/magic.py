@@ -13,8 +13,8 @@ from agentloop_nb.settings.row import Setting
 from agentloop_nb.settings.table import TABLE
 
 if TYPE_CHECKING:
-    from agentloop_nb.notebook.presenter import Launch
-    from agentloop_nb.notebook.run_manager import Launcher
+    from agentloop_nb.notebook.presenter import Presenter
+    from agentloop_nb.notebook.run_manager import RunManager
     from agentloop_nb.run import Run
 
 AWAITED = "\x00"
@@ -52,19 +52,19 @@ class AgentMagics(_Configured):
         """What completes our lines."""
 
     @property
-    def launcher(self) -> Launcher:
+    def manager(self) -> RunManager:
         """What starts the runs of this kernel; imported at the first use."""
-        from agentloop_nb.notebook.run_manager import launcher_of
+        from agentloop_nb.notebook.run_manager import run_manager_of
 
-        return launcher_of(self.shell)
+        return run_manager_of(self.shell)
 
     @no_var_expand
     @cell_magic("agent")
     def agent_cell(self, line: str, cell: str) -> Any:
         arguments, goal = parse_options(line.removeprefix(AWAITED).rstrip("\n"))
         goal = "\n".join(filter(None, [goal, cell.rstrip("\n")]))
-        settings = self.launcher.settings(arguments, self.config_values())
-        launch = self.launcher.begin(goal, settings)
+        settings = self.manager.settings(arguments, self.config_values())
+        launch = self.manager.begin(goal, settings)
         return self.start(launch, awaited=line.startswith(AWAITED))
 
     @no_var_expand
@@ -88,11 +88,11 @@ class AgentMagics(_Configured):
 
             note_failure(self.shell, result)
 
-    def start(self, launch: Launch, *, awaited: bool) -> Any:
+    def start(self, launch: Presenter, *, awaited: bool) -> Any:
         """Run it to its end: at once, or as a coroutine where the cell awaits it."""
         return self._awaited(launch) if awaited else _raise_unless_well(launch, launch.drive())
 
-    async def _awaited(self, launch: Launch) -> None:
+    async def _awaited(self, launch: Presenter) -> None:
         _raise_unless_well(launch, await launch.go())
 
 
@@ -100,7 +100,7 @@ async def _nothing() -> None:
     """What a cell awaits where nothing runs."""
 
 
-def _raise_unless_well(launch: Launch, run: Run) -> None:
+def _raise_unless_well(launch: Presenter, run: Run) -> None:
     """End the cell with an exception where `Run All` has to stop."""
     from agentloop_nb._internal.text import counted
 

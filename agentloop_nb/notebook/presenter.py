@@ -29,7 +29,7 @@ log = logging.getLogger(__name__)
 
 
 @dataclass
-class Launch:
+class Presenter:
     """One run, ready to be driven; `await go()`, or `drive()` from synchronous code."""
 
     session: session.Session
@@ -81,7 +81,7 @@ class Launch:
         """Asks in the cell, for a quiet run in a notebook; None on a terminal, which has its own way."""
         if getattr(self.shell, "kernel", None) is None:
             return None
-        from agentloop_nb.notebook.panel.approval import Approval
+        from agentloop_nb.notebook.panel.approval_prompt import Approval
 
         return Approval(None, self.session.control, anybody=lambda: can_ask(self.shell))
 

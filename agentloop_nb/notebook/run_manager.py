@@ -18,13 +18,13 @@ from agentloop_nb.events import NoteAdded
 from agentloop_nb.export.destination import checked
 from agentloop_nb.isolated.isolated_workspace import IsolatedWorkspace
 from agentloop_nb.models.keys import known_keys
-from agentloop_nb.notebook.consent import ask_to_run
 from agentloop_nb.notebook.isolation import placement
 from agentloop_nb.notebook.isolation.adoption import Adoption
 from agentloop_nb.notebook.kernel.kernel_workspace import KernelWorkspace
 from agentloop_nb.notebook.kernel.runner import refuse_nesting
 from agentloop_nb.notebook.kernel.turn import caller_folder
-from agentloop_nb.notebook.presenter import Launch, ask_on_input
+from agentloop_nb.notebook.presenter import Presenter, ask_on_input
+from agentloop_nb.notebook.trust_prompt import ask_to_run
 from agentloop_nb.protocols import Web, Workspace
 from agentloop_nb.record import locating, lock, reading, trust
 from agentloop_nb.run import Run
@@ -41,7 +41,7 @@ _KEPT_FROM_OTHERS = ("isolated",)
 
 
 @dataclass
-class Launcher:
+class RunManager:
     """Starts and resumes runs in one shell, and remembers them: a later goal may refer to what an earlier one did."""
 
     shell: Any
@@ -62,7 +62,7 @@ class Launcher:
         """Resolve settings. Raises `UserError`."""
         return resolve(arguments, config or {}, environment(self.folder))
 
-    def begin(self, goal: str, settings: Settings, notes: Sequence[NoteAdded] = ()) -> Launch:
+    def begin(self, goal: str, settings: Settings, notes: Sequence[NoteAdded] = ()) -> Presenter:
         """Prepare a new run; `notes` are told before its first step. Raises `UserError`."""
         refuse_nesting()
         _check_output(settings)
@@ -114,7 +114,7 @@ class Launcher:
         note: str = "",
         *,
         anyway: bool = False,
-    ) -> Launch:
+    ) -> Presenter:
         """Prepare a recorded run to go on, as it was set but for `overrides`. Raises `UserError`.
 
         With `anyway` rebuilt code may show something else than it did.
@@ -160,7 +160,7 @@ class Launcher:
         note: str = "",
         *,
         anyway: bool = False,
-    ) -> Launch:
+    ) -> Presenter:
         """Prepare a new run that goes another way after step `at` of a recorded one. Raises `UserError`."""
         refuse_nesting()
         control, run_id = Control(), locating.new_run_id()
@@ -237,13 +237,13 @@ class Launcher:
                 run.workspace.past.shrink(room)
                 room = max(room - run.workspace.past.size, 0)
 
-    def _launch(self, made: session.Session) -> Launch:
+    def _launch(self, made: session.Session) -> Presenter:
         self.runs.append(made.run)
         placement.let_go(self.runs)
         if not self.private:
             names = filter(None, ["_agent", made.settings.output])
             self.shell.user_ns.update(dict.fromkeys(names, made.run))
-        return Launch(made, self.shell, private=self.private, verbose=not made.settings.quiet)
+        return Presenter(made, self.shell, private=self.private, verbose=not made.settings.quiet)
 
     def _masker(self) -> Masker:
         variables = environment(self.folder)
@@ -298,10 +298,10 @@ class Launcher:
         )
 
 
-def launcher_of(shell: Any) -> Launcher:
-    """The launcher of the user's shell: one for its magics, `run_agent` and all reloads of the extension."""
-    launcher: Launcher = vars(shell).setdefault("_agentloop_launcher", Launcher(shell))
-    return launcher
+def run_manager_of(shell: Any) -> RunManager:
+    """The manager of the user's shell: one for its magics, `run_agent` and all reloads of the extension."""
+    manager: RunManager = vars(shell).setdefault("_agentloop_launcher", RunManager(shell))
+    return manager
 
 
 def _result(run: Run) -> str:

@@ -15,7 +15,7 @@ from agentloop_nb.events import ActionFinished, AnyEvent, RunFinished
 from agentloop_nb.export.selection import story
 from agentloop_nb.export.slicing import Piece
 from agentloop_nb.protocols import CodeOutcome, Output, Value, Workspace
-from agentloop_nb.rebuild.file_stash import Aside, written
+from agentloop_nb.rebuild.file_stash import FileStash, written
 from agentloop_nb.record.replay_data import refused
 from agentloop_nb.safety.code_risks import read_risks
 from agentloop_nb.state import State, Step
@@ -98,7 +98,7 @@ async def rebuild(
     cannot be kept safe.
     """
     told = story(events)
-    aside = Aside(workspace.folder, told.state.run)
+    aside = FileStash(workspace.folder, told.state.run)
     moved, copied = written(told.steps)
     aside.take(moved, copied)
     try:

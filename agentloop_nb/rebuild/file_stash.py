@@ -13,7 +13,7 @@ from agentloop_nb.export.inputs import is_inside
 from agentloop_nb.state import Step
 
 
-class Aside:
+class FileStash:
     """Takes files out of the working folder, and puts them back whatever was written in their place.
 
     They lie in `.agentloop/aside/<run>` meanwhile. If the kernel dies in between, the next rebuilding finds them there.

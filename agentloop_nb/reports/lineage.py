@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from agentloop_nb.actions.observation import describe_change
+from agentloop_nb.actions.output_text import describe_change
 from agentloop_nb.errors import UserError
 from agentloop_nb.export.slicing import depended_on, pieces
 from agentloop_nb.state import State

@@ -7,19 +7,19 @@ from pathlib import Path
 
 from agentloop_nb.actions import ActionResult
 from agentloop_nb.events import ActionFinished, AnyEvent, OutcomeDiffered, Progress
-from agentloop_nb.export.anonymize import Scrubber
+from agentloop_nb.export.anonymize import Anonymizer
 from agentloop_nb.models.replay import ReplayModel
 from agentloop_nb.state import State
 from agentloop_nb.verify.step_compare import alike, in_a_line, shown_by
 
 
-class Differences:
+class ReplayDiff:
     """A view of a replayed run that emits an event for each step that came out differently. The last of the views."""
 
     def __init__(self, model: ReplayModel, folder: Path, emit: Callable[[AnyEvent], None]) -> None:
         self._model = model
         self._emit = emit
-        self._scrub = Scrubber(folder)
+        self._scrub = Anonymizer(folder)
 
     def show(self, event: AnyEvent, state: State) -> None:
         """Compare a finished step with the recorded one, unless a person edited its decision."""

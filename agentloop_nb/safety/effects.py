@@ -21,8 +21,8 @@ from pydantic import BaseModel, ConfigDict
 
 from agentloop_nb._internal.steering_files import asked_for, steers
 from agentloop_nb.safety.code_risks.command_lines import Command, commands
-from agentloop_nb.safety.code_risks.commands import carries_out_unread, plain, runs_files, same, written_by
 from agentloop_nb.safety.code_risks.places import host_of, hosts
+from agentloop_nb.safety.code_risks.shell_commands import carries_out_unread, plain, runs_files, same, written_by
 
 EffectKind = Literal["host", "process", "delete", "rename", "write", "library", "unpickle", "environment", "signal"]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from agentloop_nb._internal import steering_files
-from agentloop_nb.actions.observation import bounded
+from agentloop_nb.actions.output_text import bounded
 from agentloop_nb.agent.context_window import namespace_tokens
 from agentloop_nb.agent.rules import system_prompt
 from agentloop_nb.protocols import Measurable, Model, Workspace

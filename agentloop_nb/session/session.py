@@ -14,7 +14,7 @@ from agentloop_nb.events import AnyEvent, WaitStarted
 from agentloop_nb.models.replay import ReplayModel
 from agentloop_nb.protocols import Model, Workspace
 from agentloop_nb.record import journal, locating
-from agentloop_nb.reports.replay_diff import Differences
+from agentloop_nb.reports.replay_diff import ReplayDiff
 from agentloop_nb.run import Run
 from agentloop_nb.safety.secrets import Masker
 from agentloop_nb.session.rebuilding import Rebuilding
@@ -60,7 +60,7 @@ class Session:
         if isinstance(self.workspace.web, LiveWeb):
             self.workspace.web.on_wait = partial(_tell_wait, stream)
         if isinstance(self.model, ReplayModel):
-            stream.join(Differences(self.model, self.workspace.folder, stream.emit))
+            stream.join(ReplayDiff(self.model, self.workspace.folder, stream.emit))
         try:
             for event in self.opening:
                 stream.emit(event)

@@ -13,7 +13,7 @@ from rich.text import Text
 
 from agentloop_nb._internal.text import clean, dollars
 from agentloop_nb.actions import Finish, RunCode
-from agentloop_nb.actions.observation import describe_change, text_of
+from agentloop_nb.actions.output_text import describe_change, text_of
 from agentloop_nb.reports.compare import Comparison, Pair, Row
 from agentloop_nb.state import Step
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from agentloop_nb._internal.process_memory import in_words
 from agentloop_nb._internal.text import clean, on_one_line
-from agentloop_nb.actions.observation import text_of
+from agentloop_nb.actions.output_text import text_of
 from agentloop_nb.agent.control import Control
 from agentloop_nb.events import (
     ActionStarted,

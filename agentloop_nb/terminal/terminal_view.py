@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from agentloop_nb._internal.text import STATUS_WORDS, clean, dollars, for_shell
 from agentloop_nb.actions import Action, ActionResult, RunCode, WriteFile
-from agentloop_nb.actions.observation import bounded, text_of
+from agentloop_nb.actions.output_text import bounded, text_of
 from agentloop_nb.events import (
     ActionFinished,
     ActionStarted,

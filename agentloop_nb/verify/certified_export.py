@@ -110,7 +110,7 @@ def publish_session(
     records: Sequence[Path], destination: Path, *, values: Values | None = None, folder: Path | None = None
 ) -> Published:
     """Write all goals of a kernel, oldest first, as one notebook, and re-run that. Raises `UserError`."""
-    from agentloop_nb.export.session import export_session
+    from agentloop_nb.export.session_export import export_session
 
     newest = records[-1]
     named = folder or locating.home(newest) / str(reading.load(newest).settings.get("output_dir") or "")

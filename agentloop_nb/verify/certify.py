@@ -11,7 +11,7 @@ import nbformat
 
 from agentloop_nb.errors import UserError
 from agentloop_nb.export import write
-from agentloop_nb.export.anonymize import Scrubber
+from agentloop_nb.export.anonymize import Anonymizer
 from agentloop_nb.export.checksums import broken, seal
 from agentloop_nb.export.inputs import is_inside
 from agentloop_nb.export.notebook_writer import CONTRACT, FORMAT, UNCHECKED
@@ -214,7 +214,7 @@ class Certifier:
         return same(recorded, self._scrubbed(cell, performance), timed=timed, pictures=self._pictures)
 
     def _scrubbed(self, cell: Json, performance: Performance) -> list[Json]:
-        scrub = Scrubber(performance.place.folder)
+        scrub = Anonymizer(performance.place.folder)
         return [scrub.value(output) for output in performance.outputs.get(cell["id"], [])]
 
     def _chance(self, cell: Json) -> str | None:

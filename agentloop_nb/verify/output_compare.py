@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from agentloop_nb._internal.text import strip_ansi
-from agentloop_nb.actions.observation import final_lines
+from agentloop_nb.actions.output_text import final_lines
 
 Json = dict[str, Any]
 Flat = dict[str, list[Any]]

@@ -83,7 +83,7 @@ def user(notebook: Notebook, tmp_path: Path) -> Notebook:
     live.run("%reset -f", aside=True)
     live.run(f"%cd -q {tmp_path}", aside=True)
     live.run("%load_ext agentloop_nb", aside=True)
-    live.run("get_ipython().magics_manager.registry['AgentMagics'].launcher.runs.clear()", aside=True)
+    live.run("get_ipython().magics_manager.registry['AgentMagics'].manager.runs.clear()", aside=True)
     notebook.folder = tmp_path
     return notebook
 

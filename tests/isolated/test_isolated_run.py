@@ -13,7 +13,7 @@ from agentloop_nb.errors import UserError
 from agentloop_nb.notebook.isolation import placement
 from agentloop_nb.notebook.isolation.adopt import adopt
 from agentloop_nb.notebook.kernel.private_shell import private_shell
-from agentloop_nb.notebook.run_manager import Launcher
+from agentloop_nb.notebook.run_manager import RunManager
 from agentloop_nb.record import journal, reading
 from tests.isolated.conftest import CANARY, code
 from tests.record.made import printed, started, step
@@ -173,9 +173,9 @@ def test_only_the_last_isolated_runs_keep_their_process(user):
     with Wire([*code("x = 1"), *code("x = 2"), *code("x = 3"), *code("x = 4")]) as wire:
         for _ in range(4):
             user.agent("--isolated", wire, "look at data")
-    launcher = "get_ipython().magics_manager.registry['AgentMagics'].launcher"
-    assert user.value(f"[bool(run.workspace._luggage) for run in {launcher}.runs]") == [False, True, True, True]
-    assert user.value(f"[run.workspace.alive for run in {launcher}.runs]") == [False, True, True, True]
+    manager = "get_ipython().magics_manager.registry['AgentMagics'].manager"
+    assert user.value(f"[bool(run.workspace._luggage) for run in {manager}.runs]") == [False, True, True, True]
+    assert user.value(f"[run.workspace.alive for run in {manager}.runs]") == [False, True, True, True]
     user.text(f"%agent adopt {user.records[0].stem} x")
     assert user.value("x") == 1
 
@@ -230,8 +230,8 @@ def test_in_a_browser_an_isolated_run_is_neither_resumed_nor_adopted(monkeypatch
         record.append(event)
     record.close()
     monkeypatch.setattr(placement, "IN_BROWSER", True)
-    launcher = Launcher(private_shell())
+    manager = RunManager(private_shell())
     with pytest.raises(UserError, match="a browser cannot start a process"):
-        launcher.resume(None, {"base_url": "http://127.0.0.1:9/v1"})
+        manager.resume(None, {"base_url": "http://127.0.0.1:9/v1"})
     with pytest.raises(UserError, match="a browser cannot start a process"):
-        adopt(launcher, [])
+        adopt(manager, [])

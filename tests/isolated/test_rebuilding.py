@@ -43,7 +43,7 @@ def test_a_rebuilding_that_was_stopped_is_begun_anew(user, options):
     with Wire([*code(first, slow), *code("both = before + after")]) as wire:
         user.agent(options, wire)
         record = user.records[-1].stem
-        user.kernel.run("get_ipython().magics_manager.registry['AgentMagics'].launcher.runs.clear()", aside=True)
+        user.kernel.run("get_ipython().magics_manager.registry['AgentMagics'].manager.runs.clear()", aside=True)
         user.text("%reset -f")
         user.folder.joinpath("slow").touch()
         said = interrupted_when(user, f"%agent resume {record} -- go on", "begun")
@@ -62,7 +62,7 @@ def test_what_shows_something_else_now_goes_on_when_it_is_told_to(user):
     with Wire([*code("import pathlib\nx = 5\nprint(pathlib.Path('shown').exists())"), *code("y = x")]) as wire:
         user.agent("", wire)
         record = user.records[-1].stem
-        user.kernel.run("get_ipython().magics_manager.registry['AgentMagics'].launcher.runs.clear()", aside=True)
+        user.kernel.run("get_ipython().magics_manager.registry['AgentMagics'].manager.runs.clear()", aside=True)
         user.text("%reset -f")
         user.folder.joinpath("shown").touch()
         said = user.text(f"%agent resume {record} -- go on")

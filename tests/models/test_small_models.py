@@ -8,7 +8,7 @@ import pytest
 
 from agentloop_nb.agent.offer import offered
 from agentloop_nb.decision import parse
-from agentloop_nb.models.repetition import Repetition
+from agentloop_nb.models.repeated_text import Repetition
 from agentloop_nb.models.size import SMALL_REPLY, is_small
 from agentloop_nb.state import State
 from agentloop_nb.testing import finish

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from agentloop_nb.actions.observation import bounded
+from agentloop_nb.actions.output_text import bounded
 from agentloop_nb.agent.context_window import LONGEST_REPLY, Gauge, namespace_tokens, reply_bound
 from agentloop_nb.agent.event_stream import Stream
 from agentloop_nb.agent.loop import Loop

@@ -18,7 +18,7 @@ from agentloop_nb.errors import UserError
 from agentloop_nb.notebook.isolation.adopt import adopt
 from agentloop_nb.notebook.isolation.adoption import Adoption
 from agentloop_nb.notebook.kernel.private_shell import private_shell
-from agentloop_nb.notebook.run_manager import Launcher
+from agentloop_nb.notebook.run_manager import RunManager
 from agentloop_nb.notebook.snapshots import fingerprint_tree
 from agentloop_nb.record import locating
 from agentloop_nb.run import Run
@@ -78,24 +78,24 @@ def test_reading_a_value_is_no_change(tmp_path: Path, read: str) -> None:
 
 
 @pytest.fixture
-def launcher(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Launcher:
-    """A launcher in an empty folder; every run asks the scripted model."""
+def manager(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> RunManager:
+    """A manager in an empty folder; every run asks the scripted model."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("OPENAI_API_KEY", "sk-test-0123456789abcdef0123456789")
-    return Launcher(private_shell())
+    return RunManager(private_shell())
 
 
-def isolated(launcher: Launcher, source: str) -> Run:
+def isolated(manager: RunManager, source: str) -> Run:
     with Wire([decision("run_code", code=source), finish("done")]) as wire:
         arguments = {"model": "scripted", "base_url": wire.base_url, "quiet": True, "isolated": True}
-        return launcher.begin("make", launcher.settings(arguments)).drive()
+        return manager.begin("make", manager.settings(arguments)).drive()
 
 
 @pytest.mark.kernel
 def test_half_of_an_adoption_that_broke_off_is_taken_back_and_records_are_read_once(
-    launcher: Launcher, monkeypatch: pytest.MonkeyPatch
+    manager: RunManager, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    isolated(launcher, "x = [1]\nfor name in ('a', 'b', 'c'):\n    open(name + '.txt', 'w').write(name)")
+    isolated(manager, "x = [1]\nfor name in ('a', 'b', 'c'):\n    open(name + '.txt', 'w').write(name)")
     for name in "ab":
         Path(f"{name}.txt").write_text("mine")
     looks: list[Path] = []
@@ -106,18 +106,18 @@ def test_half_of_an_adoption_that_broke_off_is_taken_back_and_records_are_read_o
 
     monkeypatch.setattr(safe_files, "place", pressed)
     with pytest.raises(KeyboardInterrupt):
-        adopt(launcher, [])
+        adopt(manager, [])
     assert len(looks) == 1, "not once for every file that is here already"
-    assert launcher.shell.user_ns["x"] == [1]
-    assert "is taken back: x" in adopt(launcher, ["--undo"])
-    assert "x" not in launcher.shell.user_ns
+    assert manager.shell.user_ns["x"] == [1]
+    assert "is taken back: x" in adopt(manager, ["--undo"])
+    assert "x" not in manager.shell.user_ns
 
 
 @pytest.mark.kernel
-def test_adopting_from_a_run_whose_process_is_gone_is_interrupted_as_a_run_is(launcher: Launcher) -> None:
-    again = launcher.folder / "again"
+def test_adopting_from_a_run_whose_process_is_gone_is_interrupted_as_a_run_is(manager: RunManager) -> None:
+    again = manager.folder / "again"
     source = "import pathlib, time\nopen('begun.txt', 'w').close()\n"
-    run = isolated(launcher, f"{source}time.sleep(60 if pathlib.Path({str(again)!r}).exists() else 0)\nx = 1")
+    run = isolated(manager, f"{source}time.sleep(60 if pathlib.Path({str(again)!r}).exists() else 0)\nx = 1")
     assert run.workspace is not None
     run.workspace.close()
     again.touch()
@@ -132,6 +132,6 @@ def test_adopting_from_a_run_whose_process_is_gone_is_interrupted_as_a_run_is(la
     children = psutil.Process().children()
     threading.Thread(target=press, daemon=True).start()
     with pytest.raises(UserError, match="adopting was interrupted; nothing was brought here"):
-        adopt(launcher, [])
-    assert "x" not in launcher.shell.user_ns
+        adopt(manager, [])
+    assert "x" not in manager.shell.user_ns
     assert psutil.Process().children() == children, "its new process is gone"

@@ -15,7 +15,7 @@ from agentloop_nb.command_table import available
 from agentloop_nb.errors import UserError
 from agentloop_nb.notebook.commands import COMMANDS
 from agentloop_nb.notebook.magic import AWAITED
-from agentloop_nb.notebook.run_manager import launcher_of
+from agentloop_nb.notebook.run_manager import run_manager_of
 from agentloop_nb.settings import Settings
 from agentloop_nb.settings.table import TABLE
 
@@ -94,8 +94,8 @@ def test_settings_are_configurable_and_hold_no_key(shell, capsys):
     shell.run_line_magic("config", "AgentMagics.max_steps = 7")
     magics = shell.magics_manager.registry["AgentMagics"]
     assert magics.config_values()["max_steps"] == 7
-    assert magics.launcher.settings({}, magics.config_values()).max_steps == 7
-    assert magics.launcher.settings({"max_steps": "9"}, magics.config_values()).max_steps == 9, "an option wins"
+    assert magics.manager.settings({}, magics.config_values()).max_steps == 7
+    assert magics.manager.settings({"max_steps": "9"}, magics.config_values()).max_steps == 9, "an option wins"
     assert not [name for name in magics.trait_names(config=True) if "key" in name]
 
 
@@ -172,7 +172,7 @@ def test_every_setting_has_a_trait_and_no_trait_is_without(shell):
     for name, row in TABLE.items():
         given = {"whole": int, "number": float, "switch": lambda _: True}.get(row.kind.name, str)(row.example)
         setattr(magics, name, given)
-        settings = magics.launcher.settings({}, magics.config_values())
+        settings = magics.manager.settings({}, magics.config_values())
         assert getattr(settings, name) == row.kind.convert(given)
         setattr(magics, name, None)
 
@@ -182,11 +182,11 @@ def test_reloading_keeps_the_runs_of_the_kernel_and_the_api_shares_them(shell, t
     monkeypatch.setattr(InteractiveShell, "_instance", shell)
     run = run_agent("once", model="demo", verbose=False, output_dir="made")
     magics = shell.magics_manager.registry["AgentMagics"]
-    assert magics.launcher.runs == [run], "%agent and undo know a run with a folder of its own"
+    assert magics.manager.runs == [run], "%agent and undo know a run with a folder of its own"
     assert run.workspace.folder == tmp_path / "made"
     shell.run_line_magic("reload_ext", "agentloop_nb")
-    assert shell.magics_manager.registry["AgentMagics"].launcher.runs == [run]
+    assert shell.magics_manager.registry["AgentMagics"].manager.runs == [run]
     shell.run_line_magic("unload_ext", "agentloop_nb")
     again = run_agent("twice", model="demo", verbose=False)
-    assert launcher_of(shell).runs == [run, again], "without %load_ext as well"
+    assert run_manager_of(shell).runs == [run, again], "without %load_ext as well"
     assert again.workspace.earlier[0][0] == "once"

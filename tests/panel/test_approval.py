@@ -29,7 +29,7 @@ print(given.approved, given.rest, given.by, given.reason)
 QUIET = ASK.replace("view.approver(", "Approval(None, control, anybody=lambda: can_ask(get_ipython()))(").replace(
     "import PanelView",
     "import PanelView\nfrom agentloop_nb.notebook.kernel.runner import can_ask\n"
-    "from agentloop_nb.notebook.panel.approval import Approval",
+    "from agentloop_nb.notebook.panel.approval_prompt import Approval",
 )
 """The same in a run without cards."""
 

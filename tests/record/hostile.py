@@ -31,7 +31,7 @@ from agentloop_nb.notebook.commands import runs
 from agentloop_nb.notebook.kernel.private_shell import private_shell
 from agentloop_nb.notebook.panel.comparison_page import comparison_page
 from agentloop_nb.notebook.panel.html import plain_text, static_html
-from agentloop_nb.notebook.run_manager import Launcher
+from agentloop_nb.notebook.run_manager import RunManager
 from agentloop_nb.notebook.undo import undo_steps
 from agentloop_nb.rebuild import rebuild
 from agentloop_nb.record import journal, locating, reading
@@ -198,7 +198,7 @@ def readers(path: Path, out: Path) -> dict[str, Callable[[], Any]]:
     )
     return {
         "load": lambda: reading.load(path),
-        "list": lambda: listed(lambda: runs(SimpleNamespace(launcher=launcher()), "")),
+        "list": lambda: listed(lambda: runs(SimpleNamespace(manager=manager()), "")),
         "list-in-a-shell": lambda: listed(lambda: command_line(["runs"])),
         "page": lambda: (static_html(reading.load(path)), plain_text(reading.load(path))),
         "terminal": lambda: on_terminal(path),
@@ -228,8 +228,8 @@ def both(found: Any) -> None:
     comparison_text(found)
 
 
-def launcher() -> Launcher:
-    return Launcher(shell(), private=True)
+def manager() -> RunManager:
+    return RunManager(shell(), private=True)
 
 
 @cache
@@ -239,20 +239,20 @@ def shell() -> Any:
 
 def resumed(path: Path) -> None:
     """Bring its variables and files back, as `%agent resume` does before a model is asked, and take all of it back."""
-    session = launcher().resume(str(path), {"model": "demo"}, note="go on").session
+    session = manager().resume(str(path), {"model": "demo"}, note="go on").session
     session.record.close()
     asyncio.run(rebuild(reading.read(path), session.workspace))
     undo_steps(session.run, len(session.state.steps), lambda told: None)
 
 
 def forked(path: Path) -> None:
-    session = launcher().fork(str(path), None, {"model": "demo"}, note="go on").session
+    session = manager().fork(str(path), None, {"model": "demo"}, note="go on").session
     session.record.close()
     session.record.path.unlink()
 
 
 def adopted(path: Path) -> None:
-    place = launcher()
+    place = manager()
     place.place(path)
     place.as_recorded(path, {})
 

@@ -16,7 +16,7 @@ from agentloop_nb.cli import main
 from agentloop_nb.errors import UserError
 from agentloop_nb.export import export
 from agentloop_nb.notebook.kernel.private_shell import in_charge, private_shell
-from agentloop_nb.notebook.run_manager import Launcher
+from agentloop_nb.notebook.run_manager import RunManager
 from agentloop_nb.record import journal, locating, reading
 from agentloop_nb.run import Run
 from agentloop_nb.state import fold
@@ -115,16 +115,16 @@ def test_a_folder_and_a_link_to_a_file_of_the_users_are_left_alone(record):
 
 
 def _cell(destination: str) -> Any:
-    launcher = Launcher(private_shell())
-    return launcher.begin("goal", launcher.settings({"model": "demo", "export": destination}))
+    manager = RunManager(private_shell())
+    return manager.begin("goal", manager.settings({"model": "demo", "export": destination}))
 
 
 def _resumed(destination: str) -> Any:
-    return Launcher(private_shell()).resume(None, {"export": destination})
+    return RunManager(private_shell()).resume(None, {"export": destination})
 
 
 def _forked(destination: str) -> Any:
-    return Launcher(private_shell()).fork(None, None, {"export": destination})
+    return RunManager(private_shell()).fork(None, None, {"export": destination})
 
 
 @pytest.mark.parametrize("start", [_cell, _resumed, _forked, lambda to: run_agent("goal", model="demo", export=to)])

@@ -7,7 +7,7 @@ import json
 import pytest
 
 from agentloop_nb.export import export
-from agentloop_nb.export.session import of_one_kernel
+from agentloop_nb.export.session_export import of_one_kernel
 from agentloop_nb.record import locating
 from agentloop_nb.verify import verify
 from tests.record.kernels import kernel, recorded_run, script

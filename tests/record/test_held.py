@@ -17,7 +17,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from agentloop_nb.export.anonymize import Scrubber
+from agentloop_nb.export.anonymize import Anonymizer
 from agentloop_nb.export.embedded_data import hold
 from agentloop_nb.verify import verify
 from tests.record.kernels import Kernel, kernel, script
@@ -38,7 +38,7 @@ class Hostile(list):
 
 def made_again(value: Any, folder: Path) -> Any:
     """The value that the cell makes; None for one that does not travel."""
-    data = hold({"value": value}, "run-data", Scrubber(folder, lambda text: text.replace("sk-secret", "***")))
+    data = hold({"value": value}, "run-data", Anonymizer(folder, lambda text: text.replace("sk-secret", "***")))
     if data is None:
         return None
     for path, content in data.files.items():
@@ -231,7 +231,7 @@ MORE_DATA = {
 @pytest.mark.parametrize("what", MORE_DATA)
 def test_nested_and_labelled_values_travel(what: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     value = eval(MORE_DATA[what], {"pd": pd, "np": np, "dt": dt, "Decimal": Decimal})
-    data = hold({"value": value}, "run-data", Scrubber(None))
+    data = hold({"value": value}, "run-data", Anonymizer(None))
     assert data is not None
     monkeypatch.chdir(tmp_path)
     (tmp_path / "run-data").mkdir()

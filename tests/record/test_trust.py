@@ -15,8 +15,8 @@ from agentloop_nb.cli import main as command_line
 from agentloop_nb.errors import ActionFailed, UserError
 from agentloop_nb.events import NoteAdded, RunStarted
 from agentloop_nb.notebook.kernel.private_shell import private_shell
-from agentloop_nb.notebook.run_manager import Launcher
-from agentloop_nb.rebuild.file_stash import Aside
+from agentloop_nb.notebook.run_manager import RunManager
+from agentloop_nb.rebuild.file_stash import FileStash
 from agentloop_nb.record import blobs, journal, locating, reading, trust
 from agentloop_nb.verify.certified_export import publish
 from tests.record.made import counting, finished, printed, started, step
@@ -146,8 +146,8 @@ def test_where_no_key_can_be_kept_a_run_is_still_recorded_and_own_in_its_process
 # -- what a stranger's record does not do
 
 
-def launcher() -> Launcher:
-    return Launcher(private_shell(), private=True)
+def manager() -> RunManager:
+    return RunManager(private_shell(), private=True)
 
 
 @pytest.mark.parametrize("way", ["resume", "fork", "adopt"])
@@ -156,9 +156,9 @@ def test_nothing_of_a_strangers_record_runs_where_nobody_can_be_asked(here, way)
 
     path = strangers(here, touching(isolated=way == "adopt"))
     ways = {
-        "resume": lambda: launcher().resume(str(path), {"model": "demo"}, note="go on"),
-        "fork": lambda: launcher().fork(str(path), 1, {"model": "demo"}, note="go on"),
-        "adopt": lambda: adopt(launcher(), [RUN]),
+        "resume": lambda: manager().resume(str(path), {"model": "demo"}, note="go on"),
+        "fork": lambda: manager().fork(str(path), 1, {"model": "demo"}, note="go on"),
+        "adopt": lambda: adopt(manager(), [RUN]),
     }
     with pytest.raises(UserError, match="agentloop trust"):
         ways[way]()
@@ -220,21 +220,21 @@ DANGEROUS = {
 def test_a_record_that_is_not_own_sets_nothing_even_when_it_may_run(here, name):
     path = strangers(here, touching(**{name: DANGEROUS[name]}))
     trust.vouch(here)
-    mine_ = launcher().settings({})
-    found = launcher().as_recorded(path, {})
+    mine_ = manager().settings({})
+    found = manager().as_recorded(path, {})
     assert getattr(found, name) == getattr(mine_, name)
 
 
 def test_an_own_record_keeps_its_settings(here):
     path = mine(here, touching(timeout=77))
-    assert launcher().as_recorded(path, {}).timeout == 77
+    assert manager().as_recorded(path, {}).timeout == 77
 
 
 def test_steps_and_budget_of_a_strangers_record_are_not_taken(here, monkeypatch):
     monkeypatch.setenv("AGENTLOOP_BUDGET", "0.5")
     path = strangers(here, touching(max_steps=100_000, budget="1000"))
     trust.vouch(here)
-    launch = launcher().resume(str(path), {"model": "demo"}, note="go on")
+    launch = manager().resume(str(path), {"model": "demo"}, note="go on")
     limits = next(event for event in launch.session.opening if event.kind == "run_resumed")
     assert (limits.max_steps, str(limits.budget)) == (50, "0.5")
 
@@ -257,7 +257,7 @@ def test_trusting_a_folder_lets_its_records_run_and_no_later_one(here, capsys):
     assert command_line(["trust"]) == 0
     assert RUN in capsys.readouterr().out
     assert trust.standing(path) == "vouched"
-    assert launcher().resume(str(path), {"model": "demo"}, note="go on")
+    assert manager().resume(str(path), {"model": "demo"}, note="go on")
     planted = strangers(here, touching(), run="20261122-101509-aaaa")
     assert trust.standing(planted) == "foreign"
 
@@ -269,7 +269,7 @@ def test_a_trusted_record_that_goes_on_or_is_forked_stays_trusted_and_not_own(he
     record.append(NoteAdded(step=2, text="more"))
     record.close()
     assert trust.standing(path) == "vouched"
-    launch = launcher().fork(str(path), 1, {"model": "demo"}, note="go on")
+    launch = manager().fork(str(path), 1, {"model": "demo"}, note="go on")
     assert trust.standing(launch.session.run.journal) == "vouched"
 
 
@@ -298,7 +298,7 @@ def test_a_person_who_is_there_is_asked_once_a_folder(here, monkeypatch):
     monkeypatch.setattr("sys.stdin.isatty", lambda: True, raising=False)
     monkeypatch.setattr("builtins.input", answer)
     for path in (first, second):
-        assert launcher().resume(str(path), {"model": "demo"}, note="go on")
+        assert manager().resume(str(path), {"model": "demo"}, note="go on")
     assert len(asked) == 1
     assert str(here) in asked[0]
 
@@ -333,7 +333,7 @@ def test_no_record_begins_and_no_version_is_kept_behind_a_link(tmp_path):
     with pytest.raises(ActionFailed, match="link"):
         safe_files.write(folder, "a.txt", "new")
     with pytest.raises(OSError, match="link"):
-        Aside(folder, RUN).take(["a.txt"], [])
+        FileStash(folder, RUN).take(["a.txt"], [])
     with pytest.raises(OSError, match="link"):
         blobs.take_out("x" * blobs.LONG, folder / ".agentloop" / "blobs", {})
     assert (folder / "a.txt").read_text() == "mine"

@@ -9,7 +9,7 @@ import pytest
 
 from agentloop_nb._internal.markup import harmless, plain
 from agentloop_nb._internal.text import clean
-from agentloop_nb.actions.observation import final_lines, strip_ansi
+from agentloop_nb.actions.output_text import final_lines, strip_ansi
 from agentloop_nb.decision import _candidates
 from agentloop_nb.notebook.panel.safe_text import clean as visible_text
 from agentloop_nb.notebook.panel.safe_text import no_math

@@ -15,7 +15,7 @@ ATTEMPTS = [
     "globals()['_agent']",
     "import agentloop_nb",
     "from agentloop_nb.notebook.serve import command; command._served.clear()",
-    "import agentloop_nb.agent.approval as a; a.Gate.admit = None",
+    "import agentloop_nb.agent.approval as a; a.ApprovalGate.admit = None",
     "__import__('agentloop_nb').run_agent('x')",
     "import importlib; importlib.import_module('agentloop_nb.safety.permission')",
     "vars(get_ipython())['_agentloop_launcher']",

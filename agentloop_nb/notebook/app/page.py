@@ -20,8 +20,8 @@ from agentloop_nb.notebook.app import file_list
 from agentloop_nb.notebook.panel.html import static_html
 from agentloop_nb.notebook.panel.panel_view import PanelView
 from agentloop_nb.notebook.panel.safe_text import escape
-from agentloop_nb.notebook.presenter import Launch
-from agentloop_nb.notebook.run_manager import Launcher
+from agentloop_nb.notebook.presenter import Presenter
+from agentloop_nb.notebook.run_manager import RunManager
 from agentloop_nb.run import Run
 from agentloop_nb.settings import DEFAULT_MODEL, environment
 
@@ -45,7 +45,7 @@ class App(widgets.VBox):
         self._shell = get_ipython()
         self._loop = asyncio.get_event_loop()
         self._folder = _own_folder()
-        self._launcher = Launcher(self._shell, working_folder=self._folder)
+        self._launcher = RunManager(self._shell, working_folder=self._folder)
         self._goal = widgets.Textarea(
             placeholder="What should be done?", rows=4, layout={"width": "98%"}, description="Goal"
         )
@@ -96,7 +96,7 @@ class App(widgets.VBox):
         finally:
             self._start.disabled = False
 
-    def _begin(self) -> Launch:
+    def _begin(self) -> Presenter:
         arguments = {
             "model": self._model.value or None,
             "max_steps": self._steps.value,

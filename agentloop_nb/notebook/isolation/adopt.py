@@ -14,64 +14,64 @@ from agentloop_nb._internal import safe_files
 from agentloop_nb.agent.control import Control
 from agentloop_nb.errors import ActionFailed, UserError
 from agentloop_nb.isolated.isolated_workspace import IsolatedWorkspace
-from agentloop_nb.notebook.consent import ask_to_run
 from agentloop_nb.notebook.isolation import placement
 from agentloop_nb.notebook.isolation.adoption import Adoption
 from agentloop_nb.notebook.kernel.kernel_workspace import KernelWorkspace
 from agentloop_nb.notebook.kernel.runner import drive
 from agentloop_nb.notebook.presenter import ask_on_input
 from agentloop_nb.notebook.snapshots.tracker import SHELL_NAMES
+from agentloop_nb.notebook.trust_prompt import ask_to_run
 from agentloop_nb.protocols import Web
 from agentloop_nb.rebuild import rebuild
 from agentloop_nb.record import locating, reading
 from agentloop_nb.run import Run
 
 if TYPE_CHECKING:
-    from agentloop_nb.notebook.run_manager import Launcher
+    from agentloop_nb.notebook.run_manager import RunManager
 
 _FLAGS = ("--rerun", "--undo")
 
 
-def adopt(launcher: Launcher, words: list[str]) -> str:
+def adopt(manager: RunManager, words: list[str]) -> str:
     """Bring what `words` name (a run, variables, files; all of the last isolated run), and say what was brought."""
     flags = {word for word in words if word.startswith("-")}
     if unknown := flags - set(_FLAGS):
         raise UserError(f"adopt has no option {min(unknown)}; it has {' and '.join(_FLAGS)}")
     if "--undo" in flags:
-        return _undo(launcher)
+        return _undo(manager)
     names = [word for word in words if word not in flags]
-    reference = names[0] if names and locating.names_run(names[0], launcher.folder) else None
-    run = _run(launcher, reference)
+    reference = names[0] if names and locating.names_run(names[0], manager.folder) else None
+    run = _run(manager, reference)
     wanted = names[1:] if reference else names
     if "--rerun" in flags:
         if wanted:
             raise UserError("--rerun runs all of the run's code; leave the names out")
-        return _rerun(launcher, run)
+        return _rerun(manager, run)
     alive = isinstance(run.workspace, IsolatedWorkspace) and run.workspace.alive
     if not alive:
-        ask_to_run(launcher.shell, run.journal)
-    workspace = cast("IsolatedWorkspace", run.workspace) if alive else _rebuilt(launcher, run)
+        ask_to_run(manager.shell, run.journal)
+    workspace = cast("IsolatedWorkspace", run.workspace) if alive else _rebuilt(manager, run)
     try:
-        return _bring(launcher, run, workspace, wanted)
+        return _bring(manager, run, workspace, wanted)
     finally:
         if not alive:
             workspace.close()
 
 
-def _undo(launcher: Launcher) -> str:
-    if not launcher.adopted:
+def _undo(manager: RunManager) -> str:
+    if not manager.adopted:
         raise UserError("nothing was adopted in this kernel, so there is nothing to take back")
-    return launcher.adopted.pop().undo(launcher.shell.user_ns)
+    return manager.adopted.pop().undo(manager.shell.user_ns)
 
 
-def _run(launcher: Launcher, reference: str | None) -> Run:
+def _run(manager: RunManager, reference: str | None) -> Run:
     """The run meant. Raises `UserError` for one that was not isolated."""
-    isolated = [run for run in launcher.runs if run.state.settings.get("isolated")]
+    isolated = [run for run in manager.runs if run.state.settings.get("isolated")]
     if reference is None and isolated:
         run = isolated[-1]
     else:
-        path = launcher.find(reference).resolve()
-        run = launcher.run_of(path) or Run(reading.load(path), path)
+        path = manager.find(reference).resolve()
+        run = manager.run_of(path) or Run(reading.load(path), path)
     if run.status == "running":
         raise UserError("the run is still going on; stop it first")
     if not run.state.settings.get("isolated"):
@@ -82,18 +82,18 @@ def _run(launcher: Launcher, reference: str | None) -> Run:
 # -- as data
 
 
-def _bring(launcher: Launcher, run: Run, workspace: IsolatedWorkspace, wanted: list[str]) -> str:
+def _bring(manager: RunManager, run: Run, workspace: IsolatedWorkspace, wanted: list[str]) -> str:
     there = placement.files_made(run.state, workspace.folder)
     names = [name for name in run.state.changed if _is_bindable(name) and (wanted or not hasattr(builtins, name))]
     if unknown := [name for name in wanted if name not in names and name not in there]:
         made = ", ".join([*names, *there]) or "nothing"
         raise UserError(f"run {run.id} did not make {unknown[0]!r}; it made {made}")
     values, refused = workspace.hand_over([name for name in names if not wanted or name in wanted])
-    adoption = Adoption(run.id, launcher.working_folder or launcher.folder)
-    launcher.adopted.append(adoption)  # before anything is brought, so that half of it can be taken back too
-    written = cache(partial(_written, launcher))
+    adoption = Adoption(run.id, manager.working_folder or manager.folder)
+    manager.adopted.append(adoption)  # before anything is brought, so that half of it can be taken back too
+    written = cache(partial(_written, manager))
     for name, value in values.items():
-        adoption.bind(launcher.shell.user_ns, name, value)
+        adoption.bind(manager.shell.user_ns, name, value)
     left = [f"{name} ({why}; %agent adopt {run.id} --rerun runs its code here)" for name, why in refused.items()]
     files_left = {
         name: _bring_file(adoption, workspace.folder, name, wanted, written)
@@ -125,10 +125,10 @@ def _bring_file(
     return ""
 
 
-def _written(launcher: Launcher) -> frozenset[str]:
+def _written(manager: RunManager) -> frozenset[str]:
     """SHA-256 of the files that runs wrote here, or that were adopted."""
-    adopted = {file.sha256 for adoption in launcher.adopted for file in adoption.files}
-    return locating.written(launcher.folder) | adopted
+    adopted = {file.sha256 for adoption in manager.adopted for file in adoption.files}
+    return locating.written(manager.folder) | adopted
 
 
 def _told(adoption: Adoption, left: list[str]) -> str:
@@ -142,15 +142,15 @@ def _told(adoption: Adoption, left: list[str]) -> str:
 # -- by running code
 
 
-def _rebuilt(launcher: Launcher, run: Run) -> IsolatedWorkspace:
+def _rebuilt(manager: RunManager, run: Run) -> IsolatedWorkspace:
     """A new process in which the code of a run whose own is gone ran again. Raises `UserError`; a stop is one too."""
     control = Control()
     workspace = placement.workspace(
-        launcher.shell,
+        manager.shell,
         locating.home(run.journal),
         "",
         web=_no_web(),
-        settings=launcher.as_recorded(run.journal, {}),
+        settings=manager.as_recorded(run.journal, {}),
         control=control,
         earlier=(),
     )
@@ -165,16 +165,16 @@ def _rebuilt(launcher: Launcher, run: Run) -> IsolatedWorkspace:
     return workspace
 
 
-def _rerun(launcher: Launcher, run: Run) -> str:
+def _rerun(manager: RunManager, run: Run) -> str:
     """Run the recorded code of a run in the user's kernel; in the run's own folder, so that no file here changes."""
-    ask_to_run(launcher.shell, run.journal)
+    ask_to_run(manager.shell, run.journal)
     events = reading.read(run.journal)
     events[0] = events[0].model_copy(update={"cells": ()})  # the user's own cells ran here
-    control, folder = Control(), launcher.place(run.journal)
-    workspace = KernelWorkspace(launcher.shell, web=_no_web(), folder=folder, control=control)
-    ask = partial(ask_on_input, launcher.shell, control)
-    adoption = Adoption(run.id, launcher.working_folder or launcher.folder, take_back=lambda: workspace.undo(1))
-    launcher.adopted.append(adoption)
+    control, folder = Control(), manager.place(run.journal)
+    workspace = KernelWorkspace(manager.shell, web=_no_web(), folder=folder, control=control)
+    ask = partial(ask_on_input, manager.shell, control)
+    adoption = Adoption(run.id, manager.working_folder or manager.folder, take_back=lambda: workspace.undo(1))
+    manager.adopted.append(adoption)
     rebuilt = drive(lambda: rebuild(events, workspace, ask=ask, anyway=True), control)
     if rebuilt.divergence is not None:
         raise UserError(f"{rebuilt.divergence.text}; %agent adopt --undo takes back what ran before it")

@@ -15,7 +15,7 @@ from contextlib import ExitStack
 from typing import Any
 
 from agentloop_nb.notebook.kernel import output_scope
-from agentloop_nb.notebook.kernel.fd_capture import Descriptors
+from agentloop_nb.notebook.kernel.fd_capture import FdCapture
 from agentloop_nb.notebook.kernel.outputlog import OutputLog
 from agentloop_nb.notebook.kernel.widgets import ShownWidgets
 
@@ -73,7 +73,7 @@ class Capture:
     def __enter__(self) -> Capture:
         expects = self._expects
         with ExitStack() as stack:
-            self._descriptors = stack.enter_context(Descriptors(self._log.stream, expects))
+            self._descriptors = stack.enter_context(FdCapture(self._log.stream, expects))
             for name in ("stdout", "stderr"):
                 self._patch_stream(stack, name)
             self._patch_displays(stack)

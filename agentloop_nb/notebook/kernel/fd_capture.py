@@ -40,7 +40,7 @@ def _waits(descriptor: int) -> bool:
         return False
 
 
-class Descriptors:
+class FdCapture:
     """Redirects descriptors 1 and 2 into `write`. `real` writes where the streams led before, and
     `expects` tells whether something may have been written to them.
     """
@@ -51,7 +51,7 @@ class Descriptors:
         self._pipes: list[_Pipe] = []
         self.real: dict[str, Callable[..., Any]] = {"stdout": sys.stdout.write, "stderr": sys.stderr.write}
 
-    def __enter__(self) -> Descriptors:
+    def __enter__(self) -> FdCapture:
         for descriptor, name in ((1, "stdout"), (2, "stderr")):
             stream = getattr(sys, name)
             with suppress(OSError, ValueError, AttributeError):

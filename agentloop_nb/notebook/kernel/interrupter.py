@@ -54,7 +54,7 @@ class Listener(Protocol):
         """The code has been asked to end, and is in native code that cannot be cut."""
 
 
-class Overseer:
+class Interrupter:
     """Watches one step from a thread of its own. Enter it on the thread that runs the step."""
 
     def __init__(self, step: object, seconds: float, listener: Listener) -> None:
@@ -97,7 +97,7 @@ class Overseer:
 
     # -- on the thread of the step
 
-    def __enter__(self) -> Overseer:
+    def __enter__(self) -> Interrupter:
         self._home, self._signals = threading.current_thread(), _signals_work()
         if self._signals:
             self._old_handler = signal.signal(signal.SIGINT, self._on_sigint)

@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 import time
 
-from agentloop_nb.notebook.kernel.interrupter import REPEAT, TICK, Overseer
+from agentloop_nb.notebook.kernel.interrupter import REPEAT, TICK, Interrupter
 
 
-class LoopOverseer(Overseer):
+class LoopInterrupter(Interrupter):
     """An overseer on the step's own event loop."""
 
     def stop(self) -> None:

@@ -9,8 +9,8 @@ from types import FunctionType
 from typing import Any
 
 from agentloop_nb._internal import type_info
-from agentloop_nb.actions.observation import bounded
-from agentloop_nb.notebook.kernel import preview, schema, value_facts
+from agentloop_nb.actions.output_text import bounded
+from agentloop_nb.notebook.kernel import preview, schema_facts, value_facts
 from agentloop_nb.notebook.kernel.signatures import signature
 from agentloop_nb.notebook.snapshots.tracker import is_watched
 from agentloop_nb.protocols import Privacy
@@ -79,7 +79,7 @@ class Surroundings:
         if self.privacy == "none":
             return f"- {name}"
         if self.privacy == "schema":
-            return f"- {schema.facts(name, value)}"
+            return f"- {schema_facts.facts(name, value)}"
         if type(value) is FunctionType or type_info.inherits(type(value), type):
             return f"- {signature(name, value, values=self.privacy == 'full')}"
         told = filter(None, [value_facts.type_name(value), _origin(value), value_facts.detail(value)])

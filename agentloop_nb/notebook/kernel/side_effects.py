@@ -47,7 +47,7 @@ _CLOCK = 0.02
 """Seconds by which a file system's clock may lag."""
 
 
-class Footprint:
+class SideEffects:
     """Listens while it is entered; `folder` is the step's working folder, `strings` the texts in its code.
 
     `known` holds when files told by earlier steps were modified; it is kept up to date.
@@ -73,7 +73,7 @@ class Footprint:
         """Names that were looked up, with the port."""
         self._addresses: dict[tuple[str, str], None] = {}
 
-    def __enter__(self) -> Footprint:
+    def __enter__(self) -> SideEffects:
         self._began = time.time() - _CLOCK
         self._in_shell = named_in_shell(self._code, self._folder)
         effect_hook.listen(self.hear)

@@ -19,11 +19,11 @@ from agentloop_nb.notebook.kernel import private_shell as shells
 from agentloop_nb.notebook.kernel.capture import Capture, patch
 from agentloop_nb.notebook.kernel.effect_hook import Supervision
 from agentloop_nb.notebook.kernel.guards import Guards
-from agentloop_nb.notebook.kernel.interrupter import Overseer, StepInterrupt
-from agentloop_nb.notebook.kernel.interrupter_async import LoopOverseer
+from agentloop_nb.notebook.kernel.interrupter import Interrupter, StepInterrupt
+from agentloop_nb.notebook.kernel.interrupter_async import LoopInterrupter
 from agentloop_nb.notebook.kernel.outputlog import OutputLog
 from agentloop_nb.notebook.kernel.question import Question
-from agentloop_nb.notebook.kernel.side_effects import Footprint
+from agentloop_nb.notebook.kernel.side_effects import SideEffects
 from agentloop_nb.notebook.snapshots import reachable_names
 from agentloop_nb.notebook.snapshots.step_record import TOO_LARGE, Record
 from agentloop_nb.notebook.snapshots.tracker import Watch
@@ -69,8 +69,8 @@ class Step:
         self._named: Callable[[str], Any] = self._shell.compile.format_code_name
         self._transform()
         self._tell = tell if tell is not None and not self._awaits else post
-        self._overseer = (LoopOverseer if IN_BROWSER else Overseer)(self, timeout, self)
-        self._footprint = Footprint(workspace.folder, reachable_names.strings(code), workspace.written, code)
+        self._overseer = (LoopInterrupter if IN_BROWSER else Interrupter)(self, timeout, self)
+        self._footprint = SideEffects(workspace.folder, reachable_names.strings(code), workspace.written, code)
         self._mandate = mandate
         self._past = past or workspace.past
         self._drawn: list[str] = []

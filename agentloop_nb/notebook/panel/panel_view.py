@@ -35,7 +35,7 @@ from agentloop_nb.events import (
     WaitStarted,
 )
 from agentloop_nb.notebook.kernel.runner import can_ask
-from agentloop_nb.notebook.panel.approval import Approval
+from agentloop_nb.notebook.panel.approval_prompt import Approval
 from agentloop_nb.notebook.panel.cards import MAX_GOAL, Totals, body, card, header, meters
 from agentloop_nb.notebook.panel.delta import Board
 from agentloop_nb.notebook.panel.html import plain_text, static_html

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from agentloop_nb.actions import ActionResult
-from agentloop_nb.actions.observation import describe_change
+from agentloop_nb.actions.output_text import describe_change
 from agentloop_nb.agent.control import Control
 from agentloop_nb.agent.prompt_images import figures
 from agentloop_nb.events import (

@@ -43,13 +43,13 @@ def serve(magics: AgentMagics, rest: str) -> None:
     port = _port(options.pop("http", None))
     settings = _settings(magics, options)
     _end_former(magics)
-    name = _free_name(name, magics.launcher.folder)
+    name = _free_name(name, magics.manager.folder)
     from agentloop_nb.notebook.serve.http import address, bind
     from agentloop_nb.notebook.serve.served_kernel import ServedKernelRun
 
     taken = None if port is None else bind(port)
     served = ServedKernelRun(
-        magics.launcher, goal or GOAL, settings, name=name, minutes=minutes, read_only=read_only, port=taken
+        magics.manager, goal or GOAL, settings, name=name, minutes=minutes, read_only=read_only, port=taken
     )
     _served[id(magics.shell)] = served
     print(_how_to_connect(name, settings, read_only=read_only))  # noqa: T201
@@ -77,7 +77,7 @@ def _settings(magics: AgentMagics, options: dict[str, Any]) -> Settings:
     config = magics.config_values()
     if options.get("approve") is None:
         options["approve"] = "all" if config.get("approve") == "all" else "code"
-    settings = magics.launcher.settings(options, config)
+    settings = magics.manager.settings(options, config)
     return replace(
         settings, model=OUTSIDE, base_url=None, budget=None, isolated=False, cache=None, max_retries=ALWAYS, export=None
     )

@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from agentloop_nb.actions.observation import bounded
+from agentloop_nb.actions.output_text import bounded
 from agentloop_nb.errors import ActionFailed, UserError
 from agentloop_nb.events import StepsUndone
 from agentloop_nb.notebook.kernel.namespace import Surroundings

@@ -32,7 +32,7 @@ from agentloop_nb.safety.outside_agents import OutsideJudge
 from agentloop_nb.settings import Settings
 
 if TYPE_CHECKING:
-    from agentloop_nb.notebook.run_manager import Launcher
+    from agentloop_nb.notebook.run_manager import RunManager
 
 log = logging.getLogger(__name__)
 
@@ -50,7 +50,7 @@ class ServedKernelRun:
 
     def __init__(
         self,
-        launcher: Launcher,
+        manager: RunManager,
         goal: str,
         settings: Settings,
         *,
@@ -60,10 +60,10 @@ class ServedKernelRun:
         port: socket.socket | None = None,
     ) -> None:
         """Begin the run, and listen. Raises `UserError`."""
-        shell = launcher.shell
+        shell = manager.shell
         self.place, self.model = MainThread(shell.kernel), OutsideModel()
         self.read_only, self._minutes, self._port = read_only, minutes, port
-        self.session = launcher.begin_served(goal, settings, self.model, self.place)
+        self.session = manager.begin_served(goal, settings, self.model, self.place)
         self.session.judge = OutsideJudge()
         self.workspace = self._workspace()
         self.questions = Questions(self)
@@ -72,7 +72,7 @@ class ServedKernelRun:
             name=name,
             kernel=Path(shell.kernel.parent.connection_file).stem,
             notebook=str(shell.user_ns.get("__session__") or ""),
-            cwd=str(launcher.folder),
+            cwd=str(manager.folder),
             run=self.session.run.id or self.session.record.path.stem,
         )
         atexit.register(self.listener.forget)

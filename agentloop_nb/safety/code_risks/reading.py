@@ -10,10 +10,10 @@ from typing import Literal, NamedTuple
 
 from agentloop_nb.safety.code_risks import call_tables
 from agentloop_nb.safety.code_risks.command_lines import Command, commands
-from agentloop_nb.safety.code_risks.commands import carries_out_unread, written_by
 from agentloop_nb.safety.code_risks.constant_values import HOLE, Values, strings
 from agentloop_nb.safety.code_risks.ipython_cells import MAX_CODE, as_cell, ends_at_once, parse, take_apart
 from agentloop_nb.safety.code_risks.places import hosts, outside
+from agentloop_nb.safety.code_risks.shell_commands import carries_out_unread, written_by
 
 Kind = Literal["host", "command", "package", "path"]
 

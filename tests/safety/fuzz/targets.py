@@ -19,7 +19,7 @@ import httpx2
 import nbformat
 
 from agentloop_nb.actions import ActionResult, Finish, ReadUrl, RunCode, SearchWeb, WriteFile
-from agentloop_nb.actions.observation import bounded, final_lines, strip_ansi
+from agentloop_nb.actions.output_text import bounded, final_lines, strip_ansi
 from agentloop_nb.agent.prompt import compose
 from agentloop_nb.decision import Decision, parse
 from agentloop_nb.demo import RECORD

@@ -8,7 +8,7 @@ from pathlib import Path
 from agentloop_nb.errors import UserError
 from agentloop_nb.events import AnyEvent, RunStarted
 from agentloop_nb.export import Hiding, Values, data_folder, known_mask, write_export
-from agentloop_nb.export.anonymize import Scrubber
+from agentloop_nb.export.anonymize import Anonymizer
 from agentloop_nb.export.destination import checked
 from agentloop_nb.export.embedded_data import hold
 from agentloop_nb.export.former import former, together
@@ -32,7 +32,7 @@ def export_session(
     """Write runs of one kernel, oldest first, as one notebook, script or report. Raises `UserError`."""
     destination = checked(destination)
     hiding = Hiding(mask or known_mask())
-    scrub = Scrubber(folder, hiding)
+    scrub = Anonymizer(folder, hiding)
     stories = tell([reading.read(record) for record in records])
     place = data_folder(destination).name
     data = former([step for story in stories for step in story.steps], place, scrub)
