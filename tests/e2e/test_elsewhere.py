@@ -96,7 +96,7 @@ def test_a_plain_script_gets_a_private_shell_and_an_output_folder(wire, environm
     print(sys.modules["__main__"] is __main__, mine, run.journal.relative_to(__import__("os").getcwd()))
     """
     replies = [
-        decision("run_code", code="numbers = [1, 2, 3]\nopen('made.txt', 'w').write('x')\n__name__"),
+        decision("run_code", code="numbers = [1, 2, 3]\nopen('made.txt', 'w').write('x')\n__name__, sum(numbers)"),
         *ADD[1:],
     ]
     wire.script[:] = replies

@@ -61,7 +61,7 @@ def test_undo_takes_back_variables_files_and_memory_together(run_notebook, envir
                 "%%agent -m scripted change numbers",
                 "%agent who",
                 "%agent why made",
-                "%agent undo 3",
+                "%agent undo 2",
                 "numbers, 'made' in globals(), kept, __import__('os').path.exists('a.txt')",
                 "%agent resume -- do less",
                 "%agent sent",

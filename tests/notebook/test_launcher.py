@@ -15,7 +15,8 @@ from agentloop_nb.notebook.kernel.private_shell import private_shell
 from agentloop_nb.notebook.panel.panel_view import PanelView
 from agentloop_nb.notebook.run_manager import RunManager
 from agentloop_nb.notebook.undo import undo_steps
-from agentloop_nb.record.journal import in_use, runs_folder
+from agentloop_nb.record.locating import runs_folder
+from agentloop_nb.record.lock import in_use
 from tests.wire import Wire, decision, finish
 
 

@@ -41,7 +41,7 @@ def test_steps_that_print_a_megabyte_each_are_not_all_held_in_memory(place: Plac
     place.note(steps=steps, grown_mb=round(place.memory - before, 1))
     assert printed(state, 0) == "0" * 900_000 + "\n", "the record has what memory gave up"
     assert printed(state, steps - 1) == f"{(steps - 1) % 10}" * 900_000 + "\n"
-    held = place.kernel.text("print(sum(held.weight(step) for step in _agent.state.steps))")
+    held = place.kernel.text("print(sum(output_limit.weight(step) for step in _agent.state.steps))")
     assert int(held) <= 4_900_000
     assert place.memory - before < 80
 
@@ -86,7 +86,7 @@ def test_very_many_small_prints(place: Place, streams: str) -> None:
 def test_very_many_displays(place: Place) -> None:
     displays = size(100_000, 5_000)
     before = place.memory
-    state = place.run([code(f"for n in range({displays}): display(n)\nraise ValueError('the end')")])
+    state = place.run([code(f"for n in range({displays}): display(n)\nraise ValueError('the end')"), code("'after it'")])
     outputs = state.steps[0].result.outputs
     assert "further outputs dropped" in outputs[-1]["text"]
     assert any(output["output_type"] == "error" for output in outputs), "why it ended is never dropped"
