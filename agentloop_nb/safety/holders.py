@@ -22,8 +22,12 @@ MAX_ITEMS = 1000
 """Items of a container or attributes of an object that are looked at."""
 DEPTH = 6
 """Containers within containers that are gone into."""
-DATA = frozenset({"numpy", "pandas", "matplotlib", "polars", "pyarrow", "torch", "IPython", "agentloop_nb"})
-"""Packages whose objects are data."""
+DATA = frozenset({
+    *("numpy", "pandas", "matplotlib", "polars", "pyarrow", "torch"),
+    *("IPython", "ipykernel", "traitlets", "ipywidgets", "anywidget", "comm", "zmq", "tornado", "jupyter_client"),
+    "agentloop_nb",
+})  # fmt: skip
+"""Packages whose objects are data, or the machinery of a kernel."""
 
 Found = Callable[[str, str, bool], Iterator[str]]
 """What is secret in a text: its name, itself, and whether it is an attribute."""

@@ -14,6 +14,9 @@ from agentloop_nb.safety.secrets import Masker
 from agentloop_nb.settings import resolve
 from agentloop_nb.testing import FakeWorkspace
 
+WRITES = Path(__file__).parents[1] / "record" / "written_by_0_1_0" / "runs" / "20261129-164716-07dd.jsonl"
+"""A run that wrote a file by `write_file`."""
+
 
 async def begun(folder: Path, **arguments: Any) -> Run:
     """A run of the demo that met its step limit."""
@@ -79,7 +82,7 @@ async def test_privacy_and_pictures_are_kept_to_as_named_on_resuming(tmp_path: P
 
 
 async def test_files_that_cannot_be_kept_safe_end_a_resumed_run_with_a_reason(tmp_path: Path):
-    run = await begun(tmp_path, max_steps=3)
+    run = await begun(tmp_path, max_steps=3, model=f"replay:{WRITES}")
     assert any(step.decision.action.name == "write_file" for step in run.steps)
     (tmp_path / ".agentloop" / "aside").write_text("in the way")
     again = await resumed(run.journal, tmp_path, max_steps="9").go()

@@ -282,7 +282,7 @@ async def test_old_steps_are_told_by_their_purpose_however_many_they_are(scenari
 
 
 async def test_refused_code_that_is_no_python_is_told_so(scenario):
-    s = scenario([code("look"), code("print('a'\nx = 1"), finish()], outcomes={"look": CodeOutcome(ending="ok")})
+    s = scenario([code("look"), code("sx (1,"), finish()], outcomes={"look": CodeOutcome(ending="ok")})
     await s.run()
     told = s.model.requests[2].messages[-1].content
     assert "never closed (line 1). Count the brackets." in told

@@ -145,7 +145,8 @@ async def test_a_budget_holds_whatever_is_written_into_the_cache(run, seed):
         ]
         return dice.choice(kinds)
 
-    script = [Reply(text=json.dumps(STEP), usage=reported(), reasoning="hm " * dice.randint(0, 200)) for _ in range(15)]
+    steps = [decision("run_code", code=f"print({number})") for number in range(15)]
+    script = [Reply(text=json.dumps(each), usage=reported(), reasoning="hm " * dice.randint(0, 200)) for each in steps]
     budget = Decimal(dice.choice(["0.02", "0.05", "0.2"]))
     state = await run(*script, finish("done"), budget=budget, effort=dice.choice([None, "low", "high"])).go()
     assert state.total_cost <= budget

@@ -225,7 +225,7 @@ def test_only_plain_files_of_the_folder_are_links(name: str, linked: bool) -> No
 
 def test_what_follows_for_readers_that_strip_html_is_hidden_where_the_sheet_is_read() -> None:
     interactive = story.shown(**{"application_vnd.plotly.v1+json": "{}", "text_plain": "Figure()"})
-    state = answered(3, "North leads.", ran(1, "a", figure(0)), ran(2, "b", interactive))
+    state = answered(3, "North leads.", ran(1, "a", figure(0)), ran(2, "import plotly", interactive))
     first, answer, last = final_outputs(state)
     assert first["image/png"] == PICTURES[0]
     assert answer["text/markdown"] == "North leads."

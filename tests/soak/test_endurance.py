@@ -86,7 +86,9 @@ def test_very_many_small_prints(place: Place, streams: str) -> None:
 def test_very_many_displays(place: Place) -> None:
     displays = size(100_000, 5_000)
     before = place.memory
-    state = place.run([code(f"for n in range({displays}): display(n)\nraise ValueError('the end')"), code("'after it'")])
+    state = place.run(
+        [code(f"for n in range({displays}): display(n)\nraise ValueError('the end')"), code("'after it'")]
+    )
     outputs = state.steps[0].result.outputs
     assert "further outputs dropped" in outputs[-1]["text"]
     assert any(output["output_type"] == "error" for output in outputs), "why it ended is never dropped"
