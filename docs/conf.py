@@ -40,7 +40,7 @@ autodoc_typehints = "signature"
 nitpicky = True
 nitpick_ignore_regex = [
     ("py:.*", r"(collections|decimal|pathlib|typing|asyncio|datetime)\..*"),  # Python's own
-    ("py:.*", r"(Path|Decimal|Any|Exception|Status|Published|State|Workspace|Step|Literal\[.*)"),
+    ("py:.*", r"(Path|Decimal|Any|Exception|Status|Published|State|Verdict|Workspace|Step|Literal\[.*)"),
     ("py:.*", r"agentloop_nb\.(?!api\.|run\.Run$|errors\.).*"),  # what is not told on the page of the API
 ]
 html_theme = "furo"
