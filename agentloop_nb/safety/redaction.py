@@ -74,6 +74,7 @@ class Masker:
 
     def _index(self, values: frozenset[str]) -> None:
         self.values = values
+        self._escaped = [value for value in values if "\\" in value]  # with what follows it may look like an escape
         forms = [_calm(form.encode(errors="surrogatepass")) for value in self.values for form in _forms(value)]
         cores = {form.translate(_LOWER, _SEPARATORS) for form in forms}
         exact = {form.translate(None, _BLANKS) for form in forms if len(form.translate(None, _SEPARATORS)) < MIN_CORE}
@@ -91,6 +92,8 @@ class Masker:
         """Return the text with every secret replaced by `MASK`."""
         if not self.values or len(text) < MIN_LENGTH:
             return text
+        for value in self._escaped:
+            text = text.replace(value, MASK)
         data = text.encode(errors="surrogatepass")
         spans = self._spans(data)
         return _without(data, spans, 0, len(data)) if spans else text

@@ -40,7 +40,8 @@ class Published(NamedTuple):
     def _told(self) -> str:
         if self.verdict:
             text = self.verdict.text
-            return f"{text}. Check it yourself: agentloop verify {self.path.name}" if self.sound else text
+            checks = self.sound and self.path.suffix == ".ipynb"
+            return f"{text}. Check it yourself: agentloop verify {self.path.name}" if checks else text
         if self.unverified:
             return self.unverified
         if IN_BROWSER and self.path.suffix == ".ipynb":

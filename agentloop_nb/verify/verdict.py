@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from typing import Any
 
@@ -96,6 +97,10 @@ class Verdict(Value):
         return "\n".join(lines)
 
 
+_HEADING = re.compile(r"### \d+\. (.+)")
+"""How an export heads a step: its number, and what was found."""
+
+
 def reader_names(cells: list[dict[str, Any]]) -> dict[str, str]:
     """Name the code cells as a reader sees them: the number in the margin, and the words above or the first line."""
     names: dict[str, str] = {}
@@ -105,7 +110,8 @@ def reader_names(cells: list[dict[str, Any]]) -> dict[str, str]:
             above = cell["source"]
             continue
         lines = [line for line in (above.splitlines() if "step-" in cell["id"] else []) if line.strip(" #>-")]
-        told = next((line for line in lines if not line.startswith(("#", ">"))), "")
+        told = next((found[1] for line in lines if (found := _HEADING.match(line))), "")
+        told = told or next((line for line in lines if not line.startswith(("#", ">"))), "")
         told = told or next((line for line in cell["source"].splitlines() if line.strip()), "")
         number = f"In[{cell['execution_count']}]" if cell.get("execution_count") else "the earlier cell"
         names[cell["id"]] = f'{number}, "{_short(told)}"'

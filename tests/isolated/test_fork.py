@@ -65,7 +65,8 @@ def test_a_fork_has_the_namespace_and_the_files_as_they_were_after_its_step(pare
         parent.text(f"%agent fork {record.stem} --at {at} --base-url {wire.base_url} look around")
     assert everything(parent.folder, record) == before
     assert parent.value("values, base, 'seen' in globals()") == ([10, 5, 6], 10, False)
-    parent.text("%agent adopt seen")
+    told = parent.text("%agent adopt seen")
+    assert "seen" in told, told
     values, log, note = parent.value("seen")
     assert (values[:-1], log, note) == AFTER[at]
     assert values[-1] == "mine", "the tuple holds the list that the last step changed"

@@ -104,7 +104,7 @@ def models() -> Iterator[list[dict[str, dict[str, Any]]]]:
 
 
 def script(me: str, kinds: list[str]) -> list[dict[str, Any]]:
-    return [*(decision("run_code", code=work(kind, me)) for kind in kinds), finish(f"{me} is done")]
+    return [*(decision("run_code", code=work(kind, me)) for kind in kinds), *[finish(f"{me} is done")] * 2]
 
 
 def check(told: str) -> None:
@@ -114,7 +114,8 @@ def check(told: str) -> None:
     for kinds, pair in zip(INTERLEAVINGS, pairs, strict=True):
         for me, steps, (status, shown) in zip(SIDES, kinds, pair, strict=True):
             assert status == "finished"
-            for kind, output in zip(steps, shown, strict=True):
+            assert len(shown) >= len(steps), "a finish that was asked about stands behind them"
+            for kind, output in zip(steps, shown, strict=False):
                 check_step(me, kind, output)
 
 

@@ -53,7 +53,7 @@ def test_the_demo_is_reported_proven_and_in_order(demo_record):
     assert page.findtext(".//title") == page.findtext(".//h1") == "Saturday sells most: 171 cups on a dry day"
     headings = [each.text for each in page.iter("h2")]
     assert headings == ["Files", "How it was done", "Data", "How to check it"]
-    assert "the outputs of 4 cells came out as recorded" in words(page)
+    assert "4 of 4 outputs are identical in a fresh kernel" in words(page)
     assert "cafe.csv, SHA-256" in words(page)
     assert "It cost $0" in words(page)
     assert [each.get("id") for each in page.iter("li") if each.get("id")] == ["step-1", "step-3", "step-4"], (
@@ -69,7 +69,7 @@ def test_an_export_to_a_page_is_the_report_and_the_shell_writes_it_too(demo_reco
     assert publish(demo_record, Path("one.html"), check=False).told == "written; nothing was run again"
     assert UNPROVEN in Path("one.html").read_text()
     assert cli.main(["report", "report.md"]) == 0
-    assert "report.md: sound" in capsys.readouterr().out
+    assert "report.md: Reproduced" in capsys.readouterr().out
     text = Path("report.md").read_text()
     assert text.splitlines()[2] == "# Saturday sells most: 171 cups on a dry day"
     assert "data:image/svg+xml;base64," in text

@@ -43,7 +43,7 @@ async def test_an_analysis_with_an_error_a_figure_an_undo_and_an_export(notebook
         written = await agent.call("write_file", filename="out.txt", content="3", why="to keep it")
         assert written.structured_content["files"] == ["out.txt"]
         assert not (await agent.call("finish", summary="It is 3.", artifacts=["out.txt"], why="done")).is_error
-        assert "sound" in await agent.text("export", path=f"{mode}.ipynb")
+        assert "Reproduced" in await agent.text("export", path=f"{mode}.ipynb")
         assert "this run is over" in said(await agent.run("1"))
     state = notebook.state()
     assert (state.status, state.settings["model"], state.decided_by) == ("finished", "mcp", "mcp 0.1.0, through MCP")
