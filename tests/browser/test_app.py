@@ -110,7 +110,7 @@ def test_an_example_is_run_and_its_files_come_out(browser, app):
     page.wait_for_selector("text=the goal is empty", timeout=30_000)
     page.get_by_role("button", name="Which day of the week").click()
     run(page)
-    page.wait_for_selector("text=the goal is met", timeout=90_000)
+    page.wait_for_selector("text=the model reports the goal met", timeout=90_000)
     page.wait_for_selector("h3:has-text('Files')")
     made = page.locator("div:has(> a[download='cafe.svg'])")
     with page.expect_download() as download:
@@ -137,7 +137,7 @@ def test_stop_works_and_visits_are_apart(browser, app, tmp_path):
     second.get_by_label("Model").fill("demo")
     second.locator("textarea").fill("cafe")
     run(second)
-    second.wait_for_selector("text=the goal is met", timeout=90_000)
+    second.wait_for_selector("text=the model reports the goal met", timeout=90_000)
     made = [folder.name for folder in (tmp_path / "output").iterdir() if (folder / "cafe.svg").exists()]
     assert len(made) == 1, "each visit has a folder of its own"
     assert first.locator("text=cafe.svg").count() == 0

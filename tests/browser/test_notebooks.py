@@ -74,6 +74,6 @@ def test_the_app_works_in_a_cell_too(page: Page, server: Server) -> None:
     page.page.get_by_label("Model", exact=True).fill("demo")
     page.page.get_by_role("button", name="Which day of the week").click()
     page.page.get_by_role("button", name="Run", exact=True).last.click()
-    expect(page.page.locator("[role=status]", has_text="the goal is met")).to_be_visible()
+    expect(page.page.locator("[role=status]", has_text="reports the goal met")).to_be_visible()
     expect(page.page.locator("div:has(> a[download='cafe.svg'])")).to_be_visible()
     page.picture(f"{page.front}-app")
