@@ -53,7 +53,7 @@ class Process:
         if os.name == "posix":
             manager.transport, manager.ip = "ipc", str(root / "kernel")
         environment = clean_environment(root / "home") | {LIMITS: json.dumps(asdict(self.limits))}
-        (root / "home").mkdir()
+        root.joinpath("home", ".config", "matplotlib").mkdir(parents=True)  # or it warns at every first figure
         await manager.start_kernel(
             cwd=str(self._folder), env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
         )
