@@ -8,7 +8,7 @@ from typing import Any
 
 from agentloop_nb.agent.contract import refuse_unsound
 from agentloop_nb.errors import UserError
-from agentloop_nb.events import RunResumed
+from agentloop_nb.events import LimitsReplaced, RunResumed
 from agentloop_nb.models import registry
 from agentloop_nb.models.replay import ReplayModel
 from agentloop_nb.protocols import Model, Usage, Web
@@ -49,7 +49,7 @@ def recorded(settings: Settings, model: Model, variables: Mapping[str, str]) -> 
 
 def with_limits_of(settings: Settings, state: State) -> State:
     """The state with the steps and the budget that the person's own settings allow, not those of its record."""
-    state.max_steps, state.budget = settings.max_steps, settings.budget
+    state.apply(LimitsReplaced(max_steps=settings.max_steps, budget=settings.budget))
     return state
 
 
