@@ -45,16 +45,10 @@ def _calls(node: ast.AST) -> Iterator[ast.Call]:
 def _replaced(call: ast.Call) -> str | None:
     """The file that a call replaces, where it says so itself."""
     match call:
-        case ast.Call(
-            func=ast.Name(id="open"), args=[ast.Constant(value=str(path)), ast.Constant(value=str(mode)), *_]
-        ):
+        case ast.Call(func=ast.Name("open"), args=[ast.Constant(str(path)), ast.Constant(str(mode)), *_]):
             return path if mode.startswith(("w", "x")) else None
-        case ast.Call(
-            func=ast.Attribute(
-                value=ast.Call(func=ast.Name(id="Path"), args=[ast.Constant(value=str(path))]), attr=attr
-            )
-        ):
+        case ast.Call(func=ast.Attribute(ast.Call(func=ast.Name("Path"), args=[ast.Constant(str(path))]), attr)):
             return path if attr in _WHOLE else None
-        case ast.Call(func=ast.Attribute(attr=attr), args=[ast.Constant(value=str(path)), *_]) if attr in _EXPORTS:
+        case ast.Call(func=ast.Attribute(attr=attr), args=[ast.Constant(str(path)), *_]) if attr in _EXPORTS:
             return None if any(each.arg == "mode" for each in call.keywords) else path
     return None

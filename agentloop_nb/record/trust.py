@@ -179,7 +179,7 @@ def _kept(path: Path, fresh: bytes) -> bytes:
 def _put(unfinished: str, path: Path) -> None:
     """Give a whole file its name; one that another process put there first stays."""
     if not hasattr(os, "link"):  # a browser's Python, which has one process
-        os.replace(unfinished, path)
+        Path(unfinished).replace(path)
         return
     with contextlib.suppress(FileExistsError):
         os.link(unfinished, path)
