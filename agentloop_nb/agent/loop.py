@@ -18,6 +18,7 @@ from agentloop_nb.agent.contract_gate import ContractGate
 from agentloop_nb.agent.control import Control
 from agentloop_nb.agent.event_stream import Approver, Stream
 from agentloop_nb.agent.grounding import ground
+from agentloop_nb.agent.ledger import Ledger
 from agentloop_nb.agent.model_call import GaveUp, ModelCaller
 from agentloop_nb.agent.objections import asked_before, objections, refusal
 from agentloop_nb.agent.offer import WEB, is_offline
@@ -60,9 +61,11 @@ class Loop:
     """For decisions of a record: whether more of them follow. What they were refused then they are refused now."""
     judge: Judge | None = None
     """Knows further reasons to ask a person about an action."""
+    ledger: Ledger | None = None
+    """A budget that the run shares with others."""
 
     def __post_init__(self) -> None:
-        self._asker = ModelCaller(self.stream, self.model, self.settings.max_retries)
+        self._asker = ModelCaller(self.stream, self.model, self.settings.max_retries, self.ledger)
         folder = self.workspace.folder
         self._repetitions = Repetitions(folder)
         self._gate = ApprovalGate(self.stream, self.settings, folder, self.approver, self.written_before, self.judge)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 
 from agentloop_nb.actions import RunCode, WriteFile
 from agentloop_nb.export.dependencies import IGNORED, Names, names_of
+from agentloop_nb.export.rewritten_files import rewritten
 from agentloop_nb.state import Step
 
 
@@ -38,6 +39,13 @@ class Piece:
     def settles(self) -> set[str]:
         """Names whose former value does not matter once it has run."""
         return set() if self.failed else self.names.settles
+
+    @property
+    def settles_files(self) -> frozenset[str]:
+        """Files whose former content does not matter once it has run."""
+        if self.failed or not self.writes:
+            return frozenset()
+        return self.writes & rewritten(self.source) if self.source else self.writes  # `write_file` has no source
 
 
 def pieces(earlier: Iterable[str | Piece], steps: Iterable[Step]) -> list[Piece]:
@@ -111,7 +119,7 @@ def _walk_back(chain: Sequence[Piece], roots: Collection[int], modules: set[str]
         if index in roots or (before_all_roots and piece.made & names) or writes & files:
             kept.add(index)
             names = (names - piece.settles) | piece.names.uses
-            files |= piece.reads | _folders_needed(piece.source)
+            files = (files - piece.settles_files) | piece.reads | _folders_needed(piece.source)
     return kept
 
 
