@@ -23,7 +23,6 @@ from agentloop_nb.settings import environment
 from agentloop_nb.settings.convert import DOLLARS, Kind, whole
 
 PAGE, DATA = "report.html", "report.json"
-LEDGER = "ledger.jsonl"
 _COUNT = whole(1)
 
 
@@ -91,7 +90,9 @@ def _why_missing(evaluation: Evaluation) -> str:
     count = counted(evaluation.missing, "run")
     if evaluation.stopped:
         return f"Stopped: {count} left."
-    return f"The budget is spent: {count} left; allow more with --budget."
+    if evaluation.exhausted:
+        return f"The budget is spent: {count} left; allow more with --budget."
+    return f"{count} left."
 
 
 def _sound(report: Report) -> bool:

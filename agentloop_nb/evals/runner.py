@@ -10,6 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from agentloop_nb.agent.ledger import Ledger
 from agentloop_nb.evals.contender import Contender
 from agentloop_nb.evals.judge import refuse_certain
 from agentloop_nb.evals.outcome import Outcome, load_outcome
@@ -19,6 +20,8 @@ from agentloop_nb.notebook.kernel import interrupts
 from agentloop_nb.session.parts import make_model
 from agentloop_nb.verify.certified_export import stop_verifying
 
+LEDGER = "ledger.jsonl"
+"""What was spent, in the folder of the evaluation."""
 Tell = Callable[[Outcome], None]
 
 
@@ -42,6 +45,9 @@ class Evaluation:
     """Dollars that all runs together may spend."""
     outcomes: dict[Path, Outcome] = field(default_factory=dict)
     stopped: bool = False
+    """A person ended it."""
+    exhausted: bool = False
+    """The budget left no room for a further call."""
 
     @property
     def trials(self) -> list[Trial]:
@@ -73,17 +79,19 @@ class Evaluation:
     def _check_model(self, trial: Trial) -> None:
         priced = trial.task is self.suite.tasks[0] or "budget" in trial.task.options
         if self.make_model(trial) is None and priced:
-            make_model(trial.settings(self.variables), self.variables)
+            make_model(trial.settings(self.variables), self.variables, Ledger(self.budget))
 
     def run(self, tell: Tell = lambda _outcome: None) -> None:
         """Carry out what is missing. Ctrl-C ends the runs under way, and keeps what is done."""
         asyncio.run(self._run(tell))
 
     async def _run(self, tell: Tell) -> None:
+        self.home.mkdir(parents=True, exist_ok=True)
+        ledger = Ledger(self.budget, path=self.home / LEDGER)
         waiting = iter([trial for trial in self.trials if trial.place not in self.outcomes])
         running: set[Attempt] = set()
         with interrupts.heard(partial(self._stop, running)):
-            await asyncio.gather(*(self._work(waiting, running, tell) for _ in range(self.jobs)))
+            await asyncio.gather(*(self._work(waiting, running, ledger, tell) for _ in range(self.jobs)))
 
     def _stop(self, running: set[Attempt]) -> None:
         if self.stopped:
@@ -93,15 +101,17 @@ class Evaluation:
             attempt.control.stop()
         stop_verifying()
 
-    async def _work(self, waiting: Iterator[Trial], running: set[Attempt], tell: Tell) -> None:
+    async def _work(self, waiting: Iterator[Trial], running: set[Attempt], ledger: Ledger, tell: Tell) -> None:
         """Carry out one run after another until there is none left."""
         for trial in waiting:
-            if self.stopped:
+            if self.stopped or self.exhausted:
                 return
-            attempt = Attempt(trial, self.home, self.variables, model=self.make_model(trial), prove=self.prove)
+            model = self.make_model(trial)
+            attempt = Attempt(trial, self.home, self.variables, ledger, model=model, prove=self.prove)
             running.add(attempt)
             outcome = await attempt.carry_out()
             running.discard(attempt)
+            self.exhausted = self.exhausted or (outcome is None and not self.stopped)
             if outcome is not None and not self.stopped:
                 outcome.save(self.home / trial.place)
                 self.outcomes[trial.place] = outcome

@@ -12,6 +12,7 @@ from typing import Any
 
 from agentloop_nb import session
 from agentloop_nb.agent.control import Control
+from agentloop_nb.agent.ledger import Ledger
 from agentloop_nb.errors import UserError
 from agentloop_nb.evals.check_process import FIGURES
 from agentloop_nb.evals.contender import REFERENCE, Contender
@@ -73,10 +74,17 @@ class Attempt:
     """Carries out one trial, once."""
 
     def __init__(
-        self, trial: Trial, home: Path, variables: Mapping[str, str], *, model: Model | None, prove: bool
+        self,
+        trial: Trial,
+        home: Path,
+        variables: Mapping[str, str],
+        ledger: Ledger,
+        *,
+        model: Model | None = None,
+        prove: bool = True,
     ) -> None:
         self.trial, self.control = trial, Control()
-        self._variables, self._model, self._prove = variables, model, prove
+        self._variables, self._ledger, self._model, self._prove = variables, ledger, model, prove
         self._id = locating.new_run_id()
         self._inside = trial.place / self._id
         self._folder = home / self._inside
@@ -110,6 +118,7 @@ class Attempt:
             control=self.control,
             run_id=self._id,
             model=self._model,
+            ledger=self._ledger,
         )
 
     def _make_workspace(self, web: Web, settings: Settings) -> IsolatedWorkspace:
@@ -120,9 +129,11 @@ class Attempt:
         return self._workspace
 
     def _broken_off(self, run: Run) -> bool:
-        """Whether it ended for a reason that says nothing of the model."""
-        own = self.trial.settings(self._variables).budget is not None
-        return run.status == "stopped" or (run.status == "cost_limit" and not own)
+        """Whether it ended for a reason that says nothing of the model: a stop, or the budget of all runs."""
+        if run.status != "cost_limit":
+            return run.status == "stopped"
+        own, left = self.trial.settings(self._variables).budget, self._ledger.left
+        return own is None or (left is not None and left < own - run.state.total_cost)
 
     async def _probed(self, run: Run) -> list[str]:
         """Run what the checks need in the run's own process; returns the names they look at."""
