@@ -10,6 +10,7 @@ from decimal import Decimal
 from typing import Any
 
 from agentloop_nb.actions import ActionResult, Finish, WriteFile
+from agentloop_nb.actions.ask_user import answer_of
 from agentloop_nb.decision import Decision
 from agentloop_nb.events import (
     ActionFinished,
@@ -25,6 +26,7 @@ from agentloop_nb.events import (
     ModelReplied,
     NoteAdded,
     OutcomeDiffered,
+    QuestionAsked,
     RunFinished,
     RunForked,
     RunResumed,
@@ -64,6 +66,8 @@ class Step:
     started: bool = False
     """The action began; without a result it was cut off in the middle."""
     approval: ApprovalGiven | None = None
+    asked: float = 0.0
+    """Seconds since the epoch until which a person may answer its question; 0 where none was put to one."""
     risks: tuple[str, ...] = ()
     """What its code touches, and why a person was asked."""
     difference: str = ""
@@ -80,6 +84,12 @@ class Step:
     """Seconds spent waiting for the model."""
     seconds: float = 0.0
     """Seconds the action took."""
+
+    @property
+    def said(self) -> tuple[str, ...]:
+        """The person's own words in this step: notes, and an answer that was typed and not chosen."""
+        answer = answer_of(self.result)
+        return (*self.notes, answer.text) if answer is not None and answer.by == "typed" else tuple(self.notes)
 
     @property
     def line(self) -> str:
@@ -237,7 +247,7 @@ class State:
         allowed = [name.strip() for name in str(self.settings.get("allow_changes") or "").split(",")]
         if not change.previous or change.how == "added" or {"all", change.name} & set(allowed):
             return False
-        said = "\n".join([self.goal, *(note for step in self.steps for note in step.notes)])
+        said = "\n".join([self.goal, *(words for step in self.steps for words in step.said)])
         return re.search(rf"(?<!\w){re.escape(change.name)}(?!\w)", said) is None
 
     def account(self) -> str:
@@ -266,7 +276,7 @@ class State:
                 self.settings = self.settings | event.settings
             case RunForked():
                 self._fork(event)
-            case ContractChecked() | TranscriptCompacted():
+            case ContractChecked() | TranscriptCompacted() | QuestionAsked():
                 self._note(event)
             case StepsUndone():
                 self._undo(event.first)
@@ -287,7 +297,10 @@ class State:
         budget = event.settings.get("budget")
         self.budget = None if budget is None else Decimal(str(budget))
 
-    def _note(self, event: ContractChecked | TranscriptCompacted) -> None:
+    def _note(self, event: ContractChecked | TranscriptCompacted | QuestionAsked) -> None:
+        if isinstance(event, QuestionAsked):
+            self._step(event).asked = event.at + event.seconds
+            return
         if isinstance(event, TranscriptCompacted):
             self.compacted = event
             return

@@ -11,7 +11,7 @@ from decimal import Decimal
 from agentloop_nb.agent.budget import InputBound, Reservation, reserve
 from agentloop_nb.agent.context_window import Gauge, reply_bound
 from agentloop_nb.agent.event_stream import Stream
-from agentloop_nb.agent.offer import offered
+from agentloop_nb.agent.offer import offered, usual
 from agentloop_nb.agent.prompt import compaction, compose, overflow_compaction, shrink_figures
 from agentloop_nb.errors import ContextOverflow, ModelFault, PermanentFault, TransientFault
 from agentloop_nb.events import ModelCalled, ModelFailed, ModelReplied, ReplyStreamed, WaitStarted
@@ -90,6 +90,7 @@ class ModelCaller:
             messages=messages,
             final=final,
             only=offered(state, small=self._is_small),
+            usual=usual(state),
             repairs=state.rejections,
             max_tokens=longest,
         )
