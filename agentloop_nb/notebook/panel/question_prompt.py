@@ -44,10 +44,10 @@ class QuestionPrompt:
 
     async def _on_card(self, asked: QuestionAsked, action: AskUser) -> Answer:
         self._step, self._waiting = asked.step, asyncio.get_running_loop().create_future()
-        until = asked.at + asked.seconds
+        until = time.time() + asked.seconds
         self._desk.put_question(asked.step, {**action.model_dump(mode="json"), "until": until})
         try:
-            async with asyncio.timeout(max(until - time.time(), 0)):
+            async with asyncio.timeout(asked.seconds):
                 message = await self._waiting
         finally:
             self._waiting = None
@@ -63,9 +63,8 @@ class QuestionPrompt:
 
     async def _by_input(self, asked: QuestionAsked, action: AskUser) -> Answer:
         """Ask in the cell itself, where a busy kernel cannot serve the panel."""
-        seconds = max(asked.at + asked.seconds - time.time(), 0)
         try:
-            words = await read_line(in_words(action, asked.seconds), self._control, seconds=seconds)
+            words = await read_line(in_words(action, asked.seconds), self._control, seconds=asked.seconds)
         except (KeyboardInterrupt, EOFError):
             self._control.stopping = True
             raise asyncio.CancelledError from None
