@@ -140,6 +140,15 @@ class Sized(Protocol):
 
 
 @runtime_checkable
+class Unprompted(Protocol):
+    """A model that decides without a prompt: none is composed for it."""
+
+    @property
+    def knows_the_run(self) -> bool:
+        """Whether it follows the run by itself."""
+
+
+@runtime_checkable
 class Measurable(Protocol):
     """A model whose server can be asked for its context window."""
 

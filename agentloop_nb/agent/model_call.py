@@ -15,7 +15,7 @@ from agentloop_nb.agent.offer import offered
 from agentloop_nb.agent.prompt import compaction, compose, overflow_compaction, shrink_figures
 from agentloop_nb.errors import ContextOverflow, ModelFault, PermanentFault, TransientFault
 from agentloop_nb.events import ModelCalled, ModelFailed, ModelReplied, ReplyStreamed, WaitStarted
-from agentloop_nb.protocols import Measurable, Model, ModelReply, ModelRequest, Sized
+from agentloop_nb.protocols import Measurable, Model, ModelReply, ModelRequest, Sized, Unprompted
 
 LONGEST_WAIT = 300.0
 """Seconds a server may ask us to wait; for longer the run ends instead, to be resumed later."""
@@ -49,8 +49,7 @@ class ModelCaller:
         while True:
             if isinstance(self.model, Measurable):  # a server that was loading can tell by now
                 await asyncio.to_thread(self.model.measure)
-            await shrink_figures(self.stream.state)
-            request = self._request(final=final)
+            request = await self._next_request(final=final)
             reservation = reserve(self.stream.state, self.model, request, self._bound)
             request = request.model_copy(update={"max_tokens": reservation.max_tokens})
             try:
@@ -68,6 +67,12 @@ class ModelCaller:
                     raise GaveUp(f"no reply from the model in {attempt} attempts; the last: {fault}") from fault
                 await self._wait(wait, str(fault))
                 attempt += 1
+
+    async def _next_request(self, *, final: bool) -> ModelRequest:
+        if isinstance(self.model, Unprompted):
+            return ModelRequest(messages=(), final=final)
+        await shrink_figures(self.stream.state)
+        return self._request(final=final)
 
     def _request(self, *, final: bool) -> ModelRequest:
         """Compose the next request, shortened until it leaves room for a reply."""
