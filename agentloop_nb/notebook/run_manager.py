@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from agentloop_nb import session
 from agentloop_nb.agent import output_limit
 from agentloop_nb.agent.control import Control
+from agentloop_nb.agent.ledger import Ledger
 from agentloop_nb.errors import UserError
 from agentloop_nb.events import NoteAdded
 from agentloop_nb.export.destination import checked
@@ -62,8 +63,10 @@ class RunManager:
         """Resolve settings. Raises `UserError`."""
         return resolve(arguments, config or {}, environment(self.folder))
 
-    def begin(self, goal: str, settings: Settings, notes: Sequence[NoteAdded] = ()) -> Presenter:
-        """Prepare a new run; `notes` are told before its first step. Raises `UserError`."""
+    def begin(
+        self, goal: str, settings: Settings, notes: Sequence[NoteAdded] = (), ledger: Ledger | None = None
+    ) -> Presenter:
+        """Prepare a new run; `notes` are told before its first step, `ledger` is shared. Raises `UserError`."""
         refuse_nesting()
         _check_output(settings)
         self._make_room(settings.undo_memory * 2**20)
@@ -80,6 +83,7 @@ class RunManager:
             control=control,
             run_id=run_id,
             notes=notes,
+            ledger=ledger,
         )
         return self._launch(made)
 

@@ -268,9 +268,7 @@ def files_made(state: State, folder: Path) -> list[str]:
     """Files that steps wrote and that are in the run's folder, in the order they were written."""
     names: dict[str, None] = {}
     for step in state.steps:
-        metadata = step.result.metadata if step.result else {}
-        written = [*metadata.get("files", ()), str((metadata.get("file") or {}).get("path", ""))]
-        names |= dict.fromkeys(str(name) for name in written if name)
+        names |= dict.fromkeys(filter(None, step.effects.all_files))
     return [name for name in names if _is_file(folder, name)]
 
 
