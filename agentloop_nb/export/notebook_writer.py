@@ -274,8 +274,7 @@ def _replayed(step: Step) -> list[Cell]:
             cell.model_copy(update=new) for cell, new in zip(action.cells(result, step.number), changed, strict=True)
         ]
     if refused(step):
-        again = result is not None and "repeated" in result.metadata
-        why = "It was the same again, and not run." if again else "It was refused, and not run."
+        why = "It was the same again, and not run." if step.effects.repeated else "It was refused, and not run."
     elif result is None:
         why = "The kernel died while this ran; it is not run again."
     else:

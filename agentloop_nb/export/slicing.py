@@ -83,17 +83,16 @@ def _folders_needed(source: str) -> set[str]:
 
 def _of_step(step: Step, modules: dict[str, str]) -> Piece:
     action = step.decision.action if step.decision else None
-    metadata = step.result.metadata if step.result else {}
     if isinstance(action, WriteFile):
-        return Piece("", writes=frozenset({str((metadata.get("file") or {}).get("path", action.filename))}))
+        return Piece("", writes=frozenset(step.effects.all_files or {action.filename}))
     if not isinstance(action, RunCode) or not step.started:
         return Piece("")
     return Piece(
         source=action.code,
         names=names_of(action.code, modules),
         changed=frozenset(change.name for change in (step.result.changes if step.result else ())),
-        reads=frozenset(map(str, metadata.get("read", ()))),
-        writes=frozenset(map(str, metadata.get("files", ()))),
+        reads=frozenset(step.effects.files_read),
+        writes=frozenset(step.effects.files_written),
         failed=step.result is not None and not step.result.success,
     )
 

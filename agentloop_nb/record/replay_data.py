@@ -30,8 +30,7 @@ class Recorded(Value):
 
 def refused(step: Step) -> bool:
     """Whether this step was not carried out: a person (or a policy) said no, or it was the same again."""
-    repeated = step.result is not None and "repeated" in step.result.metadata
-    return repeated or (step.approval is not None and not step.approval.approved)
+    return bool(step.effects.repeated) or (step.approval is not None and not step.approval.approved)
 
 
 def recorded(steps: Iterable[Step]) -> list[Recorded]:
@@ -46,6 +45,4 @@ def _recorded(step: Step, decision: Decision) -> Recorded:
         return found
     if not result.success:
         return found.model_copy(update={"error": result.error or result.output})
-    return Recorded(
-        decision=decision, step=step.number, hits=result.metadata.get("hits"), page=result.metadata.get("page")
-    )
+    return Recorded(decision=decision, step=step.number, hits=result.effects.hits, page=result.effects.page)
