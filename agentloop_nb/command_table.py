@@ -29,7 +29,10 @@ NAME = Option("name", ("--name",), "what clients call this kernel (the folder's 
 MINUTES = Option("minutes", ("--for",), "serve it for so long", "MINUTES", "60")
 READ_ONLY = Option("read_only", ("--read-only",), "let agents look, and change nothing")
 HTTP = Option("http", ("--http",), "listen on this port of loopback, too; 0 is any free one", "PORT", "8765")
-_SERVED = ("max_steps", "approve", "timeout", "privacy", "allow_changes", "undo_memory", "trust_web")
+_SERVED = (
+    *("max_steps", "approve", "timeout", "privacy", "allow_changes", "undo_memory", "trust_web"),
+    *("isolated", "bring", "limits"),
+)
 KERNEL = Option("kernel", ("--kernel",), "the kernel to connect to (the one of the nearest folder)", "NAME", "sales")
 FOLDER = Option("output_dir", ("--output-dir",), "folder of the files it makes (./output)", "DIR", "results")
 
@@ -149,7 +152,7 @@ COMMANDS = (
     ),
     Command(
         "serve",
-        "[--name NAME] [--for MINUTES] [--read-only] [options] [GOAL] | --stop",
+        "[--name NAME] [--for MINUTES] [--read-only] [--isolated] [options] [GOAL] | --stop",
         "let outside agents (Claude Code, Cursor and other MCP clients) work in this kernel, under its rules",
         (STOP, NAME, MINUTES, READ_ONLY, HTTP, *(each for each in OPTIONS if each.setting in _SERVED)),
         "notebook",

@@ -2,27 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any
 
 from pydantic import Field, field_validator
 
 from agentloop_nb._internal.markup import harmless
 from agentloop_nb.actions.action import Action, ActionResult, Cell
-from agentloop_nb.protocols import OnOutput, Value, Workspace
+from agentloop_nb.actions.effects import Answer, Effects
+from agentloop_nb.protocols import OnOutput, Workspace
 
 NOBODY = "nobody is there to answer"
 MOST_CHOICES = 8
 """Choices that are shown of one question."""
-
-
-class Answer(Value):
-    """What came of a question."""
-
-    text: str
-    by: Literal["typed", "choice", "default", "record"]
-    """The person's own words; one of the model's choices; its default; what the record of a replayed run says."""
-    why: str = ""
-    """Why the default was taken."""
 
 
 class AskUser(Action):
@@ -75,7 +66,7 @@ class AskUser(Action):
         told = f"The person answered: {answer.text}"
         if answer.by == "default":
             told = f"Your default holds, because {answer.why}: {answer.text}"
-        return ActionResult(success=True, output=told, metadata={"answer": answer.model_dump(mode="json")})
+        return ActionResult(success=True, output=told, effects=Effects(answer=answer))
 
     async def perform(self, workspace: Workspace, *, step: int, on_output: OnOutput) -> ActionResult:
         """Take the default: a place of actions has nobody in it. The loop asks whoever is there instead."""
@@ -84,19 +75,13 @@ class AskUser(Action):
     def cells(self, result: ActionResult, step: int) -> list[Cell]:
         told = [f"**Question**\n\n{_quoted(self.question)}"]
         told += [_quoted("\n".join(f"- {choice}" for choice in self.choices))] if self.choices else []
-        answer = answer_of(result)
+        answer = result.effects.answer
         if answer is None:
             return [Cell(cell_type="markdown", source="\n>\n".join([*told, f"> *{harmless(str(result.error))}*"]))]
         heads = {"typed": "in the person's words", "choice": "by choosing", "record": "as recorded"}
         how = heads.get(answer.by, f"by default, because {answer.why}")
         answered = f"**Answer** *({harmless(how)})*\n\n{_quoted(answer.text)}"
         return [Cell(cell_type="markdown", source="\n>\n".join(told) + f"\n\n{answered}")]
-
-
-def answer_of(result: ActionResult | None) -> Answer | None:
-    """The answer that a result holds."""
-    kept = result.metadata.get("answer") if result is not None else None
-    return Answer.model_validate(kept) if isinstance(kept, dict) else None
 
 
 def _quoted(text: str) -> str:

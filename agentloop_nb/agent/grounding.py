@@ -10,10 +10,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from numbers import Number
-from typing import Any, Literal, NamedTuple
+from typing import Any
 
 from agentloop_nb.actions import AskUser, Finish
-from agentloop_nb.actions.ask_user import answer_of
+from agentloop_nb.actions.effects import Ground
 from agentloop_nb.agent.figures import Figure, dates, derived, figures, matches, numbers
 from agentloop_nb.protocols import Workspace
 from agentloop_nb.state import State, Step
@@ -27,15 +27,6 @@ MANY = 40
 FEW = 4
 """Figures of an output that the summary may have computed with, although it does not repeat them."""
 _NAME = re.compile(r"`([A-Za-z_]\w*)((?:\.\w+)*)(?:\([^`]*\))?`")
-
-
-class Ground(NamedTuple):
-    """What stands behind one claim of a summary."""
-
-    claim: str
-    step: int
-    """The step that showed it; 0 for the goal, and for what was there before the run."""
-    how: Literal["shown", "value", "derived"]
 
 
 @dataclass
@@ -75,10 +66,6 @@ class Grounding:
     names: list[str] = field(default_factory=list)
     """Names in back-ticks that are nowhere."""
 
-    def record(self) -> list[dict[str, Any]]:
-        """The grounds as JSON values."""
-        return [ground._asdict() for ground in self.grounds]
-
 
 def ground(action: Finish, state: State, workspace: Workspace) -> Grounding:
     """Look for what stands behind each claim of a summary."""
@@ -100,14 +87,14 @@ def _find(summary: str, sources: Sequence[Source], made: Grounding) -> None:
             missing.append(figure)
             continue
         supported.update(value for value, _ in figure.values[:1])
-        made.grounds.append(Ground(figure.text, source.step, "value" if source.value else "shown"))
+        made.grounds.append(Ground(claim=figure.text, step=source.step, how="value" if source.value else "shown"))
     _derive(missing, supported, sources, made)
     for text, ways in dates(summary).items():
         found = next((each for each in sources if ways & each.dates), None)
         if found is None:
             made.figures.append(text)
         else:
-            made.grounds.append(Ground(text, found.step, "value" if found.value else "shown"))
+            made.grounds.append(Ground(claim=text, step=found.step, how="value" if found.value else "shown"))
     _find_names(summary, sources, made)
 
 
@@ -122,7 +109,7 @@ def _derive(missing: list[Figure], supported: set[float], sources: Sequence[Sour
         if step is None:
             made.figures.append(figure.text)
         else:
-            made.grounds.append(Ground(figure.text, step, "derived"))
+            made.grounds.append(Ground(claim=figure.text, step=step, how="derived"))
 
 
 def _find_names(summary: str, sources: Sequence[Source], made: Grounding) -> None:
@@ -132,7 +119,7 @@ def _find_names(summary: str, sources: Sequence[Source], made: Grounding) -> Non
             continue
         found = next((each for each in sources if re.search(rf"(?<!\w){re.escape(name)}(?!\w)", each.text)), None)
         if found is not None:
-            made.grounds.append(Ground(match[0], found.step, "value" if found.value else "shown"))
+            made.grounds.append(Ground(claim=match[0], step=found.step, how="value" if found.value else "shown"))
         elif match[0] not in made.names:
             made.names.append(match[0])
 
@@ -149,7 +136,7 @@ def _shown(state: State) -> Iterator[Source]:
         output = step.result.output[-room:]
         room -= len(output)
         yield Source(step.number, output)
-        named = [*(str(name) for name in step.result.metadata.get("files", ())), *(c.name for c in step.result.changes)]
+        named = [*step.effects.files_written, *(c.name for c in step.result.changes)]
         later.append(Source(step.number, "\n".join(named), shown=False))
         if step.result.success:
             fields = step.decision.action.model_dump(exclude={"timeout"}).values()
@@ -160,7 +147,7 @@ def _shown(state: State) -> Iterator[Source]:
 
 def _told_by_person(step: Step) -> list[str]:
     """Notes, and the answer that a person gave; a default is the model's own word."""
-    answer = answer_of(step.result)
+    answer = step.effects.answer
     return [*step.notes, *([answer.text] if answer is not None and answer.by != "default" else [])]
 
 

@@ -6,10 +6,9 @@ import asyncio
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
 
 from agentloop_nb.actions import Action, ActionResult, AskUser, Finish, RunCode
-from agentloop_nb.actions.ask_user import Answer
+from agentloop_nb.actions.effects import Answer, Effects, Ground
 from agentloop_nb.actions.mending import mended
 from agentloop_nb.agent import contract
 from agentloop_nb.agent.approval import ApprovalGate, Judge
@@ -19,6 +18,7 @@ from agentloop_nb.agent.contract_gate import ContractGate
 from agentloop_nb.agent.control import Control
 from agentloop_nb.agent.event_stream import Approver, Stream
 from agentloop_nb.agent.grounding import ground
+from agentloop_nb.agent.ledger import Ledger
 from agentloop_nb.agent.model_call import GaveUp, ModelCaller
 from agentloop_nb.agent.objections import asked_before, objections, refusal
 from agentloop_nb.agent.offer import WEB, is_offline
@@ -64,14 +64,16 @@ class Loop:
     """Puts the model's questions to a person."""
     judge: Judge | None = None
     """Knows further reasons to ask a person about an action."""
+    ledger: Ledger | None = None
+    """A budget that the run shares with others."""
 
     def __post_init__(self) -> None:
-        self._asker = ModelCaller(self.stream, self.model, self.settings.max_retries)
+        self._asker = ModelCaller(self.stream, self.model, self.settings.max_retries, self.ledger)
         folder = self.workspace.folder
         self._repetitions = Repetitions(folder)
         self._gate = ApprovalGate(self.stream, self.settings, folder, self.approver, self.written_before, self.judge)
         self._questions = Questions(self.stream, self.settings, self.asker)
-        self._grounds: list[dict[str, Any]] = []
+        self._grounds: tuple[Ground, ...] = ()
         self._contract = ContractGate(self.stream, self.workspace, self.settings, self._gate.mandate)
 
     def answer_by(self, recorded: Callable[[AskUser], Answer | None]) -> None:
@@ -138,7 +140,7 @@ class Loop:
             return False
         if (reason := self._repetitions.stuck(action)) is not None:
             told = f"Not done again: {reason}."
-            result = ActionResult(success=False, output=told, error=reason, metadata={"repeated": True})
+            result = ActionResult(success=False, output=told, error=reason, effects=Effects(repeated=1))
             self._emit_result(self.state.next_step, result, time.monotonic())
             raise self._end("not_met", f"{reason}; with a word from you it may go on: %agent resume -- WORD")
         if (answer := self._repetitions.useless(action)) is not None:
@@ -195,12 +197,12 @@ class Loop:
         if not self.replayed:
             result = self._repetitions.note(decision.action, result, step)
         if isinstance(decision.action, Finish) and result.success and self._grounds:
-            result = result.model_copy(update={"metadata": {**result.metadata, "grounds": self._grounds}})
+            result = result.with_effects(grounds=self._grounds)
         result = self._contract.warned(decision.action, result, step)
         self._emit_result(step, result, began)
         if result.stopped or self.control.stopping:
             raise self._end("stopped", self.control.reason)
-        if isinstance(decision.action, Finish) and "over" in result.metadata:
+        if isinstance(decision.action, Finish) and result.effects.over:
             self._emit_end("not_met", contract.reason(self.state.checks), summary=decision.action.summary)
         elif isinstance(decision.action, Finish) and (result.success or final):
             self._conclude(decision.action, result, final=final)
@@ -229,7 +231,7 @@ class Loop:
     def _objected(self, action: Finish) -> ActionResult | None:
         """Object to a finish, once; what the model insists on is marked."""
         grounding = ground(action, self.state, self.workspace)
-        self._grounds = grounding.record()
+        self._grounds = tuple(grounding.grounds)
         found = objections(action, self.state, self.workspace, grounding)
         if not found:
             return None
@@ -237,9 +239,9 @@ class Loop:
         if action.goal_met and not last_word:
             return refusal(found, self.state.goal)
         missing = action.missing(self.workspace.folder)
-        kept = [name for name in action.artifacts if name not in missing]
-        doubts = [each.doubt for each in found]
-        return ActionResult(success=True, output=action.summary, metadata={"artifacts": kept, "doubts": doubts})
+        kept = tuple(name for name in action.artifacts if name not in missing)
+        effects = Effects(artifacts=kept, doubts=tuple(each.doubt for each in found))
+        return ActionResult(success=True, output=action.summary, effects=effects)
 
     @property
     def _unasked(self) -> bool:
@@ -257,7 +259,7 @@ class Loop:
             )
         except Offline as error:
             told = f"{error} Go on without the web: nothing can be looked up from here."
-            return ActionResult(success=False, output=told, error=str(error), metadata={"offline": True})
+            return ActionResult(success=False, output=told, error=str(error), effects=Effects(offline=True))
         except ActionFailed as error:
             told = str(error)
         except OSError as error:
@@ -275,7 +277,7 @@ class Loop:
         limited = final and (action.says_goal_met is not True or unmet)
         status: Status
         status, reason = ("step_limit", self._steps_used) if limited else conclusion(action, self.state.checks)
-        artifacts, doubts = (tuple(result.metadata.get(key, ())) for key in ("artifacts", "doubts"))
+        artifacts, doubts = result.effects.artifacts or (), result.effects.doubts
         self._emit_end(status, reason, summary=action.summary, artifacts=artifacts, doubts=doubts)
 
     def _give_up(self, reason: str) -> _Ended:

@@ -21,7 +21,7 @@ _OF_THE_WEB = re.compile(
 
 def is_offline(state: State) -> bool:
     """Whether a look-up of this run, since it was resumed last, has shown that there is no network."""
-    return any(step.result is not None and step.result.metadata.get("offline") for step in _recent(state))
+    return any(step.effects.offline for step in _recent(state))
 
 
 def offered(state: State, *, small: bool = False) -> tuple[str, ...]:
@@ -31,7 +31,7 @@ def offered(state: State, *, small: bool = False) -> tuple[str, ...]:
     small model looks up what it has at hand, so it is offered the web only where goal or notes speak of it.
     """
     last = state.steps[-1].result if state.steps else None
-    if last is not None and not last.success and last.metadata.get("work"):
+    if last is not None and not last.success and last.effects.work:
         return ("run_code",)
     no_web = is_offline(state) or (small and not _speaks_of_the_web(state))
     names = usual(state) or tuple(action.name for action in ACTIONS)

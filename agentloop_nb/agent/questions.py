@@ -8,7 +8,8 @@ from typing import Protocol
 
 from agentloop_nb._internal.amounts import duration
 from agentloop_nb.actions import ActionResult, AskUser
-from agentloop_nb.actions.ask_user import NOBODY, Answer, answer_of
+from agentloop_nb.actions.ask_user import NOBODY
+from agentloop_nb.actions.effects import Answer, Effects
 from agentloop_nb.agent.event_stream import Stream
 from agentloop_nb.events import QuestionAsked
 from agentloop_nb.settings import Settings
@@ -77,7 +78,7 @@ def _asked_before(action: AskUser, state: State) -> tuple[int, Answer] | None:
 
 def _answered(step: Step, question: str) -> Iterator[tuple[int, Answer]]:
     action = step.decision.action if step.decision else None
-    answer = answer_of(step.result)
+    answer = step.effects.answer
     if isinstance(action, AskUser) and action.question == question and answer and answer.by in ("typed", "choice"):
         yield step.number, answer
 
@@ -85,7 +86,7 @@ def _answered(step: Step, question: str) -> Iterator[tuple[int, Answer]]:
 def _said_before(step: int, answer: Answer) -> ActionResult:
     told = f"The person answered this in step {step}: {answer.text}"
     kept = Answer(text=answer.text, by="record", why=f"it was answered in step {step}")
-    return ActionResult(success=True, output=told, metadata={"answer": kept.model_dump(mode="json")})
+    return ActionResult(success=True, output=told, effects=Effects(answer=kept))
 
 
 def _too_many(action: AskUser) -> ActionResult:

@@ -14,9 +14,8 @@ from typing import Any
 from pydantic import ValidationError
 
 from agentloop_nb._internal.paths import typed_path
-from agentloop_nb._internal.truncate import MISSING
 from agentloop_nb.actions import BY_NAME, ActionResult, AskUser, ReadUrl, SearchWeb
-from agentloop_nb.actions.ask_user import Answer
+from agentloop_nb.actions.effects import Answer, Effects
 from agentloop_nb.decision import Decision
 from agentloop_nb.errors import ActionFailed, PermanentFault, UserError
 from agentloop_nb.protocols import Delta, ModelReply, ModelRequest, Page, SearchHit, Usage, Web
@@ -219,8 +218,8 @@ def _shown(cells: Iterable[dict[str, Any]]) -> Iterator[tuple[int, ActionResult]
             outputs = tuple(cell["outputs"])
             failed = any(output["output_type"] == "error" for output in outputs)
             settled = "unchecked" not in cell["metadata"].get("agentloop", {})
-            metadata = {} if settled else {MISSING: 1}
-            yield int(found[1]), ActionResult(success=not failed, output="", outputs=outputs, metadata=metadata)
+            effects = Effects(not_kept=0 if settled else 1)
+            yield int(found[1]), ActionResult(success=not failed, output="", outputs=outputs, effects=effects)
 
 
 def _recorded(data: dict[str, Any]) -> Recorded:

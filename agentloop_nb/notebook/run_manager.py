@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from keyword import iskeyword
@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from agentloop_nb import session
 from agentloop_nb.agent import output_limit
 from agentloop_nb.agent.control import Control
+from agentloop_nb.agent.ledger import Ledger
 from agentloop_nb.errors import UserError
 from agentloop_nb.events import NoteAdded
 from agentloop_nb.export.destination import checked
@@ -64,8 +65,10 @@ class RunManager:
         """Resolve settings. Raises `UserError`."""
         return resolve(arguments, config or {}, environment(self.folder))
 
-    def begin(self, goal: str, settings: Settings, notes: Sequence[NoteAdded] = ()) -> Presenter:
-        """Prepare a new run; `notes` are told before its first step. Raises `UserError`."""
+    def begin(
+        self, goal: str, settings: Settings, notes: Sequence[NoteAdded] = (), ledger: Ledger | None = None
+    ) -> Presenter:
+        """Prepare a new run; `notes` are told before its first step, `ledger` is shared. Raises `UserError`."""
         refuse_nesting()
         _check_output(settings)
         self._make_room(settings.undo_memory * 2**20)
@@ -82,30 +85,40 @@ class RunManager:
             control=control,
             run_id=run_id,
             notes=notes,
+            ledger=ledger,
         )
         return self._launch(made)
 
     def begin_served(self, goal: str, settings: Settings, model: OutsideModel, place: MainThread) -> session.Session:
         """Prepare a run whose decisions are calls of outside agents. Raises `UserError`."""
-        from agentloop_nb.notebook.serve.served_workspace import ServedWorkspace
+        from agentloop_nb.notebook.serve.served_workspace import ServedIsolatedWorkspace, ServedWorkspace
 
         refuse_nesting()
         self._make_room(settings.undo_memory * 2**20)
-        control, folder = Control(), self.working_folder or self.folder
+        control, run_id, folder = Control(), locating.new_run_id(), self.working_folder or self.folder
+        settings = placement.placed(settings, run_id)
+
+        def workspace(web: Web) -> Workspace:
+            if settings.isolated:
+                kind = partial(ServedIsolatedWorkspace, model=model)
+                return self._isolated(web, control, settings, goal, self.folder, kind)
+            options: dict[str, Any] = {"web": web, "folder": folder, "control": control}
+            return self._furnished(ServedWorkspace(self.shell, place=place, model=model, **options), settings)
+
         made = session.begin(
             goal,
             settings,
             environment(self.folder),
             folder=self.folder,
-            make_workspace=lambda web: self._furnished(
-                ServedWorkspace(self.shell, place=place, model=model, web=web, folder=folder, control=control), settings
-            ),
+            make_workspace=workspace,
             masker=self._masker(),
             earlier_goals=[run.goal for run in self.runs],
             control=control,
+            run_id=run_id,
             model=model,
         )
         self.runs.append(made.run)
+        placement.let_go(self.runs)
         return made
 
     def resume(
@@ -270,14 +283,23 @@ class RunManager:
     def _workspace(
         self, web: Web, control: Control, settings: Settings, goal: str = "", home: Path | None = None
     ) -> Workspace:
-        earlier = self._earlier
         if settings.isolated:
-            return placement.workspace(
-                self.shell, home or self.folder, goal, web=web, settings=settings, control=control, earlier=earlier
-            )
+            return self._isolated(web, control, settings, goal, home or self.folder)
         recorded = (home or self.folder) / settings.output_dir if settings.output_dir else self.folder
         workspace = KernelWorkspace(self.shell, web=web, folder=self.working_folder or recorded, control=control)
         return self._furnished(workspace, settings)
+
+    def _isolated(
+        self,
+        web: Web,
+        control: Control,
+        settings: Settings,
+        goal: str,
+        home: Path,
+        kind: Callable[..., IsolatedWorkspace] = IsolatedWorkspace,
+    ) -> IsolatedWorkspace:
+        options: dict[str, Any] = {"web": web, "settings": settings, "control": control, "earlier": self._earlier}
+        return placement.workspace(self.shell, home, goal, kind=kind, **options)
 
     @property
     def _earlier(self) -> list[tuple[str, str]]:

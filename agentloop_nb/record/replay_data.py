@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from agentloop_nb.actions import AskUser, ReadUrl, SearchWeb
-from agentloop_nb.actions.ask_user import Answer, answer_of
+from agentloop_nb.actions.effects import Answer
 from agentloop_nb.decision import Decision
 from agentloop_nb.protocols import Page, SearchHit, Value
 from agentloop_nb.state import Step
@@ -33,8 +33,7 @@ class Recorded(Value):
 
 def refused(step: Step) -> bool:
     """Whether this step was not carried out: a person (or a policy) said no, or it was the same again."""
-    repeated = step.result is not None and "repeated" in step.result.metadata
-    return repeated or (step.approval is not None and not step.approval.approved)
+    return bool(step.effects.repeated) or (step.approval is not None and not step.approval.approved)
 
 
 def recorded(steps: Iterable[Step]) -> list[Recorded]:
@@ -46,11 +45,9 @@ def _recorded(step: Step, decision: Decision) -> Recorded:
     found = Recorded(decision=decision, step=step.number)
     result = step.result
     if isinstance(decision.action, AskUser):
-        return found.model_copy(update={"answer": answer_of(result)})
+        return found.model_copy(update={"answer": step.effects.answer})
     if result is None or not isinstance(decision.action, SearchWeb | ReadUrl):
         return found
     if not result.success:
         return found.model_copy(update={"error": result.error or result.output})
-    return Recorded(
-        decision=decision, step=step.number, hits=result.metadata.get("hits"), page=result.metadata.get("page")
-    )
+    return Recorded(decision=decision, step=step.number, hits=result.effects.hits, page=result.effects.page)

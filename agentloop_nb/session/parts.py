@@ -8,8 +8,9 @@ from typing import Any
 
 from agentloop_nb.agent.contract import refuse_unsound
 from agentloop_nb.agent.control import Control
+from agentloop_nb.agent.ledger import Ledger
 from agentloop_nb.errors import UserError
-from agentloop_nb.events import RunResumed
+from agentloop_nb.events import LimitsReplaced, RunResumed
 from agentloop_nb.models import registry
 from agentloop_nb.models.replay import ReplayModel
 from agentloop_nb.protocols import Model, Sized, Usage, Web
@@ -18,10 +19,11 @@ from agentloop_nb.state import State
 from agentloop_nb.web import LiveWeb
 
 
-def make_model(settings: Settings, variables: Mapping[str, str]) -> Model:
+def make_model(settings: Settings, variables: Mapping[str, str], ledger: Ledger | None = None) -> Model:
     """The model that the settings name. Raises `UserError`, also where a budget could not be kept."""
     model = registry.create(settings, variables)
-    if settings.budget is not None and model.quote(Usage(input=1, output=1)) is None:
+    bounded = settings.budget is not None or (ledger is not None and ledger.is_limited)
+    if bounded and model.quote(Usage(input=1, output=1)) is None:
         raise UserError(
             f"the price of {model.name} is unknown, so no budget can be kept; give one: AGENTLOOP_PRICE=0.15,0.60 "
             "(dollars per million tokens in and out), or leave --budget out"
@@ -60,7 +62,7 @@ def _asks(settings: Settings, model: Model, control: Control | None) -> bool:
 
 def with_limits_of(settings: Settings, state: State) -> State:
     """The state with the steps and the budget that the person's own settings allow, not those of its record."""
-    state.max_steps, state.budget = settings.max_steps, settings.budget
+    state.apply(LimitsReplaced(max_steps=settings.max_steps, budget=settings.budget))
     return state
 
 

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 from agentloop_nb._internal.amounts import duration
 from agentloop_nb._internal.text import clean
 from agentloop_nb.actions import AskUser
-from agentloop_nb.actions.ask_user import NOBODY, Answer
+from agentloop_nb.actions.ask_user import NOBODY
+from agentloop_nb.actions.effects import Answer
 from agentloop_nb.events import QuestionAsked
 from agentloop_nb.terminal.consent import read_line
 

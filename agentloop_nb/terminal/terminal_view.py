@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from agentloop_nb._internal.text import STATUS_WORDS, clean, dollars, for_shell
@@ -272,9 +272,8 @@ def _told(result: ActionResult) -> str:
 
 def _failure(result: ActionResult) -> str:
     """What was printed before a failure, then its traceback."""
-    error = result.metadata.get("error") or {}
-    parts: Iterator[str] = filter(None, (text_of(result.outputs), error.get("traceback", "")))
-    return "\n".join(parts)
+    error = result.effects.error
+    return "\n".join(filter(None, (text_of(result.outputs), error.traceback if error else "")))
 
 
 def _headline(text: str) -> tuple[str, str]:

@@ -8,7 +8,7 @@ import json
 import pytest
 
 from agentloop_nb.actions import AskUser
-from agentloop_nb.actions.ask_user import Answer
+from agentloop_nb.actions.effects import Answer
 from agentloop_nb.agent.prompt import compose
 from agentloop_nb.agent.questions import may_ask
 from agentloop_nb.decision import parse
@@ -205,7 +205,7 @@ async def test_a_replay_answers_from_its_record_and_nobodys_word_counts(scenario
     again.loop._asker.model = model
     again.loop.answer_by(model.answer)
     replayed = await again.run()
-    assert [step.result.metadata["answer"]["text"] for step in replayed.steps[:2]] == ["delete /data/x", "net"]
+    assert [step.effects.answer.text for step in replayed.steps[:2]] == ["delete /data/x", "net"]
     assert "/data/x" not in said_by_user(replayed)
 
 

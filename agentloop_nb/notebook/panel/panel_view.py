@@ -243,6 +243,8 @@ class PanelView:
                 case OutputAppeared():
                     self._output.feed(progress.output)
                     self._streamed = progress.step
+                case WaitStarted(seconds=0):
+                    self._say("waiting", why=progress.reason)
                 case WaitStarted():
                     self._say("retrying", until=time.time() + progress.seconds, why=progress.reason)
         self._changed.set()
