@@ -45,7 +45,10 @@ REPEAT = Option("repeat", ("--repeat",), "run each task so often", "K", "3")
 SPEND = Option("budget", ("-b", "--budget"), "US dollars that all runs together may spend", "USD", "2.50")
 JOBS = Option("jobs", ("--jobs",), "runs at once (1)", "J", "2")
 RESULTS = Option("output_dir", ("-o", "--output-dir"), "where all is kept (./eval-SUITE)", "DIR", "results")
-_SERVED = ("max_steps", "approve", "timeout", "privacy", "allow_changes", "undo_memory", "trust_web")
+_SERVED = (
+    *("max_steps", "approve", "timeout", "privacy", "allow_changes", "undo_memory", "trust_web"),
+    *("isolated", "bring", "limits"),
+)
 KERNEL = Option("kernel", ("--kernel",), "the kernel to connect to (the one of the nearest folder)", "NAME", "sales")
 FOLDER = Option("output_dir", ("--output-dir",), "folder of the files it makes (./output)", "DIR", "results")
 
@@ -165,7 +168,7 @@ COMMANDS = (
     ),
     Command(
         "serve",
-        "[--name NAME] [--for MINUTES] [--read-only] [options] [GOAL] | --stop",
+        "[--name NAME] [--for MINUTES] [--read-only] [--isolated] [options] [GOAL] | --stop",
         "let outside agents (Claude Code, Cursor and other MCP clients) work in this kernel, under its rules",
         (STOP, NAME, MINUTES, READ_ONLY, HTTP, *(each for each in OPTIONS if each.setting in _SERVED)),
         "notebook",

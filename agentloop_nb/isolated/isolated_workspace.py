@@ -146,6 +146,13 @@ class IsolatedWorkspace:
         left = "".join(f"\nNot copied: {name} ({why})." for name, why in self.left_behind.items())
         return f"{self.told}{left}\n\n{names}".strip()
 
+    def describe_name(self, name: str, tokens: int) -> str:
+        """Tell of one variable; empty where there is none of that name. Raises `UserError`."""
+        try:
+            return str(self._live().call("describe_name", name=name, tokens=tokens, privacy=self.privacy))
+        except (Died, Garbled) as error:
+            raise _unusable(error) from None
+
     def history(self) -> tuple[str, ...]:
         """Return the user's own cells in the kernel that started this one: an export may bring them along."""
         return self._cells

@@ -53,7 +53,8 @@ class Process:
         if os.name == "posix":
             manager.transport, manager.ip = "ipc", str(root / "kernel")
         environment = clean_environment(root / "home") | {LIMITS: json.dumps(asdict(self.limits))}
-        root.joinpath("home", ".config", "matplotlib").mkdir(parents=True)  # or it warns at every first figure
+        for name in (".cache", ".config/matplotlib"):  # where libraries expect to write
+            (root / "home" / name).mkdir(parents=True)
         await manager.start_kernel(
             cwd=str(self._folder), env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
         )
