@@ -23,6 +23,7 @@ from pydantic import (
 
 from agentloop_nb.actions import ActionResult
 from agentloop_nb.decision import Decision
+from agentloop_nb.errors import Hint
 from agentloop_nb.protocols import Check, CodeRan, Delta, Output, Usage, Value
 
 FORMAT = 1
@@ -238,6 +239,8 @@ class RunFinished(Event):
     kind: Literal["run_finished"] = "run_finished"
     status: Status
     reason: str = ""
+    hints: tuple[Hint, ...] = ()
+    """What can be typed to go on."""
     summary: str = ""
     artifacts: tuple[str, ...] = ()
     doubts: tuple[str, ...] = ()

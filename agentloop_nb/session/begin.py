@@ -44,7 +44,7 @@ def begin(
     `model` takes the place of the one that the settings name; `ledger` is a budget that the run shares with others.
     """
     if not goal.strip():
-        raise UserError("the goal is empty: say what you want done (in a notebook: %%agent what you want)")
+        raise UserError("the goal is empty: say in words what you want done")
     refuse_unsound(settings.until, goal)
     model = model or make_model(settings, variables, ledger)
     settings = with_contract_of(model, settings)
