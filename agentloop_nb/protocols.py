@@ -74,6 +74,8 @@ class ModelRequest(Value):
     messages: tuple[Message, ...]
     final: bool = False
     """Only `finish` is allowed: the last step of a run."""
+    actions: tuple[type[Any], ...] = Field((), exclude=True)
+    """The schemas of the actions that may be chosen; empty: the five of the original."""
     repairs: int = 0
     """How many replies in a row were no valid decision; an adapter may try another wire format."""
     max_tokens: int | None = None

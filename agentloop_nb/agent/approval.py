@@ -75,7 +75,7 @@ class Gate:
             case "all":
                 return not isinstance(action, Finish)
             case "code":
-                return isinstance(action, RunCode | WriteFile)
+                return any(isinstance(part, RunCode | WriteFile) for part in action.parts())
             case "auto":
                 return False
 

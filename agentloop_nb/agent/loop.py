@@ -104,7 +104,7 @@ class Loop:
         while self.state.rejections <= self.settings.max_retries:
             try:
                 reply = await self._asker.reply(final=final)
-                decision = parse(reply.text, timeout=self.settings.timeout, final=final)
+                decision = parse(reply.text, timeout=self.settings.timeout, final=final, actions=self.state.actions)
             except DecisionError as error:
                 self.stream.emit(DecisionRejected(step=step, reason=_reason(error, reply.finish_reason)))
             except GaveUp as error:

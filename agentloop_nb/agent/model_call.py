@@ -84,7 +84,9 @@ class Asker:
         if self._gauge.is_hopeless(messages, window):
             raise GaveUp(_too_small(window, tokens))
         longest = reply_bound(window, tokens, doublings=self._doublings)
-        return ModelRequest(messages=messages, final=final, repairs=state.rejections, max_tokens=longest)
+        return ModelRequest(
+            messages=messages, final=final, actions=state.actions, repairs=state.rejections, max_tokens=longest
+        )
 
     async def _attempt(self, request: ModelRequest, reservation: Reservation, attempt: int) -> ModelReply:
         step = self.stream.state.next_step

@@ -14,6 +14,7 @@ from functools import cache
 
 from agentloop_nb._internal.platform import IN_BROWSER
 from agentloop_nb.actions import ACTIONS, Action, Finish, ReadUrl, WriteFile
+from agentloop_nb.actions.action import kind_in_words
 from agentloop_nb.actions.observation import bounded
 from agentloop_nb.agent import prompt_images
 from agentloop_nb.events import TranscriptCompacted
@@ -73,9 +74,9 @@ _EXAMPLE = {
 
 
 @cache
-def system_prompt() -> str:
-    """Return the rules and the catalogue of actions; the same in every run, so that prefixes are shared."""
-    catalogue = "\n".join(map(_describe_action, ACTIONS))
+def system_prompt(actions: tuple[type[Action], ...] = ACTIONS) -> str:
+    """Return the rules and the catalogue of actions; the same in runs of the same actions: prefixes are shared."""
+    catalogue = "\n".join(map(_describe_action, actions))
     return _RULES % {"catalogue": catalogue, "example": json.dumps(_EXAMPLE)}
 
 
@@ -86,7 +87,7 @@ def _describe_action(action: type[Action]) -> str:
 
 
 def _describe_field(name: str, field: dict[str, object], schema: dict[str, list[str]]) -> str:
-    kind = "list of strings" if field["type"] == "array" else str(field["type"])
+    kind = kind_in_words(field)
     bounds = f", {field['minimum']} to {field['maximum']}" if "maximum" in field else ""
     default = "" if name in schema.get("required", ()) else f", default {field.get('default', [])}"
     return f"\n    {name} ({kind}{bounds}{default}): {field.get('description', '')}"
@@ -98,7 +99,7 @@ def compose(state: State, *, max_retries: int = 3) -> tuple[Message, ...]:
 
 
 def _messages(state: State, max_retries: int) -> Iterator[Message]:
-    yield Message(role="system", content=system_prompt())
+    yield Message(role="system", content=system_prompt(state.actions))
     digested = state.compacted.digested if state.compacted else 0
     told = f"Goal:\n{state.goal}\n\n{_context(state)}".rstrip() + _digest(state.steps[:digested])
     images: tuple[Image, ...] = ()

@@ -101,7 +101,7 @@ class CachedModel:
             free = {"usage": Usage(), "cost": Decimal(0), "saved": kept.cost or Decimal(0)}
             return kept.model_copy(update=free)
         reply = await self.model.reply(request, on_delta)
-        if _is_decision(reply, final=request.final):
+        if _is_decision(reply, request):
             self.cache.put(key, reply)
         return reply
 
@@ -110,7 +110,7 @@ class CachedModel:
         asked = {
             "format": FORMAT,
             "identity": dict(self.identity),
-            "schema": decision_schema(final=request.final),
+            "schema": decision_schema(final=request.final, actions=request.actions),
             **request.model_dump(mode="json", exclude={"max_tokens"}),
         }
         return hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()
@@ -120,9 +120,9 @@ class CachedModel:
         await self.model.close()
 
 
-def _is_decision(reply: ModelReply, *, final: bool) -> bool:
+def _is_decision(reply: ModelReply, request: ModelRequest) -> bool:
     try:
-        parse(reply.text, final=final)
+        parse(reply.text, final=request.final, actions=request.actions)
     except DecisionError:
         return False
     return reply.finish_reason == "stop"

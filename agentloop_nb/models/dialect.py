@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import Any
 
+from pydantic import BaseModel
+
 from agentloop_nb.models.refusal import Refusal
 from agentloop_nb.models.schema import decision_schema
 from agentloop_nb.protocols import Message
@@ -91,6 +93,7 @@ class Dialect:
         final: bool,
         max_tokens: int | None,
         options: dict[str, Any],
+        actions: tuple[type[BaseModel], ...] = (),
     ) -> dict[str, Any]:
         """Compose a request; `options` are sent as they are, unless they were refused."""
         told = messages if self.system else without_system(messages)
@@ -98,7 +101,7 @@ class Dialect:
         body |= {"stream": True, "stream_options": {"include_usage": True}}
         if max_tokens is not None:
             body[self.length] = min(max_tokens, self.longest or max_tokens)
-        if (shape := self._format(final=final)) is not None:
+        if (shape := self._format(final=final, actions=actions)) is not None:
             body["response_format"] = shape
         return {name: value for name, value in body.items() if name not in self.dropped}
 
@@ -111,8 +114,8 @@ class Dialect:
             parts.append({"type": "image_url", "image_url": {"url": address, "detail": "low"}})
         return {"role": message.role, "content": parts}
 
-    def _format(self, *, final: bool) -> dict[str, Any] | None:
-        schema = decision_schema(final=final, limits=self.limits)
+    def _format(self, *, final: bool, actions: tuple[type[BaseModel], ...]) -> dict[str, Any] | None:
+        schema = decision_schema(final=final, limits=self.limits, actions=actions)
         match self.rung:
             case Rung.STRICT:
                 return {"type": "json_schema", "json_schema": {"name": "decision", "strict": True, "schema": schema}}

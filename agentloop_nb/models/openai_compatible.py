@@ -114,7 +114,13 @@ class OpenAICompatible:
         dialect = self._dialect(request)
         max_tokens = request.max_tokens
         while True:
-            body = dialect.body(request.messages, final=request.final, max_tokens=max_tokens, options=self._options())
+            body = dialect.body(
+                request.messages,
+                final=request.final,
+                actions=request.actions,
+                max_tokens=max_tokens,
+                options=self._options(),
+            )
             bound, fold = body.get(dialect.length), Fold()
             try:
                 async with asyncio.timeout(self._first) as clock:

@@ -246,7 +246,9 @@ def _did(run: Run, name: str) -> bool:
     )
 
 
-runs, who, why, cost, sent, models = (partial(ask, name) for name in ("runs", "who", "why", "cost", "sent", "models"))
+runs, who, why, cost, sent, models, actions = (
+    partial(ask, name) for name in ("runs", "who", "why", "cost", "sent", "models", "actions")
+)
 
 COMMANDS: dict[str, Callable[[AgentMagics, str], Any]] = {
     "status": status,
@@ -265,6 +267,7 @@ COMMANDS: dict[str, Callable[[AgentMagics, str], Any]] = {
     "cost": cost,
     "sent": sent,
     "models": models,
+    "actions": actions,
     "login": login,
     "help": help_,
 }

@@ -119,16 +119,7 @@ def reasons_to_ask(
     `cells` are the sources of the user's cells, `folder` the working folder; one `memory` serves one run.
     """
     judge = _Judge(state, cells, folder, memory or Memory())
-    match action:
-        case RunCode(code=code):
-            found = judge.code(code)
-        case ReadUrl(url=url):
-            found = judge.request(url)
-        case SearchWeb(query=query):
-            found = judge.request(query)
-        case _:
-            found = iter(())
-    return tuple(dict.fromkeys(found))
+    return tuple(dict.fromkeys(reason for part in action.parts() for reason in judge.part(part)))
 
 
 def denial(reasons: Sequence[str]) -> str:
@@ -147,6 +138,18 @@ class _Judge:
         self._folder = folder
         self._sources, self._before = memory.sources, memory.code
         self._used, self._values = memory.used, memory.values
+
+    def part(self, action: Action) -> Iterator[str]:
+        """Judge an action that is its own only part."""
+        match action:
+            case RunCode(code=code):
+                yield from self.code(code)
+            case ReadUrl(url=url):
+                yield from self.request(url)
+            case SearchWeb(query=query):
+                yield from self.request(query)
+            case _:
+                pass
 
     # -- code
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from agentloop_nb import __version__
+from agentloop_nb.actions.registry import choose, record_of
 from agentloop_nb.agent.control import Control
 from agentloop_nb.errors import UserError
 from agentloop_nb.events import RunStarted
@@ -39,12 +40,14 @@ def begin(
         raise UserError("the goal is empty: say what you want done (in a notebook: %%agent what you want)")
     model = make_model(settings, variables)
     workspace = make_workspace(make_web(model, settings))
+    actions = choose(settings.actions, settings.no_actions)
     state = State()
     run_id = run_id or journal.new_run_id()
     opening = RunStarted(
         run=run_id,
         goal=goal,
-        context=context(settings, model, workspace, folder),
+        context=context(settings, model, workspace, folder, actions),
+        actions=tuple(map(record_of, actions)),
         settings=recorded(settings, model, variables),
         versions={"agentloop_nb": __version__, "python": platform.python_version()},
         cells=workspace.history(),

@@ -17,7 +17,7 @@ from agentloop_nb.rebuild import Ask
 from agentloop_nb.record import journal
 from agentloop_nb.run import Run
 from agentloop_nb.safety.secrets import Masker
-from agentloop_nb.session.parts import make_model, make_web, recorded, resumed_limits
+from agentloop_nb.session.parts import chosen_anew, make_model, make_web, recorded, resumed_limits
 from agentloop_nb.session.rebuilding import Rebuilding
 from agentloop_nb.session.recovery import recover_with
 from agentloop_nb.session.session import Session
@@ -59,7 +59,9 @@ def fork(
     )
     settings = replace(settings, max_steps=limits.max_steps, budget=limits.budget)
     model = make_model(settings, variables)
-    limits = limits.model_copy(update={"settings": recorded(settings, model, variables)})
+    limits = limits.model_copy(
+        update={"settings": recorded(settings, model, variables), "actions": chosen_anew(overrides, settings)}
+    )
     if isinstance(model, ReplayModel):
         model.position = state.current_step
     workspace = make_workspace(make_web(model, settings), whole)

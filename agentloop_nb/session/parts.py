@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from agentloop_nb.actions.registry import ActionRecord, choose, record_of
 from agentloop_nb.errors import UserError
 from agentloop_nb.events import RunResumed
 from agentloop_nb.models import registry
@@ -50,3 +51,10 @@ def resumed_limits(state: State, overrides: Mapping[str, Any], settings: Setting
         spent = f"{state.total_cost.normalize():f}"
         raise UserError(f"${spent} is spent already; name a larger budget: %agent resume --budget {more or 1}")
     return RunResumed(step=state.current_step, max_steps=max_steps, budget=budget)
+
+
+def chosen_anew(overrides: Mapping[str, Any], settings: Settings) -> tuple[ActionRecord, ...]:
+    """What a run may do from here on, where that was said when it was resumed. Raises `UserError`."""
+    if overrides.get("actions") is None and overrides.get("no_actions") is None:
+        return ()
+    return tuple(map(record_of, choose(settings.actions, settings.no_actions)))

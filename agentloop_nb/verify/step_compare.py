@@ -15,7 +15,7 @@ def alike(action: Action, before: ActionResult, now: ActionResult) -> bool:
     """Whether an action ended the same way, left the same names behind, and shows the same, as far as that is kept."""
     if before.success != now.success:
         return False
-    if isinstance(action, SearchWeb | ReadUrl):
+    if all(isinstance(part, SearchWeb | ReadUrl) for part in action.parts()):
         return before.output == now.output
     names = [
         {(each.name, each.type, each.detail) for each in result.changes if not each.sampled} for result in (before, now)

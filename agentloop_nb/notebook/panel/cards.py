@@ -9,7 +9,7 @@ from typing import TypedDict
 
 from agentloop_nb._internal.amounts import count, dollars, duration
 from agentloop_nb._internal.text import STATUS_WORDS
-from agentloop_nb.actions import ActionResult, Finish, ReadUrl, RunCode, SearchWeb, WriteFile
+from agentloop_nb.actions import ActionResult, Finish, LookUp, ReadUrl, RunCode, SearchWeb, WriteFile
 from agentloop_nb.actions.action import Action
 from agentloop_nb.decision import Decision
 from agentloop_nb.events import ModelFailed, ModelReplied
@@ -262,12 +262,25 @@ def _brought(decision: Decision | None, result: ActionResult, state: State) -> C
     return shown
 
 
+def _part(part: Action, result: ActionResult) -> list[Block]:
+    """One request of several: what it was, then what it brought or why it did not."""
+    head = text_block(
+        one_line(f"{part.icon} {part.title}{'' if result.success else f' - failed: {result.error}'}"), "note"
+    )
+    return [head, *_shown(part, result)]
+
+
 def _out(decision: Decision | None, result: ActionResult) -> list[Block]:
-    action = decision.action if decision else None
+    return _shown(decision.action if decision else None, result)
+
+
+def _shown(action: Action | None, result: ActionResult) -> list[Block]:
     if isinstance(action, RunCode):
         return blocks(result.outputs) + [text_block(str(note), "note") for note in result.metadata.get("notes", ())]
     if isinstance(action, Finish) and result.success:
         return [Block(kind="html", html=markdown(result.output))]
+    if isinstance(action, LookUp):
+        return [block for part, brought in action.outcomes(result) for block in _part(part, brought)]
     if isinstance(action, SearchWeb) and result.metadata.get("hits"):
         return [Block(kind="html", html=_hits(result.metadata["hits"]))]
     if isinstance(action, ReadUrl) and "page" in result.metadata:
