@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 
-from agentloop_nb.actions import RunCode, WriteFile
+from agentloop_nb.actions import ReadDocument, RunCode, WriteFile
 from agentloop_nb.export.dependencies import IGNORED, Names, names_of
 from agentloop_nb.state import Step
 
@@ -42,6 +42,8 @@ def _of_step(step: Step, modules: dict[str, str]) -> Piece:
     metadata = step.result.metadata if step.result else {}
     if isinstance(action, WriteFile):
         return Piece("", writes=frozenset({str((metadata.get("file") or {}).get("path", action.filename))}))
+    if isinstance(action, ReadDocument):
+        return Piece("", reads=frozenset(map(str, metadata.get("read", ()))))
     if not isinstance(action, RunCode) or not step.started:
         return Piece("")
     return Piece(

@@ -42,7 +42,7 @@ def test_a_page_among_several_gives_no_orders(attack: str) -> None:
 @pytest.mark.parametrize("place", [0, 1])
 @pytest.mark.parametrize("attack", ASKED)
 def test_a_request_that_carries_data_is_seen_among_others(attack: str, place: int) -> None:
-    text, action = ASKED[attack]
+    _, action = ASKED[attack]
     request = {"url": action.url} if isinstance(action, ReadUrl) else {"query": action.query}
     requests = [HARMLESS, HARMLESS]
     requests[place] = request

@@ -17,7 +17,7 @@ from agentloop_nb.notebook.kernel.namespace import Surroundings
 from agentloop_nb.notebook.kernel.step import Step
 from agentloop_nb.notebook.kernel.turn import TURNS
 from agentloop_nb.notebook.snapshots.undo_history import History
-from agentloop_nb.protocols import CodeOutcome, OnOutput, Output, Privacy, Undone, Web, WrittenFile
+from agentloop_nb.protocols import CodeOutcome, Document, OnOutput, Output, Privacy, Undone, Web, WrittenFile
 
 MEMORY = 512 * 2**20
 """Bytes that copies of variables may take, for undo."""
@@ -48,6 +48,8 @@ class KernelWorkspace:
         self.folder = (folder or Path.cwd()).resolve()
         self.web = web
         self.control = control or Control()
+        self.goal = ""
+        """What the user asked for; files that it names may be read."""
         self.earlier: list[tuple[str, str]] = []
         """Goals and summaries of earlier runs in this kernel, oldest first."""
         self.labels: dict[str, str] = {}
@@ -80,6 +82,12 @@ class KernelWorkspace:
         from agentloop_nb._internal import safe_files
 
         return safe_files.write(self.folder, filename, content)
+
+    async def read_document(self, path: str, part: str) -> Document:
+        """Read a document of the folder, or one that the goal names. Raises `ActionFailed`."""
+        from agentloop_nb.documents.reader import read
+
+        return await read(self.folder, path, part, self.goal)
 
     def plan(self, first: int) -> Undone:
         """Say what taking back step `first` and all later ones would do to variables."""

@@ -9,7 +9,7 @@ from typing import TypedDict
 
 from agentloop_nb._internal.amounts import count, dollars, duration
 from agentloop_nb._internal.text import STATUS_WORDS
-from agentloop_nb.actions import ActionResult, Finish, LookUp, ReadUrl, RunCode, SearchWeb, WriteFile
+from agentloop_nb.actions import ActionResult, Finish, LookUp, RunCode, SearchWeb, WriteFile
 from agentloop_nb.actions.action import Action
 from agentloop_nb.decision import Decision
 from agentloop_nb.events import ModelFailed, ModelReplied
@@ -283,8 +283,8 @@ def _shown(action: Action | None, result: ActionResult) -> list[Block]:
         return [block for part, brought in action.outcomes(result) for block in _part(part, brought)]
     if isinstance(action, SearchWeb) and result.metadata.get("hits"):
         return [Block(kind="html", html=_hits(result.metadata["hits"]))]
-    if isinstance(action, ReadUrl) and "page" in result.metadata:
-        return [_page(result.metadata["page"])]
+    if text := _read(result):
+        return [text_block(text, "page")]
     return [text_block(result.output)] if result.success and result.output else []
 
 
@@ -297,9 +297,13 @@ def _hits(hits: list[dict[str, str]]) -> str:
     return f"<ol>{''.join(items)}</ol>"
 
 
-def _page(page: dict[str, str]) -> Block:
-    title = page.get("title", "")
-    return text_block(f"{title}\n{page.get('url', '')}\n\n{page.get('text', '')}".lstrip("\n"), "page")
+def _read(result: ActionResult) -> str:
+    """The page or document that was read."""
+    if page := result.metadata.get("page"):
+        title = page.get("title", "")
+        return f"{title}\n{page.get('url', '')}\n\n{page.get('text', '')}".lstrip("\n")
+    document = result.metadata.get("document") or {}
+    return "\n\n".join(filter(None, (document.get("facts", ""), document.get("text", ""))))
 
 
 def _chips(result: ActionResult, state: State) -> list[Chip]:
