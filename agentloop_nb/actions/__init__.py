@@ -5,6 +5,7 @@ from __future__ import annotations
 from agentloop_nb.actions.action import Action, ActionResult, Cell
 from agentloop_nb.actions.finish import Finish
 from agentloop_nb.actions.look_up import LookUp
+from agentloop_nb.actions.query import Query
 from agentloop_nb.actions.read_document import ReadDocument
 from agentloop_nb.actions.read_url import ReadUrl
 from agentloop_nb.actions.run_code import RunCode
@@ -13,7 +14,7 @@ from agentloop_nb.actions.write_file import WriteFile
 
 ACTIONS: tuple[type[Action], ...] = (SearchWeb, ReadUrl, RunCode, WriteFile, Finish)
 """The five that every run has had since the first version."""
-BUILT_IN: tuple[type[Action], ...] = (*ACTIONS, LookUp, ReadDocument)
+BUILT_IN: tuple[type[Action], ...] = (*ACTIONS, LookUp, ReadDocument, Query)
 """All that come with this package, the five first; what one run may do is chosen in `registry`."""
 BY_NAME: dict[str, type[Action]] = {action.name: action for action in BUILT_IN}
 
@@ -26,6 +27,7 @@ __all__ = [
     "Cell",
     "Finish",
     "LookUp",
+    "Query",
     "ReadDocument",
     "ReadUrl",
     "RunCode",

@@ -13,15 +13,15 @@ from agentloop_nb.protocols import Document, OnOutput, Privacy, Workspace
 
 
 class ReadDocument(Action):
-    """Read a file as text (pdf, docx, pptx, xlsx, csv, json, html, ipynb ...): outline, then parts by number."""
+    """Read a file as text (pdf, docx, pptx, xlsx, csv, json, html, ipynb...): outline, then parts by number."""
 
     icon = "📚"
     title_field = "path"
 
     path: str = Field(min_length=1)
-    """In the working folder, or named by the goal."""
+    """In the folder, or named by the goal."""
     part: str = Field("", json_schema_extra={"default": "null"})
-    """From the outline: 3 or 2-4."""
+    """Of the outline: 3 or 2-4."""
 
     @field_validator("part", mode="before")
     @classmethod

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from agentloop_nb.actions import Cell, Finish, RunCode, WriteFile
+from agentloop_nb.actions import Cell, Finish, Query, RunCode, WriteFile
 from agentloop_nb.actions.markdown import fenced, harmless
 from agentloop_nb.export.anonymize import Scrubber
 from agentloop_nb.export.dependencies import parsed, to_python
@@ -91,7 +91,7 @@ def _data_files(story: Story) -> list[InputFile]:
 def _decision(each: Recorded, scrub: Scrubber) -> Json:
     """A decision for replay. Code and files stay as they are, but for paths and secrets; prose is scrubbed as prose."""
     record = each.record()
-    runs = isinstance(each.decision.action, RunCode | WriteFile)
+    runs = isinstance(each.decision.action, RunCode | WriteFile | Query)
     decision = scrub.value(record.pop("decision"), scrub.code if runs else scrub.text)
     decision["reasoning"] = scrub.text(decision["reasoning"])
     return {"decision": decision, **scrub.value(record)}

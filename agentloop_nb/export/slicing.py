@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
-from agentloop_nb.actions import ReadDocument, RunCode, WriteFile
+from agentloop_nb.actions import Query, ReadDocument, RunCode, WriteFile
 from agentloop_nb.export.dependencies import IGNORED, Names, names_of
 from agentloop_nb.state import Step
 
@@ -42,6 +42,8 @@ def _of_step(step: Step, modules: dict[str, str]) -> Piece:
     metadata = step.result.metadata if step.result else {}
     if isinstance(action, WriteFile):
         return Piece("", writes=frozenset({str((metadata.get("file") or {}).get("path", action.filename))}))
+    if isinstance(action, Query):
+        return _of_query(action, step, modules)
     if isinstance(action, ReadDocument):
         return Piece("", reads=frozenset(map(str, metadata.get("read", ()))))
     if not isinstance(action, RunCode) or not step.started:
@@ -52,6 +54,21 @@ def _of_step(step: Step, modules: dict[str, str]) -> Piece:
         changed=frozenset(change.name for change in (step.result.changes if step.result else ())),
         reads=frozenset(map(str, metadata.get("read", ()))),
         writes=frozenset(map(str, metadata.get("files", ()))),
+    )
+
+
+def _of_query(action: Query, step: Step, modules: dict[str, str]) -> Piece:
+    """The plain cell of a query; the tables it reads stand inside its SQL, where Python sees no names."""
+    if step.result is None or not step.result.success:
+        return Piece("")
+    found = step.result.metadata.get("query") or {}
+    (cell,) = action.cells(step.result, step.number)
+    names = names_of(cell.source, modules)
+    return Piece(
+        source=cell.source,
+        names=replace(names, uses=names.uses | set(map(str, found.get("tables", ())))),
+        changed=frozenset(change.name for change in step.result.changes),
+        reads=frozenset(map(str, (*found.get("files", ()), *step.result.metadata.get("read", ())))),
     )
 
 

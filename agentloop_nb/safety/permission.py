@@ -14,7 +14,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from urllib.parse import unquote_plus
 
-from agentloop_nb.actions import Action, ReadUrl, RunCode, SearchWeb, WriteFile
+from agentloop_nb.actions import Action, Query, ReadUrl, RunCode, SearchWeb, WriteFile
 from agentloop_nb.safety.code_risks import Reading, Target, hosts, learned, ordered, outside, read
 from agentloop_nb.safety.code_risks.command_lines import Command
 from agentloop_nb.safety.code_risks.constant_values import HOLE, Values
@@ -148,6 +148,8 @@ class _Judge:
                 yield from self.request(url)
             case SearchWeb(query=query):
                 yield from self.request(query)
+            case Query(sql=sql, source=source) if source:  # its server may be anybody's
+                yield from self.request(sql)
             case _:
                 pass
 

@@ -64,7 +64,7 @@ def test_what_is_not_offered_is_not_in_prompt_or_schema():
 
 
 def test_the_prompt_of_the_five_alone_says_nothing_of_others():
-    assert all(action.name not in system_prompt(ACTIONS) for action in ADDED)
+    assert all(f"- {action.name}:" not in system_prompt(ACTIONS) for action in ADDED)
     assert system_prompt(ACTIONS) == system_prompt()
     assert decision_schema() == decision_schema(actions=ACTIONS)
 

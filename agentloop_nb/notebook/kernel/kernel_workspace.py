@@ -18,6 +18,7 @@ from agentloop_nb.notebook.kernel.step import Step
 from agentloop_nb.notebook.kernel.turn import TURNS
 from agentloop_nb.notebook.snapshots.undo_history import History
 from agentloop_nb.protocols import CodeOutcome, Document, OnOutput, Output, Privacy, Undone, Web, WrittenFile
+from agentloop_nb.sql.cells import as_cell
 
 MEMORY = 512 * 2**20
 """Bytes that copies of variables may take, for undo."""
@@ -127,7 +128,7 @@ class KernelWorkspace:
     def _noted(self, code: str, outcome: CodeOutcome) -> CodeOutcome:
         """Remember code that worked: a later run may build on it."""
         if outcome.ending == "ok":
-            cell_history.note(self.shell, code)
+            cell_history.note(self.shell, as_cell(code))
         return outcome
 
 

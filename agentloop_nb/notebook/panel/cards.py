@@ -9,7 +9,7 @@ from typing import TypedDict
 
 from agentloop_nb._internal.amounts import count, dollars, duration
 from agentloop_nb._internal.text import STATUS_WORDS
-from agentloop_nb.actions import ActionResult, Finish, LookUp, RunCode, SearchWeb, WriteFile
+from agentloop_nb.actions import ActionResult, Finish, LookUp, Query, RunCode, SearchWeb, WriteFile
 from agentloop_nb.actions.action import Action
 from agentloop_nb.decision import Decision
 from agentloop_nb.events import ModelFailed, ModelReplied
@@ -197,7 +197,7 @@ def _title(decision: Decision) -> str:
     action = decision.action
     if isinstance(action, Finish):
         return one_line(re.sub(r"\*\*|`|^[#>\s]+", "", action.title))
-    return one_line(decision.reasoning if isinstance(action, RunCode) else action.title)
+    return one_line(decision.reasoning if isinstance(action, RunCode | Query) else action.title)
 
 
 def body(action: Action) -> tuple[str, str]:
@@ -205,6 +205,8 @@ def body(action: Action) -> tuple[str, str]:
     match action:
         case RunCode():
             return action.code.strip("\n"), "python"
+        case Query():
+            return action.sql.strip("\n"), "sql"
         case WriteFile():
             suffix = action.filename.rpartition(".")[2].lower()
             return action.content, {"py": "python", "md": "markdown", "json": "json"}.get(suffix, "text")
@@ -275,7 +277,7 @@ def _out(decision: Decision | None, result: ActionResult) -> list[Block]:
 
 
 def _shown(action: Action | None, result: ActionResult) -> list[Block]:
-    if isinstance(action, RunCode):
+    if isinstance(action, RunCode | Query):
         return blocks(result.outputs) + [text_block(str(note), "note") for note in result.metadata.get("notes", ())]
     if isinstance(action, Finish) and result.success:
         return [Block(kind="html", html=markdown(result.output))]
