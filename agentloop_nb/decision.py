@@ -13,6 +13,7 @@ from pydantic import SerializeAsAny, ValidationError, field_validator
 from agentloop_nb._internal.thoughts import decision_in, objects
 from agentloop_nb.actions import BY_NAME, Action
 from agentloop_nb.actions.action import DEFAULT_TIMEOUT
+from agentloop_nb.actions.own import OwnAction, known
 from agentloop_nb.errors import DecisionError
 from agentloop_nb.protocols import Value
 
@@ -34,14 +35,17 @@ class Decision(Value):
         """Rebuild the action of a recorded decision: `{"name": ..., **fields}`."""
         if isinstance(value, dict):
             fields = dict(value)
-            return BY_NAME[fields.pop("name")].model_validate(fields, context={"timeout": fields.get("timeout") or 30})
+            name, own = fields.pop("name"), fields.pop("own", False)
+            kind = known(name) if own and name not in BY_NAME else BY_NAME[name]
+            return kind.model_validate(fields, context={"timeout": fields.get("timeout") or 30})
         return value
 
     def record(self) -> dict[str, Any]:
         """The decision in the shape it is asked for: `{"reasoning", "action": {"name", **fields}}`."""
+        own = {"own": True} if isinstance(self.action, OwnAction) else {}
         return {
             "reasoning": self.reasoning,
-            "action": {"name": self.action.name, **self.action.model_dump(mode="json")},
+            "action": {"name": self.action.name, **own, **self.action.model_dump(mode="json", exclude_unset=bool(own))},
         }
 
 
@@ -60,14 +64,16 @@ def parse(
     `actions` are those of the run; left out, all that come with this package.
     """
     data = _object(text)
-    known = {action.name: action for action in actions} or BY_NAME
-    name, fields = _name_and_fields(data, known)
-    name = name if name in known else _ALIASES.get(name, name)
-    action_class = known.get(name)
+    offered = {action.name: action for action in actions} or BY_NAME
+    name, fields = _name_and_fields(data, offered)
+    name = name if name in offered else _ALIASES.get(name, name)
+    action_class = offered.get(name)
     if action_class is None:
-        raise DecisionError(_unknown_action(name, known))
+        raise DecisionError(_unknown_action(name, offered))
     if final and name != "finish":
         raise DecisionError(f"this is the last step: only 'finish' is allowed, not {name!r}. Sum up what was achieved.")
+    if issubclass(action_class, OwnAction):
+        fields.pop("own", None)  # a replayed decision says whose it is
     reasoning = data.get("reasoning")
     if not isinstance(reasoning, str) or not reasoning.strip():
         raise DecisionError('"reasoning" is missing or empty: say in a sentence why you take this action.')

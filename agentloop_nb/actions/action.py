@@ -95,9 +95,11 @@ class Action(BaseModel):
 
 def kind_in_words(field: Mapping[str, Any]) -> str:
     """Tell the type of a field to a model."""
+    if "enum" in field:
+        return f"one of {', '.join(map(str, field['enum']))}"
     if field["type"] != "array":
         return str(field["type"])
-    return "list of objects" if "$ref" in field["items"] else "list of strings"
+    return "list of objects" if "$ref" in field["items"] else f"list of {field['items']['type']}s"
 
 
 def clamp(low: int, high: int, value: Any) -> Any:

@@ -6,9 +6,11 @@ import difflib
 import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 from agentloop_nb.actions import ACTIONS, BUILT_IN
 from agentloop_nb.actions.action import Action
+from agentloop_nb.actions.own import LIVE, OwnAction, recalled
 from agentloop_nb.errors import UserError
 from agentloop_nb.protocols import Value
 
@@ -24,30 +26,39 @@ class ActionRecord(Value):
     """Where it comes from: `built in`."""
     sha256: str
     """Of its description and schema, in hexadecimal."""
+    told: str = ""
+    """What a model reads about it, where that is not in this package."""
+    fields: dict[str, Any] = {}
+    """The schema of its parameters, where that is not in this package."""
 
 
 def record_of(action: type[Action]) -> ActionRecord:
     """Name an action, with the hash of what a model is told of it."""
     told = {"description": action.description(), "schema": action.model_json_schema()}
     digest = hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
-    return ActionRecord(name=action.name, origin=action.origin, sha256=digest)
+    own = {"told": action.told, "fields": action.fields} if issubclass(action, OwnAction) else {}
+    return ActionRecord(name=action.name, origin=action.origin, sha256=digest, **own)
 
 
-def available() -> Actions:
-    """Return the actions that can be offered in this process."""
-    return tuple(action for action in BUILT_IN if not action.missing())
+def available(namespace: Mapping[str, Any]) -> Actions:
+    """Return the actions that can be offered in this process: those of this package, then the user's own.
+
+    A function of the user's is called by its name, so that has to be its name in the namespace.
+    """
+    own = (action for name, action in LIVE.items() if name in namespace and namespace[name] is action.function)
+    return (*(action for action in BUILT_IN if not action.missing()), *own)
 
 
-def choose(only: Sequence[str], without: Sequence[str]) -> Actions:
+def choose(only: Sequence[str], without: Sequence[str], namespace: Mapping[str, Any] | None = None) -> Actions:
     """Return the actions of a run: those named, or all there are, less those excluded. `finish` always stays.
 
     Raises `UserError` for a name that is none, or an action that cannot be offered here.
     """
-    there = available()
+    there = available(namespace or {})
     for name in (*only, *without):
-        _check(name)
+        _check(name, [*BUILT_IN_BY_NAME, *by_name(there)])
     for name in only:
-        if why := BUILT_IN_BY_NAME[name].missing():
+        if name in BUILT_IN_BY_NAME and (why := BUILT_IN_BY_NAME[name].missing()):
             raise UserError(f"{name} cannot be offered: {why}")
     return tuple(
         action
@@ -56,18 +67,27 @@ def choose(only: Sequence[str], without: Sequence[str]) -> Actions:
     )
 
 
-def _check(name: str) -> None:
-    if name in BUILT_IN_BY_NAME:
+def _check(name: str, names: Iterable[str]) -> None:
+    names = dict.fromkeys(names)
+    if name in names:
         return
-    close = difflib.get_close_matches(name, BUILT_IN_BY_NAME, n=1)
-    hint = f"did you mean {close[0]}?" if close else f"there are {', '.join(BUILT_IN_BY_NAME)}"
+    close = difflib.get_close_matches(name, names, n=1)
+    hint = f"did you mean {close[0]}?" if close else f"there are {', '.join(names)}"
     raise UserError(f"there is no action {name!r}; {hint}")
 
 
 def resolve(records: Iterable[ActionRecord]) -> Actions:
     """Return the actions a record names; one that names none is of a time when there were five."""
-    found = tuple(BUILT_IN_BY_NAME[each.name] for each in records if each.name in BUILT_IN_BY_NAME)
-    return found or ACTIONS
+    return tuple(filter(None, map(_resolved, records))) or ACTIONS
+
+
+def _resolved(record: ActionRecord) -> type[Action] | None:
+    live = LIVE.get(record.name)
+    if live is not None and record_of(live).sha256 == record.sha256:
+        return live
+    if record.fields or record.told:
+        return recalled(record.name, record.told, record.fields)
+    return BUILT_IN_BY_NAME.get(record.name)
 
 
 def by_name(actions: Iterable[type[Action]]) -> Mapping[str, type[Action]]:
@@ -77,7 +97,7 @@ def by_name(actions: Iterable[type[Action]]) -> Mapping[str, type[Action]]:
 
 def describe(actions: Actions) -> str:
     """List actions with where each comes from, then what else there is and why it is not offered."""
-    width = max(len(action.name) for action in BUILT_IN)
+    width = max(len(action.name) for action in (*BUILT_IN, *actions))
     lines = [f"{action.name:<{width}}  {action.origin}: {action.description()}" for action in actions]
     for action in BUILT_IN:
         if action not in actions:

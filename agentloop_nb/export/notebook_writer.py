@@ -15,6 +15,7 @@ from typing import Any
 
 from agentloop_nb.actions import Cell, Finish, Query, RunCode, WriteFile
 from agentloop_nb.actions.markdown import fenced, harmless
+from agentloop_nb.actions.own import OwnAction
 from agentloop_nb.export.anonymize import Scrubber
 from agentloop_nb.export.dependencies import parsed, to_python
 from agentloop_nb.export.inputs import InputFile, inputs
@@ -91,7 +92,7 @@ def _data_files(story: Story) -> list[InputFile]:
 def _decision(each: Recorded, scrub: Scrubber) -> Json:
     """A decision for replay. Code and files stay as they are, but for paths and secrets; prose is scrubbed as prose."""
     record = each.record()
-    runs = isinstance(each.decision.action, RunCode | WriteFile | Query)
+    runs = isinstance(each.decision.action, RunCode | WriteFile | Query | OwnAction)
     decision = scrub.value(record.pop("decision"), scrub.code if runs else scrub.text)
     decision["reasoning"] = scrub.text(decision["reasoning"])
     return {"decision": decision, **scrub.value(record)}

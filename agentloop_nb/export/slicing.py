@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
-from agentloop_nb.actions import Query, ReadDocument, RunCode, WriteFile
+from agentloop_nb.actions import Action, Query, ReadDocument, RunCode, WriteFile
+from agentloop_nb.actions.own import OwnAction
 from agentloop_nb.export.dependencies import IGNORED, Names, names_of
 from agentloop_nb.state import Step
 
@@ -42,8 +43,8 @@ def _of_step(step: Step, modules: dict[str, str]) -> Piece:
     metadata = step.result.metadata if step.result else {}
     if isinstance(action, WriteFile):
         return Piece("", writes=frozenset({str((metadata.get("file") or {}).get("path", action.filename))}))
-    if isinstance(action, Query):
-        return _of_query(action, step, modules)
+    if isinstance(action, Query | OwnAction):
+        return _of_cell(action, step, modules)
     if isinstance(action, ReadDocument):
         return Piece("", reads=frozenset(map(str, metadata.get("read", ()))))
     if not isinstance(action, RunCode) or not step.started:
@@ -57,12 +58,14 @@ def _of_step(step: Step, modules: dict[str, str]) -> Piece:
     )
 
 
-def _of_query(action: Query, step: Step, modules: dict[str, str]) -> Piece:
-    """The plain cell of a query; the tables it reads stand inside its SQL, where Python sees no names."""
+def _of_cell(action: Action, step: Step, modules: dict[str, str]) -> Piece:
+    """The plain cell of a query or a call; the tables of a query stand inside its SQL, where Python sees no names."""
     if step.result is None or not step.result.success:
         return Piece("")
     found = step.result.metadata.get("query") or {}
     (cell,) = action.cells(step.result, step.number)
+    if cell.cell_type != "code":
+        return Piece("")
     names = names_of(cell.source, modules)
     return Piece(
         source=cell.source,

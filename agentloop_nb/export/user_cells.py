@@ -6,6 +6,7 @@ import ast
 import re
 
 from agentloop_nb.export.dependencies import names_of, parsed, to_python
+from agentloop_nb.own_actions.source import undeclared
 
 _OURS = re.compile(r"^\s*(?:%|%%)(?:agent|load_ext\s+agentloop_nb|reload_ext\s+agentloop_nb|config\s+AgentMagics)\b")
 _MINE = "agentloop_nb"
@@ -13,7 +14,7 @@ _MINE = "agentloop_nb"
 
 def clean(source: str) -> str:
     """Take our magics and everything that needs this package out of a cell; what is left may be empty."""
-    lines = source.strip("\n").split("\n")
+    lines = undeclared(source.strip("\n")).split("\n")
     if re.match(r"%%agent\b", lines[0]):
         return ""
     lines = [line for line in lines if not _OURS.match(line)]

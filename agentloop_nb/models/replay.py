@@ -196,8 +196,9 @@ def _shown(cells: Iterable[dict[str, Any]]) -> Iterator[tuple[int, ActionResult]
 
 
 def _recorded(data: dict[str, Any]) -> Recorded:
-    if data["decision"]["action"]["name"] not in BY_NAME:
-        raise UserError(f"a decision for {data['decision']['action']['name']!r}, an action this version does not know")
+    action = data["decision"]["action"]
+    if action["name"] not in BY_NAME and not action.get("own"):
+        raise UserError(f"a decision for {action['name']!r}, an action this version does not know")
     try:
         return Recorded.model_validate(data)
     except ValidationError as error:

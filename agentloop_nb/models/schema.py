@@ -59,7 +59,9 @@ def _object(properties: Mapping[str, Any]) -> dict[str, Any]:
 
 def _field(field: Mapping[str, Any], *, required: bool, limits: bool) -> dict[str, Any]:
     """A property; an optional one may be null, because every property must be there."""
-    kind = {"type": field["type"]}
+    kind: dict[str, Any] = {"type": field["type"]}
+    if "enum" in field:
+        kind["enum"] = list(field["enum"])
     if "items" in field:
         kind["items"] = _item(field["items"])
         if limits:

@@ -67,6 +67,10 @@ class _Here:
     def state(self, reference: str | None) -> State:
         return self._magics.launcher.state(reference)
 
+    @property
+    def functions(self) -> Mapping[str, Any]:
+        return dict(self._magics.launcher.shell.user_ns)
+
     def settings(self, arguments: Mapping[str, Any]) -> Settings:
         return self._magics.launcher.settings(arguments, self._magics.config_values())
 

@@ -38,6 +38,10 @@ class Place(Protocol):
     def state(self, reference: str | None) -> State:
         """The state of the run meant; None is the last run. Raises `UserError`."""
 
+    @property
+    def functions(self) -> Mapping[str, Any]:
+        """The namespace that the user's own functions are looked up in."""
+
     def settings(self, arguments: Mapping[str, Any]) -> Settings:
         """Settings as they hold here. Raises `UserError`."""
 
@@ -54,6 +58,10 @@ class Folder:
 
     def state(self, reference: str | None) -> State:
         return journal.load(self.find(reference))
+
+    @property
+    def functions(self) -> Mapping[str, Any]:
+        return {}
 
     def settings(self, arguments: Mapping[str, Any]) -> Settings:
         return resolve(arguments, {}, environment(self.folder))
@@ -157,7 +165,7 @@ def actions(place: Place, words: list[str], options: Mapping[str, Any]) -> str:
     if words:
         raise UserError(f"actions takes no {words[0]!r}; to choose: %agent actions --no-actions {words[0]}")
     settings = place.settings(options)
-    return describe(choose(settings.actions, settings.no_actions))
+    return describe(choose(settings.actions, settings.no_actions, place.functions))
 
 
 def compared(place: Place, words: list[str]) -> Comparison:

@@ -15,6 +15,7 @@ from pathlib import Path
 from urllib.parse import unquote_plus
 
 from agentloop_nb.actions import Action, Query, ReadUrl, RunCode, SearchWeb, WriteFile
+from agentloop_nb.actions.own import OwnAction
 from agentloop_nb.safety.code_risks import Reading, Target, hosts, learned, ordered, outside, read
 from agentloop_nb.safety.code_risks.command_lines import Command
 from agentloop_nb.safety.code_risks.constant_values import HOLE, Values
@@ -148,10 +149,31 @@ class _Judge:
                 yield from self.request(url)
             case SearchWeb(query=query):
                 yield from self.request(query)
+            case OwnAction():
+                yield from self.own(action)
             case Query(sql=sql, source=source) if source:  # its server may be anybody's
                 yield from self.request(sql)
             case _:
                 pass
+
+    def own(self, action: OwnAction) -> Iterator[str]:
+        """A call whose arguments a stranger wrote, or that may carry the user's data out."""
+        for name, value in action.arguments.items():
+            for text in value if isinstance(value, list) else [value]:
+                if isinstance(text, str) and _plain(text).strip():
+                    yield from self._from_stranger(f"{name}={text[:60]!r}", text)
+        if action.reaches:
+            yield from self.request(" ".join(map(str, action.arguments.values())))
+
+    def _from_stranger(self, what: str, text: str) -> Iterator[str]:
+        """Name the page, search or file that an argument stands in and that the user did not say."""
+        plain = _plain(text).strip()
+        if plain in self._user:
+            return
+        for source in self._sources:
+            if plain in source.text and "output of" not in source.origin and "namespace" not in source.origin:
+                yield f"the argument {what} comes from {source.origin}"
+                return
 
     # -- code
 

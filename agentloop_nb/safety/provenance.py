@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from agentloop_nb.actions import Query, ReadDocument, ReadUrl, RunCode, SearchWeb
+from agentloop_nb.actions.own import OwnAction
 from agentloop_nb.state import State, Step
 
 OPENING, CLOSING = "<<data", "data>>"
@@ -55,7 +56,7 @@ def of_step(step: Step) -> Iterator[Source]:
                 yield Source(f"the search for {query!r} (step {step.number})", result.output)
             case ReadDocument(path=path):
                 yield Source(f"the file {path} (step {step.number})", result.output)
-            case RunCode() | Query():
+            case RunCode() | Query() | OwnAction():
                 yield Source(f"the output of step {step.number}", result.output)
             case _:
                 pass

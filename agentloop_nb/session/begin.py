@@ -16,7 +16,7 @@ from agentloop_nb.record import journal
 from agentloop_nb.run import Run
 from agentloop_nb.safety.secrets import Masker
 from agentloop_nb.session.context import context
-from agentloop_nb.session.parts import make_model, make_web, recorded
+from agentloop_nb.session.parts import make_model, make_web, own_functions, recorded
 from agentloop_nb.session.recovery import recover_with
 from agentloop_nb.session.session import Session
 from agentloop_nb.settings import Settings
@@ -40,7 +40,7 @@ def begin(
         raise UserError("the goal is empty: say what you want done (in a notebook: %%agent what you want)")
     model = make_model(settings, variables)
     workspace = make_workspace(make_web(model, settings))
-    actions = choose(settings.actions, settings.no_actions)
+    actions = choose(settings.actions, settings.no_actions, own_functions(workspace, settings))
     state = State()
     run_id = run_id or journal.new_run_id()
     opening = RunStarted(

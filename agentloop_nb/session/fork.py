@@ -59,12 +59,15 @@ def fork(
     )
     settings = replace(settings, max_steps=limits.max_steps, budget=limits.budget)
     model = make_model(settings, variables)
-    limits = limits.model_copy(
-        update={"settings": recorded(settings, model, variables), "actions": chosen_anew(overrides, settings)}
-    )
     if isinstance(model, ReplayModel):
         model.position = state.current_step
     workspace = make_workspace(make_web(model, settings), whole)
+    limits = limits.model_copy(
+        update={
+            "settings": recorded(settings, model, variables),
+            "actions": chosen_anew(overrides, settings, workspace),
+        }
+    )
     record = journal.Journal.create(journal.home(path), run_id, limit=settings.record_limit * journal.MEGABYTE)
     for event in taken:
         record.append(event)

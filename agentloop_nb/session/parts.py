@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from agentloop_nb.actions.own import LIVE
 from agentloop_nb.actions.registry import ActionRecord, choose, record_of
 from agentloop_nb.errors import UserError
 from agentloop_nb.events import RunResumed
 from agentloop_nb.models import registry
 from agentloop_nb.models.replay import ReplayModel
-from agentloop_nb.protocols import Model, Usage, Web
+from agentloop_nb.protocols import Model, Usage, Web, Workspace
 from agentloop_nb.settings import Settings
 from agentloop_nb.state import State
 from agentloop_nb.web import LiveWeb
@@ -53,8 +54,14 @@ def resumed_limits(state: State, overrides: Mapping[str, Any], settings: Setting
     return RunResumed(step=state.current_step, max_steps=max_steps, budget=budget)
 
 
-def chosen_anew(overrides: Mapping[str, Any], settings: Settings) -> tuple[ActionRecord, ...]:
+def chosen_anew(overrides: Mapping[str, Any], settings: Settings, workspace: Workspace) -> tuple[ActionRecord, ...]:
     """What a run may do from here on, where that was said when it was resumed. Raises `UserError`."""
     if overrides.get("actions") is None and overrides.get("no_actions") is None:
         return ()
-    return tuple(map(record_of, choose(settings.actions, settings.no_actions)))
+    chosen = choose(settings.actions, settings.no_actions, own_functions(workspace, settings))
+    return tuple(map(record_of, chosen))
+
+
+def own_functions(workspace: Workspace, settings: Settings) -> dict[str, Any]:
+    """The values of the namespace that have the names of declared functions; an isolated kernel has none of them."""
+    return {} if settings.isolated or not LIVE else workspace.variables(list(LIVE))

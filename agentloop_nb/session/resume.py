@@ -48,12 +48,15 @@ def resume(
     limits = resumed_limits(fold([*events, *ends]), overrides, settings, note)
     settings = replace(settings, max_steps=limits.max_steps, budget=limits.budget)
     model = make_model(settings, variables)
-    limits = limits.model_copy(
-        update={"settings": recorded(settings, model, variables), "actions": chosen_anew(overrides, settings)}
-    )
     if isinstance(model, ReplayModel):
         model.position = state.current_step
     workspace = make_workspace(make_web(model, settings))
+    limits = limits.model_copy(
+        update={
+            "settings": recorded(settings, model, variables),
+            "actions": chosen_anew(overrides, settings, workspace),
+        }
+    )
     record = journal.Journal.open(path, limit=settings.record_limit * journal.MEGABYTE)
     notes = [NoteAdded(step=limits.step + 1, text=note)] if note else []
     opening: list[AnyEvent] = [*ends, limits, *notes]

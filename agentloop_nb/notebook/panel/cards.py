@@ -11,6 +11,7 @@ from agentloop_nb._internal.amounts import count, dollars, duration
 from agentloop_nb._internal.text import STATUS_WORDS
 from agentloop_nb.actions import ActionResult, Finish, LookUp, Query, RunCode, SearchWeb, WriteFile
 from agentloop_nb.actions.action import Action
+from agentloop_nb.actions.own import OwnAction
 from agentloop_nb.decision import Decision
 from agentloop_nb.events import ModelFailed, ModelReplied
 from agentloop_nb.notebook.panel.outputs import Block, blocks, link, markdown, text_block
@@ -205,6 +206,8 @@ def body(action: Action) -> tuple[str, str]:
     match action:
         case RunCode():
             return action.code.strip("\n"), "python"
+        case OwnAction():
+            return action.code, "python"
         case Query():
             return action.sql.strip("\n"), "sql"
         case WriteFile():
@@ -277,7 +280,7 @@ def _out(decision: Decision | None, result: ActionResult) -> list[Block]:
 
 
 def _shown(action: Action | None, result: ActionResult) -> list[Block]:
-    if isinstance(action, RunCode | Query):
+    if isinstance(action, RunCode | Query | OwnAction):
         return blocks(result.outputs) + [text_block(str(note), "note") for note in result.metadata.get("notes", ())]
     if isinstance(action, Finish) and result.success:
         return [Block(kind="html", html=markdown(result.output))]
