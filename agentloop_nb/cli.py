@@ -349,6 +349,6 @@ COMMANDS: dict[str, Callable[[list[str]], int]] = {
     "mcp": _mcp,
     "skill": _skill,
     "help": _help,
-    **{name: partial(_ask, name) for name in ("status", "runs", "who", "why", "cost", "sent", "models")},
+    **{name: partial(_ask, name) for name in ("status", "runs", "who", "why", "cost", "sent", "models", "actions")},
 }
 """What carries out each command of the table that lives in a shell."""

@@ -172,6 +172,12 @@ COMMANDS = (
     ),
     Command("cost", "[RUN] [--what-if MODEL]", "see what a run cost, by step and kind of token", (WHAT_IF,)),
     Command("sent", "[STEP] [RUN]", "see the exact text that left this machine, and its size by source"),
+    Command(
+        "actions",
+        "[--actions NAMES] [--no-actions NAMES]",
+        "list what a run may do, and where each action comes from",
+        tuple(option for option in OPTIONS if option.setting in ("actions", "no_actions")),
+    ),
     Command("models", "[PROVIDER]", "list the models that the configured server offers"),
     Command(
         "login",

@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
-from agentloop_nb.actions import ActionResult, Finish, WriteFile
+from agentloop_nb.actions import ACTIONS, ActionResult, Finish, WriteFile
+from agentloop_nb.actions.registry import Actions, resolve
 from agentloop_nb.decision import Decision
 from agentloop_nb.events import (
     ActionFinished,
@@ -114,6 +115,8 @@ class State:
     earlier_goals: tuple[str, ...] = ()
     """Goals of earlier runs in the same kernel."""
     settings: dict[str, Any] = field(default_factory=dict)
+    actions: Actions = ACTIONS
+    """What the run may do."""
     max_steps: int = 50
     budget: Decimal | None = None
     status: Status = "running"
@@ -264,6 +267,7 @@ class State:
                 self.doubts, self.resumed_at = (), self.current_step
                 self.max_steps, self.budget, self.rejections = event.max_steps, event.budget, 0
                 self.settings = self.settings | event.settings
+                self.actions = resolve(event.actions) if event.actions else self.actions
             case RunForked():
                 self._fork(event)
             case ContractChecked() | TranscriptCompacted():
@@ -283,6 +287,7 @@ class State:
         self.run, self.goal, self.context = event.run, event.goal, event.context
         self.cells, self.ran, self.earlier_goals = event.cells, event.ran, event.earlier_goals
         self.settings, self.began = event.settings, event.at
+        self.actions = resolve(event.actions)
         self.max_steps = int(event.settings.get("max_steps", self.max_steps))
         budget = event.settings.get("budget")
         self.budget = None if budget is None else Decimal(str(budget))

@@ -142,7 +142,8 @@ class Loop:
             try:
                 reply = await self._asker.reply(final=self._final)
                 step, final = self.state.next_step, self._final  # an outside agent may have taken steps back meanwhile
-                decision = self._mended(parse(reply.text, timeout=self.settings.timeout, final=final))
+                read = parse(reply.text, timeout=self.settings.timeout, final=final, actions=self.state.actions)
+                decision = self._mended(read)
             except DecisionError as error:
                 self.stream.emit(DecisionRejected(step=step, reason=_reason(error, reply.finish_reason)))
             except GaveUp as error:

@@ -89,6 +89,7 @@ class ModelCaller:
         return ModelRequest(
             messages=messages,
             final=final,
+            actions=state.actions,
             only=offered(state, small=self._is_small),
             repairs=state.rejections,
             max_tokens=longest,

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import re
 
-from agentloop_nb.actions import BY_NAME
 from agentloop_nb.state import State, Step
 
-WEB = ("search_web", "read_url")
+WEB = ("search_web", "read_url", "look_up")
 _OF_THE_WEB = re.compile(
     r"https?:|www\.|\b(?:web|url|internet|online|on-line|net|site|websites?|page|search|look up|google|wikipedia"
     r"|download|fetch|latest|newest|news|today|current(?!\s+(?:folder|directory|kernel|notebook|namespace))|recent|api"
@@ -33,7 +32,7 @@ def offered(state: State, *, small: bool = False) -> tuple[str, ...]:
     if last is not None and not last.success and last.metadata.get("work"):
         return ("run_code",)
     no_web = is_offline(state) or (small and not _speaks_of_the_web(state))
-    return tuple(name for name in BY_NAME if name not in WEB) if no_web else ()
+    return tuple(action.name for action in state.actions if action.name not in WEB) if no_web else ()
 
 
 def _speaks_of_the_web(state: State) -> bool:

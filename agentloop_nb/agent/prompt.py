@@ -53,7 +53,7 @@ def compose(state: State, *, max_retries: int = 3) -> tuple[Message, ...]:
 
 
 def _messages(state: State, max_retries: int) -> Iterator[Message]:
-    yield Message(role="system", content=system_prompt())
+    yield Message(role="system", content=system_prompt(state.actions))
     digested = state.compacted.digested if state.compacted else 0
     told = f"Goal:\n{state.goal}\n\n{_context(state)}".rstrip() + _digest(state.steps[:digested])
     images: tuple[Image, ...] = ()

@@ -6,7 +6,8 @@ import re
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
-from agentloop_nb.actions import RunCode, WriteFile
+from agentloop_nb.actions import Action, Query, ReadDocument, RunCode, WriteFile
+from agentloop_nb.actions.own import OwnAction
 from agentloop_nb.export.dependencies import IGNORED, Names, names_of
 from agentloop_nb.state import Step
 
@@ -78,6 +79,10 @@ def _of_step(step: Step, modules: dict[str, str]) -> Piece:
     metadata = step.result.metadata if step.result else {}
     if isinstance(action, WriteFile):
         return Piece("", writes=frozenset({str((metadata.get("file") or {}).get("path", action.filename))}))
+    if isinstance(action, Query | OwnAction):
+        return _of_cell(action, step, modules)
+    if isinstance(action, ReadDocument):
+        return Piece("", reads=frozenset(map(str, metadata.get("read", ()))))
     if not isinstance(action, RunCode) or not step.started:
         return Piece("")
     return Piece(
@@ -87,6 +92,23 @@ def _of_step(step: Step, modules: dict[str, str]) -> Piece:
         reads=frozenset(map(str, metadata.get("read", ()))),
         writes=frozenset(map(str, metadata.get("files", ()))),
         failed=step.result is not None and not step.result.success,
+    )
+
+
+def _of_cell(action: Action, step: Step, modules: dict[str, str]) -> Piece:
+    """The plain cell of a query or a call; the tables of a query stand inside its SQL, where Python sees no names."""
+    if step.result is None or not step.result.success:
+        return Piece("")
+    found = step.result.metadata.get("query") or {}
+    (cell,) = action.cells(step.result, step.number)
+    if cell.cell_type != "code":
+        return Piece("")
+    names = names_of(cell.source, modules)
+    return Piece(
+        source=cell.source,
+        names=replace(names, uses=names.uses | set(map(str, found.get("tables", ())))),
+        changed=frozenset(change.name for change in step.result.changes),
+        reads=frozenset(map(str, (*found.get("files", ()), *step.result.metadata.get("read", ())))),
     )
 
 

@@ -71,6 +71,10 @@ class _Here:
     def state(self, reference: str | None) -> State:
         return self._magics.manager.state(reference)
 
+    @property
+    def functions(self) -> Mapping[str, Any]:
+        return dict(self._magics.manager.shell.user_ns)
+
     def settings(self, arguments: Mapping[str, Any]) -> Settings:
         return self._magics.manager.settings(arguments, self._magics.config_values())
 
@@ -337,7 +341,9 @@ def _did(run: Run, name: str) -> bool:
     )
 
 
-runs, who, why, cost, sent, models = (partial(ask, name) for name in ("runs", "who", "why", "cost", "sent", "models"))
+runs, who, why, cost, sent, models, actions = (
+    partial(ask, name) for name in ("runs", "who", "why", "cost", "sent", "models", "actions")
+)
 
 COMMANDS: dict[str, Callable[..., Any]] = {
     "status": status,
@@ -361,6 +367,7 @@ COMMANDS: dict[str, Callable[..., Any]] = {
     "cost": cost,
     "sent": sent,
     "models": models,
+    "actions": actions,
     "login": login,
     "trust": trust,
     "help": help_,

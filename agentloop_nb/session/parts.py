@@ -6,12 +6,15 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+from agentloop_nb.actions import ACTIONS, BUILT_IN
+from agentloop_nb.actions.own import LIVE
+from agentloop_nb.actions.registry import ActionRecord, Actions, choose, record_of
 from agentloop_nb.agent.contract import refuse_unsound
 from agentloop_nb.errors import UserError
 from agentloop_nb.events import RunResumed
 from agentloop_nb.models import registry
 from agentloop_nb.models.replay import ReplayModel
-from agentloop_nb.protocols import Model, Usage, Web
+from agentloop_nb.protocols import Measurable, Model, Sized, Usage, Web, Workspace
 from agentloop_nb.settings import Settings
 from agentloop_nb.state import State
 from agentloop_nb.web import LiveWeb
@@ -66,3 +69,33 @@ def resumed_limits(state: State, overrides: Mapping[str, Any], settings: Setting
         spent = f"{state.total_cost.normalize():f}"
         raise UserError(f"${spent} is spent already; name a larger budget: %agent resume --budget {more or 1}")
     return RunResumed(step=state.current_step, max_steps=max_steps, budget=budget)
+
+
+def chosen(settings: Settings, model: Model, workspace: Workspace) -> Actions:
+    """What a run may do. A small model gets those of the original and the user's own, and others where they are named.
+
+    Raises `UserError`.
+    """
+    if isinstance(model, Measurable):
+        model.measure()
+    actions = choose(settings.actions, settings.no_actions, _own_functions(workspace, settings))
+    if settings.actions or not (isinstance(model, Sized) and model.is_small):
+        return actions
+    return tuple(action for action in actions if action in ACTIONS or action not in BUILT_IN)
+
+
+def chosen_anew(
+    overrides: Mapping[str, Any], settings: Settings, model: Model, workspace: Workspace, *, own: bool
+) -> tuple[ActionRecord, ...]:
+    """What a run may do from here on, where that was said when it was resumed; empty: what its record says.
+
+    The record of somebody else (not `own`) says nothing. Raises `UserError`.
+    """
+    if own and overrides.get("actions") is None and overrides.get("no_actions") is None:
+        return ()
+    return tuple(map(record_of, chosen(settings, model, workspace)))
+
+
+def _own_functions(workspace: Workspace, settings: Settings) -> dict[str, Any]:
+    """The values of the namespace that have the names of declared functions; an isolated kernel has none of them."""
+    return {} if settings.isolated or not LIVE else workspace.variables(list(LIVE))

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from agentloop_nb._internal.text import STATUS_WORDS, clean, dollars, for_shell
-from agentloop_nb.actions import Action, ActionResult, RunCode, WriteFile
+from agentloop_nb.actions import Action, ActionResult, Query, RunCode, WriteFile
 from agentloop_nb.actions.output_text import bounded, text_of
 from agentloop_nb.events import (
     ActionFinished,
@@ -251,6 +251,8 @@ def _input(action: Action) -> tuple[str, str]:
     """The part of an action worth showing whole, and the language it is written in."""
     if isinstance(action, RunCode):
         return action.code, "python"
+    if isinstance(action, Query):
+        return action.sql, "sql"
     if isinstance(action, WriteFile):
         lexer = "python" if action.filename.endswith(".py") else "text"
         return _bounded(f"{action.filename}:\n{action.content}"), lexer

@@ -10,8 +10,9 @@ from typing import Any, TypedDict
 
 from agentloop_nb._internal.amounts import count, dollars, duration
 from agentloop_nb._internal.text import STATUS_WORDS
-from agentloop_nb.actions import ActionResult, Finish, ReadUrl, RunCode, SearchWeb, WriteFile
+from agentloop_nb.actions import ActionResult, Finish, LookUp, Query, RunCode, SearchWeb, WriteFile
 from agentloop_nb.actions.action import Action
+from agentloop_nb.actions.own import OwnAction
 from agentloop_nb.decision import Decision
 from agentloop_nb.events import ModelFailed, ModelReplied
 from agentloop_nb.notebook.panel.outputs import Block, blocks, link, markdown, text_block
@@ -220,7 +221,7 @@ def _title(decision: Decision) -> str:
     action = decision.action
     if isinstance(action, Finish):
         return one_line(re.sub(r"\*\*|`|^[#>\s]+", "", action.title))
-    return one_line(decision.reasoning if isinstance(action, RunCode) else action.title)
+    return one_line(decision.reasoning if isinstance(action, RunCode | Query) else action.title)
 
 
 def body(action: Action) -> tuple[str, str]:
@@ -228,6 +229,10 @@ def body(action: Action) -> tuple[str, str]:
     match action:
         case RunCode():
             return action.code.strip("\n"), "python"
+        case OwnAction():
+            return action.code, "python"
+        case Query():
+            return action.sql.strip("\n"), "sql"
         case WriteFile():
             suffix = action.filename.rpartition(".")[2].lower()
             return action.content, {"py": "python", "md": "markdown", "json": "json"}.get(suffix, "text")
@@ -296,17 +301,30 @@ def _brought(decision: Decision | None, result: ActionResult, state: State) -> C
     return shown
 
 
+def _part(part: Action, result: ActionResult) -> list[Block]:
+    """One request of several: what it was, then what it brought or why it did not."""
+    head = text_block(
+        one_line(f"{part.icon} {part.title}{'' if result.success else f' - failed: {result.error}'}"), "note"
+    )
+    return [head, *_shown(part, result)]
+
+
 def _out(decision: Decision | None, result: ActionResult) -> list[Block]:
-    action = decision.action if decision else None
-    if isinstance(action, RunCode):
+    return _shown(decision.action if decision else None, result)
+
+
+def _shown(action: Action | None, result: ActionResult) -> list[Block]:
+    if isinstance(action, RunCode | Query | OwnAction):
         return blocks(result.outputs) + [text_block(str(note), "note") for note in result.metadata.get("notes", ())]
     if isinstance(action, Finish) and result.success:
         grounds = _grounds(result.metadata.get("grounds") or ())
         return [Block(kind="html", html=markdown(result.output)), *([text_block(grounds, "note")] if grounds else [])]
+    if isinstance(action, LookUp):
+        return [block for part, brought in action.outcomes(result) for block in _part(part, brought)]
     if isinstance(action, SearchWeb) and result.metadata.get("hits"):
         return [Block(kind="html", html=_hits(result.metadata["hits"]))]
-    if isinstance(action, ReadUrl) and "page" in result.metadata:
-        return [_page(result.metadata["page"])]
+    if text := _read(result):
+        return [text_block(text, "page")]
     return [text_block(result.output)] if result.success and result.output else []
 
 
@@ -330,9 +348,13 @@ def _hits(hits: list[dict[str, str]]) -> str:
     return f"<ol>{''.join(items)}</ol>"
 
 
-def _page(page: dict[str, str]) -> Block:
-    title = page.get("title", "")
-    return text_block(f"{title}\n{page.get('url', '')}\n\n{page.get('text', '')}".lstrip("\n"), "page")
+def _read(result: ActionResult) -> str:
+    """The page or document that was read."""
+    if page := result.metadata.get("page"):
+        title = page.get("title", "")
+        return f"{title}\n{page.get('url', '')}\n\n{page.get('text', '')}".lstrip("\n")
+    document = result.metadata.get("document") or {}
+    return "\n\n".join(filter(None, (document.get("facts", ""), document.get("text", ""))))
 
 
 def _chips(result: ActionResult, state: State) -> list[Chip]:
