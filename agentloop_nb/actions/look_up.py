@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 
 from agentloop_nb._internal.platform import IN_BROWSER
 from agentloop_nb.actions.action import Action, ActionResult, Cell
+from agentloop_nb.actions.effects import Effects
 from agentloop_nb.actions.read_url import ReadUrl
 from agentloop_nb.actions.search_web import SearchWeb
 from agentloop_nb.errors import ActionFailed
@@ -75,8 +76,8 @@ class LookUp(Action):
 
     def outcomes(self, result: ActionResult) -> tuple[tuple[Action, ActionResult], ...]:
         """Each search or page with what it brought."""
-        kept = result.metadata.get("parts")
-        if not isinstance(kept, list) or len(kept) != len(self.requests):
+        kept = result.effects.parts
+        if len(kept) != len(self.requests):
             return tuple((part, result) for part in self.parts())
         return tuple(zip(self.parts(), map(ActionResult.model_validate, kept), strict=True))
 
@@ -100,7 +101,7 @@ class LookUp(Action):
             success=len(failed) < len(results),
             output="\n\n".join(told),
             error=None if len(failed) < len(results) else f"none of {len(results)} was found: {failed[0]}",
-            metadata={"parts": [result.model_dump(mode="json", exclude_defaults=True) for result in results]},
+            effects=Effects(parts=tuple(result.model_dump(mode="json", exclude_defaults=True) for result in results)),
         )
 
     def cells(self, result: ActionResult, step: int) -> list[Cell]:

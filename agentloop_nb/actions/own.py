@@ -11,6 +11,7 @@ from pydantic import ConfigDict, PrivateAttr, ValidationInfo, field_validator, m
 
 from agentloop_nb._internal.markup import harmless
 from agentloop_nb.actions.action import DEFAULT_TIMEOUT, Action, ActionResult, Cell, timeout_bounds
+from agentloop_nb.actions.effects import OwnCall
 from agentloop_nb.actions.output_text import text_of
 from agentloop_nb.actions.run_code import RunCode
 from agentloop_nb.protocols import OnOutput, Workspace
@@ -95,21 +96,20 @@ class OwnAction(Action):
     async def perform(self, workspace: Workspace, *, step: int, on_output: OnOutput) -> ActionResult:
         running = RunCode(code=self.code, timeout=self._timeout)
         result = await running.perform(workspace, step=step, on_output=on_output)
-        own = {"code": self.code, "reaches": self.reaches}
-        return result.model_copy(update={"metadata": {**result.metadata, "own": own}})
+        return result.with_effects(own=OwnCall(code=self.code, reaches=self.reaches))
 
     def cells(self, result: ActionResult, step: int) -> list[Cell]:
-        own = result.metadata.get("own") or {"code": self.code}
+        own = result.effects.own or OwnCall(code=self.code)
         if not result.success:
             return [_markdown(f"Called `{self.call}`: *{harmless(str(result.error))}*")]
-        if not own.get("reaches"):
-            return [Cell(cell_type="code", source=str(own["code"]), outputs=result.outputs)]
+        if not own.reaches:
+            return [Cell(cell_type="code", source=own.code, outputs=result.outputs)]
         kept = text_of(result.outputs)
         if self.into and _is_literal(kept):
             source = f"# what {self.call} brought then; it is not called again\n{self.into} = {kept}\n{self.into}"
             return [Cell(cell_type="code", source=source, outputs=result.outputs)]
         quoted = "\n".join(f"> {line}".rstrip() for line in harmless(kept).splitlines())
-        return [_markdown(f"Called `{self.call}`, which {own['reaches']}; what it brought then:\n\n{quoted}")]
+        return [_markdown(f"Called `{self.call}`, which {own.reaches}; what it brought then:\n\n{quoted}")]
 
 
 def _markdown(source: str) -> Cell:

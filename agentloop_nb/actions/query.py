@@ -10,6 +10,7 @@ from pydantic import Field, PrivateAttr, ValidationInfo, field_validator, model_
 
 from agentloop_nb._internal.markup import fenced, harmless
 from agentloop_nb.actions.action import DEFAULT_TIMEOUT, Action, ActionResult, Cell, timeout_bounds
+from agentloop_nb.actions.effects import Queried
 from agentloop_nb.actions.run_code import RunCode
 from agentloop_nb.protocols import OnOutput, Workspace
 from agentloop_nb.sql.cells import plain_cell, step_code
@@ -57,13 +58,12 @@ class Query(Action):
         code = step_code(self.sql.strip("\n"), self.source or None, self.into or None)
         result = await RunCode(code=code, timeout=self._timeout).perform(workspace, step=step, on_output=on_output)
         reads = None if self.source else names_of(self.sql)
-        kept: dict[str, Any] = {"duckdb": self._through_duckdb(workspace)}
-        if reads is not None:
-            kept |= {"tables": list(reads.tables), "files": list(reads.files)}
+        tables, files = ((), ()) if reads is None else (reads.tables, reads.files)
+        kept = Queried(duckdb=self._through_duckdb(workspace), tables=tuple(tables), files=tuple(files))
         output = result.output
         if result.success and "sum(" in self.sql.lower() and not self.source:
             output += "\nDuckDB's sums of whole numbers, and its decimals, come as float64."
-        return result.model_copy(update={"output": output, "metadata": {**result.metadata, "query": kept}})
+        return result.model_copy(update={"output": output}).with_effects(query=kept)
 
     def _through_duckdb(self, workspace: Workspace) -> bool:
         found = workspace.variables([self.source]) if self.source else {}
@@ -73,6 +73,6 @@ class Query(Action):
         if not result.success:
             shown = f"{fenced(self.sql)}\n\n*The query was not carried out: {harmless(str(result.error))}*"
             return [Cell(cell_type="markdown", source=shown)]
-        duckdb = bool((result.metadata.get("query") or {}).get("duckdb"))
+        duckdb = bool(result.effects.query and result.effects.query.duckdb)
         source = plain_cell(self.sql.strip("\n"), self.source or None, self.into or None, duckdb=duckdb)
         return [Cell(cell_type="code", source=source, outputs=result.outputs)]

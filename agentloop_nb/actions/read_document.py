@@ -9,6 +9,7 @@ from pydantic import Field, field_validator
 from agentloop_nb._internal.markup import harmless
 from agentloop_nb._internal.platform import IN_BROWSER
 from agentloop_nb.actions.action import Action, ActionResult, Cell
+from agentloop_nb.actions.effects import Effects
 from agentloop_nb.protocols import Document, OnOutput, Privacy, Workspace
 
 
@@ -41,16 +42,14 @@ class ReadDocument(Action):
 
     async def perform(self, workspace: Workspace, *, step: int, on_output: OnOutput) -> ActionResult:
         found = await workspace.read_document(self.path, self.part)
-        metadata: dict[str, Any] = {"document": found.model_dump()}
-        if found.inside:
-            metadata["read"] = [found.inside]
-        return ActionResult(success=True, output=_told(found, workspace.privacy), metadata=metadata)
+        effects = Effects(document=found, files_read=(found.inside,) if found.inside else ())
+        return ActionResult(success=True, output=_told(found, workspace.privacy), effects=effects)
 
     def cells(self, result: ActionResult, step: int) -> list[Cell]:
-        kept = result.metadata.get("document")
+        kept = result.effects.document
         if kept is None:
             return [Cell(cell_type="markdown", source=f"Tried to read `{self.title}`: *{harmless(str(result.error))}*")]
-        text = _whole(Document.model_validate(kept))
+        text = _whole(kept)
         quoted = "\n".join(f"> {line}".rstrip() for line in harmless(text).splitlines())
         return [Cell(cell_type="markdown", source=f"Read `{self.title}`; the text as it was then:\n\n{quoted}")]
 

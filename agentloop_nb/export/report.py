@@ -142,8 +142,8 @@ def _sources(state: State, scrub: Anonymizer) -> Iterator[tuple[str, str]]:
         action = step.decision.action if step.decision else None
         for part, result in action.outcomes(step.result) if action and step.result else ():
             if isinstance(part, ReadUrl) and result.success:
-                page = result.metadata.get("page") or {}
-                yield scrub.text(str(page.get("title") or part.url)), scrub.text(part.url)
+                page = result.effects.page
+                yield scrub.text((page and page.title) or part.url), scrub.text(part.url)
 
 
 def _made(state: State) -> str:

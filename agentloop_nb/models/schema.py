@@ -13,7 +13,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from agentloop_nb.actions import ACTIONS
+from agentloop_nb.actions import ACTIONS, BUILT_IN
 
 MOST_ITEMS = 20
 """Members of a list in a decision."""
@@ -29,11 +29,11 @@ def decision_schema(
 ) -> dict[str, Any]:
     """Return the JSON schema of a decision. Shared: do not change it.
 
-    `actions` are those of the run (empty: the five of the original), `only` names those that may be chosen now (empty:
-    all); with `final` it is `finish`. With `limits` lists have an upper bound.
+    `actions` are those of the run (empty: the five, or all where `only` is given), `only` names those that may be
+    chosen now (empty: all of them); with `final` it is `finish`. With `limits` lists have an upper bound.
     """
     names = ("finish",) if final else only
-    there: tuple[type[Any], ...] = actions or ACTIONS
+    there: tuple[type[Any], ...] = actions or (BUILT_IN if names else ACTIONS)
     variants = [_variant(action, limits=limits) for action in there if not names or action.name in names]
     action = variants[0] if len(variants) == 1 else {"anyOf": variants}
     return _object({"reasoning": {"type": "string"}, "action": action})

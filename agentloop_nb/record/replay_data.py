@@ -5,31 +5,34 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from agentloop_nb.actions import Action, ActionResult, ReadUrl, SearchWeb
+from agentloop_nb.actions import Action, ActionResult, AskUser, ReadUrl, SearchWeb
+from agentloop_nb.actions.effects import Answer
 from agentloop_nb.decision import Decision
 from agentloop_nb.protocols import Page, SearchHit, Value
 from agentloop_nb.state import Step
 
 
-class Answer(Value):
-    """What a search or a page brought then."""
+class Brought(Value):
+    """What a search, a page or a question brought then."""
 
     hits: tuple[SearchHit, ...] | None = None
     page: Page | None = None
+    answer: Answer | None = None
+    """What a question was answered."""
     error: str | None = None
     """Why a search or a page failed then."""
 
 
-class Recorded(Answer):
+class Recorded(Brought):
     """A decision of a recorded run, and what it was answered."""
 
     decision: Decision
     step: int = 0
     """The number of its step; 0 in notebooks of older versions."""
-    parts: tuple[Answer, ...] | None = None
+    parts: tuple[Brought, ...] | None = None
     """What each part of a composite action brought."""
 
-    def answers(self) -> Iterator[tuple[Action, Answer]]:
+    def answers(self) -> Iterator[tuple[Action, Brought]]:
         """Each part of the action with what it was answered."""
         parts = self.decision.action.parts()
         kept = self.parts if self.parts is not None and len(self.parts) == len(parts) else (self,) * len(parts)
@@ -43,8 +46,7 @@ class Recorded(Answer):
 
 def refused(step: Step) -> bool:
     """Whether this step was not carried out: a person (or a policy) said no, or it was the same again."""
-    repeated = step.result is not None and "repeated" in step.result.metadata
-    return repeated or (step.approval is not None and not step.approval.approved)
+    return bool(step.effects.repeated) or (step.approval is not None and not step.approval.approved)
 
 
 def recorded(steps: Iterable[Step]) -> list[Recorded]:
@@ -56,15 +58,17 @@ def _recorded(step: Step, decision: Decision) -> Recorded:
     found = Recorded(decision=decision, step=step.number)
     if step.result is None:
         return found
-    answers = [_answer(part, result) for part, result in decision.action.outcomes(step.result)]
+    answers = [_brought(part, result) for part, result in decision.action.outcomes(step.result)]
     if len(answers) == 1 and decision.action.parts() == (decision.action,):
         return found.model_copy(update=dict(answers[0]))
     return found.model_copy(update={"parts": tuple(answers)})
 
 
-def _answer(action: Action, result: ActionResult) -> Answer:
+def _brought(action: Action, result: ActionResult) -> Brought:
+    if isinstance(action, AskUser):
+        return Brought(answer=result.effects.answer)
     if not isinstance(action, SearchWeb | ReadUrl):
-        return Answer()
+        return Brought()
     if not result.success:
-        return Answer(error=result.error or result.output)
-    return Answer(hits=result.metadata.get("hits"), page=result.metadata.get("page"))
+        return Brought(error=result.error or result.output)
+    return Brought(hits=result.effects.hits, page=result.effects.page)

@@ -67,8 +67,8 @@ def fork(
     workspace = make_workspace(make_web(model, settings), whole)
     limits = limits.model_copy(
         update={
-            "settings": recorded(settings, model, variables),
-            "actions": chosen_anew(overrides, settings, model, workspace, own=own),
+            "settings": recorded(settings, model, variables, control),
+            "actions": chosen_anew(overrides, settings, model, workspace, control, own=own),
         }
     )
     record = journal.Journal.create(

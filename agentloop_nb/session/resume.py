@@ -59,8 +59,8 @@ def resume(
     workspace = make_workspace(make_web(model, settings))
     limits = limits.model_copy(
         update={
-            "settings": recorded(settings, model, variables),
-            "actions": chosen_anew(overrides, settings, model, workspace, own=own),
+            "settings": recorded(settings, model, variables, control),
+            "actions": chosen_anew(overrides, settings, model, workspace, control, own=own),
         }
     )
     record = journal.Journal.open(path, limit=settings.record_limit * journal.MEGABYTE)
