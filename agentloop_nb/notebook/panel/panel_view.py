@@ -185,7 +185,9 @@ class PanelView:
     def _strike(self, first: int) -> None:
         """Show that the steps from `first` on were taken back; later ones take their place."""
         for number in range(first, self._last_shown + 1):
-            self._board.put(number, {"state": "cut", "title": "(taken back)", "chips": [], "ask": None})
+            begun = self._board.get(number).get("state") not in ("thinking", "hidden")
+            taken: dict[str, Any] = {"state": "cut", "title": "(taken back)", "chips": [], "ask": None}
+            self._board.put(number, taken if begun else {"state": "hidden"})
 
     def _label(self, event: AnyEvent) -> None:
         """Say in the header what the run is at."""
