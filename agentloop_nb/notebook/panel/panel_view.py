@@ -36,6 +36,7 @@ from agentloop_nb.events import (
 )
 from agentloop_nb.notebook.kernel.runner import can_ask
 from agentloop_nb.notebook.panel.approval_prompt import Approval
+from agentloop_nb.notebook.panel.buttons import BUTTONS
 from agentloop_nb.notebook.panel.cards import MAX_GOAL, Totals, body, card, header, meters
 from agentloop_nb.notebook.panel.delta import Board
 from agentloop_nb.notebook.panel.html import plain_text, static_html
@@ -136,8 +137,10 @@ class PanelView:
             KEPT_OPEN.append(self._widget)
         if self._to_insert:
             self._shell.set_next_input("\n\n".join(self._to_insert))
-        page = static_html(self._state, natives=self.in_cell)
+        page = static_html(self._state, natives=self.in_cell, place=self._display_id)
         self._publish({"text/html": page, "text/plain": plain_text(self._state)}, update=True)
+        if self._live and self.in_cell:
+            BUTTONS.put(self._state, self._display_id)
 
     def _publish(self, bundle: dict[str, Any], *, update: bool = False) -> None:
         publisher = self._shell.display_pub
