@@ -14,6 +14,7 @@ from agentloop_nb._internal.amounts import duration
 from agentloop_nb._internal.markup import figure, harmless
 from agentloop_nb._internal.text import counted
 from agentloop_nb.actions import Finish, RunCode
+from agentloop_nb.agent.conclusion import MET
 from agentloop_nb.export.evidence import Exhibit, exhibits, kinds
 from agentloop_nb.notebook.panel.cards import MAX_PROSE, Card, Header, card, header
 from agentloop_nb.notebook.panel.highlight import PALETTE
@@ -146,7 +147,7 @@ def _header(top: Header) -> str:
         f'<div style="padding:6px 10px"><div dir="auto">{dot}'
         f'<b style="{tone}">{prose(top["label"].capitalize())}</b> · '
         f'<span style="white-space:pre-wrap;overflow-wrap:anywhere">{prose(top["goal"])}</span></div>'
-        f'{_reason(top["reason"])}<div style="font-size:12px;{MUTED}">{told}</div></div>'
+        f'{_reason(top["reason"].removeprefix(MET).lstrip())}<div style="font-size:12px;{MUTED}">{told}</div></div>'
     )
 
 
