@@ -9,13 +9,19 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from agentloop_nb.agent.ledger import Ledger
     from agentloop_nb.api import arun_agent, run_agent
     from agentloop_nb.run import Run
 
 __version__ = "0.2.0"
-__all__ = ["Run", "__version__", "arun_agent", "run_agent"]
+__all__ = ["Ledger", "Run", "__version__", "arun_agent", "run_agent"]
 
-_HOMES = {"run_agent": "agentloop_nb.api", "arun_agent": "agentloop_nb.api", "Run": "agentloop_nb.run"}
+_HOMES = {
+    "run_agent": "agentloop_nb.api",
+    "arun_agent": "agentloop_nb.api",
+    "Run": "agentloop_nb.run",
+    "Ledger": "agentloop_nb.agent.ledger",
+}
 
 
 def __getattr__(name: str) -> Any:

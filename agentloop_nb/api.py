@@ -9,6 +9,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+from agentloop_nb.agent.ledger import Ledger
 from agentloop_nb.errors import AgentFailed, UserError
 from agentloop_nb.events import NoteAdded
 from agentloop_nb.notebook.kernel.private_shell import current_shell, is_private, private_shell
@@ -36,6 +37,7 @@ def run_agent(
     output_dir: str | Path | None = None,
     approve: str | None = None,
     verbose: bool = True,
+    ledger: Ledger | None = None,
     **options: Any,
 ) -> Run:
     """Run the agent until the goal is met or a limit is reached, and return the run, however it ended (but `strict`).
@@ -43,7 +45,8 @@ def run_agent(
     Works inside a running event loop too. In Jupyter the user's namespace and folder are used; elsewhere a private
     IPython shell, with `output_dir` (`./output`) as the folder of files and code. What is left None comes from
     `%config AgentMagics`, the environment, `.env`, then the defaults: gpt-4o-mini, 50 steps, 3 retries, no budget (US
-    dollars), 30 seconds a code step, approve "auto". `options` are the other options of `%%agent`, named as settings.
+    dollars), 30 seconds a code step, approve "auto". `ledger` is a budget that this run shares with others, beside its
+    own. `options` are the other options of `%%agent`, named as settings.
     Raises `UserError` for wrong input, before anything is spent.
     """
     arguments = {
@@ -57,13 +60,13 @@ def run_agent(
         "approve": approve,
         **options,
     }
-    launch = _begin(goal, arguments, verbose=verbose)
+    launch = _begin(goal, arguments, verbose=verbose, ledger=ledger)
     return _strictly(launch, launch.drive())
 
 
-async def arun_agent(goal: str, *, verbose: bool = True, **options: Any) -> Run:
+async def arun_agent(goal: str, *, verbose: bool = True, ledger: Ledger | None = None, **options: Any) -> Run:
     """Do what `run_agent` does, awaited; takes the same keywords."""
-    launch = _begin(goal, options, verbose=verbose)
+    launch = _begin(goal, options, verbose=verbose, ledger=ledger)
     return _strictly(launch, await launch.go())
 
 
@@ -133,7 +136,7 @@ def _strictly(launch: Presenter, run: Run) -> Run:
     return run
 
 
-def _begin(goal: str, arguments: dict[str, Any], *, verbose: bool) -> Presenter:
+def _begin(goal: str, arguments: dict[str, Any], *, verbose: bool, ledger: Ledger | None) -> Presenter:
     manager = _launcher()
     settings = manager.settings(_known(arguments), _config(manager))
     if manager.private and not settings.isolated:
@@ -142,7 +145,7 @@ def _begin(goal: str, arguments: dict[str, Any], *, verbose: bool) -> Presenter:
         _bring(goal, manager.working_folder, verbose=verbose and not settings.quiet)
     elif settings.output_dir and not settings.isolated:
         _usable(Path(settings.output_dir))
-    launch = manager.begin(goal, settings)
+    launch = manager.begin(goal, settings, ledger=ledger)
     launch.verbose = verbose and launch.verbose
     return launch
 

@@ -1,6 +1,7 @@
 """What happens in a run: frozen events, named in the past tense. The record is these, one a line, and nothing else.
 
-`Progress` is what a view may show while something is under way; it is never recorded.
+`Progress` is what a view may show while something is under way, `Adjustment` what is so in this process only; neither
+is ever recorded.
 """
 
 from __future__ import annotations
@@ -166,6 +167,13 @@ class ApprovalGiven(Event):
         return None if edited is None else edited.record()
 
 
+class QuestionAsked(Event):
+    """The run waits for a person to answer an `ask_user`, at most so many `seconds`."""
+
+    kind: Literal["question_asked"] = "question_asked"
+    seconds: float
+
+
 class ActionStarted(Event):
     """The action is being carried out; a record that ends here was killed in the middle of it."""
 
@@ -288,6 +296,7 @@ KnownEvent = (
     | DecisionMade
     | ApprovalAsked
     | ApprovalGiven
+    | QuestionAsked
     | ActionStarted
     | ActionFinished
     | OutcomeDiffered
@@ -311,6 +320,29 @@ def event_from(data: dict[str, Any]) -> AnyEvent:
     if data.get("kind") in _KINDS:
         return _KNOWN.validate_python(data)
     return UnknownEvent.model_validate(data)
+
+
+class RunInterrupted(Value):
+    """Adjustment: the kernel of a run that has no end in its record is dead."""
+
+
+class LimitsReplaced(Value):
+    """Adjustment: the run has the limits of the person's own settings, not those of its record."""
+
+    max_steps: int
+    budget: Decimal | None = None
+
+
+class OutputsEvicted(Value):
+    """Adjustment: of a step's outputs only the beginning is held in memory; the record has them."""
+
+    index: int
+    """The place of the step among all that were paid for: those that were taken back, then the others."""
+    result: ActionResult
+
+
+Adjustment = RunInterrupted | LimitsReplaced | OutputsEvicted
+"""What changes a state and is never recorded: it is so in this process only."""
 
 
 class ReplyStreamed(Value):

@@ -76,6 +76,8 @@ class ModelRequest(Value):
     """Only `finish` is allowed: the last step of a run."""
     only: tuple[str, ...] = ()
     """The actions to offer, by name; empty: all. Another one is no mistake, so this is for the wire schema alone."""
+    usual: tuple[str, ...] = ()
+    """The actions of the whole run, by name, which the schema allows where it cannot be narrowed; empty: the five."""
     repairs: int = 0
     """How many replies in a row were no valid decision; an adapter may try another wire format."""
     max_tokens: int | None = None
@@ -140,6 +142,15 @@ class Sized(Protocol):
 
 
 @runtime_checkable
+class Unprompted(Protocol):
+    """A model that decides without a prompt: none is composed for it."""
+
+    @property
+    def knows_the_run(self) -> bool:
+        """Whether it follows the run by itself."""
+
+
+@runtime_checkable
 class Measurable(Protocol):
     """A model whose server can be asked for its context window."""
 
@@ -166,9 +177,9 @@ class Change(Value):
 class CodeError(Value):
     """Why code ended early, told in terms of the code that was run."""
 
-    type: str
-    message: str
-    traceback: str
+    type: str = ""
+    message: str = ""
+    traceback: str = ""
     """Plain text, clean frames only; lines of the step read `step 3, line 7`."""
     line: int | None = None
     """The line of the step's code (1-based) where it happened, or through which it passed last."""
@@ -255,7 +266,7 @@ class WrittenFile(Value):
     """A file that `write_file` wrote, relative to the working folder."""
 
     path: str
-    size: int
+    size: int = 0
     """Bytes."""
     replaced: bool = False
     sha256: str = ""

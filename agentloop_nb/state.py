@@ -10,23 +10,29 @@ from decimal import Decimal
 from typing import Any
 
 from agentloop_nb.actions import ActionResult, Finish, WriteFile
+from agentloop_nb.actions.effects import NO_EFFECTS, Effects
 from agentloop_nb.decision import Decision
 from agentloop_nb.events import (
     ActionFinished,
     ActionStarted,
+    Adjustment,
     AnyEvent,
     ApprovalAsked,
     ApprovalGiven,
     ContractChecked,
     DecisionMade,
     DecisionRejected,
+    LimitsReplaced,
     ModelCalled,
     ModelFailed,
     ModelReplied,
     NoteAdded,
     OutcomeDiffered,
+    OutputsEvicted,
+    QuestionAsked,
     RunFinished,
     RunForked,
+    RunInterrupted,
     RunResumed,
     RunStarted,
     Status,
@@ -64,6 +70,8 @@ class Step:
     started: bool = False
     """The action began; without a result it was cut off in the middle."""
     approval: ApprovalGiven | None = None
+    asked: float = 0.0
+    """Seconds since the epoch until which a person may answer its question; 0 where none was put to one."""
     risks: tuple[str, ...] = ()
     """What its code touches, and why a person was asked."""
     difference: str = ""
@@ -80,6 +88,17 @@ class Step:
     """Seconds spent waiting for the model."""
     seconds: float = 0.0
     """Seconds the action took."""
+
+    @property
+    def effects(self) -> Effects:
+        """What it did and brought beside its output."""
+        return self.result.effects if self.result else NO_EFFECTS
+
+    @property
+    def said(self) -> tuple[str, ...]:
+        """The person's own words in this step: notes, and an answer that was typed and not chosen."""
+        answer = self.effects.answer
+        return (*self.notes, answer.text) if answer is not None and answer.by == "typed" else tuple(self.notes)
 
     @property
     def line(self) -> str:
@@ -173,20 +192,21 @@ class State:
     @property
     def total_cost(self) -> Decimal:
         """Dollars known to have been spent."""
-        return sum((step.cost for step in self._paid), Decimal(0))
+        return sum((step.cost for step in self.paid), Decimal(0))
 
     @property
     def cost_known(self) -> bool:
         """Whether `total_cost` is all that was spent."""
-        return all(step.cost_known for step in self._paid)
+        return all(step.cost_known for step in self.paid)
 
     @property
     def usage(self) -> Usage:
         """Tokens of all calls."""
-        return sum((step.usage for step in self._paid), Usage())
+        return sum((step.usage for step in self.paid), Usage())
 
     @property
-    def _paid(self) -> list[Step]:
+    def paid(self) -> list[Step]:
+        """All steps that cost something: those that were taken back, then the others."""
         return [*self.undone, *self.steps]
 
     @property
@@ -203,22 +223,20 @@ class State:
     @property
     def written(self) -> frozenset[str]:
         """SHA-256 of the files this run wrote, also where its kernel died before that could be recorded."""
-        files = (step.result.metadata.get("file") for step in self.steps if step.result)
-        return frozenset(str(file["sha256"]) for file in files if file) | frozenset(self._cut_off())
+        files = (step.effects.file for step in self.steps)
+        return frozenset(file.sha256 for file in files if file) | frozenset(self._cut_off())
 
     def _cut_off(self) -> Iterator[str]:
         for step in self.steps:
             action = step.decision.action if step.decision else None
-            ended = step.result is not None and not step.result.metadata.get("cut_off")
+            ended = step.result is not None and not step.effects.cut_off
             if isinstance(action, WriteFile) and step.started and not ended:
                 yield hashlib.sha256(action.content.encode(errors="replace")).hexdigest()
 
     @property
     def files(self) -> frozenset[str]:
         """Names of the files that this run's code wrote by itself."""
-        return frozenset(
-            str(name) for step in self.steps if step.result for name in step.result.metadata.get("files", ())
-        )
+        return frozenset(name for step in self.steps for name in step.effects.files_written)
 
     @property
     def changed(self) -> dict[str, int]:
@@ -237,7 +255,7 @@ class State:
         allowed = [name.strip() for name in str(self.settings.get("allow_changes") or "").split(",")]
         if not change.previous or change.how == "added" or {"all", change.name} & set(allowed):
             return False
-        said = "\n".join([self.goal, *(note for step in self.steps for note in step.notes)])
+        said = "\n".join([self.goal, *(words for step in self.steps for words in step.said)])
         return re.search(rf"(?<!\w){re.escape(change.name)}(?!\w)", said) is None
 
     def account(self) -> str:
@@ -249,24 +267,19 @@ class State:
             lines.append(f"\nVariables: {', '.join(f'`{name}`' for name in self.changed)}")
         return "\n".join(["The run ended before its goal was met. What was done:", "", *lines])
 
-    def apply(self, event: AnyEvent) -> None:
+    def apply(self, event: AnyEvent | Adjustment) -> None:
         """Fold one event in."""
         match event:
+            case RunInterrupted() | LimitsReplaced() | OutputsEvicted():
+                self._adjust(event)
             case RunStarted():
                 self._start(event)
-            case RunFinished():
+            case RunFinished() | RunResumed():
                 self._close_call()
-                self.status, self.reason, self.ended = event.status, event.reason, event.at
-                self.summary, self.artifacts, self.doubts = event.summary, event.artifacts, event.doubts
-            case RunResumed():
-                self._close_call()
-                self.status, self.reason, self.summary, self.artifacts, self.ended = "running", "", "", (), None
-                self.doubts, self.resumed_at = (), self.current_step
-                self.max_steps, self.budget, self.rejections = event.max_steps, event.budget, 0
-                self.settings = self.settings | event.settings
+                self._finish(event) if isinstance(event, RunFinished) else self._resume(event)
             case RunForked():
                 self._fork(event)
-            case ContractChecked() | TranscriptCompacted():
+            case ContractChecked() | TranscriptCompacted() | QuestionAsked():
                 self._note(event)
             case StepsUndone():
                 self._undo(event.first)
@@ -279,6 +292,15 @@ class State:
             case _:
                 pass
 
+    def _adjust(self, event: Adjustment) -> None:
+        match event:
+            case RunInterrupted():
+                self.status, self.reason = "interrupted", "its kernel died"
+            case LimitsReplaced():
+                self.max_steps, self.budget = event.max_steps, event.budget
+            case OutputsEvicted():
+                self.paid[event.index].result = event.result
+
     def _start(self, event: RunStarted) -> None:
         self.run, self.goal, self.context = event.run, event.goal, event.context
         self.cells, self.ran, self.earlier_goals = event.cells, event.ran, event.earlier_goals
@@ -287,7 +309,20 @@ class State:
         budget = event.settings.get("budget")
         self.budget = None if budget is None else Decimal(str(budget))
 
-    def _note(self, event: ContractChecked | TranscriptCompacted) -> None:
+    def _finish(self, event: RunFinished) -> None:
+        self.status, self.reason, self.ended = event.status, event.reason, event.at
+        self.summary, self.artifacts, self.doubts = event.summary, event.artifacts, event.doubts
+
+    def _resume(self, event: RunResumed) -> None:
+        self.status, self.reason, self.summary, self.artifacts, self.ended = "running", "", "", (), None
+        self.doubts, self.resumed_at = (), self.current_step
+        self.max_steps, self.budget, self.rejections = event.max_steps, event.budget, 0
+        self.settings = self.settings | event.settings
+
+    def _note(self, event: ContractChecked | TranscriptCompacted | QuestionAsked) -> None:
+        if isinstance(event, QuestionAsked):
+            self._step(event).asked = event.at + event.seconds
+            return
         if isinstance(event, TranscriptCompacted):
             self.compacted = event
             return

@@ -15,6 +15,9 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from markdown_it.tree import SyntaxTreeNode
 
+WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
+"""What a displayed widget is in an output: a reference, which only a page with its kernel can draw."""
+
 MAX_PARSED = 60_000
 """Characters of Markdown that are parsed; of a longer text nothing is rendered."""
 ROUNDS = 3
@@ -244,7 +247,6 @@ _INTERACTIVE = {
     "application/vnd.vegalite.v6+json": "altair",
     "application/vnd.vega.v5+json": "altair",
     "application/vnd.vega.v6+json": "altair",
-    "application/vnd.jupyter.widget-view+json": "widgets",
 }
 """Figures that can be handled, and the word that stands in code which makes them."""
 _FETCHING = frozenset({"url", "source", "src", "href", "baseURL"})

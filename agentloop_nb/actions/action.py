@@ -8,8 +8,9 @@ import re
 from abc import abstractmethod
 from typing import Any, ClassVar, Literal
 
-from pydantic import BaseModel, ConfigDict, ValidationInfo
+from pydantic import BaseModel, ConfigDict, Field, SerializerFunctionWrapHandler, ValidationInfo, model_serializer
 
+from agentloop_nb.actions.effects import NO_EFFECTS, Effects
 from agentloop_nb.protocols import Change, OnOutput, Output, Value, Workspace
 
 DEFAULT_TIMEOUT = 30
@@ -21,18 +22,32 @@ MAX_TIMEOUT = 300
 class ActionResult(Value):
     """What an action brought, and the text the model was told of it."""
 
+    model_config = ConfigDict(populate_by_name=True)
+
     success: bool
     output: str
     """The text the model was told."""
     error: str | None = None
     """Type and message of what went wrong, one line."""
-    metadata: dict[str, Any] = {}
-    """What belongs to this kind of action: `hits`, `page`, `file`, `error` with line and traceback, `artifacts`."""
+    effects: Effects = Field(NO_EFFECTS, alias="metadata")
     outputs: tuple[Output, ...] = ()
     """Cell outputs, for the card and the export."""
     changes: tuple[Change, ...] = ()
     stopped: bool = False
     """The user stopped it half-way."""
+
+    @property
+    def metadata(self) -> dict[str, Any]:
+        """The effects as JSON values, under the names that the record has for them."""
+        return self.effects.model_dump(mode="json")
+
+    def with_effects(self, **effects: Any) -> ActionResult:
+        """Copy it with some of its effects replaced."""
+        return self.model_copy(update={"effects": self.effects.model_copy(update=effects)})
+
+    @model_serializer(mode="wrap")
+    def _recorded(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        return {"metadata" if name == "effects" else name: value for name, value in handler(self).items()}
 
 
 class Cell(Value):

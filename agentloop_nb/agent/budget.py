@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 from decimal import ROUND_CEILING, Decimal
+from typing import NamedTuple
 
+from agentloop_nb.agent.ledger import Hold, Ledger, NoRoom, Offer
 from agentloop_nb.protocols import Message, Model, ModelReply, ModelRequest, Usage
 from agentloop_nb.state import State
 
@@ -26,20 +27,27 @@ IMAGE_TOKENS = 4096
 class CostLimit(Exception):
     """The next call does not fit into the budget any more. `budget` would let the run go on."""
 
-    def __init__(self, budget: Decimal) -> None:
-        super().__init__(f"the next step no longer fits into the budget; {_dollars(budget)} would let the run go on")
+    def __init__(self, budget: Decimal, *, shared: bool = False) -> None:
+        whose = "the budget that it shares" if shared else "the budget"
+        super().__init__(f"the next step no longer fits into {whose}; {_dollars(budget)} would let the run go on")
         self.budget = budget
 
 
-@dataclass(frozen=True)
-class Reservation:
-    """The worst a call can cost, and the reply length that keeps it there."""
+class Reservation(NamedTuple):
+    """What is held for a call, and the most tokens that its prompt can count."""
 
-    cost: Decimal | None
-    """US dollars; None when the price is unknown (only without a budget)."""
-    max_tokens: int | None
+    hold: Hold
     tokens: int = 0
-    """The most tokens that the prompt can count."""
+
+    @property
+    def cost(self) -> Decimal | None:
+        """The worst the call can cost, in US dollars; None when the price is unknown (only without a budget)."""
+        return self.hold.cost
+
+    @property
+    def max_tokens(self) -> int | None:
+        """The reply length that keeps it there."""
+        return self.hold.max_tokens
 
 
 class InputBound:
@@ -83,19 +91,40 @@ def _bound_message(message: Message) -> int:
     return len(message.content.encode()) + MESSAGE_TOKENS + IMAGE_TOKENS * len(message.images)
 
 
-def reserve(state: State, model: Model, request: ModelRequest, bound: InputBound) -> Reservation:
+def own_ledger(state: State) -> Ledger:
+    """Return the ledger of a run that shares its budget with nobody."""
+    ledger = Ledger(state.budget)
+    ledger.spend(state.total_cost)
+    return ledger
+
+
+def share_of(ledger: Ledger, state: State) -> Ledger:
+    """Return the account of a run in a ledger that it shares, bounded by its own budget too."""
+    return ledger.share(state.run, None if state.budget is None else state.budget - state.total_cost)
+
+
+async def reserve(
+    ledger: Ledger,
+    state: State,
+    model: Model,
+    request: ModelRequest,
+    bound: InputBound,
+    on_wait: Callable[[], None] | None = None,
+) -> Reservation:
     """Reserve the worst case of one attempt. Raises `CostLimit` when no useful reply fits into what is left."""
     tokens = bound(request.messages)
     longest = request.max_tokens or MAX_REPLY
-    if state.budget is None:
-        return Reservation(_worst(model, tokens, longest), request.max_tokens, tokens)
-    left = state.budget - state.total_cost
-    for reply in _shrinking(longest):
-        worst = _worst(model, tokens, reply)
-        if worst is not None and worst * bound.dearer <= left:
-            return Reservation(worst * bound.dearer, reply, tokens)
-    least = (_worst(model, tokens, 4 * USEFUL_REPLY) or Decimal(0)) * bound.dearer
-    raise CostLimit((state.total_cost + least).quantize(Decimal("0.0001"), ROUND_CEILING))
+    if not ledger.is_limited:
+        hold = await ledger.reserve([Offer(request.max_tokens, _worst(model, tokens, longest))])
+        return Reservation(hold, tokens)
+    priced = ((reply, _worst(model, tokens, reply)) for reply in _shrinking(longest))
+    offers = [Offer(reply, None if worst is None else worst * bound.dearer) for reply, worst in priced]
+    try:
+        return Reservation(await ledger.reserve(offers, on_wait), tokens)
+    except NoRoom:
+        least = (_worst(model, tokens, 4 * USEFUL_REPLY) or Decimal(0)) * bound.dearer
+        enough = (state.total_cost + least).quantize(Decimal("0.0001"), ROUND_CEILING)
+        raise CostLimit(enough, shared=state.budget is None) from None
 
 
 def _worst(model: Model, tokens: int, reply: int) -> Decimal | None:

@@ -6,9 +6,9 @@ import asyncio
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
 
-from agentloop_nb.actions import Action, ActionResult, Finish, RunCode
+from agentloop_nb.actions import Action, ActionResult, AskUser, Finish, RunCode
+from agentloop_nb.actions.effects import Answer, Effects, Ground
 from agentloop_nb.actions.mending import mended
 from agentloop_nb.agent import contract
 from agentloop_nb.agent.approval import ApprovalGate, Judge
@@ -18,9 +18,11 @@ from agentloop_nb.agent.contract_gate import ContractGate
 from agentloop_nb.agent.control import Control
 from agentloop_nb.agent.event_stream import Approver, Stream
 from agentloop_nb.agent.grounding import ground
+from agentloop_nb.agent.ledger import Ledger
 from agentloop_nb.agent.model_call import GaveUp, ModelCaller
 from agentloop_nb.agent.objections import asked_before, objections, refusal
 from agentloop_nb.agent.offer import WEB, is_offline
+from agentloop_nb.agent.questions import Asker, Questions
 from agentloop_nb.agent.repetition import Repetitions
 from agentloop_nb.decision import Decision, parse
 from agentloop_nb.errors import ActionFailed, DecisionError, Offline
@@ -58,16 +60,25 @@ class Loop:
     """SHA-256 of files that earlier runs wrote."""
     replayed: Callable[[], bool] | None = None
     """For decisions of a record: whether more of them follow. What they were refused then they are refused now."""
+    asker: Asker | None = None
+    """Puts the model's questions to a person."""
     judge: Judge | None = None
     """Knows further reasons to ask a person about an action."""
+    ledger: Ledger | None = None
+    """A budget that the run shares with others."""
 
     def __post_init__(self) -> None:
-        self._asker = ModelCaller(self.stream, self.model, self.settings.max_retries)
+        self._asker = ModelCaller(self.stream, self.model, self.settings.max_retries, self.ledger)
         folder = self.workspace.folder
         self._repetitions = Repetitions(folder)
         self._gate = ApprovalGate(self.stream, self.settings, folder, self.approver, self.written_before, self.judge)
-        self._grounds: list[dict[str, Any]] = []
+        self._questions = Questions(self.stream, self.settings, self.asker)
+        self._grounds: tuple[Ground, ...] = ()
         self._contract = ContractGate(self.stream, self.workspace, self.settings, self._gate.mandate)
+
+    def answer_by(self, recorded: Callable[[AskUser], Answer | None]) -> None:
+        """Have questions answered by the record that is replayed."""
+        self._questions.recorded = recorded
 
     @property
     def state(self) -> State:
@@ -82,6 +93,7 @@ class Loop:
         self.control.attach()
         try:
             await self._open()
+            await self._ask_again()
             while self.state.status == "running":
                 await self._step()
         except _Ended:
@@ -100,6 +112,12 @@ class Loop:
     async def _open(self) -> None:
         if not self.control.stopping and (why := await self._contract.open()):
             raise self._end("failed", why)
+
+    async def _ask_again(self) -> None:
+        """Put a question again that was open when the kernel died."""
+        last = self.state.steps[-1] if self.state.steps else None
+        if last is not None and last.result is None and last.decision and isinstance(last.decision.action, AskUser):
+            await self._perform(last.decision)
 
     async def _step(self) -> None:
         await self.control.wait_while_paused()
@@ -122,7 +140,7 @@ class Loop:
             return False
         if (reason := self._repetitions.stuck(action)) is not None:
             told = f"Not done again: {reason}."
-            result = ActionResult(success=False, output=told, error=reason, metadata={"repeated": True})
+            result = ActionResult(success=False, output=told, error=reason, effects=Effects(repeated=1))
             self._emit_result(self.state.next_step, result, time.monotonic())
             raise self._end("not_met", f"{reason}; with a word from you it may go on: %agent resume -- WORD")
         if (answer := self._repetitions.useless(action)) is not None:
@@ -179,20 +197,22 @@ class Loop:
         if not self.replayed:
             result = self._repetitions.note(decision.action, result, step)
         if isinstance(decision.action, Finish) and result.success and self._grounds:
-            result = result.model_copy(update={"metadata": {**result.metadata, "grounds": self._grounds}})
+            result = result.with_effects(grounds=self._grounds)
         result = self._contract.warned(decision.action, result, step)
         self._emit_result(step, result, began)
         if result.stopped or self.control.stopping:
             raise self._end("stopped", self.control.reason)
-        if isinstance(decision.action, Finish) and "over" in result.metadata:
+        if isinstance(decision.action, Finish) and result.effects.over:
             self._emit_end("not_met", contract.reason(self.state.checks), summary=decision.action.summary)
         elif isinstance(decision.action, Finish) and (result.success or final):
             self._conclude(decision.action, result, final=final)
 
     async def _known(self, action: Action) -> ActionResult | None:
-        """Answer without carrying it out: a finish that something speaks against, a look-up without a network."""
+        """Answer without carrying it out: a finish that something speaks against, a question, a look-up offline."""
         if isinstance(action, Finish):
             return await self._unmet(action) or self._objected(action)
+        if isinstance(action, AskUser):
+            return await self._questions.answer(action, self.state.next_step)
         if action.name in WEB and is_offline(self.state):
             told = "This machine is offline, as an earlier look-up showed: go on without the web."
             return ActionResult(success=False, output=told, error=told)
@@ -211,7 +231,7 @@ class Loop:
     def _objected(self, action: Finish) -> ActionResult | None:
         """Object to a finish, once; what the model insists on is marked."""
         grounding = ground(action, self.state, self.workspace)
-        self._grounds = grounding.record()
+        self._grounds = tuple(grounding.grounds)
         found = objections(action, self.state, self.workspace, grounding)
         if not found:
             return None
@@ -219,9 +239,9 @@ class Loop:
         if action.goal_met and not last_word:
             return refusal(found, self.state.goal)
         missing = action.missing(self.workspace.folder)
-        kept = [name for name in action.artifacts if name not in missing]
-        doubts = [each.doubt for each in found]
-        return ActionResult(success=True, output=action.summary, metadata={"artifacts": kept, "doubts": doubts})
+        kept = tuple(name for name in action.artifacts if name not in missing)
+        effects = Effects(artifacts=kept, doubts=tuple(each.doubt for each in found))
+        return ActionResult(success=True, output=action.summary, effects=effects)
 
     @property
     def _unasked(self) -> bool:
@@ -239,7 +259,7 @@ class Loop:
             )
         except Offline as error:
             told = f"{error} Go on without the web: nothing can be looked up from here."
-            return ActionResult(success=False, output=told, error=str(error), metadata={"offline": True})
+            return ActionResult(success=False, output=told, error=str(error), effects=Effects(offline=True))
         except ActionFailed as error:
             told = str(error)
         except OSError as error:
@@ -257,7 +277,7 @@ class Loop:
         limited = final and (action.says_goal_met is not True or unmet)
         status: Status
         status, reason = ("step_limit", self._steps_used) if limited else conclusion(action, self.state.checks)
-        artifacts, doubts = (tuple(result.metadata.get(key, ())) for key in ("artifacts", "doubts"))
+        artifacts, doubts = result.effects.artifacts or (), result.effects.doubts
         self._emit_end(status, reason, summary=action.summary, artifacts=artifacts, doubts=doubts)
 
     def _give_up(self, reason: str) -> _Ended:

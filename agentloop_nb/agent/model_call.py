@@ -8,14 +8,15 @@ import time
 from dataclasses import dataclass, field
 from decimal import Decimal
 
-from agentloop_nb.agent.budget import InputBound, Reservation, reserve
+from agentloop_nb.agent.budget import InputBound, Reservation, own_ledger, reserve, share_of
 from agentloop_nb.agent.context_window import Gauge, reply_bound
 from agentloop_nb.agent.event_stream import Stream
-from agentloop_nb.agent.offer import offered
+from agentloop_nb.agent.ledger import Ledger
+from agentloop_nb.agent.offer import offered, usual
 from agentloop_nb.agent.prompt import compaction, compose, overflow_compaction, shrink_figures
 from agentloop_nb.errors import ContextOverflow, ModelFault, PermanentFault, TransientFault
 from agentloop_nb.events import ModelCalled, ModelFailed, ModelReplied, ReplyStreamed, WaitStarted
-from agentloop_nb.protocols import Measurable, Model, ModelReply, ModelRequest, Sized
+from agentloop_nb.protocols import Measurable, Model, ModelReply, ModelRequest, Sized, Unprompted
 
 LONGEST_WAIT = 300.0
 """Seconds a server may ask us to wait; for longer the run ends instead, to be resumed later."""
@@ -36,6 +37,9 @@ class ModelCaller:
     stream: Stream
     model: Model
     max_retries: int
+    ledger: Ledger | None = None
+    """A budget that the run shares with others; without it the run has its own."""
+    _account: Ledger | None = None
     _bound: InputBound = field(default_factory=InputBound)
     _gauge: Gauge = field(default_factory=Gauge)
     _doublings: int = 0
@@ -49,9 +53,8 @@ class ModelCaller:
         while True:
             if isinstance(self.model, Measurable):  # a server that was loading can tell by now
                 await asyncio.to_thread(self.model.measure)
-            await shrink_figures(self.stream.state)
-            request = self._request(final=final)
-            reservation = reserve(self.stream.state, self.model, request, self._bound)
+            request = await self._next_request(final=final)
+            reservation = await self._reserve(request)
             request = request.model_copy(update={"max_tokens": reservation.max_tokens})
             try:
                 return await self._attempt(request, reservation, attempt)
@@ -68,6 +71,38 @@ class ModelCaller:
                     raise GaveUp(f"no reply from the model in {attempt} attempts; the last: {fault}") from fault
                 await self._wait(wait, str(fault))
                 attempt += 1
+            finally:  # whatever else happened: nobody knows what it cost
+                self.account.settle(reservation.hold, None)
+
+    @property
+    def account(self) -> Ledger:
+        """What the run spends from; opened at the first call, when its limits are known."""
+        if self._account is None:
+            state = self.stream.state
+            self._account = own_ledger(state) if self.ledger is None else share_of(self.ledger, state)
+        return self._account
+
+    async def _reserve(self, request: ModelRequest) -> Reservation:
+        """Reserve the worst case of the next attempt; others may have to give back first."""
+        step = self.stream.state.next_step
+        told = WaitStarted(step=step, seconds=0, reason="other runs hold what is left of the budget")
+        try:
+            return await reserve(
+                self.account,
+                self.stream.state,
+                self.model,
+                request,
+                self._bound,
+                on_wait=lambda: self.stream.progress(told),
+            )
+        except OSError as error:
+            raise GaveUp(f"the budget cannot be kept: {error}") from error
+
+    async def _next_request(self, *, final: bool) -> ModelRequest:
+        if isinstance(self.model, Unprompted):
+            return ModelRequest(messages=(), final=final)
+        await shrink_figures(self.stream.state)
+        return self._request(final=final)
 
     def _request(self, *, final: bool) -> ModelRequest:
         """Compose the next request, shortened until it leaves room for a reply."""
@@ -90,6 +125,7 @@ class ModelCaller:
             messages=messages,
             final=final,
             only=offered(state, small=self._is_small),
+            usual=usual(state),
             repairs=state.rejections,
             max_tokens=longest,
         )
@@ -112,12 +148,13 @@ class ModelCaller:
         except asyncio.CancelledError:
             self.stream.emit(ModelFailed(step=step, attempt=attempt, error="stopped", cost=reservation.cost))
             raise
-        if self.stream.state.budget is not None:
+        if self.account.is_limited:
             reply = self._bound.counted(reply, reservation)
         self._learn(request, reply)
         seconds = round(time.monotonic() - began, 3)
         step = self.stream.state.next_step  # steps may have been taken back while it was awaited
         self.stream.emit(ModelReplied(step=step, seconds=seconds, **dict(reply)))
+        self.account.settle(reservation.hold, reply.cost)
         return reply
 
     def _learn(self, request: ModelRequest, reply: ModelReply) -> None:
@@ -131,6 +168,7 @@ class ModelCaller:
         cost = reservation.cost if fault.billed else Decimal(0)
         step = self.stream.state.next_step
         self.stream.emit(ModelFailed(step=step, attempt=attempt, error=str(fault), cost=cost, wait=wait))
+        self.account.settle(reservation.hold, cost)
 
     def _compact(self, fault: ContextOverflow) -> None:
         event = overflow_compaction(self.stream.state)

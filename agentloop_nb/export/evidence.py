@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import Any, Literal, NamedTuple
 
+from agentloop_nb._internal.markup import WIDGET_VIEW
 from agentloop_nb.actions import RunCode
 from agentloop_nb.protocols import Output
 from agentloop_nb.state import State, Step
@@ -51,8 +52,9 @@ def exhibits(state: State) -> list[Exhibit]:
 
 
 def is_figure(output: Output) -> bool:
-    """Whether an output holds a picture or an interactive figure."""
-    return any(mime.startswith(("image/", "application/vnd.")) for mime in output.get("data") or ())
+    """Whether an output holds a picture or an interactive figure. A progress bar or another widget is neither."""
+    data = output.get("data") or {}
+    return any(mime.startswith(("image/", "application/vnd.")) and mime != WIDGET_VIEW for mime in data)
 
 
 def is_table(output: Output) -> bool:

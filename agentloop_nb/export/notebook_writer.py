@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from agentloop_nb._internal.markup import fenced, harmless
+from agentloop_nb._internal.markup import WIDGET_VIEW, fenced, harmless
 from agentloop_nb._internal.text import STATUS_WORDS
 from agentloop_nb.actions import Cell, Finish, RunCode, WriteFile
 from agentloop_nb.export.anonymize import Anonymizer
@@ -50,7 +50,6 @@ _NOTEBOOKS = "it lists the notebooks of the folder, which are others elsewhere"
 _ENDED = "## Where the results are"
 _SENTENCE = re.compile(r"(?<=[.!?:;])\s")
 _LONGEST_HEADING = 90
-_WIDGET = "application/vnd.jupyter.widget-view+json"
 
 Json = dict[str, Any]
 
@@ -275,8 +274,7 @@ def _replayed(step: Step) -> list[Cell]:
             cell.model_copy(update=new) for cell, new in zip(action.cells(result, step.number), changed, strict=True)
         ]
     if refused(step):
-        again = result is not None and "repeated" in result.metadata
-        why = "It was the same again, and not run." if again else "It was refused, and not run."
+        why = "It was the same again, and not run." if step.effects.repeated else "It was refused, and not run."
     elif result is None:
         why = "The kernel died while this ran; it is not run again."
     else:
@@ -286,7 +284,7 @@ def _replayed(step: Step) -> list[Cell]:
 
 def _varies(code: str, shown: str) -> str:
     """Why what code showed cannot be the same elsewhere; empty where it can."""
-    if _WIDGET in shown:
+    if WIDGET_VIEW in shown:
         return "a widget shows what it holds in a living kernel only"
     return _NOTEBOOKS if _LISTS.search(code) and ".ipynb" in shown else ""
 
@@ -337,7 +335,7 @@ def fit_output(output: Output, scrub: Anonymizer) -> Json | None:
     if kind in ("display_data", "execute_result"):
         data = {mime: _data(mime, value, scrub) for mime, value in output.get("data", {}).items()}
         made = {"output_type": kind, "data": data, "metadata": dict(output.get("metadata") or {})}
-        data.pop(_WIDGET, None)
+        data.pop(WIDGET_VIEW, None)
         return (made | ({"execution_count": None} if kind == "execute_result" else {})) if data else None
     return None
 

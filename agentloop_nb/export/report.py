@@ -136,8 +136,8 @@ def _sources(state: State, scrub: Anonymizer) -> Iterator[tuple[str, str]]:
     for step in state.steps:
         action = step.decision.action if step.decision else None
         if isinstance(action, ReadUrl) and step.result and step.result.success:
-            page = step.result.metadata.get("page") or {}
-            yield scrub.text(str(page.get("title") or action.url)), scrub.text(action.url)
+            page = step.effects.page
+            yield scrub.text((page and page.title) or action.url), scrub.text(action.url)
 
 
 def _made(state: State) -> str:

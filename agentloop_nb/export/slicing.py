@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 
 from agentloop_nb.actions import RunCode, WriteFile
 from agentloop_nb.export.dependencies import IGNORED, Names, names_of
+from agentloop_nb.export.rewritten_files import rewritten
 from agentloop_nb.state import Step
 
 
@@ -38,6 +39,13 @@ class Piece:
     def settles(self) -> set[str]:
         """Names whose former value does not matter once it has run."""
         return set() if self.failed else self.names.settles
+
+    @property
+    def settles_files(self) -> frozenset[str]:
+        """Files whose former content does not matter once it has run."""
+        if self.failed or not self.writes:
+            return frozenset()
+        return self.writes & rewritten(self.source) if self.source else self.writes  # `write_file` has no source
 
 
 def pieces(earlier: Iterable[str | Piece], steps: Iterable[Step]) -> list[Piece]:
@@ -75,17 +83,16 @@ def _folders_needed(source: str) -> set[str]:
 
 def _of_step(step: Step, modules: dict[str, str]) -> Piece:
     action = step.decision.action if step.decision else None
-    metadata = step.result.metadata if step.result else {}
     if isinstance(action, WriteFile):
-        return Piece("", writes=frozenset({str((metadata.get("file") or {}).get("path", action.filename))}))
+        return Piece("", writes=frozenset(step.effects.all_files or {action.filename}))
     if not isinstance(action, RunCode) or not step.started:
         return Piece("")
     return Piece(
         source=action.code,
         names=names_of(action.code, modules),
         changed=frozenset(change.name for change in (step.result.changes if step.result else ())),
-        reads=frozenset(map(str, metadata.get("read", ()))),
-        writes=frozenset(map(str, metadata.get("files", ()))),
+        reads=frozenset(step.effects.files_read),
+        writes=frozenset(step.effects.files_written),
         failed=step.result is not None and not step.result.success,
     )
 
@@ -112,7 +119,7 @@ def _walk_back(chain: Sequence[Piece], roots: Collection[int], modules: set[str]
         if index in roots or (before_all_roots and piece.made & names) or writes & files:
             kept.add(index)
             names = (names - piece.settles) | piece.names.uses
-            files |= piece.reads | _folders_needed(piece.source)
+            files = (files - piece.settles_files) | piece.reads | _folders_needed(piece.source)
     return kept
 
 

@@ -79,7 +79,7 @@ def copy_folder(source: Path, target: Path, state: State, at: int) -> Copied:
     later = [step for step in state.steps if step.number > at]
     made, changed = written(later)
     _, before = written(state.steps)
-    by_code = {str(name) for step in later if step.result for name in step.result.metadata.get("files", ())}
+    by_code = {name for step in later for name in step.effects.files_written}
     skipped = (made | by_code) - before
     copied, room = Copied(), MAX_COPIED
     found = list(_files(source))
@@ -127,10 +127,9 @@ def _put_back(source: Path, target: Path, later: Sequence[Step], changed: Collec
 def _replaced(steps: Iterable[Step]) -> Iterator[tuple[str, str]]:
     """Files that `write_file` replaced, each with the name under which its previous version is kept."""
     for step in steps:
-        file = (step.result.metadata.get("file") if step.result else None) or {}
-        path, previous = str(file.get("path", "")), str(file.get("previous") or "")
-        if previous.isalnum() and is_inside(path):
-            yield path, previous
+        file = step.effects.file
+        if file is not None and file.previous and is_inside(file.path):
+            yield file.path, file.previous
 
 
 def _copy_kept(source: Path, target: Path) -> bool:

@@ -14,8 +14,8 @@ from typing import Any
 from pydantic import ValidationError
 
 from agentloop_nb._internal.paths import typed_path
-from agentloop_nb._internal.truncate import MISSING
-from agentloop_nb.actions import BY_NAME, ActionResult, ReadUrl, SearchWeb
+from agentloop_nb.actions import BY_NAME, ActionResult, AskUser, ReadUrl, SearchWeb
+from agentloop_nb.actions.effects import Answer, Effects
 from agentloop_nb.decision import Decision
 from agentloop_nb.errors import ActionFailed, PermanentFault, UserError
 from agentloop_nb.protocols import Delta, ModelReply, ModelRequest, Page, SearchHit, Usage, Web
@@ -81,6 +81,13 @@ class ReplayModel:
             return None
         each = self.decisions[self.position - 1]
         return each.decision, self._outcomes.get(each.step)
+
+    def answer(self, action: AskUser) -> Answer | None:
+        """What the record says to the question that was decided last; nobody's word counts as typed here."""
+        each = self.decisions[self.position - 1] if 0 < self.position <= len(self.decisions) else None
+        if each is None or each.answer is None or each.decision.action != action:
+            return None
+        return Answer(text=each.answer.text, by="record")
 
     @property
     def context_window(self) -> int | None:
@@ -211,8 +218,8 @@ def _shown(cells: Iterable[dict[str, Any]]) -> Iterator[tuple[int, ActionResult]
             outputs = tuple(cell["outputs"])
             failed = any(output["output_type"] == "error" for output in outputs)
             settled = "unchecked" not in cell["metadata"].get("agentloop", {})
-            metadata = {} if settled else {MISSING: 1}
-            yield int(found[1]), ActionResult(success=not failed, output="", outputs=outputs, metadata=metadata)
+            effects = Effects(not_kept=0 if settled else 1)
+            yield int(found[1]), ActionResult(success=not failed, output="", outputs=outputs, effects=effects)
 
 
 def _recorded(data: dict[str, Any]) -> Recorded:

@@ -29,6 +29,7 @@ from agentloop_nb.state import OUTSIDE
 
 if TYPE_CHECKING:
     from agentloop_nb.notebook.magic import AgentMagics
+    from agentloop_nb.notebook.serve.served_kernel import ServedKernelRun
     from agentloop_nb.run import Run
     from agentloop_nb.settings import Settings
     from agentloop_nb.state import State
@@ -250,12 +251,10 @@ def undo(magics: AgentMagics, rest: str) -> None:
     if len(words) > 1 or "".join(words).startswith("-"):
         raise UserError("say how many steps to take back: %agent undo 2, or of which run: %agent undo RUN 2")
     run = _that_did(magics, "undo", words)
-    if run.state.settings.get("model") == OUTSIDE and run.status == "running":
-        from agentloop_nb.notebook.serve.command import undo_here
-
-        if undo_here(run, count, print):
-            return
-    undo_steps(run, count, print)
+    if (served := _served(run)) is not None:
+        served.undo_here(count, print)
+    else:
+        undo_steps(run, count, print)
 
 
 def restore(magics: AgentMagics, rest: str) -> None:
@@ -265,7 +264,18 @@ def restore(magics: AgentMagics, rest: str) -> None:
     name, *reference = rest.split() or [""]
     if not name or len(reference) > 1:
         raise UserError("name a variable: %agent restore NAME (%agent who lists them)")
-    print(restore_name(_that_did(magics, "restore from", reference, name), name))
+    run = _that_did(magics, "restore from", reference, name)
+    served = _served(run)
+    print(restore_name(run, name) if served is None else served.restore_here(name))
+
+
+def _served(run: Run) -> ServedKernelRun | None:
+    """What serves a run of outside agents that goes on."""
+    if run.state.settings.get("model") != OUTSIDE or run.status != "running":
+        return None
+    from agentloop_nb.notebook.serve.command import served_run
+
+    return served_run(run)
 
 
 def serve(magics: AgentMagics, rest: str) -> None:

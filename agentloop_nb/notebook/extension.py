@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import ast
 import re
-import threading
 from typing import Any
 
 from agentloop_nb._internal.platform import IN_BROWSER
+from agentloop_nb.notebook import warming
 from agentloop_nb.notebook.completion import completer
 from agentloop_nb.notebook.magic import AWAITED, AgentMagics
 
@@ -113,16 +113,4 @@ class _Warmer:
 
     def warm(self, result: Any = None) -> None:
         self._shell.events.unregister("post_run_cell", self.warm)
-        threading.Thread(target=_import_ahead, name="agentloop-warm", daemon=True).start()
-
-
-def _import_ahead() -> None:
-    import importlib
-
-    for name in (
-        "agentloop_nb.notebook.run_manager",
-        "agentloop_nb.notebook.panel.panel_view",
-        "openai",
-        "genai_prices",
-    ):
-        importlib.import_module(name)
+        warming.begin()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from keyword import iskeyword
@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from agentloop_nb import session
 from agentloop_nb.agent import output_limit
 from agentloop_nb.agent.control import Control
+from agentloop_nb.agent.ledger import Ledger
 from agentloop_nb.errors import UserError
 from agentloop_nb.events import NoteAdded
 from agentloop_nb.export.destination import checked
@@ -21,7 +22,7 @@ from agentloop_nb.models.keys import known_keys
 from agentloop_nb.notebook.isolation import placement
 from agentloop_nb.notebook.isolation.adoption import Adoption
 from agentloop_nb.notebook.kernel.kernel_workspace import KernelWorkspace
-from agentloop_nb.notebook.kernel.runner import refuse_nesting
+from agentloop_nb.notebook.kernel.runner import is_attended, refuse_nesting
 from agentloop_nb.notebook.kernel.turn import caller_folder
 from agentloop_nb.notebook.panel.buttons import BUTTONS
 from agentloop_nb.notebook.presenter import Presenter, ask_on_input
@@ -48,6 +49,8 @@ class RunManager:
     shell: Any
     working_folder: Path | None = None
     """Folder of files and code; None is the one a run is set or recorded with, else the shell's current one."""
+    watched: bool = False
+    """Its runs are shown on a page of their own, where a person is."""
     private: bool = False
     """The shell is ours alone: there is no notebook to show anything in."""
     runs: list[Run] = field(default_factory=list)
@@ -63,12 +66,14 @@ class RunManager:
         """Resolve settings. Raises `UserError`."""
         return resolve(arguments, config or {}, environment(self.folder))
 
-    def begin(self, goal: str, settings: Settings, notes: Sequence[NoteAdded] = ()) -> Presenter:
-        """Prepare a new run; `notes` are told before its first step. Raises `UserError`."""
+    def begin(
+        self, goal: str, settings: Settings, notes: Sequence[NoteAdded] = (), ledger: Ledger | None = None
+    ) -> Presenter:
+        """Prepare a new run; `notes` are told before its first step, `ledger` is shared. Raises `UserError`."""
         refuse_nesting()
         _check_output(settings)
         self._make_room(settings.undo_memory * 2**20)
-        control, run_id = Control(), locating.new_run_id()
+        control, run_id = self._control(), locating.new_run_id()
         settings = placement.placed(settings, run_id)
         made = session.begin(
             goal,
@@ -81,31 +86,41 @@ class RunManager:
             control=control,
             run_id=run_id,
             notes=notes,
+            ledger=ledger,
         )
         return self._launch(made)
 
     def begin_served(self, goal: str, settings: Settings, model: OutsideModel, place: MainThread) -> session.Session:
         """Prepare a run whose decisions are calls of outside agents. Raises `UserError`."""
-        from agentloop_nb.notebook.serve.served_workspace import ServedWorkspace
+        from agentloop_nb.notebook.serve.served_workspace import ServedIsolatedWorkspace, ServedWorkspace
 
         refuse_nesting()
         self._make_room(settings.undo_memory * 2**20)
-        control, folder = Control(), self.working_folder or self.folder
+        control, run_id, folder = Control(), locating.new_run_id(), self.working_folder or self.folder
+        settings = placement.placed(settings, run_id)
+
+        def workspace(web: Web) -> Workspace:
+            if settings.isolated:
+                kind = partial(ServedIsolatedWorkspace, model=model)
+                return self._isolated(web, control, settings, goal, self.folder, kind)
+            options: dict[str, Any] = {"web": web, "folder": folder, "control": control}
+            return self._furnished(ServedWorkspace(self.shell, place=place, model=model, **options), settings)
+
         made = session.begin(
             goal,
             settings,
             environment(self.folder),
             folder=self.folder,
-            make_workspace=lambda web: self._furnished(
-                ServedWorkspace(self.shell, place=place, model=model, web=web, folder=folder, control=control), settings
-            ),
+            make_workspace=workspace,
             masker=self._masker(),
             earlier_goals=[run.goal for run in self.runs],
             control=control,
+            run_id=run_id,
             model=model,
         )
         self.runs.append(made.run)
         BUTTONS.begin(made.run.id)
+        placement.let_go(self.runs)
         return made
 
     def resume(
@@ -122,7 +137,7 @@ class RunManager:
         With `anyway` rebuilt code may show something else than it did.
         """
         refuse_nesting()
-        control = Control()
+        control = self._control()
         path = self.find(reference).resolve()
         here = self.run_of(path)
         live = here if here is not None and _has_variables(here) else None
@@ -165,7 +180,7 @@ class RunManager:
     ) -> Presenter:
         """Prepare a new run that goes another way after step `at` of a recorded one. Raises `UserError`."""
         refuse_nesting()
-        control, run_id = Control(), locating.new_run_id()
+        control, run_id = self._control(), locating.new_run_id()
         path = self.find(reference).resolve()
         ask_to_run(self.shell, path)
         settings = self.as_recorded(path, {**overrides, "isolated": True, "output_dir": ""}, config)
@@ -248,6 +263,9 @@ class RunManager:
             self.shell.user_ns.update(dict.fromkeys(names, made.run))
         return Presenter(made, self.shell, private=self.private, verbose=not made.settings.quiet)
 
+    def _control(self) -> Control:
+        return Control(attended=self.watched or is_attended(self.shell))
+
     def _masker(self) -> Masker:
         variables = environment(self.folder)
         return known_secrets(os.environ, variables, known_keys(variables), self.shell.user_ns)
@@ -268,14 +286,23 @@ class RunManager:
     def _workspace(
         self, web: Web, control: Control, settings: Settings, goal: str = "", home: Path | None = None
     ) -> Workspace:
-        earlier = self._earlier
         if settings.isolated:
-            return placement.workspace(
-                self.shell, home or self.folder, goal, web=web, settings=settings, control=control, earlier=earlier
-            )
+            return self._isolated(web, control, settings, goal, home or self.folder)
         recorded = (home or self.folder) / settings.output_dir if settings.output_dir else self.folder
         workspace = KernelWorkspace(self.shell, web=web, folder=self.working_folder or recorded, control=control)
         return self._furnished(workspace, settings)
+
+    def _isolated(
+        self,
+        web: Web,
+        control: Control,
+        settings: Settings,
+        goal: str,
+        home: Path,
+        kind: Callable[..., IsolatedWorkspace] = IsolatedWorkspace,
+    ) -> IsolatedWorkspace:
+        options: dict[str, Any] = {"web": web, "settings": settings, "control": control, "earlier": self._earlier}
+        return placement.workspace(self.shell, home, goal, kind=kind, **options)
 
     @property
     def _earlier(self) -> list[tuple[str, str]]:

@@ -164,10 +164,9 @@ def _kept(path: Path, fresh: bytes) -> bytes:
         try:
             with os.fdopen(handle, "wb") as file:
                 file.write(fresh)
-            with contextlib.suppress(FileExistsError):  # another process was faster
-                os.link(unfinished, path)
+            _put(unfinished, path)
         finally:
-            Path(unfinished).unlink()
+            Path(unfinished).unlink(missing_ok=True)
     if path.is_symlink() or path.stat().st_size != KEY_SIZE:
         raise OSError(f"{path} is no key")
     if os.name == "posix":
@@ -175,6 +174,15 @@ def _kept(path: Path, fresh: bytes) -> bytes:
             raise OSError(f"{path} belongs to somebody else")
         path.chmod(0o600)
     return path.read_bytes()
+
+
+def _put(unfinished: str, path: Path) -> None:
+    """Give a whole file its name; one that another process put there first stays."""
+    if not hasattr(os, "link"):  # a browser's Python, which has one process
+        Path(unfinished).replace(path)
+        return
+    with contextlib.suppress(FileExistsError):
+        os.link(unfinished, path)
 
 
 # -- vouching
@@ -246,5 +254,5 @@ def _sign(record: Path) -> None:
         Path(unfinished).replace(record)
     except OSError:
         with contextlib.suppress(OSError):
-            Path(unfinished).unlink()
+            Path(unfinished).unlink(missing_ok=True)
         raise

@@ -141,8 +141,5 @@ def _files(state: State) -> dict[str, str]:
     """Files that a run wrote -> `step 3`."""
     found: dict[str, str] = {}
     for step in state.steps:
-        metadata = step.result.metadata if step.result else {}
-        written = metadata.get("file") or {}
-        names = [*metadata.get("files", ()), *filter(None, [written.get("path")])]
-        found |= {str(name): f"step {step.number}" for name in names}
+        found |= dict.fromkeys(step.effects.all_files, f"step {step.number}")
     return found

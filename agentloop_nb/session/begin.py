@@ -9,6 +9,7 @@ from pathlib import Path
 from agentloop_nb import __version__, demo
 from agentloop_nb.agent.contract import refuse_unsound
 from agentloop_nb.agent.control import Control
+from agentloop_nb.agent.ledger import Ledger
 from agentloop_nb.errors import UserError
 from agentloop_nb.events import NoteAdded, RunStarted
 from agentloop_nb.protocols import Model, Remembering, Web, Workspace
@@ -36,15 +37,16 @@ def begin(
     run_id: str | None = None,
     model: Model | None = None,
     notes: Sequence[NoteAdded] = (),
+    ledger: Ledger | None = None,
 ) -> Session:
     """Prepare a new run whose record lies in `folder`. Raises `UserError`, one line that says what to type.
 
-    `model` takes the place of the one that the settings name.
+    `model` takes the place of the one that the settings name; `ledger` is a budget that the run shares with others.
     """
     if not goal.strip():
         raise UserError("the goal is empty: say what you want done (in a notebook: %%agent what you want)")
     refuse_unsound(settings.until, goal)
-    model = model or make_model(settings, variables)
+    model = model or make_model(settings, variables, ledger)
     settings = with_contract_of(model, settings)
     workspace = make_workspace(make_web(model, settings))
     if model.name == "demo":
@@ -55,7 +57,7 @@ def begin(
         run=run_id,
         goal=goal,
         context=context(settings, model, workspace, folder),
-        settings=recorded(settings, model, variables),
+        settings=recorded(settings, model, variables, control),
         versions={"agentloop_nb": __version__, "python": platform.python_version()},
         cells=workspace.history(),
         ran=workspace.code_ran() if isinstance(workspace, Remembering) else (),
@@ -64,4 +66,6 @@ def begin(
     record = journal.Journal.create(folder, run_id, limit=settings.record_limit * journal.MEGABYTE)
     run = Run(state, record.path, workspace)
     recover_with(workspace, record.path, None, cells=False)
-    return Session(run, [opening, *notes], state, record, model, workspace, settings, control or Control(), masker)
+    made = Session(run, [opening, *notes], state, record, model, workspace, settings, control or Control(), masker)
+    made.ledger = ledger
+    return made

@@ -9,7 +9,9 @@ from functools import partial
 from agentloop_nb.agent.approval import Judge
 from agentloop_nb.agent.control import Control
 from agentloop_nb.agent.event_stream import Approver, Stream, View
+from agentloop_nb.agent.ledger import Ledger
 from agentloop_nb.agent.loop import Loop
+from agentloop_nb.agent.questions import Asker
 from agentloop_nb.events import AnyEvent, WaitStarted
 from agentloop_nb.models.replay import ReplayModel
 from agentloop_nb.protocols import Model, Workspace
@@ -41,8 +43,10 @@ class Session:
     """Knows further reasons to ask a person about an action."""
     stream: Stream | None = None
     """The run's events, once it goes on."""
+    ledger: Ledger | None = None
+    """A budget that the run shares with others."""
 
-    async def go(self, views: Sequence[View] = (), approver: Approver | None = None) -> Run:
+    async def go(self, views: Sequence[View] = (), approver: Approver | None = None, asker: Asker | None = None) -> Run:
         """Take the run to its end. How it ended is in the run; only a cancellation from outside is raised."""
         stream = self.stream = Stream(self.state, self.record.append, views, masker=self.masker)
         loop = Loop(
@@ -53,10 +57,13 @@ class Session:
             self.control,
             approver,
             self._written_before,
+            asker=asker,
             judge=self.judge,
+            ledger=self.ledger,
         )
         if isinstance(self.model, ReplayModel):
             loop.replayed = partial(_more_follows, self.model)
+            loop.answer_by(self.model.answer)
         if isinstance(self.workspace.web, LiveWeb):
             self.workspace.web.on_wait = partial(_tell_wait, stream)
         if isinstance(self.model, ReplayModel):

@@ -61,7 +61,7 @@ class StatusLine:
             case ReplyStreamed():
                 self._enter(progress.delta.status or ("writing" if progress.delta.text else "thinking"))
             case WaitStarted():
-                self._enter(f"retrying in {progress.seconds:.0f} s")
+                self._enter(f"retrying in {progress.seconds:.0f} s" if progress.seconds else "waiting")
                 self._tail = on_one_line(progress.reason)
             case OutputAppeared():
                 lines = clean(text_of([progress.output])).strip().rsplit("\n", 1)

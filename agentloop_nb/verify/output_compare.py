@@ -8,6 +8,7 @@ from collections import defaultdict
 from collections.abc import Iterable
 from typing import Any
 
+from agentloop_nb._internal.markup import WIDGET_VIEW
 from agentloop_nb._internal.text import strip_ansi
 from agentloop_nb.actions.output_text import final_lines
 
@@ -32,7 +33,6 @@ _RATE = re.compile(
 )
 _PICTURES = ("image/png", "image/jpeg")
 _MARKUP = ("text/html", "image/svg+xml")
-_WIDGET = "application/vnd.jupyter.widget-view+json"
 
 
 def same(recorded: Iterable[Json], fresh: Iterable[Json], *, timed: bool = False, pictures: bool = True) -> bool:
@@ -47,7 +47,7 @@ def same_for_nbval(recorded: Iterable[Json], fresh: Iterable[Json]) -> bool:
     """Whether `pytest --nbval` without options would call two lists of outputs the same."""
     left, right = flat(recorded), flat(fresh)
     for each in (left, right):
-        for key in (*_PICTURES, _WIDGET):
+        for key in (*_PICTURES, WIDGET_VIEW):
             each.pop(key, None)
     return left == right
 
@@ -82,7 +82,7 @@ def failed(outputs: Iterable[Json]) -> Json | None:
 def _settled(outputs: Iterable[Json], *, timed: bool, pictures: bool) -> Flat:
     found: Flat = {}
     for key, values in flat(outputs).items():
-        if key == _WIDGET:
+        if key == WIDGET_VIEW:
             continue
         if key in _PICTURES:
             found[key] = values if pictures else [True for _ in values]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from agentloop_nb._internal.truncate import MISSING
 from agentloop_nb.actions import Action, ActionResult, ReadUrl, RunCode, SearchWeb
 from agentloop_nb.verify.clock import looks_at_clock
 from agentloop_nb.verify.output_compare import flat, same
@@ -20,7 +19,7 @@ def alike(action: Action, before: ActionResult, now: ActionResult) -> bool:
     names = [
         {(each.name, each.type, each.detail) for each in result.changes if not each.sampled} for result in (before, now)
     ]
-    if names[0] != names[1] or MISSING in {*before.metadata, *now.metadata}:
+    if names[0] != names[1] or before.effects.not_kept or now.effects.not_kept:
         return names[0] == names[1]
     return same(before.outputs, now.outputs, timed=isinstance(action, RunCode) and looks_at_clock(action.code))
 

@@ -176,9 +176,12 @@ RED = [
          red=("step-1-code", "KeyError")),
     Case("unseen-option", ["import pandas as pd\npd.DataFrame({'x': [1.23456789]})"],
          cells=["exec(\"import pandas as pd; pd.set_option('display.precision', 2)\")"], red=("step-1-code", "before the run")),
-    Case("folder-listing", ["import os\nsorted(n for n in os.listdir('.') if n.endswith('.dat'))"], files={"a.dat": "", "b.dat": ""},
-         red=("step-1-code", "")),
     Case("own-package", ["import agentloop_nb\nagentloop_nb.__version__"], red=("step-1-code", "agentloop_nb")),
 ]  # fmt: skip
 
-CASES = [*DATA, *PICTURES, *FAILURES, *LANGUAGE, *CHANCE, *EARLIER, *RED]
+LISTED = [
+    Case("folder-listing", ["import os\nsorted(n for n in os.listdir('.') if n.endswith('.dat'))"], files={"a.dat": "", "b.dat": ""}),
+]  # fmt: skip
+"""A folder whose names were shown: the files become inputs, so that the fresh folder lists the same."""
+
+CASES = [*DATA, *PICTURES, *FAILURES, *LANGUAGE, *CHANCE, *EARLIER, *RED, *LISTED]

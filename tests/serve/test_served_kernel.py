@@ -71,7 +71,12 @@ async def test_the_person_undoes_restores_and_tells_while_it_goes_on(notebook, s
         assert "The person says: I have taken back your steps from 2 on." in said(answer)
         assert "mine is as it was" in await agent.text("restore", name="mine")
         assert notebook.cell("mine") == "1"
-    assert [step.number for step in notebook.state().steps if step.decision] == [1, 2]
+        await agent.run("mine = 4")
+        assert notebook.cell("%agent restore mine").strip() == "mine is as it was before the run."
+        assert notebook.cell("mine") == "1"
+        assert "I have given mine back the value" in said(await agent.run("print(mine)"))
+        assert "no copy of 'nix'" in notebook.cell("%agent restore nix")
+    assert [step.number for step in notebook.state().steps if step.decision] == [1, 2, 3, 4]
 
 
 async def test_steps_and_cells_wait_for_each_other(notebook, served):
@@ -289,7 +294,6 @@ async def test_by_http_with_the_token_and_for_no_page_in_a_browser(notebook, ser
         ("--max-steps 0", "steps"),
         ("--nmae x", "did you mean --name?"),
         ("--stop", "not served"),
-        ("--isolated", "there is no option --isolated"),
     ],
 )
 def test_what_cannot_be_served_is_told_in_a_line(notebook, typed, told):

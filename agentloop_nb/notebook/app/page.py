@@ -45,7 +45,7 @@ class App(widgets.VBox):
         self._shell = get_ipython()
         self._loop = asyncio.get_event_loop()
         self._folder = _own_folder()
-        self._launcher = RunManager(self._shell, working_folder=self._folder)
+        self._launcher = RunManager(self._shell, working_folder=self._folder, watched=True)
         self._goal = widgets.Textarea(
             placeholder="What should be done?", rows=4, layout={"width": "98%"}, description="Goal"
         )

@@ -6,7 +6,7 @@ import inspect
 import pickle
 import re
 import shutil
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -64,6 +64,7 @@ def workspace(
     settings: Settings,
     control: Control,
     earlier: Sequence[tuple[str, str]],
+    kind: Callable[..., IsolatedWorkspace] = IsolatedWorkspace,
 ) -> IsolatedWorkspace:
     """Make the workspace of an isolated run, with what it gets; without a goal that is nothing. Raises `UserError`."""
     _check_place()
@@ -74,7 +75,7 @@ def workspace(
         luggage = pack(shell.user_ns, home, goal, settings.bring)
         for name in luggage.files:
             _copy(home / name, folder / name)
-    made = IsolatedWorkspace(
+    made = kind(
         folder,
         web=web,
         limits=limits,
@@ -267,9 +268,7 @@ def files_made(state: State, folder: Path) -> list[str]:
     """Files that steps wrote and that are in the run's folder, in the order they were written."""
     names: dict[str, None] = {}
     for step in state.steps:
-        metadata = step.result.metadata if step.result else {}
-        written = [*metadata.get("files", ()), str((metadata.get("file") or {}).get("path", ""))]
-        names |= dict.fromkeys(str(name) for name in written if name)
+        names |= dict.fromkeys(filter(None, step.effects.all_files))
     return [name for name in names if _is_file(folder, name)]
 
 

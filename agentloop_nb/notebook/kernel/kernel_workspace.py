@@ -76,6 +76,11 @@ class KernelWorkspace:
         names = {name: value for name, value in words if not (name in hidden and hidden[name] is value)}
         return Surroundings(names, cell_history.user_cells(self.shell), self.earlier, self.privacy).describe(tokens)
 
+    def describe_name(self, name: str, tokens: int) -> str:
+        """Tell of one variable; empty where there is none of that name."""
+        found = self.variables([name])
+        return Surroundings(found, privacy=self.privacy).describe(tokens) if found else ""
+
     def history(self) -> tuple[str, ...]:
         """Return what ran so far, oldest first: the user's cells without our magics, and the code of earlier runs."""
         return cell_history.everything(self.shell)

@@ -8,7 +8,8 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from typing import Any
 
-WIDGET = "application/vnd.jupyter.widget-view+json"
+from agentloop_nb._internal.markup import WIDGET_VIEW
+
 MAX_TEXT = 200
 """Characters of one widget's text."""
 MAX_PARTS = 20
@@ -27,7 +28,7 @@ class ShownWidgets:
 
     def follow(self, data: dict[str, Any], metadata: dict[str, Any], display_id: str | None) -> str | None:
         """Follow the widget of a display, if it is one. Returns the id the display then has."""
-        widget = _widget(data.get(WIDGET))
+        widget = _widget(data.get(WIDGET_VIEW))
         if widget is None:
             return display_id
         ident = display_id or uuid.uuid4().hex

@@ -83,7 +83,7 @@ class Answers:
             "ok": result.success,
             "error": result.error,
             "changes": self._changes(result),
-            "files": [str(name) for name in _files(result)],
+            "files": list(result.effects.all_files),
             "seconds": event.seconds,
             "waited": round(call.waited, 3),
             "steps_left": state.max_steps - state.current_step,
@@ -100,8 +100,3 @@ class Answers:
     def _refused(self, reason: str, state: State) -> Answer:
         told = no_step(reason, steps_left=max(state.max_steps - state.current_step, 0))
         return Answer("\n".join([reason, *self._notes()]), told, failed=True)
-
-
-def _files(result: ActionResult) -> list[object]:
-    written = result.metadata.get("file")
-    return [*result.metadata.get("files", ()), *([written["path"]] if isinstance(written, dict) else [])]

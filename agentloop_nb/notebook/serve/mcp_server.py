@@ -106,7 +106,7 @@ class Requests:
             while not call.answer.done():
                 await asyncio.wait([call.answer], timeout=_HEARTBEAT)
                 if not call.answer.done():
-                    call.progress("waiting" if self._served.place.is_busy else "at work")
+                    call.progress("at work" if call.at_work else "waiting for its turn")
             return call.answer.result()
         except asyncio.CancelledError:
             call.gone.set()
