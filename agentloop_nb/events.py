@@ -167,6 +167,13 @@ class ApprovalGiven(Event):
         return None if edited is None else edited.record()
 
 
+class QuestionAsked(Event):
+    """The run waits for a person to answer an `ask_user`, at most so many `seconds`."""
+
+    kind: Literal["question_asked"] = "question_asked"
+    seconds: float
+
+
 class ActionStarted(Event):
     """The action is being carried out; a record that ends here was killed in the middle of it."""
 
@@ -289,6 +296,7 @@ KnownEvent = (
     | DecisionMade
     | ApprovalAsked
     | ApprovalGiven
+    | QuestionAsked
     | ActionStarted
     | ActionFinished
     | OutcomeDiffered

@@ -76,6 +76,8 @@ class ModelRequest(Value):
     """Only `finish` is allowed: the last step of a run."""
     only: tuple[str, ...] = ()
     """The actions to offer, by name; empty: all. Another one is no mistake, so this is for the wire schema alone."""
+    usual: tuple[str, ...] = ()
+    """The actions of the whole run, by name, which the schema allows where it cannot be narrowed; empty: the five."""
     repairs: int = 0
     """How many replies in a row were no valid decision; an adapter may try another wire format."""
     max_tokens: int | None = None

@@ -29,6 +29,7 @@ from agentloop_nb.events import (
     NoteAdded,
     OutcomeDiffered,
     OutputsEvicted,
+    QuestionAsked,
     RunFinished,
     RunForked,
     RunInterrupted,
@@ -69,6 +70,8 @@ class Step:
     started: bool = False
     """The action began; without a result it was cut off in the middle."""
     approval: ApprovalGiven | None = None
+    asked: float = 0.0
+    """Seconds since the epoch until which a person may answer its question; 0 where none was put to one."""
     risks: tuple[str, ...] = ()
     """What its code touches, and why a person was asked."""
     difference: str = ""
@@ -90,6 +93,12 @@ class Step:
     def effects(self) -> Effects:
         """What it did and brought beside its output."""
         return self.result.effects if self.result else NO_EFFECTS
+
+    @property
+    def said(self) -> tuple[str, ...]:
+        """The person's own words in this step: notes, and an answer that was typed and not chosen."""
+        answer = self.effects.answer
+        return (*self.notes, answer.text) if answer is not None and answer.by == "typed" else tuple(self.notes)
 
     @property
     def line(self) -> str:
@@ -246,7 +255,7 @@ class State:
         allowed = [name.strip() for name in str(self.settings.get("allow_changes") or "").split(",")]
         if not change.previous or change.how == "added" or {"all", change.name} & set(allowed):
             return False
-        said = "\n".join([self.goal, *(note for step in self.steps for note in step.notes)])
+        said = "\n".join([self.goal, *(words for step in self.steps for words in step.said)])
         return re.search(rf"(?<!\w){re.escape(change.name)}(?!\w)", said) is None
 
     def account(self) -> str:
@@ -270,7 +279,7 @@ class State:
                 self._finish(event) if isinstance(event, RunFinished) else self._resume(event)
             case RunForked():
                 self._fork(event)
-            case ContractChecked() | TranscriptCompacted():
+            case ContractChecked() | TranscriptCompacted() | QuestionAsked():
                 self._note(event)
             case StepsUndone():
                 self._undo(event.first)
@@ -310,7 +319,10 @@ class State:
         self.max_steps, self.budget, self.rejections = event.max_steps, event.budget, 0
         self.settings = self.settings | event.settings
 
-    def _note(self, event: ContractChecked | TranscriptCompacted) -> None:
+    def _note(self, event: ContractChecked | TranscriptCompacted | QuestionAsked) -> None:
+        if isinstance(event, QuestionAsked):
+            self._step(event).asked = event.at + event.seconds
+            return
         if isinstance(event, TranscriptCompacted):
             self.compacted = event
             return

@@ -26,6 +26,16 @@ class Ground(Value):
     how: Literal["shown", "value", "derived"]
 
 
+class Answer(Value):
+    """What came of a question."""
+
+    text: str
+    by: Literal["typed", "choice", "default", "record"]
+    """The person's own words; one of the model's choices; its default; what the record of a replayed run says."""
+    why: str = ""
+    """Why the default was taken."""
+
+
 class Effects(Value):
     """What a step did and brought beside its output. In a record only what is there is written, under `metadata`."""
 
@@ -49,6 +59,8 @@ class Effects(Value):
     """What a search found."""
     page: Page | None = None
     """What a page held."""
+    answer: Answer | None = None
+    """What a question was answered."""
     artifacts: Texts | None = None
     """Names that a finish lists and that are files."""
     dropped: Texts = ()

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from agentloop_nb._internal import safe_files
-from agentloop_nb.actions import Action, ActionResult, Finish, RunCode, WriteFile
+from agentloop_nb.actions import Action, ActionResult, AskUser, Finish, RunCode, WriteFile
 from agentloop_nb.actions.effects import Effects
 from agentloop_nb.actions.hints import syntax_hint
 from agentloop_nb.agent.event_stream import Approver, Stream
@@ -106,7 +106,7 @@ class ApprovalGate:
     def _wanted(self, action: Action) -> bool:
         match self.settings.approve:
             case "all":
-                return not isinstance(action, Finish)
+                return not isinstance(action, Finish | AskUser)
             case "code":
                 return isinstance(action, RunCode | WriteFile)
             case "auto":

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from agentloop_nb.actions import Action, Finish, ReadUrl, RunCode, WriteFile
+from agentloop_nb.actions import Action, AskUser, Finish, ReadUrl, RunCode, WriteFile
 from agentloop_nb.actions.output_text import bounded
 from agentloop_nb.safety.provenance import mark, unmarked
 from agentloop_nb.state import State, Step
@@ -23,7 +23,7 @@ def observation(state: State, index: int, max_retries: int) -> str:
     if short and state.compacted is not None:
         output = bounded(output, state.compacted.keep)
     action = step.decision.action
-    if not isinstance(action, WriteFile | Finish) and not step.effects.repeated:
+    if not isinstance(action, WriteFile | Finish | AskUser) and not step.effects.repeated:
         output = mark(output, _origin(action, step.number))
     name = action.name
     if step.result.success:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 
-from agentloop_nb.actions import BY_NAME
+from agentloop_nb.actions import ACTIONS, BUILT_IN, AskUser
+from agentloop_nb.agent.questions import may_ask
 from agentloop_nb.state import State, Step
 
 WEB = ("search_web", "read_url")
@@ -33,11 +34,18 @@ def offered(state: State, *, small: bool = False) -> tuple[str, ...]:
     if last is not None and not last.success and last.effects.work:
         return ("run_code",)
     no_web = is_offline(state) or (small and not _speaks_of_the_web(state))
-    return tuple(name for name in BY_NAME if name not in WEB) if no_web else ()
+    names = usual(state) or tuple(action.name for action in ACTIONS)
+    left = tuple(name for name in names if not (name in WEB and no_web) and (name != AskUser.name or may_ask(state)))
+    return left if left != tuple(action.name for action in ACTIONS) else ()
+
+
+def usual(state: State) -> tuple[str, ...]:
+    """Name the actions of the whole run; empty: the five. What does not change can be read from a server's cache."""
+    return tuple(action.name for action in BUILT_IN) if state.settings.get("asks") else ()
 
 
 def _speaks_of_the_web(state: State) -> bool:
-    notes = (note for step in state.steps for note in step.notes)
+    notes = (words for step in state.steps for words in step.said)
     return any(_OF_THE_WEB.search(said) for said in (state.goal, *notes, str(state.settings.get("instructions") or "")))
 
 

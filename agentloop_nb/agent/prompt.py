@@ -12,10 +12,11 @@ from collections import Counter
 from collections.abc import Iterator
 
 from agentloop_nb._internal.platform import IN_BROWSER
+from agentloop_nb.actions import AskUser
 from agentloop_nb.actions.output_text import bounded
 from agentloop_nb.agent import prompt_images
 from agentloop_nb.agent.observation import observation
-from agentloop_nb.agent.rules import system_prompt
+from agentloop_nb.agent.rules import describe_action, system_prompt
 from agentloop_nb.events import TranscriptCompacted
 from agentloop_nb.protocols import Image, Message, Model, Usage
 from agentloop_nb.state import State, Step
@@ -55,7 +56,7 @@ def compose(state: State, *, max_retries: int = 3) -> tuple[Message, ...]:
 def _messages(state: State, max_retries: int) -> Iterator[Message]:
     yield Message(role="system", content=system_prompt())
     digested = state.compacted.digested if state.compacted else 0
-    told = f"Goal:\n{state.goal}\n\n{_context(state)}".rstrip() + _digest(state.steps[:digested])
+    told = f"Goal:\n{state.goal}\n\n{_context(state)}".rstrip() + _further(state) + _digest(state.steps[:digested])
     images: tuple[Image, ...] = ()
     for index, step in enumerate(state.steps[digested:], digested):
         yield Message(role="user", content=told + _notes(step) + _nudge(state, step.number), images=images)
@@ -70,6 +71,11 @@ def _messages(state: State, max_retries: int) -> Iterator[Message]:
 def _context(state: State) -> str:
     shorter = state.compacted.context if state.compacted else None
     return state.context if shorter is None else bounded(state.context, shorter)
+
+
+def _further(state: State) -> str:
+    """The actions that this run has beside the five."""
+    return f"\n\nOne more action:\n{describe_action(AskUser)}" if state.settings.get("asks") else ""
 
 
 def _images(state: State, step: Step) -> tuple[Image, ...]:

@@ -169,14 +169,9 @@ class IsolatedWorkspace:
         """Return copies of values, and the names of those that were refused with the reason. Nothing is unpickled."""
         if not self.alive:
             return {}, dict.fromkeys(names, "its kernel is gone")
-        line = self._live()
         found: dict[str, Any] = {}
-        with tempfile.TemporaryDirectory(dir=line.private) as place:
-            try:
-                told = _REASONS.validate_python(line.call("pack", names=list(names), folder=place))
-            except (Died, Garbled, ValidationError) as error:
-                return {}, dict.fromkeys(names, f"its kernel does not hand it over: {error}")
-            refused = {name: why for name, why in told.items() if name in names}
+        with tempfile.TemporaryDirectory(dir=self._live().private) as place:
+            refused = self.pack(names, Path(place))
             for number, name in enumerate(names):
                 try:
                     if name not in refused:
@@ -184,6 +179,16 @@ class IsolatedWorkspace:
                 except Refused as error:
                     refused[name] = str(error)
         return found, refused
+
+    def pack(self, names: Sequence[str], folder: Path) -> dict[str, str]:
+        """Have values written as data, each to a folder named by its number. Returns the refused, with the reason."""
+        if not self.alive:
+            return dict.fromkeys(names, "its kernel is gone")
+        try:
+            told = _REASONS.validate_python(self._live().call("pack", names=list(names), folder=str(folder)))
+        except (Died, Garbled, ValidationError) as error:
+            return dict.fromkeys(names, f"its kernel does not hand it over: {error}")
+        return {name: why for name, why in told.items() if name in names}
 
     def plan(self, first: int) -> Undone:
         """Say what taking back step `first` and all later ones would do to variables."""

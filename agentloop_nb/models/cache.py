@@ -116,7 +116,7 @@ class CachedModel:
         asked: dict[str, Any] = {
             "format": FORMAT,
             "identity": dict(self.identity),
-            "schema": decision_schema(final=request.final, only=request.only),
+            "schema": decision_schema(final=request.final, only=request.only or request.usual),
             **request.model_dump(mode="json", exclude={"max_tokens"}),
         }
         for message in asked["messages"]:

@@ -14,8 +14,8 @@ from typing import Any
 from pydantic import ValidationError
 
 from agentloop_nb._internal.paths import typed_path
-from agentloop_nb.actions import BY_NAME, ActionResult, ReadUrl, SearchWeb
-from agentloop_nb.actions.effects import Effects
+from agentloop_nb.actions import BY_NAME, ActionResult, AskUser, ReadUrl, SearchWeb
+from agentloop_nb.actions.effects import Answer, Effects
 from agentloop_nb.decision import Decision
 from agentloop_nb.errors import ActionFailed, PermanentFault, UserError
 from agentloop_nb.protocols import Delta, ModelReply, ModelRequest, Page, SearchHit, Usage, Web
@@ -81,6 +81,13 @@ class ReplayModel:
             return None
         each = self.decisions[self.position - 1]
         return each.decision, self._outcomes.get(each.step)
+
+    def answer(self, action: AskUser) -> Answer | None:
+        """What the record says to the question that was decided last; nobody's word counts as typed here."""
+        each = self.decisions[self.position - 1] if 0 < self.position <= len(self.decisions) else None
+        if each is None or each.answer is None or each.decision.action != action:
+            return None
+        return Answer(text=each.answer.text, by="record")
 
     @property
     def context_window(self) -> int | None:

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from functools import cache
 from typing import Any
 
-from agentloop_nb.actions import ACTIONS, Action
+from agentloop_nb.actions import ACTIONS, BUILT_IN, Action
 
 MOST_ITEMS = 20
 """Members of a list in a decision."""
@@ -21,11 +21,12 @@ MOST_ITEMS = 20
 def decision_schema(*, final: bool = False, only: tuple[str, ...] = (), limits: bool = True) -> dict[str, Any]:
     """Return the JSON schema of a decision. Shared: do not change it.
 
-    `only` names the actions that may be chosen (empty: all); with `final` it is `finish`. With `limits` lists have an
-    upper bound.
+    `only` names the actions that may be chosen (empty: the five); with `final` it is `finish`. With `limits` lists have
+    an upper bound.
     """
     names = ("finish",) if final else only
-    variants = [_variant(action, limits=limits) for action in ACTIONS if not names or action.name in names]
+    chosen = [action for action in BUILT_IN if action.name in names] if names else ACTIONS
+    variants = [_variant(action, limits=limits) for action in chosen]
     action = variants[0] if len(variants) == 1 else {"anyOf": variants}
     return _object({"reasoning": {"type": "string"}, "action": action})
 

@@ -121,7 +121,7 @@ class StreamedModel(ABC):
             body = form.body(
                 request.messages,
                 final=request.final and narrows,
-                only=request.only if narrows else (),
+                only=(request.only if narrows else ()) or request.usual,
                 max_tokens=max_tokens,
                 options=self._options(),
             )

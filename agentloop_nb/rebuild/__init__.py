@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
 
-from agentloop_nb.actions import ActionResult, Finish, RunCode, WriteFile
+from agentloop_nb.actions import ActionResult, AskUser, Finish, RunCode, WriteFile
 from agentloop_nb.actions.effects import Effects
 from agentloop_nb.agent.conclusion import conclusion
 from agentloop_nb.errors import ActionFailed
@@ -78,7 +78,7 @@ def loose_ends(state: State) -> list[AnyEvent]:
     last = state.steps[-1] if state.steps else None
     if last is None or last.decision is None or state.status != "running":
         return []
-    if last.started and last.result is None:
+    if last.started and last.result is None and not isinstance(last.decision.action, AskUser):  # that is asked again
         result = ActionResult(success=False, output=_CUT_OFF, error=_DIED, effects=Effects(cut_off=True))
         return [ActionFinished(step=last.number, result=result)]
     if isinstance(last.decision.action, Finish) and last.result is not None and last.result.success:

@@ -5,20 +5,23 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from agentloop_nb.actions import ReadUrl, SearchWeb
+from agentloop_nb.actions import AskUser, ReadUrl, SearchWeb
+from agentloop_nb.actions.effects import Answer
 from agentloop_nb.decision import Decision
 from agentloop_nb.protocols import Page, SearchHit, Value
 from agentloop_nb.state import Step
 
 
 class Recorded(Value):
-    """A decision of a recorded run, and what a search or a page brought then."""
+    """A decision of a recorded run, and what a search, a page or a question brought then."""
 
     decision: Decision
     step: int = 0
     """The number of its step; 0 in notebooks of older versions."""
     hits: tuple[SearchHit, ...] | None = None
     page: Page | None = None
+    answer: Answer | None = None
+    """What a question was answered."""
     error: str | None = None
     """Why a search or a page failed then."""
 
@@ -41,6 +44,8 @@ def recorded(steps: Iterable[Step]) -> list[Recorded]:
 def _recorded(step: Step, decision: Decision) -> Recorded:
     found = Recorded(decision=decision, step=step.number)
     result = step.result
+    if isinstance(decision.action, AskUser):
+        return found.model_copy(update={"answer": step.effects.answer})
     if result is None or not isinstance(decision.action, SearchWeb | ReadUrl):
         return found
     if not result.success:

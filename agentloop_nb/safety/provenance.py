@@ -43,9 +43,9 @@ def split(text: str) -> tuple[str, list[Source]]:
 
 
 def said_by_user(state: State, cells: Sequence[str] = ()) -> str:
-    """Everything that counts as asked for: goal, notes, the user's cells, the unmarked part of the context."""
-    notes = [note for step in state.steps for note in step.notes]
-    return "\n".join([state.goal, *state.earlier_goals, *notes, *cells, split(state.context)[0]])
+    """Everything that counts as asked for: goal, notes, typed answers, the cells, the unmarked part of the context."""
+    words = [said for step in state.steps for said in step.said]
+    return "\n".join([state.goal, *state.earlier_goals, *words, *cells, split(state.context)[0]])
 
 
 def of_step(step: Step) -> Iterator[Source]:

@@ -57,7 +57,7 @@ def begin(
         run=run_id,
         goal=goal,
         context=context(settings, model, workspace, folder),
-        settings=recorded(settings, model, variables),
+        settings=recorded(settings, model, variables, control),
         versions={"agentloop_nb": __version__, "python": platform.python_version()},
         cells=workspace.history(),
         ran=workspace.code_ran() if isinstance(workspace, Remembering) else (),

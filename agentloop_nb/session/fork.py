@@ -61,7 +61,7 @@ def fork(
     )
     settings = replace(settings, max_steps=limits.max_steps, budget=limits.budget)
     model = make_model(settings, variables)
-    limits = limits.model_copy(update={"settings": recorded(settings, model, variables)})
+    limits = limits.model_copy(update={"settings": recorded(settings, model, variables, control)})
     if isinstance(model, ReplayModel):
         model.position = state.current_step
     workspace = make_workspace(make_web(model, settings), whole)

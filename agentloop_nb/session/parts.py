@@ -7,12 +7,13 @@ from dataclasses import replace
 from typing import Any
 
 from agentloop_nb.agent.contract import refuse_unsound
+from agentloop_nb.agent.control import Control
 from agentloop_nb.agent.ledger import Ledger
 from agentloop_nb.errors import UserError
 from agentloop_nb.events import LimitsReplaced, RunResumed
 from agentloop_nb.models import registry
 from agentloop_nb.models.replay import ReplayModel
-from agentloop_nb.protocols import Model, Usage, Web
+from agentloop_nb.protocols import Model, Sized, Usage, Web
 from agentloop_nb.settings import Settings
 from agentloop_nb.state import State
 from agentloop_nb.web import LiveWeb
@@ -44,9 +45,19 @@ def make_web(model: Model, settings: Settings) -> Web:
     return model.web(live) if isinstance(model, ReplayModel) and not settings.live else live
 
 
-def recorded(settings: Settings, model: Model, variables: Mapping[str, str]) -> dict[str, Any]:
-    """The settings as the record has them: the model and its address as they were found."""
-    return settings.record() | {"model": model.name, "base_url": registry.recorded_address(settings, variables)}
+def recorded(
+    settings: Settings, model: Model, variables: Mapping[str, str], control: Control | None = None
+) -> dict[str, Any]:
+    """The settings as the record has them: the model and its address as they were found, and whether it may ask."""
+    found = {"model": model.name, "base_url": registry.recorded_address(settings, variables)}
+    return settings.record() | found | {"asks": _asks(settings, model, control)}
+
+
+def _asks(settings: Settings, model: Model, control: Control | None) -> bool:
+    """Whether the model may ask the person; a small one would ask without need."""
+    small = isinstance(model, Sized) and model.is_small
+    somebody = control is not None and control.attended and not settings.quiet
+    return somebody and settings.questions != "never" and not small
 
 
 def with_limits_of(settings: Settings, state: State) -> State:

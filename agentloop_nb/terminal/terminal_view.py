@@ -23,6 +23,7 @@ from agentloop_nb.events import (
     NoteAdded,
     OutcomeDiffered,
     Progress,
+    QuestionAsked,
     RunFinished,
     RunResumed,
     RunStarted,
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
 
     from agentloop_nb.agent.control import Control
     from agentloop_nb.agent.event_stream import Approver
+    from agentloop_nb.agent.questions import Asker
 
 RULE = "=" * 60
 SHOWN_LINES = 20
@@ -84,10 +86,17 @@ class TerminalView:
 
         return TerminalApprover(self.console, before=self.close)
 
+    @property
+    def asker(self) -> Asker:
+        """Puts the model's questions on this terminal."""
+        from agentloop_nb.terminal.questioner import TerminalQuestioner
+
+        return TerminalQuestioner(self.console, before=self.close)
+
     def show(self, event: AnyEvent, state: State) -> None:
         if self.verbose:
             self._show(event, state)
-        if self._live and not isinstance(event, ApprovalAsked | RunFinished):
+        if self._live and not isinstance(event, ApprovalAsked | QuestionAsked | RunFinished):
             self._live.follow(event, state)
         if isinstance(event, RunFinished):
             self.close()
