@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import re
+import uuid
 from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
@@ -181,11 +182,17 @@ def compare(magics: AgentMagics, rest: str) -> None:
 
 def show(magics: AgentMagics, rest: str) -> None:
     """Draw a run again from its record."""
+    from agentloop_nb.notebook.kernel.runner import can_ask
+    from agentloop_nb.notebook.panel.buttons import BUTTONS
     from agentloop_nb.notebook.panel.html import plain_text, static_html
 
     _, words = table.parsed("show", rest, "notebook", 1)
-    state = magics.manager.state(words[0] if words else None)
-    publish_display_data({"text/html": static_html(state), "text/plain": plain_text(state)})
+    record = magics.manager.find(words[0] if words else None)
+    here, place = magics.manager.run_of(record), f"agent-{uuid.uuid4().hex[:12]}"
+    state = here.state if here else magics.manager.state(str(record))
+    publish_display_data({"text/html": static_html(state, place=place), "text/plain": plain_text(state)})
+    if here and here.status != "running" and can_ask(magics.shell):
+        BUTTONS.put(state, place)
 
 
 def resume(magics: AgentMagics, rest: str, *, awaited: bool = False) -> Any:

@@ -24,6 +24,7 @@ from agentloop_nb.notebook.isolation.adoption import Adoption
 from agentloop_nb.notebook.kernel.kernel_workspace import KernelWorkspace
 from agentloop_nb.notebook.kernel.runner import is_attended, refuse_nesting
 from agentloop_nb.notebook.kernel.turn import caller_folder
+from agentloop_nb.notebook.panel.buttons import BUTTONS
 from agentloop_nb.notebook.presenter import Presenter, ask_on_input
 from agentloop_nb.notebook.trust_prompt import ask_to_run
 from agentloop_nb.protocols import Web, Workspace
@@ -118,6 +119,7 @@ class RunManager:
             model=model,
         )
         self.runs.append(made.run)
+        BUTTONS.begin(made.run.id)
         placement.let_go(self.runs)
         return made
 
@@ -254,6 +256,7 @@ class RunManager:
 
     def _launch(self, made: session.Session) -> Presenter:
         self.runs.append(made.run)
+        BUTTONS.begin(made.run.id)
         placement.let_go(self.runs)
         if not self.private:
             names = filter(None, ["_agent", made.settings.output])
