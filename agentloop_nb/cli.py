@@ -321,6 +321,13 @@ def _mcp(words: list[str]) -> int:
     return FINISHED
 
 
+def _eval(words: list[str]) -> int:
+    options, suite = command_table.parsed("eval", words, "shell", 1)
+    from agentloop_nb.evals.command import evaluate
+
+    return FINISHED if evaluate(suite[0] if suite else "", options) else NOT_FINISHED
+
+
 def _skill(words: list[str]) -> int:
     command_table.parsed("skill", words, "shell", 0)
     from agentloop_nb.bridge.skill import skill
@@ -347,7 +354,8 @@ COMMANDS: dict[str, Callable[[list[str]], int]] = {
     "app": _app,
     "mcp": _mcp,
     "skill": _skill,
+    "eval": _eval,
     "help": _help,
-    **{name: partial(_ask, name) for name in ("status", "runs", "who", "why", "cost", "sent", "models")},
+    **{name: partial(_ask, name) for name in ("status", "runs", "who", "why", "cost", "sent", "models", "actions")},
 }
 """What carries out each command of the table that lives in a shell."""

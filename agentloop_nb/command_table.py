@@ -27,6 +27,22 @@ NAME = Option("name", ("--name",), "what clients call this kernel (the folder's 
 MINUTES = Option("minutes", ("--for",), "serve it for so long", "MINUTES", "60")
 READ_ONLY = Option("read_only", ("--read-only",), "let agents look, and change nothing")
 HTTP = Option("http", ("--http",), "listen on this port of loopback, too; 0 is any free one", "PORT", "8765")
+MODELS = Option(
+    "models", ("-m", "--model"), "a model to measure; several are compared in pairs", "MODEL", "gpt-4o", repeatable=True
+)
+PROMPTS = Option(
+    "prompts",
+    ("--instructions",),
+    "a file that is told with each goal; several are compared",
+    "FILE",
+    "p.md",
+    repeatable=True,
+)
+TASKS = Option("tasks", ("-n", "--tasks"), "so many tasks only, spread over the suite", "N", "10")
+REPEAT = Option("repeat", ("--repeat",), "run each task so often", "K", "3")
+SPEND = Option("budget", ("-b", "--budget"), "US dollars that all runs together may spend", "USD", "2.50")
+JOBS = Option("jobs", ("--jobs",), "runs at once (1)", "J", "2")
+RESULTS = Option("output_dir", ("-o", "--output-dir"), "where all is kept (./eval-SUITE)", "DIR", "results")
 _SERVED = (
     *("max_steps", "approve", "timeout", "privacy", "allow_changes", "undo_memory", "trust_web"),
     *("isolated", "bring", "limits"),
@@ -175,6 +191,12 @@ COMMANDS = (
     ),
     Command("cost", "[RUN] [--what-if MODEL]", "see what a run cost, by step and kind of token", (WHAT_IF,)),
     Command("sent", "[STEP] [RUN]", "see the exact text that left this machine, and its size by source"),
+    Command(
+        "actions",
+        "[--actions NAMES] [--no-actions NAMES]",
+        "list what a run may do, and where each action comes from",
+        tuple(option for option in OPTIONS if option.setting in ("actions", "no_actions")),
+    ),
     Command("models", "[PROVIDER]", "list the models that the configured server offers"),
     Command(
         "login",
@@ -182,6 +204,17 @@ COMMANDS = (
         "type a key in; it is kept until the kernel ends, and never written down",
         lives="notebook",
         instead="set OPENAI_API_KEY, or put it into .env",
+    ),
+    Command(
+        "eval",
+        "[SUITE] -m MODEL [-m MODEL2] [-n N] [--repeat K] [--budget USD] [--jobs J] [-o DIR]",
+        "measure models on tasks with checks: accuracy, and what a right answer costs",
+        (
+            *(MODELS, PROMPTS, TASKS, REPEAT, SPEND, JOBS, RESULTS),
+            *(each for each in RUN_OPTIONS if each.setting in ("base_url", "effort")),
+        ),
+        "shell",
+        "type !agentloop eval",
     ),
     Command(
         "demo",

@@ -22,6 +22,7 @@ from pydantic import (
 )
 
 from agentloop_nb.actions import ActionResult
+from agentloop_nb.actions.registry import ActionRecord
 from agentloop_nb.decision import Decision
 from agentloop_nb.errors import Hint
 from agentloop_nb.protocols import Check, CodeRan, Delta, Output, Usage, Value
@@ -80,6 +81,8 @@ class RunStarted(Event):
     versions: dict[str, str] = {}
     earlier_goals: tuple[str, ...] = ()
     """Goals of earlier runs in the same kernel, oldest first."""
+    actions: tuple[ActionRecord, ...] = ()
+    """What the run may do; records of older versions name none, and mean the five of the original."""
     cells: tuple[str, ...] = ()
     """Sources of what ran before the run, oldest first: what an export may bring along."""
     ran: tuple[CodeRan, ...] = ()
@@ -168,6 +171,13 @@ class ApprovalGiven(Event):
         return None if edited is None else edited.record()
 
 
+class QuestionAsked(Event):
+    """The run waits for a person to answer an `ask_user`, at most so many `seconds`."""
+
+    kind: Literal["question_asked"] = "question_asked"
+    seconds: float
+
+
 class ActionStarted(Event):
     """The action is being carried out; a record that ends here was killed in the middle of it."""
 
@@ -253,6 +263,8 @@ class RunResumed(Event):
     kind: Literal["run_resumed"] = "run_resumed"
     max_steps: int
     budget: Decimal | None = None
+    actions: tuple[ActionRecord, ...] = ()
+    """What it may do from here on; empty: what it could do before."""
     settings: RecordedSettings = {}
     """The settings it goes on with, without any secret."""
 
@@ -292,6 +304,7 @@ KnownEvent = (
     | DecisionMade
     | ApprovalAsked
     | ApprovalGiven
+    | QuestionAsked
     | ActionStarted
     | ActionFinished
     | OutcomeDiffered

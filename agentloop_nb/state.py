@@ -9,8 +9,9 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
-from agentloop_nb.actions import ActionResult, Finish, WriteFile
+from agentloop_nb.actions import ACTIONS, ActionResult, Finish, WriteFile
 from agentloop_nb.actions.effects import NO_EFFECTS, Effects
+from agentloop_nb.actions.registry import Actions, resolve
 from agentloop_nb.decision import Decision
 from agentloop_nb.errors import Front, Hint, worded
 from agentloop_nb.events import (
@@ -30,6 +31,7 @@ from agentloop_nb.events import (
     NoteAdded,
     OutcomeDiffered,
     OutputsEvicted,
+    QuestionAsked,
     RunFinished,
     RunForked,
     RunInterrupted,
@@ -70,6 +72,8 @@ class Step:
     started: bool = False
     """The action began; without a result it was cut off in the middle."""
     approval: ApprovalGiven | None = None
+    asked: float = 0.0
+    """Seconds since the epoch until which a person may answer its question; 0 where none was put to one."""
     risks: tuple[str, ...] = ()
     """What its code touches, and why a person was asked."""
     difference: str = ""
@@ -91,6 +95,12 @@ class Step:
     def effects(self) -> Effects:
         """What it did and brought beside its output."""
         return self.result.effects if self.result else NO_EFFECTS
+
+    @property
+    def said(self) -> tuple[str, ...]:
+        """The person's own words in this step: notes, and an answer that was typed and not chosen."""
+        answer = self.effects.answer
+        return (*self.notes, answer.text) if answer is not None and answer.by == "typed" else tuple(self.notes)
 
     @property
     def line(self) -> str:
@@ -125,6 +135,8 @@ class State:
     earlier_goals: tuple[str, ...] = ()
     """Goals of earlier runs in the same kernel."""
     settings: dict[str, Any] = field(default_factory=dict)
+    actions: Actions = ACTIONS
+    """What the run may do."""
     max_steps: int = 50
     budget: Decimal | None = None
     status: Status = "running"
@@ -253,7 +265,7 @@ class State:
         allowed = [name.strip() for name in str(self.settings.get("allow_changes") or "").split(",")]
         if not change.previous or change.how == "added" or {"all", change.name} & set(allowed):
             return False
-        said = "\n".join([self.goal, *(note for step in self.steps for note in step.notes)])
+        said = "\n".join([self.goal, *(words for step in self.steps for words in step.said)])
         return re.search(rf"(?<!\w){re.escape(change.name)}(?!\w)", said) is None
 
     def account(self) -> str:
@@ -277,7 +289,7 @@ class State:
                 self._finish(event) if isinstance(event, RunFinished) else self._resume(event)
             case RunForked():
                 self._fork(event)
-            case ContractChecked() | TranscriptCompacted():
+            case ContractChecked() | TranscriptCompacted() | QuestionAsked():
                 self._note(event)
             case StepsUndone():
                 self._undo(event.first)
@@ -303,6 +315,7 @@ class State:
         self.run, self.goal, self.context = event.run, event.goal, event.context
         self.cells, self.ran, self.earlier_goals = event.cells, event.ran, event.earlier_goals
         self.settings, self.began = event.settings, event.at
+        self.actions = resolve(event.actions)
         self.max_steps = int(event.settings.get("max_steps", self.max_steps))
         budget = event.settings.get("budget")
         self.budget = None if budget is None else Decimal(str(budget))
@@ -316,8 +329,12 @@ class State:
         self.doubts, self.hints, self.resumed_at = (), (), self.current_step
         self.max_steps, self.budget, self.rejections = event.max_steps, event.budget, 0
         self.settings = self.settings | event.settings
+        self.actions = resolve(event.actions) if event.actions else self.actions
 
-    def _note(self, event: ContractChecked | TranscriptCompacted) -> None:
+    def _note(self, event: ContractChecked | TranscriptCompacted | QuestionAsked) -> None:
+        if isinstance(event, QuestionAsked):
+            self._step(event).asked = event.at + event.seconds
+            return
         if isinstance(event, TranscriptCompacted):
             self.compacted = event
             return

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, ConfigDict, Field, model_serializer
 
-from agentloop_nb.protocols import CodeError, Page, SearchHit, Value, WrittenFile
+from agentloop_nb.protocols import CodeError, Document, Page, SearchHit, Value, WrittenFile
 
 
 def _texts(value: Any) -> Any:
@@ -24,6 +24,36 @@ class Ground(Value):
     step: int
     """The step that showed it; 0 for the goal, and for what was there before the run."""
     how: Literal["shown", "value", "derived"]
+
+
+class Answer(Value):
+    """What came of a question."""
+
+    text: str
+    by: Literal["typed", "choice", "default", "record"]
+    """The person's own words; one of the model's choices; its default; what the record of a replayed run says."""
+    why: str = ""
+    """Why the default was taken."""
+
+
+class OwnCall(Value):
+    """A call of a function of the user's."""
+
+    code: str
+    """What was run."""
+    reaches: str = ""
+    """What it reads or writes outside the kernel: `reads web and writes mail`."""
+
+
+class Queried(Value):
+    """What a query went to."""
+
+    duckdb: bool = False
+    """Its source is a connection of DuckDB's."""
+    tables: Texts = ()
+    """Variables that it read as tables."""
+    files: Texts = ()
+    """Files that it read."""
 
 
 class Effects(Value):
@@ -49,6 +79,14 @@ class Effects(Value):
     """What a search found."""
     page: Page | None = None
     """What a page held."""
+    document: Document | None = None
+    """What a file held."""
+    parts: tuple[dict[str, Any], ...] = ()
+    """What each part of a composite action brought: results, as JSON values."""
+    own: OwnCall | None = None
+    query: Queried | None = None
+    answer: Answer | None = None
+    """What a question was answered."""
     artifacts: Texts | None = None
     """Names that a finish lists and that are files."""
     dropped: Texts = ()

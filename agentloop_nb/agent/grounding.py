@@ -12,11 +12,11 @@ from functools import cached_property
 from numbers import Number
 from typing import Any
 
-from agentloop_nb.actions import Finish
+from agentloop_nb.actions import AskUser, Finish
 from agentloop_nb.actions.effects import Ground
 from agentloop_nb.agent.figures import Figure, dates, derived, figures, matches, numbers
 from agentloop_nb.protocols import Workspace
-from agentloop_nb.state import State
+from agentloop_nb.state import State, Step
 
 MOST_READ = 400_000
 """Characters of what was shown that are looked through, the newest."""
@@ -128,8 +128,10 @@ def _shown(state: State) -> Iterator[Source]:
     """Outputs first, newest first; then the code and files that were run, what the person said, and the rest."""
     room, later = MOST_READ, list[Source]()
     for step in reversed(state.steps):
-        later.append(Source(step.number, "\n".join(step.notes), shown=False))
-        if step.result is None or step.decision is None or isinstance(step.decision.action, Finish) or room <= 0:
+        later.append(Source(step.number, "\n".join(_told_by_person(step)), shown=False))
+        if step.result is None or step.decision is None or room <= 0:
+            continue
+        if isinstance(step.decision.action, Finish | AskUser):
             continue
         output = step.result.output[-room:]
         room -= len(output)
@@ -141,6 +143,12 @@ def _shown(state: State) -> Iterator[Source]:
             later.append(Source(step.number, "\n".join(map(str, fields)), shown=False))
     yield from later
     yield Source(0, "\n".join([state.goal, state.context, *state.cells])[:MOST_READ], shown=False)
+
+
+def _told_by_person(step: Step) -> list[str]:
+    """Notes, and the answer that a person gave; a default is the model's own word."""
+    answer = step.effects.answer
+    return [*step.notes, *([answer.text] if answer is not None and answer.by != "default" else [])]
 
 
 def _values(state: State, workspace: Workspace, summary: str) -> Iterator[Source]:

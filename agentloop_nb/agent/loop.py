@@ -7,8 +7,8 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from agentloop_nb.actions import Action, ActionResult, Finish, RunCode
-from agentloop_nb.actions.effects import Effects, Ground
+from agentloop_nb.actions import Action, ActionResult, AskUser, Finish, RunCode
+from agentloop_nb.actions.effects import Answer, Effects, Ground
 from agentloop_nb.actions.mending import mended
 from agentloop_nb.agent import contract
 from agentloop_nb.agent.approval import ApprovalGate, Judge
@@ -21,7 +21,8 @@ from agentloop_nb.agent.grounding import ground
 from agentloop_nb.agent.ledger import Ledger
 from agentloop_nb.agent.model_call import GaveUp, ModelCaller
 from agentloop_nb.agent.objections import asked_before, objections, refusal
-from agentloop_nb.agent.offer import WEB, is_offline
+from agentloop_nb.agent.offer import WEB, is_offline, understood
+from agentloop_nb.agent.questions import Asker, Questions
 from agentloop_nb.agent.repetition import Repetitions
 from agentloop_nb.decision import Decision, parse
 from agentloop_nb.errors import ActionFailed, DecisionError, Hint, Offline
@@ -59,6 +60,8 @@ class Loop:
     """SHA-256 of files that earlier runs wrote."""
     replayed: Callable[[], bool] | None = None
     """For decisions of a record: whether more of them follow. What they were refused then they are refused now."""
+    asker: Asker | None = None
+    """Puts the model's questions to a person."""
     judge: Judge | None = None
     """Knows further reasons to ask a person about an action."""
     ledger: Ledger | None = None
@@ -69,8 +72,13 @@ class Loop:
         folder = self.workspace.folder
         self._repetitions = Repetitions(folder)
         self._gate = ApprovalGate(self.stream, self.settings, folder, self.approver, self.written_before, self.judge)
+        self._questions = Questions(self.stream, self.settings, self.asker)
         self._grounds: tuple[Ground, ...] = ()
         self._contract = ContractGate(self.stream, self.workspace, self.settings, self._gate.mandate)
+
+    def answer_by(self, recorded: Callable[[AskUser], Answer | None]) -> None:
+        """Have questions answered by the record that is replayed."""
+        self._questions.recorded = recorded
 
     @property
     def state(self) -> State:
@@ -85,6 +93,7 @@ class Loop:
         self.control.attach()
         try:
             await self._open()
+            await self._ask_again()
             while self.state.status == "running":
                 await self._step()
         except _Ended:
@@ -103,6 +112,12 @@ class Loop:
     async def _open(self) -> None:
         if not self.control.stopping and (why := await self._contract.open()):
             raise self._end("failed", why)
+
+    async def _ask_again(self) -> None:
+        """Put a question again that was open when the kernel died."""
+        last = self.state.steps[-1] if self.state.steps else None
+        if last is not None and last.result is None and last.decision and isinstance(last.decision.action, AskUser):
+            await self._perform(last.decision)
 
     async def _step(self) -> None:
         await self.control.wait_while_paused()
@@ -145,7 +160,8 @@ class Loop:
             try:
                 reply = await self._asker.reply(final=self._final)
                 step, final = self.state.next_step, self._final  # an outside agent may have taken steps back meanwhile
-                decision = self._mended(parse(reply.text, timeout=self.settings.timeout, final=final))
+                read = parse(reply.text, timeout=self.settings.timeout, final=final, actions=understood(self.state))
+                decision = self._mended(read)
             except DecisionError as error:
                 self.stream.emit(DecisionRejected(step=step, reason=_reason(error, reply.finish_reason)))
             except GaveUp as error:
@@ -194,9 +210,11 @@ class Loop:
             self._conclude(decision.action, result, final=final)
 
     async def _known(self, action: Action) -> ActionResult | None:
-        """Answer without carrying it out: a finish that something speaks against, a look-up without a network."""
+        """Answer without carrying it out: a finish that something speaks against, a question, a look-up offline."""
         if isinstance(action, Finish):
             return await self._unmet(action) or self._objected(action)
+        if isinstance(action, AskUser):
+            return await self._questions.answer(action, self.state.next_step)
         if action.name in WEB and is_offline(self.state):
             told = "This machine is offline, as an earlier look-up showed: go on without the web."
             return ActionResult(success=False, output=told, error=told)

@@ -12,7 +12,7 @@ from agentloop_nb.agent.budget import InputBound, Reservation, own_ledger, reser
 from agentloop_nb.agent.context_window import Gauge, reply_bound
 from agentloop_nb.agent.event_stream import Stream
 from agentloop_nb.agent.ledger import Ledger
-from agentloop_nb.agent.offer import offered
+from agentloop_nb.agent.offer import offered, usual
 from agentloop_nb.agent.prompt import compaction, compose, overflow_compaction, shrink_figures
 from agentloop_nb.errors import ContextOverflow, Hint, ModelFault, PermanentFault, TransientFault
 from agentloop_nb.events import ModelCalled, ModelFailed, ModelReplied, ReplyStreamed, WaitStarted
@@ -128,6 +128,7 @@ class ModelCaller:
         return ModelRequest(
             messages=messages,
             final=final,
+            actions=usual(state),
             only=offered(state, small=self._is_small),
             repairs=state.rejections,
             max_tokens=longest,

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from agentloop_nb.actions import ActionResult, Finish
+from agentloop_nb.actions import ActionResult, AskUser, Finish
 from agentloop_nb.actions.effects import Effects
 from agentloop_nb.actions.finish import is_there
 from agentloop_nb.actions.kinds import how_to_make, is_file_name, named_in
@@ -133,7 +133,7 @@ def _outside(name: str) -> bool:
 
 def _nothing_succeeded(state: State) -> Iterator[Objection]:
     """Steps were taken, and each of them failed; an answer without any step may be right."""
-    taken = [step for step in state.steps if step.result is not None and not _is_finish(step) and not _denied(step)]
+    taken = [step for step in state.steps if step.result is not None and not _only_words(step) and not _denied(step)]
     if taken and not any(step.result.success for step in taken if step.result):
         yield Objection("No step has succeeded so far, so nothing shows that the goal is met.", "No step succeeded.")
 
@@ -161,5 +161,5 @@ def _denied(step: Step) -> bool:
     return step.approval is not None and not step.approval.approved
 
 
-def _is_finish(step: Step) -> bool:
-    return step.decision is not None and isinstance(step.decision.action, Finish)
+def _only_words(step: Step) -> bool:
+    return step.decision is not None and isinstance(step.decision.action, Finish | AskUser)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import re
+import uuid
 from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
@@ -73,6 +74,10 @@ class _Here:
 
     def state(self, reference: str | None) -> State:
         return self._magics.manager.state(reference)
+
+    @property
+    def functions(self) -> Mapping[str, Any]:
+        return dict(self._magics.manager.shell.user_ns)
 
     def settings(self, arguments: Mapping[str, Any]) -> Settings:
         return self._magics.manager.settings(arguments, self._magics.config_values())
@@ -179,11 +184,17 @@ def compare(magics: AgentMagics, rest: str) -> None:
 
 def show(magics: AgentMagics, rest: str) -> None:
     """Draw a run again from its record."""
+    from agentloop_nb.notebook.kernel.runner import can_ask
+    from agentloop_nb.notebook.panel.buttons import BUTTONS
     from agentloop_nb.notebook.panel.html import plain_text, static_html
 
     _, words = table.parsed("show", rest, "notebook", 1)
-    state = magics.manager.state(words[0] if words else None)
-    publish_display_data({"text/html": static_html(state), "text/plain": plain_text(state)})
+    record = magics.manager.find(words[0] if words else None)
+    here, place = magics.manager.run_of(record), f"agent-{uuid.uuid4().hex[:12]}"
+    state = here.state if here else magics.manager.state(str(record))
+    publish_display_data({"text/html": static_html(state, place=place), "text/plain": plain_text(state)})
+    if here and here.status != "running" and can_ask(magics.shell):
+        BUTTONS.put(state, place)
 
 
 def resume(magics: AgentMagics, rest: str, *, awaited: bool = False) -> Any:
@@ -349,7 +360,9 @@ def _did(run: Run, name: str) -> bool:
     )
 
 
-runs, who, why, cost, sent, models = (partial(ask, name) for name in ("runs", "who", "why", "cost", "sent", "models"))
+runs, who, why, cost, sent, models, actions = (
+    partial(ask, name) for name in ("runs", "who", "why", "cost", "sent", "models", "actions")
+)
 
 COMMANDS: dict[str, Callable[..., Any]] = {
     "status": status,
@@ -373,6 +386,7 @@ COMMANDS: dict[str, Callable[..., Any]] = {
     "cost": cost,
     "sent": sent,
     "models": models,
+    "actions": actions,
     "login": login,
     "trust": trust,
     "help": help_,

@@ -22,8 +22,9 @@ from agentloop_nb.models.keys import known_keys
 from agentloop_nb.notebook.isolation import placement
 from agentloop_nb.notebook.isolation.adoption import Adoption
 from agentloop_nb.notebook.kernel.kernel_workspace import KernelWorkspace
-from agentloop_nb.notebook.kernel.runner import refuse_nesting
+from agentloop_nb.notebook.kernel.runner import is_attended, refuse_nesting
 from agentloop_nb.notebook.kernel.turn import caller_folder
+from agentloop_nb.notebook.panel.buttons import BUTTONS
 from agentloop_nb.notebook.presenter import Presenter, ask_on_input
 from agentloop_nb.notebook.trust_prompt import ask_to_run
 from agentloop_nb.protocols import Web, Workspace
@@ -48,6 +49,8 @@ class RunManager:
     shell: Any
     working_folder: Path | None = None
     """Folder of files and code; None is the one a run is set or recorded with, else the shell's current one."""
+    watched: bool = False
+    """Its runs are shown on a page of their own, where a person is."""
     private: bool = False
     """The shell is ours alone: there is no notebook to show anything in."""
     runs: list[Run] = field(default_factory=list)
@@ -70,7 +73,7 @@ class RunManager:
         refuse_nesting()
         _check_output(settings)
         self._make_room(settings.undo_memory * 2**20)
-        control, run_id = Control(), locating.new_run_id()
+        control, run_id = self._control(), locating.new_run_id()
         settings = placement.placed(settings, run_id)
         made = session.begin(
             goal,
@@ -116,6 +119,7 @@ class RunManager:
             model=model,
         )
         self.runs.append(made.run)
+        BUTTONS.begin(made.run.id)
         placement.let_go(self.runs)
         return made
 
@@ -133,7 +137,7 @@ class RunManager:
         With `anyway` rebuilt code may show something else than it did.
         """
         refuse_nesting()
-        control = Control()
+        control = self._control()
         path = self.find(reference).resolve()
         here = self.run_of(path)
         live = here if here is not None and _has_variables(here) else None
@@ -178,7 +182,7 @@ class RunManager:
     ) -> Presenter:
         """Prepare a new run that goes another way after step `at` of a recorded one. Raises `UserError`."""
         refuse_nesting()
-        control, run_id = Control(), locating.new_run_id()
+        control, run_id = self._control(), locating.new_run_id()
         path = self.find(reference).resolve()
         ask_to_run(self.shell, path)
         settings = self.as_recorded(path, {**overrides, "isolated": True, "output_dir": ""}, config)
@@ -254,11 +258,15 @@ class RunManager:
 
     def _launch(self, made: session.Session) -> Presenter:
         self.runs.append(made.run)
+        BUTTONS.begin(made.run.id)
         placement.let_go(self.runs)
         if not self.private:
             names = filter(None, ["_agent", made.settings.output])
             self.shell.user_ns.update(dict.fromkeys(names, made.run))
         return Presenter(made, self.shell, private=self.private, verbose=not made.settings.quiet)
+
+    def _control(self) -> Control:
+        return Control(attended=self.watched or is_attended(self.shell))
 
     def _masker(self) -> Masker:
         variables = environment(self.folder)

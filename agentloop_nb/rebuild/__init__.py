@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
 
-from agentloop_nb.actions import ActionResult, Finish, RunCode, WriteFile
+from agentloop_nb.actions import Action, ActionResult, AskUser, Finish, Query, RunCode, WriteFile
 from agentloop_nb.actions.effects import Effects
+from agentloop_nb.actions.own import OwnAction
 from agentloop_nb.agent.conclusion import conclusion
 from agentloop_nb.errors import ActionFailed
 from agentloop_nb.events import ActionFinished, AnyEvent, RunFinished
@@ -78,7 +79,7 @@ def loose_ends(state: State) -> list[AnyEvent]:
     last = state.steps[-1] if state.steps else None
     if last is None or last.decision is None or state.status != "running":
         return []
-    if last.started and last.result is None:
+    if last.started and last.result is None and not isinstance(last.decision.action, AskUser):  # that is asked again
         result = ActionResult(success=False, output=_CUT_OFF, error=_DIED, effects=Effects(cut_off=True))
         return [ActionFinished(step=last.number, result=result)]
     if isinstance(last.decision.action, Finish) and last.result is not None and last.result.success:
@@ -170,7 +171,12 @@ def _repeats(step: Step) -> bool:
         return False
     action = step.decision.action if step.decision else None
     ended = step.result.success or any(output["output_type"] == "error" for output in step.result.outputs)
-    return (isinstance(action, RunCode) and ended) or (isinstance(action, WriteFile) and step.result.success)
+    return (isinstance(action, RunCode) and ended) or (_again(action) and step.result.success)
+
+
+def _again(action: Action | None) -> bool:
+    """Whether what is no code may be done again: a function that reaches outside may not."""
+    return isinstance(action, WriteFile | Query) or (isinstance(action, OwnAction) and not action.reaches)
 
 
 def _ending(outcome: CodeOutcome) -> str:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
 from agentloop_nb._internal.text import STATUS_WORDS, on_one_line
+from agentloop_nb.actions.registry import choose, describe
 from agentloop_nb.errors import Front, Hint, UserError, worded
 from agentloop_nb.record import locating, reading
 from agentloop_nb.reports import lineage
@@ -43,6 +44,10 @@ class Place(Protocol):
     def state(self, reference: str | None) -> State:
         """The state of the run meant; None is the last run. Raises `UserError`."""
 
+    @property
+    def functions(self) -> Mapping[str, Any]:
+        """The namespace that the user's own functions are looked up in."""
+
     def settings(self, arguments: Mapping[str, Any]) -> Settings:
         """Settings as they hold here. Raises `UserError`."""
 
@@ -61,6 +66,10 @@ class Folder:
 
     def state(self, reference: str | None) -> State:
         return reading.load(self.find(reference))
+
+    @property
+    def functions(self) -> Mapping[str, Any]:
+        return {}
 
     def settings(self, arguments: Mapping[str, Any]) -> Settings:
         return resolve(arguments, {}, environment(self.folder))
@@ -169,6 +178,14 @@ def models(place: Place, words: list[str], options: Mapping[str, Any]) -> str:
         raise UserError(error.said.removesuffix("; or try -m demo without any"), *error.hints) from None
 
 
+def actions(place: Place, words: list[str], options: Mapping[str, Any]) -> str:
+    """What a run may do here, and where each action comes from."""
+    if words:
+        raise UserError(f"actions takes no {words[0]!r}; to choose", Hint(f"actions --no-actions {words[0]}"))
+    settings = place.settings(options)
+    return describe(choose(settings.actions, settings.no_actions, place.functions))
+
+
 def compared(place: Place, words: list[str]) -> Comparison:
     """Two runs side by side; the last one where one is left out, and for a fork alone its origin."""
     from agentloop_nb.reports.compare import compare
@@ -205,4 +222,5 @@ QUERIES: dict[str, Callable[[Place, list[str], Mapping[str, Any]], str]] = {
     "cost": cost,
     "sent": sent,
     "models": models,
+    "actions": actions,
 }

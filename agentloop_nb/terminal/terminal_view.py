@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from agentloop_nb._internal.text import STATUS_WORDS, clean, dollars
-from agentloop_nb.actions import Action, ActionResult, RunCode, WriteFile
+from agentloop_nb.actions import Action, ActionResult, Query, RunCode, WriteFile
 from agentloop_nb.actions.output_text import bounded, text_of
 from agentloop_nb.errors import Front
 from agentloop_nb.events import (
@@ -23,6 +23,7 @@ from agentloop_nb.events import (
     NoteAdded,
     OutcomeDiffered,
     Progress,
+    QuestionAsked,
     RunFinished,
     RunResumed,
     RunStarted,
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
 
     from agentloop_nb.agent.control import Control
     from agentloop_nb.agent.event_stream import Approver
+    from agentloop_nb.agent.questions import Asker
 
 RULE = "=" * 60
 SHOWN_LINES = 20
@@ -84,10 +86,17 @@ class TerminalView:
 
         return TerminalApprover(self.console, before=self.close)
 
+    @property
+    def asker(self) -> Asker:
+        """Puts the model's questions on this terminal."""
+        from agentloop_nb.terminal.questioner import TerminalQuestioner
+
+        return TerminalQuestioner(self.console, before=self.close)
+
     def show(self, event: AnyEvent, state: State) -> None:
         if self.verbose:
             self._show(event, state)
-        if self._live and not isinstance(event, ApprovalAsked | RunFinished):
+        if self._live and not isinstance(event, ApprovalAsked | QuestionAsked | RunFinished):
             self._live.follow(event, state)
         if isinstance(event, RunFinished):
             self.close()
@@ -251,6 +260,8 @@ def _input(action: Action) -> tuple[str, str]:
     """The part of an action worth showing whole, and the language it is written in."""
     if isinstance(action, RunCode):
         return action.code, "python"
+    if isinstance(action, Query):
+        return action.sql, "sql"
     if isinstance(action, WriteFile):
         lexer = "python" if action.filename.endswith(".py") else "text"
         return _bounded(f"{action.filename}:\n{action.content}"), lexer
