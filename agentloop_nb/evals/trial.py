@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
+import json
 import os
 import tempfile
 from collections.abc import Callable, Mapping
@@ -58,16 +60,22 @@ class Trial:
         """Its folder, inside that of the evaluation."""
         return Path("runs", self.contender.slug, f"{self.task.name}-{self.repeat}")
 
+    @property
+    def digest(self) -> str:
+        """What is asked, and under which settings, as a SHA-256."""
+        asked = [self.task.digest, sorted(self.arguments.items())]
+        return hashlib.sha256(json.dumps(asked).encode()).hexdigest()
+
     def settings(self, variables: Mapping[str, str]) -> Settings:
         """The settings of its run. Raises `UserError`."""
-        found = resolve({"model": self.contender.model, **self.arguments, **self.task.options}, {}, variables)
+        found = resolve({"model": self.contender.model, **self.task.options, **self.arguments}, {}, variables)
         told = self.contender.instructions
         placed = replace(found, isolated=True, output_dir=FILES, bring=None, export=None, output=None)
         return replace(placed, approve="auto", cache=None, strict=False, instructions=told)
 
     def outcome(self, **fields: Any) -> Outcome:
         """What came of it."""
-        return Outcome(self.task.name, self.task.digest, self.contender.name, self.repeat, **fields)
+        return Outcome(self.task.name, self.digest, self.contender.name, self.repeat, **fields)
 
 
 class Attempt:
