@@ -49,7 +49,7 @@ def evaluate(typed: str, options: Mapping[str, Any]) -> bool:
     print(f"Report: {_near(home / PAGE)}")  # noqa: T201
     if evaluation.missing:
         print(f"{_why_missing(evaluation)} The same command goes on.")  # noqa: T201
-    return not evaluation.missing and _sound(report)
+    return not evaluation.missing and not any(each.fault for each in report.outcomes) and _sound(report)
 
 
 def _number(flag: str, kind: Kind, value: Any) -> Any:
@@ -64,7 +64,7 @@ def _number(flag: str, kind: Kind, value: Any) -> Any:
 def _opening(evaluation: Evaluation) -> str:
     names = " and ".join(each.name for each in evaluation.contenders)
     done = len(evaluation.outcomes)
-    kept = f"; {counted(done, 'run')} are done already" if done else ""
+    kept = f"; {counted(done, 'run')} already done" if done else ""
     return f"{counted(len(evaluation.suite.tasks), 'task')} of {evaluation.suite.name} for {names}{kept}"
 
 

@@ -31,6 +31,7 @@ from agentloop_nb.record import locating
 from agentloop_nb.run import Run
 from agentloop_nb.safety.secrets import known_secrets
 from agentloop_nb.settings import Settings, resolve
+from agentloop_nb.state import State
 from agentloop_nb.testing import Script, ScriptedModel, code, finish
 
 FILES = "files"
@@ -108,7 +109,7 @@ class Attempt:
             return await asyncio.to_thread(self._finding, run, await self._probed(run))
         except Exception as error:  # noqa: BLE001 - a broken task fails alone
             told = " ".join(f"{'' if isinstance(error, UserError) else type(error).__name__ + ': '}{error}".split())
-            return self.trial.outcome(run=self._id, folder=self._inside.as_posix(), fault=told)
+            return self.trial.outcome(run=self._id, fault=told)
         finally:
             if self._workspace is not None:
                 await asyncio.to_thread(self._workspace.release)
@@ -169,6 +170,7 @@ class Attempt:
             tokens=state.usage.total,
             steps=state.current_step,
             seconds=max((state.ended or state.began) - state.began, 0.0),
+            fault=run.reason if _unanswered(state) else "",
         )
         write_run_page(state, judged, f"{self.trial.task.name}: {self.trial.contender.name}", self._folder / PAGE)
         return replace(found, **self._proof(run)) if self._prove and found.right else found
@@ -190,6 +192,12 @@ class Attempt:
             return {}
         proven = published.verdict is not None and published.verdict.proven
         return {"reproduced": proven, "verdict": published.told}
+
+
+def _unanswered(state: State) -> bool:
+    """Whether a run ended because its model's server brought no reply, which says nothing of the model."""
+    last = state.steps[-1] if state.steps else None
+    return state.status == "failed" and last is not None and last.decision is None and bool(last.failures)
 
 
 def reference_model(trial: Trial) -> Model | None:
