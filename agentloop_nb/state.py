@@ -29,6 +29,8 @@ from agentloop_nb.events import (
     NoteAdded,
     OutcomeDiffered,
     OutputsEvicted,
+    PlanMade,
+    PlanSettled,
     QuestionAsked,
     RunFinished,
     RunForked,
@@ -45,6 +47,19 @@ OUTSIDE = "mcp"
 """What stands for the model of a run whose decisions come from outside agents."""
 THROUGH = ", through MCP"
 """Ends the name of an outside agent."""
+
+
+@dataclass
+class PlanRound:
+    """A plan that was proposed, and what became of it."""
+
+    made: PlanMade
+    settled: PlanSettled | None = None
+
+    @property
+    def lines(self) -> tuple[str, ...]:
+        """As it stands, or would."""
+        return (self.settled.lines if self.settled else ()) or self.made.lines
 
 
 @dataclass
@@ -65,6 +80,10 @@ class Step:
     """What the model thought before its replies, as far as its server shows it."""
     model: str = ""
     """The model that answered, as the server names it; for a step from outside, the agent."""
+    plans: list[PlanRound] = field(default_factory=list)
+    """Plans that were made before this decision."""
+    plan_line: int = 0
+    """The line of the plan that it is for."""
     decision: Decision | None = None
     result: ActionResult | None = None
     started: bool = False
@@ -96,9 +115,11 @@ class Step:
 
     @property
     def said(self) -> tuple[str, ...]:
-        """The person's own words in this step: notes, and an answer that was typed and not chosen."""
-        answer = self.effects.answer
-        return (*self.notes, answer.text) if answer is not None and answer.by == "typed" else tuple(self.notes)
+        """The person's own words in this step: notes, why a plan was rejected, an answer that was typed."""
+        answer, rounds = self.effects.answer, (each.settled for each in self.plans)
+        reasons = (settled.reason for settled in rounds if settled and settled.by == "user" and settled.reason)
+        typed = (answer.text,) if answer is not None and answer.by == "typed" else ()
+        return (*self.notes, *reasons, *typed)
 
     @property
     def line(self) -> str:
@@ -154,6 +175,10 @@ class State:
     """What the expressions of the contract yielded when they were evaluated last."""
     held_before: tuple[str, ...] = ()
     """Expressions of the contract that held before the first step."""
+    plan: tuple[str, ...] = ()
+    """The lines of the plan that stands."""
+    plan_line: int = 0
+    """The line that is worked on, as the decisions say; 0 for none."""
     rejections: int = 0
     """Replies in a row that were no decision."""
     undone: list[Step] = field(default_factory=list)
@@ -279,7 +304,7 @@ class State:
                 self._finish(event) if isinstance(event, RunFinished) else self._resume(event)
             case RunForked():
                 self._fork(event)
-            case ContractChecked() | TranscriptCompacted() | QuestionAsked():
+            case ContractChecked() | TranscriptCompacted() | QuestionAsked() | PlanMade() | PlanSettled():
                 self._note(event)
             case StepsUndone():
                 self._undo(event.first)
@@ -319,16 +344,29 @@ class State:
         self.max_steps, self.budget, self.rejections = event.max_steps, event.budget, 0
         self.settings = self.settings | event.settings
 
-    def _note(self, event: ContractChecked | TranscriptCompacted | QuestionAsked) -> None:
-        if isinstance(event, QuestionAsked):
-            self._step(event).asked = event.at + event.seconds
-            return
-        if isinstance(event, TranscriptCompacted):
-            self.compacted = event
-            return
-        self.checks = event.checks
-        if event.before and not self.steps:
-            self.held_before = tuple(check.expression for check in event.checks if check.held)
+    def _note(self, event: ContractChecked | TranscriptCompacted | QuestionAsked | PlanMade | PlanSettled) -> None:
+        match event:
+            case QuestionAsked():
+                self._step(event).asked = event.at + event.seconds
+            case PlanMade() | PlanSettled():
+                self._plan(event, self._step(event))
+            case TranscriptCompacted():
+                self.compacted = event
+            case ContractChecked():
+                self.checks = event.checks
+                if event.before and not self.steps:
+                    self.held_before = tuple(check.expression for check in event.checks if check.held)
+
+    def _plan(self, event: PlanMade | PlanSettled, step: Step) -> None:
+        """What was rejected before a plan came is over with it."""
+        if isinstance(event, PlanMade):
+            step.plans.append(PlanRound(event))
+            step.rejected.clear()
+            self.rejections = 0
+        elif step.plans:
+            step.plans[-1].settled = event
+            if event.approved:
+                self.plan, self.plan_line = step.plans[-1].lines, 0
 
     @property
     def until(self) -> tuple[str, ...]:
@@ -381,8 +419,8 @@ class State:
                 step.rejected.append((step.reply, event.reason))
                 self.rejections += 1
             case DecisionMade():
-                step.decision = event.decision
-                self.rejections = 0
+                step.decision, step.plan_line = event.decision, event.line
+                self.rejections, self.plan_line = 0, event.line or self.plan_line
             case NoteAdded():
                 (step.notes if event.by == "user" else step.remarks).append(event.text)
 

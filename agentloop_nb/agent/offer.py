@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from agentloop_nb.actions import ACTIONS, BUILT_IN, AskUser
+from agentloop_nb.actions import ACTIONS, BUILT_IN, AskUser, Plan
 from agentloop_nb.agent.questions import may_ask
 from agentloop_nb.state import State, Step
 
@@ -41,7 +41,9 @@ def offered(state: State, *, small: bool = False) -> tuple[str, ...]:
 
 def usual(state: State) -> tuple[str, ...]:
     """Name the actions of the whole run; empty: the five. What does not change can be read from a server's cache."""
-    return tuple(action.name for action in BUILT_IN) if state.settings.get("asks") else ()
+    further = {AskUser.name: state.settings.get("asks"), Plan.name: state.settings.get("plan")}
+    names = tuple(action.name for action in BUILT_IN if further.get(action.name, True))
+    return names if any(further.values()) else ()
 
 
 def _speaks_of_the_web(state: State) -> bool:

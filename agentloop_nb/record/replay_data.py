@@ -20,6 +20,10 @@ class Recorded(Value):
     """The number of its step; 0 in notebooks of older versions."""
     hits: tuple[SearchHit, ...] | None = None
     page: Page | None = None
+    plans: tuple[tuple[str, ...], ...] = ()
+    """Plans that stood from here on."""
+    line: int = 0
+    """The line of the plan that it was for."""
     answer: Answer | None = None
     """What a question was answered."""
     error: str | None = None
@@ -27,7 +31,8 @@ class Recorded(Value):
 
     def record(self) -> dict[str, Any]:
         """As JSON values, for the metadata of an exported notebook."""
-        kept = self.model_dump(mode="json", exclude={"decision"}, exclude_none=True)
+        nothing = {name for name in ("plans", "line") if not getattr(self, name)}
+        kept = self.model_dump(mode="json", exclude={"decision", *nothing}, exclude_none=True)
         return {"decision": self.decision.record(), **kept}
 
 
@@ -42,7 +47,8 @@ def recorded(steps: Iterable[Step]) -> list[Recorded]:
 
 
 def _recorded(step: Step, decision: Decision) -> Recorded:
-    found = Recorded(decision=decision, step=step.number)
+    plans = tuple(each.lines for each in step.plans if each.settled is not None and each.settled.approved)
+    found = Recorded(decision=decision, step=step.number, plans=plans, line=step.plan_line)
     result = step.result
     if isinstance(decision.action, AskUser):
         return found.model_copy(update={"answer": step.effects.answer})
@@ -50,4 +56,4 @@ def _recorded(step: Step, decision: Decision) -> Recorded:
         return found
     if not result.success:
         return found.model_copy(update={"error": result.error or result.output})
-    return Recorded(decision=decision, step=step.number, hits=result.effects.hits, page=result.effects.page)
+    return found.model_copy(update={"hits": result.effects.hits, "page": result.effects.page})
