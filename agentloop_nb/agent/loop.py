@@ -188,18 +188,24 @@ class Loop:
                 raise self._end(
                     "cost_limit", f"{limit}: %agent resume --budget {limit.budget.normalize():f}"
                 ) from limit
-            if only:
-                return decision
-            if isinstance(decision.action, Plan):
-                self._planning.change(decision, step)
-                continue
-            decision, line = self._planning.located(decision)
-            self.stream.emit(DecisionMade(step=step, decision=decision, line=line))
-            return decision
+            else:
+                if only:
+                    return decision
+                if (taken := self._taken(decision, step)) is not None:
+                    return taken
         if self._final:  # what the model was told is no word for a person
             raise self._end("step_limit", f"{self._steps_used} (the model gave no closing summary)")
         reason = self.state.steps[-1].rejected[-1][1]
         raise self._give_up(f"{self.state.rejections} replies in a row were no valid decision; the last: {reason}")
+
+    def _taken(self, decision: Decision, step: int) -> Decision | None:
+        """Emit a decision; None for one that only changes the plan."""
+        if isinstance(decision.action, Plan):
+            self._planning.change(decision, step)
+            return None
+        decision, line = self._planning.located(decision)
+        self.stream.emit(DecisionMade(step=step, decision=decision, line=line))
+        return decision
 
     def _mended(self, decision: Decision) -> Decision:
         """Put right the line breaks in quotes that keep code from compiling; a record's code stays as it was."""

@@ -1,4 +1,4 @@
-"""What a run may take, from what earlier runs of the folder took with the same model, and how far that can be trusted."""
+"""What a run may take, from what earlier runs of the folder took with the same model, and how often that was right."""
 
 from __future__ import annotations
 

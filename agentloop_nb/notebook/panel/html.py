@@ -18,6 +18,7 @@ from agentloop_nb.export.evidence import Exhibit, exhibits, kinds
 from agentloop_nb.notebook.panel.cards import MAX_PROSE, Card, Header, card, header
 from agentloop_nb.notebook.panel.highlight import PALETTE
 from agentloop_nb.notebook.panel.outputs import Block, block_of, markdown
+from agentloop_nb.notebook.panel.plan_card import plan_html
 from agentloop_nb.notebook.panel.safe_text import escape, one_line, prose, shortened
 from agentloop_nb.notebook.panel.static_steps import BAD, BOX, GOOD, LINE, MUTED, SIGNS, block_html, inline, step_html
 from agentloop_nb.state import State, Step
@@ -66,7 +67,15 @@ def static_html(state: State, *, natives: bool = False) -> str:
     top, shown = header(state), exhibits(state)
     hidden = sum(not _interactive(bundle) for bundle in final_outputs(state)) if natives else 0
     marks = "".join(f"--k{number}:1;" for number in range(1, min(hidden, NATIVES) + 1))
-    parts = [_header(top), _answer(state), *_exhibits(shown), _files(state), _verdict(state), _steps(state, shown)]
+    parts = [
+        _header(top),
+        _answer(state),
+        *_exhibits(shown),
+        _files(state),
+        _verdict(state),
+        plan_html(state),
+        _steps(state, shown),
+    ]
     style = f"{marks}{UI};{BOX};margin:2px 0 6px;overflow:hidden"
     return f'<div class="agentloop-run" style="{style}">{"".join(parts)}{PAPER}</div>'
 
