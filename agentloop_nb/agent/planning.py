@@ -64,8 +64,6 @@ class Planning:
             raise DecisionError(f"first decide on a plan: only 'plan' is allowed now, not {action.name!r}.")
         if first or not isinstance(action, Plan):
             return
-        if not self.settings.plan and not self.replayed:
-            raise DecisionError("there is no action 'plan' in this run.")
         if not self.replayed and changes(self.stream.state) >= MOST_CHANGES:
             raise DecisionError("the plan was changed often enough: take the next step.")
 

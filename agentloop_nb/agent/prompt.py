@@ -12,13 +12,13 @@ from collections import Counter
 from collections.abc import Iterator
 
 from agentloop_nb._internal.platform import IN_BROWSER
-from agentloop_nb.actions import AskUser, Plan
+from agentloop_nb.actions import Plan
 from agentloop_nb.actions.output_text import bounded
 from agentloop_nb.actions.plan import as_reply, numbered
 from agentloop_nb.agent import prompt_images
 from agentloop_nb.agent.observation import observation
 from agentloop_nb.agent.offer import usual
-from agentloop_nb.agent.rules import describe_action, system_prompt
+from agentloop_nb.agent.rules import further_actions, system_prompt
 from agentloop_nb.events import PlanSettled, TranscriptCompacted
 from agentloop_nb.protocols import Image, Message, Model, Usage
 from agentloop_nb.state import State, Step
@@ -60,7 +60,7 @@ def compose(state: State, *, max_retries: int = 3) -> tuple[Message, ...]:
 
 
 def _messages(state: State, max_retries: int) -> Iterator[Message]:
-    yield Message(role="system", content=system_prompt())
+    yield Message(role="system", content=system_prompt(state.actions))
     digested = state.compacted.digested if state.compacted else 0
     told = (
         f"Goal:\n{state.goal}\n\n{_context(state)}".rstrip()
@@ -87,10 +87,9 @@ def _context(state: State) -> str:
 
 def _further(state: State) -> str:
     """The actions that this run has beside the five."""
-    further = [action for action in (AskUser, Plan) if action.name in usual(state)]
-    told = "".join(f"\n{describe_action(action)}" for action in further)
-    first = f"\n{PLAN_FIRST}" if Plan in further else ""
-    return f"\n\nFurther actions:{told}{first}" if further else ""
+    actions = usual(state)
+    told = further_actions(actions) + (f"\n{PLAN_FIRST}" if Plan in actions else "")
+    return f"\n\n{told}" if told else ""
 
 
 def _standing_plan(state: State, digested: int) -> str:

@@ -126,8 +126,8 @@ async def test_a_plan_in_a_run_without_one_is_no_action(scenario):
     s = scenario([plan(), finish("so")])
     state = await s.run()
     assert state.plan == ()
-    assert "there is no action 'plan' in this run" in s.model.requests[1].messages[-1].content
-    assert "Further actions" not in s.model.requests[0].messages[1].content
+    assert "there is no action 'plan'" in s.model.requests[1].messages[-1].content
+    assert "- plan: " not in s.model.requests[0].messages[1].content
 
 
 async def test_a_plan_that_was_open_when_the_kernel_died_is_shown_again(scenario):
@@ -197,7 +197,7 @@ def test_lines_are_taken_without_their_numbers(lines, kept):
 @pytest.mark.parametrize("lines", [[], ["x"] * 13, "", None, 3, [" "]])
 def test_a_plan_has_one_to_twelve_lines(lines):
     with pytest.raises(DecisionError, match="the fields of 'plan' are wrong"):
-        parse(json.dumps(decide("plan", lines=lines)))
+        parse(json.dumps(decide("plan", lines=lines)), actions=(Plan,))
 
 
 @pytest.mark.parametrize(

@@ -217,7 +217,7 @@ def test_it_is_offered_and_explained_only_where_somebody_can_answer(asks):
     assert ("- ask_user: " in told) is asks
     assert may_ask(state) is asks
     if asks:
-        assert len(told.split("Further actions:")[1]) < 60 * 4
+        assert len(told.split("One more action:")[1]) < 60 * 4
     names = ("run_code", "ask_user") if asks else ()
     offered = [each["properties"]["name"]["enum"][0] for each in _variants(decision_schema(only=names))]
     assert ("ask_user" in offered) is asks

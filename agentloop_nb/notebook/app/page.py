@@ -131,7 +131,7 @@ class AppPanel(PanelView):
         self._place = place
 
     def _publish(self, bundle: dict[str, Any], *, update: bool = False) -> None:
-        shown = widgets.HTML(static_html(self._state)) if update else self._widget
+        shown = widgets.HTML(static_html(self._state, typed=False)) if update else self._widget
         self._place.children = (shown,)
 
 

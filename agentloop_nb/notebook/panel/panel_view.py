@@ -40,6 +40,7 @@ from agentloop_nb.events import (
 )
 from agentloop_nb.notebook.kernel.runner import can_ask
 from agentloop_nb.notebook.panel.approval_prompt import Approval
+from agentloop_nb.notebook.panel.buttons import BUTTONS
 from agentloop_nb.notebook.panel.cards import MAX_GOAL, Totals, body, card, header, meters
 from agentloop_nb.notebook.panel.delta import Board
 from agentloop_nb.notebook.panel.html import plain_text, static_html
@@ -145,8 +146,10 @@ class PanelView:
             KEPT_OPEN.append(self._widget)
         if self._to_insert:
             self._shell.set_next_input("\n\n".join(self._to_insert))
-        page = static_html(self._state, natives=self.in_cell)
+        page = static_html(self._state, natives=self.in_cell, place=self._display_id)
         self._publish({"text/html": page, "text/plain": plain_text(self._state)}, update=True)
+        if self._live and self.in_cell:
+            BUTTONS.put(self._state, self._display_id)
 
     def _publish(self, bundle: dict[str, Any], *, update: bool = False) -> None:
         publisher = self._shell.display_pub
@@ -196,7 +199,9 @@ class PanelView:
     def _strike(self, first: int) -> None:
         """Show that the steps from `first` on were taken back; later ones take their place."""
         for number in range(first, self._last_shown + 1):
-            self._board.put(number, {"state": "cut", "title": "(taken back)", "chips": [], "ask": None})
+            begun = self._board.get(number).get("state") not in ("thinking", "hidden")
+            taken: dict[str, Any] = {"state": "cut", "title": "(taken back)", "chips": [], "ask": None}
+            self._board.put(number, taken if begun else {"state": "hidden"})
 
     def _label(self, event: AnyEvent) -> None:
         """Say in the header what the run is at."""
