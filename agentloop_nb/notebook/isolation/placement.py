@@ -64,16 +64,19 @@ def workspace(
     settings: Settings,
     control: Control,
     earlier: Sequence[tuple[str, str]],
+    luggage: Luggage | None = None,
 ) -> IsolatedWorkspace:
-    """Make the workspace of an isolated run, with what it gets; without a goal that is nothing. Raises `UserError`."""
+    """Make the workspace of an isolated run, with what it gets; without a goal that is nothing. Raises `UserError`.
+
+    `luggage` is what was packed already.
+    """
     _check_place()
     folder = home / str(settings.output_dir)
     limits = parse_limits(settings.limits)
-    luggage = Luggage()
-    if goal:
-        luggage = pack(shell.user_ns, home, goal, settings.bring)
-        for name in luggage.files:
-            _copy(home / name, folder / name)
+    if luggage is None:
+        luggage = pack(shell.user_ns, home, goal, settings.bring) if goal else Luggage()
+    for name in luggage.files:
+        _copy(home / name, folder / name)
     made = IsolatedWorkspace(
         folder,
         web=web,
