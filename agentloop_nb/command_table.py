@@ -6,10 +6,8 @@ import difflib
 from collections.abc import Iterable, Sequence
 from typing import Any, Literal, NamedTuple
 
-from agentloop_nb.errors import UserError
+from agentloop_nb.errors import Front, UserError
 from agentloop_nb.settings.options import ANYWAY, AT, OPTIONS, RUN_OPTIONS, Option, describe, parse_words
-
-Front = Literal["notebook", "shell"]
 
 SESSION = Option("session", ("--session",), "all goals of the kernel, in order, as one notebook")
 MINIMAL = Option("minimal", ("--minimal",), "only the steps the result depends on")
@@ -29,9 +27,31 @@ NAME = Option("name", ("--name",), "what clients call this kernel (the folder's 
 MINUTES = Option("minutes", ("--for",), "serve it for so long", "MINUTES", "60")
 READ_ONLY = Option("read_only", ("--read-only",), "let agents look, and change nothing")
 HTTP = Option("http", ("--http",), "listen on this port of loopback, too; 0 is any free one", "PORT", "8765")
-_SERVED = ("max_steps", "approve", "timeout", "privacy", "allow_changes", "undo_memory", "trust_web")
+MODELS = Option(
+    "models", ("-m", "--model"), "a model to measure; several are compared in pairs", "MODEL", "gpt-4o", repeatable=True
+)
+PROMPTS = Option(
+    "prompts",
+    ("--instructions",),
+    "a file that is told with each goal; several are compared",
+    "FILE",
+    "p.md",
+    repeatable=True,
+)
+TASKS = Option("tasks", ("-n", "--tasks"), "so many tasks only, spread over the suite", "N", "10")
+REPEAT = Option("repeat", ("--repeat",), "run each task so often", "K", "3")
+SPEND = Option("budget", ("-b", "--budget"), "US dollars that all runs together may spend", "USD", "2.50")
+JOBS = Option("jobs", ("--jobs",), "runs at once (1)", "J", "2")
+RESULTS = Option("output_dir", ("-o", "--output-dir"), "where all is kept (./eval-SUITE)", "DIR", "results")
+_SERVED = (
+    *("max_steps", "approve", "timeout", "privacy", "allow_changes", "undo_memory", "trust_web"),
+    *("isolated", "bring", "limits"),
+)
 KERNEL = Option("kernel", ("--kernel",), "the kernel to connect to (the one of the nearest folder)", "NAME", "sales")
 FOLDER = Option("output_dir", ("--output-dir",), "folder of the files it makes (./output)", "DIR", "results")
+
+LEADS: dict[Front, str] = {"notebook": "%agent", "shell": "agentloop"}
+"""What a command begins with."""
 
 
 class Command(NamedTuple):
@@ -49,8 +69,7 @@ class Command(NamedTuple):
 
     def usage(self, front: Front) -> str:
         """How it is typed there."""
-        lead = "agentloop" if front == "shell" else "%agent"
-        return f"{lead} {self.name} {self.arguments}".rstrip()
+        return f"{LEADS[front]} {self.name} {self.arguments}".rstrip()
 
     def options_in(self, front: Front) -> tuple[Option, ...]:
         """The options it takes there; a run in a notebook works in the notebook's folder."""
@@ -101,14 +120,14 @@ COMMANDS = (
         "[--minimal | --session] [--share [--repository OWNER/NAME]] [RUN] OUT.ipynb",
         "write a run as a notebook (or `.py`, `.html`, a folder to share), and prove that it re-runs",
         (MINIMAL, SESSION, SHARE, REPOSITORY),
-        wrong="name the notebook to write: %agent export run.ipynb (or .py, .html; --share takes a folder)",
+        wrong="name the notebook to write: {0} export run.ipynb (or .py, .html; --share takes a folder)",
     ),
     Command(
         "report",
         "[--cost] [RUN] OUT.html",
         "write a report to hand in (or `.md`): the finding, what it rests on, the method, how to check it",
         (COST,),
-        wrong="name the report to write: %agent report report.html (or .md)",
+        wrong="name the report to write: {0} report report.html (or .md)",
     ),
     Command(
         "cells",
@@ -124,7 +143,7 @@ COMMANDS = (
         "[RUN] [RUN] [--html FILE]",
         "see two runs side by side: decisions, results, variables, cost; a fork alone is compared with its origin",
         (HTML,),
-        wrong="name the runs to compare: %agent compare RUN RUN (%agent runs lists them)",
+        wrong="name the runs to compare: {0} compare RUN RUN ({0} runs lists them)",
     ),
     Command(
         "trust",
@@ -149,7 +168,7 @@ COMMANDS = (
     ),
     Command(
         "serve",
-        "[--name NAME] [--for MINUTES] [--read-only] [options] [GOAL] | --stop",
+        "[--name NAME] [--for MINUTES] [--read-only] [--isolated] [options] [GOAL] | --stop",
         "let outside agents (Claude Code, Cursor and other MCP clients) work in this kernel, under its rules",
         (STOP, NAME, MINUTES, READ_ONLY, HTTP, *(each for each in OPTIONS if each.setting in _SERVED)),
         "notebook",
@@ -172,6 +191,12 @@ COMMANDS = (
     ),
     Command("cost", "[RUN] [--what-if MODEL]", "see what a run cost, by step and kind of token", (WHAT_IF,)),
     Command("sent", "[STEP] [RUN]", "see the exact text that left this machine, and its size by source"),
+    Command(
+        "actions",
+        "[--actions NAMES] [--no-actions NAMES]",
+        "list what a run may do, and where each action comes from",
+        tuple(option for option in OPTIONS if option.setting in ("actions", "no_actions")),
+    ),
     Command("models", "[PROVIDER]", "list the models that the configured server offers"),
     Command(
         "login",
@@ -179,6 +204,17 @@ COMMANDS = (
         "type a key in; it is kept until the kernel ends, and never written down",
         lives="notebook",
         instead="set OPENAI_API_KEY, or put it into .env",
+    ),
+    Command(
+        "eval",
+        "[SUITE] -m MODEL [-m MODEL2] [-n N] [--repeat K] [--budget USD] [--jobs J] [-o DIR]",
+        "measure models on tasks with checks: accuracy, and what a right answer costs",
+        (
+            *(MODELS, PROMPTS, TASKS, REPEAT, SPEND, JOBS, RESULTS),
+            *(each for each in RUN_OPTIONS if each.setting in ("base_url", "effort")),
+        ),
+        "shell",
+        "type !agentloop eval",
     ),
     Command(
         "demo",
@@ -224,11 +260,11 @@ def parsed(
 ) -> tuple[dict[str, Any], list[str]]:
     """The options and other words of a command. Raises `UserError` for a wrong option, too few or too many words."""
     command = BY_NAME[name]
-    usage = f"{command.wrong or 'it is typed'}; {command.usage(front)}"
+    usage = f"{command.wrong.format(LEADS[front]) or 'it is typed'}; {command.usage(front)}"
     try:
         options, words, rest = parse_words(source, command.options_in(front))
     except UserError as error:
-        raise UserError(f"{error} {usage}") from None
+        raise UserError(f"{error.said} {usage}") from None
     words += [rest] if rest else []
     if len(words) > most:
         typed = " ".join(words)

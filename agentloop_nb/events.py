@@ -1,6 +1,7 @@
 """What happens in a run: frozen events, named in the past tense. The record is these, one a line, and nothing else.
 
-`Progress` is what a view may show while something is under way; it is never recorded.
+`Progress` is what a view may show while something is under way, `Adjustment` what is so in this process only; neither
+is ever recorded.
 """
 
 from __future__ import annotations
@@ -21,7 +22,9 @@ from pydantic import (
 )
 
 from agentloop_nb.actions import ActionResult
+from agentloop_nb.actions.registry import ActionRecord
 from agentloop_nb.decision import Decision
+from agentloop_nb.errors import Hint
 from agentloop_nb.protocols import Check, CodeRan, Delta, Output, Usage, Value
 
 FORMAT = 1
@@ -78,6 +81,8 @@ class RunStarted(Event):
     versions: dict[str, str] = {}
     earlier_goals: tuple[str, ...] = ()
     """Goals of earlier runs in the same kernel, oldest first."""
+    actions: tuple[ActionRecord, ...] = ()
+    """What the run may do; records of older versions name none, and mean the five of the original."""
     cells: tuple[str, ...] = ()
     """Sources of what ran before the run, oldest first: what an export may bring along."""
     ran: tuple[CodeRan, ...] = ()
@@ -170,6 +175,13 @@ class ApprovalGiven(Event):
         return None if edited is None else edited.record()
 
 
+class QuestionAsked(Event):
+    """The run waits for a person to answer an `ask_user`, at most so many `seconds`."""
+
+    kind: Literal["question_asked"] = "question_asked"
+    seconds: float
+
+
 class ActionStarted(Event):
     """The action is being carried out; a record that ends here was killed in the middle of it."""
 
@@ -241,6 +253,8 @@ class RunFinished(Event):
     kind: Literal["run_finished"] = "run_finished"
     status: Status
     reason: str = ""
+    hints: tuple[Hint, ...] = ()
+    """What can be typed to go on."""
     summary: str = ""
     artifacts: tuple[str, ...] = ()
     doubts: tuple[str, ...] = ()
@@ -253,6 +267,8 @@ class RunResumed(Event):
     kind: Literal["run_resumed"] = "run_resumed"
     max_steps: int
     budget: Decimal | None = None
+    actions: tuple[ActionRecord, ...] = ()
+    """What it may do from here on; empty: what it could do before."""
     settings: RecordedSettings = {}
     """The settings it goes on with, without any secret."""
 
@@ -320,6 +336,7 @@ KnownEvent = (
     | DecisionMade
     | ApprovalAsked
     | ApprovalGiven
+    | QuestionAsked
     | ActionStarted
     | ActionFinished
     | OutcomeDiffered
@@ -344,6 +361,29 @@ def event_from(data: dict[str, Any]) -> AnyEvent:
     if data.get("kind") in _KINDS:
         return _KNOWN.validate_python(data)
     return UnknownEvent.model_validate(data)
+
+
+class RunInterrupted(Value):
+    """Adjustment: the kernel of a run that has no end in its record is dead."""
+
+
+class LimitsReplaced(Value):
+    """Adjustment: the run has the limits of the person's own settings, not those of its record."""
+
+    max_steps: int
+    budget: Decimal | None = None
+
+
+class OutputsEvicted(Value):
+    """Adjustment: of a step's outputs only the beginning is held in memory; the record has them."""
+
+    index: int
+    """The place of the step among all that were paid for: those that were taken back, then the others."""
+    result: ActionResult
+
+
+Adjustment = RunInterrupted | LimitsReplaced | OutputsEvicted
+"""What changes a state and is never recorded: it is so in this process only."""
 
 
 class ReplyStreamed(Value):

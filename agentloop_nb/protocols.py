@@ -74,6 +74,8 @@ class ModelRequest(Value):
     messages: tuple[Message, ...]
     final: bool = False
     """Only `finish` is allowed: the last step of a run."""
+    actions: tuple[type[Any], ...] = Field((), exclude=True)
+    """The schemas of the actions that may be chosen; empty: the five of the original."""
     only: tuple[str, ...] = ()
     """The actions to offer, by name; empty: all. Another one is no mistake, so this is for the wire schema alone."""
     repairs: int = 0
@@ -140,6 +142,15 @@ class Sized(Protocol):
 
 
 @runtime_checkable
+class Unprompted(Protocol):
+    """A model that decides without a prompt: none is composed for it."""
+
+    @property
+    def knows_the_run(self) -> bool:
+        """Whether it follows the run by itself."""
+
+
+@runtime_checkable
 class Measurable(Protocol):
     """A model whose server can be asked for its context window."""
 
@@ -166,9 +177,9 @@ class Change(Value):
 class CodeError(Value):
     """Why code ended early, told in terms of the code that was run."""
 
-    type: str
-    message: str
-    traceback: str
+    type: str = ""
+    message: str = ""
+    traceback: str = ""
     """Plain text, clean frames only; lines of the step read `step 3, line 7`."""
     line: int | None = None
     """The line of the step's code (1-based) where it happened, or through which it passed last."""
@@ -255,7 +266,7 @@ class WrittenFile(Value):
     """A file that `write_file` wrote, relative to the working folder."""
 
     path: str
-    size: int
+    size: int = 0
     """Bytes."""
     replaced: bool = False
     sha256: str = ""
@@ -294,6 +305,22 @@ class Page(Value):
     truncated: bool = False
 
 
+class Document(Value):
+    """A file as text."""
+
+    path: str
+    """As it was asked for."""
+    inside: str = ""
+    """Its path in the working folder; empty for one outside."""
+    part: str = ""
+    """Which parts `text` holds; empty: the outline."""
+    kind: str
+    """`csv`, `pdf` and so on, told from its bytes."""
+    facts: str = ""
+    """Its structure without values, a line each."""
+    text: str = ""
+
+
 class Web(Protocol):
     """Where searches and pages come from: the web, or a record. Both methods raise `ActionFailed` with a reason."""
 
@@ -306,6 +333,9 @@ class Web(Protocol):
 
 class Workspace(Protocol):
     """Where actions take place: a namespace, a folder, and the web."""
+
+    goal: str
+    """What the user asked for; files that it names may be read."""
 
     @property
     def folder(self) -> Path:
@@ -336,6 +366,9 @@ class Workspace(Protocol):
 
     def write_file(self, filename: str, content: str) -> WrittenFile:
         """Write UTF-8 text inside the folder. Raises `ActionFailed` for a name outside it."""
+
+    async def read_document(self, path: str, part: str) -> Document:
+        """Read a document of the folder, or one that the goal names. Raises `ActionFailed` with a reason."""
 
     def variables(self, names: Sequence[str]) -> dict[str, Any]:
         """Return the present values of those names that exist."""

@@ -9,24 +9,32 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
-from agentloop_nb.actions import ActionResult, Finish, WriteFile
+from agentloop_nb.actions import ACTIONS, ActionResult, Finish, WriteFile
+from agentloop_nb.actions.effects import NO_EFFECTS, Effects
+from agentloop_nb.actions.registry import Actions, resolve
 from agentloop_nb.decision import Decision
+from agentloop_nb.errors import Front, Hint, worded
 from agentloop_nb.events import (
     ActionFinished,
     ActionStarted,
+    Adjustment,
     AnyEvent,
     ApprovalAsked,
     ApprovalGiven,
     ContractChecked,
     DecisionMade,
     DecisionRejected,
+    LimitsReplaced,
     ModelCalled,
     ModelFailed,
     ModelReplied,
     NoteAdded,
     OutcomeDiffered,
+    OutputsEvicted,
+    QuestionAsked,
     RunFinished,
     RunForked,
+    RunInterrupted,
     RunResumed,
     RunStarted,
     Status,
@@ -65,6 +73,8 @@ class Step:
     started: bool = False
     """The action began; without a result it was cut off in the middle."""
     approval: ApprovalGiven | None = None
+    asked: float = 0.0
+    """Seconds since the epoch until which a person may answer its question; 0 where none was put to one."""
     risks: tuple[str, ...] = ()
     """What its code touches, and why a person was asked."""
     difference: str = ""
@@ -81,6 +91,17 @@ class Step:
     """Seconds spent waiting for the model."""
     seconds: float = 0.0
     """Seconds the action took."""
+
+    @property
+    def effects(self) -> Effects:
+        """What it did and brought beside its output."""
+        return self.result.effects if self.result else NO_EFFECTS
+
+    @property
+    def said(self) -> tuple[str, ...]:
+        """The person's own words in this step: notes, and an answer that was typed and not chosen."""
+        answer = self.effects.answer
+        return (*self.notes, answer.text) if answer is not None and answer.by == "typed" else tuple(self.notes)
 
     @property
     def line(self) -> str:
@@ -115,10 +136,14 @@ class State:
     earlier_goals: tuple[str, ...] = ()
     """Goals of earlier runs in the same kernel."""
     settings: dict[str, Any] = field(default_factory=dict)
+    actions: Actions = ACTIONS
+    """What the run may do."""
     max_steps: int = 50
     budget: Decimal | None = None
     status: Status = "running"
     reason: str = ""
+    hints: tuple[Hint, ...] = ()
+    """What can be typed to go on after its end."""
     summary: str = ""
     artifacts: tuple[str, ...] = ()
     steps: list[Step] = field(default_factory=list)
@@ -157,6 +182,10 @@ class State:
         """Steps done: decisions whose action was carried out or refused."""
         return sum(step.result is not None for step in self.steps[-1:]) + max(len(self.steps) - 1, 0)
 
+    def ending(self, front: Front = "notebook") -> str:
+        """Why it ended, and what can be typed there to go on."""
+        return worded(self.reason, self.hints, front)
+
     @property
     def subject(self) -> str:
         """What a list of runs calls it: its goal, and where it comes from."""
@@ -182,20 +211,21 @@ class State:
     @property
     def total_cost(self) -> Decimal:
         """Dollars known to have been spent."""
-        return sum((step.cost for step in self._paid), Decimal(0))
+        return sum((step.cost for step in self.paid), Decimal(0))
 
     @property
     def cost_known(self) -> bool:
         """Whether `total_cost` is all that was spent."""
-        return all(step.cost_known for step in self._paid)
+        return all(step.cost_known for step in self.paid)
 
     @property
     def usage(self) -> Usage:
         """Tokens of all calls."""
-        return sum((step.usage for step in self._paid), Usage())
+        return sum((step.usage for step in self.paid), Usage())
 
     @property
-    def _paid(self) -> list[Step]:
+    def paid(self) -> list[Step]:
+        """All steps that cost something: those that were taken back, then the others."""
         return [*self.undone, *self.steps]
 
     @property
@@ -212,22 +242,20 @@ class State:
     @property
     def written(self) -> frozenset[str]:
         """SHA-256 of the files this run wrote, also where its kernel died before that could be recorded."""
-        files = (step.result.metadata.get("file") for step in self.steps if step.result)
-        return frozenset(str(file["sha256"]) for file in files if file) | frozenset(self._cut_off())
+        files = (step.effects.file for step in self.steps)
+        return frozenset(file.sha256 for file in files if file) | frozenset(self._cut_off())
 
     def _cut_off(self) -> Iterator[str]:
         for step in self.steps:
             action = step.decision.action if step.decision else None
-            ended = step.result is not None and not step.result.metadata.get("cut_off")
+            ended = step.result is not None and not step.effects.cut_off
             if isinstance(action, WriteFile) and step.started and not ended:
                 yield hashlib.sha256(action.content.encode(errors="replace")).hexdigest()
 
     @property
     def files(self) -> frozenset[str]:
         """Names of the files that this run's code wrote by itself."""
-        return frozenset(
-            str(name) for step in self.steps if step.result for name in step.result.metadata.get("files", ())
-        )
+        return frozenset(name for step in self.steps for name in step.effects.files_written)
 
     @property
     def changed(self) -> dict[str, int]:
@@ -246,7 +274,7 @@ class State:
         allowed = [name.strip() for name in str(self.settings.get("allow_changes") or "").split(",")]
         if not change.previous or change.how == "added" or {"all", change.name} & set(allowed):
             return False
-        said = "\n".join([self.goal, *(note for step in self.steps for note in step.notes)])
+        said = "\n".join([self.goal, *(words for step in self.steps for words in step.said)])
         return re.search(rf"(?<!\w){re.escape(change.name)}(?!\w)", said) is None
 
     def account(self) -> str:
@@ -258,24 +286,19 @@ class State:
             lines.append(f"\nVariables: {', '.join(f'`{name}`' for name in self.changed)}")
         return "\n".join(["The run ended before its goal was met. What was done:", "", *lines])
 
-    def apply(self, event: AnyEvent) -> None:
+    def apply(self, event: AnyEvent | Adjustment) -> None:
         """Fold one event in."""
         match event:
+            case RunInterrupted() | LimitsReplaced() | OutputsEvicted():
+                self._adjust(event)
             case RunStarted():
                 self._start(event)
-            case RunFinished():
+            case RunFinished() | RunResumed():
                 self._close_call()
-                self.status, self.reason, self.ended = event.status, event.reason, event.at
-                self.summary, self.artifacts, self.doubts = event.summary, event.artifacts, event.doubts
-            case RunResumed():
-                self._close_call()
-                self.status, self.reason, self.summary, self.artifacts, self.ended = "running", "", "", (), None
-                self.doubts, self.resumed_at = (), self.current_step
-                self.max_steps, self.budget, self.rejections = event.max_steps, event.budget, 0
-                self.settings = self.settings | event.settings
+                self._finish(event) if isinstance(event, RunFinished) else self._resume(event)
             case RunForked():
                 self._fork(event)
-            case ContractChecked() | TranscriptCompacted() | TriesRanked():
+            case ContractChecked() | TranscriptCompacted() | QuestionAsked() | TriesRanked():
                 self._note(event)
             case StepsUndone():
                 self._undo(event.first)
@@ -288,16 +311,40 @@ class State:
             case _:
                 pass
 
+    def _adjust(self, event: Adjustment) -> None:
+        match event:
+            case RunInterrupted():
+                self.status, self.reason = "interrupted", "its kernel died"
+            case LimitsReplaced():
+                self.max_steps, self.budget = event.max_steps, event.budget
+            case OutputsEvicted():
+                self.paid[event.index].result = event.result
+
     def _start(self, event: RunStarted) -> None:
         self.run, self.goal, self.context = event.run, event.goal, event.context
         self.cells, self.ran, self.earlier_goals = event.cells, event.ran, event.earlier_goals
         self.settings, self.began = event.settings, event.at
         self.part_of, self.part = event.part_of, event.part
+        self.actions = resolve(event.actions)
         self.max_steps = int(event.settings.get("max_steps", self.max_steps))
         budget = event.settings.get("budget")
         self.budget = None if budget is None else Decimal(str(budget))
 
-    def _note(self, event: ContractChecked | TranscriptCompacted | TriesRanked) -> None:
+    def _finish(self, event: RunFinished) -> None:
+        self.status, self.reason, self.hints, self.ended = event.status, event.reason, event.hints, event.at
+        self.summary, self.artifacts, self.doubts = event.summary, event.artifacts, event.doubts
+
+    def _resume(self, event: RunResumed) -> None:
+        self.status, self.reason, self.summary, self.artifacts, self.ended = "running", "", "", (), None
+        self.doubts, self.hints, self.resumed_at = (), (), self.current_step
+        self.max_steps, self.budget, self.rejections = event.max_steps, event.budget, 0
+        self.settings = self.settings | event.settings
+        self.actions = resolve(event.actions) if event.actions else self.actions
+
+    def _note(self, event: ContractChecked | TranscriptCompacted | QuestionAsked | TriesRanked) -> None:
+        if isinstance(event, QuestionAsked):
+            self._step(event).asked = event.at + event.seconds
+            return
         if isinstance(event, TranscriptCompacted):
             self.compacted = event
             return
@@ -325,7 +372,7 @@ class State:
         self.steps = [step for step in self.steps if step.number < first]
         if self.status != "running":
             self.status, self.summary, self.artifacts = "stopped", "", ()
-            self.reason = f"step {first} and what followed were taken back"
+            self.reason, self.hints = f"step {first} and what followed were taken back", ()
         self.checks = ()
         if self.compacted is not None and self.compacted.through >= first:
             self.compacted = None

@@ -6,10 +6,12 @@ import contextlib
 import inspect
 import re
 from abc import abstractmethod
+from collections.abc import Mapping
 from typing import Any, ClassVar, Literal
 
-from pydantic import BaseModel, ConfigDict, ValidationInfo
+from pydantic import BaseModel, ConfigDict, Field, SerializerFunctionWrapHandler, ValidationInfo, model_serializer
 
+from agentloop_nb.actions.effects import NO_EFFECTS, Effects
 from agentloop_nb.protocols import Change, OnOutput, Output, Value, Workspace
 
 DEFAULT_TIMEOUT = 30
@@ -21,18 +23,32 @@ MAX_TIMEOUT = 300
 class ActionResult(Value):
     """What an action brought, and the text the model was told of it."""
 
+    model_config = ConfigDict(populate_by_name=True)
+
     success: bool
     output: str
     """The text the model was told."""
     error: str | None = None
     """Type and message of what went wrong, one line."""
-    metadata: dict[str, Any] = {}
-    """What belongs to this kind of action: `hits`, `page`, `file`, `error` with line and traceback, `artifacts`."""
+    effects: Effects = Field(NO_EFFECTS, alias="metadata")
     outputs: tuple[Output, ...] = ()
     """Cell outputs, for the card and the export."""
     changes: tuple[Change, ...] = ()
     stopped: bool = False
     """The user stopped it half-way."""
+
+    @property
+    def metadata(self) -> dict[str, Any]:
+        """The effects as JSON values, under the names that the record has for them."""
+        return self.effects.model_dump(mode="json")
+
+    def with_effects(self, **effects: Any) -> ActionResult:
+        """Copy it with some of its effects replaced."""
+        return self.model_copy(update={"effects": self.effects.model_copy(update=effects)})
+
+    @model_serializer(mode="wrap")
+    def _recorded(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        return {"metadata" if name == "effects" else name: value for name, value in handler(self).items()}
 
 
 class Cell(Value):
@@ -53,6 +69,8 @@ class Action(BaseModel):
     name: ClassVar[str]
     icon: ClassVar[str]
     title_field: ClassVar[str]
+    origin: ClassVar[str] = "built in"
+    """Where it comes from."""
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -62,6 +80,19 @@ class Action(BaseModel):
     def description(cls) -> str:
         """The sentence a model reads about this action."""
         return " ".join(inspect.cleandoc(cls.__doc__ or "").split("\n\n", maxsplit=1)[0].split())
+
+    @classmethod
+    def unavailable(cls) -> str:
+        """Say why it cannot be offered here; empty where it can."""
+        return ""
+
+    def parts(self) -> tuple[Action, ...]:
+        """The actions inside a composite one; any other is its own only part."""
+        return (self,)
+
+    def outcomes(self, result: ActionResult) -> tuple[tuple[Action, ActionResult], ...]:
+        """Each part with what it brought."""
+        return ((self, result),)
 
     @property
     def title(self) -> str:
@@ -75,6 +106,15 @@ class Action(BaseModel):
     def cells(self, result: ActionResult, step: int) -> list[Cell]:
         """The notebook cells that replay this action, without a model and without the network."""
         return []
+
+
+def kind_in_words(field: Mapping[str, Any]) -> str:
+    """Tell the type of a field to a model."""
+    if "enum" in field:
+        return f"one of {', '.join(map(str, field['enum']))}"
+    if field["type"] != "array":
+        return str(field["type"])
+    return "list of objects" if "$ref" in field["items"] else f"list of {field['items']['type']}s"
 
 
 def clamp(low: int, high: int, value: Any) -> Any:

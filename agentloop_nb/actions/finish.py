@@ -10,6 +10,7 @@ from pydantic import Field, SerializerFunctionWrapHandler, field_validator, mode
 from agentloop_nb._internal.markup import harmless
 from agentloop_nb._internal.safe_files import safe_name
 from agentloop_nb.actions.action import Action, ActionResult, Cell
+from agentloop_nb.actions.effects import Effects
 from agentloop_nb.errors import ActionFailed
 from agentloop_nb.protocols import OnOutput, Workspace
 
@@ -54,19 +55,17 @@ class Finish(Action):
     async def perform(self, workspace: Workspace, *, step: int, on_output: OnOutput) -> ActionResult:
         """Conclude with those artifacts that are files; the other names are dropped, and told to the person."""
         missing = self.missing(workspace.folder)
-        metadata: dict[str, Any] = {"artifacts": [name for name in self.artifacts if name not in missing]}
-        if missing:
-            metadata["dropped"] = missing
-        return ActionResult(success=True, output=self.summary, metadata=metadata)
+        kept = tuple(name for name in self.artifacts if name not in missing)
+        return ActionResult(success=True, output=self.summary, effects=Effects(artifacts=kept, dropped=tuple(missing)))
 
     def missing(self, folder: Path) -> list[str]:
         """The artifacts that are no files of the folder."""
         return [name for name in self.artifacts if not is_there(folder, name)]
 
     def cells(self, result: ActionResult, step: int) -> list[Cell]:
-        named = result.metadata.get("artifacts", self.artifacts)
+        named = self.artifacts if result.effects.artifacts is None else result.effects.artifacts
         files = "".join(f"\n- `{name}`" for name in named)
-        doubts = "".join(f"\n\n*{harmless(str(doubt))}*" for doubt in result.metadata.get("doubts", ()))
+        doubts = "".join(f"\n\n*{harmless(doubt)}*" for doubt in result.effects.doubts)
         told = harmless(self.summary) + (f"\n\nFiles:\n{files}" if files else "") + doubts
         return [Cell(cell_type="markdown", source=told)]
 

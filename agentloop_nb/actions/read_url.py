@@ -9,6 +9,7 @@ from pydantic import Field, field_validator
 
 from agentloop_nb._internal.markup import link, plain
 from agentloop_nb.actions.action import Action, ActionResult, Cell, clamp
+from agentloop_nb.actions.effects import Effects
 from agentloop_nb.actions.kinds import is_file_name
 from agentloop_nb.errors import ActionFailed
 from agentloop_nb.protocols import OnOutput, Workspace
@@ -35,14 +36,14 @@ class ReadUrl(Action):
         page = await workspace.web.read(self.url, self.max_length)
         head = f"{page.title}\n{page.url}\n\n" if page.title else f"{page.url}\n\n"
         tail = f"\n\n[cut at {self.max_length} characters]" if page.truncated else ""
-        return ActionResult(success=True, output=head + page.text + tail, metadata={"page": page.model_dump()})
+        return ActionResult(success=True, output=head + page.text + tail, effects=Effects(page=page))
 
     def cells(self, result: ActionResult, step: int) -> list[Cell]:
-        page = result.metadata.get("page")
+        page = result.effects.page
         if page is None:
             return [Cell(cell_type="markdown", source=f"Tried to read {plain(self.url)}: *{plain(str(result.error))}*")]
-        quoted = "\n".join(f"> {line}".rstrip() for line in plain(str(page["text"])).splitlines())
-        title = link(str(page.get("title") or page["url"]), str(page["url"]))
+        quoted = "\n".join(f"> {line}".rstrip() for line in plain(page.text).splitlines())
+        title = link(page.title or page.url, page.url)
         return [Cell(cell_type="markdown", source=f"Read {title}; the text as it was then:\n\n{quoted}")]
 
 

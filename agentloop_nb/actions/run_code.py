@@ -7,8 +7,8 @@ from typing import Any
 
 from pydantic import Field, JsonValue, ValidationInfo, model_validator
 
-from agentloop_nb._internal.truncate import MISSING
 from agentloop_nb.actions.action import DEFAULT_TIMEOUT, MAX_TIMEOUT, Action, ActionResult, Cell, clamp, timeout_bounds
+from agentloop_nb.actions.effects import Effects
 from agentloop_nb.actions.hints import hint
 from agentloop_nb.actions.output_text import bounded, describe_change, text_of
 from agentloop_nb.actions.withhold import withhold
@@ -46,17 +46,16 @@ class RunCode(Action):
             success=outcome.ending == "ok",
             output=self._tell(told),
             error=self._error(told),
-            metadata=_metadata(outcome) | self._hint(told, workspace.folder),
+            effects=_effects(outcome, self._hint(told, workspace.folder)),
             outputs=outcome.outputs,
             changes=outcome.changes,
             stopped=outcome.ending == "stopped",
         )
 
-    def _hint(self, told: CodeOutcome, folder: Path) -> dict[str, str]:
+    def _hint(self, told: CodeOutcome, folder: Path) -> str:
         if told.ending == "timeout":
-            return {"hint": "Do less at a time, or ask for a longer timeout."}
-        advice = hint(told.error, folder) if told.error and told.ending == "error" else ""
-        return {"hint": advice} if advice else {}
+            return "Do less at a time, or ask for a longer timeout."
+        return hint(told.error, folder) if told.error and told.ending == "error" else ""
 
     def _error(self, outcome: CodeOutcome) -> str | None:
         if outcome.ending == "timeout":
@@ -84,18 +83,18 @@ class RunCode(Action):
 
     def cells(self, result: ActionResult, step: int) -> list[Cell]:
         tags = () if result.success else ("raises-exception",)
-        missing = result.metadata.get(MISSING)
+        missing = result.effects.not_kept
         why = f"the record was full, and {missing:,} characters of its outputs were not kept" if missing else ""
         return [Cell(cell_type="code", source=self.code.strip("\n"), outputs=result.outputs, tags=tags, unchecked=why)]
 
 
-def _metadata(outcome: CodeOutcome) -> dict[str, Any]:
-    found = {
-        "error": outcome.error and outcome.error.model_dump(),
-        "files": list(outcome.files),
-        "read": list(outcome.read),
-        "replaced": outcome.replaced,
-        "beyond": list(outcome.beyond),
-        "notes": list(outcome.notes),
-    }
-    return {key: value for key, value in found.items() if value}
+def _effects(outcome: CodeOutcome, hint: str) -> Effects:
+    return Effects(
+        error=outcome.error,
+        files_written=outcome.files,
+        files_read=outcome.read,
+        replaced=outcome.replaced,
+        external=outcome.beyond,
+        notes=outcome.notes,
+        hint=hint,
+    )

@@ -8,6 +8,7 @@ from pydantic import Field, field_validator
 
 from agentloop_nb._internal.markup import link, plain
 from agentloop_nb.actions.action import Action, ActionResult, Cell, clamp
+from agentloop_nb.actions.effects import Effects
 from agentloop_nb.protocols import OnOutput, SearchHit, Workspace
 
 
@@ -31,12 +32,12 @@ class SearchWeb(Action):
         hits = await workspace.web.search(self.query, self.num_results)
         if not hits:
             output = f"No results for {self.query!r}. Try other words, or go on without the web."
-            return ActionResult(success=True, output=output, metadata={"hits": []})
+            return ActionResult(success=True, output=output, effects=Effects(hits=()))
         listing = "\n".join(_line(number, hit) for number, hit in enumerate(hits, 1))
-        return ActionResult(success=True, output=listing, metadata={"hits": [hit.model_dump() for hit in hits]})
+        return ActionResult(success=True, output=listing, effects=Effects(hits=tuple(hits)))
 
     def cells(self, result: ActionResult, step: int) -> list[Cell]:
-        hits = [SearchHit(**hit) for hit in result.metadata.get("hits", ())]
+        hits = result.effects.hits
         if not hits:
             outcome = plain(result.error or result.output)
             return [Cell(cell_type="markdown", source=f"Searched the web for **{plain(self.query)}**: *{outcome}*")]

@@ -7,6 +7,7 @@ from pathlib import PurePosixPath
 from pydantic import Field
 
 from agentloop_nb.actions.action import Action, ActionResult, Cell
+from agentloop_nb.actions.effects import Effects
 from agentloop_nb.actions.kinds import how_to_make
 from agentloop_nb.errors import ActionFailed
 from agentloop_nb.protocols import OnOutput, Workspace
@@ -29,12 +30,12 @@ class WriteFile(Action):
         written = workspace.write_file(self.filename, self.content)
         verb = "Replaced" if written.replaced else "Wrote"
         output = f"{verb} {written.path} ({written.size:,} bytes)."
-        return ActionResult(success=True, output=output, metadata={"file": written.model_dump()})
+        return ActionResult(success=True, output=output, effects=Effects(file=written))
 
     def cells(self, result: ActionResult, step: int) -> list[Cell]:
         if not result.success:
             return [Cell(cell_type="markdown", source=f"Tried to write `{self.filename}`: *{result.error}*")]
-        path = str((result.metadata.get("file") or {}).get("path", self.filename))
+        path = self.filename if result.effects.file is None else result.effects.file.path
         if PurePosixPath(path).is_absolute() or ".." in PurePosixPath(path).parts:  # no record that we made says so
             return [Cell(cell_type="markdown", source="Wrote a file outside the folder; this is not repeated.")]
         lines = [

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from agentloop_nb.actions import Action, ActionResult, RunCode
+from agentloop_nb.actions.effects import Effects
 from agentloop_nb.agent import contract
 from agentloop_nb.agent.event_stream import Stream
 from agentloop_nb.events import ContractChecked, NoteAdded
@@ -79,19 +80,18 @@ class ContractGate:
             output=f"{told}\nDo what is missing, then finish again; or finish with goal_met false.\n"
             f"The goal is still: {goal}",
             error=error,
-            metadata={"unmet": [check.expression for check in checks if not check.held]},
+            effects=Effects(unmet=tuple(check.expression for check in checks if not check.held)),
         )
 
     def given_up(self, checks: tuple[Check, ...]) -> ActionResult:
         """Answer the last finish that does not meet it: the run ends."""
-        refused = self.refusal(checks)
-        return refused.model_copy(update={"metadata": {**refused.metadata, "over": True}})
+        return self.refusal(checks).with_effects(over=True)
 
     @property
     def refusals(self) -> int:
         """How often a finish was refused since the run was begun, or resumed last."""
         recent = self.state.steps[self.state.resumed_at :]
-        return sum(step.result is not None and "unmet" in step.result.metadata for step in recent)
+        return sum(bool(step.effects.unmet) for step in recent)
 
     def warned(self, action: Action, result: ActionResult, step: int) -> ActionResult:
         """Say on the result of a step that it made the contract void."""
@@ -100,10 +100,8 @@ class ContractGate:
         if not changes:
             return result
         why = f"Void: {contract.rebound(changes[0].name, step)}; a finish will be refused."
-        notes = (*result.metadata.get("notes", ()), why)
-        hint = "\n".join(filter(None, [str(result.metadata.get("hint") or ""), why]))
-        hint = str(result.metadata.get("hint") or "") if self.private else hint
-        return result.model_copy(update={"metadata": {**result.metadata, "notes": list(notes), "hint": hint}})
+        hint = "\n".join(filter(None, [result.effects.hint, "" if self.private else why]))
+        return result.with_effects(notes=(*result.effects.notes, why), hint=hint)
 
 
 def _first(checks: tuple[Check, ...]) -> Check:

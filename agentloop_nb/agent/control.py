@@ -10,7 +10,9 @@ from collections.abc import Callable
 class Control:
     """Handed to a run, its views and its workspace. One `Control` serves one run."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, attended: bool = False) -> None:
+        self.attended = attended
+        """Somebody may be there to answer a question."""
         self.stopping = False
         """Set once, never cleared: the run must end as soon as it can."""
         self.reason = "stopped by the user"

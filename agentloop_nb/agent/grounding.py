@@ -10,12 +10,13 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from numbers import Number
-from typing import Any, Literal, NamedTuple
+from typing import Any
 
-from agentloop_nb.actions import Finish
+from agentloop_nb.actions import AskUser, Finish
+from agentloop_nb.actions.effects import Ground
 from agentloop_nb.agent.figures import Figure, dates, derived, figures, matches, numbers
 from agentloop_nb.protocols import Workspace
-from agentloop_nb.state import State
+from agentloop_nb.state import State, Step
 
 MOST_READ = 400_000
 """Characters of what was shown that are looked through, the newest."""
@@ -26,15 +27,6 @@ MANY = 40
 FEW = 4
 """Figures of an output that the summary may have computed with, although it does not repeat them."""
 _NAME = re.compile(r"`([A-Za-z_]\w*)((?:\.\w+)*)(?:\([^`]*\))?`")
-
-
-class Ground(NamedTuple):
-    """What stands behind one claim of a summary."""
-
-    claim: str
-    step: int
-    """The step that showed it; 0 for the goal, and for what was there before the run."""
-    how: Literal["shown", "value", "derived"]
 
 
 @dataclass
@@ -74,10 +66,6 @@ class Grounding:
     names: list[str] = field(default_factory=list)
     """Names in back-ticks that are nowhere."""
 
-    def record(self) -> list[dict[str, Any]]:
-        """The grounds as JSON values."""
-        return [ground._asdict() for ground in self.grounds]
-
 
 def ground(action: Finish, state: State, workspace: Workspace) -> Grounding:
     """Look for what stands behind each claim of a summary."""
@@ -99,14 +87,14 @@ def _find(summary: str, sources: Sequence[Source], made: Grounding) -> None:
             missing.append(figure)
             continue
         supported.update(value for value, _ in figure.values[:1])
-        made.grounds.append(Ground(figure.text, source.step, "value" if source.value else "shown"))
+        made.grounds.append(Ground(claim=figure.text, step=source.step, how="value" if source.value else "shown"))
     _derive(missing, supported, sources, made)
     for text, ways in dates(summary).items():
         found = next((each for each in sources if ways & each.dates), None)
         if found is None:
             made.figures.append(text)
         else:
-            made.grounds.append(Ground(text, found.step, "value" if found.value else "shown"))
+            made.grounds.append(Ground(claim=text, step=found.step, how="value" if found.value else "shown"))
     _find_names(summary, sources, made)
 
 
@@ -121,7 +109,7 @@ def _derive(missing: list[Figure], supported: set[float], sources: Sequence[Sour
         if step is None:
             made.figures.append(figure.text)
         else:
-            made.grounds.append(Ground(figure.text, step, "derived"))
+            made.grounds.append(Ground(claim=figure.text, step=step, how="derived"))
 
 
 def _find_names(summary: str, sources: Sequence[Source], made: Grounding) -> None:
@@ -131,7 +119,7 @@ def _find_names(summary: str, sources: Sequence[Source], made: Grounding) -> Non
             continue
         found = next((each for each in sources if re.search(rf"(?<!\w){re.escape(name)}(?!\w)", each.text)), None)
         if found is not None:
-            made.grounds.append(Ground(match[0], found.step, "value" if found.value else "shown"))
+            made.grounds.append(Ground(claim=match[0], step=found.step, how="value" if found.value else "shown"))
         elif match[0] not in made.names:
             made.names.append(match[0])
 
@@ -140,19 +128,27 @@ def _shown(state: State) -> Iterator[Source]:
     """Outputs first, newest first; then the code and files that were run, what the person said, and the rest."""
     room, later = MOST_READ, list[Source]()
     for step in reversed(state.steps):
-        later.append(Source(step.number, "\n".join(step.notes), shown=False))
-        if step.result is None or step.decision is None or isinstance(step.decision.action, Finish) or room <= 0:
+        later.append(Source(step.number, "\n".join(_told_by_person(step)), shown=False))
+        if step.result is None or step.decision is None or room <= 0:
+            continue
+        if isinstance(step.decision.action, Finish | AskUser):
             continue
         output = step.result.output[-room:]
         room -= len(output)
         yield Source(step.number, output)
-        named = [*(str(name) for name in step.result.metadata.get("files", ())), *(c.name for c in step.result.changes)]
+        named = [*step.effects.files_written, *(c.name for c in step.result.changes)]
         later.append(Source(step.number, "\n".join(named), shown=False))
         if step.result.success:
             fields = step.decision.action.model_dump(exclude={"timeout"}).values()
             later.append(Source(step.number, "\n".join(map(str, fields)), shown=False))
     yield from later
     yield Source(0, "\n".join([state.goal, state.context, *state.cells])[:MOST_READ], shown=False)
+
+
+def _told_by_person(step: Step) -> list[str]:
+    """Notes, and the answer that a person gave; a default is the model's own word."""
+    answer = step.effects.answer
+    return [*step.notes, *([answer.text] if answer is not None and answer.by != "default" else [])]
 
 
 def _values(state: State, workspace: Workspace, summary: str) -> Iterator[Source]:

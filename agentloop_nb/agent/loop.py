@@ -6,9 +6,9 @@ import asyncio
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
 
-from agentloop_nb.actions import Action, ActionResult, Finish, RunCode
+from agentloop_nb.actions import Action, ActionResult, AskUser, Finish, RunCode
+from agentloop_nb.actions.effects import Answer, Effects, Ground
 from agentloop_nb.actions.mending import mended
 from agentloop_nb.agent import contract
 from agentloop_nb.agent.approval import ApprovalGate, Judge
@@ -21,10 +21,11 @@ from agentloop_nb.agent.grounding import ground
 from agentloop_nb.agent.ledger import Ledger
 from agentloop_nb.agent.model_call import GaveUp, ModelCaller
 from agentloop_nb.agent.objections import asked_before, objections, refusal
-from agentloop_nb.agent.offer import WEB, is_offline
+from agentloop_nb.agent.offer import WEB, is_offline, understood
+from agentloop_nb.agent.questions import Asker, Questions
 from agentloop_nb.agent.repetition import Repetitions
 from agentloop_nb.decision import Decision, parse
-from agentloop_nb.errors import ActionFailed, DecisionError, Offline
+from agentloop_nb.errors import ActionFailed, DecisionError, Hint, Offline
 from agentloop_nb.events import (
     ActionFinished,
     ActionStarted,
@@ -59,6 +60,8 @@ class Loop:
     """SHA-256 of files that earlier runs wrote."""
     replayed: Callable[[], bool] | None = None
     """For decisions of a record: whether more of them follow. What they were refused then they are refused now."""
+    asker: Asker | None = None
+    """Puts the model's questions to a person."""
     judge: Judge | None = None
     """Knows further reasons to ask a person about an action."""
     ledger: Ledger | None = None
@@ -69,8 +72,13 @@ class Loop:
         folder = self.workspace.folder
         self._repetitions = Repetitions(folder)
         self._gate = ApprovalGate(self.stream, self.settings, folder, self.approver, self.written_before, self.judge)
-        self._grounds: list[dict[str, Any]] = []
+        self._questions = Questions(self.stream, self.settings, self.asker)
+        self._grounds: tuple[Ground, ...] = ()
         self._contract = ContractGate(self.stream, self.workspace, self.settings, self._gate.mandate)
+
+    def answer_by(self, recorded: Callable[[AskUser], Answer | None]) -> None:
+        """Have questions answered by the record that is replayed."""
+        self._questions.recorded = recorded
 
     @property
     def state(self) -> State:
@@ -85,6 +93,7 @@ class Loop:
         self.control.attach()
         try:
             await self._open()
+            await self._ask_again()
             while self.state.status == "running":
                 await self._step()
         except _Ended:
@@ -104,12 +113,18 @@ class Loop:
         if not self.control.stopping and (why := await self._contract.open()):
             raise self._end("failed", why)
 
+    async def _ask_again(self) -> None:
+        """Put a question again that was open when the kernel died."""
+        last = self.state.steps[-1] if self.state.steps else None
+        if last is not None and last.result is None and last.decision and isinstance(last.decision.action, AskUser):
+            await self._perform(last.decision)
+
     async def _step(self) -> None:
         await self.control.wait_while_paused()
         if self.control.stopping:  # before the first step: a resumed run was rebuilding its variables
             raise self._end("stopped", self.control.reason)
         if self.state.next_step > self.state.max_steps:
-            raise self._end("step_limit", self._steps_used)
+            raise self._end("step_limit", self._steps_used, self._more_steps)
         for note in self.control.take_notes():
             self.stream.emit(NoteAdded(step=self.state.next_step, text=note))
         decision = await self._decide()
@@ -125,9 +140,9 @@ class Loop:
             return False
         if (reason := self._repetitions.stuck(action)) is not None:
             told = f"Not done again: {reason}."
-            result = ActionResult(success=False, output=told, error=reason, metadata={"repeated": True})
+            result = ActionResult(success=False, output=told, error=reason, effects=Effects(repeated=1))
             self._emit_result(self.state.next_step, result, time.monotonic())
-            raise self._end("not_met", f"{reason}; with a word from you it may go on: %agent resume -- WORD")
+            raise self._end("not_met", reason, WITH_A_WORD)
         if (answer := self._repetitions.useless(action)) is not None:
             self._emit_result(self.state.next_step, answer, time.monotonic())
         return answer is not None
@@ -145,20 +160,20 @@ class Loop:
             try:
                 reply = await self._asker.reply(final=self._final)
                 step, final = self.state.next_step, self._final  # an outside agent may have taken steps back meanwhile
-                decision = self._mended(parse(reply.text, timeout=self.settings.timeout, final=final))
+                read = parse(reply.text, timeout=self.settings.timeout, final=final, actions=understood(self.state))
+                decision = self._mended(read)
             except DecisionError as error:
                 self.stream.emit(DecisionRejected(step=step, reason=_reason(error, reply.finish_reason)))
             except GaveUp as error:
-                raise self._give_up(str(error)) from error
+                raise self._give_up(str(error), *error.hints) from error
             except CostLimit as limit:
-                raise self._end(
-                    "cost_limit", f"{limit}: %agent resume --budget {limit.budget.normalize():f}"
-                ) from limit
+                hint = Hint(f"resume --budget {limit.budget.normalize():f}")
+                raise self._end("cost_limit", str(limit), hint) from limit
             else:
                 self.stream.emit(DecisionMade(step=step, decision=decision))
                 return decision
         if self._final:  # what the model was told is no word for a person
-            raise self._end("step_limit", f"{self._steps_used} (the model gave no closing summary)")
+            raise self._end("step_limit", f"{self._steps_used} (the model gave no closing summary)", self._more_steps)
         reason = self.state.steps[-1].rejected[-1][1]
         raise self._give_up(f"{self.state.rejections} replies in a row were no valid decision; the last: {reason}")
 
@@ -182,20 +197,24 @@ class Loop:
         if not self.replayed:
             result = self._repetitions.note(decision.action, result, step)
         if isinstance(decision.action, Finish) and result.success and self._grounds:
-            result = result.model_copy(update={"metadata": {**result.metadata, "grounds": self._grounds}})
+            result = result.with_effects(grounds=self._grounds)
         result = self._contract.warned(decision.action, result, step)
         self._emit_result(step, result, began)
         if result.stopped or self.control.stopping:
             raise self._end("stopped", self.control.reason)
-        if isinstance(decision.action, Finish) and "over" in result.metadata:
-            self._emit_end("not_met", contract.reason(self.state.checks), summary=decision.action.summary)
+        if isinstance(decision.action, Finish) and result.effects.over:
+            self._emit_end(
+                "not_met", contract.reason(self.state.checks), (WITH_A_WORD,), summary=decision.action.summary
+            )
         elif isinstance(decision.action, Finish) and (result.success or final):
             self._conclude(decision.action, result, final=final)
 
     async def _known(self, action: Action) -> ActionResult | None:
-        """Answer without carrying it out: a finish that something speaks against, a look-up without a network."""
+        """Answer without carrying it out: a finish that something speaks against, a question, a look-up offline."""
         if isinstance(action, Finish):
             return await self._unmet(action) or self._objected(action)
+        if isinstance(action, AskUser):
+            return await self._questions.answer(action, self.state.next_step)
         if action.name in WEB and is_offline(self.state):
             told = "This machine is offline, as an earlier look-up showed: go on without the web."
             return ActionResult(success=False, output=told, error=told)
@@ -214,7 +233,7 @@ class Loop:
     def _objected(self, action: Finish) -> ActionResult | None:
         """Object to a finish, once; what the model insists on is marked."""
         grounding = ground(action, self.state, self.workspace)
-        self._grounds = grounding.record()
+        self._grounds = tuple(grounding.grounds)
         found = objections(action, self.state, self.workspace, grounding)
         if not found:
             return None
@@ -222,9 +241,9 @@ class Loop:
         if action.goal_met and not last_word:
             return refusal(found, self.state.goal)
         missing = action.missing(self.workspace.folder)
-        kept = [name for name in action.artifacts if name not in missing]
-        doubts = [each.doubt for each in found]
-        return ActionResult(success=True, output=action.summary, metadata={"artifacts": kept, "doubts": doubts})
+        kept = tuple(name for name in action.artifacts if name not in missing)
+        effects = Effects(artifacts=kept, doubts=tuple(each.doubt for each in found))
+        return ActionResult(success=True, output=action.summary, effects=effects)
 
     @property
     def _unasked(self) -> bool:
@@ -242,7 +261,7 @@ class Loop:
             )
         except Offline as error:
             told = f"{error} Go on without the web: nothing can be looked up from here."
-            return ActionResult(success=False, output=told, error=str(error), metadata={"offline": True})
+            return ActionResult(success=False, output=told, error=str(error), effects=Effects(offline=True))
         except ActionFailed as error:
             told = str(error)
         except OSError as error:
@@ -260,21 +279,23 @@ class Loop:
         limited = final and (action.says_goal_met is not True or unmet)
         status: Status
         status, reason = ("step_limit", self._steps_used) if limited else conclusion(action, self.state.checks)
-        artifacts, doubts = (tuple(result.metadata.get(key, ())) for key in ("artifacts", "doubts"))
-        self._emit_end(status, reason, summary=action.summary, artifacts=artifacts, doubts=doubts)
+        hints = (self._more_steps,) if limited else ()
+        artifacts, doubts = result.effects.artifacts or (), result.effects.doubts
+        self._emit_end(status, reason, hints, summary=action.summary, artifacts=artifacts, doubts=doubts)
 
-    def _give_up(self, reason: str) -> _Ended:
+    def _give_up(self, reason: str, *hints: Hint) -> _Ended:
         """End for a fault; at the last step the limit is the reason that counts."""
-        return self._end("step_limit" if self._final else "failed", reason)
+        return self._end("step_limit" if self._final else "failed", reason, *hints)
 
-    def _end(self, status: Status, reason: str) -> _Ended:
-        self._emit_end(status, reason)
+    def _end(self, status: Status, reason: str, *hints: Hint) -> _Ended:
+        self._emit_end(status, reason, hints)
         return _Ended()
 
     def _emit_end(
         self,
         status: Status,
         reason: str,
+        hints: tuple[Hint, ...] = (),
         *,
         summary: str | None = None,
         artifacts: tuple[str, ...] = (),
@@ -286,6 +307,7 @@ class Loop:
                 step=self.state.current_step,
                 status=status,
                 reason=reason,
+                hints=hints,
                 summary=told,
                 artifacts=artifacts,
                 doubts=doubts,
@@ -294,9 +316,14 @@ class Loop:
 
     @property
     def _steps_used(self) -> str:
-        return f"all {self.state.max_steps} steps are used: %agent resume --max-steps {self.state.max_steps + 20}"
+        return f"all {self.state.max_steps} steps are used"
+
+    @property
+    def _more_steps(self) -> Hint:
+        return Hint(f"resume --max-steps {self.state.max_steps + 20}")
 
 
+WITH_A_WORD = Hint("resume -- WORD", lead="; with a word from you it may go on: ")
 _BY_USER = "stopped by the user"
 _STOPPED = ActionResult(success=False, output="The user stopped this step.", error=_BY_USER, stopped=True)
 

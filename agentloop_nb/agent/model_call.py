@@ -12,11 +12,11 @@ from agentloop_nb.agent.budget import InputBound, Reservation, own_ledger, reser
 from agentloop_nb.agent.context_window import Gauge, reply_bound
 from agentloop_nb.agent.event_stream import Stream
 from agentloop_nb.agent.ledger import Ledger
-from agentloop_nb.agent.offer import offered
+from agentloop_nb.agent.offer import offered, usual
 from agentloop_nb.agent.prompt import compaction, compose, overflow_compaction, shrink_figures
-from agentloop_nb.errors import ContextOverflow, ModelFault, PermanentFault, TransientFault
+from agentloop_nb.errors import ContextOverflow, Hint, ModelFault, PermanentFault, TransientFault
 from agentloop_nb.events import ModelCalled, ModelFailed, ModelReplied, ReplyStreamed, WaitStarted
-from agentloop_nb.protocols import Measurable, Model, ModelReply, ModelRequest, Sized
+from agentloop_nb.protocols import Measurable, Model, ModelReply, ModelRequest, Sized, Unprompted
 
 LONGEST_WAIT = 300.0
 """Seconds a server may ask us to wait; for longer the run ends instead, to be resumed later."""
@@ -27,7 +27,11 @@ LONGEST_RETRY, LONGEST_POLL = 8.0, 15.0
 
 
 class GaveUp(Exception):
-    """No reply is to be had; the message says why."""
+    """No reply is to be had; the message says why, `hints` what can be typed then."""
+
+    def __init__(self, message: str, *hints: Hint) -> None:
+        super().__init__(message)
+        self.hints = hints
 
 
 @dataclass
@@ -53,8 +57,7 @@ class ModelCaller:
         while True:
             if isinstance(self.model, Measurable):  # a server that was loading can tell by now
                 await asyncio.to_thread(self.model.measure)
-            await shrink_figures(self.stream.state)
-            request = self._request(final=final)
+            request = await self._next_request(final=final)
             reservation = await self._reserve(request)
             request = request.model_copy(update={"max_tokens": reservation.max_tokens})
             try:
@@ -64,7 +67,7 @@ class ModelCaller:
                 self._compact(fault)
             except PermanentFault as fault:
                 self._failed(attempt, fault, reservation)
-                raise GaveUp(str(fault)) from fault
+                raise GaveUp(str(fault), *fault.hints) from fault
             except TransientFault as fault:
                 wait = backoff.delay(fault)
                 self._failed(attempt, fault, reservation, wait)
@@ -99,6 +102,12 @@ class ModelCaller:
         except OSError as error:
             raise GaveUp(f"the budget cannot be kept: {error}") from error
 
+    async def _next_request(self, *, final: bool) -> ModelRequest:
+        if isinstance(self.model, Unprompted):
+            return ModelRequest(messages=(), final=final)
+        await shrink_figures(self.stream.state)
+        return self._request(final=final)
+
     def _request(self, *, final: bool) -> ModelRequest:
         """Compose the next request, shortened until it leaves room for a reply."""
         state = self.stream.state
@@ -119,6 +128,7 @@ class ModelCaller:
         return ModelRequest(
             messages=messages,
             final=final,
+            actions=usual(state),
             only=offered(state, small=self._is_small),
             repairs=state.rejections,
             max_tokens=longest,

@@ -10,7 +10,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from agentloop_nb.actions import ActionResult, Finish
+from agentloop_nb.actions import ActionResult, AskUser, Finish
+from agentloop_nb.actions.effects import Effects
 from agentloop_nb.actions.finish import is_there
 from agentloop_nb.actions.kinds import how_to_make, is_file_name, named_in
 from agentloop_nb.actions.output_text import bounded
@@ -58,7 +59,7 @@ def objections(action: Finish, state: State, workspace: Workspace, grounding: Gr
 def asked_before(state: State) -> bool:
     """Whether a finish of this run was objected to before."""
     return any(
-        step.result is not None and not step.result.success and "objections" in step.result.metadata
+        step.result is not None and not step.result.success and step.effects.objections
         for step in state.steps[state.resumed_at :]
     )
 
@@ -70,8 +71,9 @@ def refusal(found: list[Objection], goal: str) -> ActionResult:
         told.append("If the goal can still be met, do what is missing now; if you are sure, finish again.")
     line = " ".join(goal.split())[:240]
     output = " ".join(told) + f"\nThe goal is still: {line}"
-    metadata = {"objections": [each.doubt for each in found], "work": any(each.work for each in found)}
-    return ActionResult(success=False, output=output, error=" ".join(each.doubt for each in found), metadata=metadata)
+    doubts = tuple(each.doubt for each in found)
+    effects = Effects(objections=doubts, work=any(each.work for each in found))
+    return ActionResult(success=False, output=output, error=" ".join(doubts), effects=effects)
 
 
 def _wrong_artifacts(action: Finish, state: State, folder: Path) -> Iterator[Objection]:
@@ -90,12 +92,7 @@ def _wrong_artifacts(action: Finish, state: State, folder: Path) -> Iterator[Obj
 
 
 def _made(state: State, folder: Path) -> set[str]:
-    written = {
-        str(step.result.metadata["file"].get("path"))
-        for step in state.steps
-        if step.result and isinstance(step.result.metadata.get("file"), dict)
-    }
-    return {name for name in (*state.files, *written) if is_there(folder, name)}
+    return {name for step in state.steps for name in step.effects.all_files if is_there(folder, name)}
 
 
 def _missing_files(action: Finish, state: State, folder: Path) -> Iterator[Objection]:
@@ -136,7 +133,7 @@ def _outside(name: str) -> bool:
 
 def _nothing_succeeded(state: State) -> Iterator[Objection]:
     """Steps were taken, and each of them failed; an answer without any step may be right."""
-    taken = [step for step in state.steps if step.result is not None and not _is_finish(step) and not _denied(step)]
+    taken = [step for step in state.steps if step.result is not None and not _only_words(step) and not _denied(step)]
     if taken and not any(step.result.success for step in taken if step.result):
         yield Objection("No step has succeeded so far, so nothing shows that the goal is met.", "No step succeeded.")
 
@@ -164,5 +161,5 @@ def _denied(step: Step) -> bool:
     return step.approval is not None and not step.approval.approved
 
 
-def _is_finish(step: Step) -> bool:
-    return step.decision is not None and isinstance(step.decision.action, Finish)
+def _only_words(step: Step) -> bool:
+    return step.decision is not None and isinstance(step.decision.action, Finish | AskUser)

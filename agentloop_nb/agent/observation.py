@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from agentloop_nb.actions import Action, Finish, ReadUrl, RunCode, WriteFile
+from agentloop_nb.actions import Action, AskUser, Finish, Query, ReadDocument, ReadUrl, RunCode, WriteFile
 from agentloop_nb.actions.output_text import bounded
+from agentloop_nb.actions.own import OwnAction
 from agentloop_nb.safety.provenance import mark, unmarked
 from agentloop_nb.state import State, Step
 
@@ -23,7 +24,7 @@ def observation(state: State, index: int, max_retries: int) -> str:
     if short and state.compacted is not None:
         output = bounded(output, state.compacted.keep)
     action = step.decision.action
-    if not isinstance(action, WriteFile | Finish) and not step.result.metadata.get("repeated"):
+    if not isinstance(action, WriteFile | Finish | AskUser) and not step.effects.repeated:
         output = mark(output, _origin(action, step.number))
     name = action.name
     if step.result.success:
@@ -44,9 +45,11 @@ def goal_again(goal: str) -> str:
 
 def _error_line(step: Step) -> str:
     """Type and message of failed code in one line; where the message is long, its type alone."""
-    if step.result is None or step.decision is None or not isinstance(step.decision.action, RunCode):
+    if step.result is None or step.decision is None:
         return ""
-    if step.result.metadata.get("repeated"):  # the output is the message
+    if not isinstance(step.decision.action, RunCode | Query | OwnAction):
+        return ""
+    if step.effects.repeated:  # the output is the message
         return ""
     line = " ".join(str(step.result.error or "").split())
     return f" {unmarked(line)}" if len(line) <= ERROR_LINE else f" {line.split(':')[0][:ERROR_LINE]}"
@@ -54,12 +57,17 @@ def _error_line(step: Step) -> str:
 
 def _told_beside(step: Step) -> str:
     """What the system itself adds to an output, outside the marks: a hint, a word about a repetition."""
-    metadata = step.result.metadata if step.result else {}
-    return "".join(f"\n{unmarked(str(metadata[key]))}" for key in ("hint", "again") if metadata.get(key))
+    return "".join(f"\n{unmarked(said)}" for said in (step.effects.hint, step.effects.again) if said)
 
 
 def _origin(action: Action, number: int) -> str:
-    return action.url if isinstance(action, ReadUrl) else f"step {number}"
+    match action:
+        case ReadUrl(url=url):
+            return url
+        case ReadDocument(path=path):
+            return f"the file {path}"
+        case _:
+            return f"step {number}"
 
 
 def _failures_in_a_row(state: State, index: int) -> int:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import re
 
-from agentloop_nb.actions import BY_NAME
+from agentloop_nb.actions import AskUser
+from agentloop_nb.actions.registry import Actions
+from agentloop_nb.agent.questions import may_ask
 from agentloop_nb.state import State, Step
 
-WEB = ("search_web", "read_url")
+WEB = ("search_web", "read_url", "look_up")
 _OF_THE_WEB = re.compile(
     r"https?:|www\.|\b(?:web|url|internet|online|on-line|net|site|websites?|page|search|look up|google|wikipedia"
     r"|download|fetch|latest|newest|news|today|current(?!\s+(?:folder|directory|kernel|notebook|namespace))|recent|api"
@@ -20,7 +22,7 @@ _OF_THE_WEB = re.compile(
 
 def is_offline(state: State) -> bool:
     """Whether a look-up of this run, since it was resumed last, has shown that there is no network."""
-    return any(step.result is not None and step.result.metadata.get("offline") for step in _recent(state))
+    return any(step.effects.offline for step in _recent(state))
 
 
 def offered(state: State, *, small: bool = False) -> tuple[str, ...]:
@@ -30,14 +32,28 @@ def offered(state: State, *, small: bool = False) -> tuple[str, ...]:
     small model looks up what it has at hand, so it is offered the web only where goal or notes speak of it.
     """
     last = state.steps[-1].result if state.steps else None
-    if last is not None and not last.success and last.metadata.get("work"):
+    if last is not None and not last.success and last.effects.work:
         return ("run_code",)
     no_web = is_offline(state) or (small and not _speaks_of_the_web(state))
-    return tuple(name for name in BY_NAME if name not in WEB) if no_web else ()
+    names = tuple(action.name for action in usual(state))
+    left = tuple(name for name in names if not (name in WEB and no_web) and (name != AskUser.name or may_ask(state)))
+    return left if left != names else ()
+
+
+def usual(state: State) -> Actions:
+    """Return the actions of the whole run. What does not change can be read from a server's cache."""
+    others = tuple(action for action in state.actions if action is not AskUser)
+    return (*others, AskUser) if state.settings.get("asks") else others
+
+
+def understood(state: State) -> Actions:
+    """Return the actions that are taken: a question, too, where nobody is there to answer, unless it was left out."""
+    left_out = AskUser.name in (state.settings.get("no_actions") or ())
+    return usual(state) if left_out or AskUser in usual(state) else (*usual(state), AskUser)
 
 
 def _speaks_of_the_web(state: State) -> bool:
-    notes = (note for step in state.steps for note in step.notes)
+    notes = (words for step in state.steps for words in step.said)
     return any(_OF_THE_WEB.search(said) for said in (state.goal, *notes, str(state.settings.get("instructions") or "")))
 
 

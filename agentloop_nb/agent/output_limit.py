@@ -10,6 +10,8 @@ from typing import Any
 
 from agentloop_nb._internal import truncate
 from agentloop_nb.actions import ActionResult
+from agentloop_nb.events import OutputsEvicted
+from agentloop_nb.protocols import CodeError
 from agentloop_nb.state import State, Step
 
 LIMIT = 200_000_000
@@ -27,20 +29,26 @@ def lighten(states: Iterable[State], room: int) -> int:
     Returns the characters that are held then.
     """
     held = 0
-    for step in reversed([step for state in states for step in (*state.undone, *state.steps)]):
+    placed = [(state, index, step) for state in states for index, step in enumerate(state.paid)]
+    for state, index, step in reversed(placed):
         size = weight(step)
-        if held + size > room and size > truncate.BEGINNING:
-            _cut(step)
+        if step.result is not None and held + size > room and size > truncate.BEGINNING:
+            state.apply(OutputsEvicted(index=index, result=_cut(step.result)))
             size = weight(step)
         held += size
     return held
 
 
-def _cut(step: Step) -> None:
-    if step.result is not None:
-        kept, _ = truncate.cut_parts(_parts(step.result), truncate.BEGINNING, "in the record only")
-        step.result = step.result.model_copy(update={**kept, "outputs": tuple(kept["outputs"])})
+def _cut(result: ActionResult) -> ActionResult:
+    kept, _ = truncate.cut_parts(_parts(result), truncate.BEGINNING, "in the record only")
+    shorter = result.with_effects(error=CodeError(**told) if (told := kept["metadata"].get("error")) else None)
+    return shorter.model_copy(update={"outputs": tuple(kept["outputs"]), "error": kept["error"]})
 
 
 def _parts(result: ActionResult) -> dict[str, Any]:
-    return {"outputs": list(result.outputs), "error": result.error, "metadata": result.metadata}
+    told = result.effects.error
+    return {
+        "outputs": list(result.outputs),
+        "error": result.error,
+        "metadata": {"error": told.model_dump()} if told else {},
+    }

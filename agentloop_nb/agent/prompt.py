@@ -15,7 +15,8 @@ from agentloop_nb._internal.platform import IN_BROWSER
 from agentloop_nb.actions.output_text import bounded
 from agentloop_nb.agent import prompt_images
 from agentloop_nb.agent.observation import observation
-from agentloop_nb.agent.rules import system_prompt
+from agentloop_nb.agent.offer import usual
+from agentloop_nb.agent.rules import further_actions, system_prompt
 from agentloop_nb.events import TranscriptCompacted
 from agentloop_nb.protocols import Image, Message, Model, Usage
 from agentloop_nb.state import State, Step
@@ -53,9 +54,9 @@ def compose(state: State, *, max_retries: int = 3) -> tuple[Message, ...]:
 
 
 def _messages(state: State, max_retries: int) -> Iterator[Message]:
-    yield Message(role="system", content=system_prompt())
+    yield Message(role="system", content=system_prompt(state.actions))
     digested = state.compacted.digested if state.compacted else 0
-    told = f"Goal:\n{state.goal}\n\n{_context(state)}".rstrip() + _digest(state.steps[:digested])
+    told = f"Goal:\n{state.goal}\n\n{_context(state)}".rstrip() + _further(state) + _digest(state.steps[:digested])
     images: tuple[Image, ...] = ()
     for index, step in enumerate(state.steps[digested:], digested):
         yield Message(role="user", content=told + _notes(step) + _nudge(state, step.number), images=images)
@@ -70,6 +71,12 @@ def _messages(state: State, max_retries: int) -> Iterator[Message]:
 def _context(state: State) -> str:
     shorter = state.compacted.context if state.compacted else None
     return state.context if shorter is None else bounded(state.context, shorter)
+
+
+def _further(state: State) -> str:
+    """The actions that this run has beside the five."""
+    told = further_actions(usual(state))
+    return f"\n\n{told}" if told else ""
 
 
 def _images(state: State, step: Step) -> tuple[Image, ...]:

@@ -9,7 +9,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from agentloop_nb.actions import Action, ActionResult, Finish, RunCode, WriteFile
+from agentloop_nb.actions.effects import Effects
 from agentloop_nb.actions.output_text import text_of
+from agentloop_nb.actions.own import OwnAction
 from agentloop_nb.agent.rebinding import only_rebinds
 from agentloop_nb.safety.provenance import unmarked
 
@@ -66,7 +68,7 @@ class Repetitions:
         error = unmarked(" ".join(str(seen.result.error).split()))
         error = error if len(error) <= LONGEST_ERROR else error.partition(":")[0][:LONGEST_ERROR]
         told = f"This is exactly what failed in step {seen.step}, and was not done again ({error}). Do something else."
-        return ActionResult(success=False, output=told, error=told, metadata={"repeated": seen.step})
+        return ActionResult(success=False, output=told, error=told, effects=Effects(repeated=seen.step))
 
     def note(self, action: Action, result: ActionResult, step: int) -> ActionResult:
         """Take a result in; say on it that it is the same as before."""
@@ -77,7 +79,7 @@ class Repetitions:
         if seen is not None and seen.brought == brought and not _goes_on(action, result):
             seen.count += 1
             self._streak += 1
-            return result.model_copy(update={"metadata": {**result.metadata, "again": _again(seen, action)}})
+            return result.with_effects(again=_again(seen, action))
         if _changes(result) or isinstance(action, WriteFile):
             self._seen.clear()
         self._seen[key] = Seen(step, brought, result)
@@ -86,7 +88,7 @@ class Repetitions:
 
     def _brought(self, action: Action, result: ActionResult) -> str:
         """What a step did, as one text to compare: what it showed, how it ended, names and files and their content."""
-        files = [(name, self._hash(name)) for name in result.metadata.get("files", ())]
+        files = [(name, self._hash(name)) for name in result.effects.files_written]
         shown = text_of(result.outputs) if isinstance(action, RunCode) else result.output
         changes = sorted((each.name, each.type, each.detail) for each in result.changes)
         deleted = [each.name for each in result.changes if each.how == "deleted"]
@@ -105,12 +107,14 @@ def _key(action: Action) -> str:
 
 
 def _goes_on(action: Action, result: ActionResult) -> bool:
-    """Whether code changed something that was there, so that another time is another state: `x += 1`."""
+    """Whether something was changed that was there, so that another time is another state: `x += 1`."""
+    if isinstance(action, OwnAction):
+        return "writes" in action.reaches or bool(result.changes)
     return isinstance(action, RunCode) and not only_rebinds(action.code, (each.name for each in result.changes))
 
 
 def _changes(result: ActionResult) -> bool:
-    return bool(result.changes or result.metadata.get("files") or result.metadata.get("beyond"))
+    return bool(result.changes or result.effects.files_written or result.effects.external)
 
 
 def _waits(action: Action) -> bool:

@@ -7,7 +7,6 @@ import hashlib
 import re
 from collections.abc import Iterable
 from pathlib import PurePosixPath
-from typing import Any
 
 from agentloop_nb.export.anonymize import Anonymizer
 from agentloop_nb.export.embedded_data import Data
@@ -25,14 +24,14 @@ def former(steps: Iterable[Step], folder: str, scrub: Anonymizer) -> Data | None
     contents: dict[str, bytes] = {}
     made: set[str] = set()
     for step in steps:
-        metadata = step.result.metadata if step.result else {}
-        made |= {str((metadata.get("file") or {}).get("path"))}
-        for name, kept in dict(metadata.get("replaced") or {}).items():
-            needed = name in metadata.get("read", ()) or _goes_on(step) or name not in metadata.get("files", ())
+        effects = step.effects
+        made |= {effects.file.path} if effects.file else set()
+        for name, kept in effects.replaced.items():
+            needed = name in effects.files_read or _goes_on(step) or name not in effects.files_written
             if needed and is_inside(name) and name not in made | contents.keys():
                 content = _fit_to_leave(kept, scrub)
                 contents |= {} if content is None else {name: content}
-        made |= set(map(str, metadata.get("files", ())))
+        made |= set(effects.files_written)
     if not contents:
         return None
     places = {name: _place(name, content, folder) for name, content in contents.items()}
@@ -51,15 +50,13 @@ def _goes_on(step: Step) -> bool:
     return bool(_APPENDS.search(getattr(action, "code", "")))
 
 
-def _fit_to_leave(kept: Any, scrub: Anonymizer) -> bytes | None:
+def _fit_to_leave(kept: dict[str, str], scrub: Anonymizer) -> bytes | None:
     """The content, unless something private is in it."""
-    if not isinstance(kept, dict):
-        return None
-    if isinstance(text := kept.get("text"), str):
+    if (text := kept.get("text")) is not None:
         private = scrub.text(text) != text or MASK in text or any(secrets_in("", word) for word in text.split())
         return None if private else text.encode()
     try:
-        return base64.b64decode(str(kept.get("base64")), validate=True)
+        return base64.b64decode(kept.get("base64", "?"), validate=True)
     except ValueError:
         return None
 

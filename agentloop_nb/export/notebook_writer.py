@@ -15,7 +15,8 @@ from typing import Any
 
 from agentloop_nb._internal.markup import WIDGET_VIEW, fenced, harmless
 from agentloop_nb._internal.text import STATUS_WORDS
-from agentloop_nb.actions import Cell, Finish, RunCode, WriteFile
+from agentloop_nb.actions import Cell, Finish, Query, RunCode, WriteFile
+from agentloop_nb.actions.own import OwnAction
 from agentloop_nb.export.anonymize import Anonymizer
 from agentloop_nb.export.dependencies import parsed, to_python
 from agentloop_nb.export.inputs import InputFile, inputs
@@ -135,7 +136,7 @@ def _data_files(story: Story) -> list[InputFile]:
 def _decision(each: Recorded, scrub: Anonymizer) -> Json:
     """A decision for replay. Code and files stay as they are, but for paths and secrets; prose is scrubbed as prose."""
     record = each.record()
-    runs = isinstance(each.decision.action, RunCode | WriteFile)
+    runs = isinstance(each.decision.action, RunCode | WriteFile | Query | OwnAction)
     decision = scrub.value(record.pop("decision"), scrub.code if runs else scrub.text)
     decision["reasoning"] = scrub.text(decision["reasoning"])
     return {"decision": decision, **scrub.value(record)}
@@ -274,8 +275,7 @@ def _replayed(step: Step) -> list[Cell]:
             cell.model_copy(update=new) for cell, new in zip(action.cells(result, step.number), changed, strict=True)
         ]
     if refused(step):
-        again = result is not None and "repeated" in result.metadata
-        why = "It was the same again, and not run." if again else "It was refused, and not run."
+        why = "It was the same again, and not run." if step.effects.repeated else "It was refused, and not run."
     elif result is None:
         why = "The kernel died while this ran; it is not run again."
     else:

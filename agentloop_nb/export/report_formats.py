@@ -12,7 +12,7 @@ from agentloop_nb.notebook.panel.highlight import PALETTE, highlighted
 from agentloop_nb.notebook.panel.outputs import block_of, markdown
 from agentloop_nb.notebook.panel.safe_text import escape, one_line, prose
 
-_STYLE = f"""
+STYLE = f"""
 :root{{color-scheme:light dark;--line:#d0d7de;--muted:#57606a;--tint:#f6f8fa;--link:#0550ae;{PALETTE}}}
 @media (prefers-color-scheme:dark){{:root{{--line:#444c56;--muted:#a9b3bd;--tint:#22272e;--link:#79b8ff}}}}
 body{{margin:0 auto;padding:24px 16px 48px;max-width:760px;font:16px/1.55 system-ui,sans-serif;background:Canvas;
@@ -50,7 +50,7 @@ def as_html(report: Report) -> str:
     return (
         f'<!DOCTYPE html>\n<html lang="en"><head>{PAGE_MARK}<meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f"<title>{escape(report.title)}</title><style>{_STYLE}</style></head>"
+        f"<title>{escape(report.title)}</title><style>{STYLE}</style></head>"
         f"<body><main>{''.join(parts)}</main></body></html>\n"
     )
 

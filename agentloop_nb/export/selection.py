@@ -99,7 +99,7 @@ def _results(steps: Sequence[Step], state: State) -> set[int]:
             continue
         last_worked = number if last_worked is None else last_worked
         last_shown = number if last_shown is None and result.outputs else last_shown
-        made = set(map(str, result.metadata.get("files", ()))) | {str((result.metadata.get("file") or {}).get("path"))}
+        made = set(result.effects.all_files)
         if made & wanted or _shows_figure(result.outputs):
             found.add(number)
             wanted -= made

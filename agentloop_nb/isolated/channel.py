@@ -51,6 +51,7 @@ class Line:
         self._watching: asyncio.Task[None] | None = None
         self._dead = ""
         self._busy = 0
+        self._turn = asyncio.Lock()
         self._wake = asyncio.Event()
         self.remarks: list[str] = []
         """What was done to keep the process within its limits, not yet told."""
@@ -165,7 +166,8 @@ class Line:
         self._busy += 1
         self._wake.set()
         try:
-            return await self._conversation(what, arguments, on_output)
+            async with self._turn:  # two at once would take each other's answers
+                return await self._conversation(what, arguments, on_output)
         except asyncio.CancelledError:
             if self._dead:
                 raise Died(self._dead) from None

@@ -15,12 +15,23 @@ from pydantic import TypeAdapter, ValidationError
 
 from agentloop_nb._internal import safe_files
 from agentloop_nb.agent.control import Control
-from agentloop_nb.errors import UserError
+from agentloop_nb.errors import Hint, UserError
 from agentloop_nb.isolated.channel import EXTEND, STOP, Died, Garbled, Line
 from agentloop_nb.isolated.codec import Builder
 from agentloop_nb.isolated.resource_limits import Limits
 from agentloop_nb.isolated.unsupported import Refused
-from agentloop_nb.protocols import Check, CodeError, CodeOutcome, OnOutput, Output, Privacy, Undone, Web, WrittenFile
+from agentloop_nb.protocols import (
+    Check,
+    CodeError,
+    CodeOutcome,
+    Document,
+    OnOutput,
+    Output,
+    Privacy,
+    Undone,
+    Web,
+    WrittenFile,
+)
 from agentloop_nb.safety.effects import Mandate
 
 OBEY = 0.7
@@ -60,6 +71,7 @@ class IsolatedWorkspace:
         self.web = web
         self.control = control or Control()
         self.privacy: Privacy = "full"
+        self.goal = ""
         self.earlier: list[tuple[str, str]] = []
         """Goals and summaries of earlier runs in the parent kernel."""
         self.memory: int | None = None
@@ -146,6 +158,13 @@ class IsolatedWorkspace:
         left = "".join(f"\nNot copied: {name} ({why})." for name, why in self.left_behind.items())
         return f"{self.told}{left}\n\n{names}".strip()
 
+    def describe_name(self, name: str, tokens: int) -> str:
+        """Tell of one variable; empty where there is none of that name. Raises `UserError`."""
+        try:
+            return str(self._live().call("describe_name", name=name, tokens=tokens, privacy=self.privacy))
+        except (Died, Garbled) as error:
+            raise _unusable(error) from None
+
     def history(self) -> tuple[str, ...]:
         """Return the user's own cells in the kernel that started this one: an export may bring them along."""
         return self._cells
@@ -153,6 +172,12 @@ class IsolatedWorkspace:
     def write_file(self, filename: str, content: str) -> WrittenFile:
         """Write UTF-8 text inside the folder. Raises `ActionFailed` for a name outside it."""
         return safe_files.write(self.folder, filename, content)
+
+    async def read_document(self, path: str, part: str) -> Document:
+        """Read a document of its folder; what else the goal names was brought there. Raises `ActionFailed`."""
+        from agentloop_nb.documents.reader import read
+
+        return await read(self.folder, path, part, "")
 
     def variables(self, names: Sequence[str]) -> dict[str, Any]:
         """Return copies of those values that exist and can be handed over as data."""
@@ -162,14 +187,9 @@ class IsolatedWorkspace:
         """Return copies of values, and the names of those that were refused with the reason. Nothing is unpickled."""
         if not self.alive:
             return {}, dict.fromkeys(names, "its kernel is gone")
-        line = self._live()
         found: dict[str, Any] = {}
-        with tempfile.TemporaryDirectory(dir=line.private) as place:
-            try:
-                told = _REASONS.validate_python(line.call("pack", names=list(names), folder=place))
-            except (Died, Garbled, ValidationError) as error:
-                return {}, dict.fromkeys(names, f"its kernel does not hand it over: {error}")
-            refused = {name: why for name, why in told.items() if name in names}
+        with tempfile.TemporaryDirectory(dir=self._live().private) as place:
+            refused = self.pack(names, Path(place))
             for number, name in enumerate(names):
                 try:
                     if name not in refused:
@@ -177,6 +197,16 @@ class IsolatedWorkspace:
                 except Refused as error:
                     refused[name] = str(error)
         return found, refused
+
+    def pack(self, names: Sequence[str], folder: Path) -> dict[str, str]:
+        """Have values written as data, each to a folder named by its number. Returns the refused, with the reason."""
+        if not self.alive:
+            return dict.fromkeys(names, "its kernel is gone")
+        try:
+            told = _REASONS.validate_python(self._live().call("pack", names=list(names), folder=str(folder)))
+        except (Died, Garbled, ValidationError) as error:
+            return dict.fromkeys(names, f"its kernel does not hand it over: {error}")
+        return {name: why for name, why in told.items() if name in names}
 
     def plan(self, first: int) -> Undone:
         """Say what taking back step `first` and all later ones would do to variables."""
@@ -192,12 +222,12 @@ class IsolatedWorkspace:
 
     def _undoing(self, kind: type[T], what: str, **arguments: Any) -> T:
         if not self.alive:
-            raise UserError("the isolated kernel of this run is gone; %agent resume brings it back")
+            raise UserError("the isolated kernel of this run is gone", Hint("resume", "brings it back"))
         try:
             return TypeAdapter(kind).validate_python(self._live().call(what, **arguments))
         except (Died, Garbled, ValidationError) as error:
             raise UserError(
-                f"the isolated kernel did not do it: {_said(error)}; %agent resume brings it back"
+                f"the isolated kernel did not do it: {_said(error)}", Hint("resume", "brings it back")
             ) from None
 
     # -- steps

@@ -52,8 +52,9 @@ class Process:
         manager = self._manager
         if os.name == "posix":
             manager.transport, manager.ip = "ipc", str(root / "kernel")
-        environment = _environment(root / "home") | {LIMITS: json.dumps(asdict(self.limits))}
-        (root / "home").mkdir()
+        environment = clean_environment(root / "home") | {LIMITS: json.dumps(asdict(self.limits))}
+        for name in (".cache", ".config/matplotlib"):  # where libraries expect to write
+            (root / "home" / name).mkdir(parents=True)
         await manager.start_kernel(
             cwd=str(self._folder), env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
         )
@@ -156,7 +157,8 @@ def _end(processes: list[psutil.Process]) -> None:
             each.kill()
 
 
-def _environment(home: Path) -> dict[str, str]:
+def clean_environment(home: Path) -> dict[str, str]:
+    """The environment of a process that has this package, a home of its own, and nothing of the user's."""
     proxies = {name: value for name, value in os.environ.items() if name.lower() in _PROXIES and "@" not in value}
     package = str(Path(__file__).parents[2])  # which may be on this process's path alone
     ours = [] if package in (*site.getsitepackages(), site.getusersitepackages()) else [package]

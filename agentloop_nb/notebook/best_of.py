@@ -44,7 +44,9 @@ def prepare(manager: RunManager, goal: str, settings: Settings, ledger: Ledger |
     count = settings.best_of or 0
     group = locating.new_run_id()
     shared = Ledger(settings.budget) if ledger is None else ledger.share(group, settings.budget)
-    alone = replace(settings, best_of=None, adopt="ask", output=None, export=None, output_dir=None, cache=None)
+    alone = replace(
+        settings, best_of=None, adopt="ask", output=None, export=None, output_dir=None, cache=None, questions="never"
+    )
     luggage = placement.pack(manager.shell.user_ns, manager.folder, goal, settings.bring)
 
     def begin(number: int) -> Session:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import re
+import uuid
 from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
@@ -13,7 +14,7 @@ from IPython.display import publish_display_data
 
 from agentloop_nb import command_table as table
 from agentloop_nb._internal.paths import typed_path
-from agentloop_nb.errors import UserError
+from agentloop_nb.errors import Front, UserError
 from agentloop_nb.record import locating
 from agentloop_nb.settings.options import (
     OPTIONS,
@@ -28,6 +29,7 @@ from agentloop_nb.state import OUTSIDE
 
 if TYPE_CHECKING:
     from agentloop_nb.notebook.magic import AgentMagics
+    from agentloop_nb.notebook.serve.served_kernel import ServedKernelRun
     from agentloop_nb.run import Run
     from agentloop_nb.settings import Settings
     from agentloop_nb.state import State
@@ -58,6 +60,8 @@ def perform(magics: AgentMagics, line: str, *, awaited: bool) -> Any:
 class _Here:
     """The runs of this kernel and this folder, with the settings of `%config`."""
 
+    front: Front = "notebook"
+
     def __init__(self, magics: AgentMagics) -> None:
         self._magics = magics
 
@@ -70,6 +74,10 @@ class _Here:
 
     def state(self, reference: str | None) -> State:
         return self._magics.manager.state(reference)
+
+    @property
+    def functions(self) -> Mapping[str, Any]:
+        return dict(self._magics.manager.shell.user_ns)
 
     def settings(self, arguments: Mapping[str, Any]) -> Settings:
         return self._magics.manager.settings(arguments, self._magics.config_values())
@@ -176,11 +184,17 @@ def compare(magics: AgentMagics, rest: str) -> None:
 
 def show(magics: AgentMagics, rest: str) -> None:
     """Draw a run again from its record."""
+    from agentloop_nb.notebook.kernel.runner import can_ask
+    from agentloop_nb.notebook.panel.buttons import BUTTONS
     from agentloop_nb.notebook.panel.html import plain_text, static_html
 
     _, words = table.parsed("show", rest, "notebook", 1)
-    state = magics.manager.state(words[0] if words else None)
-    publish_display_data({"text/html": static_html(state), "text/plain": plain_text(state)})
+    record = magics.manager.find(words[0] if words else None)
+    here, place = magics.manager.run_of(record), f"agent-{uuid.uuid4().hex[:12]}"
+    state = here.state if here else magics.manager.state(str(record))
+    publish_display_data({"text/html": static_html(state, place=place), "text/plain": plain_text(state)})
+    if here and here.status != "running" and can_ask(magics.shell):
+        BUTTONS.put(state, place)
 
 
 def resume(magics: AgentMagics, rest: str, *, awaited: bool = False) -> Any:
@@ -243,12 +257,10 @@ def undo(magics: AgentMagics, rest: str) -> None:
     if len(words) > 1 or "".join(words).startswith("-"):
         raise UserError("say how many steps to take back: %agent undo 2, or of which run: %agent undo RUN 2")
     run = _that_did(magics, "undo", words)
-    if run.state.settings.get("model") == OUTSIDE and run.status == "running":
-        from agentloop_nb.notebook.serve.command import undo_here
-
-        if undo_here(run, count, print):
-            return
-    undo_steps(run, count, print)
+    if (served := _served(run)) is not None:
+        served.undo_here(count, print)
+    else:
+        undo_steps(run, count, print)
 
 
 def restore(magics: AgentMagics, rest: str) -> None:
@@ -258,7 +270,18 @@ def restore(magics: AgentMagics, rest: str) -> None:
     name, *reference = rest.split() or [""]
     if not name or len(reference) > 1:
         raise UserError("name a variable: %agent restore NAME (%agent who lists them)")
-    print(restore_name(_that_did(magics, "restore from", reference, name), name))
+    run = _that_did(magics, "restore from", reference, name)
+    served = _served(run)
+    print(restore_name(run, name) if served is None else served.restore_here(name))
+
+
+def _served(run: Run) -> ServedKernelRun | None:
+    """What serves a run of outside agents that goes on."""
+    if run.state.settings.get("model") != OUTSIDE or run.status != "running":
+        return None
+    from agentloop_nb.notebook.serve.command import served_run
+
+    return served_run(run)
 
 
 def serve(magics: AgentMagics, rest: str) -> None:
@@ -337,7 +360,9 @@ def _did(run: Run, name: str) -> bool:
     )
 
 
-runs, who, why, cost, sent, models = (partial(ask, name) for name in ("runs", "who", "why", "cost", "sent", "models"))
+runs, who, why, cost, sent, models, actions = (
+    partial(ask, name) for name in ("runs", "who", "why", "cost", "sent", "models", "actions")
+)
 
 COMMANDS: dict[str, Callable[..., Any]] = {
     "status": status,
@@ -361,6 +386,7 @@ COMMANDS: dict[str, Callable[..., Any]] = {
     "cost": cost,
     "sent": sent,
     "models": models,
+    "actions": actions,
     "login": login,
     "trust": trust,
     "help": help_,

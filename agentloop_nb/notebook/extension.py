@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import ast
-import threading
+import re
 from typing import Any
 
 from agentloop_nb._internal.platform import IN_BROWSER
+from agentloop_nb.notebook import warming
 from agentloop_nb.notebook.completion import completer
 from agentloop_nb.notebook.magic import AWAITED, AgentMagics
 
@@ -27,6 +28,7 @@ def load(shell: Any) -> None:
     magics = AgentMagics(shell=shell)
     magics.replaced = before
     shell.register_magics(magics)
+    shell.input_transformers_cleanup.append(_with_its_question_mark)
     transform = _Transformer(shell)
     shell.input_transformers_post.append(transform)
     magics.matcher = completer(shell)
@@ -50,6 +52,8 @@ def unload(shell: Any) -> None:
     shell.Completer.custom_matchers.remove(magics.matcher)
     shell.magics_manager.registry.pop("AgentMagics", None)
     shell.configurables[:] = [each for each in shell.configurables if each is not magics]
+    if _with_its_question_mark in shell.input_transformers_cleanup:
+        shell.input_transformers_cleanup.remove(_with_its_question_mark)
     ours = [each for each in shell.input_transformers_post if isinstance(each, _Transformer)]
     for each in ours:
         shell.input_transformers_post.remove(each)
@@ -61,6 +65,18 @@ def unload(shell: Any) -> None:
 def _magics(shell: Any) -> AgentMagics | None:
     found = shell.magics_manager.registry.get("AgentMagics")
     return found if isinstance(found, AgentMagics) else None
+
+
+_ASKED = re.compile(r"%agent[ \t]+(\S.*\?)[ \t]*\n?")
+
+
+def _with_its_question_mark(lines: list[str]) -> list[str]:
+    """Keep a note that ends in a question from being read as a request for help on its last word."""
+    if any(line.startswith("%%") or '"""' in line or "'''" in line for line in lines):
+        return lines
+    found = [_ASKED.fullmatch(line) for line in lines]
+    call = "get_ipython().run_line_magic('agent', {!r})\n"
+    return [call.format(match[1]) if match else line for line, match in zip(lines, found, strict=True)]
 
 
 class _Transformer:
@@ -97,16 +113,4 @@ class _Warmer:
 
     def warm(self, result: Any = None) -> None:
         self._shell.events.unregister("post_run_cell", self.warm)
-        threading.Thread(target=_import_ahead, name="agentloop-warm", daemon=True).start()
-
-
-def _import_ahead() -> None:
-    import importlib
-
-    for name in (
-        "agentloop_nb.notebook.run_manager",
-        "agentloop_nb.notebook.panel.panel_view",
-        "openai",
-        "genai_prices",
-    ):
-        importlib.import_module(name)
+        warming.begin()

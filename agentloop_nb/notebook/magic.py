@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 from IPython.core.magic import Magics, cell_magic, line_magic, magics_class, no_var_expand
 from traitlets import Bool, Float, Int, List, Unicode, Union
 
-from agentloop_nb.errors import AgentFailed, AgentStopped
+from agentloop_nb.errors import AgentFailed, AgentStopped, Hint
+from agentloop_nb.notebook import warming
 from agentloop_nb.settings.options import describe, parse_options
 from agentloop_nb.settings.row import Setting
 from agentloop_nb.settings.table import TABLE
@@ -54,6 +55,7 @@ class AgentMagics(_Configured):
     @property
     def manager(self) -> RunManager:
         """What starts the runs of this kernel; imported at the first use."""
+        warming.wait()
         from agentloop_nb.notebook.run_manager import run_manager_of
 
         return run_manager_of(self.shell)
@@ -71,6 +73,7 @@ class AgentMagics(_Configured):
     @line_magic("agent")
     def agent_line(self, line: str) -> Any:
         """Say how the last run went; `%agent help` lists what else can be asked."""
+        warming.wait()
         from agentloop_nb.notebook.commands import perform
 
         awaited = line.startswith(AWAITED)
@@ -105,10 +108,11 @@ def _raise_unless_well(launch: Presenter, run: Run) -> None:
     from agentloop_nb._internal.text import counted
 
     if run.status == "stopped":
-        raise AgentStopped(f"{run.reason} after {counted(run.current_step, 'step')}; %agent resume goes on")
+        on = run.state.hints or (Hint("resume", "goes on"),)
+        raise AgentStopped(f"{run.state.reason} after {counted(run.current_step, 'step')}", *on)
     unmet = run.status == "not_met" and bool(run.until)
     if run.status in ("failed", "interrupted") or unmet or (launch.session.settings.strict and not run.is_complete):
-        raise AgentFailed(run.reason)
+        raise AgentFailed(run.state.reason, *run.state.hints)
 
 
 AgentMagics.agent_cell.__doc__ = f"""Give the agent a goal: it decides, acts here, observes, until the goal is met.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from keyword import iskeyword
@@ -14,7 +14,7 @@ from agentloop_nb import session
 from agentloop_nb.agent import output_limit
 from agentloop_nb.agent.control import Control
 from agentloop_nb.agent.ledger import Ledger
-from agentloop_nb.errors import UserError
+from agentloop_nb.errors import Hint, UserError
 from agentloop_nb.events import NoteAdded
 from agentloop_nb.export.destination import checked
 from agentloop_nb.isolated.isolated_workspace import IsolatedWorkspace
@@ -22,8 +22,9 @@ from agentloop_nb.models.keys import known_keys
 from agentloop_nb.notebook.isolation import placement
 from agentloop_nb.notebook.isolation.adoption import Adoption
 from agentloop_nb.notebook.kernel.kernel_workspace import KernelWorkspace
-from agentloop_nb.notebook.kernel.runner import refuse_nesting
+from agentloop_nb.notebook.kernel.runner import is_attended, refuse_nesting
 from agentloop_nb.notebook.kernel.turn import caller_folder
+from agentloop_nb.notebook.panel.buttons import BUTTONS
 from agentloop_nb.notebook.presenter import Presenter, ask_on_input
 from agentloop_nb.notebook.trust_prompt import ask_to_run
 from agentloop_nb.protocols import Web, Workspace
@@ -48,6 +49,8 @@ class RunManager:
     shell: Any
     working_folder: Path | None = None
     """Folder of files and code; None is the one a run is set or recorded with, else the shell's current one."""
+    watched: bool = False
+    """Its runs are shown on a page of their own, where a person is."""
     private: bool = False
     """The shell is ours alone: there is no notebook to show anything in."""
     runs: list[Run] = field(default_factory=list)
@@ -89,14 +92,14 @@ class RunManager:
         refuse_nesting()
         _check_output(settings)
         self._make_room(settings.undo_memory * 2**20)
-        control, run_id = Control(), locating.new_run_id()
+        control, run_id = self._control(), locating.new_run_id()
         settings = placement.placed(settings, run_id)
         return session.begin(
             goal,
             settings,
             environment(self.folder),
             folder=self.folder,
-            make_workspace=lambda web: self._workspace(web, control, settings, goal, luggage=luggage),
+            make_workspace=lambda web: self._workspace(web, control, settings, luggage or goal),
             masker=self._masker(),
             earlier_goals=[run.goal for run in self.runs],
             control=control,
@@ -108,25 +111,35 @@ class RunManager:
 
     def begin_served(self, goal: str, settings: Settings, model: OutsideModel, place: MainThread) -> session.Session:
         """Prepare a run whose decisions are calls of outside agents. Raises `UserError`."""
-        from agentloop_nb.notebook.serve.served_workspace import ServedWorkspace
+        from agentloop_nb.notebook.serve.served_workspace import ServedIsolatedWorkspace, ServedWorkspace
 
         refuse_nesting()
         self._make_room(settings.undo_memory * 2**20)
-        control, folder = Control(), self.working_folder or self.folder
+        control, run_id, folder = Control(), locating.new_run_id(), self.working_folder or self.folder
+        settings = placement.placed(settings, run_id)
+
+        def workspace(web: Web) -> Workspace:
+            if settings.isolated:
+                kind = partial(ServedIsolatedWorkspace, model=model)
+                return self._isolated(web, control, settings, goal, self.folder, kind)
+            options: dict[str, Any] = {"web": web, "folder": folder, "control": control}
+            return self._furnished(ServedWorkspace(self.shell, place=place, model=model, **options), settings)
+
         made = session.begin(
             goal,
             settings,
             environment(self.folder),
             folder=self.folder,
-            make_workspace=lambda web: self._furnished(
-                ServedWorkspace(self.shell, place=place, model=model, web=web, folder=folder, control=control), settings
-            ),
+            make_workspace=workspace,
             masker=self._masker(),
             earlier_goals=[run.goal for run in self.runs],
             control=control,
+            run_id=run_id,
             model=model,
         )
         self.runs.append(made.run)
+        BUTTONS.begin(made.run.id)
+        placement.let_go(self.runs)
         return made
 
     def resume(
@@ -143,7 +156,7 @@ class RunManager:
         With `anyway` rebuilt code may show something else than it did.
         """
         refuse_nesting()
-        control = Control()
+        control = self._control()
         path = self.find(reference).resolve()
         here = self.run_of(path)
         live = here if here is not None and _has_variables(here) else None
@@ -152,9 +165,11 @@ class RunManager:
         ask_to_run(self.shell, path)
         settings = self.as_recorded(path, overrides, config)
         if settings.isolated and not reading.load(path).settings.get("isolated"):
-            raise UserError(f"run {path.stem} did not run isolated; %agent fork goes on in a process of its own")
+            raise UserError(f"run {path.stem} did not run isolated", Hint("fork", "goes on in a process of its own"))
         if overrides.get("bring") is not None:
-            raise UserError("--with names what a new run gets: %%agent --isolated --with NAMES goal; leave it out here")
+            raise UserError(
+                "--with names what a new run gets; leave it out here", Hint("", "--isolated --with NAMES goal")
+            )
         made = session.resume(
             path,
             overrides,
@@ -186,7 +201,7 @@ class RunManager:
     ) -> Presenter:
         """Prepare a new run that goes another way after step `at` of a recorded one. Raises `UserError`."""
         refuse_nesting()
-        control, run_id = Control(), locating.new_run_id()
+        control, run_id = self._control(), locating.new_run_id()
         path = self.find(reference).resolve()
         ask_to_run(self.shell, path)
         settings = self.as_recorded(path, {**overrides, "isolated": True, "output_dir": ""}, config)
@@ -265,6 +280,7 @@ class RunManager:
     def keep(self, run: Run, output: str | None) -> None:
         """Remember a run as the last one here, and bind it to the names it goes by."""
         self.runs[:] = [*(each for each in self.runs if each is not run), run]
+        BUTTONS.begin(run.id)
         placement.let_go(self.runs)
         if not self.private:
             self.shell.user_ns.update(dict.fromkeys(filter(None, ["_agent", output]), run))
@@ -272,6 +288,9 @@ class RunManager:
     def _launch(self, made: session.Session) -> Presenter:
         self.keep(made.run, made.settings.output)
         return Presenter(made, self.shell, private=self.private, verbose=not made.settings.quiet)
+
+    def _control(self) -> Control:
+        return Control(attended=self.watched or is_attended(self.shell))
 
     def _masker(self) -> Masker:
         variables = environment(self.folder)
@@ -295,25 +314,26 @@ class RunManager:
         web: Web,
         control: Control,
         settings: Settings,
-        goal: str = "",
+        goal: str | placement.Luggage = "",
         home: Path | None = None,
-        luggage: placement.Luggage | None = None,
     ) -> Workspace:
-        earlier = self._earlier
         if settings.isolated:
-            return placement.workspace(
-                self.shell,
-                home or self.folder,
-                goal,
-                web=web,
-                settings=settings,
-                control=control,
-                earlier=earlier,
-                luggage=luggage,
-            )
+            return self._isolated(web, control, settings, goal, home or self.folder)
         recorded = (home or self.folder) / settings.output_dir if settings.output_dir else self.folder
         workspace = KernelWorkspace(self.shell, web=web, folder=self.working_folder or recorded, control=control)
         return self._furnished(workspace, settings)
+
+    def _isolated(
+        self,
+        web: Web,
+        control: Control,
+        settings: Settings,
+        goal: str | placement.Luggage,
+        home: Path,
+        kind: Callable[..., IsolatedWorkspace] = IsolatedWorkspace,
+    ) -> IsolatedWorkspace:
+        options: dict[str, Any] = {"web": web, "settings": settings, "control": control, "earlier": self._earlier}
+        return placement.workspace(self.shell, home, goal, kind=kind, **options)
 
     @property
     def _earlier(self) -> list[tuple[str, str]]:

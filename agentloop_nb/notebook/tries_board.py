@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from agentloop_nb._internal.text import STATUS_WORDS, clean, counted, for_shell, on_one_line
+from agentloop_nb._internal.text import STATUS_WORDS, clean, counted, on_one_line
 from agentloop_nb.events import (
     ActionFinished,
     ActionStarted,
@@ -143,7 +143,8 @@ class TriesBoard:
             return ()
         first, *others = (each.run for each in self.ranked.tries)
         lines = [line(each) for each in self.ranked.tries]
-        compared = [f"Side by side: %agent compare {first} {others[0]}"] if others else []
+        word = "agentloop" if is_private(self.shell) else "%agent"
+        compared = [f"Side by side: {word} compare {first} {others[0]}"] if others else []
         return [
             *lines,
             f"Ranked first, {self.ranked.reason}." if self.ranked.chosen else f"{self.ranked.reason}.",
@@ -182,5 +183,4 @@ class TriesBoard:
         return table
 
     def _say(self, text: str) -> None:
-        text = for_shell(clean(text)) if is_private(self.shell) else clean(text)
-        print(text, file=own_stdout(), flush=True)
+        print(clean(text), file=own_stdout(), flush=True)

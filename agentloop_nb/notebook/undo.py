@@ -9,7 +9,7 @@ from agentloop_nb._internal import safe_files
 from agentloop_nb.actions import Finish, RunCode
 from agentloop_nb.errors import ActionFailed, UserError
 from agentloop_nb.events import StepsUndone
-from agentloop_nb.protocols import Undoing, WrittenFile
+from agentloop_nb.protocols import Undoing
 from agentloop_nb.record import journal
 from agentloop_nb.run import Run
 from agentloop_nb.safety.code_risks import read_risks
@@ -96,25 +96,26 @@ def _workspace(run: Run) -> Undoing:
 def _undo_files(workspace: Undoing, steps: list[Step]) -> tuple[list[str], list[str]]:
     put_back, left = [], []
     for step in reversed(steps):
-        file = step.result.metadata.get("file") if step.result else None
-        if file is None:
+        if (file := step.effects.file) is None:
             continue
         try:
-            safe_files.restore(workspace.folder, WrittenFile(**file))
+            safe_files.restore(workspace.folder, file)
         except ActionFailed as error:
             left.append(str(error))
         else:
-            put_back.append(file["path"])
+            put_back.append(file.path)
     return put_back, left
 
 
 def _beyond(step: Step) -> list[str]:
     """What a step did that lies beyond variables and `write_file`: as it was seen, and as its code says."""
+    if (own := step.effects.own) and own.reaches:
+        return [f"  step {step.number}: a function that {own.reaches}: {own.code}"]
     if step.decision is None or not isinstance(step.decision.action, RunCode) or not step.started:
         return []
-    found = step.result.metadata if step.result else {}
-    lines = [f"files that it wrote by itself: {', '.join(found['files'])}"] if found.get("files") else []
-    lines += found.get("beyond", ())
+    found = step.effects
+    lines = [f"files that it wrote by itself: {', '.join(found.files_written)}"] if found.files_written else []
+    lines += found.external
     seen = {"writes files", "cannot be read"}
     seen |= {risk for risk, sign in _SIGNS.items() if any(line.startswith(sign) for line in lines)}
     lines += [risk for risk in read_risks(step.decision.action.code) if risk not in seen]

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
 
-from agentloop_nb.actions import ActionResult, Finish, RunCode, WriteFile
+from agentloop_nb.actions import Action, ActionResult, AskUser, Finish, Query, RunCode, WriteFile
+from agentloop_nb.actions.effects import Effects
+from agentloop_nb.actions.own import OwnAction
 from agentloop_nb.agent.conclusion import conclusion
 from agentloop_nb.errors import ActionFailed
 from agentloop_nb.events import ActionFinished, AnyEvent, RunFinished
@@ -77,11 +79,11 @@ def loose_ends(state: State) -> list[AnyEvent]:
     last = state.steps[-1] if state.steps else None
     if last is None or last.decision is None or state.status != "running":
         return []
-    if last.started and last.result is None:
-        result = ActionResult(success=False, output=_CUT_OFF, error=_DIED, metadata={"cut_off": True})
+    if last.started and last.result is None and not isinstance(last.decision.action, AskUser):  # that is asked again
+        result = ActionResult(success=False, output=_CUT_OFF, error=_DIED, effects=Effects(cut_off=True))
         return [ActionFinished(step=last.number, result=result)]
     if isinstance(last.decision.action, Finish) and last.result is not None and last.result.success:
-        summary, artifacts = last.decision.action.summary, tuple(last.result.metadata.get("artifacts", ()))
+        summary, artifacts = last.decision.action.summary, last.effects.artifacts or ()
         status, reason = conclusion(last.decision.action)
         ended = RunFinished(step=last.number, status=status, reason=reason, summary=summary)
         return [ended.model_copy(update={"artifacts": artifacts})]
@@ -165,11 +167,16 @@ class _Rebuilding:
 
 def _repeats(step: Step) -> bool:
     """Whether a step made something that lives in the namespace or the folder, and came to its own end."""
-    if step.result is None or refused(step) or step.result.stopped or step.result.metadata.get("cut_off"):
+    if step.result is None or refused(step) or step.result.stopped or step.effects.cut_off:
         return False
     action = step.decision.action if step.decision else None
     ended = step.result.success or any(output["output_type"] == "error" for output in step.result.outputs)
-    return (isinstance(action, RunCode) and ended) or (isinstance(action, WriteFile) and step.result.success)
+    return (isinstance(action, RunCode) and ended) or (_again(action) and step.result.success)
+
+
+def _again(action: Action | None) -> bool:
+    """Whether what is no code may be done again: a function that reaches outside may not."""
+    return isinstance(action, WriteFile | Query) or (isinstance(action, OwnAction) and not action.reaches)
 
 
 def _ending(outcome: CodeOutcome) -> str:

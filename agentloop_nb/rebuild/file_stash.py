@@ -52,10 +52,9 @@ def written(steps: Iterable[Step]) -> tuple[set[str], set[str]]:
     made: set[str] = set()
     there: set[str] = set()
     for step in steps:
-        metadata = step.result.metadata if step.result else {}
-        there |= {str(name) for name in metadata.get("read", ())} - made
-        made |= {str(name) for name in metadata.get("files", ())} - there
-        file = metadata.get("file") or {}
-        if step.decision is not None and isinstance(step.decision.action, WriteFile) and "path" in file:
-            (there if file.get("replaced") and file["path"] not in made else made).add(str(file["path"]))
+        there |= set(step.effects.files_read) - made
+        made |= set(step.effects.files_written) - there
+        file = step.effects.file
+        if file is not None and step.decision is not None and isinstance(step.decision.action, WriteFile):
+            (there if file.replaced and file.path not in made else made).add(file.path)
     return {name for name in made if is_inside(name)}, {name for name in there if is_inside(name)}

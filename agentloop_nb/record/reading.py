@@ -13,8 +13,7 @@ from pydantic import ValidationError
 from agentloop_nb._internal.links import refuse_links
 from agentloop_nb.actions import BY_NAME
 from agentloop_nb.errors import UserError
-from agentloop_nb.events import ActionFinished, AnyEvent, RunStarted, UnknownEvent, event_from
-from agentloop_nb.protocols import WrittenFile
+from agentloop_nb.events import ActionFinished, AnyEvent, RunInterrupted, RunStarted, UnknownEvent, event_from
 from agentloop_nb.record import blobs, earlier_code, lock, trust
 from agentloop_nb.state import State, fold
 
@@ -74,14 +73,11 @@ def _event(data: dict[str, Any]) -> AnyEvent:
     """Rebuild an event; a decision for an action of a newer version is kept as an unknown event."""
     decision = data.get("decision") or data.get("edited")
     action = decision.get("action") if isinstance(decision, dict) else None
-    if isinstance(action, dict) and action.get("name") not in BY_NAME:
+    if isinstance(action, dict) and action.get("name") not in BY_NAME and not action.get("own"):
         return UnknownEvent.model_validate(data)
     event = event_from(data)
-    if isinstance(event, ActionFinished):
-        if not all(map(_is_output, event.result.outputs)):
-            raise ValueError("an output is none of a notebook's")
-        if file := event.result.metadata.get("file"):
-            WrittenFile.model_validate(file)
+    if isinstance(event, ActionFinished) and not all(map(_is_output, event.result.outputs)):
+        raise ValueError("an output is none of a notebook's")
     return event
 
 
@@ -109,5 +105,5 @@ def load(path: Path) -> State:
     """Rebuild the state of a recorded run. One that was under way when its kernel died is `interrupted`."""
     state = fold(read(path))
     if state.status == "running" and not lock.in_use(path):
-        state.status, state.reason = "interrupted", "its kernel died"
+        state.apply(RunInterrupted())
     return state

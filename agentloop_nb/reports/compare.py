@@ -8,7 +8,7 @@ from itertools import takewhile, zip_longest
 from typing import Any, NamedTuple
 
 from agentloop_nb._internal.text import dollars
-from agentloop_nb.errors import UserError
+from agentloop_nb.errors import Hint, UserError
 from agentloop_nb.state import State, Step
 from agentloop_nb.verify.step_compare import alike
 
@@ -82,7 +82,7 @@ class Comparison:
 def compare(left: State, right: State) -> Comparison:
     """Put two runs side by side. Raises `UserError` if they are one and the same."""
     if left.run == right.run:
-        raise UserError(f"both name run {left.run}; name two runs to compare (%agent runs lists them)")
+        raise UserError(f"both name run {left.run}; name two runs to compare", Hint("runs", "lists them"))
     pairs = [Pair(*pair) for pair in zip_longest(left.steps, right.steps)]
     shared = tuple(takewhile(lambda pair: pair.same, pairs))
     return Comparison(
@@ -141,8 +141,5 @@ def _files(state: State) -> dict[str, str]:
     """Files that a run wrote -> `step 3`."""
     found: dict[str, str] = {}
     for step in state.steps:
-        metadata = step.result.metadata if step.result else {}
-        written = metadata.get("file") or {}
-        names = [*metadata.get("files", ()), *filter(None, [written.get("path")])]
-        found |= {str(name): f"step {step.number}" for name in names}
+        found |= dict.fromkeys(step.effects.all_files, f"step {step.number}")
     return found

@@ -94,10 +94,15 @@ def _of_object(name: str, value: Any) -> Iterator[tuple[str, Any, bool]]:
         yield from ((name, item, False) for item in value.args)
     elif inherits(kind, type):
         yield from _of_dict(_class_attributes(value), attribute=False)
-    elif type_info.package(kind) not in DATA:
+    elif type_info.package(kind) not in DATA and not _is_shell(kind):
         yield from _of_dict(attributes(value), attribute=kind is not SimpleNamespace)
         yield from _of_slots(value)
         yield from _of_dict(_class_attributes(kind), attribute=False)
+
+
+def _is_shell(kind: type) -> bool:
+    """Whether a class is a kernel's shell: front ends derive their own, which hold the names of all modules."""
+    return any((type_info.package(each), type_info.name(each)) == _SHELL for each in type_info.mro(kind))
 
 
 def _items(name: str, value: Any) -> Iterator[tuple[str, Any, bool]]:
@@ -155,6 +160,7 @@ def _class_attributes(kind: type) -> dict[str, Any]:
     }
 
 
+_SHELL = ("IPython", "InteractiveShell")
 _SEQUENCES = (list, tuple, set, frozenset, deque)
 _DESCRIPTORS = TypeSet(property, MemberDescriptorType, GetSetDescriptorType)
 

@@ -74,8 +74,7 @@ def _texts(code: str, reading: Reading) -> Iterator[str]:
 def _written(state: State) -> Iterator[str]:
     """Files that the code of this run's steps wrote, relative to the folder."""
     for step in state.steps:
-        if step.result is not None:
-            yield from map(str, step.result.metadata.get("files") or ())
+        yield from step.effects.files_written
 
 
 def _content(path: Path) -> bytes | None:

@@ -72,7 +72,7 @@ class Memory:
 
     def said(self, state: State) -> str:
         """What the user said, in plain words; put together anew when a note was added."""
-        notes = sum(len(step.notes) for step in state.steps)
+        notes = sum(len(step.said) for step in state.steps)
         if self._said[0] != notes:
             said = [plain_text(said_by_user(state)), *map(_plain_cell, self._cells or ())]
             self._said = (notes, "\n".join(said))

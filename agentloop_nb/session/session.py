@@ -11,6 +11,7 @@ from agentloop_nb.agent.control import Control
 from agentloop_nb.agent.event_stream import Approver, Stream, View
 from agentloop_nb.agent.ledger import Ledger
 from agentloop_nb.agent.loop import Loop
+from agentloop_nb.agent.questions import Asker
 from agentloop_nb.events import AnyEvent, WaitStarted
 from agentloop_nb.models.replay import ReplayModel
 from agentloop_nb.protocols import Model, Workspace
@@ -45,7 +46,7 @@ class Session:
     ledger: Ledger | None = None
     """A budget that the run shares with others."""
 
-    async def go(self, views: Sequence[View] = (), approver: Approver | None = None) -> Run:
+    async def go(self, views: Sequence[View] = (), approver: Approver | None = None, asker: Asker | None = None) -> Run:
         """Take the run to its end. How it ended is in the run; only a cancellation from outside is raised."""
         stream = self.stream = Stream(self.state, self.record.append, views, masker=self.masker)
         loop = Loop(
@@ -56,11 +57,13 @@ class Session:
             self.control,
             approver,
             self._written_before,
+            asker=asker,
             judge=self.judge,
             ledger=self.ledger,
         )
         if isinstance(self.model, ReplayModel):
             loop.replayed = partial(_more_follows, self.model)
+            loop.answer_by(self.model.answer)
         if isinstance(self.workspace.web, LiveWeb):
             self.workspace.web.on_wait = partial(_tell_wait, stream)
         if isinstance(self.model, ReplayModel):
@@ -68,6 +71,7 @@ class Session:
         try:
             for event in self.opening:
                 stream.emit(event)
+            self.workspace.goal = self.state.goal
             if self.rebuilding is not None:
                 await self.rebuilding.carry_out(stream, self.workspace, self.control)
             await loop.run()

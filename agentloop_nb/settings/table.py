@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 Approve = Literal["auto", "code", "all"]
 Adopt = Literal["ask", "best", "none"]
+Questions = Literal["never", "few"]
 Effort = Literal["low", "medium", "high"]
 
 
@@ -86,6 +87,48 @@ class Rows:
         example="code",
         kept=True,
         safety=True,
+    )
+    actions: tuple[str, ...] = row(
+        (),
+        convert.NAMES,
+        "the only actions the run may take, commas between; `%agent actions` lists them",
+        flags=("--actions",),
+        value="NAMES",
+        usual="all there are",
+        example="run_code,write_file",
+        kept=True,
+        safety=True,
+    )
+    no_actions: tuple[str, ...] = row(
+        (),
+        convert.NAMES,
+        "actions the run may not take",
+        flags=("--no-actions",),
+        value="NAMES",
+        usual="none",
+        example="search_web,read_url",
+        kept=True,
+        safety=True,
+    )
+    questions: Questions = row(
+        "few",
+        convert.one_of("never", "few"),
+        "whether the model may ask you something: `never`, `few` (at most 3 a run)",
+        flags=("--questions",),
+        value="HOW",
+        environment="AGENTLOOP_QUESTIONS",
+        example="never",
+        kept=True,
+    )
+    answer_within: int = row(
+        600,
+        convert.whole(1, "seconds"),
+        "seconds a question waits before its default is taken (600)",
+        flags=("--answer-within",),
+        value="SECONDS",
+        environment="AGENTLOOP_ANSWER_WITHIN",
+        example="60",
+        kept=True,
     )
     output: str | None = row(
         None,

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 QUESTION = "Carry it out? [y]es, [n]o, [e]dit, yes to [a]ll the rest, or no and a reason: "
+CLOSED = "n the terminal was closed"
 NOBODY = "nobody is there to approve it (no terminal); run it from a terminal, or with --approve auto"
 
 
@@ -42,7 +43,7 @@ class TerminalApprover:
         while True:
             self._console.print(QUESTION, end="")
             self._console.file.flush()
-            answer = (await _read_line()).strip()
+            answer = (await read_line() or CLOSED).strip()
             match answer.lower():
                 case "y" | "yes":
                     return ApprovalGiven(step=asked.step, approved=True, edited=edited)
@@ -104,8 +105,8 @@ async def _in_editor(text: str, suffix: str) -> str:
         return path.read_text(encoding="utf-8")
 
 
-async def _read_line() -> str:
-    """Read a line without blocking the loop, so that a stop is obeyed while the question stands."""
+async def read_line() -> str:
+    """Read a line without blocking the loop, so that a stop is obeyed meanwhile; empty where there is no more."""
     loop = asyncio.get_running_loop()
     line: asyncio.Future[str] = loop.create_future()
 
@@ -118,9 +119,6 @@ async def _read_line() -> str:
     except (NotImplementedError, OSError, ValueError):  # Windows; a stdin without a descriptor
         return await asyncio.to_thread(sys.stdin.readline)
     try:
-        text = await line
+        return await line
     finally:
         loop.remove_reader(sys.stdin.fileno())
-    if not text:
-        return "n the terminal was closed"
-    return text

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from agentloop_nb._internal.truncate import MISSING
-from agentloop_nb.actions import Action, ActionResult, ReadUrl, RunCode, SearchWeb
+from agentloop_nb.actions import Action, ActionResult, ReadDocument, ReadUrl, RunCode, SearchWeb
 from agentloop_nb.verify.clock import looks_at_clock
 from agentloop_nb.verify.output_compare import flat, same
 
@@ -15,12 +14,14 @@ def alike(action: Action, before: ActionResult, now: ActionResult) -> bool:
     """Whether an action ended the same way, left the same names behind, and shows the same, as far as that is kept."""
     if before.success != now.success:
         return False
-    if isinstance(action, SearchWeb | ReadUrl):
+    if all(isinstance(part, SearchWeb | ReadUrl) for part in action.parts()):
         return before.output == now.output
+    if isinstance(action, ReadDocument):
+        return before.effects.document == now.effects.document
     names = [
         {(each.name, each.type, each.detail) for each in result.changes if not each.sampled} for result in (before, now)
     ]
-    if names[0] != names[1] or MISSING in {*before.metadata, *now.metadata}:
+    if names[0] != names[1] or before.effects.not_kept or now.effects.not_kept:
         return names[0] == names[1]
     return same(before.outputs, now.outputs, timed=isinstance(action, RunCode) and looks_at_clock(action.code))
 

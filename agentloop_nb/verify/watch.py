@@ -38,7 +38,10 @@ OF_ITSELF = (
     "cgroup",
     "exe",
 )
-LIBRARIES = ("psutil", "joblib", "loky", "numexpr", "threadpoolctl", "torch", "ipykernel", "IPython", "tornado", "zmq")
+LIBRARIES = (
+    *("psutil", "joblib", "loky", "numexpr", "threadpoolctl", "torch", "ipykernel", "IPython", "tornado", "zmq"),
+    "pandas/compat",  # how many processors read_csv may use
+)
 """Packages that look the machine over for their own use."""
 
 
@@ -155,8 +158,8 @@ def check_look(kind: str, path: object) -> None:
         return
     if settings["how"] == "namespaces" and _under(place, settings["temporary"]):
         return  # an empty one of its own
-    if kind == "stat" and not _is_cell(_caller()):
-        return  # a package looks for its settings
+    if (kind == "stat" or place in sys.path) and not _is_cell(_caller()):
+        return  # a package looks for its settings, or for other packages
     refuse(kind, place)
 
 

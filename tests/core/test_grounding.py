@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 
 from agentloop_nb.actions import ActionResult, Finish, RunCode
+from agentloop_nb.actions.effects import Ground
 from agentloop_nb.agent.grounding import ground
 from agentloop_nb.decision import Decision
 from agentloop_nb.notebook.panel.html import static_html
@@ -128,7 +129,7 @@ def test_figures_that_nothing_shows_are_found(tmp_path, figure):
 def test_what_two_figures_give_is_derived(tmp_path, summary, how):
     found = looked_for(tmp_path, summary, "before 120.5\nafter 150.6")
     assert found.figures == []
-    assert found.grounds[-1][1:] == (1, how) or found.grounds[-1].how == how
+    assert found.grounds[-1].how == how
 
 
 @pytest.mark.parametrize("figure", ["31.1", "26.0 %", "272.1", "1.35 times"])
@@ -155,7 +156,7 @@ def test_what_they_do_not_give_is_not(tmp_path, figure):
 def test_values_are_looked_into(tmp_path, value):
     found = looked_for(tmp_path, "It is 4,711.5 in `result`.", "ok", result=value)
     assert (found.figures, found.names) == ([], [])
-    assert found.grounds[0] == ("4,711.5", 1, "value")
+    assert found.grounds[0] == Ground(claim="4,711.5", step=1, how="value")
 
 
 def test_a_large_value_is_not_but_its_size_is_told(tmp_path):

@@ -44,6 +44,21 @@ def test_a_goal_is_awaited_verbatim(shell):
     )
 
 
+@pytest.mark.parametrize("line", ["resume -- why?", "fork --at 2 -- what now??", "retry can it be `x`?  "])
+def test_a_note_may_be_a_question(shell, line):
+    prefix, arguments = call(shell, f"%agent {line}\n")
+    assert (prefix, arguments) == ("await", ["agent", AWAITED + line.rstrip()])
+
+
+@pytest.mark.parametrize(
+    "cell", ["%agent?", "%agent ?", "s = '''\n%agent resume -- why?\n'''", "%%agent\n%agent why?\n"]
+)
+def test_help_and_texts_of_others_stay_as_they_are(shell, cell):
+    made = shell.transform_cell(cell)
+    assert "run_line_magic('agent', 'resume" not in made
+    assert "run_line_magic('agent', 'why" not in made
+
+
 def test_a_goal_on_the_first_line_needs_no_body(shell):
     prefix, arguments = call(shell, "%%agent plot it -x   please")
     assert (prefix, arguments[1]) == ("await", AWAITED + "plot it -x   please")

@@ -126,7 +126,7 @@ def test_fifty_steps_are_grouped() -> None:
     steps = [ran(number, "print(1)", figure(0) if number == 5 else story.text("1\n")) for number in range(1, 50)]
     page = lxml_html.fromstring(static_html(answered(50, "Done.", *steps)))
     groups = [each.text_content() for each in page.iter("summary") if each.find(".//b") is None]
-    assert groups == ["Show 47 steps · 1 figure"]
+    assert groups == ["Show 47 steps · 1 figure", "Go on from here: what to type in a cell"]
     assert sum(each.find(".//b") is not None for each in page.iter("summary")) == 50
     assert page.xpath("//details[@open]") == [], "all is folded"
 

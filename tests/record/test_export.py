@@ -44,7 +44,7 @@ def error(name: str, message: str) -> ActionResult:
 
 def shown(code: str, *, reads: tuple[str, ...] = (), writes: tuple[str, ...] = ()) -> ActionResult:
     made = printed(f"{code}\n")
-    return made.model_copy(update={"metadata": {"read": list(reads), "files": list(writes)}})
+    return made.with_effects(files_read=reads, files_written=writes)
 
 
 def brought(**metadata) -> ActionResult:

@@ -16,6 +16,7 @@ import pytest
 from agentloop_nb.actions import ActionResult
 from agentloop_nb.errors import UserError
 from agentloop_nb.events import ActionFinished, UnknownEvent
+from agentloop_nb.protocols import CodeError
 from agentloop_nb.record import journal, locating, lock, reading
 from tests.record.made import counting, printed, started, step
 
@@ -216,7 +217,7 @@ class TestTheLimit:
         shown = {"output_type": "error", "ename": "E", "evalue": long, "traceback": ["Traceback", long, long]}
         told = {"type": "E", "message": long, "traceback": long, "line": 1}
         failed = ActionResult(success=False, output="told", error=f"E: {long}", outputs=(shown,))
-        failed = failed.model_copy(update={"metadata": {"error": told, "files": ["a.txt"]}})
+        failed = failed.with_effects(error=CodeError(**told), files_written=("a.txt",))
         record = journal.Journal.create(tmp_path, "20261122-101500-3fa2", limit=500_000, warn=lambda told: None)
         for event in [started(), *step(1, "run_code", failed, code="fail()")]:
             record.append(event)

@@ -77,7 +77,7 @@ FOLDERS: dict[str, str | bytes] = {
 
 
 def shared(work: Path, name: str, code: str, destination: Path, output: str = "3\n"):
-    result = printed(output).model_copy(update={"metadata": {"read": [name]}})
+    result = printed(output).with_effects(files_read=(name,))
     record = journal.Journal.create(work, "20261122-101500-3fa2")
     for event in [started(goal="Sum it up"), *step(1, "run_code", result, code=code), *finished(2)]:
         record.append(event)

@@ -15,7 +15,7 @@ from tests.record.made import finished, printed, started, step
 
 def shared(work: Path, destination: Path, **options: Any) -> Published:
     """Share a run that took place in `work` and read a file there."""
-    result = printed("3\n").model_copy(update={"metadata": {"read": ["data/n.csv"]}})
+    result = printed("3\n").with_effects(files_read=("data/n.csv",))
     code = "import numpy as np\nprint(int(np.loadtxt('data/n.csv').sum()))"
     record = journal.Journal.create(work, "20261122-101500-3fa2")
     for event in [started(goal="Sum it up"), *step(1, "run_code", result, code=code), *finished(2)]:

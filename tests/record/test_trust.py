@@ -16,6 +16,7 @@ from agentloop_nb.errors import ActionFailed, UserError
 from agentloop_nb.events import NoteAdded, RunStarted
 from agentloop_nb.notebook.kernel.private_shell import private_shell
 from agentloop_nb.notebook.run_manager import RunManager
+from agentloop_nb.protocols import WrittenFile
 from agentloop_nb.rebuild.file_stash import FileStash
 from agentloop_nb.record import blobs, journal, locating, reading, trust
 from agentloop_nb.verify.certified_export import publish
@@ -241,7 +242,7 @@ def test_steps_and_budget_of_a_strangers_record_are_not_taken(here, monkeypatch)
 
 def test_files_that_only_a_strangers_record_says_a_run_wrote_are_the_users(here):
     file = {"path": "mine.txt", "size": 4, "replaced": False, "sha256": "a" * 64}
-    claimed = printed("").model_copy(update={"metadata": {"file": file}})
+    claimed = printed("").with_effects(file=WrittenFile(**file))
     events = [started(), *step(1, "write_file", claimed, filename="mine.txt", content="text")]
     strangers(here, events)
     assert locating.written(here) == frozenset()

@@ -326,7 +326,7 @@ def test_an_input_that_is_a_link_out_of_the_folder_is_missing(tmp_path):
     work = tmp_path / "work"
     work.mkdir()
     (work / "in.txt").symlink_to(tmp_path / "secret.txt")
-    result = printed("mine\n").model_copy(update={"metadata": {"read": ["in.txt"]}})
+    result = printed("mine\n").with_effects(files_read=("in.txt",))
     events = [started(), *step(1, "run_code", result, code="print(open('in.txt').read())"), *finished(2)]
     verdict = verify(export(events, work / "run.ipynb", folder=work))
     assert not verdict.ok

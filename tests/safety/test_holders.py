@@ -180,3 +180,12 @@ def test_what_is_large_and_unchanged_is_looked_into_once(monkeypatch):
     rows.append({"password": SECRET})
     masker.look()
     assert looks == ["rows"]
+
+
+def test_a_shell_of_another_front_end_holds_no_secrets_of_the_user():
+    shell = pytest.importorskip("IPython.core.interactiveshell").InteractiveShell
+    derived = type("Shell", (shell,), {"__init__": lambda _self: None, "__module__": "some_front_end"})
+    found = derived()
+    vars(found)["_sys_modules_keys"] = {"IPython", "numpy.random"}
+    masked = KnownSecrets([], {}, {"get_ipython": found.run_cell}).mask("from IPython import display")
+    assert masked == "from IPython import display"

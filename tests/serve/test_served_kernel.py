@@ -24,6 +24,11 @@ pytestmark = pytest.mark.kernel
 FIGURE = "import matplotlib.pyplot as plt\nplt.plot([1, 2])\nplt.show()"
 
 
+async def read(agent, name):
+    (content,) = (await agent.client.read_resource(f"agentloop://{name}")).contents
+    return content.text
+
+
 @pytest.mark.parametrize("mode", ["auto", "legacy"])
 async def test_an_analysis_with_an_error_a_figure_an_undo_and_an_export(notebook, served, mode):
     notebook.cell("user = [1, 2]")
@@ -33,6 +38,7 @@ async def test_an_analysis_with_an_error_a_figure_an_undo_and_an_export(notebook
         first = await agent.run(f"{mode} = sum(user)\nprint({mode})")
         assert said(first).startswith("3\n")
         assert first.structured_content["changes"] == [f"added {mode}: int"]
+        assert first.structured_content["output"] == said(first)
         assert (await agent.run("1 / 0")).structured_content["error"] == "ZeroDivisionError: division by zero"
         assert (await agent.run("user = []")).structured_content["changes"] == ["changed user: list len 0"]
         assert "put back: user" in await agent.text("undo")
@@ -43,7 +49,14 @@ async def test_an_analysis_with_an_error_a_figure_an_undo_and_an_export(notebook
         written = await agent.call("write_file", filename="out.txt", content="3", why="to keep it")
         assert written.structured_content["files"] == ["out.txt"]
         assert not (await agent.call("finish", summary="It is 3.", artifacts=["out.txt"], why="done")).is_error
+        assert "nothing was exported" in await read(agent, "verdict")
         assert "Reproduced" in await agent.text("export", path=f"{mode}.ipynb")
+        assert "Reproduced" in await read(agent, "verdict")
+        transcript = await read(agent, "transcript")
+        assert transcript.startswith("# sum up user")
+        assert "failed: ZeroDivisionError: division by zero" in transcript
+        assert '"kind": "run_finished"' in await read(agent, "record")
+        assert "there is no resource" in await read(agent, "nix")
         assert "this run is over" in said(await agent.run("1"))
     state = notebook.state()
     assert (state.status, state.settings["model"], state.decided_by) == ("finished", "mcp", "mcp 0.1.0, through MCP")
@@ -71,7 +84,12 @@ async def test_the_person_undoes_restores_and_tells_while_it_goes_on(notebook, s
         assert "The person says: I have taken back your steps from 2 on." in said(answer)
         assert "mine is as it was" in await agent.text("restore", name="mine")
         assert notebook.cell("mine") == "1"
-    assert [step.number for step in notebook.state().steps if step.decision] == [1, 2]
+        await agent.run("mine = 4")
+        assert notebook.cell("%agent restore mine").strip() == "mine is as it was before the run."
+        assert notebook.cell("mine") == "1"
+        assert "I have given mine back the value" in said(await agent.run("print(mine)"))
+        assert "no copy of 'nix'" in notebook.cell("%agent restore nix")
+    assert [step.number for step in notebook.state().steps if step.decision] == [1, 2, 3, 4]
 
 
 async def test_steps_and_cells_wait_for_each_other(notebook, served):
@@ -141,7 +159,7 @@ async def test_secrets_are_masked_in_every_answer(notebook, served):
     async with notebook.agent() as agent:
         told = [said(await agent.run("print(held['key'])")), await agent.text("describe_namespace")]
         told += [await agent.text("get_variable", name="held"), said(await agent.run("raise ValueError(held['key'])"))]
-        told += [str(await agent.client.read_resource("agentloop://record"))]
+        told += [await read(agent, "record"), await read(agent, "transcript")]
     assert not [each for each in told if secret in each]
     notebook.cell("del held, os.environ['OPENAI_API_KEY']")
 
@@ -153,7 +171,7 @@ async def test_with_privacy_no_value_leaves_by_any_way(notebook, served):
         told = [await agent.call("get_variable", name="salary"), await agent.call("describe_namespace")]
         told += [await agent.run("print(salary)"), await agent.run("raise ValueError(salary)")]
         told += [await agent.run("def f(): return salary\nf()"), await agent.run(FIGURE)]
-        told += [await agent.client.read_resource("agentloop://record")]
+        told += [await read(agent, "record"), await read(agent, "transcript")]
     assert not [each for each in told if "98765" in str(each)]
     assert not [each for each in told if "image'" in str(each) and "base64" in str(each)]
 
@@ -216,6 +234,14 @@ async def test_a_wrong_call_is_told_in_a_line_and_costs_nothing(served, notebook
         answer = await agent.call(tool, **arguments)
         assert answer.is_error
         assert told in said(answer)
+
+
+async def test_null_for_what_is_optional_says_nothing(served, notebook):
+    served("--approve auto")
+    async with notebook.agent() as agent:
+        assert said(await agent.run("print(1)", timeout=None)).startswith("1")
+        assert "taken back" in await agent.text("undo", steps=None)
+        assert "code of run_code must be" in said(await agent.run(None))
 
 
 async def test_many_wrong_calls_and_a_flood_end_nothing(notebook, served):
@@ -289,7 +315,6 @@ async def test_by_http_with_the_token_and_for_no_page_in_a_browser(notebook, ser
         ("--max-steps 0", "steps"),
         ("--nmae x", "did you mean --name?"),
         ("--stop", "not served"),
-        ("--isolated", "there is no option --isolated"),
     ],
 )
 def test_what_cannot_be_served_is_told_in_a_line(notebook, typed, told):

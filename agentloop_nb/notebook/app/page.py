@@ -45,7 +45,7 @@ class App(widgets.VBox):
         self._shell = get_ipython()
         self._loop = asyncio.get_event_loop()
         self._folder = _own_folder()
-        self._launcher = RunManager(self._shell, working_folder=self._folder)
+        self._launcher = RunManager(self._shell, working_folder=self._folder, watched=True)
         self._goal = widgets.Textarea(
             placeholder="What should be done?", rows=4, layout={"width": "98%"}, description="Goal"
         )
@@ -131,7 +131,7 @@ class AppPanel(PanelView):
         self._place = place
 
     def _publish(self, bundle: dict[str, Any], *, update: bool = False) -> None:
-        shown = widgets.HTML(static_html(self._state)) if update else self._widget
+        shown = widgets.HTML(static_html(self._state, typed=False)) if update else self._widget
         self._place.children = (shown,)
 
 

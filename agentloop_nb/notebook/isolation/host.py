@@ -71,6 +71,11 @@ class Host:
         self._workspace.earlier = earlier
         return self._workspace.describe(tokens)
 
+    def describe_name(self, name: str, tokens: int, privacy: str) -> str:
+        """Tell of one variable."""
+        self._workspace.privacy = cast("Any", privacy)
+        return self._workspace.describe_name(name, tokens)
+
     async def run_code(self, code: str, step: int, timeout: float, mandate: Any = None) -> dict[str, Any]:
         """Run a step's code, its effects judged by a mandate if there is one."""
         self._workspace.control = Control()

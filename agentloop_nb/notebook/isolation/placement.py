@@ -6,7 +6,7 @@ import inspect
 import pickle
 import re
 import shutil
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -15,7 +15,7 @@ from typing import Any
 
 from agentloop_nb._internal.platform import IN_BROWSER
 from agentloop_nb.agent.control import Control
-from agentloop_nb.errors import UserError
+from agentloop_nb.errors import Hint, UserError
 from agentloop_nb.events import AnyEvent
 from agentloop_nb.export.inputs import is_inside
 from agentloop_nb.isolated.fork_copy import Copied, copy_folder
@@ -58,26 +58,27 @@ def _check_place() -> None:
 def workspace(
     shell: Any,
     home: Path,
-    goal: str,
+    goal: str | Luggage,
     *,
     web: Web,
     settings: Settings,
     control: Control,
     earlier: Sequence[tuple[str, str]],
-    luggage: Luggage | None = None,
+    kind: Callable[..., IsolatedWorkspace] = IsolatedWorkspace,
 ) -> IsolatedWorkspace:
-    """Make the workspace of an isolated run, with what it gets; without a goal that is nothing. Raises `UserError`.
+    """Make the workspace of an isolated run with what its goal names, or what was packed already; empty is nothing.
 
-    `luggage` is what was packed already.
+    Raises `UserError`.
     """
     _check_place()
     folder = home / str(settings.output_dir)
     limits = parse_limits(settings.limits)
-    if luggage is None:
-        luggage = pack(shell.user_ns, home, goal, settings.bring) if goal else Luggage()
+    if isinstance(goal, str):
+        goal = pack(shell.user_ns, home, goal, settings.bring) if goal else Luggage()
+    luggage = goal
     for name in luggage.files:
         _copy(home / name, folder / name)
-    made = IsolatedWorkspace(
+    made = kind(
         folder,
         web=web,
         limits=limits,
@@ -94,7 +95,7 @@ def go_on(run: Run, workspace: IsolatedWorkspace, *, web: Web, settings: Setting
     """Have a run go on in its living process, as it is set now. Raises `UserError` for what only a new one can have."""
     if parse_limits(settings.limits) != parse_limits(run.state.settings.get("limits") or ""):
         raise UserError(
-            "the limits of a process that lives stay as they are; %agent fork --limits ... starts a new one"
+            "the limits of a process that lives stay as they are", Hint("fork --limits ...", "starts a new one")
         )
     if (locating.home(run.journal) / str(settings.output_dir)).resolve() != workspace.folder:
         raise UserError(f"this run goes on where its files are, in {workspace.folder}; leave --output-dir out")
@@ -270,9 +271,7 @@ def files_made(state: State, folder: Path) -> list[str]:
     """Files that steps wrote and that are in the run's folder, in the order they were written."""
     names: dict[str, None] = {}
     for step in state.steps:
-        metadata = step.result.metadata if step.result else {}
-        written = [*metadata.get("files", ()), str((metadata.get("file") or {}).get("path", ""))]
-        names |= dict.fromkeys(str(name) for name in written if name)
+        names |= dict.fromkeys(filter(None, step.effects.all_files))
     return [name for name in names if _is_file(folder, name)]
 
 

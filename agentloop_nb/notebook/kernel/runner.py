@@ -9,6 +9,7 @@ import _thread
 import asyncio
 import contextvars
 import queue
+import sys
 import threading
 from collections.abc import Awaitable, Callable, Coroutine
 from concurrent.futures import Future
@@ -18,6 +19,7 @@ from agentloop_nb._internal.platform import IN_BROWSER
 from agentloop_nb.agent.control import Control
 from agentloop_nb.errors import UserError
 from agentloop_nb.notebook.kernel import interrupts, output_scope, turn
+from agentloop_nb.notebook.kernel.time_limit import time_limit
 
 T = TypeVar("T")
 
@@ -92,13 +94,24 @@ def can_ask(shell: Any) -> bool:
     return bool(getattr(getattr(shell, "kernel", None), "_allow_stdin", False))
 
 
-async def read_line(prompt: str, control: Control) -> str:
-    """Read a line on the thread of the cell, the only one that may. A stop breaks it off: `KeyboardInterrupt`."""
+def is_attended(shell: Any) -> bool:
+    """Whether somebody may be there to answer: at the front end of a kernel, or at a terminal."""
+    if getattr(shell, "kernel", None) is not None:
+        return can_ask(shell)
+    return sys.stdin is not None and sys.stdin.isatty()
+
+
+async def read_line(prompt: str, control: Control, *, seconds: float | None = None) -> str:
+    """Read a line on the thread of the cell, the only one that may. A stop breaks it off: `KeyboardInterrupt`.
+
+    Raises `TimeoutError` where nothing was typed within `seconds`.
+    """
 
     def read() -> str:
         control.interrupt = _interrupt_main
         try:
-            return input(prompt).strip()
+            with time_limit(seconds):
+                return input(prompt).strip()
         finally:
             control.interrupt = None
 

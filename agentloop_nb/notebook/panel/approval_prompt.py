@@ -51,7 +51,7 @@ class Approval:
         """Wait for an answer; never wait where none can come."""
         if not self._anybody():
             return ApprovalGiven(step=asked.step, approved=False, reason=NOBODY, by="policy")
-        if self._desk is not None and await _reachable(self._desk):
+        if self._desk is not None and await reachable(self._desk):
             return await self._by_buttons(self._desk, asked, decision)
         return await self._by_input(asked, decision)
 
@@ -103,7 +103,7 @@ class Approval:
         return ApprovalGiven(step=asked.step, approved=False, reason=reason or "no reason given")
 
 
-async def _reachable(desk: Desk) -> bool:
+async def reachable(desk: Desk) -> bool:
     """Whether the panel's messages arrive, known within a second and a half of the first question."""
     for _ in range(30):
         if desk.served.is_set():

@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any, TypedDict
+from typing import TypedDict
 
 from agentloop_nb._internal.amounts import count, dollars, duration
 from agentloop_nb._internal.text import STATUS_WORDS
-from agentloop_nb.actions import ActionResult, Finish, ReadUrl, RunCode, SearchWeb, WriteFile
+from agentloop_nb.actions import ActionResult, Finish, LookUp, Query, RunCode, SearchWeb, WriteFile
 from agentloop_nb.actions.action import Action
+from agentloop_nb.actions.effects import Effects, Ground
+from agentloop_nb.actions.own import OwnAction
 from agentloop_nb.decision import Decision
 from agentloop_nb.events import ModelFailed, ModelReplied
 from agentloop_nb.notebook.panel.outputs import Block, blocks, link, markdown, text_block
 from agentloop_nb.notebook.panel.safe_text import one_line, prose, shortened
-from agentloop_nb.protocols import Check, Usage
+from agentloop_nb.protocols import Check, CodeError, SearchHit, Usage
 from agentloop_nb.reports import gauge
 from agentloop_nb.safety.code_risks import UNREMARKABLE
 from agentloop_nb.state import OUTSIDE, State, Step
@@ -140,7 +142,7 @@ def header(state: State) -> Header:
 def _reason(state: State) -> str:
     """Why it ended, by whose word; what no step shows; and how much of a replay came out differently."""
     told = [
-        shortened(state.reason, MAX_GOAL),
+        shortened(state.ending(), MAX_GOAL),
         *map(contract_line, state.checks),
         *(f"⚠️ {shortened(doubt, MAX_GOAL)}" for doubt in state.doubts),
     ]
@@ -220,7 +222,7 @@ def _title(decision: Decision) -> str:
     action = decision.action
     if isinstance(action, Finish):
         return one_line(re.sub(r"\*\*|`|^[#>\s]+", "", action.title))
-    return one_line(decision.reasoning if isinstance(action, RunCode) else action.title)
+    return one_line(decision.reasoning if isinstance(action, RunCode | Query) else action.title)
 
 
 def body(action: Action) -> tuple[str, str]:
@@ -228,6 +230,10 @@ def body(action: Action) -> tuple[str, str]:
     match action:
         case RunCode():
             return action.code.strip("\n"), "python"
+        case OwnAction():
+            return action.code, "python"
+        case Query():
+            return action.sql.strip("\n"), "sql"
         case WriteFile():
             suffix = action.filename.rpartition(".")[2].lower()
             return action.content, {"py": "python", "md": "markdown", "json": "json"}.get(suffix, "text")
@@ -289,50 +295,65 @@ def _meta(step: Step) -> list[str]:
 def _brought(decision: Decision | None, result: ActionResult, state: State) -> Card:
     shown = Card(out=_out(decision, result), chips=_chips(result, state))
     if not result.success:
-        told = result.metadata.get("error") or {}
+        told = result.effects.error or CodeError()
         shown["error"] = shortened(result.error or result.output or "failed", MAX_GOAL)
-        shown["trace"] = shortened(str(told.get("traceback", "")), MAX_PROSE)
-        shown["mark"] = int(told.get("line") or 0)
+        shown["trace"] = shortened(told.traceback, MAX_PROSE)
+        shown["mark"] = told.line or 0
     return shown
 
 
+def _part(part: Action, result: ActionResult) -> list[Block]:
+    """One request of several: what it was, then what it brought or why it did not."""
+    head = text_block(
+        one_line(f"{part.icon} {part.title}{'' if result.success else f' - failed: {result.error}'}"), "note"
+    )
+    return [head, *_shown(part, result)]
+
+
 def _out(decision: Decision | None, result: ActionResult) -> list[Block]:
-    action = decision.action if decision else None
-    if isinstance(action, RunCode):
-        return blocks(result.outputs) + [text_block(str(note), "note") for note in result.metadata.get("notes", ())]
+    return _shown(decision.action if decision else None, result)
+
+
+def _shown(action: Action | None, result: ActionResult) -> list[Block]:
+    if isinstance(action, RunCode | Query | OwnAction):
+        return blocks(result.outputs) + [text_block(note, "note") for note in result.effects.notes]
     if isinstance(action, Finish) and result.success:
-        grounds = _grounds(result.metadata.get("grounds") or ())
+        grounds = _grounds(result.effects.grounds)
         return [Block(kind="html", html=markdown(result.output)), *([text_block(grounds, "note")] if grounds else [])]
-    if isinstance(action, SearchWeb) and result.metadata.get("hits"):
-        return [Block(kind="html", html=_hits(result.metadata["hits"]))]
-    if isinstance(action, ReadUrl) and "page" in result.metadata:
-        return [_page(result.metadata["page"])]
+    if isinstance(action, LookUp):
+        return [block for part, brought in action.outcomes(result) for block in _part(part, brought)]
+    if isinstance(action, SearchWeb) and result.effects.hits:
+        return [Block(kind="html", html=_hits(result.effects.hits))]
+    if text := _read(result.effects):
+        return [text_block(text, "page")]
     return [text_block(result.output)] if result.success and result.output else []
 
 
-def _grounds(grounds: Sequence[Mapping[str, Any]]) -> str:
+def _grounds(grounds: Sequence[Ground]) -> str:
     """Which step shows what the summary says: `Shown by step 3: 12,500, 0.12; step 4: 7.5 % (derived)`."""
     steps: dict[int, list[str]] = {}
     for each in grounds:
-        if each.get("step"):
-            derived = " (derived)" if each.get("how") == "derived" else ""
-            steps.setdefault(int(each["step"]), []).append(f"{one_line(str(each.get('claim')))}{derived}")
+        if each.step:
+            derived = " (derived)" if each.how == "derived" else ""
+            steps.setdefault(each.step, []).append(f"{one_line(each.claim)}{derived}")
     told = "; ".join(f"step {step}: {', '.join(claims)}" for step, claims in sorted(steps.items()))
     return f"Shown by {told}" if told else ""
 
 
-def _hits(hits: list[dict[str, str]]) -> str:
+def _hits(hits: Sequence[SearchHit]) -> str:
     items = (
-        f"<li>{link(hit.get('url', ''), one_line(hit.get('title') or hit.get('url', '')))}"
-        f"<div>{prose(shortened(hit.get('snippet', ''), MAX_GOAL))}</div></li>"
+        f"<li>{link(hit.url, one_line(hit.title or hit.url))}<div>{prose(shortened(hit.snippet, MAX_GOAL))}</div></li>"
         for hit in hits
     )
     return f"<ol>{''.join(items)}</ol>"
 
 
-def _page(page: dict[str, str]) -> Block:
-    title = page.get("title", "")
-    return text_block(f"{title}\n{page.get('url', '')}\n\n{page.get('text', '')}".lstrip("\n"), "page")
+def _read(effects: Effects) -> str:
+    """The page or document that was read."""
+    if page := effects.page:
+        return f"{page.title}\n{page.url}\n\n{page.text}".lstrip("\n")
+    document = effects.document
+    return "\n\n".join(filter(None, (document.facts, document.text))) if document else ""
 
 
 def _chips(result: ActionResult, state: State) -> list[Chip]:
@@ -346,10 +367,8 @@ def _chips(result: ActionResult, state: State) -> list[Chip]:
         )
         for change in result.changes
     ]
-    names = [*result.metadata.get("files", ()), *result.metadata.get("artifacts", ())]
-    if written := result.metadata.get("file"):
-        names.append(written.get("path", ""))
-    files = (Chip(name=one_line(str(name)), how="file", what="", restore=False, warn=False) for name in names)
+    names = [*result.effects.all_files, *(result.effects.artifacts or ())]
+    files = (Chip(name=one_line(name), how="file", what="", restore=False, warn=False) for name in names)
     return [*chips, *files]
 
 

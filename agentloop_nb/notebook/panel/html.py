@@ -14,9 +14,11 @@ from agentloop_nb._internal.amounts import duration
 from agentloop_nb._internal.markup import figure, harmless
 from agentloop_nb._internal.text import counted
 from agentloop_nb.actions import Finish, RunCode
+from agentloop_nb.agent.conclusion import MET
 from agentloop_nb.export.evidence import Exhibit, exhibits, kinds
 from agentloop_nb.notebook.panel.cards import MAX_PROSE, Card, Header, card, header
 from agentloop_nb.notebook.panel.highlight import PALETTE
+from agentloop_nb.notebook.panel.next_commands import NextCommand, lines_html, next_commands
 from agentloop_nb.notebook.panel.outputs import Block, block_of, markdown
 from agentloop_nb.notebook.panel.safe_text import escape, one_line, prose, shortened
 from agentloop_nb.notebook.panel.static_steps import BAD, BOX, GOOD, LINE, MUTED, SIGNS, block_html, inline, step_html
@@ -58,17 +60,25 @@ PAPER = _paper()
 """What no inline style can say; it stands last, for readers that show it as text."""
 
 
-def static_html(state: State, *, natives: bool = False) -> str:
+def static_html(state: State, *, natives: bool = False, place: str = "", typed: bool = True) -> str:
     """The whole run as one piece of HTML: inline styles but for `PAPER`, no script, nothing fetched.
 
-    `natives` says that `final_outputs` follow as outputs of their own.
+    `natives` says that `final_outputs` follow as outputs of their own. `place` is where a live kernel puts buttons;
+    `typed` says that the reader can type commands.
     """
     top, shown = header(state), exhibits(state)
     hidden = sum(not _interactive(bundle) for bundle in final_outputs(state)) if natives else 0
     marks = "".join(f"--k{number}:1;" for number in range(1, min(hidden, NATIVES) + 1))
     parts = [_header(top), _answer(state), *_exhibits(shown), _files(state), _verdict(state), _steps(state, shown)]
-    style = f"{marks}{UI};{BOX};margin:2px 0 6px;overflow:hidden"
-    return f'<div class="agentloop-run" style="{style}">{"".join(parts)}{PAPER}</div>'
+    parts += [lines_html(_untold(state, top["reason"]))] if typed and state.status != "running" else []
+    style, mark = f"{marks}{UI};{BOX};margin:2px 0 6px;overflow:hidden", f' data-agentloop="{place}"' if place else ""
+    return f'<div class="agentloop-run"{mark} style="{style}">{"".join(parts)}{PAPER}</div>'
+
+
+def _untold(state: State, reason: str) -> list[NextCommand]:
+    """What can be done next, without what the reason of the end says already."""
+    told = advice(reason)[1]
+    return [each for each in next_commands(state) if not (told and each.command.startswith(told.split(" -", 1)[0]))]
 
 
 def plain_text(state: State) -> str:
@@ -137,7 +147,7 @@ def _header(top: Header) -> str:
         f'<div style="padding:6px 10px"><div dir="auto">{dot}'
         f'<b style="{tone}">{prose(top["label"].capitalize())}</b> · '
         f'<span style="white-space:pre-wrap;overflow-wrap:anywhere">{prose(top["goal"])}</span></div>'
-        f'{_reason(top["reason"])}<div style="font-size:12px;{MUTED}">{told}</div></div>'
+        f'{_reason(top["reason"].removeprefix(MET).lstrip())}<div style="font-size:12px;{MUTED}">{told}</div></div>'
     )
 
 
@@ -161,7 +171,8 @@ def advice(reason: str) -> tuple[str, str]:
 def _answer(state: State) -> str:
     if not state.summary:
         return ""
-    return f'<div style="{_PART};overflow-x:auto" dir="auto">{markdown(shortened(state.summary, MAX_PROSE))}</div>'
+    answer = markdown(shortened(state.summary, MAX_PROSE))
+    return f'<div data-answer style="{_PART};overflow-x:auto" dir="auto">{answer}</div>'
 
 
 def _exhibits(shown: Iterable[Exhibit]) -> Iterable[str]:
@@ -198,7 +209,8 @@ def _verdict(state: State) -> str:
     """Who says that the goal is met, and how that is proven."""
     if not state.is_complete:
         return ""
-    proof = f"%agent export {state.run}.ipynb"
+    run = one_line(state.run)
+    proof = f"%agent export {run} {run}.ipynb"
     told = "The agent reports that the goal is met. To check its steps in a fresh kernel: "
     line = f'<code style="overflow-wrap:anywhere">{escape(proof)}</code>'
     return f'<div style="{_INNER};{MUTED}">{told}{line}</div>'

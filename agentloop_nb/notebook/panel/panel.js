@@ -339,7 +339,8 @@ function drawOutputs(view, made, card, patches) {
 
 function drawAsk(view, box, card) {
   const ask = card.ask;
-  if (!ask) { box.replaceChildren(); box.complaint = null; box.closest(".agl-card").classList.remove("agl-editing"); return; }
+  if (ask?.question) { drawQuestion(view, box, card.n, ask.question); return; }
+  if (!ask) { box.replaceChildren(); box.complaint = box.asked = null; box.closest(".agl-card").classList.remove("agl-editing"); return; }
   if (box.complaint) { setText(box.complaint, ask.complaint || ""); for (const b of box.querySelectorAll("button")) b.disabled = false; return; }
   const inputs = new Map();
   const send = (message) => {
@@ -383,6 +384,33 @@ function drawAsk(view, box, card) {
   box.complaint = node("p", { class: "agl-complaint", role: "alert" }, ask.complaint || "");
   box.replaceChildren(editor, refusal, node("div", { class: "agl-buttons", role: "group", "aria-label": `Approval of step ${card.n}` }, approve, edit, reject, rest, cancel), box.complaint);
   if (inputs.size === 0) edit.hidden = true;
+}
+
+// A question of the model: its choices as buttons, a free answer, and the time until its default is taken.
+
+function drawQuestion(view, box, n, { question, choices, default: usual, until }) {
+  const key = `${question}\n${until}`;
+  if (box.asked === key) { for (const each of box.querySelectorAll("button, input")) each.disabled = false; return; }
+  box.asked = key;
+  const send = (message) => {
+    for (const each of box.querySelectorAll("button, input")) each.disabled = true;
+    view.send({ op: "answer", n, ...message });
+  };
+  const buttons = choices.map((choice, at) => node("button", { type: "button", dir: "auto", onclick: () => send({ choice: at }) }, choice));
+  const text = node("input", { type: "text", dir: "auto", placeholder: choices.length ? "Or answer in your own words" : "Your answer", "aria-label": `Your answer to step ${n}` });
+  const form = node("form", { class: "agl-answer", onsubmit: (event) => { event.preventDefault(); if (text.value.trim()) send({ text: text.value }); } },
+    text, node("button", { type: "submit", class: "agl-primary" }, "Answer"));
+  const left = node("span", { class: "agl-left", "data-until": until });
+  const usually = node("p", { class: "agl-default", dir: "auto" }, "Without an answer: ", node("b", {}, usual), " ", left);
+  box.replaceChildren(
+    node("p", { class: "agl-question", dir: "auto", role: "alert" }, question),
+    node("div", { class: "agl-buttons", role: "group", "aria-label": `Choices of step ${n}`, hidden: !buttons.length }, ...buttons), form, usually);
+  countDown(view, left);
+}
+
+function countDown(view, element) {
+  const rest = Number(element.dataset.until) - Date.now() / 1000 + view.store.skew;
+  setText(element, rest > 0 ? `(in ${seconds(Math.ceil(rest))})` : "(now)");
 }
 
 // The view.
@@ -457,6 +485,7 @@ function createView(model, store, el) {
     part.status.title = header.wait?.why || "";
     if (header.began) setText(part.elapsed, seconds(running() ? now - header.began : header.elapsed));
     const newest = cards.get(header.step);
+    for (const left of root.querySelectorAll(".agl-left")) countDown(view, left);
     if (newest) drawMeta(view, newest.part.meta, store.cards.get(header.step));
   }
 

@@ -27,6 +27,7 @@ from agentloop_nb.events import (
     NoteAdded,
     OutputAppeared,
     Progress,
+    QuestionAsked,
     ReplyStreamed,
     RunFinished,
     RunResumed,
@@ -36,9 +37,11 @@ from agentloop_nb.events import (
 )
 from agentloop_nb.notebook.kernel.runner import can_ask
 from agentloop_nb.notebook.panel.approval_prompt import Approval
+from agentloop_nb.notebook.panel.buttons import BUTTONS
 from agentloop_nb.notebook.panel.cards import MAX_GOAL, Totals, body, card, header, meters
 from agentloop_nb.notebook.panel.delta import Board
 from agentloop_nb.notebook.panel.html import plain_text, static_html
+from agentloop_nb.notebook.panel.question_prompt import QuestionPrompt
 from agentloop_nb.notebook.panel.safe_text import clean, one_line, shortened
 from agentloop_nb.notebook.panel.streaming import LiveOutput, LiveReply
 from agentloop_nb.state import State
@@ -89,6 +92,7 @@ class PanelView:
         self._to_restore: list[tuple[int, str]] = []
         """Steps and names that are restored when the running step is over: its code may be using them."""
         self._approval = Approval(self, control, anybody=lambda: self._anybody)
+        self.asker = QuestionPrompt(self, control, anybody=lambda: self._anybody)
 
     # Life
 
@@ -136,8 +140,10 @@ class PanelView:
             KEPT_OPEN.append(self._widget)
         if self._to_insert:
             self._shell.set_next_input("\n\n".join(self._to_insert))
-        page = static_html(self._state, natives=self.in_cell)
+        page = static_html(self._state, natives=self.in_cell, place=self._display_id)
         self._publish({"text/html": page, "text/plain": plain_text(self._state)}, update=True)
+        if self._live and self.in_cell:
+            BUTTONS.put(self._state, self._display_id)
 
     def _publish(self, bundle: dict[str, Any], *, update: bool = False) -> None:
         publisher = self._shell.display_pub
@@ -185,7 +191,9 @@ class PanelView:
     def _strike(self, first: int) -> None:
         """Show that the steps from `first` on were taken back; later ones take their place."""
         for number in range(first, self._last_shown + 1):
-            self._board.put(number, {"state": "cut", "title": "(taken back)", "chips": [], "ask": None})
+            begun = self._board.get(number).get("state") not in ("thinking", "hidden")
+            taken: dict[str, Any] = {"state": "cut", "title": "(taken back)", "chips": [], "ask": None}
+            self._board.put(number, taken if begun else {"state": "hidden"})
 
     def _label(self, event: AnyEvent) -> None:
         """Say in the header what the run is at."""
@@ -196,7 +204,7 @@ class PanelView:
                 self._say("retrying", until=time.time() + event.wait, why=event.error)
             case ModelReplied() | ModelFailed():
                 self._say("deciding")
-            case ApprovalAsked():
+            case ApprovalAsked() | QuestionAsked():
                 self._say("waiting for you")
             case ActionStarted():
                 self._say("running")
@@ -212,9 +220,9 @@ class PanelView:
         shown = card(step, state)
         if isinstance(event, ModelCalled | ModelFailed | DecisionRejected | NoteAdded) and step.decision is None:
             shown.update({"title": "", "reasoning": "", "code": ""} if step.rejected or step.failures else {})
-        if isinstance(event, ApprovalAsked):
+        if isinstance(event, ApprovalAsked | QuestionAsked):
             shown["state"] = "waiting"
-        if isinstance(event, ApprovalGiven | RunFinished):
+        if isinstance(event, ApprovalGiven | RunFinished) or (isinstance(event, ActionFinished) and step.asked):
             self._board.put(step.number, {"ask": None})
         if "out" not in shown and self._board.get(step.number).get("out"):
             shown["out"] = self._output.blocks()
@@ -329,10 +337,15 @@ class PanelView:
                 self._control.extend(MORE_TIME)
             case "restore":
                 self._restore_name(int(message.get("n") or 0), str(message.get("name") or ""))
-            case "approve" | "rest" | "reject" if not self._approval.answer(message):
-                self._acknowledge("late")
+            case "approve" | "rest" | "reject" | "answer":
+                self._answered(message)
             case _:
                 pass
+
+    def _answered(self, message: dict[str, Any]) -> None:
+        waiting = self.asker if message["op"] == "answer" else self._approval
+        if not waiting.answer(message):
+            self._acknowledge("late")
 
     def _code_of(self, number: Any) -> list[str]:
         """The whole code of a step, if there is such a step."""
@@ -397,6 +410,12 @@ class PanelView:
         """Show the buttons of an approval."""
         with self._lock:
             self._board.put(step, {"ask": {"fields": fields, "complaint": ""}})
+        self._changed.set()
+
+    def put_question(self, step: int, question: dict[str, Any]) -> None:
+        """Show a question with its choices, and the time that is left to answer it."""
+        with self._lock:
+            self._board.put(step, {"ask": {"question": question}})
         self._changed.set()
 
     def complain(self, step: int, message: str) -> None:

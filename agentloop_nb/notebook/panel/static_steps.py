@@ -48,7 +48,7 @@ def step_html(shown: Card, *, opened: bool = False, marks: Iterable[str] = ()) -
     told = "".join(f' <span style="{_mark()}">{prose(mark)}</span>' for mark in marks)
     meta = " · ".join(shown.get("meta", ()))
     return (
-        f'<div style="border-top:1px solid {LINE}"><details{" open" if opened else ""}>'
+        f'<div style="border-top:1px solid {LINE}"><details data-n="{shown["n"]}"{" open" if opened else ""}>'
         f'<summary style="{_ROW}" dir="auto">{sign}</span> {shown["icon"]} '
         f'<span style="{_TITLE}"><b style="font-weight:inherit">{shown["n"]}. {inline(shown["title"])}</b>{hint}</span>'
         f'{told} <span style="{_META}">{prose(meta)}</span></summary>'
@@ -74,7 +74,9 @@ def _body(shown: Card) -> str:
         folded = f'<div style="{style}" dir="auto">{prose(shown["thoughts"])}</div>'
         parts.append(f"<details><summary>{prose(shown['thought'])}</summary>{folded}</details>")
     if shown.get("code"):
-        parts.append(f'<pre style="{_CODE}">{highlighted(shown["code"], shown["lang"], shown.get("mark", 0))}</pre>')
+        parts.append(
+            f'<pre data-code style="{_CODE}">{highlighted(shown["code"], shown["lang"], shown.get("mark", 0))}</pre>'
+        )
     parts += [block_html(block) for block in shown.get("out", ())]
     parts.append(_error(shown))
     if shown.get("chips"):

@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 import shlex
 import sys
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from agentloop_nb.command_table import BY_NAME
 from agentloop_nb.errors import UserError
+from agentloop_nb.isolated.isolated_workspace import IsolatedWorkspace
+from agentloop_nb.notebook.isolation.placement import what_can_be_adopted
 from agentloop_nb.notebook.kernel.runner import refuse_nesting
 from agentloop_nb.settings import Settings
 from agentloop_nb.settings.options import parse_options
@@ -78,9 +79,7 @@ def _settings(magics: AgentMagics, options: dict[str, Any]) -> Settings:
     if options.get("approve") is None:
         options["approve"] = "all" if config.get("approve") == "all" else "code"
     settings = magics.manager.settings(options, config)
-    return replace(
-        settings, model=OUTSIDE, base_url=None, budget=None, isolated=False, cache=None, max_retries=ALWAYS, export=None
-    )
+    return replace(settings, model=OUTSIDE, base_url=None, budget=None, cache=None, max_retries=ALWAYS, export=None)
 
 
 def _minutes(text: str | None) -> float | None:
@@ -129,11 +128,13 @@ def _how_to_connect(name: str, settings: Settings, *, read_only: bool) -> str:
         "all": "Every step waits for your click in the panel above.",
     }[settings.approve]
     rule = "It may look, and change nothing." if read_only else rule
+    apart = settings.isolated
     return (
         f"Served as {name!r} until %agent serve --stop. {rule}\n"
         f"An agent connects with: agentloop mcp --kernel {shlex.quote(name)}   "
         "(claude mcp add agentloop -- agentloop mcp)\n"
         "Its model is paid for where it runs; what that costs is not metered here."
+        + ("\nIts code runs in a process and folder of its own; your variables stay as they are." if apart else "")
     )
 
 
@@ -142,12 +143,11 @@ def _stop(magics: AgentMagics) -> str:
     if served is None or served.over.is_set():
         raise UserError("this kernel is not served; %agent serve begins it")
     served.close("the person ended it")
-    return f"Served no longer. {served.session.run!r}"
+    apart = isinstance(served.workspace, IsolatedWorkspace)
+    adoptable = f"\n{what_can_be_adopted(served.session.run)}" if apart else ""
+    return f"Served no longer. {served.session.run!r}{adoptable}"
 
 
-def undo_here(run: Run, count: int, tell: Callable[[str], None]) -> bool:
-    """Take back steps of a served run that goes on; False if `run` is none."""
-    found = next((each for each in _served.values() if each.session.run is run and each.is_going_on), None)
-    if found is not None:
-        found.undo_here(count, tell)
-    return found is not None
+def served_run(run: Run) -> ServedKernelRun | None:
+    """What serves a run that goes on, if anything does."""
+    return next((each for each in _served.values() if each.session.run is run and each.is_going_on), None)

@@ -14,13 +14,13 @@ from agentloop_nb.agent.event_stream import log
 from agentloop_nb.bridge import tools
 from agentloop_nb.bridge.skill import skill
 from agentloop_nb.errors import UserError
+from agentloop_nb.notebook.serve import resources
 from agentloop_nb.notebook.serve.outside_model import Answer, Call, no_step
 from agentloop_nb.state import THROUGH
 
 if TYPE_CHECKING:
     from agentloop_nb.notebook.serve.served_kernel import ServedKernelRun
 
-RECORD = "agentloop://record"
 _HEARTBEAT = 5.0
 """Seconds between two words to a client that waits for a long step."""
 
@@ -75,7 +75,7 @@ class Requests:
         return types.ListToolsResult(tools=[types.Tool.model_validate(tool) for tool in offered])
 
     async def _call_tool(self, context: Any, params: Any) -> types.CallToolResult:
-        answer = await self._answer(context, params.name, dict(params.arguments or {}))
+        answer = await self._answer(context, params.name, tools.given(params.name, params.arguments or {}))
         content: list[Any] = [types.TextContent(type="text", text=answer.text)]
         content += [
             types.ImageContent(type="image", data=image.base64, mime_type=image.media_type) for image in answer.images
@@ -106,7 +106,7 @@ class Requests:
             while not call.answer.done():
                 await asyncio.wait([call.answer], timeout=_HEARTBEAT)
                 if not call.answer.done():
-                    call.progress("waiting" if self._served.place.is_busy else "at work")
+                    call.progress("at work" if call.at_work else "waiting for its turn")
             return call.answer.result()
         except asyncio.CancelledError:
             call.gone.set()
@@ -115,17 +115,17 @@ class Requests:
     # -- resources and prompts
 
     async def _list_resources(self, _context: Any, _params: Any) -> types.ListResourcesResult:
-        record = types.Resource(
-            uri=RECORD, name="record", description="Every event of this run, one a line.", mime_type="application/jsonl"
-        )
-        return types.ListResourcesResult(resources=[record])
+        listed = [
+            types.Resource(uri=each.uri, name=each.name, description=each.description, mime_type=each.media_type)
+            for each in resources.RESOURCES
+        ]
+        return types.ListResourcesResult(resources=listed)
 
     async def _read_resource(self, _context: Any, params: Any) -> types.ReadResourceResult:
-        if str(params.uri) != RECORD or self._served.session.settings.privacy != "full":
-            text = f"there is no resource {params.uri} here"
-        else:
-            text = await asyncio.to_thread(self._served.record_tail)
-        content = types.TextResourceContents(uri=params.uri, text=text, mime_type="application/jsonl")
+        text = await resources.read(self._served, str(params.uri))
+        kinds = {each.uri: each.media_type for each in resources.RESOURCES}
+        kind = kinds.get(str(params.uri), "text/plain")
+        content = types.TextResourceContents(uri=params.uri, text=text, mime_type=kind)
         return types.ReadResourceResult(contents=[content])
 
     async def _list_prompts(self, _context: Any, _params: Any) -> types.ListPromptsResult:

@@ -42,6 +42,8 @@ class Call:
     """Set when the client has cancelled it."""
     waited: float = 0.0
     """Seconds it waited for the person's cells."""
+    at_work: bool = False
+    """Its code runs."""
 
     def decision(self) -> str:
         """The call in the shape in which a model decides."""
@@ -55,11 +57,22 @@ class OutsideModel:
     name = OUTSIDE
     context_window = None
     local = True
+    knows_the_run = True
 
     def __init__(self) -> None:
         self._calls: asyncio.Queue[Call] = asyncio.Queue()
         self.current: Call | None = None
         """The call whose step is under way."""
+
+    @property
+    def is_deciding(self) -> bool:
+        """Whether a step of a client's is under way."""
+        return self.current is not None and not self.current.answer.done()
+
+    @property
+    def is_at_work(self) -> bool:
+        """Whether a client's code runs."""
+        return self.current is not None and self.current.at_work and self.is_deciding
 
     def put(self, call: Call) -> None:
         """Have a call decided on after those before it. Raises `UserError` when too many wait."""
@@ -94,4 +107,4 @@ class OutsideModel:
 def no_step(why: str, *, step: int | None = None, steps_left: int = 0) -> dict[str, Any]:
     """The structured answer of a call that came to no result."""
     nothing: dict[str, Any] = {"changes": [], "files": [], "seconds": 0.0, "waited": 0.0}
-    return {"step": step, "ok": False, "error": why[:2000], **nothing, "steps_left": steps_left}
+    return {"step": step, "ok": False, "output": why, "error": why[:2000], **nothing, "steps_left": steps_left}

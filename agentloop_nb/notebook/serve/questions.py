@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 from agentloop_nb.actions.output_text import bounded
 from agentloop_nb.errors import ActionFailed, UserError
 from agentloop_nb.events import StepsUndone
-from agentloop_nb.notebook.kernel.namespace import Surroundings
 from agentloop_nb.notebook.undo import take_back
 from agentloop_nb.reports import lineage
 from agentloop_nb.safety.provenance import mark
@@ -30,6 +29,8 @@ class Questions:
 
     def __init__(self, served: ServedKernelRun) -> None:
         self._served = served
+        self.verdict = ""
+        """What the newest export brought."""
         self._tools: dict[str, Callable[..., Awaitable[str]]] = {
             "describe_namespace": self._describe_namespace,
             "get_variable": self._get_variable,
@@ -54,18 +55,14 @@ class Questions:
         return masker.mask(bounded(text, LONGEST)), failed
 
     async def _describe_namespace(self) -> str:
-        text = await self._served.place.do(lambda: self._served.workspace.describe(TOKENS))
+        text = await self._served.workspace.at_rest(lambda: self._served.workspace.describe(TOKENS))
         return mark(text, "the namespace")
 
     async def _get_variable(self, name: str) -> str:
         workspace = self._served.workspace
-
-        def describe() -> str:
-            if not (found := workspace.variables([name])):
-                raise UserError(f"there is no variable {name!r}; describe_namespace lists them")
-            return Surroundings(found, privacy=workspace.privacy).describe(TOKENS)
-
-        return mark(await self._served.place.do(describe), "the namespace")
+        if not (text := await workspace.at_rest(lambda: workspace.describe_name(name, TOKENS))):
+            raise UserError(f"there is no variable {name!r}; describe_namespace lists them")
+        return mark(text, "the namespace")
 
     async def _why(self, name: str) -> str:
         return lineage.why(self._served.session.state, name)
@@ -73,7 +70,9 @@ class Questions:
     async def _status(self) -> str:
         state = self._served.session.state
         told = {
-            "kernel": "busy: a cell or a step runs, and steps wait for it" if self._served.place.is_busy else "idle",
+            "kernel": "busy: a cell or a step runs, and steps wait for it"
+            if self._served.workspace.is_busy
+            else "idle",
             "run": state.run,
             "status": state.status,
             "steps": state.current_step,
@@ -91,14 +90,15 @@ class Questions:
         done = [step for step in state.steps if step.result is not None][-steps:]
         if not done:
             raise UserError("there is no step of this run to take back")
-        told += await served.place.do(lambda: take_back(served.workspace, done, told.append))
+        told += await served.workspace.at_rest(lambda: take_back(served.workspace, done, told.append))
         served.emit(StepsUndone(step=done[0].number, first=done[0].number))
         return "\n".join(told)
 
     async def restore(self, name: str) -> str:
         """Give a variable back the value it had before this run."""
         self._refuse_in_a_step()
-        if await self._served.place.do(lambda: self._served.workspace.restore(name)):
+        workspace = self._served.workspace
+        if await workspace.at_rest(lambda: workspace.restore(name)):
             return f"{name} is as it was before this run."
         raise UserError(f"no copy of {name!r} from before this run is kept")
 
@@ -108,9 +108,10 @@ class Questions:
             raise UserError("a step is under way; wait for its answer, or cancel it")
 
     async def _export(self, path: str) -> str:
-        folder = self._served.workspace.folder.resolve()
+        folder = self._served.home.resolve()
         place = (folder / path).resolve()
         if not place.is_relative_to(folder) or any(part.startswith(".") for part in place.relative_to(folder).parts):
             raise UserError("name a file in the notebook's folder, like analysis.ipynb")
         published = await asyncio.to_thread(self._served.session.run.publish, Path(place))
-        return f"{place.relative_to(folder)}: {published.told}"
+        self.verdict = f"{place.relative_to(folder)}: {published.told}"
+        return self.verdict

@@ -20,13 +20,14 @@ from agentloop_nb.notebook.kernel import output_scope, runner
 from agentloop_nb.notebook.panel.panel_view import PanelView
 from agentloop_nb.notebook.serve import http
 from agentloop_nb.notebook.serve.answers import Answers
+from agentloop_nb.notebook.serve.cancellation import CANCELLED
 from agentloop_nb.notebook.serve.connection import speak
 from agentloop_nb.notebook.serve.listener import Listener
 from agentloop_nb.notebook.serve.main_thread import MainThread
 from agentloop_nb.notebook.serve.mcp_server import Requests
 from agentloop_nb.notebook.serve.outside_model import Call, OutsideModel
 from agentloop_nb.notebook.serve.questions import Questions
-from agentloop_nb.notebook.serve.served_workspace import CANCELLED, ServedWorkspace
+from agentloop_nb.notebook.serve.served_workspace import Served
 from agentloop_nb.notebook.undo import take_back
 from agentloop_nb.safety.outside_agents import OutsideJudge
 from agentloop_nb.settings import Settings
@@ -41,8 +42,6 @@ _PATIENCE = 1.5
 """Seconds in which an open page says that it is there."""
 _FAREWELL = 0.3
 """Seconds for the last answers to leave."""
-_RECORD = 2**20
-"""Bytes of the record that a client is told."""
 
 
 class ServedKernelRun:
@@ -66,6 +65,8 @@ class ServedKernelRun:
         self.session = manager.begin_served(goal, settings, self.model, self.place)
         self.session.judge = OutsideJudge()
         self.workspace = self._workspace()
+        self.home = manager.folder if settings.isolated else self.workspace.folder
+        """The notebook's folder."""
         self.questions = Questions(self)
         self.listener = Listener(
             url=http.address(port) if port else None,
@@ -89,9 +90,9 @@ class ServedKernelRun:
         threading.Thread(target=run_in_context, args=(self._work,), name="agentloop-serve", daemon=True).start()
         self._ready.wait(30)
 
-    def _workspace(self) -> ServedWorkspace:
+    def _workspace(self) -> Served:
         workspace = self.session.workspace
-        if not isinstance(workspace, ServedWorkspace):
+        if not isinstance(workspace, Served):
             raise TypeError(workspace)
         return workspace
 
@@ -113,16 +114,27 @@ class ServedKernelRun:
 
     def undo_here(self, count: int, tell: Any) -> None:
         """Take back the last steps while the run goes on. Call it from a cell, which keeps steps from running."""
-        state = self.session.state
-        if state.steps and state.steps[-1].decision is not None and state.steps[-1].result is None:
-            raise UserError("a step waits for its turn or for your approval; answer it first, or stop the run")
-        done = [step for step in state.steps if step.result is not None][-count:]
+        self._refuse_in_a_step()
+        done = [step for step in self.session.state.steps if step.result is not None][-count:]
         if not done:
             raise UserError("there is no step to take back")
         lines = take_back(self.workspace, done, tell)
         if self._loop is not None:
             asyncio.run_coroutine_threadsafe(self._undone(done[0].number), self._loop).result(10)
         tell("\n".join(lines))
+
+    def restore_here(self, name: str) -> str:
+        """Give a variable its former value while the run goes on, as `undo_here` does."""
+        self._refuse_in_a_step()
+        if not self.workspace.restore(name):
+            raise UserError(f"no copy of {name!r} from before the run is kept; %agent who lists what the run changed")
+        self.session.control.note(f"I have given {name} back the value that it had before this run.")
+        return f"{name} is as it was before the run."
+
+    def _refuse_in_a_step(self) -> None:
+        steps = self.session.state.steps
+        if steps and steps[-1].decision is not None and steps[-1].result is None:
+            raise UserError("a step waits for its turn or for your approval; answer it first, or stop the run")
 
     async def _undone(self, first: int) -> None:
         self.emit(StepsUndone(step=first, first=first))
@@ -182,14 +194,6 @@ class ServedKernelRun:
         """Record an event of the run that no step brought."""
         if self.session.stream is not None:
             self.session.stream.emit(event)
-
-    def record_tail(self) -> str:
-        """The end of the record, in whole lines."""
-        with self.session.record.path.open("rb") as record:
-            size = record.seek(0, 2)
-            record.seek(max(size - _RECORD, 0))
-            text = record.read().decode(errors="replace")
-        return text if size <= _RECORD else text.partition("\n")[2]
 
     async def _approve(self, asked: ApprovalAsked, decision: Decision) -> ApprovalGiven:
         """Ask by the panel's buttons; where no page is open the answer is no. No cell runs, so nobody could type."""

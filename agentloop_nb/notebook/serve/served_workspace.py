@@ -1,18 +1,23 @@
-"""The workspace of a served kernel: steps run between the person's cells, and a client may cancel one."""
+"""The workspace of a served kernel: steps run between the person's cells, or in a kernel of their own."""
 
 from __future__ import annotations
 
 import asyncio
 import time
-from typing import Any
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
 
+from agentloop_nb.isolated.isolated_workspace import IsolatedWorkspace
 from agentloop_nb.notebook.kernel import runner
 from agentloop_nb.notebook.kernel.kernel_workspace import KernelWorkspace
+from agentloop_nb.notebook.serve.cancellation import as_told, cancelled, heard
 from agentloop_nb.notebook.serve.main_thread import Hold, MainThread
-from agentloop_nb.notebook.serve.outside_model import Call, OutsideModel
-from agentloop_nb.protocols import CodeError, CodeOutcome, OnOutput, Output
+from agentloop_nb.notebook.serve.outside_model import OutsideModel
+from agentloop_nb.protocols import CodeOutcome, OnOutput, Output
 
-CANCELLED = "the client cancelled this call"
+T = TypeVar("T")
+
 _WAITS: Output = {"output_type": "stream", "name": "stderr", "text": "[waiting: a cell of yours is running]\n"}
 
 
@@ -24,39 +29,55 @@ class ServedWorkspace(KernelWorkspace):
         self._place = place
         self._model = model
 
+    @property
+    def is_busy(self) -> bool:
+        """Whether a step would have to wait."""
+        return self._place.is_busy
+
+    async def at_rest(self, work: Callable[[], T]) -> T:
+        """Do what looks at variables or changes them, while no code runs."""
+        return await self._place.do(work)
+
     async def run_code(self, code: str, *, step: int, timeout: float, on_output: OnOutput) -> CodeOutcome:
         """Run code once, after the cell that runs now and before the next one."""
         if runner.bench() is not self._place:  # a run of our own goes on from here; its cell keeps others waiting
             return await super().run_code(code, step=step, timeout=timeout, on_output=on_output)
         call, began, hold = self._model.current, time.monotonic(), Hold()
-        watching = asyncio.ensure_future(self._give_up(call, hold))
         if self._place.is_busy:
             on_output(_WAITS)
-        try:
-            async with self._place.between_cells(hold) as granted:
-                if call is not None:
-                    call.waited = time.monotonic() - began
-                if not granted:
-                    return _cancelled(CodeOutcome(ending="error"))
-                outcome = await super().run_code(code, step=step, timeout=timeout, on_output=on_output)
-        finally:
-            watching.cancel()
-        gone = call is not None and call.gone.is_set()
-        return _cancelled(outcome) if gone and outcome.ending == "stopped" and not self.control.stopping else outcome
-
-    async def _give_up(self, call: Call | None, hold: Hold) -> None:
-        """End the step when its client cancels it: before it begins, or in the middle."""
-        if call is None:
-            return
-        await call.gone.wait()
-        hold.withdraw()
-        while True:  # it may be about to begin
-            if self.control.interrupt is not None:
-                self.control.interrupt()
-            await asyncio.sleep(0.05)
+        async with heard(call, self.control, hold.withdraw), self._place.between_cells(hold) as granted:
+            if call is not None:
+                call.waited, call.at_work = time.monotonic() - began, granted
+            if not granted:
+                return cancelled(CodeOutcome(ending="error"))
+            outcome = await super().run_code(code, step=step, timeout=timeout, on_output=on_output)
+        return as_told(outcome, call, self.control)
 
 
-def _cancelled(outcome: CodeOutcome) -> CodeOutcome:
-    """Tell a step that its client cancelled as an error of the step: the run goes on."""
-    error = CodeError(type="Cancelled", message=CANCELLED, traceback=f"Cancelled: {CANCELLED}.")
-    return outcome.model_copy(update={"ending": "error", "error": error})
+class ServedIsolatedWorkspace(IsolatedWorkspace):
+    """An `IsolatedWorkspace` whose steps are calls that a client may cancel. The person's cells keep nobody waiting."""
+
+    def __init__(self, folder: Path, *, model: OutsideModel, **options: Any) -> None:
+        super().__init__(folder, **options)
+        self._model = model
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether a step would have to wait."""
+        return self._model.is_at_work
+
+    async def at_rest(self, work: Callable[[], T]) -> T:
+        """Do what asks the process, which answers one question at a time."""
+        return await asyncio.to_thread(work)
+
+    async def run_code(self, code: str, *, step: int, timeout: float, on_output: OnOutput) -> CodeOutcome:
+        """Run code once, in the process."""
+        call = self._model.current if self._model.is_deciding else None
+        if call is not None:
+            call.at_work = True
+        async with heard(call, self.control, lambda: None):
+            outcome = await super().run_code(code, step=step, timeout=timeout, on_output=on_output)
+        return as_told(outcome, call, self.control)
+
+
+Served = ServedWorkspace | ServedIsolatedWorkspace

@@ -34,7 +34,7 @@ from agentloop_nb.record import reading
 from agentloop_nb.state import fold
 from agentloop_nb.web.guard import GuardedTransport, is_public
 from tests.panel.hostile import CORPUS
-from tests.panel.test_hostile import faults
+from tests.panel.test_hostile import MARKS, faults
 
 Target = Callable[[bytes], None]
 
@@ -66,7 +66,7 @@ def record(data: bytes) -> None:
         return
     state = fold(events)
     compose(state)
-    assert faults(static_html(state)) == []
+    assert faults(static_html(state), MARKS) == []
     _exported(events)
 
 
@@ -168,7 +168,7 @@ def html(data: bytes) -> None:
         assert faults(made) == [], made
     events = list(_run_of([text] * 60))
     page = static_html(fold(events))
-    assert faults(page) == []
+    assert faults(page, MARKS) == []
     plain_text(fold(events))
     final_outputs(fold(events))
 

@@ -1,0 +1,131 @@
+"""The effects of a step, typed: what it did and brought beside its output, and what became of it."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, ConfigDict, Field, model_serializer
+
+from agentloop_nb.protocols import CodeError, Document, Page, SearchHit, Value, WrittenFile
+
+
+def _texts(value: Any) -> Any:
+    """A record may be anybody's: what stands for a text in it is taken as one."""
+    return tuple(map(str, value)) if isinstance(value, list | tuple) else value
+
+
+Texts = Annotated[tuple[str, ...], BeforeValidator(_texts)]
+
+
+class Ground(Value):
+    """What stands behind one claim of a summary."""
+
+    claim: str
+    step: int
+    """The step that showed it; 0 for the goal, and for what was there before the run."""
+    how: Literal["shown", "value", "derived"]
+
+
+class Answer(Value):
+    """What came of a question."""
+
+    text: str
+    by: Literal["typed", "choice", "default", "record"]
+    """The person's own words; one of the model's choices; its default; what the record of a replayed run says."""
+    why: str = ""
+    """Why the default was taken."""
+
+
+class OwnCall(Value):
+    """A call of a function of the user's."""
+
+    code: str
+    """What was run."""
+    reaches: str = ""
+    """What it reads or writes outside the kernel: `reads web and writes mail`."""
+
+
+class Queried(Value):
+    """What a query went to."""
+
+    duckdb: bool = False
+    """Its source is a connection of DuckDB's."""
+    tables: Texts = ()
+    """Variables that it read as tables."""
+    files: Texts = ()
+    """Files that it read."""
+
+
+class Effects(Value):
+    """What a step did and brought beside its output. In a record only what is there is written, under `metadata`."""
+
+    model_config = ConfigDict(populate_by_name=True)
+
+    error: CodeError | None = None
+    """Where failed code failed."""
+    files_written: Texts = Field((), alias="files")
+    """Files of the working folder that code made or changed, relative to it."""
+    files_read: Texts = Field((), alias="read")
+    """Files of the working folder that code opened for reading, relative to it."""
+    replaced: dict[str, dict[str, str]] = {}
+    """Files of the folder that code overwrote or deleted, as they were before: `text`, or `base64` of what is none."""
+    external: Texts = Field((), alias="beyond")
+    """What code was seen to do that nothing can take back: `started git push`."""
+    notes: Texts = ()
+    """Quiet remarks for the model and the card."""
+    file: WrittenFile | None = None
+    """What `write_file` wrote."""
+    hits: tuple[SearchHit, ...] | None = None
+    """What a search found."""
+    page: Page | None = None
+    """What a page held."""
+    document: Document | None = None
+    """What a file held."""
+    parts: tuple[dict[str, Any], ...] = ()
+    """What each part of a composite action brought: results, as JSON values."""
+    own: OwnCall | None = None
+    query: Queried | None = None
+    answer: Answer | None = None
+    """What a question was answered."""
+    artifacts: Texts | None = None
+    """Names that a finish lists and that are files."""
+    dropped: Texts = ()
+    """Names that a finish lists and that are none."""
+    grounds: tuple[Ground, ...] = ()
+    """What stands behind the claims of a finish."""
+    doubts: Texts = ()
+    """What speaks against a finish that the model insists on, a sentence each."""
+    objections: Texts = ()
+    """What speaks against a finish that was not accepted, a sentence each."""
+    work: bool = False
+    """An objection says that something is left to do."""
+    unmet: Texts = ()
+    """Expressions of the contract that do not hold; the finish was refused."""
+    over: bool = False
+    """A finish was refused for the last time."""
+    hint: str = ""
+    """What the model is told to try."""
+    again: str = ""
+    """What the model is told about a repetition."""
+    repeated: int = 0
+    """It was not carried out, because it is the same as in this step."""
+    offline: bool = False
+    """There is no network."""
+    cut_off: bool = False
+    """The kernel died in the middle of it."""
+    not_kept: int = 0
+    """Characters of its outputs that the record does not hold."""
+
+    @property
+    def all_files(self) -> tuple[str, ...]:
+        """The files that were written, by code and by `write_file`."""
+        return self.files_written if self.file is None else (*self.files_written, self.file.path)
+
+    @model_serializer
+    def _recorded(self) -> dict[str, Any]:
+        fields = type(self).model_fields
+        there = {name: value for name in fields if (value := getattr(self, name)) != fields[name].default}
+        return {fields[name].alias or name: value for name, value in there.items()} | (self.model_extra or {})
+
+
+NO_EFFECTS = Effects()

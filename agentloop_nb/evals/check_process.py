@@ -1,0 +1,136 @@
+"""Evaluates checks: the process that a judge starts. Values are built from data; nothing of the run's is executed."""
+
+from __future__ import annotations
+
+import ast
+import json
+import signal
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+from agentloop_nb.evals.expressions import variables_in
+from agentloop_nb.evals.helpers import BUILTINS, Helpers
+from agentloop_nb.isolated.codec import Builder
+from agentloop_nb.isolated.unsupported import Refused
+
+SECONDS = 20
+"""What one expression may take."""
+MEMORY = 4 * 2**30
+"""Bytes of data that all values together may take."""
+FIGURES = "_agentloop_figures"
+"""What the figures of a run are bound to, as data."""
+
+
+def main() -> None:
+    """Read jobs as JSON from standard input, and write what each of their checks yielded."""
+    _limit()
+    told, sys.stdout = sys.stdout, sys.stderr
+    json.dump([evaluated(job) for job in json.load(sys.stdin)], told)
+
+
+def evaluated(job: dict[str, Any]) -> list[tuple[bool, str]]:
+    """Evaluate all checks of one run: whether each holds, and what speaks against it."""
+    values, refused = _values(job)
+    helpers = Helpers(Path(job["folder"]), job["summary"], job["given"], job["expected"], values.pop(FIGURES, []))
+    names = helpers.namespace() | {"values": values, "status": job["status"]}
+    return [_evaluate(each, values, names, refused, helpers) for each in job["expressions"]]
+
+
+def _values(job: dict[str, Any]) -> tuple[dict[str, Any], dict[str, str]]:
+    """The variables that were handed over, and those that were not, with the reason."""
+    values: dict[str, Any] = {}
+    refused = dict(job["refused"])
+    for number, name in enumerate(job["names"]):
+        if name not in refused:
+            try:
+                values[name] = Builder(Path(job["packed"], str(number))).load("value.json")
+            except (Refused, OSError) as error:
+                refused[name] = str(error)
+    return values, refused
+
+
+def _evaluate(
+    expression: str, values: dict[str, Any], names: dict[str, Any], refused: dict[str, str], helpers: Helpers
+) -> tuple[bool, str]:
+    helpers.remarks.clear()
+    scope = {"__builtins__": {}} | values | BUILTINS | names | _libraries(expression)
+    try:
+        with _bounded():
+            found = _plain_bool(eval(expression.strip(), scope))  # noqa: S307 - the suite's own, in its own process
+            why = "" if found else "; ".join(helpers.remarks) or _compared(expression, scope)
+    except NameError as error:
+        return False, _missing(error, expression, refused)
+    except Exception as error:  # noqa: BLE001 - whatever a value makes an expression do
+        return False, " ".join(f"{type(error).__name__}: {error}".split())[:300]
+    return found, why
+
+
+def _plain_bool(value: Any) -> bool:
+    if type(value).__name__ not in ("bool", "bool_"):
+        raise TypeError(f"it yields a {type(value).__name__}, not True or False")
+    return bool(value)
+
+
+def _libraries(expression: str) -> dict[str, Any]:
+    """Those of pandas and numpy that an expression names."""
+    found: dict[str, Any] = {}
+    if "pd" in expression:
+        import pandas as pd
+
+        found["pd"] = pd
+    if "np" in expression:
+        import numpy as np
+
+        found["np"] = np
+    return found
+
+
+def _missing(error: NameError, expression: str, refused: dict[str, str]) -> str:
+    """Why a variable is not there."""
+    name = str(error.name)
+    if name in refused and name in variables_in(expression):
+        return f"{name}: {refused[name]}"
+    return f"there is no variable {name}"
+
+
+def _compared(expression: str, scope: dict[str, Any]) -> str:
+    """What stands left of a comparison."""
+    tree = ast.parse(expression.strip(), mode="eval").body
+    if not isinstance(tree, ast.Compare):
+        return ""
+    left = ast.unparse(tree.left)
+    told = repr(eval(left, scope))  # noqa: S307 - a part of the same expression
+    return f"{left} is {told if len(told) <= 200 else told[:199] + '…'}"
+
+
+@contextmanager
+def _bounded() -> Iterator[None]:
+    """End what takes too long. Raises `TimeoutError`."""
+    if not hasattr(signal, "setitimer"):  # Windows; the judge's own limit ends the process
+        yield
+        return
+
+    def end(*_: Any) -> None:
+        raise TimeoutError(f"it took longer than {SECONDS} s")
+
+    before = signal.signal(signal.SIGALRM, end)
+    signal.setitimer(signal.ITIMER_REAL, SECONDS)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+
+
+def _limit() -> None:
+    """Lower what this process may use; Windows knows no such limits."""
+    try:
+        import resource
+    except ImportError:
+        return
+    for kind, amount in ((resource.RLIMIT_DATA, MEMORY), (resource.RLIMIT_CPU, 600), (resource.RLIMIT_FSIZE, 0)):
+        with suppress(ValueError, OSError):
+            resource.setrlimit(kind, (amount, amount))
