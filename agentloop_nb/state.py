@@ -13,6 +13,7 @@ from agentloop_nb.actions import ACTIONS, ActionResult, Finish, WriteFile
 from agentloop_nb.actions.effects import NO_EFFECTS, Effects
 from agentloop_nb.actions.registry import Actions, resolve
 from agentloop_nb.decision import Decision
+from agentloop_nb.errors import Front, Hint, worded
 from agentloop_nb.events import (
     ActionFinished,
     ActionStarted,
@@ -39,6 +40,7 @@ from agentloop_nb.events import (
     Status,
     StepsUndone,
     TranscriptCompacted,
+    TriesRanked,
 )
 from agentloop_nb.protocols import Change, Check, CodeRan, Usage
 
@@ -140,6 +142,8 @@ class State:
     budget: Decimal | None = None
     status: Status = "running"
     reason: str = ""
+    hints: tuple[Hint, ...] = ()
+    """What can be typed to go on after its end."""
     summary: str = ""
     artifacts: tuple[str, ...] = ()
     steps: list[Step] = field(default_factory=list)
@@ -164,6 +168,12 @@ class State:
     compacted: TranscriptCompacted | None = None
     forked_from: tuple[str, int] | None = None
     """The run this one was forked from, and its last step that was taken over."""
+    part_of: str | None = None
+    """The run that delegated this one, or what the tries of one goal have in common."""
+    part: str = ""
+    """Which part of that it is."""
+    ranked: TriesRanked | None = None
+    """How the tries of one goal were ranked, if this run is one of them."""
     began: float = 0.0
     ended: float | None = None
 
@@ -172,11 +182,17 @@ class State:
         """Steps done: decisions whose action was carried out or refused."""
         return sum(step.result is not None for step in self.steps[-1:]) + max(len(self.steps) - 1, 0)
 
+    def ending(self, front: Front = "notebook") -> str:
+        """Why it ended, and what can be typed there to go on."""
+        return worded(self.reason, self.hints, front)
+
     @property
     def subject(self) -> str:
         """What a list of runs calls it: its goal, and where it comes from."""
         parent, step = self.forked_from or ("", 0)
-        return f"(fork of {parent} after step {step}) {self.goal}" if parent else self.goal
+        part = self.part + (", chosen" if self.ranked and self.ranked.chosen == self.run else "")
+        goal = f"({part}) {self.goal}" if part else self.goal
+        return f"(fork of {parent} after step {step}) {goal}" if parent else goal
 
     @property
     def decided_by(self) -> str:
@@ -282,7 +298,7 @@ class State:
                 self._finish(event) if isinstance(event, RunFinished) else self._resume(event)
             case RunForked():
                 self._fork(event)
-            case ContractChecked() | TranscriptCompacted() | QuestionAsked():
+            case ContractChecked() | TranscriptCompacted() | QuestionAsked() | TriesRanked():
                 self._note(event)
             case StepsUndone():
                 self._undo(event.first)
@@ -308,28 +324,32 @@ class State:
         self.run, self.goal, self.context = event.run, event.goal, event.context
         self.cells, self.ran, self.earlier_goals = event.cells, event.ran, event.earlier_goals
         self.settings, self.began = event.settings, event.at
+        self.part_of, self.part = event.part_of, event.part
         self.actions = resolve(event.actions)
         self.max_steps = int(event.settings.get("max_steps", self.max_steps))
         budget = event.settings.get("budget")
         self.budget = None if budget is None else Decimal(str(budget))
 
     def _finish(self, event: RunFinished) -> None:
-        self.status, self.reason, self.ended = event.status, event.reason, event.at
+        self.status, self.reason, self.hints, self.ended = event.status, event.reason, event.hints, event.at
         self.summary, self.artifacts, self.doubts = event.summary, event.artifacts, event.doubts
 
     def _resume(self, event: RunResumed) -> None:
         self.status, self.reason, self.summary, self.artifacts, self.ended = "running", "", "", (), None
-        self.doubts, self.resumed_at = (), self.current_step
+        self.doubts, self.hints, self.resumed_at = (), (), self.current_step
         self.max_steps, self.budget, self.rejections = event.max_steps, event.budget, 0
         self.settings = self.settings | event.settings
         self.actions = resolve(event.actions) if event.actions else self.actions
 
-    def _note(self, event: ContractChecked | TranscriptCompacted | QuestionAsked) -> None:
+    def _note(self, event: ContractChecked | TranscriptCompacted | QuestionAsked | TriesRanked) -> None:
         if isinstance(event, QuestionAsked):
             self._step(event).asked = event.at + event.seconds
             return
         if isinstance(event, TranscriptCompacted):
             self.compacted = event
+            return
+        if isinstance(event, TriesRanked):
+            self.ranked = event
             return
         self.checks = event.checks
         if event.before and not self.steps:
@@ -352,7 +372,7 @@ class State:
         self.steps = [step for step in self.steps if step.number < first]
         if self.status != "running":
             self.status, self.summary, self.artifacts = "stopped", "", ()
-            self.reason = f"step {first} and what followed were taken back"
+            self.reason, self.hints = f"step {first} and what followed were taken back", ()
         self.checks = ()
         if self.compacted is not None and self.compacted.through >= first:
             self.compacted = None

@@ -17,7 +17,7 @@ from agentloop_nb._internal.paths import typed_path
 from agentloop_nb.actions import BY_NAME, Action, ActionResult, AskUser, ReadUrl, SearchWeb
 from agentloop_nb.actions.effects import Answer, Effects
 from agentloop_nb.decision import Decision
-from agentloop_nb.errors import ActionFailed, PermanentFault, UserError
+from agentloop_nb.errors import ActionFailed, Hint, PermanentFault, UserError
 from agentloop_nb.protocols import Delta, ModelReply, ModelRequest, Page, SearchHit, Usage, Web
 from agentloop_nb.record import reading, visible_cells
 from agentloop_nb.record.replay_data import Brought, Recorded, recorded
@@ -106,7 +106,8 @@ class ReplayModel:
         if self.position >= len(self.decisions):
             raise PermanentFault(
                 f"the record {self._source} has no more decisions after {len(self.decisions)}: "
-                "the run it holds ended here. Go on with a model: %agent resume -m MODEL"
+                "the run it holds ended here. Go on with a model",
+                Hint("resume -m MODEL"),
             )
         text = json.dumps(self.decisions[self.position].decision.record(), ensure_ascii=False)
         self.position += 1
