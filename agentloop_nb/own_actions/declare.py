@@ -100,9 +100,8 @@ def _check_undo(function: Any, undo: Any) -> None:
     for each in inspect.signature(undo).parameters.values():
         named = each.kind in (each.POSITIONAL_OR_KEYWORD, each.KEYWORD_ONLY)
         if not named or (each.name not in taken and each.default is each.empty):
-            raise UserError(
-                f"{what} takes back a call by its arguments: {', '.join(taken)}; it cannot get {str(each).partition(':')[0]}"
-            )
+            unknown = str(each).partition(":")[0]
+            raise UserError(f"{what} takes back a call by its arguments: {', '.join(taken)}; it cannot get {unknown}")
 
 
 def _told(function: Any) -> str:
