@@ -46,7 +46,8 @@ async def timed(work: Callable[[], Awaitable[Any]]) -> float:
 
 def told(name: str, times: list[float]) -> str:
     ordered = sorted(times)
-    return f"{name}: least {ordered[0]:.1f}, median {statistics.median(ordered):.1f}, p95 {ordered[len(ordered) * 19 // 20]:.1f} ms"
+    late = ordered[len(ordered) * 19 // 20]
+    return f"{name}: least {ordered[0]:.1f}, median {statistics.median(ordered):.1f}, p95 {late:.1f} ms"
 
 
 async def by_turns(ways: dict[str, Callable[[], Awaitable[Any]]]) -> dict[str, list[float]]:

@@ -6,6 +6,7 @@ import asyncio
 import os
 import socket
 import subprocess
+import time
 import urllib.request
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -57,8 +58,6 @@ def _wait(address: str) -> None:
         try:
             urllib.request.urlopen(address, timeout=2).close()
         except OSError:
-            import time
-
             time.sleep(0.2)
         else:
             return
