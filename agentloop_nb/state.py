@@ -42,6 +42,7 @@ from agentloop_nb.events import (
     Status,
     StepsUndone,
     TranscriptCompacted,
+    TriesRanked,
 )
 from agentloop_nb.protocols import Change, Check, CodeRan, Usage
 
@@ -192,6 +193,12 @@ class State:
     compacted: TranscriptCompacted | None = None
     forked_from: tuple[str, int] | None = None
     """The run this one was forked from, and its last step that was taken over."""
+    part_of: str | None = None
+    """The run that delegated this one, or what the tries of one goal have in common."""
+    part: str = ""
+    """Which part of that it is."""
+    ranked: TriesRanked | None = None
+    """How the tries of one goal were ranked, if this run is one of them."""
     began: float = 0.0
     ended: float | None = None
 
@@ -208,7 +215,9 @@ class State:
     def subject(self) -> str:
         """What a list of runs calls it: its goal, and where it comes from."""
         parent, step = self.forked_from or ("", 0)
-        return f"(fork of {parent} after step {step}) {self.goal}" if parent else self.goal
+        part = self.part + (", chosen" if self.ranked and self.ranked.chosen == self.run else "")
+        goal = f"({part}) {self.goal}" if part else self.goal
+        return f"(fork of {parent} after step {step}) {goal}" if parent else goal
 
     @property
     def decided_by(self) -> str:
@@ -314,13 +323,13 @@ class State:
                 self._finish(event) if isinstance(event, RunFinished) else self._resume(event)
             case RunForked():
                 self._fork(event)
-            case ContractChecked() | TranscriptCompacted() | QuestionAsked() | PlanMade() | PlanSettled():
+            case ContractChecked() | TranscriptCompacted() | QuestionAsked() | TriesRanked():
                 self._note(event)
             case StepsUndone():
                 self._undo(event.first)
             case ModelCalled() | ModelReplied() | ModelFailed():
                 self._apply_call(event, self._step(event))
-            case DecisionRejected() | DecisionMade() | NoteAdded():
+            case DecisionRejected() | DecisionMade() | NoteAdded() | PlanMade() | PlanSettled():
                 self._apply_decision(event, self._step(event))
             case ApprovalAsked() | ApprovalGiven() | ActionStarted() | ActionFinished() | OutcomeDiffered():
                 self._apply_action(event, self._step(event))
@@ -340,6 +349,7 @@ class State:
         self.run, self.goal, self.context = event.run, event.goal, event.context
         self.cells, self.ran, self.earlier_goals = event.cells, event.ran, event.earlier_goals
         self.settings, self.began = event.settings, event.at
+        self.part_of, self.part = event.part_of, event.part
         self.actions = resolve(event.actions)
         self.max_steps = int(event.settings.get("max_steps", self.max_steps))
         budget = event.settings.get("budget")
@@ -356,18 +366,19 @@ class State:
         self.settings = self.settings | event.settings
         self.actions = resolve(event.actions) if event.actions else self.actions
 
-    def _note(self, event: ContractChecked | TranscriptCompacted | QuestionAsked | PlanMade | PlanSettled) -> None:
-        match event:
-            case QuestionAsked():
-                self._step(event).asked = event.at + event.seconds
-            case PlanMade() | PlanSettled():
-                self._plan(event, self._step(event))
-            case TranscriptCompacted():
-                self.compacted = event
-            case ContractChecked():
-                self.checks = event.checks
-                if event.before and not self.steps:
-                    self.held_before = tuple(check.expression for check in event.checks if check.held)
+    def _note(self, event: ContractChecked | TranscriptCompacted | QuestionAsked | TriesRanked) -> None:
+        if isinstance(event, QuestionAsked):
+            self._step(event).asked = event.at + event.seconds
+            return
+        if isinstance(event, TranscriptCompacted):
+            self.compacted = event
+            return
+        if isinstance(event, TriesRanked):
+            self.ranked = event
+            return
+        self.checks = event.checks
+        if event.before and not self.steps:
+            self.held_before = tuple(check.expression for check in event.checks if check.held)
 
     def _plan(self, event: PlanMade | PlanSettled, step: Step) -> None:
         """What was rejected before a plan came is over with it."""
@@ -425,8 +436,12 @@ class State:
                 step.failures.append(event.error)
                 self._spend(step, event.cost)
 
-    def _apply_decision(self, event: DecisionRejected | DecisionMade | NoteAdded, step: Step) -> None:
+    def _apply_decision(
+        self, event: DecisionRejected | DecisionMade | NoteAdded | PlanMade | PlanSettled, step: Step
+    ) -> None:
         match event:
+            case PlanMade() | PlanSettled():
+                self._plan(event, step)
             case DecisionRejected():
                 step.rejected.append((step.reply, event.reason))
                 self.rejections += 1
