@@ -6,10 +6,8 @@ import difflib
 from collections.abc import Iterable, Sequence
 from typing import Any, Literal, NamedTuple
 
-from agentloop_nb.errors import UserError
+from agentloop_nb.errors import Front, UserError
 from agentloop_nb.settings.options import ANYWAY, AT, OPTIONS, RUN_OPTIONS, Option, describe, parse_words
-
-Front = Literal["notebook", "shell"]
 
 SESSION = Option("session", ("--session",), "all goals of the kernel, in order, as one notebook")
 MINIMAL = Option("minimal", ("--minimal",), "only the steps the result depends on")
@@ -52,6 +50,9 @@ _SERVED = (
 KERNEL = Option("kernel", ("--kernel",), "the kernel to connect to (the one of the nearest folder)", "NAME", "sales")
 FOLDER = Option("output_dir", ("--output-dir",), "folder of the files it makes (./output)", "DIR", "results")
 
+LEADS: dict[Front, str] = {"notebook": "%agent", "shell": "agentloop"}
+"""What a command begins with."""
+
 
 class Command(NamedTuple):
     """One command: how it is typed, what it does, and where it lives."""
@@ -68,8 +69,7 @@ class Command(NamedTuple):
 
     def usage(self, front: Front) -> str:
         """How it is typed there."""
-        lead = "agentloop" if front == "shell" else "%agent"
-        return f"{lead} {self.name} {self.arguments}".rstrip()
+        return f"{LEADS[front]} {self.name} {self.arguments}".rstrip()
 
     def options_in(self, front: Front) -> tuple[Option, ...]:
         """The options it takes there; a run in a notebook works in the notebook's folder."""
@@ -120,14 +120,14 @@ COMMANDS = (
         "[--minimal | --session] [--share [--repository OWNER/NAME]] [RUN] OUT.ipynb",
         "write a run as a notebook (or `.py`, `.html`, a folder to share), and prove that it re-runs",
         (MINIMAL, SESSION, SHARE, REPOSITORY),
-        wrong="name the notebook to write: %agent export run.ipynb (or .py, .html; --share takes a folder)",
+        wrong="name the notebook to write: {0} export run.ipynb (or .py, .html; --share takes a folder)",
     ),
     Command(
         "report",
         "[--cost] [RUN] OUT.html",
         "write a report to hand in (or `.md`): the finding, what it rests on, the method, how to check it",
         (COST,),
-        wrong="name the report to write: %agent report report.html (or .md)",
+        wrong="name the report to write: {0} report report.html (or .md)",
     ),
     Command(
         "cells",
@@ -143,7 +143,7 @@ COMMANDS = (
         "[RUN] [RUN] [--html FILE]",
         "see two runs side by side: decisions, results, variables, cost; a fork alone is compared with its origin",
         (HTML,),
-        wrong="name the runs to compare: %agent compare RUN RUN (%agent runs lists them)",
+        wrong="name the runs to compare: {0} compare RUN RUN ({0} runs lists them)",
     ),
     Command(
         "trust",
@@ -191,6 +191,12 @@ COMMANDS = (
     ),
     Command("cost", "[RUN] [--what-if MODEL]", "see what a run cost, by step and kind of token", (WHAT_IF,)),
     Command("sent", "[STEP] [RUN]", "see the exact text that left this machine, and its size by source"),
+    Command(
+        "actions",
+        "[--actions NAMES] [--no-actions NAMES]",
+        "list what a run may do, and where each action comes from",
+        tuple(option for option in OPTIONS if option.setting in ("actions", "no_actions")),
+    ),
     Command("models", "[PROVIDER]", "list the models that the configured server offers"),
     Command(
         "login",
@@ -254,11 +260,11 @@ def parsed(
 ) -> tuple[dict[str, Any], list[str]]:
     """The options and other words of a command. Raises `UserError` for a wrong option, too few or too many words."""
     command = BY_NAME[name]
-    usage = f"{command.wrong or 'it is typed'}; {command.usage(front)}"
+    usage = f"{command.wrong.format(LEADS[front]) or 'it is typed'}; {command.usage(front)}"
     try:
         options, words, rest = parse_words(source, command.options_in(front))
     except UserError as error:
-        raise UserError(f"{error} {usage}") from None
+        raise UserError(f"{error.said} {usage}") from None
     words += [rest] if rest else []
     if len(words) > most:
         typed = " ".join(words)

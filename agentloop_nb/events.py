@@ -22,7 +22,9 @@ from pydantic import (
 )
 
 from agentloop_nb.actions import ActionResult
+from agentloop_nb.actions.registry import ActionRecord
 from agentloop_nb.decision import Decision
+from agentloop_nb.errors import Hint
 from agentloop_nb.protocols import Check, CodeRan, Delta, Output, Usage, Value
 
 FORMAT = 1
@@ -79,6 +81,8 @@ class RunStarted(Event):
     versions: dict[str, str] = {}
     earlier_goals: tuple[str, ...] = ()
     """Goals of earlier runs in the same kernel, oldest first."""
+    actions: tuple[ActionRecord, ...] = ()
+    """What the run may do; records of older versions name none, and mean the five of the original."""
     cells: tuple[str, ...] = ()
     """Sources of what ran before the run, oldest first: what an export may bring along."""
     ran: tuple[CodeRan, ...] = ()
@@ -245,6 +249,8 @@ class RunFinished(Event):
     kind: Literal["run_finished"] = "run_finished"
     status: Status
     reason: str = ""
+    hints: tuple[Hint, ...] = ()
+    """What can be typed to go on."""
     summary: str = ""
     artifacts: tuple[str, ...] = ()
     doubts: tuple[str, ...] = ()
@@ -257,6 +263,8 @@ class RunResumed(Event):
     kind: Literal["run_resumed"] = "run_resumed"
     max_steps: int
     budget: Decimal | None = None
+    actions: tuple[ActionRecord, ...] = ()
+    """What it may do from here on; empty: what it could do before."""
     settings: RecordedSettings = {}
     """The settings it goes on with, without any secret."""
 

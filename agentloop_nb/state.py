@@ -9,9 +9,11 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
-from agentloop_nb.actions import ActionResult, Finish, WriteFile
+from agentloop_nb.actions import ACTIONS, ActionResult, Finish, WriteFile
 from agentloop_nb.actions.effects import NO_EFFECTS, Effects
+from agentloop_nb.actions.registry import Actions, resolve
 from agentloop_nb.decision import Decision
+from agentloop_nb.errors import Front, Hint, worded
 from agentloop_nb.events import (
     ActionFinished,
     ActionStarted,
@@ -133,10 +135,14 @@ class State:
     earlier_goals: tuple[str, ...] = ()
     """Goals of earlier runs in the same kernel."""
     settings: dict[str, Any] = field(default_factory=dict)
+    actions: Actions = ACTIONS
+    """What the run may do."""
     max_steps: int = 50
     budget: Decimal | None = None
     status: Status = "running"
     reason: str = ""
+    hints: tuple[Hint, ...] = ()
+    """What can be typed to go on after its end."""
     summary: str = ""
     artifacts: tuple[str, ...] = ()
     steps: list[Step] = field(default_factory=list)
@@ -168,6 +174,10 @@ class State:
     def current_step(self) -> int:
         """Steps done: decisions whose action was carried out or refused."""
         return sum(step.result is not None for step in self.steps[-1:]) + max(len(self.steps) - 1, 0)
+
+    def ending(self, front: Front = "notebook") -> str:
+        """Why it ended, and what can be typed there to go on."""
+        return worded(self.reason, self.hints, front)
 
     @property
     def subject(self) -> str:
@@ -305,19 +315,21 @@ class State:
         self.run, self.goal, self.context = event.run, event.goal, event.context
         self.cells, self.ran, self.earlier_goals = event.cells, event.ran, event.earlier_goals
         self.settings, self.began = event.settings, event.at
+        self.actions = resolve(event.actions)
         self.max_steps = int(event.settings.get("max_steps", self.max_steps))
         budget = event.settings.get("budget")
         self.budget = None if budget is None else Decimal(str(budget))
 
     def _finish(self, event: RunFinished) -> None:
-        self.status, self.reason, self.ended = event.status, event.reason, event.at
+        self.status, self.reason, self.hints, self.ended = event.status, event.reason, event.hints, event.at
         self.summary, self.artifacts, self.doubts = event.summary, event.artifacts, event.doubts
 
     def _resume(self, event: RunResumed) -> None:
         self.status, self.reason, self.summary, self.artifacts, self.ended = "running", "", "", (), None
-        self.doubts, self.resumed_at = (), self.current_step
+        self.doubts, self.hints, self.resumed_at = (), (), self.current_step
         self.max_steps, self.budget, self.rejections = event.max_steps, event.budget, 0
         self.settings = self.settings | event.settings
+        self.actions = resolve(event.actions) if event.actions else self.actions
 
     def _note(self, event: ContractChecked | TranscriptCompacted | QuestionAsked) -> None:
         if isinstance(event, QuestionAsked):
@@ -347,7 +359,7 @@ class State:
         self.steps = [step for step in self.steps if step.number < first]
         if self.status != "running":
             self.status, self.summary, self.artifacts = "stopped", "", ()
-            self.reason = f"step {first} and what followed were taken back"
+            self.reason, self.hints = f"step {first} and what followed were taken back", ()
         self.checks = ()
         if self.compacted is not None and self.compacted.through >= first:
             self.compacted = None

@@ -21,11 +21,11 @@ from agentloop_nb.agent.grounding import ground
 from agentloop_nb.agent.ledger import Ledger
 from agentloop_nb.agent.model_call import GaveUp, ModelCaller
 from agentloop_nb.agent.objections import asked_before, objections, refusal
-from agentloop_nb.agent.offer import WEB, is_offline
+from agentloop_nb.agent.offer import WEB, is_offline, understood
 from agentloop_nb.agent.questions import Asker, Questions
 from agentloop_nb.agent.repetition import Repetitions
 from agentloop_nb.decision import Decision, parse
-from agentloop_nb.errors import ActionFailed, DecisionError, Offline
+from agentloop_nb.errors import ActionFailed, DecisionError, Hint, Offline
 from agentloop_nb.events import (
     ActionFinished,
     ActionStarted,
@@ -124,7 +124,7 @@ class Loop:
         if self.control.stopping:  # before the first step: a resumed run was rebuilding its variables
             raise self._end("stopped", self.control.reason)
         if self.state.next_step > self.state.max_steps:
-            raise self._end("step_limit", self._steps_used)
+            raise self._end("step_limit", self._steps_used, self._more_steps)
         for note in self.control.take_notes():
             self.stream.emit(NoteAdded(step=self.state.next_step, text=note))
         decision = await self._decide()
@@ -142,7 +142,7 @@ class Loop:
             told = f"Not done again: {reason}."
             result = ActionResult(success=False, output=told, error=reason, effects=Effects(repeated=1))
             self._emit_result(self.state.next_step, result, time.monotonic())
-            raise self._end("not_met", f"{reason}; with a word from you it may go on: %agent resume -- WORD")
+            raise self._end("not_met", reason, WITH_A_WORD)
         if (answer := self._repetitions.useless(action)) is not None:
             self._emit_result(self.state.next_step, answer, time.monotonic())
         return answer is not None
@@ -160,20 +160,20 @@ class Loop:
             try:
                 reply = await self._asker.reply(final=self._final)
                 step, final = self.state.next_step, self._final  # an outside agent may have taken steps back meanwhile
-                decision = self._mended(parse(reply.text, timeout=self.settings.timeout, final=final))
+                read = parse(reply.text, timeout=self.settings.timeout, final=final, actions=understood(self.state))
+                decision = self._mended(read)
             except DecisionError as error:
                 self.stream.emit(DecisionRejected(step=step, reason=_reason(error, reply.finish_reason)))
             except GaveUp as error:
-                raise self._give_up(str(error)) from error
+                raise self._give_up(str(error), *error.hints) from error
             except CostLimit as limit:
-                raise self._end(
-                    "cost_limit", f"{limit}: %agent resume --budget {limit.budget.normalize():f}"
-                ) from limit
+                hint = Hint(f"resume --budget {limit.budget.normalize():f}")
+                raise self._end("cost_limit", str(limit), hint) from limit
             else:
                 self.stream.emit(DecisionMade(step=step, decision=decision))
                 return decision
         if self._final:  # what the model was told is no word for a person
-            raise self._end("step_limit", f"{self._steps_used} (the model gave no closing summary)")
+            raise self._end("step_limit", f"{self._steps_used} (the model gave no closing summary)", self._more_steps)
         reason = self.state.steps[-1].rejected[-1][1]
         raise self._give_up(f"{self.state.rejections} replies in a row were no valid decision; the last: {reason}")
 
@@ -203,7 +203,9 @@ class Loop:
         if result.stopped or self.control.stopping:
             raise self._end("stopped", self.control.reason)
         if isinstance(decision.action, Finish) and result.effects.over:
-            self._emit_end("not_met", contract.reason(self.state.checks), summary=decision.action.summary)
+            self._emit_end(
+                "not_met", contract.reason(self.state.checks), (WITH_A_WORD,), summary=decision.action.summary
+            )
         elif isinstance(decision.action, Finish) and (result.success or final):
             self._conclude(decision.action, result, final=final)
 
@@ -277,21 +279,23 @@ class Loop:
         limited = final and (action.says_goal_met is not True or unmet)
         status: Status
         status, reason = ("step_limit", self._steps_used) if limited else conclusion(action, self.state.checks)
+        hints = (self._more_steps,) if limited else ()
         artifacts, doubts = result.effects.artifacts or (), result.effects.doubts
-        self._emit_end(status, reason, summary=action.summary, artifacts=artifacts, doubts=doubts)
+        self._emit_end(status, reason, hints, summary=action.summary, artifacts=artifacts, doubts=doubts)
 
-    def _give_up(self, reason: str) -> _Ended:
+    def _give_up(self, reason: str, *hints: Hint) -> _Ended:
         """End for a fault; at the last step the limit is the reason that counts."""
-        return self._end("step_limit" if self._final else "failed", reason)
+        return self._end("step_limit" if self._final else "failed", reason, *hints)
 
-    def _end(self, status: Status, reason: str) -> _Ended:
-        self._emit_end(status, reason)
+    def _end(self, status: Status, reason: str, *hints: Hint) -> _Ended:
+        self._emit_end(status, reason, hints)
         return _Ended()
 
     def _emit_end(
         self,
         status: Status,
         reason: str,
+        hints: tuple[Hint, ...] = (),
         *,
         summary: str | None = None,
         artifacts: tuple[str, ...] = (),
@@ -303,6 +307,7 @@ class Loop:
                 step=self.state.current_step,
                 status=status,
                 reason=reason,
+                hints=hints,
                 summary=told,
                 artifacts=artifacts,
                 doubts=doubts,
@@ -311,9 +316,14 @@ class Loop:
 
     @property
     def _steps_used(self) -> str:
-        return f"all {self.state.max_steps} steps are used: %agent resume --max-steps {self.state.max_steps + 20}"
+        return f"all {self.state.max_steps} steps are used"
+
+    @property
+    def _more_steps(self) -> Hint:
+        return Hint(f"resume --max-steps {self.state.max_steps + 20}")
 
 
+WITH_A_WORD = Hint("resume -- WORD", lead="; with a word from you it may go on: ")
 _BY_USER = "stopped by the user"
 _STOPPED = ActionResult(success=False, output="The user stopped this step.", error=_BY_USER, stopped=True)
 

@@ -14,7 +14,7 @@ from agentloop_nb.agent.event_stream import Stream
 from agentloop_nb.agent.ledger import Ledger
 from agentloop_nb.agent.offer import offered, usual
 from agentloop_nb.agent.prompt import compaction, compose, overflow_compaction, shrink_figures
-from agentloop_nb.errors import ContextOverflow, ModelFault, PermanentFault, TransientFault
+from agentloop_nb.errors import ContextOverflow, Hint, ModelFault, PermanentFault, TransientFault
 from agentloop_nb.events import ModelCalled, ModelFailed, ModelReplied, ReplyStreamed, WaitStarted
 from agentloop_nb.protocols import Measurable, Model, ModelReply, ModelRequest, Sized, Unprompted
 
@@ -27,7 +27,11 @@ LONGEST_RETRY, LONGEST_POLL = 8.0, 15.0
 
 
 class GaveUp(Exception):
-    """No reply is to be had; the message says why."""
+    """No reply is to be had; the message says why, `hints` what can be typed then."""
+
+    def __init__(self, message: str, *hints: Hint) -> None:
+        super().__init__(message)
+        self.hints = hints
 
 
 @dataclass
@@ -63,7 +67,7 @@ class ModelCaller:
                 self._compact(fault)
             except PermanentFault as fault:
                 self._failed(attempt, fault, reservation)
-                raise GaveUp(str(fault)) from fault
+                raise GaveUp(str(fault), *fault.hints) from fault
             except TransientFault as fault:
                 wait = backoff.delay(fault)
                 self._failed(attempt, fault, reservation, wait)
@@ -124,8 +128,8 @@ class ModelCaller:
         return ModelRequest(
             messages=messages,
             final=final,
+            actions=usual(state),
             only=offered(state, small=self._is_small),
-            usual=usual(state),
             repairs=state.rejections,
             max_tokens=longest,
         )

@@ -12,11 +12,11 @@ from collections import Counter
 from collections.abc import Iterator
 
 from agentloop_nb._internal.platform import IN_BROWSER
-from agentloop_nb.actions import AskUser
 from agentloop_nb.actions.output_text import bounded
 from agentloop_nb.agent import prompt_images
 from agentloop_nb.agent.observation import observation
-from agentloop_nb.agent.rules import describe_action, system_prompt
+from agentloop_nb.agent.offer import usual
+from agentloop_nb.agent.rules import further_actions, system_prompt
 from agentloop_nb.events import TranscriptCompacted
 from agentloop_nb.protocols import Image, Message, Model, Usage
 from agentloop_nb.state import State, Step
@@ -54,7 +54,7 @@ def compose(state: State, *, max_retries: int = 3) -> tuple[Message, ...]:
 
 
 def _messages(state: State, max_retries: int) -> Iterator[Message]:
-    yield Message(role="system", content=system_prompt())
+    yield Message(role="system", content=system_prompt(state.actions))
     digested = state.compacted.digested if state.compacted else 0
     told = f"Goal:\n{state.goal}\n\n{_context(state)}".rstrip() + _further(state) + _digest(state.steps[:digested])
     images: tuple[Image, ...] = ()
@@ -75,7 +75,8 @@ def _context(state: State) -> str:
 
 def _further(state: State) -> str:
     """The actions that this run has beside the five."""
-    return f"\n\nOne more action:\n{describe_action(AskUser)}" if state.settings.get("asks") else ""
+    told = further_actions(usual(state))
+    return f"\n\n{told}" if told else ""
 
 
 def _images(state: State, step: Step) -> tuple[Image, ...]:

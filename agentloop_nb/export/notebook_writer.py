@@ -15,7 +15,8 @@ from typing import Any
 
 from agentloop_nb._internal.markup import WIDGET_VIEW, fenced, harmless
 from agentloop_nb._internal.text import STATUS_WORDS
-from agentloop_nb.actions import Cell, Finish, RunCode, WriteFile
+from agentloop_nb.actions import Cell, Finish, Query, RunCode, WriteFile
+from agentloop_nb.actions.own import OwnAction
 from agentloop_nb.export.anonymize import Anonymizer
 from agentloop_nb.export.dependencies import parsed, to_python
 from agentloop_nb.export.inputs import InputFile, inputs
@@ -135,7 +136,7 @@ def _data_files(story: Story) -> list[InputFile]:
 def _decision(each: Recorded, scrub: Anonymizer) -> Json:
     """A decision for replay. Code and files stay as they are, but for paths and secrets; prose is scrubbed as prose."""
     record = each.record()
-    runs = isinstance(each.decision.action, RunCode | WriteFile)
+    runs = isinstance(each.decision.action, RunCode | WriteFile | Query | OwnAction)
     decision = scrub.value(record.pop("decision"), scrub.code if runs else scrub.text)
     decision["reasoning"] = scrub.text(decision["reasoning"])
     return {"decision": decision, **scrub.value(record)}

@@ -14,13 +14,13 @@ from typing import Any
 from pydantic import ValidationError
 
 from agentloop_nb._internal.paths import typed_path
-from agentloop_nb.actions import BY_NAME, ActionResult, AskUser, ReadUrl, SearchWeb
+from agentloop_nb.actions import BY_NAME, Action, ActionResult, AskUser, ReadUrl, SearchWeb
 from agentloop_nb.actions.effects import Answer, Effects
 from agentloop_nb.decision import Decision
-from agentloop_nb.errors import ActionFailed, PermanentFault, UserError
+from agentloop_nb.errors import ActionFailed, Hint, PermanentFault, UserError
 from agentloop_nb.protocols import Delta, ModelReply, ModelRequest, Page, SearchHit, Usage, Web
 from agentloop_nb.record import reading, visible_cells
-from agentloop_nb.record.replay_data import Recorded, recorded
+from agentloop_nb.record.replay_data import Brought, Recorded, recorded
 from agentloop_nb.state import fold
 
 MAX_NOTEBOOK = 256 * 1024 * 1024
@@ -106,7 +106,8 @@ class ReplayModel:
         if self.position >= len(self.decisions):
             raise PermanentFault(
                 f"the record {self._source} has no more decisions after {len(self.decisions)}: "
-                "the run it holds ended here. Go on with a model: %agent resume -m MODEL"
+                "the run it holds ended here. Go on with a model",
+                Hint("resume -m MODEL"),
             )
         text = json.dumps(self.decisions[self.position].decision.record(), ensure_ascii=False)
         self.position += 1
@@ -142,12 +143,10 @@ class RecordedWeb:
 
     def __init__(self, decisions: Sequence[Recorded], position: int = 0) -> None:
         """Begin with the answers that followed the first `position` decisions."""
-        self._answers: dict[tuple[str, str], list[Recorded]] = defaultdict(list)
-        questions = [_question(each) for each in decisions]
-        for question, each in zip(questions, decisions, strict=True):
-            if question:
-                self._answers[question].append(each)
-        for question in filter(None, questions[:position]):
+        self._answers: dict[tuple[str, str], list[Brought]] = defaultdict(list)
+        for question, answer in _answered(decisions):
+            self._answers[question].append(answer)
+        for question, _ in _answered(decisions[:position]):
             self._take(question)
 
     async def search(self, query: str, num_results: int) -> Sequence[SearchHit]:
@@ -163,7 +162,7 @@ class RecordedWeb:
             return page.model_copy(update={"text": page.text[:max_length], "truncated": True})
         return page
 
-    def _answer(self, kind: str, key: str) -> Recorded:
+    def _answer(self, kind: str, key: str) -> Brought:
         if (kind, key) not in self._answers:
             raise ActionFailed(f"nothing was recorded for {key!r}, and a replayed run asks the web only with --live")
         answer = self._take((kind, key))
@@ -171,14 +170,22 @@ class RecordedWeb:
             raise ActionFailed(answer.error)
         return answer
 
-    def _take(self, question: tuple[str, str]) -> Recorded:
+    def _take(self, question: tuple[str, str]) -> Brought:
         """The next answer; the last one stays."""
         answers = self._answers[question]
         return answers.pop(0) if len(answers) > 1 else answers[0]
 
 
-def _question(each: Recorded) -> tuple[str, str] | None:
-    match each.decision.action:
+def _answered(decisions: Iterable[Recorded]) -> Iterator[tuple[tuple[str, str], Brought]]:
+    """What the web was asked, and what it answered, in order."""
+    for each in decisions:
+        for part, answer in each.answers():
+            if question := _question(part):
+                yield question, answer
+
+
+def _question(action: Action) -> tuple[str, str] | None:
+    match action:
         case SearchWeb(query=query):
             return "search", query
         case ReadUrl(url=url):
@@ -223,8 +230,9 @@ def _shown(cells: Iterable[dict[str, Any]]) -> Iterator[tuple[int, ActionResult]
 
 
 def _recorded(data: dict[str, Any]) -> Recorded:
-    if data["decision"]["action"]["name"] not in BY_NAME:
-        raise UserError(f"a decision for {data['decision']['action']['name']!r}, an action this version does not know")
+    action = data["decision"]["action"]
+    if action["name"] not in BY_NAME and not action.get("own"):
+        raise UserError(f"a decision for {action['name']!r}, an action this version does not know")
     try:
         return Recorded.model_validate(data)
     except ValidationError as error:

@@ -11,32 +11,41 @@ from collections.abc import Mapping
 from functools import cache
 from typing import Any
 
-from agentloop_nb.actions import ACTIONS, BUILT_IN, Action
+from pydantic import BaseModel
+
+from agentloop_nb.actions import ACTIONS, BUILT_IN
 
 MOST_ITEMS = 20
 """Members of a list in a decision."""
 
 
 @cache
-def decision_schema(*, final: bool = False, only: tuple[str, ...] = (), limits: bool = True) -> dict[str, Any]:
+def decision_schema(
+    *,
+    final: bool = False,
+    only: tuple[str, ...] = (),
+    limits: bool = True,
+    actions: tuple[type[BaseModel], ...] = (),
+) -> dict[str, Any]:
     """Return the JSON schema of a decision. Shared: do not change it.
 
-    `only` names the actions that may be chosen (empty: the five); with `final` it is `finish`. With `limits` lists have
-    an upper bound.
+    `actions` are those of the run (empty: the five, or all where `only` is given), `only` names those that may be
+    chosen now (empty: all of them); with `final` it is `finish`. With `limits` lists have an upper bound.
     """
     names = ("finish",) if final else only
-    chosen = [action for action in BUILT_IN if action.name in names] if names else ACTIONS
-    variants = [_variant(action, limits=limits) for action in chosen]
+    there: tuple[type[Any], ...] = actions or (BUILT_IN if names else ACTIONS)
+    variants = [_variant(action, limits=limits) for action in there if not names or action.name in names]
     action = variants[0] if len(variants) == 1 else {"anyOf": variants}
     return _object({"reasoning": {"type": "string"}, "action": action})
 
 
-def _variant(action: type[Action], *, limits: bool) -> dict[str, Any]:
+def _variant(action: type[Any], *, limits: bool) -> dict[str, Any]:
     """One action, `name` first: a server may tell variants apart by their first key only."""
     schema = action.model_json_schema()
     required = schema.get("required", ())
     fields = {
-        name: _field(field, required=name in required, limits=limits) for name, field in schema["properties"].items()
+        name: _field(_inlined(field, schema), required=name in required, limits=limits)
+        for name, field in schema["properties"].items()
     }
     return _object({"name": {"type": "string", "enum": [action.name]}, **fields})
 
@@ -52,14 +61,31 @@ def _object(properties: Mapping[str, Any]) -> dict[str, Any]:
 
 def _field(field: Mapping[str, Any], *, required: bool, limits: bool) -> dict[str, Any]:
     """A property; an optional one may be null, because every property must be there."""
-    kind = {"type": field["type"]}
+    kind: dict[str, Any] = {"type": field["type"]}
+    if "enum" in field:
+        kind["enum"] = list(field["enum"])
     if "items" in field:
-        kind["items"] = {"type": field["items"]["type"]}
+        kind["items"] = _item(field["items"])
         if limits:
             kind["maxItems"] = MOST_ITEMS
     if "minimum" in field and "maximum" in field:
         kind["enum"] = field.get("choices") or _ladder(field["minimum"], field["maximum"])
     return kind if required else {"anyOf": [kind, {"type": "null"}]}
+
+
+def _inlined(field: Mapping[str, Any], schema: Mapping[str, Any]) -> Mapping[str, Any]:
+    """A list's members in place of the reference to them, which not every server follows."""
+    reference = field.get("items", {}).get("$ref")
+    return {**field, "items": schema["$defs"][reference.rpartition("/")[2]]} if reference else field
+
+
+def _item(member: Mapping[str, Any]) -> dict[str, Any]:
+    """A member of a list; every property of an object may be null, and the action says which goes with which."""
+    if member["type"] != "object":
+        return {key: member[key] for key in ("type", "enum") if key in member}
+    return _object(
+        {name: {"anyOf": [{"type": each["type"]}, {"type": "null"}]} for name, each in member["properties"].items()}
+    )
 
 
 def _ladder(low: int, high: int) -> list[int]:

@@ -14,7 +14,7 @@ from agentloop_nb import session
 from agentloop_nb.agent import output_limit
 from agentloop_nb.agent.control import Control
 from agentloop_nb.agent.ledger import Ledger
-from agentloop_nb.errors import UserError
+from agentloop_nb.errors import Hint, UserError
 from agentloop_nb.events import NoteAdded
 from agentloop_nb.export.destination import checked
 from agentloop_nb.isolated.isolated_workspace import IsolatedWorkspace
@@ -146,9 +146,11 @@ class RunManager:
         ask_to_run(self.shell, path)
         settings = self.as_recorded(path, overrides, config)
         if settings.isolated and not reading.load(path).settings.get("isolated"):
-            raise UserError(f"run {path.stem} did not run isolated; %agent fork goes on in a process of its own")
+            raise UserError(f"run {path.stem} did not run isolated", Hint("fork", "goes on in a process of its own"))
         if overrides.get("bring") is not None:
-            raise UserError("--with names what a new run gets: %%agent --isolated --with NAMES goal; leave it out here")
+            raise UserError(
+                "--with names what a new run gets; leave it out here", Hint("", "--isolated --with NAMES goal")
+            )
         made = session.resume(
             path,
             overrides,

@@ -109,6 +109,8 @@ def _undo_files(workspace: Undoing, steps: list[Step]) -> tuple[list[str], list[
 
 def _beyond(step: Step) -> list[str]:
     """What a step did that lies beyond variables and `write_file`: as it was seen, and as its code says."""
+    if (own := step.effects.own) and own.reaches:
+        return [f"  step {step.number}: a function that {own.reaches}: {own.code}"]
     if step.decision is None or not isinstance(step.decision.action, RunCode) or not step.started:
         return []
     found = step.effects

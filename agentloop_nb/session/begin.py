@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from agentloop_nb import __version__, demo
+from agentloop_nb.actions.registry import record_of
 from agentloop_nb.agent.contract import refuse_unsound
 from agentloop_nb.agent.control import Control
 from agentloop_nb.agent.ledger import Ledger
@@ -17,7 +18,7 @@ from agentloop_nb.record import journal, locating
 from agentloop_nb.run import Run
 from agentloop_nb.safety.secrets import Masker
 from agentloop_nb.session.context import context
-from agentloop_nb.session.parts import make_model, make_web, recorded, with_contract_of
+from agentloop_nb.session.parts import chosen, make_model, make_web, recorded, with_contract_of
 from agentloop_nb.session.recovery import recover_with
 from agentloop_nb.session.session import Session
 from agentloop_nb.settings import Settings
@@ -44,19 +45,21 @@ def begin(
     `model` takes the place of the one that the settings name; `ledger` is a budget that the run shares with others.
     """
     if not goal.strip():
-        raise UserError("the goal is empty: say what you want done (in a notebook: %%agent what you want)")
+        raise UserError("the goal is empty: say in words what you want done")
     refuse_unsound(settings.until, goal)
     model = model or make_model(settings, variables, ledger)
     settings = with_contract_of(model, settings)
     workspace = make_workspace(make_web(model, settings))
     if model.name == "demo":
         demo.prepare(workspace.folder)
+    actions = chosen(settings, model, workspace, control)
     state = State()
     run_id = run_id or locating.new_run_id()
     opening = RunStarted(
         run=run_id,
         goal=goal,
-        context=context(settings, model, workspace, folder),
+        context=context(settings, model, workspace, folder, actions),
+        actions=tuple(map(record_of, actions)),
         settings=recorded(settings, model, variables, control),
         versions={"agentloop_nb": __version__, "python": platform.python_version()},
         cells=workspace.history(),

@@ -71,6 +71,7 @@ class Session:
         try:
             for event in self.opening:
                 stream.emit(event)
+            self.workspace.goal = self.state.goal
             if self.rebuilding is not None:
                 await self.rebuilding.carry_out(stream, self.workspace, self.control)
             await loop.run()

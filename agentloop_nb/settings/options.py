@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple, Protocol
 
-from agentloop_nb.errors import UserError
+from agentloop_nb.errors import Hint, UserError
 from agentloop_nb.settings.row import Setting
 from agentloop_nb.settings.table import TABLE
 
@@ -110,7 +110,7 @@ def run_and_note(
     named = first and (names_run(first) or quoted or (after.strip() and not rest and not re.search(r"\s", first)))
     note = note_from("" if named else first, rest, after)
     if not note:
-        raise UserError(f'say what to do in another way: %agent fork {first or "[RUN]"} [--at N] "NOTE"')
+        raise UserError("say what to do in another way", Hint(f'fork {first or "[RUN]"} [--at N] "NOTE"'))
     return first if named else None, note
 
 

@@ -87,6 +87,28 @@ class Rows:
         kept=True,
         safety=True,
     )
+    actions: tuple[str, ...] = row(
+        (),
+        convert.NAMES,
+        "the only actions the run may take, commas between; `%agent actions` lists them",
+        flags=("--actions",),
+        value="NAMES",
+        usual="all there are",
+        example="run_code,write_file",
+        kept=True,
+        safety=True,
+    )
+    no_actions: tuple[str, ...] = row(
+        (),
+        convert.NAMES,
+        "actions the run may not take",
+        flags=("--no-actions",),
+        value="NAMES",
+        usual="none",
+        example="search_web,read_url",
+        kept=True,
+        safety=True,
+    )
     questions: Questions = row(
         "few",
         convert.one_of("never", "few"),

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from agentloop_nb._internal.text import STATUS_WORDS, clean, dollars, for_shell
-from agentloop_nb.actions import Action, ActionResult, RunCode, WriteFile
+from agentloop_nb._internal.text import STATUS_WORDS, clean, dollars
+from agentloop_nb.actions import Action, ActionResult, Query, RunCode, WriteFile
 from agentloop_nb.actions.output_text import bounded, text_of
+from agentloop_nb.errors import Front
 from agentloop_nb.events import (
     ActionFinished,
     ActionStarted,
@@ -71,7 +71,7 @@ class TerminalView:
 
         self.console = console or Console(file=own_stdout(), highlight=False, markup=False, emoji=False)
         self.verbose = verbose
-        self._worded: Callable[[str], str] = str if command == "%agent" else for_shell
+        self._front: Front = "notebook" if command == "%agent" else "shell"
         self._rich = self.console.is_terminal and not self.console.is_dumb_terminal
         self._live: StatusLine | None = None
         if live and verbose and self._rich and self.console.file.isatty():
@@ -122,7 +122,7 @@ class TerminalView:
                 self._head(event.step, state)
             case ModelFailed():
                 again = "" if event.wait is None else f"; trying again in {event.wait:.1f} s"
-                self._line(f"⚠️ No reply: {self._worded(event.error)}{again}")
+                self._line(f"⚠️ No reply: {event.error}{again}")
             case DecisionRejected():
                 self._line(f"↩️ Not a decision, asked again: {event.reason}")
             case NoteAdded():
@@ -231,7 +231,7 @@ class TerminalView:
             self._line(f"\n🎉 Task completed! ({shown})")
         done = [step for step in state.steps if step.result is not None]
         good = sum(step.result.success for step in done if step.result)
-        reason = f" ({self._worded(state.reason)})" if state.reason and not state.is_complete else ""
+        reason = f" ({state.ending(self._front)})" if state.reason and not state.is_complete else ""
         lines = [
             f"Goal: {state.goal}",
             f"Status: {_MARKS.get(state.status, '⚠️')} {_status(state)}{reason}",
@@ -260,6 +260,8 @@ def _input(action: Action) -> tuple[str, str]:
     """The part of an action worth showing whole, and the language it is written in."""
     if isinstance(action, RunCode):
         return action.code, "python"
+    if isinstance(action, Query):
+        return action.sql, "sql"
     if isinstance(action, WriteFile):
         lexer = "python" if action.filename.endswith(".py") else "text"
         return _bounded(f"{action.filename}:\n{action.content}"), lexer

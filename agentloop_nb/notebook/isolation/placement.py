@@ -15,7 +15,7 @@ from typing import Any
 
 from agentloop_nb._internal.platform import IN_BROWSER
 from agentloop_nb.agent.control import Control
-from agentloop_nb.errors import UserError
+from agentloop_nb.errors import Hint, UserError
 from agentloop_nb.events import AnyEvent
 from agentloop_nb.export.inputs import is_inside
 from agentloop_nb.isolated.fork_copy import Copied, copy_folder
@@ -92,7 +92,7 @@ def go_on(run: Run, workspace: IsolatedWorkspace, *, web: Web, settings: Setting
     """Have a run go on in its living process, as it is set now. Raises `UserError` for what only a new one can have."""
     if parse_limits(settings.limits) != parse_limits(run.state.settings.get("limits") or ""):
         raise UserError(
-            "the limits of a process that lives stay as they are; %agent fork --limits ... starts a new one"
+            "the limits of a process that lives stay as they are", Hint("fork --limits ...", "starts a new one")
         )
     if (locating.home(run.journal) / str(settings.output_dir)).resolve() != workspace.folder:
         raise UserError(f"this run goes on where its files are, in {workspace.folder}; leave --output-dir out")
