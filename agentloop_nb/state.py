@@ -40,6 +40,7 @@ from agentloop_nb.events import (
     Status,
     StepsUndone,
     TranscriptCompacted,
+    TriesRanked,
 )
 from agentloop_nb.protocols import Change, Check, CodeRan, Usage
 
@@ -167,6 +168,12 @@ class State:
     compacted: TranscriptCompacted | None = None
     forked_from: tuple[str, int] | None = None
     """The run this one was forked from, and its last step that was taken over."""
+    part_of: str | None = None
+    """The run that delegated this one, or what the tries of one goal have in common."""
+    part: str = ""
+    """Which part of that it is."""
+    ranked: TriesRanked | None = None
+    """How the tries of one goal were ranked, if this run is one of them."""
     began: float = 0.0
     ended: float | None = None
 
@@ -183,7 +190,9 @@ class State:
     def subject(self) -> str:
         """What a list of runs calls it: its goal, and where it comes from."""
         parent, step = self.forked_from or ("", 0)
-        return f"(fork of {parent} after step {step}) {self.goal}" if parent else self.goal
+        part = self.part + (", chosen" if self.ranked and self.ranked.chosen == self.run else "")
+        goal = f"({part}) {self.goal}" if part else self.goal
+        return f"(fork of {parent} after step {step}) {goal}" if parent else goal
 
     @property
     def decided_by(self) -> str:
@@ -289,7 +298,7 @@ class State:
                 self._finish(event) if isinstance(event, RunFinished) else self._resume(event)
             case RunForked():
                 self._fork(event)
-            case ContractChecked() | TranscriptCompacted() | QuestionAsked():
+            case ContractChecked() | TranscriptCompacted() | QuestionAsked() | TriesRanked():
                 self._note(event)
             case StepsUndone():
                 self._undo(event.first)
@@ -315,6 +324,7 @@ class State:
         self.run, self.goal, self.context = event.run, event.goal, event.context
         self.cells, self.ran, self.earlier_goals = event.cells, event.ran, event.earlier_goals
         self.settings, self.began = event.settings, event.at
+        self.part_of, self.part = event.part_of, event.part
         self.actions = resolve(event.actions)
         self.max_steps = int(event.settings.get("max_steps", self.max_steps))
         budget = event.settings.get("budget")
@@ -331,12 +341,15 @@ class State:
         self.settings = self.settings | event.settings
         self.actions = resolve(event.actions) if event.actions else self.actions
 
-    def _note(self, event: ContractChecked | TranscriptCompacted | QuestionAsked) -> None:
+    def _note(self, event: ContractChecked | TranscriptCompacted | QuestionAsked | TriesRanked) -> None:
         if isinstance(event, QuestionAsked):
             self._step(event).asked = event.at + event.seconds
             return
         if isinstance(event, TranscriptCompacted):
             self.compacted = event
+            return
+        if isinstance(event, TriesRanked):
+            self.ranked = event
             return
         self.checks = event.checks
         if event.before and not self.steps:

@@ -62,17 +62,12 @@ def write_page(report: Report, path: Path) -> None:
 
 def _overview(report: Report) -> str:
     heads = "".join(f'<th scope="col">{prose(score.contender)}</th>' for score in report.scores)
-    bars = "".join(f"<td>{_bar(score)}</td>" for score in report.scores)
-    rows = [f"<tr><th></th>{heads}</tr>", f'<tr><th scope="row">accuracy</th>{bars}</tr>']
-    found = [cells(score) for score in report.scores]
+    rows = [f"<tr><th></th>{heads}</tr>"]
     for number, name in enumerate(COLUMNS):
-        told = "".join(f"<td>{escape(each[number])}</td>" for each in found)
-        rows.append(f'<tr><th scope="row">{_named(name)}</th>{told}</tr>')
+        bars = [_bar(score) if name == "accuracy" else "" for score in report.scores]
+        told = (f"<td>{escape(cells(score)[number])}{bar}</td>" for score, bar in zip(report.scores, bars, strict=True))
+        rows.append(f'<tr><th scope="row">{name}</th>{"".join(told)}</tr>')
     return f'<div class="wide"><table>{"".join(rows)}</table></div>'
-
-
-def _named(name: str) -> str:
-    return f"{name} a right answer" if name in ("tokens", "steps", "seconds") else name
 
 
 def _bar(score: Score) -> str:

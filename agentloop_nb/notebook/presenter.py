@@ -41,20 +41,32 @@ class Presenter:
 
     def drive(self) -> Run:
         """Take the run to its end from synchronous code, also inside a running event loop."""
-        return drive(self._go, self.session.control)
+        return drive(self._go, self.control)
 
     async def go(self) -> Run:
         """Take the run to its end."""
-        return await drive_async(self._go(), self.session.control)
+        return await drive_async(self._go(), self.control)
+
+    @property
+    def control(self) -> Control:
+        """Stops what is driven."""
+        return self.session.control
 
     async def _go(self) -> Run:
         run = await self._watched()
-        if not self.private and isinstance(run.workspace, IsolatedWorkspace):
-            print(placement.what_can_be_adopted(run))  # noqa: T201 - nothing comes back unless the user says so
-        if destination := self.session.settings.export:
+        self._tell_what_it_left(run)
+        if destination := self._destination:
             told = await _published(run, caller_folder() / typed_path(destination))
             print(f"Export to {destination}: {told}")  # noqa: T201 - the user asked for it
         return run
+
+    @property
+    def _destination(self) -> str | None:
+        return self.session.settings.export
+
+    def _tell_what_it_left(self, run: Run) -> None:
+        if not self.private and isinstance(run.workspace, IsolatedWorkspace):
+            print(placement.what_can_be_adopted(run))  # noqa: T201 - nothing comes back unless the user says so
 
     async def _watched(self) -> Run:
         self._tell_of_demo()

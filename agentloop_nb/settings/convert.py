@@ -17,16 +17,17 @@ class Kind(NamedTuple):
     expected: str
 
 
-def whole(least: int, unit: str = "") -> Kind:
-    """Whole numbers from `least` on."""
+def whole(least: int, unit: str = "", most: int | None = None) -> Kind:
+    """Whole numbers from `least` on, up to `most`."""
 
     def convert(value: Any) -> int:
         number = float(value)
-        if number != int(number) or number < least:
+        if number != int(number) or number < least or (most is not None and number > most):
             raise ValueError
         return int(number)
 
-    return Kind("whole", convert, f"a whole number{f' of {unit}' if unit else ''}, {least} or more")
+    bounds = f"{least} or more" if most is None else f"{least} to {most}"
+    return Kind("whole", convert, f"a whole number{f' of {unit}' if unit else ''}, {bounds}")
 
 
 def one_of(*choices: str) -> Kind:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-import random
 import socket
 import stat
 from pathlib import Path
@@ -382,42 +381,3 @@ async def test_a_model_of_ours_goes_on_where_an_outside_agent_was_stopped(notebo
     assert notebook.cell("begun") == "21"
     assert "taken back" in notebook.cell("%agent undo 3")
     assert notebook.cell("'begun' in globals()") == "False"
-
-
-@pytest.mark.parametrize("seed", range(20))
-async def test_cells_calls_cancels_and_undo_interleave_without_loss(notebook, seed):
-    """Whatever the order: no deadlock, no step lost or doubled, nothing inside another's span."""
-    chance = random.Random(seed)
-    notebook.cell("import time\nspans = []")
-    notebook.cell("%agent serve --approve auto --max-steps 100")
-    span = "spans.append('+{0}'); time.sleep({1}); spans.append('-{0}')"
-    async with notebook.agent() as agent:
-        calls, cells = [], []
-        for number in range(8):
-            pause = chance.choice([0, 0.01, 0.03])
-            match chance.choice(["cell", "awaiting cell", "call", "call", "cancel", "look", "undo"]):
-                case "cell":
-                    cells.append(notebook.client.execute(span.format(f"c{number}", pause)))
-                case "awaiting cell":
-                    code = f"import asyncio; {span.format(f'a{number}', pause)}; await asyncio.sleep({pause})"
-                    cells.append(notebook.client.execute(code))
-                case "call":
-                    calls.append(asyncio.ensure_future(agent.run(span.format(f"s{number}", pause))))
-                case "cancel":
-                    doomed = asyncio.ensure_future(agent.run("time.sleep(0.2)"))
-                    await asyncio.sleep(pause)
-                    doomed.cancel()
-                case "look":
-                    calls.append(asyncio.ensure_future(agent.call("describe_namespace")))
-                case "undo":
-                    await agent.call("undo")
-            await asyncio.sleep(chance.choice([0, 0.005, 0.05]))
-        answers = await asyncio.wait_for(asyncio.gather(*calls), 60)
-        assert not [said(each) for each in answers if each.is_error]
-        for cell in cells:
-            await asyncio.to_thread(notebook.collect, cell)
-        assert not (await agent.run("done = 1")).is_error
-    told = json.loads(notebook.cell("import json; print(json.dumps(spans))"))
-    assert all(a[1:] == b[1:] for a, b in zip(told[::2], told[1::2], strict=True)), told
-    assert len({*told}) == len(told)
-    notebook.cell("%agent serve --stop")
