@@ -13,6 +13,7 @@ from agentloop_nb._internal.markup import harmless
 from agentloop_nb.actions.action import DEFAULT_TIMEOUT, Action, ActionResult, Cell, timeout_bounds
 from agentloop_nb.actions.effects import OwnCall
 from agentloop_nb.actions.output_text import text_of
+from agentloop_nb.actions.own_values import without_nulls, written
 from agentloop_nb.actions.run_code import RunCode
 from agentloop_nb.protocols import OnOutput, Workspace
 
@@ -37,6 +38,8 @@ class OwnAction(Action):
     """What it reads or writes outside the kernel, by its own word; then its recorded result is exported, no call."""
     asks: ClassVar[bool] = False
     """A person is asked before each call."""
+    undo: ClassVar[Any] = None
+    """The function that takes a call back, if there is one."""
 
     into: str = ""
     _timeout: int = PrivateAttr(DEFAULT_TIMEOUT)
@@ -44,9 +47,8 @@ class OwnAction(Action):
     @model_validator(mode="before")
     @classmethod
     def _null_is_default(cls, fields: Any) -> Any:
-        return (
-            {key: value for key, value in fields.items() if value is not None} if isinstance(fields, dict) else fields
-        )
+        told = {"properties": {**cls.fields, "into": _INTO}}
+        return without_nulls(fields, told)
 
     @field_validator("into")
     @classmethod
@@ -74,14 +76,20 @@ class OwnAction(Action):
     @property
     def arguments(self) -> dict[str, Any]:
         """What the function is called with."""
-        given = self.model_dump(exclude={"into"}, exclude_unset=True)
-        return {**given, **(self.model_extra or {})}
+        names = (name for name in type(self).model_fields if name in self.model_fields_set and name != "into")
+        return {**{name: getattr(self, name) for name in names}, **(self.model_extra or {})}
 
     @property
     def call(self) -> str:
         """The line that calls it."""
-        told = ", ".join(f"{name}={value!r}" for name, value in self.arguments.items())
+        told = ", ".join(f"{name}={written(value, self._names)}" for name, value in self.arguments.items())
         return f"{'await ' if self.awaited else ''}{self.name}({told})"
+
+    @property
+    def _names(self) -> Mapping[str, Any]:
+        """The namespace of the calling line, where the function was defined there."""
+        there: Mapping[str, Any] = getattr(self.function, "__globals__", {})
+        return there if there.get("__name__") == "__main__" else {}
 
     @property
     def title(self) -> str:

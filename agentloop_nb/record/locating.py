@@ -89,7 +89,7 @@ def _found(reference: str | None, folder: Path) -> Path:
     if reference is None:
         if not records:
             raise UserError(f"no run is recorded in {folder}", Hint("", "and a goal", lead="; start one with "))
-        return records[0]
+        return _chosen(records[0])
     if (path := typed_path(reference)).suffix == ".jsonl" and path.is_file():
         return path.absolute()
     matches = [record for record in records if record.stem.startswith(reference)]
@@ -101,6 +101,15 @@ def _found(reference: str | None, folder: Path) -> Path:
     close = difflib.get_close_matches(reference, [record.stem for record in records], n=1, cutoff=0.4)
     told = f"there is no run {reference!r} in {folder}"
     raise UserError(f"{told}; did you mean {close[0]}?") if close else UserError(told, Hint("runs", "lists them"))
+
+
+def _chosen(newest: Path) -> Path:
+    """The record itself; of tries of one goal, that of the one that was chosen."""
+    with contextlib.suppress(UserError):
+        ranked = reading.load(newest).ranked
+        if ranked is not None and ranked.chosen and (chosen := newest.with_name(f"{ranked.chosen}.jsonl")).is_file():
+            return chosen
+    return newest
 
 
 def names_run(word: str, folder: Path) -> bool:

@@ -58,7 +58,7 @@ def _check_place() -> None:
 def workspace(
     shell: Any,
     home: Path,
-    goal: str,
+    goal: str | Luggage,
     *,
     web: Web,
     settings: Settings,
@@ -66,15 +66,18 @@ def workspace(
     earlier: Sequence[tuple[str, str]],
     kind: Callable[..., IsolatedWorkspace] = IsolatedWorkspace,
 ) -> IsolatedWorkspace:
-    """Make the workspace of an isolated run, with what it gets; without a goal that is nothing. Raises `UserError`."""
+    """Make the workspace of an isolated run with what its goal names, or what was packed already; empty is nothing.
+
+    Raises `UserError`.
+    """
     _check_place()
     folder = home / str(settings.output_dir)
     limits = parse_limits(settings.limits)
-    luggage = Luggage()
-    if goal:
-        luggage = pack(shell.user_ns, home, goal, settings.bring)
-        for name in luggage.files:
-            _copy(home / name, folder / name)
+    if isinstance(goal, str):
+        goal = pack(shell.user_ns, home, goal, settings.bring) if goal else Luggage()
+    luggage = goal
+    for name in luggage.files:
+        _copy(home / name, folder / name)
     made = kind(
         folder,
         web=web,
