@@ -21,10 +21,10 @@ SHIPPED = {
     "04-search": 1,
     "05-undo-and-why": 1,
     "06-contract": 1,
-    "07-fork-and-compare": 2,
+    "07-fork-and-compare": 3,
     "08-isolated": 1,
 }
-"""Notebooks, with how many runs each shows."""
+"""Notebooks, with how many runs each shows; a comparison has steps to open, too."""
 IDLE = """() => {
   const panel = window.jupyterapp.shell.currentWidget;
   const cells = panel.content.widgets.filter(cell => cell.model.type === 'code');

@@ -95,8 +95,8 @@ UNDO = Story(
                 'print("rows:", len(sales), " without units:", sales["units"].isna().sum())\nsales[sales["units"].isna()]',
             ),
             why(
-                "Drop the rows without units, in place as the goal asks.",
-                'sales.dropna(subset=["units"], inplace=True)\nlen(sales)',
+                "Drop the rows without units.",
+                'sales = sales.dropna(subset=["units"]).copy()\nlen(sales)',
             ),
             why("Add what each row earned.", 'sales["revenue"] = sales["units"] * sales["price"]\nsales.head(3)'),
             why(
@@ -111,13 +111,13 @@ UNDO = Story(
         _LOAD,
         "md:## Let it change something of yours",
         "%%agent -m replay:records/clean-up.jsonl\n"
-        "Clean `sales` in place: drop rows without units, add a `revenue` column, and leave the totals by region in `by_region`.",
+        "Clean `sales`: drop rows without units, add a `revenue` column, and leave the totals by region in `by_region`.",
         "md:## Who changed what\n\nEach variable, each file, and the step that did it:",
         "%agent who",
         "md:`%agent why` shows the cells and steps that led to a variable, and leaves out those that did not:",
         "%agent why by_region",
-        "md:## Take it back\n\nThe last two steps: `by_region` is gone, and `sales` has no `revenue` any more, though the same object was "
-        "changed in place. The model forgets these steps, too.",
+        "md:## Take it back\n\nThe last two steps: `by_region` is gone, and `sales` has no `revenue` any more, though the column was "
+        "added in place. The model forgets these steps, too.",
         CHECKED + "%agent undo 2",
         CHECKED + 'list(sales.columns), len(sales), "by_region" in globals()',
         "md:One variable can be had back alone, with all that the run did to it undone:",
