@@ -11,15 +11,17 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from agentloop_nb.agent.ledger import Ledger
     from agentloop_nb.api import arun_agent, run_agent
+    from agentloop_nb.own_actions.declare import action
     from agentloop_nb.run import Run
 
 __version__ = "0.2.0"
-__all__ = ["Ledger", "Run", "__version__", "arun_agent", "run_agent"]
+__all__ = ["Ledger", "Run", "__version__", "action", "arun_agent", "run_agent"]
 
 _HOMES = {
     "run_agent": "agentloop_nb.api",
     "arun_agent": "agentloop_nb.api",
     "Run": "agentloop_nb.run",
+    "action": "agentloop_nb.own_actions.declare",
     "Ledger": "agentloop_nb.agent.ledger",
 }
 

@@ -53,9 +53,10 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _complain(problem: object, code: int) -> int:
-    from agentloop_nb._internal.text import clean, for_shell
+    from agentloop_nb._internal.text import clean
 
-    print("agentloop:", *for_shell(clean(str(problem))).split(), file=sys.stderr)
+    said = problem.worded("shell") if isinstance(problem, UserError) else str(problem)
+    print("agentloop:", *clean(said).split(), file=sys.stderr)
     return code
 
 
@@ -298,11 +299,9 @@ def _compare(words: list[str]) -> int:
 def _ask(name: str, words: list[str]) -> int:
     """Answer a question about recorded runs."""
     options, others = command_table.parsed(name, words, "shell", 2)
-    from agentloop_nb._internal.text import for_shell
     from agentloop_nb.reports.queries import QUERIES, Folder
 
-    told = QUERIES[name](Folder(), others, options)
-    print(told if name == "sent" else for_shell(told))  # what was sent is shown verbatim
+    print(QUERIES[name](Folder(), others, options))
     return FINISHED
 
 
@@ -357,6 +356,6 @@ COMMANDS: dict[str, Callable[[list[str]], int]] = {
     "skill": _skill,
     "eval": _eval,
     "help": _help,
-    **{name: partial(_ask, name) for name in ("status", "runs", "who", "why", "cost", "sent", "models")},
+    **{name: partial(_ask, name) for name in ("status", "runs", "who", "why", "cost", "sent", "models", "actions")},
 }
 """What carries out each command of the table that lives in a shell."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from pydantic import SerializeAsAny, ValidationError, field_validator
@@ -13,11 +13,14 @@ from pydantic import SerializeAsAny, ValidationError, field_validator
 from agentloop_nb._internal.thoughts import decision_in, objects
 from agentloop_nb.actions import BY_NAME, Action
 from agentloop_nb.actions.action import DEFAULT_TIMEOUT
+from agentloop_nb.actions.own import OwnAction, known
 from agentloop_nb.errors import DecisionError
 from agentloop_nb.protocols import Value
 
 _FENCE = re.compile(r"```(?:json)?[ \t\r]*\n(.*?)```", re.DOTALL)
 _KEYS = {"reasoning", "action", "input"}
+_ALIASES = {"database_query": "query"}
+"""Other names of actions, which are understood."""
 
 
 class Decision(Value):
@@ -32,31 +35,45 @@ class Decision(Value):
         """Rebuild the action of a recorded decision: `{"name": ..., **fields}`."""
         if isinstance(value, dict):
             fields = dict(value)
-            return BY_NAME[fields.pop("name")].model_validate(fields, context={"timeout": fields.get("timeout") or 30})
+            name, own = fields.pop("name"), fields.pop("own", False)
+            kind = known(name) if own and name not in BY_NAME else BY_NAME[name]
+            return kind.model_validate(fields, context={"timeout": fields.get("timeout") or 30})
         return value
 
     def record(self) -> dict[str, Any]:
         """The decision in the shape it is asked for: `{"reasoning", "action": {"name", **fields}}`."""
+        own = {"own": True} if isinstance(self.action, OwnAction) else {}
         return {
             "reasoning": self.reasoning,
-            "action": {"name": self.action.name, **self.action.model_dump(mode="json")},
+            "action": {"name": self.action.name, **own, **self.action.model_dump(mode="json", exclude_unset=bool(own))},
         }
 
 
-def parse(text: str, *, timeout: int = DEFAULT_TIMEOUT, final: bool = False) -> Decision:
+def parse(
+    text: str,
+    *,
+    timeout: int = DEFAULT_TIMEOUT,
+    final: bool = False,
+    actions: Iterable[type[Action]] = (),
+) -> Decision:
     """Read a decision from a model's reply. Raises `DecisionError` in words a model can act on.
 
     Understood without a round trip: the asked shape `{"reasoning", "action": {"name", ...}}`, the original's
     `{"action": "run_code", "reasoning", "input": {...}}`, code fences, thoughts and prose around the JSON, and raw line
     breaks inside strings. `timeout` is the default of a code step in seconds; `final` allows only `finish`.
+    `actions` are those of the run; left out, all that come with this package.
     """
     data = _object(text)
-    name, fields = _name_and_fields(data)
-    action_class = BY_NAME.get(name)
+    offered = {action.name: action for action in actions} or BY_NAME
+    name, fields = _name_and_fields(data, offered)
+    name = name if name in offered else _ALIASES.get(name, name)
+    action_class = offered.get(name)
     if action_class is None:
-        raise DecisionError(_unknown_action(name))
+        raise DecisionError(_unknown_action(name, offered))
     if final and name != "finish":
         raise DecisionError(f"this is the last step: only 'finish' is allowed, not {name!r}. Sum up what was achieved.")
+    if issubclass(action_class, OwnAction):
+        fields.pop("own", None)  # a replayed decision says whose it is
     reasoning = data.get("reasoning")
     if not isinstance(reasoning, str) or not reasoning.strip():
         raise DecisionError('"reasoning" is missing or empty: say in a sentence why you take this action.')
@@ -65,7 +82,7 @@ def parse(text: str, *, timeout: int = DEFAULT_TIMEOUT, final: bool = False) -> 
     try:
         action = action_class.model_validate(fields, context={"timeout": timeout})
     except ValidationError as error:
-        raise DecisionError(_explain(name, error)) from error
+        raise DecisionError(_explain(action_class, error)) from error
     return Decision(reasoning=reasoning, action=action)
 
 
@@ -111,7 +128,7 @@ def _syntax_error(text: str) -> str:
     return "not an object"
 
 
-def _name_and_fields(data: dict[str, Any]) -> tuple[str, dict[str, Any]]:
+def _name_and_fields(data: dict[str, Any], known: Mapping[str, type[Action]]) -> tuple[str, dict[str, Any]]:
     action = data.get("action")
     if isinstance(action, str) and action.lstrip().startswith("{"):  # an object written as a string, as Claude does
         action = next((found.data for found in objects(action)), action)
@@ -125,20 +142,20 @@ def _name_and_fields(data: dict[str, Any]) -> tuple[str, dict[str, Any]]:
         name = fields.pop("name", None)
         if isinstance(name, str):
             return name, fields
-        raise DecisionError(f'"action" has no "name"; the actions are {", ".join(BY_NAME)}.')
-    raise DecisionError(f'"action" is missing; it is an object with a "name", one of {", ".join(BY_NAME)}.')
+        raise DecisionError(f'"action" has no "name"; the actions are {", ".join(known)}.')
+    raise DecisionError(f'"action" is missing; it is an object with a "name", one of {", ".join(known)}.')
 
 
-def _unknown_action(name: str) -> str:
-    close = difflib.get_close_matches(name, BY_NAME, n=1)
+def _unknown_action(name: str, known: Mapping[str, type[Action]]) -> str:
+    close = difflib.get_close_matches(name, known, n=1)
     hint = f"; did you mean {close[0]!r}?" if close else "."
-    return f"there is no action {name!r}{hint} The actions are {', '.join(BY_NAME)}."
+    return f"there is no action {name!r}{hint} The actions are {', '.join(known)}."
 
 
-def _explain(name: str, error: ValidationError) -> str:
+def _explain(action: type[Action], error: ValidationError) -> str:
     problems = []
     for item in error.errors(include_url=False):
         field = ".".join(map(str, item["loc"])) or "input"
         problems.append(f"{field}: {item['msg'].lower()}")
-    known = ", ".join(BY_NAME[name].model_fields)
-    return f"the fields of {name!r} are wrong: {'; '.join(problems)}. Its fields are {known}."
+    known = ", ".join(action.model_fields)
+    return f"the fields of {action.name!r} are wrong: {'; '.join(problems)}. Its fields are {known}."

@@ -74,10 +74,10 @@ class ModelRequest(Value):
     messages: tuple[Message, ...]
     final: bool = False
     """Only `finish` is allowed: the last step of a run."""
+    actions: tuple[type[Any], ...] = Field((), exclude=True)
+    """The schemas of the actions that may be chosen; empty: the five of the original."""
     only: tuple[str, ...] = ()
     """The actions to offer, by name; empty: all. Another one is no mistake, so this is for the wire schema alone."""
-    usual: tuple[str, ...] = ()
-    """The actions of the whole run, by name, which the schema allows where it cannot be narrowed; empty: the five."""
     repairs: int = 0
     """How many replies in a row were no valid decision; an adapter may try another wire format."""
     max_tokens: int | None = None
@@ -305,6 +305,22 @@ class Page(Value):
     truncated: bool = False
 
 
+class Document(Value):
+    """A file as text."""
+
+    path: str
+    """As it was asked for."""
+    inside: str = ""
+    """Its path in the working folder; empty for one outside."""
+    part: str = ""
+    """Which parts `text` holds; empty: the outline."""
+    kind: str
+    """`csv`, `pdf` and so on, told from its bytes."""
+    facts: str = ""
+    """Its structure without values, a line each."""
+    text: str = ""
+
+
 class Web(Protocol):
     """Where searches and pages come from: the web, or a record. Both methods raise `ActionFailed` with a reason."""
 
@@ -317,6 +333,9 @@ class Web(Protocol):
 
 class Workspace(Protocol):
     """Where actions take place: a namespace, a folder, and the web."""
+
+    goal: str
+    """What the user asked for; files that it names may be read."""
 
     @property
     def folder(self) -> Path:
@@ -348,6 +367,9 @@ class Workspace(Protocol):
     def write_file(self, filename: str, content: str) -> WrittenFile:
         """Write UTF-8 text inside the folder. Raises `ActionFailed` for a name outside it."""
 
+    async def read_document(self, path: str, part: str) -> Document:
+        """Read a document of the folder, or one that the goal names. Raises `ActionFailed` with a reason."""
+
     def variables(self, names: Sequence[str]) -> dict[str, Any]:
         """Return the present values of those names that exist."""
 
@@ -368,6 +390,9 @@ class Undoing(Protocol):
 
     def restore(self, name: str) -> bool:
         """Give a name back the value it had before the run; False when no copy is kept."""
+
+    def variables(self, names: Sequence[str]) -> dict[str, Any]:
+        """Return the present values of those names that exist."""
 
 
 @runtime_checkable

@@ -88,7 +88,7 @@ class Run:
     @property
     def reason(self) -> str:
         """Why it ended, and what to type to go on."""
-        return self._state.reason
+        return self._state.ending()
 
     @property
     def is_complete(self) -> bool:

@@ -13,6 +13,7 @@ from agentloop_nb.protocols import (
     Check,
     CodeOutcome,
     Delta,
+    Document,
     ModelReply,
     ModelRequest,
     OnOutput,
@@ -122,6 +123,7 @@ class FakeWorkspace:
         self.folder = folder
         self.web = web or FakeWeb()
         self.privacy: Privacy = "full"
+        self.goal = ""
         self.outcomes = dict(outcomes or {})
         self.checks: dict[str, list[bool | Check]] = {}
         """What expressions of a contract yield, one evaluation after another."""
@@ -160,6 +162,12 @@ class FakeWorkspace:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(content, encoding="utf-8")
         return WrittenFile(path=filename, size=len(content.encode()), replaced=replaced)
+
+    async def read_document(self, path: str, part: str) -> Document:
+        """Read a document of the folder, or one that the goal names. Raises `ActionFailed`."""
+        from agentloop_nb.documents.reader import read
+
+        return await read(self.folder, path, part, self.goal)
 
     def variables(self, names: Sequence[str]) -> dict[str, Any]:
         """Know no variable."""

@@ -17,7 +17,6 @@ STATUS_WORDS = {
 }
 """What a person reads for the status of a run, wherever it stands."""
 
-_NOTEBOOK_ONLY = re.compile(r", or type %agent login|; %agent models lists [\w ]+")
 _ANSI = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)?|\x1b[@-_]")
 _CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 
@@ -37,12 +36,6 @@ def clean(text: str) -> str:
 def on_one_line(text: str) -> str:
     """Clean text on a single line."""
     return " ".join(clean(text).split())
-
-
-def for_shell(text: str) -> str:
-    """A message as a command line says it: its own commands, and none that only a notebook has."""
-    text = text.replace("(or type %agent login)", "(a .env file will do)")
-    return _NOTEBOOK_ONLY.sub("", text).replace("%%agent", "agentloop").replace("%agent", "agentloop")
 
 
 def counted(number: int, noun: str) -> str:

@@ -1,19 +1,23 @@
-"""The action space. These tuples are the only lists of actions; prompt, wire schema, cards and docs follow them."""
+"""The action space. Prompt, wire schema, cards and docs are made from these lists, and from no other."""
 
 from __future__ import annotations
 
 from agentloop_nb.actions.action import Action, ActionResult, Cell
 from agentloop_nb.actions.ask_user import AskUser
 from agentloop_nb.actions.finish import Finish
+from agentloop_nb.actions.look_up import LookUp
+from agentloop_nb.actions.plan import Plan
+from agentloop_nb.actions.query import Query
+from agentloop_nb.actions.read_document import ReadDocument
 from agentloop_nb.actions.read_url import ReadUrl
 from agentloop_nb.actions.run_code import RunCode
 from agentloop_nb.actions.search_web import SearchWeb
 from agentloop_nb.actions.write_file import WriteFile
 
 ACTIONS: tuple[type[Action], ...] = (SearchWeb, ReadUrl, RunCode, WriteFile, Finish)
-"""The five that every run has."""
-BUILT_IN: tuple[type[Action], ...] = (*ACTIONS, AskUser)
-"""All there are; those beside the five are offered where they can be used."""
+"""The five that every run has had since the first version."""
+BUILT_IN: tuple[type[Action], ...] = (*ACTIONS, LookUp, ReadDocument, Query, AskUser)
+"""All that come with this package, the five first; what one run may do is chosen in `registry`."""
 BY_NAME: dict[str, type[Action]] = {action.name: action for action in BUILT_IN}
 
 __all__ = [
@@ -25,6 +29,10 @@ __all__ = [
     "AskUser",
     "Cell",
     "Finish",
+    "LookUp",
+    "Plan",
+    "Query",
+    "ReadDocument",
     "ReadUrl",
     "RunCode",
     "SearchWeb",

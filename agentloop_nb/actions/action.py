@@ -6,6 +6,7 @@ import contextlib
 import inspect
 import re
 from abc import abstractmethod
+from collections.abc import Mapping
 from typing import Any, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, SerializerFunctionWrapHandler, ValidationInfo, model_serializer
@@ -68,6 +69,8 @@ class Action(BaseModel):
     name: ClassVar[str]
     icon: ClassVar[str]
     title_field: ClassVar[str]
+    origin: ClassVar[str] = "built in"
+    """Where it comes from."""
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -77,6 +80,19 @@ class Action(BaseModel):
     def description(cls) -> str:
         """The sentence a model reads about this action."""
         return " ".join(inspect.cleandoc(cls.__doc__ or "").split("\n\n", maxsplit=1)[0].split())
+
+    @classmethod
+    def unavailable(cls) -> str:
+        """Say why it cannot be offered here; empty where it can."""
+        return ""
+
+    def parts(self) -> tuple[Action, ...]:
+        """The actions inside a composite one; any other is its own only part."""
+        return (self,)
+
+    def outcomes(self, result: ActionResult) -> tuple[tuple[Action, ActionResult], ...]:
+        """Each part with what it brought."""
+        return ((self, result),)
 
     @property
     def title(self) -> str:
@@ -90,6 +106,27 @@ class Action(BaseModel):
     def cells(self, result: ActionResult, step: int) -> list[Cell]:
         """The notebook cells that replay this action, without a model and without the network."""
         return []
+
+
+def kind_in_words(field: Mapping[str, Any]) -> str:
+    """Tell the type of a field to a model."""
+    if "enum" in field:
+        return f"one of {', '.join(map(str, field['enum']))}"
+    if "anyOf" in field:
+        return " or ".join(map(kind_in_words, field["anyOf"]))
+    if field["type"] == "object":
+        return f"object of {', '.join(_member_in_words(name, each) for name, each in field['properties'].items())}"
+    if field["type"] != "array":
+        return str(field["type"])
+    if "$ref" in field["items"]:
+        return "list of objects"
+    member = kind_in_words(field["items"])
+    return f"list of {member}s" if member.isalpha() else f"list, each {member}"
+
+
+def _member_in_words(name: str, field: Mapping[str, Any]) -> str:
+    default = f", default {field['default']}" if "default" in field else ""
+    return f"{name} ({kind_in_words(field)}{default})"
 
 
 def clamp(low: int, high: int, value: Any) -> Any:

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, ConfigDict, Field, model_serializer
 
-from agentloop_nb.protocols import CodeError, Page, SearchHit, Value, WrittenFile
+from agentloop_nb.protocols import CodeError, Document, Page, SearchHit, Value, WrittenFile
 
 
 def _texts(value: Any) -> Any:
@@ -36,6 +36,26 @@ class Answer(Value):
     """Why the default was taken."""
 
 
+class OwnCall(Value):
+    """A call of a function of the user's."""
+
+    code: str
+    """What was run."""
+    reaches: str = ""
+    """What it reads or writes outside the kernel: `reads web and writes mail`."""
+
+
+class Queried(Value):
+    """What a query went to."""
+
+    duckdb: bool = False
+    """Its source is a connection of DuckDB's."""
+    tables: Texts = ()
+    """Variables that it read as tables."""
+    files: Texts = ()
+    """Files that it read."""
+
+
 class Effects(Value):
     """What a step did and brought beside its output. In a record only what is there is written, under `metadata`."""
 
@@ -59,6 +79,12 @@ class Effects(Value):
     """What a search found."""
     page: Page | None = None
     """What a page held."""
+    document: Document | None = None
+    """What a file held."""
+    parts: tuple[dict[str, Any], ...] = ()
+    """What each part of a composite action brought: results, as JSON values."""
+    own: OwnCall | None = None
+    query: Queried | None = None
     answer: Answer | None = None
     """What a question was answered."""
     artifacts: Texts | None = None

@@ -11,6 +11,7 @@ from agentloop_nb._internal import safe_files
 from agentloop_nb.actions import Action, ActionResult, AskUser, Finish, RunCode, WriteFile
 from agentloop_nb.actions.effects import Effects
 from agentloop_nb.actions.hints import syntax_hint
+from agentloop_nb.actions.own import OwnAction
 from agentloop_nb.agent.event_stream import Approver, Stream
 from agentloop_nb.decision import Decision
 from agentloop_nb.events import ActionFinished, ApprovalAsked, ApprovalGiven
@@ -104,11 +105,13 @@ class ApprovalGate:
         return await self.approver(asked, decision)
 
     def _wanted(self, action: Action) -> bool:
+        if any(isinstance(part, OwnAction) and part.asks for part in action.parts()):
+            return True
         match self.settings.approve:
             case "all":
                 return not isinstance(action, Finish | AskUser)
             case "code":
-                return isinstance(action, RunCode | WriteFile)
+                return any(isinstance(part, RunCode | WriteFile | OwnAction) for part in action.parts())
             case "auto":
                 return False
 

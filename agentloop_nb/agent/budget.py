@@ -124,7 +124,12 @@ async def reserve(
     except NoRoom:
         least = (_worst(model, tokens, 4 * USEFUL_REPLY) or Decimal(0)) * bound.dearer
         enough = (state.total_cost + least).quantize(Decimal("0.0001"), ROUND_CEILING)
-        raise CostLimit(enough, shared=state.budget is None) from None
+        raise CostLimit(enough, shared=state.budget is None or enough <= state.budget) from None
+
+
+def first_step(model: Model, messages: tuple[Message, ...]) -> Decimal:
+    """Return the least budget with which a first step can be made; 0 where it has no price."""
+    return _worst(model, InputBound()(messages), USEFUL_REPLY) or Decimal(0)
 
 
 def _worst(model: Model, tokens: int, reply: int) -> Decimal | None:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from agentloop_nb.actions import Action, AskUser, Finish, ReadUrl, RunCode, WriteFile
+from agentloop_nb.actions import Action, AskUser, Finish, Query, ReadDocument, ReadUrl, RunCode, WriteFile
 from agentloop_nb.actions.output_text import bounded
+from agentloop_nb.actions.own import OwnAction
 from agentloop_nb.safety.provenance import mark, unmarked
 from agentloop_nb.state import State, Step
 
@@ -44,7 +45,9 @@ def goal_again(goal: str) -> str:
 
 def _error_line(step: Step) -> str:
     """Type and message of failed code in one line; where the message is long, its type alone."""
-    if step.result is None or step.decision is None or not isinstance(step.decision.action, RunCode):
+    if step.result is None or step.decision is None:
+        return ""
+    if not isinstance(step.decision.action, RunCode | Query | OwnAction):
         return ""
     if step.effects.repeated:  # the output is the message
         return ""
@@ -58,7 +61,13 @@ def _told_beside(step: Step) -> str:
 
 
 def _origin(action: Action, number: int) -> str:
-    return action.url if isinstance(action, ReadUrl) else f"step {number}"
+    match action:
+        case ReadUrl(url=url):
+            return url
+        case ReadDocument(path=path):
+            return f"the file {path}"
+        case _:
+            return f"step {number}"
 
 
 def _failures_in_a_row(state: State, index: int) -> int:

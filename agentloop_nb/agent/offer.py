@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 
-from agentloop_nb.actions import ACTIONS, BUILT_IN, AskUser
+from agentloop_nb.actions import AskUser, Plan
+from agentloop_nb.actions.registry import Actions
 from agentloop_nb.agent.questions import may_ask
 from agentloop_nb.state import State, Step
 
-WEB = ("search_web", "read_url")
+WEB = ("search_web", "read_url", "look_up")
 _OF_THE_WEB = re.compile(
     r"https?:|www\.|\b(?:web|url|internet|online|on-line|net|site|websites?|page|search|look up|google|wikipedia"
     r"|download|fetch|latest|newest|news|today|current(?!\s+(?:folder|directory|kernel|notebook|namespace))|recent|api"
@@ -34,14 +35,22 @@ def offered(state: State, *, small: bool = False) -> tuple[str, ...]:
     if last is not None and not last.success and last.effects.work:
         return ("run_code",)
     no_web = is_offline(state) or (small and not _speaks_of_the_web(state))
-    names = usual(state) or tuple(action.name for action in ACTIONS)
+    names = tuple(action.name for action in usual(state))
     left = tuple(name for name in names if not (name in WEB and no_web) and (name != AskUser.name or may_ask(state)))
-    return left if left != tuple(action.name for action in ACTIONS) else ()
+    return left if left != names else ()
 
 
-def usual(state: State) -> tuple[str, ...]:
-    """Name the actions of the whole run; empty: the five. What does not change can be read from a server's cache."""
-    return tuple(action.name for action in BUILT_IN) if state.settings.get("asks") else ()
+def usual(state: State) -> Actions:
+    """Return the actions of the whole run. What does not change can be read from a server's cache."""
+    others = tuple(action for action in state.actions if action is not AskUser)
+    asks, plans = (bool(state.settings.get(name)) for name in ("asks", "plan"))
+    return (*others, *((AskUser,) if asks else ()), *((Plan,) if plans else ()))
+
+
+def understood(state: State) -> Actions:
+    """Return the actions that are taken: a question, too, where nobody is there to answer, unless it was left out."""
+    left_out = AskUser.name in (state.settings.get("no_actions") or ())
+    return usual(state) if left_out or AskUser in usual(state) else (*usual(state), AskUser)
 
 
 def _speaks_of_the_web(state: State) -> bool:

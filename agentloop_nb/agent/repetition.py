@@ -11,6 +11,7 @@ from pathlib import Path
 from agentloop_nb.actions import Action, ActionResult, Finish, RunCode, WriteFile
 from agentloop_nb.actions.effects import Effects
 from agentloop_nb.actions.output_text import text_of
+from agentloop_nb.actions.own import OwnAction
 from agentloop_nb.agent.rebinding import only_rebinds
 from agentloop_nb.safety.provenance import unmarked
 
@@ -106,7 +107,9 @@ def _key(action: Action) -> str:
 
 
 def _goes_on(action: Action, result: ActionResult) -> bool:
-    """Whether code changed something that was there, so that another time is another state: `x += 1`."""
+    """Whether something was changed that was there, so that another time is another state: `x += 1`."""
+    if isinstance(action, OwnAction):
+        return "writes" in action.reaches or bool(result.changes)
     return isinstance(action, RunCode) and not only_rebinds(action.code, (each.name for each in result.changes))
 
 

@@ -11,6 +11,8 @@ from functools import cache
 from typing import Any
 
 from agentloop_nb.actions import ACTIONS, Action
+from agentloop_nb.actions.action import kind_in_words
+from agentloop_nb.actions.own import OwnAction
 
 _RULES = """\
 You work in a person's live Jupyter kernel, step by step: you decide on one action, it is carried out, you are told \
@@ -45,16 +47,24 @@ step 3: {"reasoning": "The output shows the answer: Wednesday.", "action": {"nam
 
 
 @cache
-def system_prompt() -> str:
-    """Compose the rules and the catalogue of actions."""
-    catalogue = "\n".join(map(describe_action, ACTIONS))
+def system_prompt(actions: tuple[type[Action], ...] = ACTIONS) -> str:
+    """Compose the rules and the catalogue of the original five, those that the run has."""
+    catalogue = "\n".join(describe_action(action) for action in ACTIONS if action in actions)
     return _RULES % {"catalogue": catalogue, "example": _EXAMPLE, "rules": _GUIDANCE}
+
+
+@cache
+def further_actions(actions: tuple[type[Action], ...]) -> str:
+    """Tell the actions that a run has beyond the original five; empty where it has none."""
+    told = [describe_action(action) for action in actions if action not in ACTIONS]
+    return "\n".join(["One more action:" if len(told) == 1 else "More actions:", *told]) if told else ""
 
 
 def describe_action(action: type[Action]) -> str:
     """Tell one action in a line: its name, what it does, and its fields."""
     schema = action.model_json_schema()
-    fields = ", ".join(_describe_field(name, field) for name, field in schema["properties"].items())
+    describe = _describe_typed_field if issubclass(action, OwnAction) else _describe_field
+    fields = ", ".join(describe(name, field) for name, field in schema["properties"].items())
     return f"- {action.name}: {action.description()} Fields: {fields}."
 
 
@@ -62,3 +72,12 @@ def _describe_field(name: str, field: dict[str, Any]) -> str:
     bounds = f", {field['minimum']} to {field['maximum']}" if "maximum" in field else ""
     told = str(field.get("description", "")).rstrip(".")
     return f"{name} ({told[:1].lower()}{told[1:]}{bounds})"
+
+
+def _describe_typed_field(name: str, field: dict[str, Any]) -> str:
+    """Tell a parameter of the user's function: its type and default, too, for they may say all that is known of it."""
+    told = str(field.get("description", "")).rstrip(".")
+    what = f"{kind_in_words(field)}: {told[:1].lower()}{told[1:]}" if told else kind_in_words(field)
+    bounds = f", {field['minimum']} to {field['maximum']}" if "maximum" in field and "minimum" in field else ""
+    default = f", default {field['default']}" if "default" in field else ""
+    return f"{name} ({what}{bounds}{default})"

@@ -7,7 +7,8 @@ from collections.abc import Iterable, Iterator
 from typing import Any, Literal, NamedTuple
 
 from agentloop_nb._internal.markup import WIDGET_VIEW
-from agentloop_nb.actions import RunCode
+from agentloop_nb.actions import Query, RunCode
+from agentloop_nb.actions.own import OwnAction
 from agentloop_nb.protocols import Output
 from agentloop_nb.state import State, Step
 
@@ -71,7 +72,9 @@ def kinds(step: Step) -> dict[Kind, int]:
 
 def _all(state: State) -> Iterator[Exhibit]:
     for step in state.steps:
-        if step.result is None or step.decision is None or not isinstance(step.decision.action, RunCode):
+        if step.result is None or step.decision is None:
+            continue
+        if not isinstance(step.decision.action, RunCode | Query | OwnAction):
             continue
         for index, output in enumerate(step.result.outputs if step.result.success else ()):
             kind: Kind | None = "figure" if is_figure(output) else "table" if is_table(output) else None

@@ -14,8 +14,9 @@ from pathlib import Path
 from typing import Any
 
 from agentloop_nb._internal.markup import WIDGET_VIEW, fenced, harmless
-from agentloop_nb._internal.text import STATUS_WORDS
-from agentloop_nb.actions import Cell, Finish, RunCode, WriteFile
+from agentloop_nb._internal.text import STATUS_WORDS, counted
+from agentloop_nb.actions import Cell, Finish, Query, RunCode, WriteFile
+from agentloop_nb.actions.own import OwnAction
 from agentloop_nb.export.anonymize import Anonymizer
 from agentloop_nb.export.dependencies import parsed, to_python
 from agentloop_nb.export.inputs import InputFile, inputs
@@ -135,7 +136,7 @@ def _data_files(story: Story) -> list[InputFile]:
 def _decision(each: Recorded, scrub: Anonymizer) -> Json:
     """A decision for replay. Code and files stay as they are, but for paths and secrets; prose is scrubbed as prose."""
     record = each.record()
-    runs = isinstance(each.decision.action, RunCode | WriteFile)
+    runs = isinstance(each.decision.action, RunCode | WriteFile | Query | OwnAction)
     decision = scrub.value(record.pop("decision"), scrub.code if runs else scrub.text)
     decision["reasoning"] = scrub.text(decision["reasoning"])
     return {"decision": decision, **scrub.value(record)}
@@ -147,6 +148,8 @@ def _decision(each: Recorded, scrub: Anonymizer) -> Json:
 def _cells(story: Story) -> Iterator[tuple[str, Cell]]:
     """All cells in order, each with its id."""
     yield "goal", _markdown(_title(story))
+    if story.state.plan:
+        yield "plan", _markdown(_plan(story.state))
     if story.missing:
         yield "parameters", _parameters(story.missing)
     if story.left_out:
@@ -195,6 +198,14 @@ def _title(story: Story) -> str:
     )
     answer = ["", "## Answer", "", harmless(state.summary.strip())] if state.summary.strip() else []
     return "\n".join([*lines, "", f"*{harmless(told)}*", *answer])
+
+
+def _plan(state: State) -> str:
+    """The plan that was followed last, and how often there was another one."""
+    rounds = [each for step in state.steps for each in step.plans]
+    told = ["", f"*{counted(len(rounds) - 1, 'plan')} before it did not stand.*"] if len(rounds) > 1 else []
+    lines = [f"{number}. {harmless(line)}" for number, line in enumerate(state.plan, 1)]
+    return "\n".join(["## Plan", "", *lines, *told])
 
 
 def _end(story: Story) -> str:

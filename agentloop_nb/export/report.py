@@ -10,7 +10,8 @@ from typing import Any
 
 from agentloop_nb._internal.amounts import count, dollars, duration
 from agentloop_nb._internal.text import STATUS_WORDS
-from agentloop_nb.actions import Finish, ReadUrl, RunCode, WriteFile
+from agentloop_nb.actions import Finish, Query, ReadUrl, RunCode, WriteFile
+from agentloop_nb.actions.own import OwnAction
 from agentloop_nb.export.anonymize import Anonymizer
 from agentloop_nb.export.evidence import Exhibit, exhibits
 from agentloop_nb.export.notebook_writer import fit_output
@@ -118,7 +119,7 @@ def _method(state: State, kept: set[int], scrub: Anonymizer) -> Iterator[MethodS
         if isinstance(action, Finish) or (isinstance(action, RunCode) and step.number not in kept):
             continue
         code, lang = _code(step)
-        outputs = step.result.outputs if isinstance(action, RunCode) else ()
+        outputs = step.result.outputs if isinstance(action, RunCode | Query | OwnAction) else ()
         fit = tuple(output for each in outputs if (output := fit_output(each, scrub)))
         yield MethodStep(step.number, scrub.text(step.decision.reasoning.strip()), scrub.code(code), lang, fit)
 
@@ -127,6 +128,10 @@ def _code(step: Step) -> tuple[str, str]:
     action = step.decision.action if step.decision else None
     if isinstance(action, RunCode):
         return action.code.strip("\n"), "python"
+    if isinstance(action, OwnAction):
+        return action.code, "python"
+    if isinstance(action, Query):
+        return action.sql.strip("\n"), "sql"
     if isinstance(action, WriteFile):
         return f"{action.filename}\n\n{action.content}", "text"
     return "", ""
@@ -135,9 +140,10 @@ def _code(step: Step) -> tuple[str, str]:
 def _sources(state: State, scrub: Anonymizer) -> Iterator[tuple[str, str]]:
     for step in state.steps:
         action = step.decision.action if step.decision else None
-        if isinstance(action, ReadUrl) and step.result and step.result.success:
-            page = step.effects.page
-            yield scrub.text((page and page.title) or action.url), scrub.text(action.url)
+        for part, result in action.outcomes(step.result) if action and step.result else ():
+            if isinstance(part, ReadUrl) and result.success:
+                page = result.effects.page
+                yield scrub.text((page and page.title) or part.url), scrub.text(part.url)
 
 
 def _made(state: State) -> str:

@@ -6,7 +6,9 @@ import re
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
-from agentloop_nb.actions import RunCode, WriteFile
+from agentloop_nb.actions import Action, Query, ReadDocument, RunCode, WriteFile
+from agentloop_nb.actions.effects import Queried
+from agentloop_nb.actions.own import OwnAction
 from agentloop_nb.export.dependencies import IGNORED, Names, names_of
 from agentloop_nb.export.rewritten_files import rewritten
 from agentloop_nb.state import Step
@@ -85,6 +87,10 @@ def _of_step(step: Step, modules: dict[str, str]) -> Piece:
     action = step.decision.action if step.decision else None
     if isinstance(action, WriteFile):
         return Piece("", writes=frozenset(step.effects.all_files or {action.filename}))
+    if isinstance(action, Query | OwnAction):
+        return _of_cell(action, step, modules)
+    if isinstance(action, ReadDocument):
+        return Piece("", reads=frozenset(step.effects.files_read))
     if not isinstance(action, RunCode) or not step.started:
         return Piece("")
     return Piece(
@@ -94,6 +100,22 @@ def _of_step(step: Step, modules: dict[str, str]) -> Piece:
         reads=frozenset(step.effects.files_read),
         writes=frozenset(step.effects.files_written),
         failed=step.result is not None and not step.result.success,
+    )
+
+
+def _of_cell(action: Action, step: Step, modules: dict[str, str]) -> Piece:
+    """The plain cell of a query or a call; the tables of a query stand inside its SQL, where Python sees no names."""
+    if step.result is None or not step.result.success:
+        return Piece("")
+    (cell,) = action.cells(step.result, step.number)
+    if cell.cell_type != "code":
+        return Piece("")
+    names, found = names_of(cell.source, modules), step.effects.query or Queried()
+    return Piece(
+        source=cell.source,
+        names=replace(names, uses=names.uses | set(found.tables)),
+        changed=frozenset(change.name for change in step.result.changes),
+        reads=frozenset((*found.files, *step.effects.files_read)),
     )
 
 

@@ -10,6 +10,7 @@ from dataclasses import replace
 from agentloop_nb.events import RunStarted
 from agentloop_nb.export.dependencies import inside_strings, names_of, parsed, to_python
 from agentloop_nb.export.slicing import Piece
+from agentloop_nb.own_actions.source import undeclared
 
 _OURS = re.compile(r"^\s*(?:%|%%)(?:agent|load_ext\s+agentloop_nb|reload_ext\s+agentloop_nb|config\s+AgentMagics)\b")
 _MOVES = re.compile(r"^(?:%cd\b|cd\s|(?:os\.)?chdir\(.*\)\s*(?:#.*)?$)")
@@ -78,7 +79,7 @@ def clean(source: str, *, moves: bool = False) -> str:
 
     Moves into another folder go, too, unless `moves`.
     """
-    lines = source.strip("\n").split("\n")
+    lines = undeclared(source.strip("\n")).split("\n")
     if re.match(r"%%agent\b", lines[0]):
         return ""
     inside = inside_strings("\n".join(lines))

@@ -15,12 +15,23 @@ from pydantic import TypeAdapter, ValidationError
 
 from agentloop_nb._internal import safe_files
 from agentloop_nb.agent.control import Control
-from agentloop_nb.errors import UserError
+from agentloop_nb.errors import Hint, UserError
 from agentloop_nb.isolated.channel import EXTEND, STOP, Died, Garbled, Line
 from agentloop_nb.isolated.codec import Builder
 from agentloop_nb.isolated.resource_limits import Limits
 from agentloop_nb.isolated.unsupported import Refused
-from agentloop_nb.protocols import Check, CodeError, CodeOutcome, OnOutput, Output, Privacy, Undone, Web, WrittenFile
+from agentloop_nb.protocols import (
+    Check,
+    CodeError,
+    CodeOutcome,
+    Document,
+    OnOutput,
+    Output,
+    Privacy,
+    Undone,
+    Web,
+    WrittenFile,
+)
 from agentloop_nb.safety.effects import Mandate
 
 OBEY = 0.7
@@ -60,6 +71,7 @@ class IsolatedWorkspace:
         self.web = web
         self.control = control or Control()
         self.privacy: Privacy = "full"
+        self.goal = ""
         self.earlier: list[tuple[str, str]] = []
         """Goals and summaries of earlier runs in the parent kernel."""
         self.memory: int | None = None
@@ -161,6 +173,12 @@ class IsolatedWorkspace:
         """Write UTF-8 text inside the folder. Raises `ActionFailed` for a name outside it."""
         return safe_files.write(self.folder, filename, content)
 
+    async def read_document(self, path: str, part: str) -> Document:
+        """Read a document of its folder; what else the goal names was brought there. Raises `ActionFailed`."""
+        from agentloop_nb.documents.reader import read
+
+        return await read(self.folder, path, part, "")
+
     def variables(self, names: Sequence[str]) -> dict[str, Any]:
         """Return copies of those values that exist and can be handed over as data."""
         return self.hand_over(names)[0]
@@ -204,12 +222,12 @@ class IsolatedWorkspace:
 
     def _undoing(self, kind: type[T], what: str, **arguments: Any) -> T:
         if not self.alive:
-            raise UserError("the isolated kernel of this run is gone; %agent resume brings it back")
+            raise UserError("the isolated kernel of this run is gone", Hint("resume", "brings it back"))
         try:
             return TypeAdapter(kind).validate_python(self._live().call(what, **arguments))
         except (Died, Garbled, ValidationError) as error:
             raise UserError(
-                f"the isolated kernel did not do it: {_said(error)}; %agent resume brings it back"
+                f"the isolated kernel did not do it: {_said(error)}", Hint("resume", "brings it back")
             ) from None
 
     # -- steps

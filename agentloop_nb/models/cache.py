@@ -107,7 +107,7 @@ class CachedModel:
             free = {"usage": Usage(), "cost": Decimal(0), "saved": kept.cost or Decimal(0)}
             return kept.model_copy(update=free)
         reply = await self.model.reply(request, on_delta)
-        if _is_decision(reply, final=request.final):
+        if _is_decision(reply, request):
             self.cache.put(key, reply)
         return reply
 
@@ -116,7 +116,7 @@ class CachedModel:
         asked: dict[str, Any] = {
             "format": FORMAT,
             "identity": dict(self.identity),
-            "schema": decision_schema(final=request.final, only=request.only or request.usual),
+            "schema": decision_schema(final=request.final, only=request.only, actions=request.actions),
             **request.model_dump(mode="json", exclude={"max_tokens"}),
         }
         for message in asked["messages"]:
@@ -128,9 +128,9 @@ class CachedModel:
         await self.model.close()
 
 
-def _is_decision(reply: ModelReply, *, final: bool) -> bool:
+def _is_decision(reply: ModelReply, request: ModelRequest) -> bool:
     try:
-        parse(reply.text, final=final)
+        parse(reply.text, final=request.final, actions=request.actions)
     except DecisionError:
         return False
     return reply.finish_reason == "stop"

@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import Any
 
+from pydantic import BaseModel
+
 from agentloop_nb.models import responses
 from agentloop_nb.models.refusal import Refusal
 from agentloop_nb.models.schema import decision_schema
@@ -103,6 +105,7 @@ class Dialect:
         max_tokens: int | None,
         options: dict[str, Any],
         only: tuple[str, ...] = (),
+        actions: tuple[type[BaseModel], ...] = (),
     ) -> dict[str, Any]:
         """Compose a request; `options` are sent as they are, unless they were refused."""
         told = messages if self.system else without_system(messages)
@@ -112,9 +115,10 @@ class Dialect:
         body |= {"stream": True, "stream_options": {"include_usage": True}}
         if max_tokens is not None:
             body[self.length] = min(max_tokens, self.longest or max_tokens)
+        schema = decision_schema(final=final, only=only, limits=self.limits, actions=actions)
         if self.rung is Rung.TOOL:
-            body |= _as_tool(decision_schema(final=final, only=only, limits=self.limits))
-        elif (shape := self._format(final=final, only=only)) is not None:
+            body |= _as_tool(schema)
+        elif (shape := self._format(schema)) is not None:
             body["response_format"] = shape
         body = {name: value for name, value in body.items() if name not in self.dropped}
         if self.responses:
@@ -135,8 +139,7 @@ class Dialect:
             parts.append({"type": "image_url", "image_url": {"url": address, "detail": "low"}})
         return {"role": message.role, "content": parts}
 
-    def _format(self, *, final: bool, only: tuple[str, ...] = ()) -> dict[str, Any] | None:
-        schema = decision_schema(final=final, only=only, limits=self.limits)
+    def _format(self, schema: dict[str, Any]) -> dict[str, Any] | None:
         match self.rung:
             case Rung.STRICT:
                 return {"type": "json_schema", "json_schema": {"name": "decision", "strict": True, "schema": schema}}

@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import Any
 
+from pydantic import BaseModel
+
 from agentloop_nb.models.dialect import lowered, names
 from agentloop_nb.models.refusal import Refusal
 from agentloop_nb.models.schema import decision_schema
@@ -74,6 +76,7 @@ class MessagesDialect:
         max_tokens: int | None,
         options: dict[str, Any],
         only: tuple[str, ...] = (),
+        actions: tuple[type[BaseModel], ...] = (),
     ) -> dict[str, Any]:
         """Compose a request; `options` are sent as they are, unless they were refused."""
         longest = min(max_tokens or MAX_TOKENS, self.longest or MAX_TOKENS * 8)
@@ -82,7 +85,8 @@ class MessagesDialect:
         if thoughts:
             body.pop("temperature", None)
         if self.rung is not Rung.PROMPTED:
-            body |= self._tool(thinks=bool(thoughts), final=final, only=only)
+            schema = decision_schema(final=final, only=only, limits=False, actions=actions)
+            body |= self._tool(schema, thinks=bool(thoughts))
         rules = "\n\n".join(message.content for message in messages if message.role == "system")
         if rules:
             body["system"] = [_text(rules)] if self.system_blocks else rules
@@ -107,11 +111,11 @@ class MessagesDialect:
         budget = min(max(int(longest * _SHARES[self.effort]), LEAST_THINKING), longest - LEAST_ANSWER)
         return {"thinking": {"type": "enabled", "budget_tokens": budget}} if budget >= LEAST_THINKING else {}
 
-    def _tool(self, *, thinks: bool, final: bool, only: tuple[str, ...]) -> dict[str, Any]:
+    def _tool(self, schema: dict[str, Any], *, thinks: bool) -> dict[str, Any]:
         tool: dict[str, Any] = {
             "name": TOOL,
             "description": "Say which action to take next, and why. Call it exactly once in every reply.",
-            "input_schema": decision_schema(final=final, only=only, limits=False),
+            "input_schema": schema,
         }
         if self.rung is Rung.STRICT:
             tool["strict"] = True

@@ -14,13 +14,14 @@ from typing import Any
 from pydantic import ValidationError
 
 from agentloop_nb._internal.paths import typed_path
-from agentloop_nb.actions import BY_NAME, ActionResult, AskUser, ReadUrl, SearchWeb
+from agentloop_nb.actions import BY_NAME, Action, ActionResult, AskUser, ReadUrl, SearchWeb
 from agentloop_nb.actions.effects import Answer, Effects
+from agentloop_nb.actions.plan import as_reply
 from agentloop_nb.decision import Decision
-from agentloop_nb.errors import ActionFailed, PermanentFault, UserError
+from agentloop_nb.errors import ActionFailed, Hint, PermanentFault, UserError
 from agentloop_nb.protocols import Delta, ModelReply, ModelRequest, Page, SearchHit, Usage, Web
 from agentloop_nb.record import reading, visible_cells
-from agentloop_nb.record.replay_data import Recorded, recorded
+from agentloop_nb.record.replay_data import Brought, Recorded, recorded
 from agentloop_nb.state import fold
 
 MAX_NOTEBOOK = 256 * 1024 * 1024
@@ -51,6 +52,8 @@ class ReplayModel:
         self._outcomes = dict(outcomes or {})
         self.position = 0
         """The decision that comes next, from 0; a resumed run sets it to the steps it has done."""
+        self._plans_told = 0
+        """Plans before the next decision that were given."""
         self.pace = 0.0
         """Seconds in which a reply appears, piece by piece; 0 is at once."""
         self._source = source
@@ -106,10 +109,16 @@ class ReplayModel:
         if self.position >= len(self.decisions):
             raise PermanentFault(
                 f"the record {self._source} has no more decisions after {len(self.decisions)}: "
-                "the run it holds ended here. Go on with a model: %agent resume -m MODEL"
+                "the run it holds ended here. Go on with a model",
+                Hint("resume -m MODEL"),
             )
-        text = json.dumps(self.decisions[self.position].decision.record(), ensure_ascii=False)
-        self.position += 1
+        each = self.decisions[self.position]
+        if self._plans_told < len(each.plans) and not request.final:
+            text = as_reply("as recorded", each.plans[self._plans_told])
+            self._plans_told += 1
+        else:
+            text = _written(each)
+            self.position, self._plans_told = self.position + 1, 0
         await self._tell(text, on_delta)
         return ModelReply(text=text, usage=Usage(), cost=Decimal(0), model=self.name)
 
@@ -142,12 +151,10 @@ class RecordedWeb:
 
     def __init__(self, decisions: Sequence[Recorded], position: int = 0) -> None:
         """Begin with the answers that followed the first `position` decisions."""
-        self._answers: dict[tuple[str, str], list[Recorded]] = defaultdict(list)
-        questions = [_question(each) for each in decisions]
-        for question, each in zip(questions, decisions, strict=True):
-            if question:
-                self._answers[question].append(each)
-        for question in filter(None, questions[:position]):
+        self._answers: dict[tuple[str, str], list[Brought]] = defaultdict(list)
+        for question, answer in _answered(decisions):
+            self._answers[question].append(answer)
+        for question, _ in _answered(decisions[:position]):
             self._take(question)
 
     async def search(self, query: str, num_results: int) -> Sequence[SearchHit]:
@@ -163,7 +170,7 @@ class RecordedWeb:
             return page.model_copy(update={"text": page.text[:max_length], "truncated": True})
         return page
 
-    def _answer(self, kind: str, key: str) -> Recorded:
+    def _answer(self, kind: str, key: str) -> Brought:
         if (kind, key) not in self._answers:
             raise ActionFailed(f"nothing was recorded for {key!r}, and a replayed run asks the web only with --live")
         answer = self._take((kind, key))
@@ -171,14 +178,30 @@ class RecordedWeb:
             raise ActionFailed(answer.error)
         return answer
 
-    def _take(self, question: tuple[str, str]) -> Recorded:
+    def _take(self, question: tuple[str, str]) -> Brought:
         """The next answer; the last one stays."""
         answers = self._answers[question]
         return answers.pop(0) if len(answers) > 1 else answers[0]
 
 
-def _question(each: Recorded) -> tuple[str, str] | None:
-    match each.decision.action:
+def _written(each: Recorded) -> str:
+    """A decision as the model wrote it."""
+    record = each.decision.record()
+    if each.line:
+        record["reasoning"] = f"{each.line}: {record['reasoning']}"
+    return json.dumps(record, ensure_ascii=False)
+
+
+def _answered(decisions: Iterable[Recorded]) -> Iterator[tuple[tuple[str, str], Brought]]:
+    """What the web was asked, and what it answered, in order."""
+    for each in decisions:
+        for part, answer in each.answers():
+            if question := _question(part):
+                yield question, answer
+
+
+def _question(action: Action) -> tuple[str, str] | None:
+    match action:
         case SearchWeb(query=query):
             return "search", query
         case ReadUrl(url=url):
@@ -223,8 +246,9 @@ def _shown(cells: Iterable[dict[str, Any]]) -> Iterator[tuple[int, ActionResult]
 
 
 def _recorded(data: dict[str, Any]) -> Recorded:
-    if data["decision"]["action"]["name"] not in BY_NAME:
-        raise UserError(f"a decision for {data['decision']['action']['name']!r}, an action this version does not know")
+    action = data["decision"]["action"]
+    if action["name"] not in BY_NAME and not action.get("own"):
+        raise UserError(f"a decision for {action['name']!r}, an action this version does not know")
     try:
         return Recorded.model_validate(data)
     except ValidationError as error:

@@ -11,32 +11,41 @@ from collections.abc import Mapping
 from functools import cache
 from typing import Any
 
-from agentloop_nb.actions import ACTIONS, BUILT_IN, Action
+from pydantic import BaseModel
+
+from agentloop_nb.actions import ACTIONS, BUILT_IN
 
 MOST_ITEMS = 20
 """Members of a list in a decision."""
 
 
 @cache
-def decision_schema(*, final: bool = False, only: tuple[str, ...] = (), limits: bool = True) -> dict[str, Any]:
+def decision_schema(
+    *,
+    final: bool = False,
+    only: tuple[str, ...] = (),
+    limits: bool = True,
+    actions: tuple[type[BaseModel], ...] = (),
+) -> dict[str, Any]:
     """Return the JSON schema of a decision. Shared: do not change it.
 
-    `only` names the actions that may be chosen (empty: the five); with `final` it is `finish`. With `limits` lists have
-    an upper bound.
+    `actions` are those of the run (empty: the five, or all where `only` is given), `only` names those that may be
+    chosen now (empty: all of them); with `final` it is `finish`. With `limits` lists have an upper bound.
     """
     names = ("finish",) if final else only
-    chosen = [action for action in BUILT_IN if action.name in names] if names else ACTIONS
-    variants = [_variant(action, limits=limits) for action in chosen]
+    there: tuple[type[Any], ...] = actions or (BUILT_IN if names else ACTIONS)
+    variants = [_variant(action, limits=limits) for action in there if not names or action.name in names]
     action = variants[0] if len(variants) == 1 else {"anyOf": variants}
     return _object({"reasoning": {"type": "string"}, "action": action})
 
 
-def _variant(action: type[Action], *, limits: bool) -> dict[str, Any]:
+def _variant(action: type[Any], *, limits: bool) -> dict[str, Any]:
     """One action, `name` first: a server may tell variants apart by their first key only."""
     schema = action.model_json_schema()
     required = schema.get("required", ())
     fields = {
-        name: _field(field, required=name in required, limits=limits) for name, field in schema["properties"].items()
+        name: _field(_inlined(field, schema), required=name in required, limits=limits)
+        for name, field in schema["properties"].items()
     }
     return _object({"name": {"type": "string", "enum": [action.name]}, **fields})
 
@@ -52,14 +61,36 @@ def _object(properties: Mapping[str, Any]) -> dict[str, Any]:
 
 def _field(field: Mapping[str, Any], *, required: bool, limits: bool) -> dict[str, Any]:
     """A property; an optional one may be null, because every property must be there."""
-    kind = {"type": field["type"]}
+    kind = _kind(field, limits=limits)
+    if required and not field.get("nullable"):
+        return kind
+    return {"anyOf": [*kind.get("anyOf", [kind]), {"type": "null"}]}
+
+
+def _kind(field: Mapping[str, Any], *, limits: bool) -> dict[str, Any]:
+    if "anyOf" in field:
+        return {"anyOf": [_kind(each, limits=limits) for each in field["anyOf"]]}
+    if field["type"] == "object":
+        required = field.get("required", ())
+        return _object(
+            {name: _field(each, required=name in required, limits=limits) for name, each in field["properties"].items()}
+        )
+    kind: dict[str, Any] = {"type": field["type"]}
+    if "enum" in field:
+        kind["enum"] = list(field["enum"])
     if "items" in field:
-        kind["items"] = {"type": field["items"]["type"]}
+        kind["items"] = _kind(field["items"], limits=limits)
         if limits:
             kind["maxItems"] = MOST_ITEMS
-    if "minimum" in field and "maximum" in field:
+    if "minimum" in field and "maximum" in field and field["type"] == "integer":
         kind["enum"] = field.get("choices") or _ladder(field["minimum"], field["maximum"])
-    return kind if required else {"anyOf": [kind, {"type": "null"}]}
+    return kind
+
+
+def _inlined(field: Mapping[str, Any], schema: Mapping[str, Any]) -> Mapping[str, Any]:
+    """A list's members in place of the reference to them, which not every server follows."""
+    reference = field.get("items", {}).get("$ref")
+    return {**field, "items": schema["$defs"][reference.rpartition("/")[2]]} if reference else field
 
 
 def _ladder(low: int, high: int) -> list[int]:

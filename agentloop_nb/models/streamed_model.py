@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any, Protocol
 
-from pydantic import SecretStr
+from pydantic import BaseModel, SecretStr
 
 from agentloop_nb._internal.thoughts import decision_in
 from agentloop_nb.errors import ModelFault
@@ -60,6 +60,7 @@ class Form(Protocol):
         max_tokens: int | None,
         options: dict[str, Any],
         only: tuple[str, ...] = (),
+        actions: tuple[type[BaseModel], ...] = (),
     ) -> dict[str, Any]:
         """Compose a request; `options` are sent as they are, unless they were refused."""
 
@@ -121,7 +122,8 @@ class StreamedModel(ABC):
             body = form.body(
                 request.messages,
                 final=request.final and narrows,
-                only=(request.only if narrows else ()) or request.usual,
+                only=request.only if narrows else (),
+                actions=request.actions,
                 max_tokens=max_tokens,
                 options=self._options(),
             )

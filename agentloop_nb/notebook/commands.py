@@ -14,7 +14,7 @@ from IPython.display import publish_display_data
 
 from agentloop_nb import command_table as table
 from agentloop_nb._internal.paths import typed_path
-from agentloop_nb.errors import UserError
+from agentloop_nb.errors import Front, UserError
 from agentloop_nb.record import locating
 from agentloop_nb.settings.options import (
     OPTIONS,
@@ -60,6 +60,8 @@ def perform(magics: AgentMagics, line: str, *, awaited: bool) -> Any:
 class _Here:
     """The runs of this kernel and this folder, with the settings of `%config`."""
 
+    front: Front = "notebook"
+
     def __init__(self, magics: AgentMagics) -> None:
         self._magics = magics
 
@@ -72,6 +74,10 @@ class _Here:
 
     def state(self, reference: str | None) -> State:
         return self._magics.manager.state(reference)
+
+    @property
+    def functions(self) -> Mapping[str, Any]:
+        return dict(self._magics.manager.shell.user_ns)
 
     def settings(self, arguments: Mapping[str, Any]) -> Settings:
         return self._magics.manager.settings(arguments, self._magics.config_values())
@@ -354,7 +360,9 @@ def _did(run: Run, name: str) -> bool:
     )
 
 
-runs, who, why, cost, sent, models = (partial(ask, name) for name in ("runs", "who", "why", "cost", "sent", "models"))
+runs, who, why, cost, sent, models, actions = (
+    partial(ask, name) for name in ("runs", "who", "why", "cost", "sent", "models", "actions")
+)
 
 COMMANDS: dict[str, Callable[..., Any]] = {
     "status": status,
@@ -378,6 +386,7 @@ COMMANDS: dict[str, Callable[..., Any]] = {
     "cost": cost,
     "sent": sent,
     "models": models,
+    "actions": actions,
     "login": login,
     "trust": trust,
     "help": help_,

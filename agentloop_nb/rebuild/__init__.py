@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
 
-from agentloop_nb.actions import ActionResult, AskUser, Finish, RunCode, WriteFile
+from agentloop_nb.actions import Action, ActionResult, AskUser, Finish, Query, RunCode, WriteFile
 from agentloop_nb.actions.effects import Effects
+from agentloop_nb.actions.own import OwnAction
 from agentloop_nb.agent.conclusion import conclusion
 from agentloop_nb.errors import ActionFailed
 from agentloop_nb.events import ActionFinished, AnyEvent, RunFinished
@@ -170,7 +171,12 @@ def _repeats(step: Step) -> bool:
         return False
     action = step.decision.action if step.decision else None
     ended = step.result.success or any(output["output_type"] == "error" for output in step.result.outputs)
-    return (isinstance(action, RunCode) and ended) or (isinstance(action, WriteFile) and step.result.success)
+    return (isinstance(action, RunCode) and ended) or (_again(action) and step.result.success)
+
+
+def _again(action: Action | None) -> bool:
+    """Whether what is no code may be done again: a function that reaches outside may not."""
+    return isinstance(action, WriteFile | Query) or (isinstance(action, OwnAction) and not action.reaches)
 
 
 def _ending(outcome: CodeOutcome) -> str:

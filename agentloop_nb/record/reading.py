@@ -73,7 +73,7 @@ def _event(data: dict[str, Any]) -> AnyEvent:
     """Rebuild an event; a decision for an action of a newer version is kept as an unknown event."""
     decision = data.get("decision") or data.get("edited")
     action = decision.get("action") if isinstance(decision, dict) else None
-    if isinstance(action, dict) and action.get("name") not in BY_NAME:
+    if isinstance(action, dict) and action.get("name") not in BY_NAME and not action.get("own"):
         return UnknownEvent.model_validate(data)
     event = event_from(data)
     if isinstance(event, ActionFinished) and not all(map(_is_output, event.result.outputs)):

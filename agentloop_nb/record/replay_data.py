@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any
 
-from agentloop_nb.actions import AskUser, ReadUrl, SearchWeb
+from agentloop_nb.actions import Action, ActionResult, AskUser, ReadUrl, SearchWeb
 from agentloop_nb.actions.effects import Answer
 from agentloop_nb.decision import Decision
 from agentloop_nb.protocols import Page, SearchHit, Value
 from agentloop_nb.state import Step
 
 
-class Recorded(Value):
-    """A decision of a recorded run, and what a search, a page or a question brought then."""
+class Brought(Value):
+    """What a search, a page or a question brought then."""
 
-    decision: Decision
-    step: int = 0
-    """The number of its step; 0 in notebooks of older versions."""
     hits: tuple[SearchHit, ...] | None = None
     page: Page | None = None
     answer: Answer | None = None
@@ -25,9 +22,30 @@ class Recorded(Value):
     error: str | None = None
     """Why a search or a page failed then."""
 
+
+class Recorded(Brought):
+    """A decision of a recorded run, and what it was answered."""
+
+    decision: Decision
+    step: int = 0
+    """The number of its step; 0 in notebooks of older versions."""
+    plans: tuple[tuple[str, ...], ...] = ()
+    """Plans that stood from here on."""
+    line: int = 0
+    """The line of the plan that it was for."""
+    parts: tuple[Brought, ...] | None = None
+    """What each part of a composite action brought."""
+
+    def answers(self) -> Iterator[tuple[Action, Brought]]:
+        """Each part of the action with what it was answered."""
+        parts = self.decision.action.parts()
+        kept = self.parts if self.parts is not None and len(self.parts) == len(parts) else (self,) * len(parts)
+        yield from zip(parts, kept, strict=True)
+
     def record(self) -> dict[str, Any]:
         """As JSON values, for the metadata of an exported notebook."""
-        kept = self.model_dump(mode="json", exclude={"decision"}, exclude_none=True)
+        nothing = {name for name in ("plans", "line") if not getattr(self, name)}
+        kept = self.model_dump(mode="json", exclude={"decision", *nothing}, exclude_none=True)
         return {"decision": self.decision.record(), **kept}
 
 
@@ -42,12 +60,21 @@ def recorded(steps: Iterable[Step]) -> list[Recorded]:
 
 
 def _recorded(step: Step, decision: Decision) -> Recorded:
-    found = Recorded(decision=decision, step=step.number)
-    result = step.result
-    if isinstance(decision.action, AskUser):
-        return found.model_copy(update={"answer": step.effects.answer})
-    if result is None or not isinstance(decision.action, SearchWeb | ReadUrl):
+    plans = tuple(each.lines for each in step.plans if each.settled is not None and each.settled.approved)
+    found = Recorded(decision=decision, step=step.number, plans=plans, line=step.plan_line)
+    if step.result is None:
         return found
+    answers = [_brought(part, result) for part, result in decision.action.outcomes(step.result)]
+    if len(answers) == 1 and decision.action.parts() == (decision.action,):
+        return found.model_copy(update=dict(answers[0]))
+    return found.model_copy(update={"parts": tuple(answers)})
+
+
+def _brought(action: Action, result: ActionResult) -> Brought:
+    if isinstance(action, AskUser):
+        return Brought(answer=result.effects.answer)
+    if not isinstance(action, SearchWeb | ReadUrl):
+        return Brought()
     if not result.success:
-        return found.model_copy(update={"error": result.error or result.output})
-    return Recorded(decision=decision, step=step.number, hits=result.effects.hits, page=result.effects.page)
+        return Brought(error=result.error or result.output)
+    return Brought(hits=result.effects.hits, page=result.effects.page)

@@ -7,7 +7,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from agentloop_nb._internal.text import on_one_line
-from agentloop_nb.actions import Action, RunCode, WriteFile
+from agentloop_nb.actions import Action, Query, RunCode, WriteFile
+from agentloop_nb.actions.own import OwnAction
 from agentloop_nb.decision import Decision
 
 Cell = Mapping[str, Any]
@@ -55,6 +56,10 @@ def _shows(cell: Cell, action: Action) -> bool:
         return _plain(source) == wanted if code else f"\n{wanted}\n" in f"\n{_plain_text(source)}\n"
     if isinstance(action, WriteFile):
         return code and _writes(source, action)
+    if isinstance(action, Query):
+        return _plain_text(action.sql) in _plain_text(source)
+    if isinstance(action, OwnAction):
+        return action.function is None or action.call in source  # what is not declared here is not called
     return True  # it runs no code and writes nothing
 
 
@@ -91,9 +96,20 @@ def _name(path: str) -> str:
 
 def _told(step: int, cells: Sequence[Cell], action: Action) -> str:
     seen = next((source_of(cell) for cell in cells if cell.get("cell_type") == "code"), "") if step else ""
-    hidden = action.code if isinstance(action, RunCode) else getattr(action, "content", "")
+    hidden = _hidden(action)
     shown = f"shows {_cut(seen)}" if seen.strip() else "shows no such code"
     return f"step {step or '?'} {shown}, and its metadata would run {_cut(hidden)}"
+
+
+def _hidden(action: Action) -> str:
+    """What an action would run or write."""
+    match action:
+        case RunCode() | OwnAction():
+            return action.code
+        case Query():
+            return action.sql
+        case _:
+            return str(getattr(action, "content", ""))
 
 
 def _cut(text: str) -> str:

@@ -8,7 +8,7 @@ from itertools import takewhile, zip_longest
 from typing import Any, NamedTuple
 
 from agentloop_nb._internal.text import dollars
-from agentloop_nb.errors import UserError
+from agentloop_nb.errors import Hint, UserError
 from agentloop_nb.state import State, Step
 from agentloop_nb.verify.step_compare import alike
 
@@ -82,7 +82,7 @@ class Comparison:
 def compare(left: State, right: State) -> Comparison:
     """Put two runs side by side. Raises `UserError` if they are one and the same."""
     if left.run == right.run:
-        raise UserError(f"both name run {left.run}; name two runs to compare (%agent runs lists them)")
+        raise UserError(f"both name run {left.run}; name two runs to compare", Hint("runs", "lists them"))
     pairs = [Pair(*pair) for pair in zip_longest(left.steps, right.steps)]
     shared = tuple(takewhile(lambda pair: pair.same, pairs))
     return Comparison(

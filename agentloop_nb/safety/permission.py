@@ -13,7 +13,9 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from agentloop_nb._internal.steering_files import asked_for, steers
-from agentloop_nb.actions import Action, ReadUrl, RunCode, SearchWeb, WriteFile
+from agentloop_nb.actions import Action, Query, ReadUrl, RunCode, SearchWeb, WriteFile
+from agentloop_nb.actions.own import OwnAction
+from agentloop_nb.actions.own_values import texts
 from agentloop_nb.safety.code_risks import Reading, Target, as_cell, hosts, outside, read
 from agentloop_nb.safety.code_risks.command_lines import Command
 from agentloop_nb.safety.code_risks.constant_values import HOLE, Values
@@ -58,18 +60,7 @@ def reasons_to_ask(
     `cells` are the sources of the user's cells, `folder` the working folder; one `memory` serves one run.
     """
     judge = Judge(state, cells, folder, memory or Memory())
-    match action:
-        case RunCode(code=code):
-            found = judge.code(code)
-        case ReadUrl(url=url):
-            found = judge.request(url)
-        case SearchWeb(query=query):
-            found = judge.request(query)
-        case WriteFile(filename=filename, content=content):
-            found = judge.file(filename, content)
-        case _:
-            found = iter(())
-    return tuple(dict.fromkeys(found))
+    return tuple(dict.fromkeys(reason for part in action.parts() for reason in judge.part(part)))
 
 
 def denial(reasons: Sequence[str]) -> str:
@@ -88,6 +79,44 @@ class Judge:
         self._folder = folder
         self._sources, self._before = memory.sources, memory.code
         self._used, self._values = memory.used, memory.values
+
+    def part(self, action: Action) -> Iterator[str]:
+        """Judge an action that is its own only part."""
+        match action:
+            case RunCode(code=code):
+                yield from self.code(code)
+            case ReadUrl(url=url):
+                yield from self.request(url)
+            case SearchWeb(query=query):
+                yield from self.request(query)
+            case WriteFile(filename=filename, content=content):
+                yield from self.file(filename, content)
+            case OwnAction():
+                yield from self.own(action)
+            case Query(sql=sql, source=source) if source:  # its server may be anybody's
+                yield from self.request(sql)
+            case _:
+                pass
+
+    def own(self, action: OwnAction) -> Iterator[str]:
+        """A call whose arguments a stranger wrote, or that may carry the user's data out."""
+        for name, value in action.arguments.items():
+            for text in texts(value):
+                if plain_text(text).strip():
+                    yield from self._from_stranger(f"{name}={text[:60]!r}", text)
+        if action.reaches:
+            given = [str(value) for value in action.arguments.values() if isinstance(value, int | float)]
+            yield from self.request(" ".join([*texts(action.arguments), *given]))
+
+    def _from_stranger(self, what: str, text: str) -> Iterator[str]:
+        """Name the page, search or file that an argument stands in and that the user did not say."""
+        plain = plain_text(text).strip()
+        if plain in self._user:
+            return
+        for source in self._sources:
+            if plain in source.text and "output of" not in source.origin and "namespace" not in source.origin:
+                yield f"the argument {what} comes from {source.origin}"
+                return
 
     # -- code
 

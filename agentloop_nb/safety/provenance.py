@@ -9,7 +9,8 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from agentloop_nb.actions import ReadUrl, RunCode, SearchWeb
+from agentloop_nb.actions import Query, ReadDocument, ReadUrl, RunCode, SearchWeb
+from agentloop_nb.actions.own import OwnAction
 from agentloop_nb.state import State, Step
 
 OPENING, CLOSING = "<<data", "data>>"
@@ -52,12 +53,15 @@ def of_step(step: Step) -> Iterator[Source]:
     """What one step brought in."""
     if step.result is None or step.decision is None:
         return
-    match step.decision.action:
-        case ReadUrl(url=url):
-            yield Source(f"the page {url} (step {step.number})", step.result.output)
-        case SearchWeb(query=query):
-            yield Source(f"the search for {query!r} (step {step.number})", step.result.output)
-        case RunCode():
-            yield Source(f"the output of step {step.number}", step.result.output)
-        case _:
-            pass
+    for part, result in step.decision.action.outcomes(step.result):
+        match part:
+            case ReadUrl(url=url):
+                yield Source(f"the page {url} (step {step.number})", result.output)
+            case SearchWeb(query=query):
+                yield Source(f"the search for {query!r} (step {step.number})", result.output)
+            case ReadDocument(path=path):
+                yield Source(f"the file {path} (step {step.number})", result.output)
+            case RunCode() | Query() | OwnAction():
+                yield Source(f"the output of step {step.number}", result.output)
+            case _:
+                pass

@@ -46,7 +46,7 @@ _STRONG = re.compile(
 )
 _WEAK = re.compile(r"(?:^|[_.-])(?:key|token|pwd?|pat|auth|bearer|dsn|sas|cookie|jwt|webhook)s?$|token$", re.IGNORECASE)
 _PAIR = re.compile(
-    r"""["']?([\w.-]{1,80})\\{0,3}["']?[ \t]{0,8}[:=][ \t]{0,8}(\\{0,3}["']?)([^"'\s,;{}\[\]\\]{4,512})"""
+    r"""(?<![\w.-])([\w.-]++)\\{0,3}["']?[ \t]{0,8}[:=][ \t]{0,8}(\\{0,3}["']?)([^"'\s,;{}\[\]\\]{4,512})"""
 )
 _ELEMENT = re.compile(r"<([\w.-]{1,80})>([^<>\s]{4,512})</")
 _BEARER = re.compile(r"\b(?:Bearer|Basic|Token)[ \t]{1,8}([\w.~+/=-]{12,512})")

@@ -5,8 +5,10 @@ from __future__ import annotations
 import platform
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 from agentloop_nb import __version__, demo
+from agentloop_nb.actions.registry import record_of
 from agentloop_nb.agent.contract import refuse_unsound
 from agentloop_nb.agent.control import Control
 from agentloop_nb.agent.ledger import Ledger
@@ -17,11 +19,18 @@ from agentloop_nb.record import journal, locating
 from agentloop_nb.run import Run
 from agentloop_nb.safety.secrets import Masker
 from agentloop_nb.session.context import context
-from agentloop_nb.session.parts import make_model, make_web, recorded, with_contract_of
+from agentloop_nb.session.parts import chosen, make_model, make_web, recorded, with_contract_of
 from agentloop_nb.session.recovery import recover_with
 from agentloop_nb.session.session import Session
 from agentloop_nb.settings import Settings
 from agentloop_nb.state import State
+
+
+class Part(NamedTuple):
+    """What a run belongs to: the run that delegated it, or the tries of one goal."""
+
+    of: str
+    which: str
 
 
 def begin(
@@ -38,30 +47,36 @@ def begin(
     model: Model | None = None,
     notes: Sequence[NoteAdded] = (),
     ledger: Ledger | None = None,
+    part: Part | None = None,
 ) -> Session:
     """Prepare a new run whose record lies in `folder`. Raises `UserError`, one line that says what to type.
 
-    `model` takes the place of the one that the settings name; `ledger` is a budget that the run shares with others.
+    `model` takes the place of the one that the settings name; `ledger` is a budget that the run shares with others,
+    `part` says what it belongs to.
     """
     if not goal.strip():
-        raise UserError("the goal is empty: say what you want done (in a notebook: %%agent what you want)")
+        raise UserError("the goal is empty: say in words what you want done")
     refuse_unsound(settings.until, goal)
     model = model or make_model(settings, variables, ledger)
     settings = with_contract_of(model, settings)
     workspace = make_workspace(make_web(model, settings))
     if model.name == "demo":
         demo.prepare(workspace.folder)
+    actions = chosen(settings, model, workspace, control)
     state = State()
     run_id = run_id or locating.new_run_id()
     opening = RunStarted(
         run=run_id,
         goal=goal,
-        context=context(settings, model, workspace, folder),
+        context=context(settings, model, workspace, folder, actions),
+        actions=tuple(map(record_of, actions)),
         settings=recorded(settings, model, variables, control),
         versions={"agentloop_nb": __version__, "python": platform.python_version()},
         cells=workspace.history(),
         ran=workspace.code_ran() if isinstance(workspace, Remembering) else (),
         earlier_goals=tuple(earlier_goals),
+        part_of=part and part.of,
+        part=part.which if part else "",
     )
     record = journal.Journal.create(folder, run_id, limit=settings.record_limit * journal.MEGABYTE)
     run = Run(state, record.path, workspace)

@@ -5,7 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from agentloop_nb._internal import steering_files
+from agentloop_nb.actions import ACTIONS
 from agentloop_nb.actions.output_text import bounded
+from agentloop_nb.actions.registry import Actions
 from agentloop_nb.agent.context_window import namespace_tokens
 from agentloop_nb.agent.rules import system_prompt
 from agentloop_nb.protocols import Measurable, Model, Workspace
@@ -18,13 +20,13 @@ INSTRUCTIONS = 8000
 """Characters of AGENTS.md that the model is told."""
 
 
-def context(settings: Settings, model: Model, workspace: Workspace, folder: Path) -> str:
+def context(settings: Settings, model: Model, workspace: Workspace, folder: Path, actions: Actions = ACTIONS) -> str:
     """Tell the project's instructions, the limits, where the code runs, and what is in the folder and the namespace."""
     of_project, of_a_run = _agents_file(folder)
     instructions = "\n\n".join(filter(None, [of_project, settings.instructions.strip()]))
     if isinstance(model, Measurable):
         model.measure()
-    described = workspace.describe(namespace_tokens(model.context_window, system_prompt()))
+    described = workspace.describe(namespace_tokens(model.context_window, system_prompt(actions)))
     parts = [
         f"Instructions of this project:\n{instructions}" if instructions else "",
         f"You may take at most {settings.max_steps} steps, finish included.",

@@ -18,7 +18,7 @@ from agentloop_nb.rebuild import Ask
 from agentloop_nb.record import journal, locating, reading, trust
 from agentloop_nb.run import Run
 from agentloop_nb.safety.secrets import Masker
-from agentloop_nb.session.parts import make_model, make_web, recorded, resumed_limits, with_limits_of
+from agentloop_nb.session.parts import chosen_anew, make_model, make_web, recorded, resumed_limits, with_limits_of
 from agentloop_nb.session.rebuilding import Rebuilding
 from agentloop_nb.session.recovery import recover_with
 from agentloop_nb.session.session import Session
@@ -54,17 +54,23 @@ def fork(
     refuse_unsound(settings.until)
     whole = reading.read(path)
     taken = inherited(whole, at, run_id, note=note)
-    state = fold(taken) if trust.standing(path) == "own" else with_limits_of(settings, fold(taken))
+    own = trust.standing(path) == "own"
+    state = fold(taken) if own else with_limits_of(settings, fold(taken))
     steps = max(state.max_steps, state.current_step + 20) if overrides.get("max_steps") is None else settings.max_steps
     limits = resumed_limits(
         state, {**overrides, "max_steps": steps}, replace(settings, max_steps=steps), note or "go on"
     )
     settings = replace(settings, max_steps=limits.max_steps, budget=limits.budget)
     model = make_model(settings, variables)
-    limits = limits.model_copy(update={"settings": recorded(settings, model, variables, control)})
     if isinstance(model, ReplayModel):
         model.position = state.current_step
     workspace = make_workspace(make_web(model, settings), whole)
+    limits = limits.model_copy(
+        update={
+            "settings": recorded(settings, model, variables, control),
+            "actions": chosen_anew(overrides, settings, model, workspace, control, own=own),
+        }
+    )
     record = journal.Journal.create(
         locating.home(path), run_id, limit=settings.record_limit * journal.MEGABYTE, standing=trust.standing(path)
     )

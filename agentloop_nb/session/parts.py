@@ -6,14 +6,17 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+from agentloop_nb.actions import ACTIONS, BUILT_IN, AskUser
+from agentloop_nb.actions.own import LIVE
+from agentloop_nb.actions.registry import ActionRecord, Actions, choose, record_of
 from agentloop_nb.agent.contract import refuse_unsound
 from agentloop_nb.agent.control import Control
 from agentloop_nb.agent.ledger import Ledger
-from agentloop_nb.errors import UserError
+from agentloop_nb.errors import Hint, UserError
 from agentloop_nb.events import LimitsReplaced, RunResumed
 from agentloop_nb.models import registry
 from agentloop_nb.models.replay import ReplayModel
-from agentloop_nb.protocols import Model, Sized, Usage, Web
+from agentloop_nb.protocols import Measurable, Model, Sized, Usage, Web, Workspace
 from agentloop_nb.settings import Settings
 from agentloop_nb.state import State
 from agentloop_nb.web import LiveWeb
@@ -57,7 +60,9 @@ def _asks(settings: Settings, model: Model, control: Control | None) -> bool:
     """Whether the model may ask the person; a small one would ask without need."""
     small = isinstance(model, Sized) and model.is_small
     somebody = control is not None and control.attended and not settings.quiet
-    return somebody and settings.questions != "never" and not small
+    named = not settings.actions or AskUser.name in settings.actions
+    wanted = settings.questions != "never" and named and AskUser.name not in settings.no_actions
+    return somebody and wanted and not small
 
 
 def with_limits_of(settings: Settings, state: State) -> State:
@@ -69,13 +74,51 @@ def with_limits_of(settings: Settings, state: State) -> State:
 def resumed_limits(state: State, overrides: Mapping[str, Any], settings: Settings, note: str) -> RunResumed:
     """The limits a run goes on with. Raises `UserError` if they leave it nothing to do."""
     if state.is_complete and not note:
-        raise UserError(f"run {state.run} is finished; to go on from it, add a note: %agent resume -- what to do next")
+        raise UserError(f"run {state.run} is finished; to go on from it, add a note", Hint("resume -- what to do next"))
     max_steps = state.max_steps if overrides.get("max_steps") is None else settings.max_steps
     budget = state.budget if overrides.get("budget") is None else settings.budget
     if state.current_step >= max_steps:
-        raise UserError(f"all {max_steps} steps are used; allow more: %agent resume --max-steps {max_steps + 20}")
+        raise UserError(f"all {max_steps} steps are used; allow more", Hint(f"resume --max-steps {max_steps + 20}"))
     if budget is not None and budget <= state.total_cost:
         more = f"{state.total_cost * 2:.2f}".rstrip("0").rstrip(".")
         spent = f"{state.total_cost.normalize():f}"
-        raise UserError(f"${spent} is spent already; name a larger budget: %agent resume --budget {more or 1}")
+        raise UserError(f"${spent} is spent already; name a larger budget", Hint(f"resume --budget {more or 1}"))
     return RunResumed(step=state.current_step, max_steps=max_steps, budget=budget)
+
+
+def chosen(settings: Settings, model: Model, workspace: Workspace, control: Control | None = None) -> Actions:
+    """What a run may do. A small model gets those of the original and the user's own, and others where they are named.
+
+    Raises `UserError`.
+    """
+    if isinstance(model, Measurable):
+        model.measure()
+    there = choose(settings.actions, settings.no_actions, _own_functions(workspace, settings))
+    asks = _asks(settings, model, control)
+    actions = tuple(action for action in there if asks or action is not AskUser)
+    if settings.actions or not (isinstance(model, Sized) and model.is_small):
+        return actions
+    return tuple(action for action in actions if action in ACTIONS or action not in BUILT_IN)
+
+
+def chosen_anew(
+    overrides: Mapping[str, Any],
+    settings: Settings,
+    model: Model,
+    workspace: Workspace,
+    control: Control | None,
+    *,
+    own: bool,
+) -> tuple[ActionRecord, ...]:
+    """What a run may do from here on, where that was said when it was resumed; empty: what its record says.
+
+    The record of somebody else (not `own`) says nothing. Raises `UserError`.
+    """
+    if own and overrides.get("actions") is None and overrides.get("no_actions") is None:
+        return ()
+    return tuple(map(record_of, chosen(settings, model, workspace, control)))
+
+
+def _own_functions(workspace: Workspace, settings: Settings) -> dict[str, Any]:
+    """The values of the namespace that have the names of declared functions; an isolated kernel has none of them."""
+    return {} if settings.isolated or not LIVE else workspace.variables(list(LIVE))

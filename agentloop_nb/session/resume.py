@@ -16,7 +16,7 @@ from agentloop_nb.rebuild import Ask, loose_ends
 from agentloop_nb.record import journal, reading, trust
 from agentloop_nb.run import Run
 from agentloop_nb.safety.secrets import Masker
-from agentloop_nb.session.parts import make_model, make_web, recorded, resumed_limits, with_limits_of
+from agentloop_nb.session.parts import chosen_anew, make_model, make_web, recorded, resumed_limits, with_limits_of
 from agentloop_nb.session.rebuilding import Rebuilding
 from agentloop_nb.session.recovery import recover_with
 from agentloop_nb.session.session import Session
@@ -48,15 +48,21 @@ def resume(
     state = live or fold(events)
     ends = loose_ends(state)
     ended = fold([*events, *ends])
-    if trust.standing(path) != "own":
+    own = trust.standing(path) == "own"
+    if not own:
         ended = with_limits_of(settings, ended)
     limits = resumed_limits(ended, overrides, settings, note)
     settings = replace(settings, max_steps=limits.max_steps, budget=limits.budget)
     model = make_model(settings, variables)
-    limits = limits.model_copy(update={"settings": recorded(settings, model, variables, control)})
     if isinstance(model, ReplayModel):
         model.position = state.current_step
     workspace = make_workspace(make_web(model, settings))
+    limits = limits.model_copy(
+        update={
+            "settings": recorded(settings, model, variables, control),
+            "actions": chosen_anew(overrides, settings, model, workspace, control, own=own),
+        }
+    )
     record = journal.Journal.open(path, limit=settings.record_limit * journal.MEGABYTE)
     notes = [NoteAdded(step=limits.step + 1, text=note)] if note else []
     opening: list[AnyEvent] = [*ends, limits, *notes]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from agentloop_nb.actions import Action, ActionResult, ReadUrl, RunCode, SearchWeb
+from agentloop_nb.actions import Action, ActionResult, ReadDocument, ReadUrl, RunCode, SearchWeb
 from agentloop_nb.verify.clock import looks_at_clock
 from agentloop_nb.verify.output_compare import flat, same
 
@@ -14,8 +14,10 @@ def alike(action: Action, before: ActionResult, now: ActionResult) -> bool:
     """Whether an action ended the same way, left the same names behind, and shows the same, as far as that is kept."""
     if before.success != now.success:
         return False
-    if isinstance(action, SearchWeb | ReadUrl):
+    if all(isinstance(part, SearchWeb | ReadUrl) for part in action.parts()):
         return before.output == now.output
+    if isinstance(action, ReadDocument):
+        return before.effects.document == now.effects.document
     names = [
         {(each.name, each.type, each.detail) for each in result.changes if not each.sampled} for result in (before, now)
     ]

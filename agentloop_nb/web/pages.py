@@ -192,7 +192,7 @@ async def _extracted(kind: str, url: str, body: bytes, characters: int) -> dict[
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
-        env=_child_environment(),
+        env=child_environment(),
     )
     try:
         async with asyncio.timeout(EXTRACTION_DEADLINE):
@@ -207,7 +207,7 @@ async def _extracted(kind: str, url: str, body: bytes, characters: int) -> dict[
     return found
 
 
-def _child_environment() -> dict[str, str]:
+def child_environment() -> dict[str, str]:
     """No key or token: only what Python needs to start and to find the same packages."""
     kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG", "SYSTEMROOT", "TEMP") if name in os.environ}
     return {**kept, "PYTHONPATH": os.pathsep.join(filter(None, sys.path)), "PYTHONIOENCODING": "utf-8"}

@@ -42,6 +42,7 @@ def test_a_person_is_asked_with_the_effect_as_it_is(kernel: Kernel) -> None:
     outcome, question = answered(kernel, "!{c}", "y")
     assert "it starts 'touch asked_yes'" in question
     assert outcome.ending == "ok"
+    assert outcome.notes == ("The user allowed it: it starts 'touch asked_yes'.",)
     assert (kernel.folder / "asked_yes").exists()
 
 

@@ -29,6 +29,17 @@ def code(source: str) -> dict:
 
 
 DECISIONS = {
+    "guides/actions.md": [
+        decision(
+            "query",
+            "I add them up.",
+            sql="SELECT share, sum(pieces)::INTEGER AS pieces FROM orders GROUP BY share ORDER BY share",
+            into="held",
+        ),
+        finish("`held` says it: 7 of ACME, 5 of INIT."),
+        decision("price", "There is a function for it.", ticker="ACME", into="worth"),
+        finish("12.5"),
+    ],
     "guides/data.md": [
         code("sales.groupby('Region').amount.sum()"),
         code(
@@ -52,6 +63,7 @@ DECISIONS = {
 }
 """What the model decides on the pages that ask one."""
 SHOWN = {
+    "guides/actions.md": ["read_document", "INIT", "12.5"],
     "start.md": ["finished"],
     "guides/data.md": ["KeyError", "North", "best", "is taken back"],
     "guides/research.md": ["finished"],

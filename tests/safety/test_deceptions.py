@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from agentloop_nb.actions import ReadUrl, SearchWeb
+from agentloop_nb.actions import ReadUrl, RunCode, SearchWeb
 from agentloop_nb.agent.event_stream import Stream
 from agentloop_nb.agent.loop import Loop
 from agentloop_nb.events import RunStarted
@@ -131,6 +131,33 @@ async def test_what_the_reader_misses_is_stopped_when_it_happens(scene: Scene, n
     assert scene.harmed == []
     told = "\n".join(step.result.output for step in state.steps if step.result)
     assert "Refused: it " in told or name in SILENT  # a child, and a thread, nobody listens to
+
+
+READ_TOO_LATE = {
+    *("apply remove", "address", "pickle", "read_pickle", "numpy pickle", "eval by dict", "ctypes", "ctypes by pandas"),
+    *("fork and exec", "spawn", "rename", "move", "table over a file", "overwrite", "link", "symlink"),
+    *("truncated for reading", "ctypes by getter", "forged file name"),
+    *("stdin", "environment", "glued redirection", "glued redirection by Python", "redirection of all"),
+    *("numbered redirection", "no comment", "sort -o", "uniq", "compressor of sort", "git --output", "find -fprintf"),
+    *("find -okdir", "env -u", "checkpoint of tar", "options by names of files", "instructions by dd"),
+    *("program of a known name", "program by its path", "another executable", "spawned by its path"),
+}
+"""What reading alone does not ask about: these rest on the judgement of effects."""
+
+
+def test_reading_and_effects_differ_only_where_it_is_listed() -> None:
+    assert {name for name, steps in (READERS | UNSEEN | SHELLS).items() if not asked_early(steps)} == READ_TOO_LATE
+
+
+def asked_early(decisions: list[Decision]) -> bool:
+    """Whether a person is asked before any of the code runs."""
+    seen = [code(READ, ""), page("https://news.example/", "Do it.")]
+    for _, fields in decisions:
+        if "code" in fields:
+            if reasons_to_ask(RunCode(**fields), state_of(GOAL, seen)):
+                return True
+            seen.append(code(fields["code"], ""))
+    return False
 
 
 SILENT = (

@@ -170,8 +170,8 @@ class Supervision:
         """Threads that outlive the step; None while it runs."""
         self._tasks: set[asyncio.Task[Any]] = set()
         self._timers: list[asyncio.TimerHandle] = []
-        self.refusals: list[str] = []
-        """What was refused, for the model."""
+        self.notes: list[str] = []
+        """What was refused, and what a person allowed, for the model and the record."""
 
     def __enter__(self) -> Supervision:
         self._threads_before, self._tasks_before = frozenset(sys._current_frames()), _tasks()  # noqa: SLF001
@@ -249,10 +249,11 @@ class Supervision:
         answer = self._ask(f"While it runs, {why}") if self._can_ask() else None
         if answer:
             self._past.allowed.add(effect)
+            self.notes.append(f"The user allowed it: {why}.")
             return ""
         said = f"{why}; {NOBODY if answer is None else DENIED}"
         self._refused[effect] = said
-        self.refusals.append(said)
+        self.notes.append(f"Refused: {said}.")
         return said
 
     def _can_ask(self) -> bool:

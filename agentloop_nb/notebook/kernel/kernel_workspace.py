@@ -19,8 +19,20 @@ from agentloop_nb.notebook.kernel.namespace import Surroundings
 from agentloop_nb.notebook.kernel.step import Step
 from agentloop_nb.notebook.kernel.turn import TURNS
 from agentloop_nb.notebook.snapshots.undo_history import History
-from agentloop_nb.protocols import Check, CodeOutcome, CodeRan, OnOutput, Output, Privacy, Undone, Web, WrittenFile
+from agentloop_nb.protocols import (
+    Check,
+    CodeOutcome,
+    CodeRan,
+    Document,
+    OnOutput,
+    Output,
+    Privacy,
+    Undone,
+    Web,
+    WrittenFile,
+)
 from agentloop_nb.safety.effects import Mandate
+from agentloop_nb.sql.cells import as_cell
 
 MEMORY = 512 * 2**20
 """Bytes that copies of variables may take, for undo."""
@@ -51,6 +63,8 @@ class KernelWorkspace:
         self.folder = (folder or Path.cwd()).resolve()
         self.web = web
         self.control = control or Control()
+        self.goal = ""
+        """What the user asked for; files that it names may be read."""
         self.earlier: list[tuple[str, str]] = []
         """Goals and summaries of earlier runs in this kernel, oldest first."""
         self.labels: dict[str, str] = {}
@@ -98,6 +112,12 @@ class KernelWorkspace:
         from agentloop_nb._internal import safe_files
 
         return safe_files.write(self.folder, filename, content)
+
+    async def read_document(self, path: str, part: str) -> Document:
+        """Read a document of the folder, or one that the goal names. Raises `ActionFailed`."""
+        from agentloop_nb.documents.reader import read
+
+        return await read(self.folder, path, part, self.goal)
 
     def plan(self, first: int) -> Undone:
         """Say what taking back step `first` and all later ones would do to variables."""
@@ -166,7 +186,7 @@ class KernelWorkspace:
                 reads=outcome.read,
                 writes=outcome.files,
             )
-            self._noted_steps.append((step, cell_history.note(self.shell, code, known)))
+            self._noted_steps.append((step, cell_history.note(self.shell, as_cell(code), known)))
         return outcome
 
 

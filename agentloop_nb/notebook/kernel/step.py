@@ -160,7 +160,7 @@ class Step:
     def _supervise(self, stack: ExitStack, mandate: Mandate, owns: Callable[[], bool]) -> None:
         question = Question(self._shell, self._overseer.extend)
         supervision = Supervision(self, mandate, self._workspace.effects, owns=owns, ask=question)
-        stack.callback(lambda: self._notes.extend(f"Refused: {why}." for why in supervision.refusals))
+        stack.callback(lambda: self._notes.extend(supervision.notes))
         stack.enter_context(supervision)
 
     @staticmethod

@@ -10,14 +10,15 @@ from typing import TypedDict
 
 from agentloop_nb._internal.amounts import count, dollars, duration
 from agentloop_nb._internal.text import STATUS_WORDS
-from agentloop_nb.actions import ActionResult, Finish, ReadUrl, RunCode, SearchWeb, WriteFile
+from agentloop_nb.actions import ActionResult, Finish, LookUp, Query, RunCode, SearchWeb, WriteFile
 from agentloop_nb.actions.action import Action
-from agentloop_nb.actions.effects import Ground
+from agentloop_nb.actions.effects import Effects, Ground
+from agentloop_nb.actions.own import OwnAction
 from agentloop_nb.decision import Decision
 from agentloop_nb.events import ModelFailed, ModelReplied
 from agentloop_nb.notebook.panel.outputs import Block, blocks, link, markdown, text_block
 from agentloop_nb.notebook.panel.safe_text import one_line, prose, shortened
-from agentloop_nb.protocols import Check, CodeError, Page, SearchHit, Usage
+from agentloop_nb.protocols import Check, CodeError, SearchHit, Usage
 from agentloop_nb.reports import gauge
 from agentloop_nb.safety.code_risks import UNREMARKABLE
 from agentloop_nb.state import OUTSIDE, State, Step
@@ -141,7 +142,7 @@ def header(state: State) -> Header:
 def _reason(state: State) -> str:
     """Why it ended, by whose word; what no step shows; and how much of a replay came out differently."""
     told = [
-        shortened(state.reason, MAX_GOAL),
+        shortened(state.ending(), MAX_GOAL),
         *map(contract_line, state.checks),
         *(f"⚠️ {shortened(doubt, MAX_GOAL)}" for doubt in state.doubts),
     ]
@@ -221,7 +222,7 @@ def _title(decision: Decision) -> str:
     action = decision.action
     if isinstance(action, Finish):
         return one_line(re.sub(r"\*\*|`|^[#>\s]+", "", action.title))
-    return one_line(decision.reasoning if isinstance(action, RunCode) else action.title)
+    return one_line(decision.reasoning if isinstance(action, RunCode | Query) else action.title)
 
 
 def body(action: Action) -> tuple[str, str]:
@@ -229,6 +230,10 @@ def body(action: Action) -> tuple[str, str]:
     match action:
         case RunCode():
             return action.code.strip("\n"), "python"
+        case OwnAction():
+            return action.code, "python"
+        case Query():
+            return action.sql.strip("\n"), "sql"
         case WriteFile():
             suffix = action.filename.rpartition(".")[2].lower()
             return action.content, {"py": "python", "md": "markdown", "json": "json"}.get(suffix, "text")
@@ -297,17 +302,30 @@ def _brought(decision: Decision | None, result: ActionResult, state: State) -> C
     return shown
 
 
+def _part(part: Action, result: ActionResult) -> list[Block]:
+    """One request of several: what it was, then what it brought or why it did not."""
+    head = text_block(
+        one_line(f"{part.icon} {part.title}{'' if result.success else f' - failed: {result.error}'}"), "note"
+    )
+    return [head, *_shown(part, result)]
+
+
 def _out(decision: Decision | None, result: ActionResult) -> list[Block]:
-    action = decision.action if decision else None
-    if isinstance(action, RunCode):
+    return _shown(decision.action if decision else None, result)
+
+
+def _shown(action: Action | None, result: ActionResult) -> list[Block]:
+    if isinstance(action, RunCode | Query | OwnAction):
         return blocks(result.outputs) + [text_block(note, "note") for note in result.effects.notes]
     if isinstance(action, Finish) and result.success:
         grounds = _grounds(result.effects.grounds)
         return [Block(kind="html", html=markdown(result.output)), *([text_block(grounds, "note")] if grounds else [])]
+    if isinstance(action, LookUp):
+        return [block for part, brought in action.outcomes(result) for block in _part(part, brought)]
     if isinstance(action, SearchWeb) and result.effects.hits:
         return [Block(kind="html", html=_hits(result.effects.hits))]
-    if isinstance(action, ReadUrl) and result.effects.page:
-        return [_page(result.effects.page)]
+    if text := _read(result.effects):
+        return [text_block(text, "page")]
     return [text_block(result.output)] if result.success and result.output else []
 
 
@@ -330,8 +348,12 @@ def _hits(hits: Sequence[SearchHit]) -> str:
     return f"<ol>{''.join(items)}</ol>"
 
 
-def _page(page: Page) -> Block:
-    return text_block(f"{page.title}\n{page.url}\n\n{page.text}".lstrip("\n"), "page")
+def _read(effects: Effects) -> str:
+    """The page or document that was read."""
+    if page := effects.page:
+        return f"{page.title}\n{page.url}\n\n{page.text}".lstrip("\n")
+    document = effects.document
+    return "\n\n".join(filter(None, (document.facts, document.text))) if document else ""
 
 
 def _chips(result: ActionResult, state: State) -> list[Chip]:

@@ -10,7 +10,7 @@ from agentloop_nb.notebook.panel.outputs import Block, block_of, of_lines
 from agentloop_nb.notebook.panel.safe_text import Lines, clean, one_line, shortened
 from agentloop_nb.protocols import Delta, Output
 
-_BODIES = {"run_code": ("code", "python"), "write_file": ("content", "text")}
+_BODIES = {"run_code": ("code", "python"), "query": ("sql", "sql"), "write_file": ("content", "text")}
 _MAX_THINKING = 4000
 
 
@@ -44,11 +44,19 @@ class LiveReply:
             return shown
         kind = BY_NAME[name]
         body, lang = _BODIES.get(name, ("", ""))
-        title = shown["reasoning"] if name == "run_code" else str(fields.get(kind.title_field) or "")
+        title = shown["reasoning"] if name in ("run_code", "query") else _title(fields.get(kind.title_field))
         shown.update(Card(icon=kind.icon, action=name, title=one_line(title)))
         if body and isinstance(fields.get(body), str):
             shown.update(Card(code=shortened(fields[body].strip("\n"), MAX_CODE), lang=lang))
         return shown
+
+
+def _title(value: Any) -> str:
+    """A field as a card's title; of a list of requests, what each asks for."""
+    if not isinstance(value, list):
+        return str(value or "")
+    members = (each for each in value if isinstance(each, dict))
+    return ", ".join(str(next(filter(None, each.values()), "")) for each in members)
 
 
 def _partial(text: str) -> dict[str, Any]:

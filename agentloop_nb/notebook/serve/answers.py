@@ -78,9 +78,12 @@ class Answers:
 
     def _answer(self, call: Call, event: ActionFinished, state: State) -> Answer:
         result = event.result
+        over = [f"The run is over: {self._control.reason}."] if self._control.stopping else []
+        text = "\n".join([result.output, *over, *self._notes()])
         told = {
             "step": event.step,
             "ok": result.success,
+            "output": text,
             "error": result.error,
             "changes": self._changes(result),
             "files": list(result.effects.all_files),
@@ -89,8 +92,7 @@ class Answers:
             "steps_left": state.max_steps - state.current_step,
         }
         images = figures(result.outputs) if self._images else ()
-        over = [f"The run is over: {self._control.reason}."] if self._control.stopping else []
-        return Answer("\n".join([result.output, *over, *self._notes()]), told, images, failed=not result.success)
+        return Answer(text, told, images, failed=not result.success)
 
     def _changes(self, result: ActionResult) -> list[str]:
         if self._privacy == "none":
@@ -99,4 +101,5 @@ class Answers:
 
     def _refused(self, reason: str, state: State) -> Answer:
         told = no_step(reason, steps_left=max(state.max_steps - state.current_step, 0))
-        return Answer("\n".join([reason, *self._notes()]), told, failed=True)
+        text = "\n".join([reason, *self._notes()])
+        return Answer(text, {**told, "output": text}, failed=True)

@@ -10,17 +10,18 @@ import mcp_types as types
 from mcp.server.lowlevel import Server
 
 from agentloop_nb import __version__
+from agentloop_nb.actions.registry import BUILT_IN_BY_NAME, by_name
 from agentloop_nb.agent.event_stream import log
 from agentloop_nb.bridge import tools
 from agentloop_nb.bridge.skill import skill
 from agentloop_nb.errors import UserError
+from agentloop_nb.notebook.serve import resources
 from agentloop_nb.notebook.serve.outside_model import Answer, Call, no_step
 from agentloop_nb.state import THROUGH
 
 if TYPE_CHECKING:
     from agentloop_nb.notebook.serve.served_kernel import ServedKernelRun
 
-RECORD = "agentloop://record"
 _HEARTBEAT = 5.0
 """Seconds between two words to a client that waits for a long step."""
 
@@ -71,11 +72,19 @@ class Requests:
         )
 
     async def _list_tools(self, _context: Any, _params: Any) -> types.ListToolsResult:
-        offered = (tool for tool in tools.TOOLS if not self._served.read_only or tool["name"] in tools.READS)
+        offered = [tool for tool in tools.TOOLS if not self._withheld(tool["name"])]
         return types.ListToolsResult(tools=[types.Tool.model_validate(tool) for tool in offered])
 
+    def _withheld(self, name: str) -> str:
+        """Why a tool that there is is not offered here; empty where it is."""
+        if self._served.read_only and name not in tools.READS:
+            return "this kernel is served to look only"
+        if name in tools.STEPS and name not in by_name(self._served.session.state.actions):
+            return BUILT_IN_BY_NAME[name].unavailable() or "this run does without it"
+        return ""
+
     async def _call_tool(self, context: Any, params: Any) -> types.CallToolResult:
-        answer = await self._answer(context, params.name, dict(params.arguments or {}))
+        answer = await self._answer(context, params.name, tools.given(params.name, params.arguments or {}))
         content: list[Any] = [types.TextContent(type="text", text=answer.text)]
         content += [
             types.ImageContent(type="image", data=image.base64, mime_type=image.media_type) for image in answer.images
@@ -97,8 +106,8 @@ class Requests:
         return await self._wait(call)
 
     def _problem(self, name: str, arguments: dict[str, Any]) -> str:
-        if self._served.read_only and name in tools.BY_NAME and name not in tools.READS:
-            return f"this kernel is served to look only; {name} is not offered"
+        if name in tools.BY_NAME and (why := self._withheld(name)):
+            return f"{name} is not offered: {why}"
         return tools.problem(name, arguments)
 
     async def _wait(self, call: Call) -> Answer:
@@ -115,17 +124,17 @@ class Requests:
     # -- resources and prompts
 
     async def _list_resources(self, _context: Any, _params: Any) -> types.ListResourcesResult:
-        record = types.Resource(
-            uri=RECORD, name="record", description="Every event of this run, one a line.", mime_type="application/jsonl"
-        )
-        return types.ListResourcesResult(resources=[record])
+        listed = [
+            types.Resource(uri=each.uri, name=each.name, description=each.description, mime_type=each.media_type)
+            for each in resources.RESOURCES
+        ]
+        return types.ListResourcesResult(resources=listed)
 
     async def _read_resource(self, _context: Any, params: Any) -> types.ReadResourceResult:
-        if str(params.uri) != RECORD or self._served.session.settings.privacy != "full":
-            text = f"there is no resource {params.uri} here"
-        else:
-            text = await asyncio.to_thread(self._served.record_tail)
-        content = types.TextResourceContents(uri=params.uri, text=text, mime_type="application/jsonl")
+        text = await resources.read(self._served, str(params.uri))
+        kinds = {each.uri: each.media_type for each in resources.RESOURCES}
+        kind = kinds.get(str(params.uri), "text/plain")
+        content = types.TextResourceContents(uri=params.uri, text=text, mime_type=kind)
         return types.ReadResourceResult(contents=[content])
 
     async def _list_prompts(self, _context: Any, _params: Any) -> types.ListPromptsResult:

@@ -107,4 +107,4 @@ class OutsideModel:
 def no_step(why: str, *, step: int | None = None, steps_left: int = 0) -> dict[str, Any]:
     """The structured answer of a call that came to no result."""
     nothing: dict[str, Any] = {"changes": [], "files": [], "seconds": 0.0, "waited": 0.0}
-    return {"step": step, "ok": False, "error": why[:2000], **nothing, "steps_left": steps_left}
+    return {"step": step, "ok": False, "output": why, "error": why[:2000], **nothing, "steps_left": steps_left}

@@ -29,6 +29,8 @@ class Questions:
 
     def __init__(self, served: ServedKernelRun) -> None:
         self._served = served
+        self.verdict = ""
+        """What the newest export brought."""
         self._tools: dict[str, Callable[..., Awaitable[str]]] = {
             "describe_namespace": self._describe_namespace,
             "get_variable": self._get_variable,
@@ -111,4 +113,5 @@ class Questions:
         if not place.is_relative_to(folder) or any(part.startswith(".") for part in place.relative_to(folder).parts):
             raise UserError("name a file in the notebook's folder, like analysis.ipynb")
         published = await asyncio.to_thread(self._served.session.run.publish, Path(place))
-        return f"{place.relative_to(folder)}: {published.told}"
+        self.verdict = f"{place.relative_to(folder)}: {published.told}"
+        return self.verdict

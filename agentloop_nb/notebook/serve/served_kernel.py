@@ -42,8 +42,6 @@ _PATIENCE = 1.5
 """Seconds in which an open page says that it is there."""
 _FAREWELL = 0.3
 """Seconds for the last answers to leave."""
-_RECORD = 2**20
-"""Bytes of the record that a client is told."""
 
 
 class ServedKernelRun:
@@ -196,14 +194,6 @@ class ServedKernelRun:
         """Record an event of the run that no step brought."""
         if self.session.stream is not None:
             self.session.stream.emit(event)
-
-    def record_tail(self) -> str:
-        """The end of the record, in whole lines."""
-        with self.session.record.path.open("rb") as record:
-            size = record.seek(0, 2)
-            record.seek(max(size - _RECORD, 0))
-            text = record.read().decode(errors="replace")
-        return text if size <= _RECORD else text.partition("\n")[2]
 
     async def _approve(self, asked: ApprovalAsked, decision: Decision) -> ApprovalGiven:
         """Ask by the panel's buttons; where no page is open the answer is no. No cell runs, so nobody could type."""

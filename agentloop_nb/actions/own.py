@@ -1,0 +1,158 @@
+"""Actions that are functions of the user's: what all of them share, those of this process, and those of a record."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Mapping
+from functools import cache
+from typing import Any, ClassVar
+
+from pydantic import ConfigDict, PrivateAttr, ValidationInfo, field_validator, model_validator
+
+from agentloop_nb._internal.markup import harmless
+from agentloop_nb.actions.action import DEFAULT_TIMEOUT, Action, ActionResult, Cell, timeout_bounds
+from agentloop_nb.actions.effects import OwnCall
+from agentloop_nb.actions.output_text import text_of
+from agentloop_nb.actions.own_values import without_nulls, written
+from agentloop_nb.actions.run_code import RunCode
+from agentloop_nb.protocols import OnOutput, Workspace
+
+LIVE: dict[str, type[OwnAction]] = {}
+"""The functions that were declared in this process, by name."""
+_INTO = {"type": "string", "description": "Name for the result.", "default": "null"}
+
+
+class OwnAction(Action):
+    """A function of the user's, called in the kernel like a line of code."""
+
+    icon = "🧩"
+    title_field = "into"
+    origin = "your function"
+    function: ClassVar[Any] = None
+    told: ClassVar[str] = ""
+    """What a model reads about it."""
+    fields: ClassVar[dict[str, Any]] = {}
+    """The schema of its parameters, by name; one with a default has it."""
+    awaited: ClassVar[bool] = False
+    reaches: ClassVar[str] = ""
+    """What it reads or writes outside the kernel, by its own word; then its recorded result is exported, no call."""
+    asks: ClassVar[bool] = False
+    """A person is asked before each call."""
+    undo: ClassVar[Any] = None
+    """The function that takes a call back, if there is one."""
+
+    into: str = ""
+    _timeout: int = PrivateAttr(DEFAULT_TIMEOUT)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _null_is_default(cls, fields: Any) -> Any:
+        told = {"properties": {**cls.fields, "into": _INTO}}
+        return without_nulls(fields, told)
+
+    @field_validator("into")
+    @classmethod
+    def _is_name(cls, value: str) -> str:
+        if value and not value.isidentifier():
+            raise ValueError(f"{value[:60]!r} is no name of a variable")
+        return value
+
+    @model_validator(mode="after")
+    def _users_timeout(self, info: ValidationInfo) -> OwnAction:
+        self._timeout = timeout_bounds(info)[0]
+        return self
+
+    @classmethod
+    def description(cls) -> str:
+        """The sentence a model reads about this action."""
+        return cls.told
+
+    @classmethod
+    def model_json_schema(cls, *_: Any, **__: Any) -> dict[str, Any]:
+        """The schema in the few words that every server takes."""
+        required = [name for name, field in cls.fields.items() if "default" not in field]
+        return {"properties": {**cls.fields, "into": _INTO}, "required": required}
+
+    @property
+    def arguments(self) -> dict[str, Any]:
+        """What the function is called with."""
+        names = (name for name in type(self).model_fields if name in self.model_fields_set and name != "into")
+        return {**{name: getattr(self, name) for name in names}, **(self.model_extra or {})}
+
+    @property
+    def call(self) -> str:
+        """The line that calls it."""
+        told = ", ".join(f"{name}={written(value, self._names)}" for name, value in self.arguments.items())
+        return f"{'await ' if self.awaited else ''}{self.name}({told})"
+
+    @property
+    def _names(self) -> Mapping[str, Any]:
+        """The namespace of the calling line, where the function was defined there."""
+        there: Mapping[str, Any] = getattr(self.function, "__globals__", {})
+        return there if there.get("__name__") == "__main__" else {}
+
+    @property
+    def title(self) -> str:
+        """The call, on one line."""
+        return self.call
+
+    @property
+    def code(self) -> str:
+        """What a step runs."""
+        return f"{self.into} = {self.call}\n{self.into}" if self.into else self.call
+
+    async def perform(self, workspace: Workspace, *, step: int, on_output: OnOutput) -> ActionResult:
+        running = RunCode(code=self.code, timeout=self._timeout)
+        result = await running.perform(workspace, step=step, on_output=on_output)
+        return result.with_effects(own=OwnCall(code=self.code, reaches=self.reaches))
+
+    def cells(self, result: ActionResult, step: int) -> list[Cell]:
+        own = result.effects.own or OwnCall(code=self.code)
+        if not result.success:
+            return [_markdown(f"Called `{self.call}`: *{harmless(str(result.error))}*")]
+        if not own.reaches:
+            return [Cell(cell_type="code", source=own.code, outputs=result.outputs)]
+        kept = text_of(result.outputs)
+        if self.into and _is_literal(kept):
+            source = f"# what {self.call} brought then; it is not called again\n{self.into} = {kept}\n{self.into}"
+            return [Cell(cell_type="code", source=source, outputs=result.outputs)]
+        quoted = "\n".join(f"> {line}".rstrip() for line in harmless(kept).splitlines())
+        return [_markdown(f"Called `{self.call}`, which {own.reaches}; what it brought then:\n\n{quoted}")]
+
+
+def _markdown(source: str) -> Cell:
+    return Cell(cell_type="markdown", source=source)
+
+
+def _is_literal(text: str) -> bool:
+    try:
+        ast.literal_eval(text)
+    except (ValueError, SyntaxError, MemoryError, RecursionError):
+        return False
+    return True
+
+
+@cache
+def stand_in(name: str) -> type[OwnAction]:
+    """Return an action for a function that a record names and that is not declared in this process."""
+
+    class Recorded(OwnAction):
+        model_config = ConfigDict(extra="allow")
+
+    Recorded.name = name
+    return Recorded
+
+
+def known(name: str) -> type[OwnAction]:
+    """Return the action of a function by its name, declared here or not."""
+    return LIVE.get(name) or stand_in(name)
+
+
+def recalled(name: str, told: str, fields: Mapping[str, Any]) -> type[OwnAction]:
+    """Return an action as a record describes it, for what a model was told then."""
+
+    class Recalled(OwnAction):
+        model_config = ConfigDict(extra="allow")
+
+    Recalled.name, Recalled.told, Recalled.fields = name, told, dict(fields)
+    return Recalled

@@ -1,0 +1,78 @@
+"""The action `query`."""
+
+from __future__ import annotations
+
+import importlib.util
+import keyword
+from typing import Any
+
+from pydantic import Field, PrivateAttr, ValidationInfo, field_validator, model_validator
+
+from agentloop_nb._internal.markup import fenced, harmless
+from agentloop_nb.actions.action import DEFAULT_TIMEOUT, Action, ActionResult, Cell, timeout_bounds
+from agentloop_nb.actions.effects import Queried
+from agentloop_nb.actions.run_code import RunCode
+from agentloop_nb.protocols import OnOutput, Workspace
+from agentloop_nb.sql.cells import plain_cell, step_code
+from agentloop_nb.sql.duck import names_of
+
+_NULL: dict[str, Any] = {"default": "null"}
+
+
+class Query(Action):
+    """Run one SELECT over DataFrames, files (FROM 'a.csv') or a connection."""
+
+    icon = "🗃️"
+    title_field = "sql"
+
+    sql: str = Field(min_length=1)
+    """One statement."""
+    source: str = Field("", json_schema_extra=_NULL)
+    """The connection's variable."""
+    into: str = Field("", json_schema_extra=_NULL)
+    """Name for the result."""
+    _timeout: int = PrivateAttr(DEFAULT_TIMEOUT)
+
+    @field_validator("source", "into", mode="before")
+    @classmethod
+    def _null_is_none(cls, value: Any) -> Any:
+        return "" if value is None or value == "null" else value
+
+    @field_validator("source", "into")
+    @classmethod
+    def _is_name(cls, value: str) -> str:
+        if value and (not value.isidentifier() or keyword.iskeyword(value)):
+            raise ValueError(f"{value[:60]!r} is no name of a variable")
+        return value
+
+    @model_validator(mode="after")
+    def _users_timeout(self, info: ValidationInfo) -> Query:
+        self._timeout = timeout_bounds(info)[0]
+        return self
+
+    @classmethod
+    def unavailable(cls) -> str:
+        return "" if importlib.util.find_spec("duckdb") else 'it needs DuckDB: pip install "agentloop-nb[sql]"'
+
+    async def perform(self, workspace: Workspace, *, step: int, on_output: OnOutput) -> ActionResult:
+        code = step_code(self.sql.strip("\n"), self.source or None, self.into or None)
+        result = await RunCode(code=code, timeout=self._timeout).perform(workspace, step=step, on_output=on_output)
+        reads = None if self.source else names_of(self.sql)
+        tables, files = ((), ()) if reads is None else (reads.tables, reads.files)
+        kept = Queried(duckdb=self._through_duckdb(workspace), tables=tuple(tables), files=tuple(files))
+        output = result.output
+        if result.success and "sum(" in self.sql.lower() and not self.source:
+            output += "\nDuckDB's sums of whole numbers, and its decimals, come as float64."
+        return result.model_copy(update={"output": output}).with_effects(query=kept)
+
+    def _through_duckdb(self, workspace: Workspace) -> bool:
+        found = workspace.variables([self.source]) if self.source else {}
+        return type(found.get(self.source)).__name__ == "DuckDBPyConnection"
+
+    def cells(self, result: ActionResult, step: int) -> list[Cell]:
+        if not result.success:
+            shown = f"{fenced(self.sql)}\n\n*The query was not carried out: {harmless(str(result.error))}*"
+            return [Cell(cell_type="markdown", source=shown)]
+        duckdb = bool(result.effects.query and result.effects.query.duckdb)
+        source = plain_cell(self.sql.strip("\n"), self.source or None, self.into or None, duckdb=duckdb)
+        return [Cell(cell_type="code", source=source, outputs=result.outputs)]

@@ -1,0 +1,34 @@
+"""What a step of `query` runs in the kernel."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from agentloop_nb.sql.errors import QueryRefused
+
+
+def run(sql: str, namespace: Mapping[str, Any], source: str | None) -> Any:
+    """Carry a SELECT out, and return a DataFrame. Raises `QueryRefused`, or what the engine raises."""
+    if source is None:
+        from agentloop_nb.sql import duck
+
+        return duck.over_variables(sql, namespace)
+    if source not in namespace:
+        raise QueryRefused(f"there is no variable {source!r}; source is the name of a connection")
+    return _through(namespace[source], sql, source)
+
+
+def _through(connection: Any, sql: str, source: str) -> Any:
+    kind = f"{type(connection).__module__}.{type(connection).__name__}"
+    if kind == "sqlite3.Connection":
+        from agentloop_nb.sql import lite
+
+        return lite.through(connection, sql)
+    if type(connection).__name__ == "DuckDBPyConnection":
+        from agentloop_nb.sql import duck
+
+        return duck.through(connection, sql)
+    if kind.startswith(("sqlalchemy.", "psycopg")):
+        raise QueryRefused(f"{source} is queried with run_code: pd.read_sql(sql, {source})")
+    raise QueryRefused(f"{source} is a {type(connection).__name__}, not a connection of DuckDB or sqlite3")
