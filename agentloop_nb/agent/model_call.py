@@ -51,13 +51,13 @@ class ModelCaller:
     _is_full: bool = False
     """The last reply was cut off by the end of the context."""
 
-    async def reply(self, *, final: bool) -> ModelReply:
+    async def reply(self, *, final: bool, only: tuple[str, ...] = ()) -> ModelReply:
         """Ask once, retrying transport faults. Raises `GaveUp`, or `CostLimit` before a call that might not fit."""
         attempt, waits = 1, Backoff(self.max_retries)
         while True:
             if isinstance(self.model, Measurable):  # a server that was loading can tell by now
                 await asyncio.to_thread(self.model.measure)
-            request = await self._next_request(final=final)
+            request = await self._next_request(final=final, only=only)
             reservation = await self._reserve(request)
             request = request.model_copy(update={"max_tokens": reservation.max_tokens})
             try:
@@ -102,13 +102,13 @@ class ModelCaller:
         except OSError as error:
             raise GaveUp(f"the budget cannot be kept: {error}") from error
 
-    async def _next_request(self, *, final: bool) -> ModelRequest:
+    async def _next_request(self, *, final: bool, only: tuple[str, ...]) -> ModelRequest:
         if isinstance(self.model, Unprompted):
             return ModelRequest(messages=(), final=final)
         await shrink_figures(self.stream.state)
-        return self._request(final=final)
+        return self._request(final=final, only=only)
 
-    def _request(self, *, final: bool) -> ModelRequest:
+    def _request(self, *, final: bool, only: tuple[str, ...]) -> ModelRequest:
         """Compose the next request, shortened until it leaves room for a reply."""
         state = self.stream.state
         event = overflow_compaction(state) if self._is_full else compaction(state, self.model)
@@ -129,7 +129,7 @@ class ModelCaller:
             messages=messages,
             final=final,
             actions=usual(state),
-            only=offered(state, small=self._is_small),
+            only=only or offered(state, small=self._is_small),
             repairs=state.rejections,
             max_tokens=longest,
         )

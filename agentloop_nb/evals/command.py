@@ -35,7 +35,7 @@ def evaluate(typed: str, options: Mapping[str, Any]) -> bool:
         contenders=contenders(options.get("models", ()), options.get("prompts", ())),
         home=home,
         variables=environment(),
-        arguments={name: options[name] for name in ("base_url", "effort") if name in options},
+        arguments={name: options[name] for name in ("base_url", "effort", "max_steps") if name in options},
         repeats=_number("--repeat", _COUNT, options.get("repeat")) or 1,
         jobs=_number("--jobs", _COUNT, options.get("jobs")) or 1,
         budget=_number("--budget", DOLLARS, options.get("budget")),
@@ -49,7 +49,7 @@ def evaluate(typed: str, options: Mapping[str, Any]) -> bool:
     print(f"Report: {from_here(home / PAGE)}")  # noqa: T201
     if evaluation.missing:
         print(f"{_why_missing(evaluation)} The same command goes on.")  # noqa: T201
-    return not evaluation.missing and _sound(report)
+    return not evaluation.missing and not any(each.fault for each in report.outcomes) and _sound(report)
 
 
 def _number(flag: str, kind: Kind, value: Any) -> Any:
@@ -64,7 +64,7 @@ def _number(flag: str, kind: Kind, value: Any) -> Any:
 def _opening(evaluation: Evaluation) -> str:
     names = " and ".join(each.name for each in evaluation.contenders)
     done = len(evaluation.outcomes)
-    kept = f"; {counted(done, 'run')} are done already" if done else ""
+    kept = f"; {counted(done, 'run')} already done" if done else ""
     return f"{counted(len(evaluation.suite.tasks), 'task')} of {evaluation.suite.name} for {names}{kept}"
 
 

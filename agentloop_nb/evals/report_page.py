@@ -48,7 +48,7 @@ def write_page(report: Report, path: Path) -> None:
         f'<p class="muted">{_NOTE}</p>',
         "<h2>Tasks</h2>",
         _tasks(report),
-        "<h2>Runs</h2>",
+        '<h2 id="runs">Runs</h2>',
         *map(_run, report.outcomes),
     ]
     page = (
@@ -109,7 +109,7 @@ def _sign(each: Outcome) -> tuple[str, str]:
 
 
 def _page(each: Outcome) -> str:
-    return escape(quote(f"{each.folder}/{PAGE}")) if not each.fault else "#"
+    return escape(quote(f"{each.folder}/{PAGE}")) if each.folder else "#runs"
 
 
 def _run(each: Outcome) -> str:
@@ -123,10 +123,11 @@ def _run(each: Outcome) -> str:
 def _inside(each: Outcome) -> Iterable[str]:
     if each.fault:
         yield f"<p>{prose(each.fault)}</p>"
-        return
-    yield checks_html(each.judged)
+    else:
+        yield checks_html(each.judged)
     if each.summary:
         yield f"<p>{prose(one_line(shortened(each.summary, 1000)))}</p>"
     if each.verdict:
         yield f'<p class="muted">{prose(each.verdict)}</p>'
-    yield f'<p><a href="{_page(each)}">Every step of run {escape(each.run)}</a></p>'
+    if each.folder:
+        yield f'<p><a href="{_page(each)}">Every step of run {escape(each.run)}</a></p>'

@@ -15,7 +15,7 @@ from typing import Any
 
 from agentloop_nb._internal.ipython_syntax import parsed, to_python
 from agentloop_nb._internal.markup import WIDGET_VIEW, fenced, harmless
-from agentloop_nb._internal.text import STATUS_WORDS
+from agentloop_nb._internal.text import STATUS_WORDS, counted
 from agentloop_nb.actions import Cell, Finish, Query, RunCode, WriteFile
 from agentloop_nb.actions.action import markdown_cell
 from agentloop_nb.actions.own import OwnAction
@@ -149,6 +149,8 @@ def _decision(each: Recorded, scrub: Anonymizer) -> Json:
 def _cells(story: Story) -> Iterator[tuple[str, Cell]]:
     """All cells in order, each with its id."""
     yield "goal", markdown_cell(_title(story))
+    if story.state.plan:
+        yield "plan", markdown_cell(_plan(story.state))
     if story.missing:
         yield "parameters", _parameters(story.missing)
     if story.left_out:
@@ -197,6 +199,14 @@ def _title(story: Story) -> str:
     )
     answer = ["", "## Answer", "", harmless(state.summary.strip())] if state.summary.strip() else []
     return "\n".join([*lines, "", f"*{harmless(told)}*", *answer])
+
+
+def _plan(state: State) -> str:
+    """The plan that was followed last, and how often there was another one."""
+    rounds = [each for step in state.steps for each in step.plans]
+    told = ["", f"*{counted(len(rounds) - 1, 'plan')} before it did not stand.*"] if len(rounds) > 1 else []
+    lines = [f"{number}. {harmless(line)}" for number, line in enumerate(state.plan, 1)]
+    return "\n".join(["## Plan", "", *lines, *told])
 
 
 def _end(story: Story) -> str:

@@ -115,10 +115,16 @@ def _head(state: State) -> Iterator[tuple[str, str]]:
 
 def _settings(left: dict[str, Any], right: dict[str, Any]) -> Iterator[Row]:
     for name in sorted({*left, *right} - _UNTOLD):
-        if left.get(name) != right.get(name):
-            yield Row(
-                name.replace("_", " "), *("" if each.get(name) is None else str(each[name]) for each in (left, right))
-            )
+        told = [_told(each.get(name)) for each in (left, right)]
+        if told[0] != told[1]:
+            yield Row(name.replace("_", " "), *told)
+
+
+def _told(value: Any) -> str:
+    """A setting; one read from a record has a list where a running one has a tuple."""
+    if isinstance(value, list | tuple):
+        return ", ".join(map(str, value))
+    return "" if value is None else str(value)
 
 
 def _rows(left: dict[str, str], right: dict[str, str]) -> list[Row]:

@@ -24,7 +24,15 @@ SHOWN_LINES = 12
 
 def comparison_text(comparison: Comparison, width: int = 110) -> str:
     """The comparison in two columns; `width` is that of the screen, in characters."""
-    console = Console(file=io.StringIO(), width=width, color_system=None, markup=False, emoji=False, highlight=False)
+    console = Console(
+        file=io.StringIO(),
+        width=width,
+        color_system=None,
+        force_jupyter=False,  # or it is displayed in a notebook instead of being written
+        markup=False,
+        emoji=False,
+        highlight=False,
+    )
     for line in _tables(comparison):
         console.print(line)
     written = console.file.getvalue()  # type: ignore[attr-defined]
