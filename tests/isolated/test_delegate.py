@@ -14,6 +14,7 @@ import pytest
 
 from agentloop_nb.record import reading
 from agentloop_nb.state import State
+from tests.product.conftest import agentloop, environment  # noqa: F401 - fixtures
 from tests.wire import Item, Reply, Request, Wire, decision, finish
 
 pytestmark = pytest.mark.kernel
@@ -99,7 +100,7 @@ def test_a_part_that_fails_is_a_reason_and_the_others_go_on(user):
             task("apples", (), ["good"]),
             task("pears", ["nowhere"], ["bad"]),
             task("plums", ["lock"], ["worse"]),
-            task("cherries", (), ["unmade", "odd"], steps=2),
+            task("cherries", (), ["unmade", "odd"], steps=3),
             task("quinces", (), ["worst"], steps=1),
         ),
         finish("done what could be done"),
@@ -180,6 +181,30 @@ def test_a_stop_ends_all_parts(user):
     assert {each.status for each in (state, *children)} == {"stopped"}
     assert "stopped by the user" in told
     assert {each.reason for each in children} == {"the run that delegated it was stopped"}
+
+
+def test_a_resumed_run_makes_the_results_of_its_parts_again_by_their_code(agentloop, tmp_path):  # noqa: F811
+    parent = [
+        delegate(task("apples", (), ["total"]), task("pears", (), ["largest"])),
+        decision("finish", summary="more to do", goal_met=False),
+        run_code("print('they differ by', total - largest)"),
+        finish("It is 22"),
+    ]
+    parts = {
+        "apples": [run_code("total = 6 * 7\nprint(total)"), finish("The sum is 42")],
+        "pears": [run_code("largest = [20][0]"), finish("The largest is 20")],
+    }
+    with Wire(Family(parent, parts)) as wire:
+        told = {"OPENAI_BASE_URL": wire.base_url, "OPENAI_API_KEY": "sk-test-0123456789abcdef0123456789"}
+        first = agentloop("-m", "scripted", "--max-steps", "2", GOAL, **told)
+        assert "all 2 steps are used" in first.stdout, first.stdout + first.stderr
+        listed = agentloop("runs", "--tree").stdout.splitlines()
+        run = listed[0].split()[0]
+        assert [line.strip()[0] for line in listed] == [run[0], "└", "└"]
+        asked = len(wire.requests)
+        resumed = agentloop("resume", run, "--max-steps", "6", **told)
+    assert "they differ by 22" in resumed.stdout, resumed.stdout + resumed.stderr
+    assert len(wire.requests) == asked + 2
 
 
 def _interrupt(user: Any, wire: Wire) -> None:

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
 AT_ONCE = 4
 """Parts whose runs go on at the same time."""
+_STOPPED = "the run that delegated it was stopped"
 
 
 def children_of(manager: RunManager, made: Session) -> Children | None:
@@ -50,7 +51,7 @@ class Children:
 
     manager: RunManager
     parent: Session
-    _going: list[Session] = field(default_factory=list)
+    _going: dict[asyncio.Future[Done] | None, Session] = field(default_factory=dict)
 
     async def work(self, tasks: Sequence[SubGoal], step: int, on_output: OnOutput) -> list[Done]:
         """Have all parts done, some at once, and return what each brought, in order."""
@@ -64,18 +65,20 @@ class Children:
 
         work = [asyncio.ensure_future(one(number, task)) for number, task in enumerate(tasks, 1)]
         try:
-            return list(await asyncio.gather(*work))
+            await asyncio.wait(work)
         except asyncio.CancelledError:
             await self._stop(work)
             raise
+        return [each.result() for each in work]
 
     async def _stop(self, work: Sequence[asyncio.Future[Done]]) -> None:
         """End all parts, because the run that delegated them was stopped."""
-        for made in self._going:
-            made.control.reason = "the run that delegated it was stopped"
-            made.control.stop()
         for each in work:
-            each.cancel()
+            if (made := self._going.get(each)) is None:
+                each.cancel()
+            else:
+                made.control.reason = _STOPPED
+                made.control.stop()
         await asyncio.gather(*work, return_exceptions=True)
 
     def _shares(self, tasks: Sequence[SubGoal]) -> list[Decimal | None]:
@@ -95,12 +98,13 @@ class Children:
             made = await in_thread(work, "agentloop-part")
         except UserError as error:
             return Done(Child(status="failed", reason=str(error)), {})
-        self._going.append(made)
+        task_of_part = asyncio.current_task()
+        self._going[task_of_part] = made
         try:
             await made.go([_Lines(part.which, on_output)])
             return await asyncio.to_thread(self._brought, made, task)
         finally:
-            self._going.remove(made)
+            del self._going[task_of_part]
             if isinstance(made.workspace, IsolatedWorkspace):
                 await in_thread(made.workspace.release, "agentloop-part-end")
 
@@ -117,7 +121,7 @@ class Children:
             made.record.close()
             with suppress(OSError):
                 made.record.path.unlink()
-            raise UserError("the run that delegated it was stopped")
+            raise UserError(_STOPPED)
         return made
 
     def _settings(self, task: SubGoal, budget: Decimal | None) -> Settings:
