@@ -89,7 +89,7 @@ class Delegating(Protocol):
 
 
 class Delegate(Action):
-    """Have up to 8 independent parts done at once by runs of their own. Each costs as much as a run like this one."""
+    """Have up to 8 independent parts done at once by runs of their own; each costs as much as this run."""
 
     icon = "🧑‍🤝‍🧑"
     title_field = "tasks"
