@@ -7,6 +7,7 @@ from agentloop_nb.actions.ask_user import AskUser
 from agentloop_nb.actions.delegate import Delegate
 from agentloop_nb.actions.finish import Finish
 from agentloop_nb.actions.look_up import LookUp
+from agentloop_nb.actions.plan import Plan
 from agentloop_nb.actions.query import Query
 from agentloop_nb.actions.read_document import ReadDocument
 from agentloop_nb.actions.read_url import ReadUrl
@@ -31,6 +32,7 @@ __all__ = [
     "Delegate",
     "Finish",
     "LookUp",
+    "Plan",
     "Query",
     "ReadDocument",
     "ReadUrl",

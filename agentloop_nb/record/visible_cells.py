@@ -59,7 +59,7 @@ def _shows(cell: Cell, action: Action) -> bool:
     if isinstance(action, Query):
         return _plain_text(action.sql) in _plain_text(source)
     if isinstance(action, OwnAction):
-        return action.call in source
+        return action.function is None or action.call in source  # what is not declared here is not called
     return True  # it runs no code and writes nothing
 
 

@@ -70,6 +70,21 @@ async def test_an_analysis_with_an_error_a_figure_an_undo_and_an_export(notebook
     assert "decided by mcp 0.1.0, through MCP" in exported.cells[0].source
 
 
+async def test_a_query_and_a_document_are_steps(notebook, served):
+    notebook.cell("import pandas as pd; people = pd.DataFrame({'age': [30, 40]})")
+    (notebook.folder / "minutes.html").write_text("<h1>Minutes</h1><p>We agreed on 7.</p>")
+    served("--approve auto")
+    async with notebook.agent() as agent:
+        asked = await agent.call("query", sql="SELECT max(age) AS oldest FROM people", into="oldest", why="w")
+        assert "40" in said(asked)
+        assert asked.structured_content["changes"] == ["added oldest: DataFrame 1 x 1"]
+        assert "We agreed on 7" in said(await agent.call("read_document", path="minutes.html", why="w"))
+        assert (await agent.call("query", sql="DROP TABLE people", why="w")).is_error
+        assert (await agent.call("read_document", path="/etc/passwd", why="w")).is_error
+        assert "taken back" in await agent.text("undo", steps=4)
+    assert notebook.cell("'oldest' in globals()") == "False"
+
+
 async def test_the_person_undoes_restores_and_tells_while_it_goes_on(notebook, served):
     notebook.cell("mine = 1")
     served("--approve auto")
@@ -179,10 +194,11 @@ async def test_who_may_only_look_changes_nothing(notebook, served):
     assert "change nothing" in served("--read-only --approve auto")
     async with notebook.agent() as agent:
         names = {tool.name for tool in (await agent.client.list_tools()).tools}
-        assert names == {"finish", "describe_namespace", "get_variable", "why", "status"}
+        assert names == {"finish", "read_document", "describe_namespace", "get_variable", "why", "status"}
         for tool, arguments in (
             ("run_code", {"code": "looked = 1", "why": "w"}),
             ("write_file", {"filename": "looked.txt", "content": "", "why": "w"}),
+            ("query", {"sql": "SELECT 1", "into": "looked", "why": "w"}),
             ("undo", {}),
             ("restore", {"name": "looked"}),
             ("export", {"path": "looked.ipynb"}),
