@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from decimal import Decimal
 
-from agentloop_nb._internal.text import dollars, on_one_line
+from agentloop_nb._internal import amounts
+from agentloop_nb._internal.text import on_one_line
 from agentloop_nb.state import State
 
 Describe = Callable[[State], str]
@@ -49,6 +50,6 @@ def _group(run: str, tries: Sequence[State]) -> str:
     if not first.part.startswith("try "):
         return f"{run}  (its record is not here)"
     cost = sum((state.total_cost for state in tries), Decimal(0))
-    spent = dollars(cost, known=all(state.cost_known for state in tries))
+    spent = amounts.cost(cost, known=all(state.cost_known for state in tries))
     chosen = f", {first.ranked.reason}" if first.ranked else ""
     return f"{run}  " + on_one_line(f"best of {len(tries)}, {spent}{chosen}: {first.goal}")[:140]
