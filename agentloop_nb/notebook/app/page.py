@@ -38,6 +38,10 @@ _ABOUT = (
 )
 
 
+_WITHIN = '<div style="contain:inline-size;max-width:64em">'
+"""Around a view: as wide as the page, however long its lines are."""
+
+
 class App(widgets.VBox):
     """One visit: its own kernel (Voila starts one for each), its own folder below `./output`."""
 
@@ -152,10 +156,8 @@ class App(widgets.VBox):
         self._files.children = (widgets.HTML("<h3>Files</h3>"), *files) if files else ()
 
     def _conclude(self, run: Run) -> None:
-        done = run.action_results
-        rate = f"{sum(result.success for result in done) / len(done):.0%}" if done else "-"
         cost = dollars(run.state.total_cost) if run.cost_known else "unknown"
-        told = f"{run.reason}; {counted(run.current_step, 'step')}, {rate} successful, cost {cost}."
+        told = f"{run.reason}; {counted(run.current_step, 'step')}, cost {cost}."
         color = {"finished": "#1b7f3b", "failed": "#b00020"}.get(run.status, "#8a6100")
         self._say(f"{run.status.replace('_', ' ').capitalize()}: {told}", color)
         self._list_files(run.artifacts)
@@ -174,7 +176,7 @@ class AppPanel(PanelView):
         self._place = place
 
     def _publish(self, bundle: dict[str, Any], *, update: bool = False) -> None:
-        shown = widgets.HTML(static_html(self._state, typed=False)) if update else self._widget
+        shown = widgets.HTML(f"{_WITHIN}{static_html(self._state, typed=False)}</div>") if update else self._widget
         self._place.children = (shown,)
 
 
