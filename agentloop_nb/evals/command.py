@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from agentloop_nb._internal.amounts import dollars, duration
-from agentloop_nb._internal.paths import typed_path
+from agentloop_nb._internal.paths import from_here, typed_path
 from agentloop_nb._internal.text import clean, counted
 from agentloop_nb.errors import UserError
 from agentloop_nb.evals.contender import REFERENCE, contenders
@@ -46,7 +46,7 @@ def evaluate(typed: str, options: Mapping[str, Any]) -> bool:
     report = gather(evaluation)
     _write(report, home)
     print(f"\n{as_text(report, shutil.get_terminal_size((110, 24)).columns)}")  # noqa: T201
-    print(f"Report: {_near(home / PAGE)}")  # noqa: T201
+    print(f"Report: {from_here(home / PAGE)}")  # noqa: T201
     if evaluation.missing:
         print(f"{_why_missing(evaluation)} The same command goes on.")  # noqa: T201
     return not evaluation.missing and not any(each.fault for each in report.outcomes) and _sound(report)
@@ -98,7 +98,3 @@ def _why_missing(evaluation: Evaluation) -> str:
 def _sound(report: Report) -> bool:
     """Whether the suite's own solutions, where they were played, are right."""
     return all(each.right for each in report.outcomes if each.contender == REFERENCE)
-
-
-def _near(path: Path) -> Path:
-    return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path

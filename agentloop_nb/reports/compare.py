@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from itertools import takewhile, zip_longest
 from typing import Any, NamedTuple
 
-from agentloop_nb._internal.text import dollars
+from agentloop_nb._internal import amounts
 from agentloop_nb.errors import Hint, UserError
 from agentloop_nb.state import State, Step
 from agentloop_nb.verify.step_compare import alike
@@ -110,7 +110,7 @@ def _head(state: State) -> Iterator[tuple[str, str]]:
     yield "steps", f"{state.current_step} of {state.max_steps}"
     yield "time", f"{sum(step.thinking + step.seconds for step in state.steps):.1f} s"
     yield "tokens", f"{state.usage.input:,} in, {state.usage.output:,} out"
-    yield "cost", dollars(state.total_cost, known=state.cost_known)
+    yield "cost", amounts.cost(state.total_cost, known=state.cost_known)
 
 
 def _settings(left: dict[str, Any], right: dict[str, Any]) -> Iterator[Row]:
