@@ -228,8 +228,8 @@ COMMANDS = (
     ),
     Command(
         "app",
-        "[VOILA OPTIONS]",
-        "serve a page for people who do not read code (needs voila)",
+        "[--files DIR] [VOILA OPTIONS]",
+        "serve a page for people who do not read code (needs voila); each visit gets copies of the data files in DIR",
         lives="shell",
         instead="type !agentloop app",
     ),
