@@ -35,6 +35,8 @@ BEFORE = 0.25
 """Seconds before a time limit that a look begins."""
 SHOWN = 2000
 """Characters of the output that are told."""
+_KEPT = 100_000
+"""Characters of one stream that are kept, the newest."""
 _AT_ONCE = -1e6
 _LETTING_GO = 5.0
 """Seconds that the end of a step waits for the end of its look."""
@@ -68,7 +70,11 @@ class LongStep:
         """Note outputs on their way."""
 
         def note(output: Output) -> None:
-            self._outputs.append(output)
+            last = self._outputs[-1] if self._outputs else {}
+            if output.get("output_type") == "stream" and last.get("name") == output.get("name"):
+                self._outputs[-1] = {**last, "text": f"{last['text']}{output['text']}"[-_KEPT:]}
+            else:
+                self._outputs.append(output)
             on_output(output)
 
         return note

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from agentloop_nb._internal.platform import IN_BROWSER
 from agentloop_nb._internal.text import counted
 from agentloop_nb.actions import Plan
-from agentloop_nb.actions.long_step import WHILE_IT_RUNS
+from agentloop_nb.actions.long_step import Stop, Wait
 from agentloop_nb.actions.output_text import bounded
 from agentloop_nb.actions.plan import as_reply, numbered
 from agentloop_nb.agent import prompt_images
@@ -105,8 +105,8 @@ def _looked_at(step: Step) -> Iterator[Message]:
         shown = look.shown
         output = mark(shown.output, f"step {step.number}") if shown.output else "It has shown nothing so far."
         told = f"The code has run for {shown.seconds:.0f} s and still runs.\n{output}\nDecide, it costs no step:"
-        actions = "\n".join(describe_action(action) for action in WHILE_IT_RUNS)
-        yield Message(role="user", content=f"{told}\n{actions}\nYou may wait {counted(shown.left, 'time')} more.")
+        left = f"You may wait {counted(shown.left, 'time')} more."
+        yield Message(role="user", content=f"{told}\n{describe_action(Wait)}\n- stop: {Stop.description()}\n{left}")
         if look.decided is not None:
             action = {"name": "wait", "seconds": look.decided.wait} if look.decided.wait else {"name": "stop"}
             yield Message(role="assistant", content=json.dumps({"reasoning": look.decided.reason, "action": action}))
