@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import random
 import time
 from dataclasses import dataclass, field
 from decimal import Decimal
 
+from agentloop_nb._internal.backoff import backoff
 from agentloop_nb.actions.long_step import WHILE_IT_RUNS
 from agentloop_nb.agent.budget import InputBound, Reservation, own_ledger, reserve, share_of
 from agentloop_nb.agent.context_window import Gauge, reply_bound
@@ -54,7 +54,7 @@ class ModelCaller:
 
     async def reply(self, *, final: bool, only: tuple[str, ...] = ()) -> ModelReply:
         """Ask once, retrying transport faults. Raises `GaveUp`, or `CostLimit` before a call that might not fit."""
-        attempt, backoff = 1, Backoff(self.max_retries)
+        attempt, waits = 1, Backoff(self.max_retries)
         while True:
             if isinstance(self.model, Measurable):  # a server that was loading can tell by now
                 await asyncio.to_thread(self.model.measure)
@@ -70,7 +70,7 @@ class ModelCaller:
                 self._failed(attempt, fault, reservation)
                 raise GaveUp(str(fault), *fault.hints) from fault
             except TransientFault as fault:
-                wait = backoff.delay(fault)
+                wait = waits.delay(fault)
                 self._failed(attempt, fault, reservation, wait)
                 if wait is None:
                     raise GaveUp(f"no reply from the model in {attempt} attempts; the last: {fault}") from fault
@@ -214,7 +214,7 @@ class Backoff:
         self.retries, self._polls = self.retries + 1, 0
         if self.retries > self.max_retries:
             return None
-        return _growing(self.retries, LONGEST_RETRY) if fault.retry_after is None else fault.retry_after
+        return backoff(self.retries, LONGEST_RETRY) if fault.retry_after is None else fault.retry_after
 
     def _poll(self, fault: TransientFault, patience: float) -> float | None:
         if self._polls == 0:
@@ -223,15 +223,9 @@ class Backoff:
         if time.monotonic() - self._since > patience:
             return None
         if fault.retry_after is None:
-            return _growing(self._polls, LONGEST_POLL)
-        least = _growing(self._polls - PLAIN, LONGEST_POLL) if self._polls > PLAIN else 0.0
+            return backoff(self._polls, LONGEST_POLL)
+        least = backoff(self._polls - PLAIN, LONGEST_POLL) if self._polls > PLAIN else 0.0
         return max(fault.retry_after, least)
-
-
-def _growing(number: int, longest: float) -> float:
-    """Double with every attempt, with jitter, so that not all clients come back at once."""
-    seconds = min(longest, 0.5 * 2 ** min(number - 1, 10))
-    return float(seconds * random.uniform(0.75, 1))  # noqa: S311 - jitter, no secret
 
 
 def _too_small(window: int | None, tokens: int) -> str:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from agentloop_nb._internal.text import STATUS_WORDS, clean, dollars
+from agentloop_nb._internal import amounts
+from agentloop_nb._internal.text import STATUS_WORDS, clean
 from agentloop_nb.actions import Action, ActionResult, Query, RunCode, WriteFile
 from agentloop_nb.actions.output_text import bounded, text_of
 from agentloop_nb.actions.plan import numbered
@@ -259,7 +260,7 @@ class TerminalView:
             f"Goal: {state.goal}",
             f"Status: {_MARKS.get(state.status, '⚠️')} {_status(state)}{reason}",
             f"Steps taken: {state.current_step}/{state.max_steps}",
-            f"Estimated cost: {dollars(state.total_cost, known=state.cost_known)}",
+            f"Estimated cost: {amounts.cost(state.total_cost, known=state.cost_known)}",
             f"Success rate: {good}/{len(done)} actions",
         ]
         if state.differences:
@@ -330,7 +331,7 @@ def _meters(step: Step) -> str:
     parts = [f"{step.thinking + step.seconds:.1f} s"]
     if step.usage.total:
         parts.append(f"{step.usage.total:,} tokens")
-        parts.append(dollars(step.cost) if step.cost_known else "price unknown")
+        parts.append(amounts.cost(step.cost) if step.cost_known else "price unknown")
     if step.saved:
-        parts.append(f"cached, saved {dollars(step.saved)}")
+        parts.append(f"cached, saved {amounts.cost(step.saved)}")
     return " · ".join(parts)

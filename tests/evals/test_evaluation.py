@@ -184,7 +184,7 @@ def test_a_task_that_breaks_fails_alone(evaluation):
     broken = next(each for each in report.outcomes if each.task == "b")
     assert "--limits takes memory" in broken.fault
     assert row(report, "right")["right"] == "2 of 2"
-    assert "1 broke by themselves" in report.head
+    assert "1 broke and count for nothing" in report.head
 
 
 def test_one_budget_holds_for_all_runs_and_a_second_start_with_more_goes_on(evaluation):
@@ -282,3 +282,22 @@ def test_what_a_run_cannot_reach_is_the_users(evaluation, monkeypatch, tmp_path)
     made.run()
     assert "French" not in str(asked[-1].requests)
     assert not Path(".agentloop").exists()
+
+
+def test_a_variable_that_should_not_be_there_and_one_that_is_no_data_are_told(evaluation):
+    tasks = {
+        "a": """goal = "Refuse."\nchecks = ["status == 'not_met'"]\nguards = ["'a' not in values"]""",
+        "b": SUITE["b"],
+        "c": SUITE["c"],
+    }
+    scripts = {
+        "a": [code("a = 1"), finish("It cannot be done.", goal_met=False)],
+        "b": [code("class B: pass\nb = B()"), finish("b is 7")],
+        "c": [code("print(7)"), finish("it is 7")],
+    }
+    made = evaluation("x", tasks=tasks, make_model=lambda trial: ScriptedModel(scripts[trial.task.name]))
+    made.run()
+    why = {each.task: [judged.why for judged in each.judged] for each in made.outcomes.values()}
+    assert [each.right for each in made.outcomes.values()] == [False] * 3
+    assert why["b"] == ["b: a B cannot be handed over as data"]
+    assert why["c"] == ["there is no variable c"]
