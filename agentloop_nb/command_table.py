@@ -42,6 +42,7 @@ TASKS = Option("tasks", ("-n", "--tasks"), "so many tasks only, spread over the 
 REPEAT = Option("repeat", ("--repeat",), "run each task so often", "K", "3")
 SPEND = Option("budget", ("-b", "--budget"), "US dollars that all runs together may spend", "USD", "2.50")
 JOBS = Option("jobs", ("--jobs",), "runs at once (1)", "J", "2")
+MOST_STEPS = Option("max_steps", ("--max-steps",), "decisions a run may take", "N", "12")
 RESULTS = Option("output_dir", ("-o", "--output-dir"), "where all is kept (./eval-SUITE)", "DIR", "results")
 _SERVED = (
     *("max_steps", "approve", "timeout", "privacy", "allow_changes", "undo_memory", "trust_web"),
@@ -210,7 +211,7 @@ COMMANDS = (
         "[SUITE] -m MODEL [-m MODEL2] [-n N] [--repeat K] [--budget USD] [--jobs J] [-o DIR]",
         "measure models on tasks with checks: accuracy, and what a right answer costs",
         (
-            *(MODELS, PROMPTS, TASKS, REPEAT, SPEND, JOBS, RESULTS),
+            *(MODELS, PROMPTS, TASKS, REPEAT, SPEND, JOBS, MOST_STEPS, RESULTS),
             *(each for each in RUN_OPTIONS if each.setting in ("base_url", "effort")),
         ),
         "shell",

@@ -146,10 +146,34 @@ class DecisionMade(Event):
 
     kind: Literal["decision_made"] = "decision_made"
     decision: Decision
+    line: int = 0
+    """The line of the plan that it is for; 0 where it names none."""
 
     @field_serializer("decision")
     def _record(self, decision: Decision) -> dict[str, Any]:
         return decision.record()
+
+
+class PlanMade(Event):
+    """The model proposed a plan, or changed the one that stands. No step: it belongs to the one that comes next."""
+
+    kind: Literal["plan_made"] = "plan_made"
+    lines: tuple[str, ...]
+    reasoning: str = ""
+    forecast: str = ""
+    """What the person is told that it may take."""
+
+
+class PlanSettled(Event):
+    """The plan that was made last stands, or was rejected."""
+
+    kind: Literal["plan_settled"] = "plan_settled"
+    approved: bool
+    lines: tuple[str, ...] = ()
+    """As a person edited it; empty: as it was made."""
+    reason: str = ""
+    by: Literal["user", "nobody", "model"] = "user"
+    """The person; nobody was there; the model itself, which changed it."""
 
 
 class ApprovalAsked(Event):
@@ -334,6 +358,8 @@ KnownEvent = (
     | ModelFailed
     | DecisionRejected
     | DecisionMade
+    | PlanMade
+    | PlanSettled
     | ApprovalAsked
     | ApprovalGiven
     | QuestionAsked

@@ -31,6 +31,8 @@ from agentloop_nb.events import (
     NoteAdded,
     OutcomeDiffered,
     OutputsEvicted,
+    PlanMade,
+    PlanSettled,
     QuestionAsked,
     RunFinished,
     RunForked,
@@ -51,6 +53,19 @@ THROUGH = ", through MCP"
 
 
 @dataclass
+class PlanRound:
+    """A plan that was proposed, and what became of it."""
+
+    made: PlanMade
+    settled: PlanSettled | None = None
+
+    @property
+    def lines(self) -> tuple[str, ...]:
+        """As it stands, or would."""
+        return (self.settled.lines if self.settled else ()) or self.made.lines
+
+
+@dataclass
 class Step:
     """One decision and what became of it, with everything that led there."""
 
@@ -68,6 +83,10 @@ class Step:
     """What the model thought before its replies, as far as its server shows it."""
     model: str = ""
     """The model that answered, as the server names it; for a step from outside, the agent."""
+    plans: list[PlanRound] = field(default_factory=list)
+    """Plans that were made before this decision."""
+    plan_line: int = 0
+    """The line of the plan that it is for."""
     decision: Decision | None = None
     result: ActionResult | None = None
     started: bool = False
@@ -99,9 +118,11 @@ class Step:
 
     @property
     def said(self) -> tuple[str, ...]:
-        """The person's own words in this step: notes, and an answer that was typed and not chosen."""
-        answer = self.effects.answer
-        return (*self.notes, answer.text) if answer is not None and answer.by == "typed" else tuple(self.notes)
+        """The person's own words in this step: notes, why a plan was rejected, an answer that was typed."""
+        answer, rounds = self.effects.answer, (each.settled for each in self.plans)
+        reasons = (settled.reason for settled in rounds if settled and settled.by == "user" and settled.reason)
+        typed = (answer.text,) if answer is not None and answer.by == "typed" else ()
+        return (*self.notes, *reasons, *typed)
 
     @property
     def line(self) -> str:
@@ -161,6 +182,10 @@ class State:
     """What the expressions of the contract yielded when they were evaluated last."""
     held_before: tuple[str, ...] = ()
     """Expressions of the contract that held before the first step."""
+    plan: tuple[str, ...] = ()
+    """The lines of the plan that stands."""
+    plan_line: int = 0
+    """The line that is worked on, as the decisions say; 0 for none."""
     rejections: int = 0
     """Replies in a row that were no decision."""
     undone: list[Step] = field(default_factory=list)
@@ -304,7 +329,7 @@ class State:
                 self._undo(event.first)
             case ModelCalled() | ModelReplied() | ModelFailed():
                 self._apply_call(event, self._step(event))
-            case DecisionRejected() | DecisionMade() | NoteAdded():
+            case DecisionRejected() | DecisionMade() | NoteAdded() | PlanMade() | PlanSettled():
                 self._apply_decision(event, self._step(event))
             case ApprovalAsked() | ApprovalGiven() | ActionStarted() | ActionFinished() | OutcomeDiffered():
                 self._apply_action(event, self._step(event))
@@ -355,6 +380,17 @@ class State:
         if event.before and not self.steps:
             self.held_before = tuple(check.expression for check in event.checks if check.held)
 
+    def _plan(self, event: PlanMade | PlanSettled, step: Step) -> None:
+        """What was rejected before a plan came is over with it."""
+        if isinstance(event, PlanMade):
+            step.plans.append(PlanRound(event))
+            step.rejected.clear()
+            self.rejections = 0
+        elif step.plans:
+            step.plans[-1].settled = event
+            if event.approved:
+                self.plan, self.plan_line = step.plans[-1].lines, 0
+
     @property
     def until(self) -> tuple[str, ...]:
         """The expressions that must be True at the end."""
@@ -400,14 +436,18 @@ class State:
                 step.failures.append(event.error)
                 self._spend(step, event.cost)
 
-    def _apply_decision(self, event: DecisionRejected | DecisionMade | NoteAdded, step: Step) -> None:
+    def _apply_decision(
+        self, event: DecisionRejected | DecisionMade | NoteAdded | PlanMade | PlanSettled, step: Step
+    ) -> None:
         match event:
+            case PlanMade() | PlanSettled():
+                self._plan(event, step)
             case DecisionRejected():
                 step.rejected.append((step.reply, event.reason))
                 self.rejections += 1
             case DecisionMade():
-                step.decision = event.decision
-                self.rejections = 0
+                step.decision, step.plan_line = event.decision, event.line
+                self.rejections, self.plan_line = 0, event.line or self.plan_line
             case NoteAdded():
                 (step.notes if event.by == "user" else step.remarks).append(event.text)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from decimal import Decimal
+from typing import Any
 
 STATUS_WORDS = {
     "running": "running",
@@ -38,13 +38,11 @@ def on_one_line(text: str) -> str:
     return " ".join(clean(text).split())
 
 
+def joined(text: Any) -> str:
+    """One text; nbformat allows a list of lines wherever it allows a text."""
+    return "".join(map(str, text)) if isinstance(text, list | tuple) else str(text)
+
+
 def counted(number: int, noun: str) -> str:
     """`1 step`, `2 steps`."""
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
-
-
-def dollars(cost: Decimal, *, known: bool = True) -> str:
-    """`$0.0234`; says so when that is not all, or not known at all."""
-    if known:
-        return f"${cost:.4f}"
-    return f"${cost:.4f} and more (a price is unknown)" if cost else "unknown (no price for this model)"

@@ -62,6 +62,11 @@ class Cell(Value):
     """Why its outputs cannot be compared with those of another run; empty where they can."""
 
 
+def markdown_cell(source: str) -> Cell:
+    """A cell of prose."""
+    return Cell(cell_type="markdown", source=source)
+
+
 class Action(BaseModel):
     """Base of all actions. The fields are the schema; the first paragraph of the docstring is what a model reads."""
 

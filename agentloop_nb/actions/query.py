@@ -9,7 +9,7 @@ from typing import Any
 from pydantic import Field, PrivateAttr, ValidationInfo, field_validator, model_validator
 
 from agentloop_nb._internal.markup import fenced, harmless
-from agentloop_nb.actions.action import DEFAULT_TIMEOUT, Action, ActionResult, Cell, timeout_bounds
+from agentloop_nb.actions.action import DEFAULT_TIMEOUT, Action, ActionResult, Cell, markdown_cell, timeout_bounds
 from agentloop_nb.actions.effects import Queried
 from agentloop_nb.actions.run_code import RunCode
 from agentloop_nb.protocols import OnOutput, Workspace
@@ -72,7 +72,7 @@ class Query(Action):
     def cells(self, result: ActionResult, step: int) -> list[Cell]:
         if not result.success:
             shown = f"{fenced(self.sql)}\n\n*The query was not carried out: {harmless(str(result.error))}*"
-            return [Cell(cell_type="markdown", source=shown)]
+            return [markdown_cell(shown)]
         duckdb = bool(result.effects.query and result.effects.query.duckdb)
         source = plain_cell(self.sql.strip("\n"), self.source or None, self.into or None, duckdb=duckdb)
         return [Cell(cell_type="code", source=source, outputs=result.outputs)]

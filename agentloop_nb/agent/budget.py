@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from decimal import ROUND_CEILING, Decimal
 from typing import NamedTuple
 
+from agentloop_nb._internal import amounts
 from agentloop_nb.agent.ledger import Hold, Ledger, NoRoom, Offer
 from agentloop_nb.protocols import Message, Model, ModelReply, ModelRequest, Usage
 from agentloop_nb.state import State
@@ -29,7 +30,7 @@ class CostLimit(Exception):
 
     def __init__(self, budget: Decimal, *, shared: bool = False) -> None:
         whose = "the budget that it shares" if shared else "the budget"
-        super().__init__(f"the next step no longer fits into {whose}; {_dollars(budget)} would let the run go on")
+        super().__init__(f"the next step no longer fits into {whose}; {amounts.exact(budget)} would let the run go on")
         self.budget = budget
 
 
@@ -145,7 +146,3 @@ def _shrinking(longest: int) -> Sequence[int]:
     while lengths[-1] * 7 // 8 > USEFUL_REPLY:
         lengths.append(lengths[-1] * 7 // 8)
     return [*lengths, USEFUL_REPLY] if longest > USEFUL_REPLY else lengths
-
-
-def _dollars(amount: Decimal) -> str:
-    return f"${amount.normalize():f}"

@@ -7,9 +7,10 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from agentloop_nb.actions import Action, ActionResult, AskUser, Finish, RunCode
+from agentloop_nb.actions import Action, ActionResult, AskUser, Finish, Plan, RunCode
 from agentloop_nb.actions.effects import Answer, Effects, Ground
 from agentloop_nb.actions.mending import mended
+from agentloop_nb.actions.registry import Actions
 from agentloop_nb.agent import contract
 from agentloop_nb.agent.approval import ApprovalGate, Judge
 from agentloop_nb.agent.budget import CostLimit
@@ -22,6 +23,7 @@ from agentloop_nb.agent.ledger import Ledger
 from agentloop_nb.agent.model_call import GaveUp, ModelCaller
 from agentloop_nb.agent.objections import asked_before, objections, refusal
 from agentloop_nb.agent.offer import WEB, is_offline, understood
+from agentloop_nb.agent.planning import Planner, Planning
 from agentloop_nb.agent.questions import Asker, Questions
 from agentloop_nb.agent.repetition import Repetitions
 from agentloop_nb.decision import Decision, parse
@@ -62,6 +64,10 @@ class Loop:
     """For decisions of a record: whether more of them follow. What they were refused then they are refused now."""
     asker: Asker | None = None
     """Puts the model's questions to a person."""
+    planner: Planner | None = None
+    """Shows a plan to a person."""
+    forecast: Callable[[], str] | None = None
+    """Says what earlier runs took."""
     judge: Judge | None = None
     """Knows further reasons to ask a person about an action."""
     ledger: Ledger | None = None
@@ -73,6 +79,7 @@ class Loop:
         self._repetitions = Repetitions(folder)
         self._gate = ApprovalGate(self.stream, self.settings, folder, self.approver, self.written_before, self.judge)
         self._questions = Questions(self.stream, self.settings, self.asker)
+        self._planning = Planning(self.stream, self.settings, self.planner, self.forecast)
         self._grounds: tuple[Ground, ...] = ()
         self._contract = ContractGate(self.stream, self.workspace, self.settings, self._gate.mandate)
 
@@ -94,6 +101,7 @@ class Loop:
         try:
             await self._open()
             await self._ask_again()
+            await self._plan()
             while self.state.status == "running":
                 await self._step()
         except _Ended:
@@ -118,6 +126,17 @@ class Loop:
         last = self.state.steps[-1] if self.state.steps else None
         if last is not None and last.result is None and last.decision and isinstance(last.decision.action, AskUser):
             await self._perform(last.decision)
+
+    async def _plan(self) -> None:
+        """Have the model plan until a plan stands, if there is to be one."""
+        self._planning.replayed = self.replayed is not None
+        while self._planning.wanted and not self.control.stopping:
+            if (waiting := self._planning.proposed) is not None:
+                await self._planning.settle(waiting.made)
+                continue
+            decision = await self._decide(only=(Plan.name,))
+            told = await asyncio.to_thread(self.forecast) if self.forecast else ""
+            self._planning.propose(decision, self.state.next_step, told)
 
     async def _step(self) -> None:
         await self.control.wait_while_paused()
@@ -159,14 +178,15 @@ class Loop:
 
     # -- decide
 
-    async def _decide(self) -> Decision:
-        """Ask until the model gives a valid decision; a rejected one is told why."""
+    async def _decide(self, only: tuple[str, ...] = ()) -> Decision:
+        """Ask until the model gives a valid decision; a rejected one is told why. `only` a plan is none yet."""
         while self.state.rejections <= self.settings.max_retries:
             try:
-                reply = await self._asker.reply(final=self._final)
+                reply = await self._asker.reply(final=self._final, only=only)
                 step, final = self.state.next_step, self._final  # an outside agent may have taken steps back meanwhile
-                read = parse(reply.text, timeout=self.settings.timeout, final=final, actions=understood(self.state))
+                read = parse(reply.text, timeout=self.settings.timeout, final=final, actions=self._understood)
                 decision = self._mended(read)
+                self._planning.check(decision.action, first=bool(only))
             except DecisionError as error:
                 self.stream.emit(DecisionRejected(step=step, reason=_reason(error, reply.finish_reason)))
             except GaveUp as error:
@@ -175,12 +195,29 @@ class Loop:
                 hint = Hint(f"resume --budget {limit.budget.normalize():f}")
                 raise self._end("cost_limit", str(limit), hint) from limit
             else:
-                self.stream.emit(DecisionMade(step=step, decision=decision))
-                return decision
+                if only:
+                    return decision
+                if (taken := self._taken(decision, step)) is not None:
+                    return taken
         if self._final:  # what the model was told is no word for a person
             raise self._end("step_limit", f"{self._steps_used} (the model gave no closing summary)", self._more_steps)
         reason = self.state.steps[-1].rejected[-1][1]
         raise self._give_up(f"{self.state.rejections} replies in a row were no valid decision; the last: {reason}")
+
+    @property
+    def _understood(self) -> Actions:
+        """The actions that are taken; the plans of a record are shown, whether or not this run was to have one."""
+        actions = understood(self.state)
+        return actions if self.replayed is None or Plan in actions else (*actions, Plan)
+
+    def _taken(self, decision: Decision, step: int) -> Decision | None:
+        """Emit a decision; None for one that only changes the plan."""
+        if isinstance(decision.action, Plan):
+            self._planning.change(decision, step)
+            return None
+        decision, line = self._planning.located(decision)
+        self.stream.emit(DecisionMade(step=step, decision=decision, line=line))
+        return decision
 
     def _mended(self, decision: Decision) -> Decision:
         """Put right the line breaks in quotes that keep code from compiling; a record's code stays as it was."""

@@ -48,7 +48,7 @@ class Report:
         times = f", {self.repeats} times each" if self.repeats > 1 else ""
         left = f"; {counted(self.missing, 'run')} not made" if self.missing else ""
         broken = sum(each.broken for each in self.scores)
-        told = f"; {broken} broke by themselves and count for nothing" if broken else ""
+        told = f"; {broken} broke and count for nothing" if broken else ""
         tasks, runs = counted(len(self.tasks), "task"), counted(len(self.outcomes), "run")
         return f"{tasks} of {self.suite}{times}, {runs}{left}{told}"
 

@@ -11,7 +11,7 @@ from decimal import ROUND_CEILING, Decimal
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from agentloop_nb._internal.text import dollars
+from agentloop_nb._internal import amounts
 from agentloop_nb.agent.budget import first_step
 from agentloop_nb.agent.event_stream import Approver
 from agentloop_nb.agent.group_control import GroupControl
@@ -196,7 +196,7 @@ class BestOf(Presenter):
         for each in self.tries:
             if each is not winner and each.session is not None and not each.is_over:
                 state = each.session.state
-                cost = dollars(state.total_cost, known=state.cost_known)
+                cost = amounts.cost(state.total_cost, known=state.cost_known)
                 each.session.control.reason = f"try {winner.number} met the contract first; this one had cost {cost}"
                 each.session.control.stop()
         self._stop_beginning()

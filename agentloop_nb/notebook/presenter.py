@@ -77,7 +77,12 @@ class Presenter:
         command = "agentloop" if self.private else "%agent"
         view = TerminalView(verbose=self.verbose, command=command, control=self.session.control)
         try:
-            return await self.session.go([view], self._approver or view.approver, view.asker if self.verbose else None)
+            return await self.session.go(
+                [view],
+                self._approver or view.approver,
+                view.asker if self.verbose else None,
+                view.planner if self.verbose else None,
+            )
         finally:
             view.close()
 
@@ -108,7 +113,7 @@ class Presenter:
         if views and view.live and isinstance(model := self.session.model, ReplayModel) and model.name == "demo":
             model.pace = PACE
         try:
-            run = await self.session.go(views, view.approver, view.asker)
+            run = await self.session.go(views, view.approver, view.asker, view.planner)
         finally:
             _shown(view.close)
         if self.make_panel is None:  # figures and answer as outputs of the cell too, for readers that strip HTML

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from agentloop_nb._internal import amounts
 from agentloop_nb._internal.text import STATUS_WORDS, clean, counted, on_one_line
 from agentloop_nb.events import (
     ActionFinished,
@@ -74,7 +75,7 @@ class TryRow:
         name, state, doing = f"try {self.number}", self.state, on_one_line(self.doing)[:100]
         if state is None:
             return name, "", "", "", doing
-        cost = f"${state.total_cost:.4f}" + ("" if state.cost_known else "+")
+        cost = amounts.cost(state.total_cost) + ("" if state.cost_known else "+")
         return name, STATUS_WORDS[state.status], counted(state.current_step, "step"), cost, doing
 
 

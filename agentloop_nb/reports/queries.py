@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
+from agentloop_nb._internal import amounts
 from agentloop_nb._internal.text import STATUS_WORDS, on_one_line
 from agentloop_nb.actions.registry import choose, describe
 from agentloop_nb.errors import Front, Hint, UserError, worded
@@ -111,7 +112,7 @@ def _contract(state: State) -> str:
 
 
 def _cost(state: State) -> str:
-    return f"${state.total_cost:.4f}" if state.cost_known else "?"
+    return amounts.cost(state.total_cost) if state.cost_known else "?"
 
 
 def _ago(began: float) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from agentloop_nb._internal import amounts
 from agentloop_nb._internal.text import STATUS_WORDS, counted
 from agentloop_nb.events import Status, TriesRanked, TryRank
 from agentloop_nb.reports.agreement import Results, agreement
@@ -92,6 +93,6 @@ def line(each: TryRank) -> str:
     contract = {True: "contract holds", False: "contract does not hold", None: ""}[each.contract]
     doubts = f"{counted(each.doubts, 'claim')} not shown" if each.doubts else ""
     agrees = "" if each.agreement is None else f"agreement {each.agreement:.0%}"
-    cost = f"${each.cost:.4f}" if each.cost_known else "price unknown"
+    cost = amounts.cost(each.cost) if each.cost_known else "price unknown"
     parts = [STATUS_WORDS[each.status], contract, doubts, agrees, counted(each.steps, "step"), cost]
     return f"try {each.number}: {' · '.join(filter(None, parts))} · {each.run}"

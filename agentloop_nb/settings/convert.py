@@ -5,16 +5,17 @@ from __future__ import annotations
 import ast
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 
-class Kind(NamedTuple):
+class Kind:
     """A kind of value. `convert` raises `ValueError`, `TypeError` or `ArithmeticError` for a wrong one."""
 
-    name: str
-    """`text`, `texts`, `whole`, `number`, `dollars` or `switch`."""
-    convert: Callable[[Any], Any]
-    expected: str
+    def __init__(self, name: str, convert: Callable[[Any], Any], expected: str) -> None:
+        self.name = name
+        """`text`, `texts`, `whole`, `number`, `dollars` or `switch`."""
+        self.convert = convert
+        self.expected = expected
 
 
 def whole(least: int, unit: str = "", most: int | None = None) -> Kind:

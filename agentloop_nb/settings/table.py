@@ -110,6 +110,13 @@ class Rows:
         kept=True,
         safety=True,
     )
+    plan: bool = row(
+        False,
+        convert.SWITCH,
+        "the model plans first, and you see the plan before anything is done",
+        flags=("--plan",),
+        kept=True,
+    )
     questions: Questions = row(
         "few",
         convert.one_of("never", "few"),

@@ -184,7 +184,7 @@ def test_a_task_that_breaks_fails_alone(evaluation):
     broken = next(each for each in report.outcomes if each.task == "b")
     assert "--limits takes memory" in broken.fault
     assert row(report, "right")["right"] == "2 of 2"
-    assert "1 broke by themselves" in report.head
+    assert "1 broke and count for nothing" in report.head
 
 
 def test_one_budget_holds_for_all_runs_and_a_second_start_with_more_goes_on(evaluation):
