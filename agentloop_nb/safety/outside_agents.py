@@ -144,9 +144,7 @@ class OutsideJudge:
         found = [
             target
             for target in sorted(reading.targets - self._allowed)
-            if _is_host(target, code)
-            or (target.kind == "package" and installs)
-            or _is_elsewhere(target)
+            if (_is_host(target, code) or (target.kind == "package" and installs) or _is_elsewhere(target))
             and target.name.lower() not in said
         ]
         return unknown + tuple(f"only the outside agent names the {target.kind} {target.name!r}" for target in found)
