@@ -83,6 +83,11 @@ class Loop:
         self._grounds: tuple[Ground, ...] = ()
         self._contract = ContractGate(self.stream, self.workspace, self.settings, self._gate.mandate)
 
+    @property
+    def account(self) -> Ledger:
+        """What the run spends from, and its parts with it."""
+        return self._asker.account
+
     def answer_by(self, recorded: Callable[[AskUser], Answer | None]) -> None:
         """Have questions answered by the record that is replayed."""
         self._questions.recorded = recorded
