@@ -282,3 +282,22 @@ def test_what_a_run_cannot_reach_is_the_users(evaluation, monkeypatch, tmp_path)
     made.run()
     assert "French" not in str(asked[-1].requests)
     assert not Path(".agentloop").exists()
+
+
+def test_a_variable_that_should_not_be_there_and_one_that_is_no_data_are_told(evaluation):
+    tasks = {
+        "a": """goal = "Refuse."\nchecks = ["status == 'not_met'"]\nguards = ["'a' not in values"]""",
+        "b": SUITE["b"],
+        "c": SUITE["c"],
+    }
+    scripts = {
+        "a": [code("a = 1"), finish("It cannot be done.", goal_met=False)],
+        "b": [code("class B: pass\nb = B()"), finish("b is 7")],
+        "c": [code("print(7)"), finish("it is 7")],
+    }
+    made = evaluation("x", tasks=tasks, make_model=lambda trial: ScriptedModel(scripts[trial.task.name]))
+    made.run()
+    why = {each.task: [judged.why for judged in each.judged] for each in made.outcomes.values()}
+    assert [each.right for each in made.outcomes.values()] == [False] * 3
+    assert why["b"] == ["b: a B cannot be handed over as data"]
+    assert why["c"] == ["there is no variable c"]
