@@ -54,6 +54,8 @@ class Queried(Value):
     """Its source is a connection of DuckDB's."""
     doubled: bool = False
     """Its source is SQLAlchemy's over a driver that wants percent signs twice."""
+    answer: str = ""
+    """What a database outside the kernel answered, as source that makes it again."""
     tables: Texts = ()
     """Variables that it read as tables."""
     files: Texts = ()
