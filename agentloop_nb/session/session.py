@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -47,6 +47,10 @@ class Session:
     """The run's events, once it goes on."""
     ledger: Ledger | None = None
     """A budget that the run shares with others."""
+    account: Ledger | None = None
+    """What it spends from, once it goes on."""
+    make_model: Callable[[], Model] | None = None
+    """Connects to its model once more; a model that the session was given, or a small one, has only one connection."""
 
     async def go(
         self,
@@ -68,6 +72,7 @@ class Session:
             asker=asker,
             planner=planner,
             forecast=self._forecast,
+            make_model=self.make_model,
             judge=self.judge,
             ledger=self.ledger,
         )
@@ -84,6 +89,7 @@ class Session:
             self.workspace.goal = self.state.goal
             if self.rebuilding is not None:
                 await self.rebuilding.carry_out(stream, self.workspace, self.control)
+            self.account = loop.account
             await loop.run()
         finally:
             self.record.close()

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import TypedDict
 
 from agentloop_nb._internal.amounts import count, dollars, duration
 from agentloop_nb._internal.text import STATUS_WORDS
-from agentloop_nb.actions import ActionResult, Finish, LookUp, Query, RunCode, SearchWeb, WriteFile
+from agentloop_nb.actions import ActionResult, Delegate, Finish, LookUp, Query, RunCode, SearchWeb, WriteFile
 from agentloop_nb.actions.action import Action
-from agentloop_nb.actions.effects import Effects, Ground
+from agentloop_nb.actions.effects import Child, Effects, Ground
 from agentloop_nb.actions.own import OwnAction
 from agentloop_nb.decision import Decision
 from agentloop_nb.events import ModelFailed, ModelReplied
@@ -21,7 +21,7 @@ from agentloop_nb.notebook.panel.safe_text import one_line, prose, shortened
 from agentloop_nb.protocols import Check, CodeError, SearchHit, Usage
 from agentloop_nb.reports import gauge
 from agentloop_nb.safety.code_risks import UNREMARKABLE
-from agentloop_nb.state import OUTSIDE, State, Step
+from agentloop_nb.state import OUTSIDE, Look, State, Step
 
 MAX_CODE, MAX_PROSE, MAX_GOAL = 60_000, 20_000, 4_000
 """Characters shown on a card: of code or a file; of reasoning or a traceback; of a goal, a reason, an error."""
@@ -262,10 +262,20 @@ def _quiet(step: Step, state: State) -> list[str]:
         because = f": {step.approval.reason}" if step.approval.reason else ""
         by = "you" if step.approval.by == "user" else step.approval.by
         lines.append(f"{verb} by {by}{because}")
+    lines += [look_line(look) for look in step.looks]
     if step.difference:
         lines.append(step.difference)
     said = [shortened(f"You said: {note}", MAX_PROSE) for note in step.notes]
     return said + [one_line(line, 600) for line in lines]
+
+
+def look_line(look: Look) -> str:
+    """What the agent decided about code that ran long."""
+    after = f"After {duration(look.shown.seconds)} the agent looked at the running code"
+    if look.decided is None:
+        return after
+    did = f"waited {duration(look.decided.wait)} more" if look.decided.wait else "stopped it"
+    return f"{after} and {did}: {look.decided.reason}"
 
 
 def _failures(step: Step, state: State) -> list[str]:
@@ -310,6 +320,24 @@ def _part(part: Action, result: ActionResult) -> list[Block]:
     return [head, *_shown(part, result)]
 
 
+def _parts(action: Action, result: ActionResult) -> Iterator[Block]:
+    """What each part of an action brought that has several."""
+    if isinstance(action, Delegate):
+        for child in result.effects.children:
+            yield from _child(child)
+        return
+    for part, brought in action.outcomes(result):
+        yield from _part(part, brought)
+
+
+def _child(child: Child) -> list[Block]:
+    """One part that was delegated: how it went, then its steps, folded with the card."""
+    cost = dollars(child.cost) if child.cost_known else "cost unknown"
+    how = "done" if child.status == "finished" else f"not done: {child.reason}"
+    head = text_block(one_line(f"{how} · {child.steps} steps · {cost} · run {child.run or 'none'}"), "note")
+    return [head, text_block("\n".join([*child.purposes, child.summary]).strip())]
+
+
 def _out(decision: Decision | None, result: ActionResult) -> list[Block]:
     return _shown(decision.action if decision else None, result)
 
@@ -320,8 +348,8 @@ def _shown(action: Action | None, result: ActionResult) -> list[Block]:
     if isinstance(action, Finish) and result.success:
         grounds = _grounds(result.effects.grounds)
         return [Block(kind="html", html=markdown(result.output)), *([text_block(grounds, "note")] if grounds else [])]
-    if isinstance(action, LookUp):
-        return [block for part, brought in action.outcomes(result) for block in _part(part, brought)]
+    if isinstance(action, LookUp | Delegate):
+        return list(_parts(action, result))
     if isinstance(action, SearchWeb) and result.effects.hits:
         return [Block(kind="html", html=_hits(result.effects.hits))]
     if text := _read(result.effects):
