@@ -322,6 +322,16 @@ def _mcp(words: list[str]) -> int:
     return FINISHED
 
 
+def _tools(words: list[str]) -> int:
+    options, named = command_table.parsed("tools", words, "shell", 8)
+    from agentloop_nb._internal.text import for_shell
+    from agentloop_nb.mcp_tools.looking import tools
+    from agentloop_nb.notebook.trust_prompt import says_yes
+
+    print(for_shell(tools(Path.cwd(), named, options, partial(says_yes, None))))
+    return FINISHED
+
+
 def _eval(words: list[str]) -> int:
     options, suite = command_table.parsed("eval", words, "shell", 1)
     from agentloop_nb.evals.command import evaluate
@@ -347,6 +357,7 @@ COMMANDS: dict[str, Callable[[list[str]], int]] = {
     "report": partial(_write, "report"),
     "verify": _verify,
     "trust": _trust,
+    "tools": _tools,
     "show": _show,
     "compare": _compare,
     "resume": _resume,

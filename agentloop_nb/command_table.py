@@ -45,6 +45,8 @@ REPEAT = Option("repeat", ("--repeat",), "run each task so often", "K", "3")
 SPEND = Option("budget", ("-b", "--budget"), "US dollars that all runs together may spend", "USD", "2.50")
 JOBS = Option("jobs", ("--jobs",), "runs at once (1)", "J", "2")
 RESULTS = Option("output_dir", ("-o", "--output-dir"), "where all is kept (./eval-SUITE)", "DIR", "results")
+ALLOW = Option("allow", ("--allow",), "look at the tools of these servers, and let runs use them")
+FORGET = Option("forget", ("--forget",), "let runs use them no longer")
 _SERVED = (
     *("max_steps", "approve", "timeout", "privacy", "allow_changes", "undo_memory", "trust_web"),
     *("isolated", "bring", "limits"),
@@ -196,6 +198,12 @@ COMMANDS = (
         "[--actions NAMES] [--no-actions NAMES]",
         "list what a run may do, and where each action comes from",
         tuple(option for option in OPTIONS if option.setting in ("actions", "no_actions")),
+    ),
+    Command(
+        "tools",
+        "[--allow | --forget] [NAME | FILE]",
+        "list the MCP servers of this folder, see the tools of one, and let runs use them",
+        (ALLOW, FORGET),
     ),
     Command("models", "[PROVIDER]", "list the models that the configured server offers"),
     Command(

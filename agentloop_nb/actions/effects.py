@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, ConfigDict, Field, model_serializer
 
-from agentloop_nb.protocols import CodeError, Document, Page, SearchHit, Value, WrittenFile
+from agentloop_nb.protocols import CodeError, Document, Page, SearchHit, ToolAnswer, Value, WrittenFile
 
 
 def _texts(value: Any) -> Any:
@@ -85,6 +85,8 @@ class Effects(Value):
     """What each part of a composite action brought: results, as JSON values."""
     own: OwnCall | None = None
     query: Queried | None = None
+    tool: ToolAnswer | None = None
+    """What a tool of a server answered."""
     answer: Answer | None = None
     """What a question was answered."""
     artifacts: Texts | None = None

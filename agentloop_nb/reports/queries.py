@@ -11,8 +11,10 @@ from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
 from agentloop_nb._internal.text import STATUS_WORDS, on_one_line
+from agentloop_nb.actions import UseTool
 from agentloop_nb.actions.registry import choose, describe
 from agentloop_nb.errors import UserError
+from agentloop_nb.mcp_tools.toolbox import toolbox
 from agentloop_nb.record import locating, reading
 from agentloop_nb.reports import lineage
 from agentloop_nb.reports.compare import Comparison
@@ -174,7 +176,12 @@ def actions(place: Place, words: list[str], options: Mapping[str, Any]) -> str:
     if words:
         raise UserError(f"actions takes no {words[0]!r}; to choose: %agent actions --no-actions {words[0]}")
     settings = place.settings(options)
-    return describe(choose(settings.actions, settings.no_actions, place.functions))
+    there = choose(settings.actions, settings.no_actions, place.functions)
+    box = toolbox(place.folder, settings.mcp) if UseTool in there else None
+    if box is not None and box.offered:
+        return describe(there)
+    missing = {UseTool.name: "no server of this folder is allowed; %agent tools lists them"} if UseTool in there else {}
+    return describe(tuple(action for action in there if action is not UseTool), missing)
 
 
 def compared(place: Place, words: list[str]) -> Comparison:

@@ -18,7 +18,15 @@ from agentloop_nb.rebuild import Ask
 from agentloop_nb.record import journal, locating, reading, trust
 from agentloop_nb.run import Run
 from agentloop_nb.safety.secrets import Masker
-from agentloop_nb.session.parts import chosen_anew, make_model, make_web, recorded, resumed_limits, with_limits_of
+from agentloop_nb.session.parts import (
+    chosen_anew,
+    equip,
+    make_model,
+    make_web,
+    recorded,
+    resumed_limits,
+    with_limits_of,
+)
 from agentloop_nb.session.rebuilding import Rebuilding
 from agentloop_nb.session.recovery import recover_with
 from agentloop_nb.session.session import Session
@@ -65,6 +73,7 @@ def fork(
     if isinstance(model, ReplayModel):
         model.position = state.current_step
     workspace = make_workspace(make_web(model, settings), whole)
+    equip(workspace, model, settings, locating.home(path))
     limits = limits.model_copy(
         update={
             "settings": recorded(settings, model, variables, control),
