@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import keyword
+from collections.abc import Iterator
 from typing import Any
 
 from pydantic import Field, PrivateAttr, ValidationInfo, field_validator, model_validator
@@ -75,6 +76,19 @@ class UseTool(Action):
     def given(self) -> dict[str, Any]:
         """The arguments, as values."""
         return {} if self.describes else dict(json.loads(self.arguments))
+
+    @property
+    def texts(self) -> Iterator[tuple[str, str]]:
+        """All texts in the arguments, with the parameter each is given for."""
+        rest = list(self.given.items())
+        while rest:
+            name, value = rest.pop(0)
+            if isinstance(value, str):
+                yield name, value
+            elif isinstance(value, dict):
+                rest += [(name, each) for pair in value.items() for each in pair]
+            elif isinstance(value, list):
+                rest += [(name, each) for each in value]
 
     @property
     def describes(self) -> bool:

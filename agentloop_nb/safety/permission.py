@@ -11,7 +11,6 @@ import ast
 import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 from agentloop_nb._internal.steering_files import asked_for, steers
 from agentloop_nb.actions import Action, Query, ReadUrl, RunCode, SearchWeb, UseTool, WriteFile
@@ -112,10 +111,11 @@ class Judge:
 
     def tool(self, action: UseTool) -> Iterator[str]:
         """A call of a tool of a server, which may be anybody's: its hints about itself count for nothing."""
-        for name, text in _texts(action.given):
+        texts = list(action.texts)
+        for name, text in texts:
             if plain_text(text).strip():
                 yield from self._from_stranger(f"{name}={text[:60]!r}", text)
-        yield from self.request(" ".join(text for _, text in _texts(action.given)))
+        yield from self.request(" ".join(text for _, text in texts))
 
     def _from_stranger(self, what: str, text: str) -> Iterator[str]:
         """Name the page, search, file or tool that an argument stands in and that the user did not say."""
@@ -322,20 +322,6 @@ class Judge:
 
     def _said(self, path: str) -> bool:
         return len(path) > 1 and plain_text(path) in self._user
-
-
-def _texts(value: Any, name: str = "") -> Iterator[tuple[str, str]]:
-    """All texts in a value, the names of its fields, too, each with where it stands."""
-    if isinstance(value, str):
-        yield name, value
-    elif isinstance(value, dict):
-        for key, each in value.items():
-            if name:  # the outermost are the tool's own parameters
-                yield name, key
-            yield from _texts(each, key)
-    elif isinstance(value, list):
-        for each in value:
-            yield from _texts(each, name)
 
 
 def _from_web(node: ast.AST, reading: Reading) -> bool:
