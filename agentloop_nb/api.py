@@ -132,7 +132,7 @@ def fork_run(
 def _strictly(launch: Presenter, run: Run) -> Run:
     """Under `strict` a run that did not meet its goal is an error."""
     if launch.session.settings.strict and not run.is_complete:
-        raise AgentFailed(run.reason)
+        raise AgentFailed(run.state.reason, *run.state.hints)
     return run
 
 

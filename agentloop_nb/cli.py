@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from agentloop_nb import __version__, command_table
+from agentloop_nb._internal.paths import from_here
 from agentloop_nb.errors import AgentFailed, AgentStopped, UserError
 from agentloop_nb.settings.options import (
     RUN_OPTIONS,
@@ -53,9 +54,10 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _complain(problem: object, code: int) -> int:
-    from agentloop_nb._internal.text import clean, for_shell
+    from agentloop_nb._internal.text import clean
 
-    print("agentloop:", *for_shell(clean(str(problem))).split(), file=sys.stderr)
+    said = problem.worded("shell") if isinstance(problem, UserError) else str(problem)
+    print("agentloop:", *clean(said).split(), file=sys.stderr)
     return code
 
 
@@ -137,9 +139,9 @@ def _destination(settings: dict[str, Any]) -> str | None:
 
 def _report(run: Run, destination: str | None) -> int:
     """Say where things are and what can be done next."""
-    print(f"Record: {_relative(run.journal)}")
+    print(f"Record: {from_here(run.journal)}")
     if run.state.settings.get("isolated") and run.workspace is not None:
-        print(f"Files: {_relative(run.workspace.folder)}")
+        print(f"Files: {from_here(run.workspace.folder)}")
     written = destination is not None and _exported(run, Path(destination))
     if not run.is_complete:
         print(f"To go on: agentloop resume {run.id}")
@@ -211,7 +213,7 @@ def _demo(words: list[str]) -> int:
     notebook, told, sound = _told(run.publish(notebook))
     print(f"\nFiles:    {', '.join(str(folder / name) for name in run.artifacts)}")
     print(f"Notebook: {notebook} ({told})")
-    print(f"Record:   {_relative(run.journal)}")
+    print(f"Record:   {from_here(run.journal)}")
     print('Next: set a key (OPENAI_API_KEY) or start a local server, then: agentloop "GOAL"')
     return FINISHED if sound else NOT_FINISHED
 
@@ -244,7 +246,7 @@ def _session(record: Path, out: Path, options: dict[str, Any]) -> Published:
 
 def _told(published: Published) -> tuple[Path, str, bool]:
     """The path of an export as a person would type it, what to say of it, and whether it is proven."""
-    return _relative(published.path), published.told, published.sound
+    return from_here(published.path), published.told, published.sound
 
 
 def _verify(words: list[str]) -> int:
@@ -298,11 +300,9 @@ def _compare(words: list[str]) -> int:
 def _ask(name: str, words: list[str]) -> int:
     """Answer a question about recorded runs."""
     options, others = command_table.parsed(name, words, "shell", 2)
-    from agentloop_nb._internal.text import for_shell
     from agentloop_nb.reports.queries import QUERIES, Folder
 
-    told = QUERIES[name](Folder(), others, options)
-    print(told if name == "sent" else for_shell(told))  # what was sent is shown verbatim
+    print(QUERIES[name](Folder(), others, options))
     return FINISHED
 
 
@@ -324,11 +324,10 @@ def _mcp(words: list[str]) -> int:
 
 def _tools(words: list[str]) -> int:
     options, named = command_table.parsed("tools", words, "shell", 8)
-    from agentloop_nb._internal.text import for_shell
     from agentloop_nb.mcp_tools.looking import tools
     from agentloop_nb.notebook.trust_prompt import says_yes
 
-    print(for_shell(tools(Path.cwd(), named, options, partial(says_yes, None))))
+    print(tools(Path.cwd(), named, options, partial(says_yes, None), "shell"))
     return FINISHED
 
 
@@ -345,10 +344,6 @@ def _skill(words: list[str]) -> int:
 
     print(skill(), end="")
     return FINISHED
-
-
-def _relative(path: Path) -> Path:
-    return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
 
 
 COMMANDS: dict[str, Callable[[list[str]], int]] = {

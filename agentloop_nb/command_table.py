@@ -6,10 +6,8 @@ import difflib
 from collections.abc import Iterable, Sequence
 from typing import Any, Literal, NamedTuple
 
-from agentloop_nb.errors import UserError
+from agentloop_nb.errors import Front, UserError
 from agentloop_nb.settings.options import ANYWAY, AT, OPTIONS, RUN_OPTIONS, Option, describe, parse_words
-
-Front = Literal["notebook", "shell"]
 
 SESSION = Option("session", ("--session",), "all goals of the kernel, in order, as one notebook")
 MINIMAL = Option("minimal", ("--minimal",), "only the steps the result depends on")
@@ -44,6 +42,7 @@ TASKS = Option("tasks", ("-n", "--tasks"), "so many tasks only, spread over the 
 REPEAT = Option("repeat", ("--repeat",), "run each task so often", "K", "3")
 SPEND = Option("budget", ("-b", "--budget"), "US dollars that all runs together may spend", "USD", "2.50")
 JOBS = Option("jobs", ("--jobs",), "runs at once (1)", "J", "2")
+MOST_STEPS = Option("max_steps", ("--max-steps",), "decisions a run may take", "N", "12")
 RESULTS = Option("output_dir", ("-o", "--output-dir"), "where all is kept (./eval-SUITE)", "DIR", "results")
 ALLOW = Option("allow", ("--allow",), "look at the tools of these servers, and let runs use them")
 FORGET = Option("forget", ("--forget",), "let runs use them no longer")
@@ -53,6 +52,9 @@ _SERVED = (
 )
 KERNEL = Option("kernel", ("--kernel",), "the kernel to connect to (the one of the nearest folder)", "NAME", "sales")
 FOLDER = Option("output_dir", ("--output-dir",), "folder of the files it makes (./output)", "DIR", "results")
+
+LEADS: dict[Front, str] = {"notebook": "%agent", "shell": "agentloop"}
+"""What a command begins with."""
 
 
 class Command(NamedTuple):
@@ -70,8 +72,7 @@ class Command(NamedTuple):
 
     def usage(self, front: Front) -> str:
         """How it is typed there."""
-        lead = "agentloop" if front == "shell" else "%agent"
-        return f"{lead} {self.name} {self.arguments}".rstrip()
+        return f"{LEADS[front]} {self.name} {self.arguments}".rstrip()
 
     def options_in(self, front: Front) -> tuple[Option, ...]:
         """The options it takes there; a run in a notebook works in the notebook's folder."""
@@ -122,14 +123,14 @@ COMMANDS = (
         "[--minimal | --session] [--share [--repository OWNER/NAME]] [RUN] OUT.ipynb",
         "write a run as a notebook (or `.py`, `.html`, a folder to share), and prove that it re-runs",
         (MINIMAL, SESSION, SHARE, REPOSITORY),
-        wrong="name the notebook to write: %agent export run.ipynb (or .py, .html; --share takes a folder)",
+        wrong="name the notebook to write: {0} export run.ipynb (or .py, .html; --share takes a folder)",
     ),
     Command(
         "report",
         "[--cost] [RUN] OUT.html",
         "write a report to hand in (or `.md`): the finding, what it rests on, the method, how to check it",
         (COST,),
-        wrong="name the report to write: %agent report report.html (or .md)",
+        wrong="name the report to write: {0} report report.html (or .md)",
     ),
     Command(
         "cells",
@@ -145,7 +146,7 @@ COMMANDS = (
         "[RUN] [RUN] [--html FILE]",
         "see two runs side by side: decisions, results, variables, cost; a fork alone is compared with its origin",
         (HTML,),
-        wrong="name the runs to compare: %agent compare RUN RUN (%agent runs lists them)",
+        wrong="name the runs to compare: {0} compare RUN RUN ({0} runs lists them)",
     ),
     Command(
         "trust",
@@ -218,7 +219,7 @@ COMMANDS = (
         "[SUITE] -m MODEL [-m MODEL2] [-n N] [--repeat K] [--budget USD] [--jobs J] [-o DIR]",
         "measure models on tasks with checks: accuracy, and what a right answer costs",
         (
-            *(MODELS, PROMPTS, TASKS, REPEAT, SPEND, JOBS, RESULTS),
+            *(MODELS, PROMPTS, TASKS, REPEAT, SPEND, JOBS, MOST_STEPS, RESULTS),
             *(each for each in RUN_OPTIONS if each.setting in ("base_url", "effort")),
         ),
         "shell",
@@ -234,8 +235,8 @@ COMMANDS = (
     ),
     Command(
         "app",
-        "[VOILA OPTIONS]",
-        "serve a page for people who do not read code (needs voila)",
+        "[--files DIR] [VOILA OPTIONS]",
+        "serve a page for people who do not read code (needs voila); each visit gets copies of the data files in DIR",
         lives="shell",
         instead="type !agentloop app",
     ),
@@ -268,11 +269,11 @@ def parsed(
 ) -> tuple[dict[str, Any], list[str]]:
     """The options and other words of a command. Raises `UserError` for a wrong option, too few or too many words."""
     command = BY_NAME[name]
-    usage = f"{command.wrong or 'it is typed'}; {command.usage(front)}"
+    usage = f"{command.wrong.format(LEADS[front]) or 'it is typed'}; {command.usage(front)}"
     try:
         options, words, rest = parse_words(source, command.options_in(front))
     except UserError as error:
-        raise UserError(f"{error} {usage}") from None
+        raise UserError(f"{error.said} {usage}") from None
     words += [rest] if rest else []
     if len(words) > most:
         typed = " ".join(words)

@@ -1,10 +1,57 @@
-"""Three families of errors: told to the user, told to the model, and faults of a model server."""
+"""Three families of errors: told to the user, told to the model, and faults of a model server.
+
+What can be typed next is data, a `Hint`; `worded` puts it into words, at the edge where a person reads it.
+"""
 
 from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Literal, NamedTuple
+
+Front = Literal["notebook", "shell"]
+"""Where a person types."""
+
+
+class Hint(NamedTuple):
+    """A command of ours that leads on, without the word it begins with."""
+
+    command: str
+    """`resume --max-steps 70`; empty stands for giving a goal."""
+    does: str = ""
+    """What follows it: `lists them`."""
+    lead: str = ""
+    """What stands between it and what was said before; a colon, or a semicolon before one that says what it does."""
+    only: str = ""
+    """The front where it lives; empty: both."""
+
+    def worded(self, front: Front) -> str:
+        """It as it is typed there, with what it does."""
+        word = "agentloop" if front == "shell" else "%agent" if self.command else "%%agent"
+        return " ".join(filter(None, (word, self.command, self.does)))
+
+
+def worded(said: str, hints: Iterable[Hint], front: Front = "notebook") -> str:
+    """Put what happened and what can be typed into one line."""
+    for hint in hints:
+        if hint.only in ("", front):
+            said += f"{hint.lead or ('; ' if hint.does else ': ')}{hint.worded(front)}"
+    return said
 
 
 class UserError(Exception):
     """The user's next step is clear: one line, says what to type; shown without a traceback."""
+
+    def __init__(self, said: object = "", *hints: Hint) -> None:
+        super().__init__(said)
+        self.said = str(said)
+        self.hints = hints
+
+    def __str__(self) -> str:
+        return self.worded("notebook")
+
+    def worded(self, front: Front) -> str:
+        """The message as it is said there."""
+        return worded(self.said, self.hints, front)
 
     def _render_traceback_(self) -> list[str]:
         """Show only the message in IPython (its documented hook)."""
@@ -61,7 +108,11 @@ class TransientFault(ModelFault):
 
 
 class PermanentFault(ModelFault):
-    """Trying again cannot help: wrong key, unknown model, no credit. The message says what to do."""
+    """Trying again cannot help: wrong key, unknown model, no credit. It says what to do, `hints` what to type."""
+
+    def __init__(self, message: str, *hints: Hint, billed: bool = False) -> None:
+        super().__init__(message, billed=billed)
+        self.hints = hints
 
 
 class ContextOverflow(ModelFault):

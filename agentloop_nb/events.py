@@ -24,6 +24,7 @@ from pydantic import (
 from agentloop_nb.actions import ActionResult
 from agentloop_nb.actions.registry import ActionRecord
 from agentloop_nb.decision import Decision
+from agentloop_nb.errors import Hint
 from agentloop_nb.protocols import Check, CodeRan, Delta, Output, Usage, Value
 
 FORMAT = 1
@@ -86,6 +87,10 @@ class RunStarted(Event):
     """Sources of what ran before the run, oldest first: what an export may bring along."""
     ran: tuple[CodeRan, ...] = ()
     """What is known of some of `cells`."""
+    part_of: RunId | None = None
+    """What it belongs to: the run that delegated it, or the tries of one goal."""
+    part: str = ""
+    """Which part of that it is."""
 
     @model_serializer(mode="wrap")
     def _format_first(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
@@ -141,10 +146,34 @@ class DecisionMade(Event):
 
     kind: Literal["decision_made"] = "decision_made"
     decision: Decision
+    line: int = 0
+    """The line of the plan that it is for; 0 where it names none."""
 
     @field_serializer("decision")
     def _record(self, decision: Decision) -> dict[str, Any]:
         return decision.record()
+
+
+class PlanMade(Event):
+    """The model proposed a plan, or changed the one that stands. No step: it belongs to the one that comes next."""
+
+    kind: Literal["plan_made"] = "plan_made"
+    lines: tuple[str, ...]
+    reasoning: str = ""
+    forecast: str = ""
+    """What the person is told that it may take."""
+
+
+class PlanSettled(Event):
+    """The plan that was made last stands, or was rejected."""
+
+    kind: Literal["plan_settled"] = "plan_settled"
+    approved: bool
+    lines: tuple[str, ...] = ()
+    """As a person edited it; empty: as it was made."""
+    reason: str = ""
+    by: Literal["user", "nobody", "model"] = "user"
+    """The person; nobody was there; the model itself, which changed it."""
 
 
 class ApprovalAsked(Event):
@@ -248,6 +277,8 @@ class RunFinished(Event):
     kind: Literal["run_finished"] = "run_finished"
     status: Status
     reason: str = ""
+    hints: tuple[Hint, ...] = ()
+    """What can be typed to go on."""
     summary: str = ""
     artifacts: tuple[str, ...] = ()
     doubts: tuple[str, ...] = ()
@@ -286,6 +317,34 @@ class RunForked(Event):
     """The id of the run it was forked from."""
 
 
+class TryRank(Value):
+    """One of several tries of a goal, as it was ranked."""
+
+    number: int
+    run: RunId
+    status: Status
+    steps: int
+    cost: Dollars
+    cost_known: bool = True
+    contract: bool | None = None
+    """Whether its contract held; None where it had none."""
+    doubts: int = 0
+    """Claims of its summary that no step shows."""
+    agreement: float | None = None
+    """The share of its figures and tables that the other tries came to, too; None where there is nothing to compare."""
+
+
+class TriesRanked(Event):
+    """All tries of a goal are over: which was chosen, and why. It stands in the record of each of them."""
+
+    kind: Literal["tries_ranked"] = "tries_ranked"
+    tries: tuple[TryRank, ...]
+    """Best first."""
+    chosen: RunId | None
+    """None where no try met the goal."""
+    reason: str
+
+
 class UnknownEvent(Event):
     """An event of a newer version: kept, and passed over."""
 
@@ -299,6 +358,8 @@ KnownEvent = (
     | ModelFailed
     | DecisionRejected
     | DecisionMade
+    | PlanMade
+    | PlanSettled
     | ApprovalAsked
     | ApprovalGiven
     | QuestionAsked
@@ -313,6 +374,7 @@ KnownEvent = (
     | RunResumed
     | NamespaceRebuilt
     | RunForked
+    | TriesRanked
 )
 AnyEvent = KnownEvent | UnknownEvent
 

@@ -419,6 +419,9 @@ class Undoing(Protocol):
     def restore(self, name: str) -> bool:
         """Give a name back the value it had before the run; False when no copy is kept."""
 
+    def variables(self, names: Sequence[str]) -> dict[str, Any]:
+        """Return the present values of those names that exist."""
+
 
 @runtime_checkable
 class Remembering(Protocol):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from agentloop_nb._internal import amounts
 from agentloop_nb.events import Status
 from agentloop_nb.protocols import Workspace
 from agentloop_nb.state import State, Step
@@ -88,7 +89,7 @@ class Run:
     @property
     def reason(self) -> str:
         """Why it ended, and what to type to go on."""
-        return self._state.reason
+        return self._state.ending()
 
     @property
     def is_complete(self) -> bool:
@@ -215,7 +216,7 @@ class Run:
         return publish_report(self.journal, Path(path), check=check, values=values, folder=folder, cost=cost)
 
     def __repr__(self) -> str:
-        cost = f"${self.total_cost:.4f}" + ("" if self.cost_known else " and more of unknown price")
+        cost = amounts.cost(self.total_cost) + ("" if self.cost_known else " and more of unknown price")
         cost = cost if self.cost_known or self.total_cost else "of unknown price"
         goal = self.goal if len(self.goal) <= 60 else self.goal[:59] + "…"
         return f"<Run {self.id}: {self.status}, step {self.current_step}/{self.max_steps}, {cost}, goal {goal!r}>"

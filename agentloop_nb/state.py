@@ -13,6 +13,7 @@ from agentloop_nb.actions import ACTIONS, ActionResult, Finish, WriteFile
 from agentloop_nb.actions.effects import NO_EFFECTS, Effects
 from agentloop_nb.actions.registry import Actions, resolve
 from agentloop_nb.decision import Decision
+from agentloop_nb.errors import Front, Hint, worded
 from agentloop_nb.events import (
     ActionFinished,
     ActionStarted,
@@ -30,6 +31,8 @@ from agentloop_nb.events import (
     NoteAdded,
     OutcomeDiffered,
     OutputsEvicted,
+    PlanMade,
+    PlanSettled,
     QuestionAsked,
     RunFinished,
     RunForked,
@@ -39,6 +42,7 @@ from agentloop_nb.events import (
     Status,
     StepsUndone,
     TranscriptCompacted,
+    TriesRanked,
 )
 from agentloop_nb.protocols import Change, Check, CodeRan, Usage
 
@@ -46,6 +50,19 @@ OUTSIDE = "mcp"
 """What stands for the model of a run whose decisions come from outside agents."""
 THROUGH = ", through MCP"
 """Ends the name of an outside agent."""
+
+
+@dataclass
+class PlanRound:
+    """A plan that was proposed, and what became of it."""
+
+    made: PlanMade
+    settled: PlanSettled | None = None
+
+    @property
+    def lines(self) -> tuple[str, ...]:
+        """As it stands, or would."""
+        return (self.settled.lines if self.settled else ()) or self.made.lines
 
 
 @dataclass
@@ -66,6 +83,10 @@ class Step:
     """What the model thought before its replies, as far as its server shows it."""
     model: str = ""
     """The model that answered, as the server names it; for a step from outside, the agent."""
+    plans: list[PlanRound] = field(default_factory=list)
+    """Plans that were made before this decision."""
+    plan_line: int = 0
+    """The line of the plan that it is for."""
     decision: Decision | None = None
     result: ActionResult | None = None
     started: bool = False
@@ -97,9 +118,11 @@ class Step:
 
     @property
     def said(self) -> tuple[str, ...]:
-        """The person's own words in this step: notes, and an answer that was typed and not chosen."""
-        answer = self.effects.answer
-        return (*self.notes, answer.text) if answer is not None and answer.by == "typed" else tuple(self.notes)
+        """The person's own words in this step: notes, why a plan was rejected, an answer that was typed."""
+        answer, rounds = self.effects.answer, (each.settled for each in self.plans)
+        reasons = (settled.reason for settled in rounds if settled and settled.by == "user" and settled.reason)
+        typed = (answer.text,) if answer is not None and answer.by == "typed" else ()
+        return (*self.notes, *reasons, *typed)
 
     @property
     def line(self) -> str:
@@ -140,6 +163,8 @@ class State:
     budget: Decimal | None = None
     status: Status = "running"
     reason: str = ""
+    hints: tuple[Hint, ...] = ()
+    """What can be typed to go on after its end."""
     summary: str = ""
     artifacts: tuple[str, ...] = ()
     steps: list[Step] = field(default_factory=list)
@@ -157,6 +182,10 @@ class State:
     """What the expressions of the contract yielded when they were evaluated last."""
     held_before: tuple[str, ...] = ()
     """Expressions of the contract that held before the first step."""
+    plan: tuple[str, ...] = ()
+    """The lines of the plan that stands."""
+    plan_line: int = 0
+    """The line that is worked on, as the decisions say; 0 for none."""
     rejections: int = 0
     """Replies in a row that were no decision."""
     undone: list[Step] = field(default_factory=list)
@@ -164,6 +193,12 @@ class State:
     compacted: TranscriptCompacted | None = None
     forked_from: tuple[str, int] | None = None
     """The run this one was forked from, and its last step that was taken over."""
+    part_of: str | None = None
+    """The run that delegated this one, or what the tries of one goal have in common."""
+    part: str = ""
+    """Which part of that it is."""
+    ranked: TriesRanked | None = None
+    """How the tries of one goal were ranked, if this run is one of them."""
     began: float = 0.0
     ended: float | None = None
 
@@ -172,11 +207,17 @@ class State:
         """Steps done: decisions whose action was carried out or refused."""
         return sum(step.result is not None for step in self.steps[-1:]) + max(len(self.steps) - 1, 0)
 
+    def ending(self, front: Front = "notebook") -> str:
+        """Why it ended, and what can be typed there to go on."""
+        return worded(self.reason, self.hints, front)
+
     @property
     def subject(self) -> str:
         """What a list of runs calls it: its goal, and where it comes from."""
         parent, step = self.forked_from or ("", 0)
-        return f"(fork of {parent} after step {step}) {self.goal}" if parent else self.goal
+        part = self.part + (", chosen" if self.ranked and self.ranked.chosen == self.run else "")
+        goal = f"({part}) {self.goal}" if part else self.goal
+        return f"(fork of {parent} after step {step}) {goal}" if parent else goal
 
     @property
     def decided_by(self) -> str:
@@ -282,13 +323,13 @@ class State:
                 self._finish(event) if isinstance(event, RunFinished) else self._resume(event)
             case RunForked():
                 self._fork(event)
-            case ContractChecked() | TranscriptCompacted() | QuestionAsked():
+            case ContractChecked() | TranscriptCompacted() | QuestionAsked() | TriesRanked():
                 self._note(event)
             case StepsUndone():
                 self._undo(event.first)
             case ModelCalled() | ModelReplied() | ModelFailed():
                 self._apply_call(event, self._step(event))
-            case DecisionRejected() | DecisionMade() | NoteAdded():
+            case DecisionRejected() | DecisionMade() | NoteAdded() | PlanMade() | PlanSettled():
                 self._apply_decision(event, self._step(event))
             case ApprovalAsked() | ApprovalGiven() | ActionStarted() | ActionFinished() | OutcomeDiffered():
                 self._apply_action(event, self._step(event))
@@ -308,32 +349,47 @@ class State:
         self.run, self.goal, self.context = event.run, event.goal, event.context
         self.cells, self.ran, self.earlier_goals = event.cells, event.ran, event.earlier_goals
         self.settings, self.began = event.settings, event.at
+        self.part_of, self.part = event.part_of, event.part
         self.actions = resolve(event.actions)
         self.max_steps = int(event.settings.get("max_steps", self.max_steps))
         budget = event.settings.get("budget")
         self.budget = None if budget is None else Decimal(str(budget))
 
     def _finish(self, event: RunFinished) -> None:
-        self.status, self.reason, self.ended = event.status, event.reason, event.at
+        self.status, self.reason, self.hints, self.ended = event.status, event.reason, event.hints, event.at
         self.summary, self.artifacts, self.doubts = event.summary, event.artifacts, event.doubts
 
     def _resume(self, event: RunResumed) -> None:
         self.status, self.reason, self.summary, self.artifacts, self.ended = "running", "", "", (), None
-        self.doubts, self.resumed_at = (), self.current_step
+        self.doubts, self.hints, self.resumed_at = (), (), self.current_step
         self.max_steps, self.budget, self.rejections = event.max_steps, event.budget, 0
         self.settings = self.settings | event.settings
         self.actions = resolve(event.actions) if event.actions else self.actions
 
-    def _note(self, event: ContractChecked | TranscriptCompacted | QuestionAsked) -> None:
+    def _note(self, event: ContractChecked | TranscriptCompacted | QuestionAsked | TriesRanked) -> None:
         if isinstance(event, QuestionAsked):
             self._step(event).asked = event.at + event.seconds
             return
         if isinstance(event, TranscriptCompacted):
             self.compacted = event
             return
+        if isinstance(event, TriesRanked):
+            self.ranked = event
+            return
         self.checks = event.checks
         if event.before and not self.steps:
             self.held_before = tuple(check.expression for check in event.checks if check.held)
+
+    def _plan(self, event: PlanMade | PlanSettled, step: Step) -> None:
+        """What was rejected before a plan came is over with it."""
+        if isinstance(event, PlanMade):
+            step.plans.append(PlanRound(event))
+            step.rejected.clear()
+            self.rejections = 0
+        elif step.plans:
+            step.plans[-1].settled = event
+            if event.approved:
+                self.plan, self.plan_line = step.plans[-1].lines, 0
 
     @property
     def until(self) -> tuple[str, ...]:
@@ -352,7 +408,7 @@ class State:
         self.steps = [step for step in self.steps if step.number < first]
         if self.status != "running":
             self.status, self.summary, self.artifacts = "stopped", "", ()
-            self.reason = f"step {first} and what followed were taken back"
+            self.reason, self.hints = f"step {first} and what followed were taken back", ()
         self.checks = ()
         if self.compacted is not None and self.compacted.through >= first:
             self.compacted = None
@@ -380,14 +436,18 @@ class State:
                 step.failures.append(event.error)
                 self._spend(step, event.cost)
 
-    def _apply_decision(self, event: DecisionRejected | DecisionMade | NoteAdded, step: Step) -> None:
+    def _apply_decision(
+        self, event: DecisionRejected | DecisionMade | NoteAdded | PlanMade | PlanSettled, step: Step
+    ) -> None:
         match event:
+            case PlanMade() | PlanSettled():
+                self._plan(event, step)
             case DecisionRejected():
                 step.rejected.append((step.reply, event.reason))
                 self.rejections += 1
             case DecisionMade():
-                step.decision = event.decision
-                self.rejections = 0
+                step.decision, step.plan_line = event.decision, event.line
+                self.rejections, self.plan_line = 0, event.line or self.plan_line
             case NoteAdded():
                 (step.notes if event.by == "user" else step.remarks).append(event.text)
 

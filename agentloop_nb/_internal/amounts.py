@@ -12,6 +12,18 @@ def dollars(amount: Decimal) -> str:
     return f"${amount:.2f}" if amount >= 1 or amount == round(amount, 2) else f"${amount:.4f}"
 
 
+def cost(amount: Decimal | float, *, known: bool = True) -> str:
+    """What was spent, with four decimals: `$0.0234`; says so when that is not all, or not known at all."""
+    if known:
+        return f"${amount:.4f}"
+    return f"{cost(amount)} and more (a price is unknown)" if amount else "unknown (no price for this model)"
+
+
+def exact(amount: Decimal) -> str:
+    """All digits of an amount that is to be typed: `$0.05`."""
+    return f"${amount.normalize():f}"
+
+
 def count(number: int) -> str:
     """`950`, `12.3k`, `1.2M`."""
     if number < 1000:

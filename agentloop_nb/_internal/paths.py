@@ -14,3 +14,8 @@ def typed_path(path: str | Path) -> Path:
     except RuntimeError:
         home = Path(path).parts[0]
         raise UserError(f"{home} is no folder known here, so {path} cannot be found; write the path in full") from None
+
+
+def from_here(path: Path) -> Path:
+    """The path relative to the current folder, where it lies in it."""
+    return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path

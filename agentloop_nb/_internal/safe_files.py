@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import contextlib
 import errno
 import hashlib
 import os
 import stat
-import tempfile
 import unicodedata
 from collections.abc import Collection
 from pathlib import Path
 
+from agentloop_nb._internal import atomic
 from agentloop_nb._internal.links import refuse_links
 from agentloop_nb._internal.steering_files import PRIVATE, folded, steers
 from agentloop_nb.errors import ActionFailed
@@ -207,19 +206,7 @@ def kept_version(path: Path) -> bytes:
 
 
 def _replace(target: Path, data: bytes) -> None:
-    """Write a file beside the target, then let it take the target's place in one step."""
-    handle, name = tempfile.mkstemp(dir=target.parent, prefix=".agentloop-", suffix=".tmp")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(name).chmod(_mode(target))
-        Path(name).replace(target)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            Path(name).unlink()
-        raise
+    atomic.replace(target, data, mode=_mode(target), durable=True)
 
 
 def _mode(target: Path) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from decimal import Decimal
+from typing import Any
 
 STATUS_WORDS = {
     "running": "running",
@@ -17,7 +17,6 @@ STATUS_WORDS = {
 }
 """What a person reads for the status of a run, wherever it stands."""
 
-_NOTEBOOK_ONLY = re.compile(r", or type %agent login|; %agent models lists [\w ]+")
 _ANSI = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)?|\x1b[@-_]")
 _CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 
@@ -39,19 +38,11 @@ def on_one_line(text: str) -> str:
     return " ".join(clean(text).split())
 
 
-def for_shell(text: str) -> str:
-    """A message as a command line says it: its own commands, and none that only a notebook has."""
-    text = text.replace("(or type %agent login)", "(a .env file will do)")
-    return _NOTEBOOK_ONLY.sub("", text).replace("%%agent", "agentloop").replace("%agent", "agentloop")
+def joined(text: Any) -> str:
+    """One text; nbformat allows a list of lines wherever it allows a text."""
+    return "".join(map(str, text)) if isinstance(text, list | tuple) else str(text)
 
 
 def counted(number: int, noun: str) -> str:
     """`1 step`, `2 steps`."""
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
-
-
-def dollars(cost: Decimal, *, known: bool = True) -> str:
-    """`$0.0234`; says so when that is not all, or not known at all."""
-    if known:
-        return f"${cost:.4f}"
-    return f"${cost:.4f} and more (a price is unknown)" if cost else "unknown (no price for this model)"

@@ -6,6 +6,7 @@ from agentloop_nb.actions.action import Action, ActionResult, Cell
 from agentloop_nb.actions.ask_user import AskUser
 from agentloop_nb.actions.finish import Finish
 from agentloop_nb.actions.look_up import LookUp
+from agentloop_nb.actions.plan import Plan
 from agentloop_nb.actions.query import Query
 from agentloop_nb.actions.read_document import ReadDocument
 from agentloop_nb.actions.read_url import ReadUrl
@@ -30,6 +31,7 @@ __all__ = [
     "Cell",
     "Finish",
     "LookUp",
+    "Plan",
     "Query",
     "ReadDocument",
     "ReadUrl",

@@ -62,6 +62,11 @@ class Cell(Value):
     """Why its outputs cannot be compared with those of another run; empty where they can."""
 
 
+def markdown_cell(source: str) -> Cell:
+    """A cell of prose."""
+    return Cell(cell_type="markdown", source=source)
+
+
 class Action(BaseModel):
     """Base of all actions. The fields are the schema; the first paragraph of the docstring is what a model reads."""
 
@@ -112,9 +117,21 @@ def kind_in_words(field: Mapping[str, Any]) -> str:
     """Tell the type of a field to a model."""
     if "enum" in field:
         return f"one of {', '.join(map(str, field['enum']))}"
+    if "anyOf" in field:
+        return " or ".join(map(kind_in_words, field["anyOf"]))
+    if field["type"] == "object":
+        return f"object of {', '.join(_member_in_words(name, each) for name, each in field['properties'].items())}"
     if field["type"] != "array":
         return str(field["type"])
-    return "list of objects" if "$ref" in field["items"] else f"list of {field['items']['type']}s"
+    if "$ref" in field["items"]:
+        return "list of objects"
+    member = kind_in_words(field["items"])
+    return f"list of {member}s" if member.isalpha() else f"list, each {member}"
+
+
+def _member_in_words(name: str, field: Mapping[str, Any]) -> str:
+    default = f", default {field['default']}" if "default" in field else ""
+    return f"{name} ({kind_in_words(field)}{default})"
 
 
 def clamp(low: int, high: int, value: Any) -> Any:

@@ -7,7 +7,7 @@ from typing import Any
 from pydantic import Field, field_validator
 
 from agentloop_nb._internal.markup import harmless
-from agentloop_nb.actions.action import Action, ActionResult, Cell
+from agentloop_nb.actions.action import Action, ActionResult, Cell, markdown_cell
 from agentloop_nb.actions.effects import Answer, Effects
 from agentloop_nb.protocols import OnOutput, Workspace
 
@@ -77,11 +77,11 @@ class AskUser(Action):
         told += [_quoted("\n".join(f"- {choice}" for choice in self.choices))] if self.choices else []
         answer = result.effects.answer
         if answer is None:
-            return [Cell(cell_type="markdown", source="\n>\n".join([*told, f"> *{harmless(str(result.error))}*"]))]
+            return [markdown_cell("\n>\n".join([*told, f"> *{harmless(str(result.error))}*"]))]
         heads = {"typed": "in the person's words", "choice": "by choosing", "record": "as recorded"}
         how = heads.get(answer.by, f"by default, because {answer.why}")
         answered = f"**Answer** *({harmless(how)})*\n\n{_quoted(answer.text)}"
-        return [Cell(cell_type="markdown", source="\n>\n".join(told) + f"\n\n{answered}")]
+        return [markdown_cell("\n>\n".join(told) + f"\n\n{answered}")]
 
 
 def _quoted(text: str) -> str:

@@ -50,6 +50,8 @@ class Queried(Value):
 
     duckdb: bool = False
     """Its source is a connection of DuckDB's."""
+    doubled: bool = False
+    """Its source is SQLAlchemy's over a driver that wants percent signs twice."""
     tables: Texts = ()
     """Variables that it read as tables."""
     files: Texts = ()

@@ -9,7 +9,7 @@ from pydantic import Field, SerializerFunctionWrapHandler, field_validator, mode
 
 from agentloop_nb._internal.markup import harmless
 from agentloop_nb._internal.safe_files import safe_name
-from agentloop_nb.actions.action import Action, ActionResult, Cell
+from agentloop_nb.actions.action import Action, ActionResult, Cell, markdown_cell
 from agentloop_nb.actions.effects import Effects
 from agentloop_nb.errors import ActionFailed
 from agentloop_nb.protocols import OnOutput, Workspace
@@ -67,7 +67,7 @@ class Finish(Action):
         files = "".join(f"\n- `{name}`" for name in named)
         doubts = "".join(f"\n\n*{harmless(doubt)}*" for doubt in result.effects.doubts)
         told = harmless(self.summary) + (f"\n\nFiles:\n{files}" if files else "") + doubts
-        return [Cell(cell_type="markdown", source=told)]
+        return [markdown_cell(told)]
 
 
 def is_there(folder: Path, name: str) -> bool:

@@ -8,7 +8,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from agentloop_nb._internal.platform import IN_BROWSER
-from agentloop_nb.actions.action import Action, ActionResult, Cell
+from agentloop_nb.actions.action import Action, ActionResult, Cell, markdown_cell
 from agentloop_nb.actions.effects import Effects
 from agentloop_nb.actions.read_url import ReadUrl
 from agentloop_nb.actions.search_web import SearchWeb
@@ -106,7 +106,7 @@ class LookUp(Action):
 
     def cells(self, result: ActionResult, step: int) -> list[Cell]:
         cells = (cell for part, brought in self.outcomes(result) for cell in part.cells(brought, step))
-        return [Cell(cell_type="markdown", source="\n\n".join(cell.source for cell in cells))]
+        return [markdown_cell("\n\n".join(cell.source for cell in cells))]
 
 
 def _told(number: int, part: Action, result: ActionResult) -> str:

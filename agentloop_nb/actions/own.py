@@ -10,9 +10,10 @@ from typing import Any, ClassVar
 from pydantic import ConfigDict, PrivateAttr, ValidationInfo, field_validator, model_validator
 
 from agentloop_nb._internal.markup import harmless
-from agentloop_nb.actions.action import DEFAULT_TIMEOUT, Action, ActionResult, Cell, timeout_bounds
+from agentloop_nb.actions.action import DEFAULT_TIMEOUT, Action, ActionResult, Cell, markdown_cell, timeout_bounds
 from agentloop_nb.actions.effects import OwnCall
 from agentloop_nb.actions.output_text import text_of
+from agentloop_nb.actions.own_values import without_nulls, written
 from agentloop_nb.actions.run_code import RunCode
 from agentloop_nb.protocols import OnOutput, Workspace
 
@@ -37,6 +38,8 @@ class OwnAction(Action):
     """What it reads or writes outside the kernel, by its own word; then its recorded result is exported, no call."""
     asks: ClassVar[bool] = False
     """A person is asked before each call."""
+    undo: ClassVar[Any] = None
+    """The function that takes a call back, if there is one."""
 
     into: str = ""
     _timeout: int = PrivateAttr(DEFAULT_TIMEOUT)
@@ -44,9 +47,8 @@ class OwnAction(Action):
     @model_validator(mode="before")
     @classmethod
     def _null_is_default(cls, fields: Any) -> Any:
-        return (
-            {key: value for key, value in fields.items() if value is not None} if isinstance(fields, dict) else fields
-        )
+        told = {"properties": {**cls.fields, "into": _INTO}}
+        return without_nulls(fields, told)
 
     @field_validator("into")
     @classmethod
@@ -74,14 +76,20 @@ class OwnAction(Action):
     @property
     def arguments(self) -> dict[str, Any]:
         """What the function is called with."""
-        given = self.model_dump(exclude={"into"}, exclude_unset=True)
-        return {**given, **(self.model_extra or {})}
+        names = (name for name in type(self).model_fields if name in self.model_fields_set and name != "into")
+        return {**{name: getattr(self, name) for name in names}, **(self.model_extra or {})}
 
     @property
     def call(self) -> str:
         """The line that calls it."""
-        told = ", ".join(f"{name}={value!r}" for name, value in self.arguments.items())
+        told = ", ".join(f"{name}={written(value, self._names)}" for name, value in self.arguments.items())
         return f"{'await ' if self.awaited else ''}{self.name}({told})"
+
+    @property
+    def _names(self) -> Mapping[str, Any]:
+        """The namespace of the calling line, where the function was defined there."""
+        there: Mapping[str, Any] = getattr(self.function, "__globals__", {})
+        return there if there.get("__name__") == "__main__" else {}
 
     @property
     def title(self) -> str:
@@ -101,7 +109,7 @@ class OwnAction(Action):
     def cells(self, result: ActionResult, step: int) -> list[Cell]:
         own = result.effects.own or OwnCall(code=self.code)
         if not result.success:
-            return [_markdown(f"Called `{self.call}`: *{harmless(str(result.error))}*")]
+            return [markdown_cell(f"Called `{self.call}`: *{harmless(str(result.error))}*")]
         if not own.reaches:
             return [Cell(cell_type="code", source=own.code, outputs=result.outputs)]
         kept = text_of(result.outputs)
@@ -109,11 +117,7 @@ class OwnAction(Action):
             source = f"# what {self.call} brought then; it is not called again\n{self.into} = {kept}\n{self.into}"
             return [Cell(cell_type="code", source=source, outputs=result.outputs)]
         quoted = "\n".join(f"> {line}".rstrip() for line in harmless(kept).splitlines())
-        return [_markdown(f"Called `{self.call}`, which {own.reaches}; what it brought then:\n\n{quoted}")]
-
-
-def _markdown(source: str) -> Cell:
-    return Cell(cell_type="markdown", source=source)
+        return [markdown_cell(f"Called `{self.call}`, which {own.reaches}; what it brought then:\n\n{quoted}")]
 
 
 def _is_literal(text: str) -> bool:

@@ -9,10 +9,11 @@ from typing import Any
 from pydantic import Field, PrivateAttr, ValidationInfo, field_validator, model_validator
 
 from agentloop_nb._internal.markup import fenced, harmless
-from agentloop_nb.actions.action import DEFAULT_TIMEOUT, Action, ActionResult, Cell, timeout_bounds
+from agentloop_nb.actions.action import DEFAULT_TIMEOUT, Action, ActionResult, Cell, markdown_cell, timeout_bounds
 from agentloop_nb.actions.effects import Queried
 from agentloop_nb.actions.run_code import RunCode
 from agentloop_nb.protocols import OnOutput, Workspace
+from agentloop_nb.sql import changed_types
 from agentloop_nb.sql.cells import plain_cell, step_code
 from agentloop_nb.sql.duck import names_of
 
@@ -59,20 +60,25 @@ class Query(Action):
         result = await RunCode(code=code, timeout=self._timeout).perform(workspace, step=step, on_output=on_output)
         reads = None if self.source else names_of(self.sql)
         tables, files = ((), ()) if reads is None else (reads.tables, reads.files)
-        kept = Queried(duckdb=self._through_duckdb(workspace), tables=tuple(tables), files=tuple(files))
+        kept = Queried(**self._of_source(workspace), tables=tuple(tables), files=tuple(files))
         output = result.output
-        if result.success and "sum(" in self.sql.lower() and not self.source:
-            output += "\nDuckDB's sums of whole numbers, and its decimals, come as float64."
+        if changed := changed_types.take(self.sql.strip("\n")):
+            output += f"\nAs float64, which may round: {', '.join(changed)}. CAST says otherwise, to BIGINT or VARCHAR."
         return result.model_copy(update={"output": output}).with_effects(query=kept)
 
-    def _through_duckdb(self, workspace: Workspace) -> bool:
-        found = workspace.variables([self.source]) if self.source else {}
-        return type(found.get(self.source)).__name__ == "DuckDBPyConnection"
+    def _of_source(self, workspace: Workspace) -> dict[str, bool]:
+        """What the exported cell has to know of the connection."""
+        found = workspace.variables([self.source]).get(self.source) if self.source else None
+        percent = getattr(getattr(found, "dialect", None), "paramstyle", "") in ("format", "pyformat")
+        doubled = percent and type(found).__module__.startswith("sqlalchemy.")
+        return {"duckdb": type(found).__name__ == "DuckDBPyConnection", "doubled": doubled}
 
     def cells(self, result: ActionResult, step: int) -> list[Cell]:
         if not result.success:
             shown = f"{fenced(self.sql)}\n\n*The query was not carried out: {harmless(str(result.error))}*"
-            return [Cell(cell_type="markdown", source=shown)]
-        duckdb = bool(result.effects.query and result.effects.query.duckdb)
-        source = plain_cell(self.sql.strip("\n"), self.source or None, self.into or None, duckdb=duckdb)
+            return [markdown_cell(shown)]
+        went = result.effects.query or Queried()
+        sql = self.sql.strip("\n")
+        sql = sql.replace("%", "%%") if went.doubled else sql
+        source = plain_cell(sql, self.source or None, self.into or None, duckdb=went.duckdb)
         return [Cell(cell_type="code", source=source, outputs=result.outputs)]

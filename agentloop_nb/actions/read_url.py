@@ -8,7 +8,7 @@ from typing import Any
 from pydantic import Field, field_validator
 
 from agentloop_nb._internal.markup import link, plain
-from agentloop_nb.actions.action import Action, ActionResult, Cell, clamp
+from agentloop_nb.actions.action import Action, ActionResult, Cell, clamp, markdown_cell
 from agentloop_nb.actions.effects import Effects
 from agentloop_nb.actions.kinds import is_file_name
 from agentloop_nb.errors import ActionFailed
@@ -41,10 +41,10 @@ class ReadUrl(Action):
     def cells(self, result: ActionResult, step: int) -> list[Cell]:
         page = result.effects.page
         if page is None:
-            return [Cell(cell_type="markdown", source=f"Tried to read {plain(self.url)}: *{plain(str(result.error))}*")]
+            return [markdown_cell(f"Tried to read {plain(self.url)}: *{plain(str(result.error))}*")]
         quoted = "\n".join(f"> {line}".rstrip() for line in plain(page.text).splitlines())
         title = link(page.title or page.url, page.url)
-        return [Cell(cell_type="markdown", source=f"Read {title}; the text as it was then:\n\n{quoted}")]
+        return [markdown_cell(f"Read {title}; the text as it was then:\n\n{quoted}")]
 
 
 def _refuse_files(url: str, folder: Path) -> None:

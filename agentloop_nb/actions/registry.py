@@ -6,6 +6,7 @@ import difflib
 import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
 from agentloop_nb.actions import ACTIONS, BUILT_IN
@@ -32,8 +33,9 @@ class ActionRecord(Value):
     """The schema of its parameters, where that is not in this package."""
 
 
+@lru_cache(maxsize=256)
 def record_of(action: type[Action]) -> ActionRecord:
-    """Name an action, with the hash of what a model is told of it."""
+    """Name an action, with the hash of what a model is told of it. Kept: making a schema takes milliseconds."""
     told = {"description": action.description(), "schema": action.model_json_schema()}
     digest = hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
     own = {"told": action.told, "fields": action.fields} if issubclass(action, OwnAction) else {}

@@ -7,7 +7,7 @@ from typing import Any
 from pydantic import Field, field_validator
 
 from agentloop_nb._internal.markup import link, plain
-from agentloop_nb.actions.action import Action, ActionResult, Cell, clamp
+from agentloop_nb.actions.action import Action, ActionResult, Cell, clamp, markdown_cell
 from agentloop_nb.actions.effects import Effects
 from agentloop_nb.protocols import OnOutput, SearchHit, Workspace
 
@@ -40,11 +40,11 @@ class SearchWeb(Action):
         hits = result.effects.hits
         if not hits:
             outcome = plain(result.error or result.output)
-            return [Cell(cell_type="markdown", source=f"Searched the web for **{plain(self.query)}**: *{outcome}*")]
+            return [markdown_cell(f"Searched the web for **{plain(self.query)}**: *{outcome}*")]
         lines = [f"Searched the web for **{plain(self.query)}**; the results as they were then:", ""]
         for number, hit in enumerate(hits, 1):
             lines.append(f"{number}. {link(hit.title, hit.url)} — {plain(hit.snippet)}".replace("\n", " "))
-        return [Cell(cell_type="markdown", source="\n".join(lines))]
+        return [markdown_cell("\n".join(lines))]
 
 
 def _line(number: int, hit: SearchHit) -> str:

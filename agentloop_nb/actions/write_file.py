@@ -6,7 +6,7 @@ from pathlib import PurePosixPath
 
 from pydantic import Field
 
-from agentloop_nb.actions.action import Action, ActionResult, Cell
+from agentloop_nb.actions.action import Action, ActionResult, Cell, markdown_cell
 from agentloop_nb.actions.effects import Effects
 from agentloop_nb.actions.kinds import how_to_make
 from agentloop_nb.errors import ActionFailed
@@ -34,10 +34,10 @@ class WriteFile(Action):
 
     def cells(self, result: ActionResult, step: int) -> list[Cell]:
         if not result.success:
-            return [Cell(cell_type="markdown", source=f"Tried to write `{self.filename}`: *{result.error}*")]
+            return [markdown_cell(f"Tried to write `{self.filename}`: *{result.error}*")]
         path = self.filename if result.effects.file is None else result.effects.file.path
         if PurePosixPath(path).is_absolute() or ".." in PurePosixPath(path).parts:  # no record that we made says so
-            return [Cell(cell_type="markdown", source="Wrote a file outside the folder; this is not repeated.")]
+            return [markdown_cell("Wrote a file outside the folder; this is not repeated.")]
         lines = [
             f"with open({path!r}, 'w', encoding='utf-8', newline='') as _:",
             f"    _.write({_literal(self.content)})",

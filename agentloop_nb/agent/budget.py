@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from decimal import ROUND_CEILING, Decimal
 from typing import NamedTuple
 
+from agentloop_nb._internal import amounts
 from agentloop_nb.agent.ledger import Hold, Ledger, NoRoom, Offer
 from agentloop_nb.protocols import Message, Model, ModelReply, ModelRequest, Usage
 from agentloop_nb.state import State
@@ -29,7 +30,7 @@ class CostLimit(Exception):
 
     def __init__(self, budget: Decimal, *, shared: bool = False) -> None:
         whose = "the budget that it shares" if shared else "the budget"
-        super().__init__(f"the next step no longer fits into {whose}; {_dollars(budget)} would let the run go on")
+        super().__init__(f"the next step no longer fits into {whose}; {amounts.exact(budget)} would let the run go on")
         self.budget = budget
 
 
@@ -124,7 +125,12 @@ async def reserve(
     except NoRoom:
         least = (_worst(model, tokens, 4 * USEFUL_REPLY) or Decimal(0)) * bound.dearer
         enough = (state.total_cost + least).quantize(Decimal("0.0001"), ROUND_CEILING)
-        raise CostLimit(enough, shared=state.budget is None) from None
+        raise CostLimit(enough, shared=state.budget is None or enough <= state.budget) from None
+
+
+def first_step(model: Model, messages: tuple[Message, ...]) -> Decimal:
+    """Return the least budget with which a first step can be made; 0 where it has no price."""
+    return _worst(model, InputBound()(messages), USEFUL_REPLY) or Decimal(0)
 
 
 def _worst(model: Model, tokens: int, reply: int) -> Decimal | None:
@@ -140,7 +146,3 @@ def _shrinking(longest: int) -> Sequence[int]:
     while lengths[-1] * 7 // 8 > USEFUL_REPLY:
         lengths.append(lengths[-1] * 7 // 8)
     return [*lengths, USEFUL_REPLY] if longest > USEFUL_REPLY else lengths
-
-
-def _dollars(amount: Decimal) -> str:
-    return f"${amount.normalize():f}"

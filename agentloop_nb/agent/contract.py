@@ -124,4 +124,4 @@ def describe(check: Check) -> str:
 def reason(checks: Sequence[Check]) -> str:
     """Why a run ends without its goal, for a person."""
     first = next(check for check in checks if not check.held)
-    return f"the contract {first.line}; with a word from you it may go on: %agent resume -- WORD"
+    return f"the contract {first.line}"

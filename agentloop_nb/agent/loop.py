@@ -7,9 +7,10 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from agentloop_nb.actions import Action, ActionResult, AskUser, Finish, RunCode
+from agentloop_nb.actions import Action, ActionResult, AskUser, Finish, Plan, RunCode
 from agentloop_nb.actions.effects import Answer, Effects, Ground
 from agentloop_nb.actions.mending import mended
+from agentloop_nb.actions.registry import Actions
 from agentloop_nb.agent import contract
 from agentloop_nb.agent.approval import ApprovalGate, Judge
 from agentloop_nb.agent.budget import CostLimit
@@ -22,10 +23,11 @@ from agentloop_nb.agent.ledger import Ledger
 from agentloop_nb.agent.model_call import GaveUp, ModelCaller
 from agentloop_nb.agent.objections import asked_before, objections, refusal
 from agentloop_nb.agent.offer import WEB, is_offline, understood
+from agentloop_nb.agent.planning import Planner, Planning
 from agentloop_nb.agent.questions import Asker, Questions
 from agentloop_nb.agent.repetition import Repetitions
 from agentloop_nb.decision import Decision, parse
-from agentloop_nb.errors import ActionFailed, DecisionError, Offline
+from agentloop_nb.errors import ActionFailed, DecisionError, Hint, Offline
 from agentloop_nb.events import (
     ActionFinished,
     ActionStarted,
@@ -62,6 +64,10 @@ class Loop:
     """For decisions of a record: whether more of them follow. What they were refused then they are refused now."""
     asker: Asker | None = None
     """Puts the model's questions to a person."""
+    planner: Planner | None = None
+    """Shows a plan to a person."""
+    forecast: Callable[[], str] | None = None
+    """Says what earlier runs took."""
     judge: Judge | None = None
     """Knows further reasons to ask a person about an action."""
     ledger: Ledger | None = None
@@ -73,6 +79,7 @@ class Loop:
         self._repetitions = Repetitions(folder)
         self._gate = ApprovalGate(self.stream, self.settings, folder, self.approver, self.written_before, self.judge)
         self._questions = Questions(self.stream, self.settings, self.asker)
+        self._planning = Planning(self.stream, self.settings, self.planner, self.forecast)
         self._grounds: tuple[Ground, ...] = ()
         self._contract = ContractGate(self.stream, self.workspace, self.settings, self._gate.mandate)
 
@@ -94,6 +101,7 @@ class Loop:
         try:
             await self._open()
             await self._ask_again()
+            await self._plan()
             while self.state.status == "running":
                 await self._step()
         except _Ended:
@@ -119,12 +127,23 @@ class Loop:
         if last is not None and last.result is None and last.decision and isinstance(last.decision.action, AskUser):
             await self._perform(last.decision)
 
+    async def _plan(self) -> None:
+        """Have the model plan until a plan stands, if there is to be one."""
+        self._planning.replayed = self.replayed is not None
+        while self._planning.wanted and not self.control.stopping:
+            if (waiting := self._planning.proposed) is not None:
+                await self._planning.settle(waiting.made)
+                continue
+            decision = await self._decide(only=(Plan.name,))
+            told = await asyncio.to_thread(self.forecast) if self.forecast else ""
+            self._planning.propose(decision, self.state.next_step, told)
+
     async def _step(self) -> None:
         await self.control.wait_while_paused()
         if self.control.stopping:  # before the first step: a resumed run was rebuilding its variables
             raise self._end("stopped", self.control.reason)
         if self.state.next_step > self.state.max_steps:
-            raise self._end("step_limit", self._steps_used)
+            raise self._end("step_limit", self._steps_used, self._more_steps)
         for note in self.control.take_notes():
             self.stream.emit(NoteAdded(step=self.state.next_step, text=note))
         decision = await self._decide()
@@ -142,7 +161,7 @@ class Loop:
             told = f"Not done again: {reason}."
             result = ActionResult(success=False, output=told, error=reason, effects=Effects(repeated=1))
             self._emit_result(self.state.next_step, result, time.monotonic())
-            raise self._end("not_met", f"{reason}; with a word from you it may go on: %agent resume -- WORD")
+            raise self._end("not_met", reason, WITH_A_WORD)
         if (answer := self._repetitions.useless(action)) is not None:
             self._emit_result(self.state.next_step, answer, time.monotonic())
         return answer is not None
@@ -154,29 +173,46 @@ class Loop:
 
     # -- decide
 
-    async def _decide(self) -> Decision:
-        """Ask until the model gives a valid decision; a rejected one is told why."""
+    async def _decide(self, only: tuple[str, ...] = ()) -> Decision:
+        """Ask until the model gives a valid decision; a rejected one is told why. `only` a plan is none yet."""
         while self.state.rejections <= self.settings.max_retries:
             try:
-                reply = await self._asker.reply(final=self._final)
+                reply = await self._asker.reply(final=self._final, only=only)
                 step, final = self.state.next_step, self._final  # an outside agent may have taken steps back meanwhile
-                read = parse(reply.text, timeout=self.settings.timeout, final=final, actions=understood(self.state))
+                read = parse(reply.text, timeout=self.settings.timeout, final=final, actions=self._understood)
                 decision = self._mended(read)
+                self._planning.check(decision.action, first=bool(only))
             except DecisionError as error:
                 self.stream.emit(DecisionRejected(step=step, reason=_reason(error, reply.finish_reason)))
             except GaveUp as error:
-                raise self._give_up(str(error)) from error
+                raise self._give_up(str(error), *error.hints) from error
             except CostLimit as limit:
-                raise self._end(
-                    "cost_limit", f"{limit}: %agent resume --budget {limit.budget.normalize():f}"
-                ) from limit
+                hint = Hint(f"resume --budget {limit.budget.normalize():f}")
+                raise self._end("cost_limit", str(limit), hint) from limit
             else:
-                self.stream.emit(DecisionMade(step=step, decision=decision))
-                return decision
+                if only:
+                    return decision
+                if (taken := self._taken(decision, step)) is not None:
+                    return taken
         if self._final:  # what the model was told is no word for a person
-            raise self._end("step_limit", f"{self._steps_used} (the model gave no closing summary)")
+            raise self._end("step_limit", f"{self._steps_used} (the model gave no closing summary)", self._more_steps)
         reason = self.state.steps[-1].rejected[-1][1]
         raise self._give_up(f"{self.state.rejections} replies in a row were no valid decision; the last: {reason}")
+
+    @property
+    def _understood(self) -> Actions:
+        """The actions that are taken; the plans of a record are shown, whether or not this run was to have one."""
+        actions = understood(self.state)
+        return actions if self.replayed is None or Plan in actions else (*actions, Plan)
+
+    def _taken(self, decision: Decision, step: int) -> Decision | None:
+        """Emit a decision; None for one that only changes the plan."""
+        if isinstance(decision.action, Plan):
+            self._planning.change(decision, step)
+            return None
+        decision, line = self._planning.located(decision)
+        self.stream.emit(DecisionMade(step=step, decision=decision, line=line))
+        return decision
 
     def _mended(self, decision: Decision) -> Decision:
         """Put right the line breaks in quotes that keep code from compiling; a record's code stays as it was."""
@@ -204,7 +240,9 @@ class Loop:
         if result.stopped or self.control.stopping:
             raise self._end("stopped", self.control.reason)
         if isinstance(decision.action, Finish) and result.effects.over:
-            self._emit_end("not_met", contract.reason(self.state.checks), summary=decision.action.summary)
+            self._emit_end(
+                "not_met", contract.reason(self.state.checks), (WITH_A_WORD,), summary=decision.action.summary
+            )
         elif isinstance(decision.action, Finish) and (result.success or final):
             self._conclude(decision.action, result, final=final)
 
@@ -278,21 +316,23 @@ class Loop:
         limited = final and (action.says_goal_met is not True or unmet)
         status: Status
         status, reason = ("step_limit", self._steps_used) if limited else conclusion(action, self.state.checks)
+        hints = (self._more_steps,) if limited else ()
         artifacts, doubts = result.effects.artifacts or (), result.effects.doubts
-        self._emit_end(status, reason, summary=action.summary, artifacts=artifacts, doubts=doubts)
+        self._emit_end(status, reason, hints, summary=action.summary, artifacts=artifacts, doubts=doubts)
 
-    def _give_up(self, reason: str) -> _Ended:
+    def _give_up(self, reason: str, *hints: Hint) -> _Ended:
         """End for a fault; at the last step the limit is the reason that counts."""
-        return self._end("step_limit" if self._final else "failed", reason)
+        return self._end("step_limit" if self._final else "failed", reason, *hints)
 
-    def _end(self, status: Status, reason: str) -> _Ended:
-        self._emit_end(status, reason)
+    def _end(self, status: Status, reason: str, *hints: Hint) -> _Ended:
+        self._emit_end(status, reason, hints)
         return _Ended()
 
     def _emit_end(
         self,
         status: Status,
         reason: str,
+        hints: tuple[Hint, ...] = (),
         *,
         summary: str | None = None,
         artifacts: tuple[str, ...] = (),
@@ -304,6 +344,7 @@ class Loop:
                 step=self.state.current_step,
                 status=status,
                 reason=reason,
+                hints=hints,
                 summary=told,
                 artifacts=artifacts,
                 doubts=doubts,
@@ -312,9 +353,14 @@ class Loop:
 
     @property
     def _steps_used(self) -> str:
-        return f"all {self.state.max_steps} steps are used: %agent resume --max-steps {self.state.max_steps + 20}"
+        return f"all {self.state.max_steps} steps are used"
+
+    @property
+    def _more_steps(self) -> Hint:
+        return Hint(f"resume --max-steps {self.state.max_steps + 20}")
 
 
+WITH_A_WORD = Hint("resume -- WORD", lead="; with a word from you it may go on: ")
 _BY_USER = "stopped by the user"
 _STOPPED = ActionResult(success=False, output="The user stopped this step.", error=_BY_USER, stopped=True)
 

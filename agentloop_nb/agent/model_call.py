@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-import random
 import time
 from dataclasses import dataclass, field
 from decimal import Decimal
 
+from agentloop_nb._internal.backoff import backoff
 from agentloop_nb.agent.budget import InputBound, Reservation, own_ledger, reserve, share_of
 from agentloop_nb.agent.context_window import Gauge, reply_bound
 from agentloop_nb.agent.event_stream import Stream
 from agentloop_nb.agent.ledger import Ledger
 from agentloop_nb.agent.offer import offered, usual
 from agentloop_nb.agent.prompt import compaction, compose, overflow_compaction, shrink_figures
-from agentloop_nb.errors import ContextOverflow, ModelFault, PermanentFault, TransientFault
+from agentloop_nb.errors import ContextOverflow, Hint, ModelFault, PermanentFault, TransientFault
 from agentloop_nb.events import ModelCalled, ModelFailed, ModelReplied, ReplyStreamed, WaitStarted
 from agentloop_nb.protocols import Measurable, Model, ModelReply, ModelRequest, Sized, Unprompted
 
@@ -27,7 +27,11 @@ LONGEST_RETRY, LONGEST_POLL = 8.0, 15.0
 
 
 class GaveUp(Exception):
-    """No reply is to be had; the message says why."""
+    """No reply is to be had; the message says why, `hints` what can be typed then."""
+
+    def __init__(self, message: str, *hints: Hint) -> None:
+        super().__init__(message)
+        self.hints = hints
 
 
 @dataclass
@@ -47,13 +51,13 @@ class ModelCaller:
     _is_full: bool = False
     """The last reply was cut off by the end of the context."""
 
-    async def reply(self, *, final: bool) -> ModelReply:
+    async def reply(self, *, final: bool, only: tuple[str, ...] = ()) -> ModelReply:
         """Ask once, retrying transport faults. Raises `GaveUp`, or `CostLimit` before a call that might not fit."""
-        attempt, backoff = 1, Backoff(self.max_retries)
+        attempt, waits = 1, Backoff(self.max_retries)
         while True:
             if isinstance(self.model, Measurable):  # a server that was loading can tell by now
                 await asyncio.to_thread(self.model.measure)
-            request = await self._next_request(final=final)
+            request = await self._next_request(final=final, only=only)
             reservation = await self._reserve(request)
             request = request.model_copy(update={"max_tokens": reservation.max_tokens})
             try:
@@ -63,9 +67,9 @@ class ModelCaller:
                 self._compact(fault)
             except PermanentFault as fault:
                 self._failed(attempt, fault, reservation)
-                raise GaveUp(str(fault)) from fault
+                raise GaveUp(str(fault), *fault.hints) from fault
             except TransientFault as fault:
-                wait = backoff.delay(fault)
+                wait = waits.delay(fault)
                 self._failed(attempt, fault, reservation, wait)
                 if wait is None:
                     raise GaveUp(f"no reply from the model in {attempt} attempts; the last: {fault}") from fault
@@ -98,13 +102,13 @@ class ModelCaller:
         except OSError as error:
             raise GaveUp(f"the budget cannot be kept: {error}") from error
 
-    async def _next_request(self, *, final: bool) -> ModelRequest:
+    async def _next_request(self, *, final: bool, only: tuple[str, ...]) -> ModelRequest:
         if isinstance(self.model, Unprompted):
             return ModelRequest(messages=(), final=final)
         await shrink_figures(self.stream.state)
-        return self._request(final=final)
+        return self._request(final=final, only=only)
 
-    def _request(self, *, final: bool) -> ModelRequest:
+    def _request(self, *, final: bool, only: tuple[str, ...]) -> ModelRequest:
         """Compose the next request, shortened until it leaves room for a reply."""
         state = self.stream.state
         event = overflow_compaction(state) if self._is_full else compaction(state, self.model)
@@ -125,7 +129,7 @@ class ModelCaller:
             messages=messages,
             final=final,
             actions=usual(state),
-            only=offered(state, small=self._is_small),
+            only=only or offered(state, small=self._is_small),
             repairs=state.rejections,
             max_tokens=longest,
         )
@@ -205,7 +209,7 @@ class Backoff:
         self.retries, self._polls = self.retries + 1, 0
         if self.retries > self.max_retries:
             return None
-        return _growing(self.retries, LONGEST_RETRY) if fault.retry_after is None else fault.retry_after
+        return backoff(self.retries, LONGEST_RETRY) if fault.retry_after is None else fault.retry_after
 
     def _poll(self, fault: TransientFault, patience: float) -> float | None:
         if self._polls == 0:
@@ -214,15 +218,9 @@ class Backoff:
         if time.monotonic() - self._since > patience:
             return None
         if fault.retry_after is None:
-            return _growing(self._polls, LONGEST_POLL)
-        least = _growing(self._polls - PLAIN, LONGEST_POLL) if self._polls > PLAIN else 0.0
+            return backoff(self._polls, LONGEST_POLL)
+        least = backoff(self._polls - PLAIN, LONGEST_POLL) if self._polls > PLAIN else 0.0
         return max(fault.retry_after, least)
-
-
-def _growing(number: int, longest: float) -> float:
-    """Double with every attempt, with jitter, so that not all clients come back at once."""
-    seconds = min(longest, 0.5 * 2 ** min(number - 1, 10))
-    return float(seconds * random.uniform(0.75, 1))  # noqa: S311 - jitter, no secret
 
 
 def _too_small(window: int | None, tokens: int) -> str:

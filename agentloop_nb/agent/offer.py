@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from agentloop_nb.actions import AskUser
+from agentloop_nb.actions import AskUser, Plan
 from agentloop_nb.actions.registry import Actions
 from agentloop_nb.agent.questions import may_ask
 from agentloop_nb.state import State, Step
@@ -43,7 +43,8 @@ def offered(state: State, *, small: bool = False) -> tuple[str, ...]:
 def usual(state: State) -> Actions:
     """Return the actions of the whole run. What does not change can be read from a server's cache."""
     others = tuple(action for action in state.actions if action is not AskUser)
-    return (*others, AskUser) if state.settings.get("asks") else others
+    asks, plans = (bool(state.settings.get(name)) for name in ("asks", "plan"))
+    return (*others, *((AskUser,) if asks else ()), *((Plan,) if plans else ()))
 
 
 def understood(state: State) -> Actions:

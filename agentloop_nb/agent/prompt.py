@@ -12,12 +12,14 @@ from collections import Counter
 from collections.abc import Iterator
 
 from agentloop_nb._internal.platform import IN_BROWSER
+from agentloop_nb.actions import Plan
 from agentloop_nb.actions.output_text import bounded
+from agentloop_nb.actions.plan import as_reply, numbered
 from agentloop_nb.agent import prompt_images
 from agentloop_nb.agent.observation import observation
 from agentloop_nb.agent.offer import usual
 from agentloop_nb.agent.rules import further_actions, system_prompt
-from agentloop_nb.events import TranscriptCompacted
+from agentloop_nb.events import PlanSettled, TranscriptCompacted
 from agentloop_nb.protocols import Image, Message, Model, Usage
 from agentloop_nb.state import State, Step
 
@@ -48,6 +50,10 @@ DIGEST_NAMES = 4000
 """Characters of the names that counted steps made or changed."""
 
 
+PLAN_FIRST = "Before the first step you decide on a plan."
+LINE_FIRST = 'Begin each reasoning with the number of the line that it is for, as "2: ...".'
+
+
 def compose(state: State, *, max_retries: int = 3) -> tuple[Message, ...]:
     """Turn a state into the messages of the next request."""
     return tuple(_messages(state, max_retries))
@@ -56,10 +62,16 @@ def compose(state: State, *, max_retries: int = 3) -> tuple[Message, ...]:
 def _messages(state: State, max_retries: int) -> Iterator[Message]:
     yield Message(role="system", content=system_prompt(state.actions))
     digested = state.compacted.digested if state.compacted else 0
-    told = f"Goal:\n{state.goal}\n\n{_context(state)}".rstrip() + _further(state) + _digest(state.steps[:digested])
+    told = (
+        f"Goal:\n{state.goal}\n\n{_context(state)}".rstrip()
+        + _further(state)
+        + _standing_plan(state, digested)
+        + _digest(state.steps[:digested])
+    )
     images: tuple[Image, ...] = ()
     for index, step in enumerate(state.steps[digested:], digested):
         yield Message(role="user", content=told + _notes(step) + _nudge(state, step.number), images=images)
+        yield from _planned(step)
         if step.result is None:
             yield from _repairs(step)
             return
@@ -75,8 +87,31 @@ def _context(state: State) -> str:
 
 def _further(state: State) -> str:
     """The actions that this run has beside the five."""
-    told = further_actions(usual(state))
+    actions = usual(state)
+    told = further_actions(actions) + (f"\n{PLAN_FIRST}" if Plan in actions else "")
     return f"\n\n{told}" if told else ""
+
+
+def _standing_plan(state: State, digested: int) -> str:
+    """The plan, once the steps that it was made in are told in short, or were taken back."""
+    told = any(each.settled and each.settled.approved for step in state.steps[digested:] for each in step.plans)
+    return f"\n\nThe plan:\n{numbered(state.plan)}" if state.plan and not told else ""
+
+
+def _planned(step: Step) -> Iterator[Message]:
+    """What was planned before a decision, and what became of it."""
+    for each in step.plans:
+        if each.settled is not None:
+            yield Message(role="assistant", content=as_reply(each.made.reasoning, each.made.lines))
+            yield Message(role="user", content=_verdict(each.settled))
+
+
+def _verdict(settled: PlanSettled) -> str:
+    if not settled.approved:
+        why = f": {settled.reason}" if settled.reason else "."
+        return f"The person rejected this plan{why}\nDecide on another plan."
+    changed = f"The person changed the plan. It is now:\n{numbered(settled.lines)}\n" if settled.lines else ""
+    return f"{changed or 'The plan stands. '}Carry it out. {LINE_FIRST}"
 
 
 def _images(state: State, step: Step) -> tuple[Image, ...]:

@@ -61,6 +61,9 @@ def _tool(  # noqa: PLR0913 - what MCP lets a tool say
 _TIMEOUT = {"type": "integer", "default": 30, "description": "Seconds after which the code is stopped, 1 to 300 (30)."}
 _COUNT = {"type": "integer", "minimum": 1, "default": 1, "description": "How many of your last steps (1)."}
 _PATH = {"type": "string", "description": "A new file in the notebook's folder: .ipynb, .py or .html."}
+_SOURCE = {"type": "string", "description": "The variable of a DuckDB or SQLite connection."}
+_INTO = {"type": "string", "description": "A name for the result."}
+_PART = {"type": "string", "description": "Of the outline: 3 or 2-4."}
 _ARTIFACTS = {"type": "array", "items": _TEXT, "description": "Files made for the person, by name."}
 
 TOOLS = (
@@ -79,6 +82,23 @@ TOOLS = (
         {"filename": _TEXT, "content": _TEXT},
         step=True,
         destroys=True,
+        repeatable=True,
+    ),
+    _tool(
+        "query",
+        "Run one SELECT over DataFrames by name, files of the folder (FROM 'a.csv'), or a connection.",
+        {"sql": _TEXT, "source": _SOURCE, "into": _INTO},
+        ("source", "into"),
+        step=True,
+        repeatable=True,
+    ),
+    _tool(
+        "read_document",
+        "Read a file of the folder as text (pdf, docx, pptx, xlsx, csv, json, html, ipynb): its outline, then parts.",
+        {"path": _TEXT, "part": _PART},
+        ("part",),
+        step=True,
+        reads=True,
         repeatable=True,
     ),
     _tool(
@@ -129,7 +149,7 @@ TOOLS = (
     ),
 )
 BY_NAME = {str(tool["name"]): tool for tool in TOOLS}
-STEPS = frozenset(("run_code", "write_file", "finish"))
+STEPS = frozenset(("run_code", "write_file", "query", "read_document", "finish"))
 """Those that are steps of the run, each with a card and an undo."""
 READS = frozenset(name for name, tool in BY_NAME.items() if tool["annotations"]["readOnlyHint"]) | {"finish"}
 """Those that a server with `--read-only` offers."""

@@ -14,7 +14,7 @@ from typing import Any
 from agentloop_nb.evals.expressions import variables_in
 from agentloop_nb.evals.helpers import BUILTINS, Helpers
 from agentloop_nb.isolated.codec import Builder
-from agentloop_nb.isolated.unsupported import Refused
+from agentloop_nb.isolated.unsupported import GONE, Refused
 
 SECONDS = 20
 """What one expression may take."""
@@ -91,8 +91,9 @@ def _libraries(expression: str) -> dict[str, Any]:
 def _missing(error: NameError, expression: str, refused: dict[str, str]) -> str:
     """Why a variable is not there."""
     name = str(error.name)
-    if name in refused and name in variables_in(expression):
-        return f"{name}: {refused[name]}"
+    why = refused.get(name, GONE)
+    if why != GONE and name in variables_in(expression):
+        return f"{name}: {why}"
     return f"there is no variable {name}"
 
 

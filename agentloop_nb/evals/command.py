@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from agentloop_nb._internal.amounts import dollars, duration
-from agentloop_nb._internal.paths import typed_path
+from agentloop_nb._internal.paths import from_here, typed_path
 from agentloop_nb._internal.text import clean, counted
 from agentloop_nb.errors import UserError
 from agentloop_nb.evals.contender import REFERENCE, contenders
@@ -35,7 +35,7 @@ def evaluate(typed: str, options: Mapping[str, Any]) -> bool:
         contenders=contenders(options.get("models", ()), options.get("prompts", ())),
         home=home,
         variables=environment(),
-        arguments={name: options[name] for name in ("base_url", "effort") if name in options},
+        arguments={name: options[name] for name in ("base_url", "effort", "max_steps") if name in options},
         repeats=_number("--repeat", _COUNT, options.get("repeat")) or 1,
         jobs=_number("--jobs", _COUNT, options.get("jobs")) or 1,
         budget=_number("--budget", DOLLARS, options.get("budget")),
@@ -46,10 +46,10 @@ def evaluate(typed: str, options: Mapping[str, Any]) -> bool:
     report = gather(evaluation)
     _write(report, home)
     print(f"\n{as_text(report, shutil.get_terminal_size((110, 24)).columns)}")  # noqa: T201
-    print(f"Report: {_near(home / PAGE)}")  # noqa: T201
+    print(f"Report: {from_here(home / PAGE)}")  # noqa: T201
     if evaluation.missing:
         print(f"{_why_missing(evaluation)} The same command goes on.")  # noqa: T201
-    return not evaluation.missing and _sound(report)
+    return not evaluation.missing and not any(each.fault for each in report.outcomes) and _sound(report)
 
 
 def _number(flag: str, kind: Kind, value: Any) -> Any:
@@ -64,7 +64,7 @@ def _number(flag: str, kind: Kind, value: Any) -> Any:
 def _opening(evaluation: Evaluation) -> str:
     names = " and ".join(each.name for each in evaluation.contenders)
     done = len(evaluation.outcomes)
-    kept = f"; {counted(done, 'run')} are done already" if done else ""
+    kept = f"; {counted(done, 'run')} already done" if done else ""
     return f"{counted(len(evaluation.suite.tasks), 'task')} of {evaluation.suite.name} for {names}{kept}"
 
 
@@ -98,7 +98,3 @@ def _why_missing(evaluation: Evaluation) -> str:
 def _sound(report: Report) -> bool:
     """Whether the suite's own solutions, where they were played, are right."""
     return all(each.right for each in report.outcomes if each.contender == REFERENCE)
-
-
-def _near(path: Path) -> Path:
-    return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path

@@ -31,11 +31,15 @@ def variables_in(expression: str) -> set[str]:
 
 
 def _looked_up(tree: ast.AST) -> list[str]:
-    """The names in `values["total"]`, for variables that are called as a helper is."""
+    """The names in `values["total"]`, `values.get("total")` and `"total" in values`."""
     found = []
     for node in ast.walk(tree):
         match node:
-            case ast.Subscript(value=ast.Name(id="values"), slice=ast.Constant(value=str(name))):
+            case (
+                ast.Subscript(value=ast.Name(id="values"), slice=ast.Constant(value=str(name)))
+                | ast.Call(func=ast.Attribute(value=ast.Name(id="values")), args=[ast.Constant(value=str(name)), *_])
+                | ast.Compare(left=ast.Constant(value=str(name)), comparators=[ast.Name(id="values")])
+            ):
                 found.append(name)
     return found
 

@@ -27,7 +27,7 @@ class Outcome:
     run: str = ""
     """The run's id; empty where none began."""
     folder: str = ""
-    """The run's own folder, inside that of the evaluation."""
+    """The run's own folder, inside that of the evaluation; empty where none began."""
     status: str = "failed"
     reason: str = ""
     summary: str = ""
@@ -41,12 +41,12 @@ class Outcome:
     """Whether the export came out the same in a fresh kernel; None where that was not tried: the answer was wrong."""
     verdict: str = ""
     fault: str = ""
-    """What broke the task itself, so that the model was not to blame."""
+    """What broke it, so that the model was not to blame: no kernel, no reply from its server."""
 
     @property
     def right(self) -> bool:
         """Whether all checks hold."""
-        return bool(self.judged) and all(each.held for each in self.judged)
+        return not self.fault and bool(self.judged) and all(each.held for each in self.judged)
 
     @property
     def claimed(self) -> bool:

@@ -9,16 +9,17 @@ from typing import Any
 
 from agentloop_nb._internal.amounts import count, duration
 from agentloop_nb._internal.amounts import dollars as rounded_dollars
+from agentloop_nb._internal.text import counted
 from agentloop_nb.evals.outcome import Outcome
 from agentloop_nb.evals.runner import Evaluation
 from agentloop_nb.evals.scores import TEST, Pairing, Score, pairings, scores
 
 NONE = "—"
 COLUMNS = (
-    *("right", "accuracy", "95 % interval", "$ a right answer", "tokens", "steps", "seconds"),
-    *("reproduced", "wrong but claimed"),
+    *("right", "accuracy", "95 % interval", "dollars a right answer", "tokens a right answer"),
+    *("steps a right answer", "seconds a right answer", "reproduced", "wrong but claimed"),
 )
-"""What is told of each contender; tokens, steps and seconds are those of a right answer."""
+"""What is told of each contender."""
 
 
 @dataclass(frozen=True)
@@ -45,10 +46,11 @@ class Report:
     def head(self) -> str:
         """One line on what was run."""
         times = f", {self.repeats} times each" if self.repeats > 1 else ""
-        left = f"; {self.missing} runs are missing" if self.missing else ""
+        left = f"; {counted(self.missing, 'run')} not made" if self.missing else ""
         broken = sum(each.broken for each in self.scores)
-        told = f"; {broken} broke by themselves and count for nothing" if broken else ""
-        return f"{len(self.tasks)} tasks of {self.suite}{times}, {len(self.outcomes)} runs{left}{told}"
+        told = f"; {broken} broke and count for nothing" if broken else ""
+        tasks, runs = counted(len(self.tasks), "task"), counted(len(self.outcomes), "run")
+        return f"{tasks} of {self.suite}{times}, {runs}{left}{told}"
 
 
 def gather(evaluation: Evaluation) -> Report:

@@ -46,9 +46,9 @@ def write_page(report: Report, path: Path) -> None:
         _overview(report),
         *(f"<p>{prose(compared(pair))}</p>" for pair in report.pairings),
         f'<p class="muted">{_NOTE}</p>',
-        "<h2>Tasks</h2>",
+        f'<h2>Tasks</h2><p class="muted">{"; ".join(f"{sign} {told}" for sign, told in _SIGNS.items())}</p>',
         _tasks(report),
-        "<h2>Runs</h2>",
+        '<h2 id="runs">Runs</h2>',
         *map(_run, report.outcomes),
     ]
     page = (
@@ -62,17 +62,12 @@ def write_page(report: Report, path: Path) -> None:
 
 def _overview(report: Report) -> str:
     heads = "".join(f'<th scope="col">{prose(score.contender)}</th>' for score in report.scores)
-    bars = "".join(f"<td>{_bar(score)}</td>" for score in report.scores)
-    rows = [f"<tr><th></th>{heads}</tr>", f'<tr><th scope="row">accuracy</th>{bars}</tr>']
-    found = [cells(score) for score in report.scores]
+    rows = [f"<tr><th></th>{heads}</tr>"]
     for number, name in enumerate(COLUMNS):
-        told = "".join(f"<td>{escape(each[number])}</td>" for each in found)
-        rows.append(f'<tr><th scope="row">{_named(name)}</th>{told}</tr>')
+        bars = [_bar(score) if name == "accuracy" else "" for score in report.scores]
+        told = (f"<td>{escape(cells(score)[number])}{bar}</td>" for score, bar in zip(report.scores, bars, strict=True))
+        rows.append(f'<tr><th scope="row">{name}</th>{"".join(told)}</tr>')
     return f'<div class="wide"><table>{"".join(rows)}</table></div>'
-
-
-def _named(name: str) -> str:
-    return f"{name} a right answer" if name in ("tokens", "steps", "seconds") else name
 
 
 def _bar(score: Score) -> str:
@@ -107,31 +102,35 @@ def _mark(each: Outcome) -> str:
     return f'<a class="mark {tone}" href="{_page(each)}" title="{told}">{sign}</a>'
 
 
+_SIGNS = {"✓": "right", "✗": "wrong, and claimed success", "○": "wrong, and did not claim success", "!": "broke"}
+
+
 def _sign(each: Outcome) -> tuple[str, str]:
-    if each.fault:
-        return "!", "the task broke"
-    return ("✓", "right") if each.right else ("✗", "wrong, and claimed success" if each.claimed else "wrong")
+    sign = "!" if each.fault else "✓" if each.right else "✗" if each.claimed else "○"
+    return sign, _SIGNS[sign]
 
 
 def _page(each: Outcome) -> str:
-    return escape(quote(f"{each.folder}/{PAGE}")) if not each.fault else "#"
+    return escape(quote(f"{each.folder}/{PAGE}")) if each.folder else "#runs"
 
 
 def _run(each: Outcome) -> str:
     sign, told = _sign(each)
     cost = dollars(each.cost) if each.cost_known else "price unknown"
     facts = f"{STATUS_WORDS.get(each.status, each.status)}, {counted(each.steps, 'step')}, {each.tokens:,} tokens"
-    head = f"{sign} {each.task} ({each.repeat}), {each.contender}: {told}; {facts}, {cost}, {duration(each.seconds)}"
+    again = f" ({each.repeat})" if each.repeat > 1 else ""
+    head = f"{sign} {each.task}{again}, {each.contender}: {told}; {facts}, {cost}, {duration(each.seconds)}"
     return f"<details><summary>{prose(head)}</summary>{''.join(_inside(each))}</details>"
 
 
 def _inside(each: Outcome) -> Iterable[str]:
     if each.fault:
         yield f"<p>{prose(each.fault)}</p>"
-        return
-    yield checks_html(each.judged)
+    else:
+        yield checks_html(each.judged)
     if each.summary:
         yield f"<p>{prose(one_line(shortened(each.summary, 1000)))}</p>"
     if each.verdict:
         yield f'<p class="muted">{prose(each.verdict)}</p>'
-    yield f'<p><a href="{_page(each)}">Every step of run {escape(each.run)}</a></p>'
+    if each.folder:
+        yield f'<p><a href="{_page(each)}">Every step of run {escape(each.run)}</a></p>'

@@ -23,13 +23,9 @@ def as_text(report: Report, width: int = 110) -> str:
         table.add_column(clean(score.contender), overflow="fold")
     found = [cells(score) for score in report.scores]
     for number, name in enumerate(COLUMNS):
-        table.add_row(_long(name), *(Text(each[number]) for each in found))
+        table.add_row(name, *(Text(each[number]) for each in found))
     console.print(table)
     for pair in report.pairings:
         console.print(Text(clean(compared(pair))))
     written = console.file.getvalue()  # type: ignore[attr-defined]
     return "\n".join(line.rstrip() for line in written.splitlines())
-
-
-def _long(name: str) -> str:
-    return f"{name} a right answer" if name in ("tokens", "steps", "seconds") else name

@@ -73,7 +73,7 @@ class Evaluation:
                 self._check_model(Trial(task, contender, arguments=self.arguments))
         for trial in self.trials:
             found = load_outcome(self.home / trial.place)
-            if found is not None and found.digest == trial.task.digest and not found.fault:
+            if found is not None and found.digest == trial.digest and not found.fault:
                 self.outcomes[trial.place] = found
 
     def _check_model(self, trial: Trial) -> None:

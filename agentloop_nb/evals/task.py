@@ -11,8 +11,10 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from agentloop_nb._internal.safe_files import fingerprint, safe_name
+from agentloop_nb.agent.contract import refuse_unsound
 from agentloop_nb.errors import ActionFailed, UserError
 from agentloop_nb.evals.expressions import unsound
+from agentloop_nb.isolated.resource_limits import parse_limits
 from agentloop_nb.settings.table import TABLE
 
 OPTIONS = ("max_steps", "timeout", "max_retries", "until", "budget", "limits", "images")
@@ -152,11 +154,13 @@ class _Reader:
         return tuple(found)
 
     def _files(self, key: str) -> dict[str, Path]:
-        return {self._name(each): self._inside(each) for each in self._texts(key)}
-
-    def _name(self, typed: str) -> str:
-        """The name a run sees: that of the file, without the folders that it has in the suite."""
-        return Path(typed).name
+        """The files that a key names, without the folders that they have in the suite."""
+        found: dict[str, Path] = {}
+        for typed in self._texts(key):
+            path = self._inside(typed)
+            if found.setdefault(path.name, path) != path:
+                raise self._wrong(f"two files would be called {path.name}; rename one")
+        return found
 
     def _inside(self, typed: str) -> Path:
         """The file of the suite that is meant."""
@@ -173,6 +177,8 @@ class _Reader:
         for name, text in self._table("inline").items():
             if not isinstance(text, str):
                 raise self._wrong(f"inline files are texts: {name!r} = '''...'''")
+            if name in self._files("files"):
+                raise self._wrong(f"{name} is listed under files, and stands under inline, too; leave one out")
             try:
                 found[safe_name(name)] = text
             except ActionFailed as error:
@@ -183,7 +189,13 @@ class _Reader:
         options = self._table("options")
         if refused := sorted(options.keys() - set(OPTIONS)):
             raise self._wrong(f"a task may not set {', '.join(refused)}; it may set {', '.join(OPTIONS)}")
-        return {name: self._converted(name, value) for name, value in options.items()}
+        found = {name: self._converted(name, value) for name, value in options.items()}
+        try:
+            parse_limits(found.get("limits", ""))
+            refuse_unsound(found.get("until", ()))
+        except UserError as error:
+            raise self._wrong(str(error)) from None
+        return found
 
     def _converted(self, name: str, value: Any) -> Any:
         kind = TABLE[name].kind

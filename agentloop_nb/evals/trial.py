@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
+import json
 import os
 import tempfile
 from collections.abc import Callable, Mapping
@@ -29,6 +31,7 @@ from agentloop_nb.record import locating
 from agentloop_nb.run import Run
 from agentloop_nb.safety.secrets import known_secrets
 from agentloop_nb.settings import Settings, resolve
+from agentloop_nb.state import State
 from agentloop_nb.testing import Script, ScriptedModel, code, finish
 
 FILES = "files"
@@ -58,16 +61,22 @@ class Trial:
         """Its folder, inside that of the evaluation."""
         return Path("runs", self.contender.slug, f"{self.task.name}-{self.repeat}")
 
+    @property
+    def digest(self) -> str:
+        """What is asked, and under which settings, as a SHA-256."""
+        asked = [self.task.digest, sorted(self.arguments.items())]
+        return hashlib.sha256(json.dumps(asked).encode()).hexdigest()
+
     def settings(self, variables: Mapping[str, str]) -> Settings:
         """The settings of its run. Raises `UserError`."""
-        found = resolve({"model": self.contender.model, **self.arguments, **self.task.options}, {}, variables)
+        found = resolve({"model": self.contender.model, **self.task.options, **self.arguments}, {}, variables)
         told = self.contender.instructions
         placed = replace(found, isolated=True, output_dir=FILES, bring=None, export=None, output=None)
         return replace(placed, approve="auto", cache=None, strict=False, instructions=told)
 
     def outcome(self, **fields: Any) -> Outcome:
         """What came of it."""
-        return Outcome(self.task.name, self.task.digest, self.contender.name, self.repeat, **fields)
+        return Outcome(self.task.name, self.digest, self.contender.name, self.repeat, **fields)
 
 
 class Attempt:
@@ -100,7 +109,7 @@ class Attempt:
             return await asyncio.to_thread(self._finding, run, await self._probed(run))
         except Exception as error:  # noqa: BLE001 - a broken task fails alone
             told = " ".join(f"{'' if isinstance(error, UserError) else type(error).__name__ + ': '}{error}".split())
-            return self.trial.outcome(run=self._id, folder=self._inside.as_posix(), fault=told)
+            return self.trial.outcome(run=self._id, fault=told)
         finally:
             if self._workspace is not None:
                 await asyncio.to_thread(self._workspace.release)
@@ -161,6 +170,7 @@ class Attempt:
             tokens=state.usage.total,
             steps=state.current_step,
             seconds=max((state.ended or state.began) - state.began, 0.0),
+            fault=run.reason if _unanswered(state) else "",
         )
         write_run_page(state, judged, f"{self.trial.task.name}: {self.trial.contender.name}", self._folder / PAGE)
         return replace(found, **self._proof(run)) if self._prove and found.right else found
@@ -182,6 +192,12 @@ class Attempt:
             return {}
         proven = published.verdict is not None and published.verdict.proven
         return {"reproduced": proven, "verdict": published.told}
+
+
+def _unanswered(state: State) -> bool:
+    """Whether a run ended because its model's server brought no reply, which says nothing of the model."""
+    last = state.steps[-1] if state.steps else None
+    return state.status == "failed" and last is not None and last.decision is None and bool(last.failures)
 
 
 def reference_model(trial: Trial) -> Model | None:

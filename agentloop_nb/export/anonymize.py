@@ -12,7 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from agentloop_nb.export.dependencies import parsed
+from agentloop_nb._internal.ipython_syntax import parsed
 
 _HOMES = re.compile(r"(?:/home|/Users)/[^/\s:'\"<>|]+|[A-Za-z]:\\+Users\\+[^\\\s:'\"<>|]+")
 _COMMON = {"root", "user", "admin", "ubuntu", "jovyan", "runner", "docker", "test", "guest", "nobody", "python", "data"}

@@ -15,6 +15,7 @@ import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
+from agentloop_nb._internal.ipython_syntax import parsed, to_python
 from agentloop_nb.export.call_effects import CHANGING_FUNCTIONS, CONFIGURING, PURE_FUNCTIONS, PURE_METHODS
 
 IGNORED = frozenset(dir(builtins)) | {
@@ -23,15 +24,8 @@ IGNORED = frozenset(dir(builtins)) | {
 }
 """Names that every kernel has."""
 
-_CELL_MAGIC = re.compile(r"^%%(\w+)(.*)")
-_TARGETS = re.compile(r"\s*\w[\w, ]*")
-_TIMED = re.compile(r"^(\s*)%(?:time|timeit|prun|memit)\b\s*(?:-\S+\s+)*(.*)$")
-_MAGIC = re.compile(r"^(\s*)(?:[%!?].*|[\w.]+\?{1,2})$")
 _PLOTTING_MAGIC = re.compile(r"^\s*%(?:matplotlib|config\s+InlineBackend)\b", re.MULTILINE)
 _ENVIRONMENT_MAGIC = re.compile(r"^\s*%(?:env|set_env)\s+\w+[= ]", re.MULTILINE)
-_STRING = re.compile(r"""'(?:\\.|[^'\\])*'|"(?:\\.|[^"\\])*\"""")
-_EXPANDED = re.compile(r"[{$]\{?([A-Za-z_]\w*)")
-_PYTHON_CELLS = {"time", "timeit", "capture", "prun"}
 
 
 @dataclass
@@ -81,81 +75,6 @@ def names_of(source: str, modules: Mapping[str, str] | None = None) -> Names:
 def _touched(names: Names) -> set[str]:
     """Modules whose settings matter to a cell."""
     return names.imports | {names.modules[name] for name in names.uses if name in names.modules}
-
-
-def to_python(source: str) -> tuple[str, set[str]]:
-    """Turn IPython syntax into Python of the same lines, and return the names that its magics expand."""
-    if not _CELL_MAGIC.match(source) and parsed(source) is not None:
-        return source, set()
-    lines = source.split("\n")
-    inside = inside_strings(source) if "\n" in source else set()
-    uses: set[str] = set()
-    if match := _CELL_MAGIC.match(lines[0]):
-        if match[1] not in _PYTHON_CELLS:
-            return "", set(_EXPANDED.findall(source))
-        made = match[2].split()[-1] if match[1] == "capture" and match[2].split() else ""
-        lines[0] = f"{made} = None" if made.isidentifier() else ""
-    for number, line in enumerate(lines):
-        if number in inside:
-            continue
-        if match := _TIMED.match(line):
-            lines[number] = match[1] + (match[2] or "pass")
-        elif target := _assigned_magic(line):
-            uses |= set(_EXPANDED.findall(line))
-            lines[number] = f"{target} = None"
-        elif match := _MAGIC.match(line):
-            uses |= set(_EXPANDED.findall(line))
-            lines[number] = match[1] + "pass"
-    return ("\n".join(lines), uses) if parsed("\n".join(lines)) else (source, uses)
-
-
-def inside_strings(source: str) -> set[int]:
-    """Numbers of lines that begin inside a text of several lines; what looks like a magic there is none."""
-    found: set[int] = set()
-    quote = ""
-    for number, line in enumerate(source.split("\n")):
-        if quote:
-            found.add(number)
-        elif _MAGIC.match(line):
-            continue
-        quote = _open_quote(line, quote)
-    return found
-
-
-def _open_quote(line: str, quote: str) -> str:
-    """The triple quotes that are open at the end of a line; `quote` are those at its beginning."""
-    position = 0
-    while position < len(line):
-        if quote:
-            match = re.compile(r"(?:\\.|(?!" + quote + r").)*?" + quote).match(line, position)
-            if match is None:
-                return quote
-            position, quote = match.end(), ""
-        elif line[position] == "#":
-            return ""
-        elif line.startswith(('"""', "'''"), position):
-            quote, position = line[position : position + 3], position + 3
-        elif line[position] in "\"'":
-            string = _STRING.match(line, position)
-            position = string.end() if string else len(line)
-        else:
-            position += 1
-    return quote
-
-
-def _assigned_magic(line: str) -> str:
-    """The left side of `files = !ls` and `x = %magic`, with its indentation; empty for any other line."""
-    left, _, right = line.partition("=")
-    magic = right.lstrip().startswith(("%", "!")) and _TARGETS.fullmatch(left)
-    return left.rstrip() if magic else ""
-
-
-def parsed(source: str) -> ast.Module | None:
-    """The tree of Python code; None for what is no code, or too deeply nested to be read."""
-    try:
-        return ast.parse(source)
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return None
 
 
 class _Reader:

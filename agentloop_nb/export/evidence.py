@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any, Literal, NamedTuple
 
 from agentloop_nb._internal.markup import WIDGET_VIEW
+from agentloop_nb._internal.text import joined
 from agentloop_nb.actions import Query, RunCode
 from agentloop_nb.actions.own import OwnAction
 from agentloop_nb.protocols import Output
@@ -60,7 +61,7 @@ def is_figure(output: Output) -> bool:
 
 def is_table(output: Output) -> bool:
     """Whether an output holds a table."""
-    return not is_figure(output) and "<table" in _text((output.get("data") or {}).get("text/html", ""))[:4000].lower()
+    return not is_figure(output) and "<table" in joined((output.get("data") or {}).get("text/html", ""))[:4000].lower()
 
 
 def kinds(step: Step) -> dict[Kind, int]:
@@ -119,8 +120,4 @@ def _numbers(text: str) -> set[str]:
 
 def _plain(output: Output) -> str:
     data: dict[str, Any] = output.get("data") or {}
-    return _text(data.get("text/plain", "")) + re.sub(r"<[^>]*>", " ", _text(data.get("text/html", "")))
-
-
-def _text(value: Any) -> str:
-    return "".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
+    return joined(data.get("text/plain", "")) + re.sub(r"<[^>]*>", " ", joined(data.get("text/html", "")))

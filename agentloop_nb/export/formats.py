@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from agentloop_nb.export.dependencies import parsed, to_python
+from agentloop_nb._internal.ipython_syntax import parsed, to_python
 from agentloop_nb.export.destination import SCRIPT_MARK
 
 Json = dict[str, Any]

@@ -8,7 +8,7 @@ import shutil
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path, PurePosixPath
 
-from agentloop_nb.export.dependencies import parsed, to_python
+from agentloop_nb._internal.ipython_syntax import parsed, to_python
 from agentloop_nb.export.slicing import Piece
 from agentloop_nb.protocols import Value
 

@@ -7,8 +7,8 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
+from agentloop_nb._internal.ipython_syntax import parsed, to_python
 from agentloop_nb.actions import RunCode
-from agentloop_nb.export.dependencies import parsed, to_python
 from agentloop_nb.export.inputs import inputs
 from agentloop_nb.export.selection import Story
 from agentloop_nb.export.slicing import Piece

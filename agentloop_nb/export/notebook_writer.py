@@ -13,12 +13,13 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from agentloop_nb._internal.ipython_syntax import parsed, to_python
 from agentloop_nb._internal.markup import WIDGET_VIEW, fenced, harmless
-from agentloop_nb._internal.text import STATUS_WORDS
+from agentloop_nb._internal.text import STATUS_WORDS, counted
 from agentloop_nb.actions import Cell, Finish, Query, RunCode, WriteFile
+from agentloop_nb.actions.action import markdown_cell
 from agentloop_nb.actions.own import OwnAction
 from agentloop_nb.export.anonymize import Anonymizer
-from agentloop_nb.export.dependencies import parsed, to_python
 from agentloop_nb.export.inputs import InputFile, inputs
 from agentloop_nb.export.selection import Story, asserting
 from agentloop_nb.protocols import Output
@@ -147,26 +148,28 @@ def _decision(each: Recorded, scrub: Anonymizer) -> Json:
 
 def _cells(story: Story) -> Iterator[tuple[str, Cell]]:
     """All cells in order, each with its id."""
-    yield "goal", _markdown(_title(story))
+    yield "goal", markdown_cell(_title(story))
+    if story.state.plan:
+        yield "plan", markdown_cell(_plan(story.state))
     if story.missing:
         yield "parameters", _parameters(story.missing)
     if story.left_out:
-        yield "left-out", _markdown(_told_left_out(story.left_out))
+        yield "left-out", markdown_cell(_told_left_out(story.left_out))
     if story.brought:
-        yield "earlier", _markdown("## Before the run\n\nCells of the notebook that the run depends on.")
+        yield "earlier", markdown_cell("## Before the run\n\nCells of the notebook that the run depends on.")
     for number, piece in enumerate(story.brought, 1):
         tags = ("raises-exception",) if piece.failed else ()
         cell = Cell(cell_type="code", source=silent(piece.source), tags=tags, unchecked=_BEFORE)
         yield from _in_its_folder(f"earlier-{number}", cell)
     if story.data:
-        yield "data", _markdown(_DATA_HEAD)
+        yield "data", markdown_cell(_DATA_HEAD)
         yield "data-1", Cell(cell_type="code", source=story.data.source, unchecked=_DATA)
     for count, step in enumerate(story.steps, 1):
         for name, cell in _step(step, count):
             held = step.number in story.placeheld and cell.cell_type == "code"
             yield name, cell.model_copy(update={"unchecked": PLACEHELD}) if held else cell
     if not story.steps or story.state.status != "finished":
-        yield "end", _markdown(_end(story))
+        yield "end", markdown_cell(_end(story))
     yield from _contract(story.state)
 
 
@@ -175,7 +178,7 @@ def _contract(state: State) -> Iterator[tuple[str, Cell]]:
     if not state.checks:
         return
     missed = [f"- {harmless(check.line)}" for check in state.checks if not check.held]
-    yield CONTRACT_HEAD, _markdown("\n".join(["## Contract", "", "This has to be True at the end.", *missed]))
+    yield CONTRACT_HEAD, markdown_cell("\n".join(["## Contract", "", "This has to be True at the end.", *missed]))
     if asserted := asserting(state):
         yield CONTRACT, Cell(cell_type="code", source=asserted)
 
@@ -196,6 +199,14 @@ def _title(story: Story) -> str:
     )
     answer = ["", "## Answer", "", harmless(state.summary.strip())] if state.summary.strip() else []
     return "\n".join([*lines, "", f"*{harmless(told)}*", *answer])
+
+
+def _plan(state: State) -> str:
+    """The plan that was followed last, and how often there was another one."""
+    rounds = [each for step in state.steps for each in step.plans]
+    told = ["", f"*{counted(len(rounds) - 1, 'plan')} before it did not stand.*"] if len(rounds) > 1 else []
+    lines = [f"{number}. {harmless(line)}" for number, line in enumerate(state.plan, 1)]
+    return "\n".join(["## Plan", "", *lines, *told])
 
 
 def _end(story: Story) -> str:
@@ -221,7 +232,7 @@ def _step(step: Step, count: int) -> Iterator[tuple[str, Cell]]:
     said = "".join(f"> **You:** {harmless(note)}\n\n" for note in step.notes)
     concluded = isinstance(action, Finish) and step.result is not None and step.result.success
     head = _ENDED if concluded else _heading(step.decision.reasoning, count)
-    yield f"{name}-why", _markdown(said + head)
+    yield f"{name}-why", markdown_cell(said + head)
     for number, cell in enumerate(_replayed(step), 1):
         yield from _in_its_folder(f"{name}-{cell.cell_type}" + (f"-{number}" if number > 1 else ""), cell)
 
@@ -263,8 +274,8 @@ def _replayed(step: Step) -> list[Cell]:
     if not isinstance(action, RunCode):
         told = [] if result is None else action.cells(result, step.number)
         if isinstance(action, Finish) and result is not None:
-            told = [_markdown(_files(action) if result.success else f"*{harmless(str(result.error))}*")]
-        return [cell if cell.cell_type == "code" else _markdown(cell.source) for cell in told]
+            told = [markdown_cell(_files(action) if result.success else f"*{harmless(str(result.error))}*")]
+        return [cell if cell.cell_type == "code" else markdown_cell(cell.source) for cell in told]
     if result is not None and (result.success or any(out["output_type"] == "error" for out in result.outputs)):
         why = _varies(action.code, json.dumps(result.outputs))
         changed = [
@@ -280,7 +291,7 @@ def _replayed(step: Step) -> list[Cell]:
         why = "The kernel died while this ran; it is not run again."
     else:
         why = f"It did not end by itself ({result.error}), and is not run again."
-    return [_markdown(f"{fenced(action.code)}\n\n*{harmless(why)}*")]
+    return [markdown_cell(f"{fenced(action.code)}\n\n*{harmless(why)}*")]
 
 
 def _varies(code: str, shown: str) -> str:
@@ -288,10 +299,6 @@ def _varies(code: str, shown: str) -> str:
     if WIDGET_VIEW in shown:
         return "a widget shows what it holds in a living kernel only"
     return _NOTEBOOKS if _LISTS.search(code) and ".ipynb" in shown else ""
-
-
-def _markdown(source: str) -> Cell:
-    return Cell(cell_type="markdown", source=source)
 
 
 def silent(source: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterable, Iterator
 
-from agentloop_nb.export.dependencies import parsed, to_python
+from agentloop_nb._internal.ipython_syntax import parsed, to_python
 
 _WHOLE = frozenset({"write_text", "write_bytes"})
 """Methods of a path that replace its content."""

@@ -7,8 +7,9 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
+from agentloop_nb._internal.ipython_syntax import inside_strings, parsed, to_python
 from agentloop_nb.events import RunStarted
-from agentloop_nb.export.dependencies import inside_strings, names_of, parsed, to_python
+from agentloop_nb.export.dependencies import names_of
 from agentloop_nb.export.slicing import Piece
 from agentloop_nb.own_actions.source import undeclared
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from agentloop_nb._internal.safe_files import KEPT, kept_version
 from agentloop_nb.actions import Finish
-from agentloop_nb.errors import UserError
+from agentloop_nb.errors import Hint, UserError
 from agentloop_nb.events import ActionFinished, AnyEvent, RunForked, RunStarted
 from agentloop_nb.export.inputs import is_inside
 from agentloop_nb.rebuild.file_stash import written
@@ -37,11 +37,11 @@ def inherited(events: Sequence[AnyEvent], at: int | None, run: str, *, note: str
     at = (done[-1] if done else 0) if at is None else at
     if at and at not in done:
         has = f"it has steps {done[0]} to {done[-1]}" if done else "it has done none"
-        raise UserError(f"run {whole.run} has no step {at} to fork after; {has}: %agent fork --at N")
+        raise UserError(f"run {whole.run} has no step {at} to fork after; {has}", Hint("fork --at N"))
     last = next((step for step in whole.steps if step.number == at), None)
     finished = last is not None and last.decision is not None and isinstance(last.decision.action, Finish)
     if finished and not note:
-        raise UserError(f"step {at} ends the run; say what to do next: %agent fork --at {at} what to do next")
+        raise UserError(f"step {at} ends the run; say what to do next", Hint(f"fork --at {at} what to do next"))
     kept = [_renamed(event, run) for event in events[: _end(events, at)]]
     return [*kept, RunForked(step=at, parent=whole.run)]
 

@@ -15,7 +15,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from agentloop_nb._internal import safe_files
 from agentloop_nb.agent.control import Control
-from agentloop_nb.errors import UserError
+from agentloop_nb.errors import Hint, UserError
 from agentloop_nb.isolated.channel import EXTEND, STOP, Died, Garbled, Line
 from agentloop_nb.isolated.codec import Builder
 from agentloop_nb.isolated.resource_limits import Limits
@@ -224,12 +224,12 @@ class IsolatedWorkspace:
 
     def _undoing(self, kind: type[T], what: str, **arguments: Any) -> T:
         if not self.alive:
-            raise UserError("the isolated kernel of this run is gone; %agent resume brings it back")
+            raise UserError("the isolated kernel of this run is gone", Hint("resume", "brings it back"))
         try:
             return TypeAdapter(kind).validate_python(self._live().call(what, **arguments))
         except (Died, Garbled, ValidationError) as error:
             raise UserError(
-                f"the isolated kernel did not do it: {_said(error)}; %agent resume brings it back"
+                f"the isolated kernel did not do it: {_said(error)}", Hint("resume", "brings it back")
             ) from None
 
     # -- steps

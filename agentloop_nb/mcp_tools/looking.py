@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from agentloop_nb._internal.text import counted
-from agentloop_nb.errors import ActionFailed, UserError
+from agentloop_nb.errors import ActionFailed, Front, Hint, UserError, worded
 from agentloop_nb.mcp_tools import consent
 from agentloop_nb.mcp_tools.configuration import USUAL, Server, servers
 from agentloop_nb.mcp_tools.connection import Connection
@@ -21,7 +21,9 @@ WORDS = 200
 """Characters of a description that a person is shown."""
 
 
-def tools(folder: Path, words: Sequence[str], options: Mapping[str, Any], says_yes: SaysYes) -> str:
+def tools(
+    folder: Path, words: Sequence[str], options: Mapping[str, Any], says_yes: SaysYes, front: Front = "notebook"
+) -> str:
     """Carry the command out, and return what to tell. Raises `UserError`."""
     found = servers(folder, words)
     if options.get("allow"):
@@ -30,20 +32,20 @@ def tools(folder: Path, words: Sequence[str], options: Mapping[str, Any], says_y
         return "\n".join(_forget(server) for server in _named(found, words, "--forget"))
     if not found:
         return f"{folder} names no MCP servers: there is no {' or '.join(USUAL)}; --mcp FILE names another file."
-    return "\n".join(_described(server, whole=bool(words)) for server in found)
+    return "\n".join(_described(server, front, whole=bool(words)) for server in found)
 
 
 def _named(found: list[Server], words: Sequence[str], flag: str) -> list[Server]:
     if not words:
         there = ", ".join(server.name for server in found) or "none"
-        raise UserError(f"name the server: %agent tools {flag} NAME (there are {there})")
+        raise UserError(f"name the server (there are {there})", Hint(f"tools {flag} NAME"))
     return found
 
 
-def _described(server: Server, *, whole: bool) -> str:
+def _described(server: Server, front: Front, *, whole: bool) -> str:
     allowed = consent.allowed(server)
     if allowed is None:
-        state = f"not allowed; to look at its tools: %agent tools --allow {server.name}"
+        state = worded("not allowed", [Hint(f"tools --allow {server.name}", "shows its tools")], front)
     else:
         state = f"allowed, with {counted(len(allowed), 'tool')}"
     head = f"{server.name} ({server.file.name}): {state}\n  {_how(server)}"

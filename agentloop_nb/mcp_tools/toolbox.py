@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from agentloop_nb.errors import ActionFailed, UserError
+from agentloop_nb.errors import ActionFailed, Hint, UserError
 from agentloop_nb.mcp_tools import consent
 from agentloop_nb.mcp_tools.answers import answer
 from agentloop_nb.mcp_tools.arguments import fitting
@@ -89,7 +89,7 @@ def _changed(server: str, now: Iterable[Tool], before: Iterable[Tool]) -> str:
     what = "; ".join(f"{kind}: {', '.join(names)[:200]}" for kind, names in kinds.items() if names)
     return (
         f"the tools of {server} are no longer those that the user allowed ({what or 'their order or kind'}), so none "
-        f"is called; only the user can allow them again: %agent tools --allow {server}"
+        f"is called; only the user can allow them again, with tools --allow {server}"
     )
 
 
@@ -119,5 +119,5 @@ def toolbox(folder: Path, named: tuple[str, ...]) -> Toolbox | None:
         return None
     allowed = {server.name: (server, tools) for server in found if (tools := consent.allowed(server)) is not None}
     if left := [server.name for server in found if named and server.name not in allowed]:
-        raise UserError(f"the server {left[0]} is not allowed yet; look at its tools: %agent tools --allow {left[0]}")
+        raise UserError(f"the server {left[0]} is not allowed yet", Hint(f"tools --allow {left[0]}", "shows its tools"))
     return Toolbox(allowed) if allowed else None

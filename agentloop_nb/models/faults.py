@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-from agentloop_nb.errors import ContextOverflow, ModelFault, PermanentFault, TransientFault
+from agentloop_nb.errors import ContextOverflow, Hint, ModelFault, PermanentFault, TransientFault
 from agentloop_nb.models.prices import is_loopback
 from agentloop_nb.models.refusal import Refusal, one_line
 
@@ -59,8 +59,8 @@ class Server:
         if refusal.status in (408, 409, 425, 429) or refusal.status >= 500:
             return self._overloaded(refusal)
         if refusal.status in (401, 403):
-            return PermanentFault(self._locked(refusal))
-        return PermanentFault(self._denied(refusal))
+            return self._locked(refusal)
+        return self._denied(refusal)
 
     def _overloaded(self, refusal: Refusal) -> TransientFault:
         what = "rate limited" if refusal.status == 429 else "server error"
@@ -71,30 +71,30 @@ class Server:
             self._said(refusal, what), billed=billed, retry_after=refusal.retry_after, patience=patience
         )
 
-    def _locked(self, refusal: Refusal) -> str:
+    def _locked(self, refusal: Refusal) -> PermanentFault:
         if refusal.status == 403:
-            return self._said(refusal, "access denied") + "; check what your key may use"
-        return self._said(refusal, "the key was not accepted" if self.sends_key else "a key is needed") + self._key
+            return PermanentFault(self._said(refusal, "access denied") + "; check what your key may use")
+        told = self._said(refusal, "the key was not accepted" if self.sends_key else "a key is needed")
+        if self.key_variable is None:
+            told += "; keys are sent only to the address in OPENAI_BASE_URL: set it together with OPENAI_API_KEY"
+            return PermanentFault(told)
+        return PermanentFault(f"{told}; check {self.key_variable}", Hint("login", lead=", or type ", only="notebook"))
 
-    def _denied(self, refusal: Refusal) -> str:
+    def _denied(self, refusal: Refusal) -> PermanentFault:
         if "content_filter" in refusal.text or "content management policy" in refusal.text:
-            return self._said(refusal, "the provider's filter refused the prompt") + "; say it differently and resume"
+            told = self._said(refusal, "the provider's filter refused the prompt")
+            return PermanentFault(f"{told}; say it differently and resume")
         no_place = refusal.status in (404, 405) and _NO_PLACE.search(refusal.message)
         if no_place or (refusal.is_page and refusal.status in (200, 404, 405)):
-            return f"{self.host} has no {self.api} at {self.base_url}; the base URL usually ends in /v1"
+            return PermanentFault(f"{self.host} has no {self.api} at {self.base_url}; the base URL usually ends in /v1")
         if refusal.status in (400, 404) and _NO_MODEL.search(f"{refusal.message} {refusal.code}"):
-            return self._said(refusal, f"no model {self.model!r}") + "; %agent models lists what it offers"
-        if 300 <= refusal.status < 400:
-            return (
-                f"{self.host} redirects to {refusal.headers.get('location', 'another address')}; use that as base URL"
+            return PermanentFault(
+                self._said(refusal, f"no model {self.model!r}"), Hint("models", "lists what it offers")
             )
-        return self._said(refusal, "the request was refused")
-
-    @property
-    def _key(self) -> str:
-        if self.key_variable is None:
-            return "; keys are sent only to the address in OPENAI_BASE_URL: set it together with OPENAI_API_KEY"
-        return f"; check {self.key_variable}, or type %agent login"
+        if 300 <= refusal.status < 400:
+            where = refusal.headers.get("location", "another address")
+            return PermanentFault(f"{self.host} redirects to {where}; use that as base URL")
+        return PermanentFault(self._said(refusal, "the request was refused"))
 
     def _said(self, refusal: Refusal, what: str) -> str:
         return f"{self.host}: {what} ({refusal.status})" + (f": {refusal.message}" if refusal.message else "")

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 from pydantic import SecretStr
 
-from agentloop_nb.errors import UserError
+from agentloop_nb.errors import Hint, UserError
 from agentloop_nb.models.providers import PROVIDERS
 
 _remembered: dict[str, SecretStr] = {}
@@ -26,7 +26,7 @@ def remember(provider: str, key: str | SecretStr) -> None:
     """Keep a key for the life of the process (`%agent login`). Raises `UserError` for a provider that takes none."""
     takers = [name for name, known in PROVIDERS.items() if known.key]
     if provider not in takers:
-        raise UserError(f"{provider!r} takes no key; %agent login takes one for {', '.join(takers)}")
+        raise UserError(f"{provider!r} takes no key", Hint("login", f"takes one for {', '.join(takers)}"))
     given = SecretStr(key.strip()) if isinstance(key, str) else key
     check(given, f"the key for {PROVIDERS[provider].title}")
     _remembered[provider] = given
@@ -37,7 +37,9 @@ def check(key: SecretStr, what: str) -> None:
     text = key.get_secret_value()
     fault = next((fault for fault, pattern in _FAULTS.items() if re.search(pattern, text)), None)
     if fault is not None:
-        raise UserError(f"{what} {fault}: copy it again, only the key itself (%agent login asks for it)")
+        raise UserError(
+            f"{what} {fault}: copy it again, only the key itself", Hint("login", "asks for it", only="notebook")
+        )
 
 
 def key_for(provider: str, variables: Mapping[str, str]) -> SecretStr | None:

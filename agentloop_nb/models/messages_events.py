@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from agentloop_nb.models.json_values import mapping
 from agentloop_nb.models.usage import tokens_in
 
 
@@ -26,11 +27,11 @@ class MessagesReader:
         chunk: dict[str, Any] | None
         match event.get("type"):
             case "message_start":
-                chunk = self._started(_mapping(event.get("message")))
+                chunk = self._started(mapping(event.get("message")))
             case "content_block_start":
-                chunk = self._block(_index(event), _mapping(event.get("content_block")))
+                chunk = self._block(_index(event), mapping(event.get("content_block")))
             case "content_block_delta":
-                chunk = self._piece(_index(event), _mapping(event.get("delta")))
+                chunk = self._piece(_index(event), mapping(event.get("delta")))
             case "message_delta":
                 chunk = self._ended(event)
             case "message":
@@ -71,7 +72,7 @@ class MessagesReader:
                 return None
 
     def _ended(self, event: Mapping[str, Any]) -> dict[str, Any]:
-        delta = _mapping(event.get("delta"))
+        delta = mapping(event.get("delta"))
         self._count(event.get("usage"))
         return self._final(delta.get("stop_reason"))
 
@@ -80,7 +81,7 @@ class MessagesReader:
         said = {"content": "", "reasoning": ""}
         content = message.get("content")
         for index, block in enumerate(content if isinstance(content, list) else []):
-            chunk = self._block(index, _mapping(block))
+            chunk = self._block(index, mapping(block))
             delta = chunk["choices"][0]["delta"] if chunk else {}
             said = {name: text + delta.get(name, "") for name, text in said.items()}
         final = self._final(message.get("stop_reason") or "end_turn")
@@ -92,12 +93,12 @@ class MessagesReader:
 
     def _count(self, usage: object) -> None:
         """Take in counts, which only grow: the input is told at the start, on newer servers again at the end."""
-        told = _mapping(usage)
+        told = mapping(usage)
         for name in ("input_tokens", "cache_read_input_tokens", "cache_creation_input_tokens", "output_tokens"):
             value = told.get(name)
             if isinstance(value, int) and not isinstance(value, bool):
                 self._usage[name] = max(value, self._usage.get(name, 0))
-        details = _mapping(told.get("output_tokens_details"))
+        details = mapping(told.get("output_tokens_details"))
         thought = details.get("thinking_tokens") or details.get("reasoning_tokens")
         if isinstance(thought, int):
             self._usage["reasoning"] = thought
@@ -128,7 +129,3 @@ def _chunk(**delta: str) -> dict[str, Any] | None:
 def _index(event: Mapping[str, Any]) -> int:
     index = event.get("index")
     return index if isinstance(index, int) else 0
-
-
-def _mapping(value: object) -> Mapping[str, Any]:
-    return value if isinstance(value, Mapping) else {}

@@ -15,6 +15,7 @@ from pydantic import SecretStr
 
 from agentloop_nb.models import azure
 from agentloop_nb.models.faults import Server
+from agentloop_nb.models.json_values import mapping
 from agentloop_nb.models.prices import is_loopback
 
 SECONDS = 2.0
@@ -51,17 +52,17 @@ def ask(server: Server, key: SecretStr | None) -> Answers:
     entry = _entry(models, server.model)
     if server.provider == "ollama":
         return Answers(_ollama(root, server.model, key), reached=True)
-    llama = entry.get("owned_by") == "llamacpp" or "n_ctx_train" in _mapping(entry.get("meta"))
-    window = _listed(_mapping(entry.get("meta"))) or _listed(entry)
+    llama = entry.get("owned_by") == "llamacpp" or "n_ctx_train" in mapping(entry.get("meta"))
+    window = _listed(mapping(entry.get("meta"))) or _listed(entry)
     if llama:
-        props = _mapping(_get(f"{root}/props", key))
-        slot = _mapping(props.get("default_generation_settings"))
+        props = mapping(_get(f"{root}/props", key))
+        slot = mapping(props.get("default_generation_settings"))
         window = _tokens(slot.get("n_ctx")) or _tokens(props.get("n_ctx")) or window
     elif window is None and (server.provider == "lmstudio" or entry.get("owned_by") == "organization_owner"):
         window = _lmstudio(root, server.model, key)
     elif window is None and entry.get("owned_by") == "library":
         window = _ollama(root, server.model, key)
-    size = _mapping(entry.get("meta")).get("n_params")
+    size = mapping(entry.get("meta")).get("n_params")
     return Answers(window, llama, reached=True, parameters=size if isinstance(size, int) and size > 0 else None)
 
 
@@ -77,11 +78,11 @@ def _ollama(root: str, model: str, key: SecretStr | None) -> int | None:
     """As loaded; else as its Modelfile says; else all that the model could have."""
     if (loaded := loaded_by_ollama(_get(f"{root}/api/ps", key), model)) is not None:
         return loaded
-    shown = _mapping(_get(f"{root}/api/show", key, {"model": model, "name": model}))
+    shown = mapping(_get(f"{root}/api/show", key, {"model": model, "name": model}))
     said = re.search(r"\bnum_ctx\s+(\d+)", str(shown.get("parameters") or ""))
     if said:
         return _tokens(int(said[1]))
-    lengths = (value for name, value in _mapping(shown.get("model_info")).items() if name.endswith(".context_length"))
+    lengths = (value for name, value in mapping(shown.get("model_info")).items() if name.endswith(".context_length"))
     return next(filter(None, map(_tokens, lengths)), None)
 
 
@@ -98,16 +99,12 @@ def _entry(answer: object, model: str) -> Mapping[str, Any]:
 
 
 def _members(answer: object, name: str) -> Iterator[Mapping[str, Any]]:
-    members = _mapping(answer).get(name)
+    members = mapping(answer).get(name)
     yield from (member for member in (members if isinstance(members, list) else ()) if isinstance(member, Mapping))
 
 
 def _listed(entry: Mapping[str, Any]) -> int | None:
     return next(filter(None, (_tokens(entry.get(name)) for name in _LISTED)), None)
-
-
-def _mapping(value: object) -> Mapping[str, Any]:
-    return value if isinstance(value, Mapping) else {}
 
 
 def _tokens(value: object) -> int | None:

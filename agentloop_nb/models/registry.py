@@ -12,7 +12,7 @@ from typing import Any
 from pydantic import SecretStr
 
 from agentloop_nb._internal.paths import typed_path
-from agentloop_nb.errors import UserError
+from agentloop_nb.errors import Hint, UserError
 from agentloop_nb.models import azure
 from agentloop_nb.models.faults import Server
 from agentloop_nb.models.keys import check, key_for, without
@@ -129,11 +129,11 @@ def target(settings: Settings, variables: Mapping[str, str]) -> Target:
     """Find out where a model's name leads. Raises `UserError`, one line, when a key or the model's name is missing."""
     found = _usable(settings, variables)
     if found.key is None and found.key_variable and found.provider and found.base_url == found.provider.base_url:
-        raise UserError(_no_key(found.provider))
+        raise _no_key(found.provider)
     if found.model:
         return found
     if found.provider is None or not found.provider.free:
-        raise UserError(f"which model? -m {settings.model}:MODEL; %agent models lists what there is")
+        raise UserError(f"which model? -m {settings.model}:MODEL", Hint("models", "lists what there is"))
     model = pick_model(found.provider, found.base_url)
     return Target(found.provider, model, found.base_url, found.key, found.key_variable)
 
@@ -213,7 +213,7 @@ async def list_models(settings: Settings, variables: Mapping[str, str]) -> list[
     if found.speaks_messages:
         return await _list_claude(found)
     if found.key is None and found.key_variable and found.provider and not is_loopback(found.base_url):
-        raise UserError(_no_key(found.provider))
+        raise _no_key(found.provider)
     server = found.server()
     client = connect(server, found.key)
     try:
@@ -237,7 +237,7 @@ async def _list_claude(found: Target) -> list[str]:
     from agentloop_nb.models.anthropic_messages import list_models
 
     if found.key is None and found.key_variable and found.provider and not is_loopback(found.base_url):
-        raise UserError(_no_key(found.provider))
+        raise _no_key(found.provider)
     return await list_models(found.server(), found.key)
 
 
@@ -256,11 +256,12 @@ def _replay(name: str) -> Model:
     return ReplayModel.from_path(path)
 
 
-def _no_key(provider: Provider) -> str:
+def _no_key(provider: Provider) -> UserError:
     found = listening()
     local = f"use the local server that was found ({' or '.join(found)})" if found else _NO_SERVER
-    return (
-        f"no key for {provider.title}: set {provider.key} (or type %agent login); {local}; or try -m demo without any"
+    return UserError(
+        f"no key for {provider.title}: set {provider.key}; {local}; or try -m demo without any",
+        Hint("login", "asks for one", only="notebook"),
     )
 
 

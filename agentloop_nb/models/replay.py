@@ -16,8 +16,9 @@ from pydantic import ValidationError
 from agentloop_nb._internal.paths import typed_path
 from agentloop_nb.actions import BY_NAME, Action, ActionResult, AskUser, ReadUrl, SearchWeb, UseTool
 from agentloop_nb.actions.effects import Answer, Effects
+from agentloop_nb.actions.plan import as_reply
 from agentloop_nb.decision import Decision
-from agentloop_nb.errors import ActionFailed, PermanentFault, UserError
+from agentloop_nb.errors import ActionFailed, Hint, PermanentFault, UserError
 from agentloop_nb.protocols import Delta, ModelReply, ModelRequest, Page, SearchHit, ToolAnswer, Tools, Usage, Web
 from agentloop_nb.record import reading, visible_cells
 from agentloop_nb.record.replay_data import Brought, Recorded, recorded
@@ -51,6 +52,8 @@ class ReplayModel:
         self._outcomes = dict(outcomes or {})
         self.position = 0
         """The decision that comes next, from 0; a resumed run sets it to the steps it has done."""
+        self._plans_told = 0
+        """Plans before the next decision that were given."""
         self.pace = 0.0
         """Seconds in which a reply appears, piece by piece; 0 is at once."""
         self._source = source
@@ -106,10 +109,16 @@ class ReplayModel:
         if self.position >= len(self.decisions):
             raise PermanentFault(
                 f"the record {self._source} has no more decisions after {len(self.decisions)}: "
-                "the run it holds ended here. Go on with a model: %agent resume -m MODEL"
+                "the run it holds ended here. Go on with a model",
+                Hint("resume -m MODEL"),
             )
-        text = json.dumps(self.decisions[self.position].decision.record(), ensure_ascii=False)
-        self.position += 1
+        each = self.decisions[self.position]
+        if self._plans_told < len(each.plans) and not request.final:
+            text = as_reply("as recorded", each.plans[self._plans_told])
+            self._plans_told += 1
+        else:
+            text = _written(each)
+            self.position, self._plans_told = self.position + 1, 0
         await self._tell(text, on_delta)
         return ModelReply(text=text, usage=Usage(), cost=Decimal(0), model=self.name)
 
@@ -204,6 +213,14 @@ class RecordedTools(_Answers):
 
     async def close(self) -> None:
         """Nothing was started."""
+
+
+def _written(each: Recorded) -> str:
+    """A decision as the model wrote it."""
+    record = each.decision.record()
+    if each.line:
+        record["reasoning"] = f"{each.line}: {record['reasoning']}"
+    return json.dumps(record, ensure_ascii=False)
 
 
 def _answered(decisions: Iterable[Recorded]) -> Iterator[tuple[tuple[str, str], Brought]]:

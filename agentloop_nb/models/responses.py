@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from agentloop_nb.models.json_values import mapping
 from agentloop_nb.protocols import Message
 
 _SHARED = ("model", "temperature", "stream", "max_output_tokens", "prompt_cache_key")
@@ -66,10 +67,10 @@ def _ended(answer: Mapping[str, Any], *, whole: bool) -> dict[str, Any] | None:
         return {"error": answer.get("error") or {"message": "the response failed", "type": "server_error"}}
     if answer.get("status") not in ("completed", "incomplete"):
         return None
-    reason = str(_mapping(answer.get("incomplete_details")).get("reason") or "")
+    reason = str(mapping(answer.get("incomplete_details")).get("reason") or "")
     ending = "stop" if answer.get("status") == "completed" else _ENDINGS.get(reason, "length")
     choice: dict[str, Any] = {"finish_reason": ending, "delta": _said(answer) if whole else {}}
-    return {"model": answer.get("model"), "choices": [choice], "usage": _usage(_mapping(answer.get("usage")))}
+    return {"model": answer.get("model"), "choices": [choice], "usage": _usage(mapping(answer.get("usage")))}
 
 
 def _said(answer: Mapping[str, Any]) -> dict[str, str]:
@@ -95,7 +96,3 @@ def _usage(told: Mapping[str, Any]) -> dict[str, Any] | None:
 
 def _list(value: object) -> list[Mapping[str, Any]]:
     return [item for item in value if isinstance(item, Mapping)] if isinstance(value, list) else []
-
-
-def _mapping(value: object) -> Mapping[str, Any]:
-    return value if isinstance(value, Mapping) else {}

@@ -61,31 +61,36 @@ def _object(properties: Mapping[str, Any]) -> dict[str, Any]:
 
 def _field(field: Mapping[str, Any], *, required: bool, limits: bool) -> dict[str, Any]:
     """A property; an optional one may be null, because every property must be there."""
+    kind = _kind(field, limits=limits)
+    if required and not field.get("nullable"):
+        return kind
+    return {"anyOf": [*kind.get("anyOf", [kind]), {"type": "null"}]}
+
+
+def _kind(field: Mapping[str, Any], *, limits: bool) -> dict[str, Any]:
+    if "anyOf" in field:
+        return {"anyOf": [_kind(each, limits=limits) for each in field["anyOf"]]}
+    if field["type"] == "object":
+        required = field.get("required", ())
+        return _object(
+            {name: _field(each, required=name in required, limits=limits) for name, each in field["properties"].items()}
+        )
     kind: dict[str, Any] = {"type": field["type"]}
     if "enum" in field:
         kind["enum"] = list(field["enum"])
     if "items" in field:
-        kind["items"] = _item(field["items"])
+        kind["items"] = _kind(field["items"], limits=limits)
         if limits:
             kind["maxItems"] = MOST_ITEMS
-    if "minimum" in field and "maximum" in field:
+    if "minimum" in field and "maximum" in field and field["type"] == "integer":
         kind["enum"] = field.get("choices") or _ladder(field["minimum"], field["maximum"])
-    return kind if required else {"anyOf": [kind, {"type": "null"}]}
+    return kind
 
 
 def _inlined(field: Mapping[str, Any], schema: Mapping[str, Any]) -> Mapping[str, Any]:
     """A list's members in place of the reference to them, which not every server follows."""
     reference = field.get("items", {}).get("$ref")
     return {**field, "items": schema["$defs"][reference.rpartition("/")[2]]} if reference else field
-
-
-def _item(member: Mapping[str, Any]) -> dict[str, Any]:
-    """A member of a list; every property of an object may be null, and the action says which goes with which."""
-    if member["type"] != "object":
-        return {key: member[key] for key in ("type", "enum") if key in member}
-    return _object(
-        {name: {"anyOf": [{"type": each["type"]}, {"type": "null"}]} for name, each in member["properties"].items()}
-    )
 
 
 def _ladder(low: int, high: int) -> list[int]:

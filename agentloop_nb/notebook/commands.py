@@ -14,7 +14,7 @@ from IPython.display import publish_display_data
 
 from agentloop_nb import command_table as table
 from agentloop_nb._internal.paths import typed_path
-from agentloop_nb.errors import UserError
+from agentloop_nb.errors import Front, UserError
 from agentloop_nb.record import locating
 from agentloop_nb.settings.options import (
     OPTIONS,
@@ -59,6 +59,8 @@ def perform(magics: AgentMagics, line: str, *, awaited: bool) -> Any:
 
 class _Here:
     """The runs of this kernel and this folder, with the settings of `%config`."""
+
+    front: Front = "notebook"
 
     def __init__(self, magics: AgentMagics) -> None:
         self._magics = magics

@@ -67,14 +67,14 @@ def _magics(shell: Any) -> AgentMagics | None:
     return found if isinstance(found, AgentMagics) else None
 
 
-_ASKED = re.compile(r"%agent[ \t]+(\S.*\?)[ \t]*\n?")
+_ASKED = r"%agent[ \t]+(\S.*\?)[ \t]*\n?"
 
 
 def _with_its_question_mark(lines: list[str]) -> list[str]:
     """Keep a note that ends in a question from being read as a request for help on its last word."""
     if any(line.startswith("%%") or '"""' in line or "'''" in line for line in lines):
         return lines
-    found = [_ASKED.fullmatch(line) for line in lines]
+    found = [re.fullmatch(_ASKED, line) for line in lines]
     call = "get_ipython().run_line_magic('agent', {!r})\n"
     return [call.format(match[1]) if match else line for line, match in zip(lines, found, strict=True)]
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from IPython.core.magic import Magics, cell_magic, line_magic, magics_class, no_var_expand
 from traitlets import Bool, Float, Int, List, Unicode, Union
 
-from agentloop_nb.errors import AgentFailed, AgentStopped
+from agentloop_nb.errors import AgentFailed, AgentStopped, Hint
 from agentloop_nb.notebook import warming
 from agentloop_nb.settings.options import describe, parse_options
 from agentloop_nb.settings.row import Setting
@@ -108,10 +108,11 @@ def _raise_unless_well(launch: Presenter, run: Run) -> None:
     from agentloop_nb._internal.text import counted
 
     if run.status == "stopped":
-        raise AgentStopped(f"{run.reason} after {counted(run.current_step, 'step')}; %agent resume goes on")
+        on = run.state.hints or (Hint("resume", "goes on"),)
+        raise AgentStopped(f"{run.state.reason} after {counted(run.current_step, 'step')}", *on)
     unmet = run.status == "not_met" and bool(run.until)
     if run.status in ("failed", "interrupted") or unmet or (launch.session.settings.strict and not run.is_complete):
-        raise AgentFailed(run.reason)
+        raise AgentFailed(run.state.reason, *run.state.hints)
 
 
 AgentMagics.agent_cell.__doc__ = f"""Give the agent a goal: it decides, acts here, observes, until the goal is met.

@@ -41,20 +41,32 @@ class Presenter:
 
     def drive(self) -> Run:
         """Take the run to its end from synchronous code, also inside a running event loop."""
-        return drive(self._go, self.session.control)
+        return drive(self._go, self.control)
 
     async def go(self) -> Run:
         """Take the run to its end."""
-        return await drive_async(self._go(), self.session.control)
+        return await drive_async(self._go(), self.control)
+
+    @property
+    def control(self) -> Control:
+        """Stops what is driven."""
+        return self.session.control
 
     async def _go(self) -> Run:
         run = await self._watched()
-        if not self.private and isinstance(run.workspace, IsolatedWorkspace):
-            print(placement.what_can_be_adopted(run))  # noqa: T201 - nothing comes back unless the user says so
-        if destination := self.session.settings.export:
+        self._tell_what_it_left(run)
+        if destination := self._destination:
             told = await _published(run, caller_folder() / typed_path(destination))
             print(f"Export to {destination}: {told}")  # noqa: T201 - the user asked for it
         return run
+
+    @property
+    def _destination(self) -> str | None:
+        return self.session.settings.export
+
+    def _tell_what_it_left(self, run: Run) -> None:
+        if not self.private and isinstance(run.workspace, IsolatedWorkspace):
+            print(placement.what_can_be_adopted(run))  # noqa: T201 - nothing comes back unless the user says so
 
     async def _watched(self) -> Run:
         self._tell_of_demo()
@@ -65,7 +77,12 @@ class Presenter:
         command = "agentloop" if self.private else "%agent"
         view = TerminalView(verbose=self.verbose, command=command, control=self.session.control)
         try:
-            return await self.session.go([view], self._approver or view.approver, view.asker if self.verbose else None)
+            return await self.session.go(
+                [view],
+                self._approver or view.approver,
+                view.asker if self.verbose else None,
+                view.planner if self.verbose else None,
+            )
         finally:
             view.close()
 
@@ -96,7 +113,7 @@ class Presenter:
         if views and view.live and isinstance(model := self.session.model, ReplayModel) and model.name == "demo":
             model.pace = PACE
         try:
-            run = await self.session.go(views, view.approver, view.asker)
+            run = await self.session.go(views, view.approver, view.asker, view.planner)
         finally:
             _shown(view.close)
         if self.make_panel is None:  # figures and answer as outputs of the cell too, for readers that strip HTML

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from keyword import iskeyword
 from pathlib import Path
@@ -14,7 +14,7 @@ from agentloop_nb import session
 from agentloop_nb.agent import output_limit
 from agentloop_nb.agent.control import Control
 from agentloop_nb.agent.ledger import Ledger
-from agentloop_nb.errors import UserError
+from agentloop_nb.errors import Hint, UserError
 from agentloop_nb.events import NoteAdded
 from agentloop_nb.export.destination import checked
 from agentloop_nb.isolated.isolated_workspace import IsolatedWorkspace
@@ -64,31 +64,50 @@ class RunManager:
 
     def settings(self, arguments: Mapping[str, Any], config: Mapping[str, Any] | None = None) -> Settings:
         """Resolve settings. Raises `UserError`."""
-        return resolve(arguments, config or {}, environment(self.folder))
+        found = resolve(arguments, config or {}, environment(self.folder))
+        return found if found.best_of is None else replace(found, isolated=True)  # so that no try is in another's way
 
     def begin(
         self, goal: str, settings: Settings, notes: Sequence[NoteAdded] = (), ledger: Ledger | None = None
     ) -> Presenter:
         """Prepare a new run; `notes` are told before its first step, `ledger` is shared. Raises `UserError`."""
+        if settings.best_of is not None:
+            from agentloop_nb.notebook.best_of import prepare
+
+            _check_output(settings)
+            return prepare(self, goal, settings, ledger)
+        return self._launch(self.prepare(goal, settings, notes, ledger))
+
+    def prepare(
+        self,
+        goal: str,
+        settings: Settings,
+        notes: Sequence[NoteAdded] = (),
+        ledger: Ledger | None = None,
+        *,
+        part: session.Part | None = None,
+        luggage: placement.Luggage | None = None,
+    ) -> session.Session:
+        """Prepare a new run that is not listed yet; `luggage` is what was packed already. Raises `UserError`."""
         refuse_nesting()
         _check_output(settings)
         self._make_room(settings.undo_memory * 2**20)
         control, run_id = self._control(), locating.new_run_id()
         settings = placement.placed(settings, run_id)
-        made = session.begin(
+        return session.begin(
             goal,
             settings,
             environment(self.folder),
             folder=self.folder,
-            make_workspace=lambda web: self._workspace(web, control, settings, goal),
+            make_workspace=lambda web: self._workspace(web, control, settings, luggage or goal),
             masker=self._masker(),
             earlier_goals=[run.goal for run in self.runs],
             control=control,
             run_id=run_id,
             notes=notes,
             ledger=ledger,
+            part=part,
         )
-        return self._launch(made)
 
     def begin_served(self, goal: str, settings: Settings, model: OutsideModel, place: MainThread) -> session.Session:
         """Prepare a run whose decisions are calls of outside agents. Raises `UserError`."""
@@ -146,9 +165,11 @@ class RunManager:
         ask_to_run(self.shell, path)
         settings = self.as_recorded(path, overrides, config)
         if settings.isolated and not reading.load(path).settings.get("isolated"):
-            raise UserError(f"run {path.stem} did not run isolated; %agent fork goes on in a process of its own")
+            raise UserError(f"run {path.stem} did not run isolated", Hint("fork", "goes on in a process of its own"))
         if overrides.get("bring") is not None:
-            raise UserError("--with names what a new run gets: %%agent --isolated --with NAMES goal; leave it out here")
+            raise UserError(
+                "--with names what a new run gets; leave it out here", Hint("", "--isolated --with NAMES goal")
+            )
         made = session.resume(
             path,
             overrides,
@@ -209,6 +230,8 @@ class RunManager:
         self, path: Path, overrides: Mapping[str, Any], config: Mapping[str, Any] | None = None
     ) -> Settings:
         """The settings of a recorded run but for `overrides`. Raises `UserError`."""
+        if overrides.get("best_of") is not None:
+            raise UserError("--best-of tries a new goal: %%agent --best-of 3 what you want; leave it out here")
         if overrides.get("output_dir") is None:
             self.place(path)
         recorded = reading.load(path).settings
@@ -254,13 +277,16 @@ class RunManager:
                 run.workspace.past.shrink(room)
                 room = max(room - run.workspace.past.size, 0)
 
-    def _launch(self, made: session.Session) -> Presenter:
-        self.runs.append(made.run)
-        BUTTONS.begin(made.run.id)
+    def keep(self, run: Run, output: str | None) -> None:
+        """Remember a run as the last one here, and bind it to the names it goes by."""
+        self.runs[:] = [*(each for each in self.runs if each is not run), run]
+        BUTTONS.begin(run.id)
         placement.let_go(self.runs)
         if not self.private:
-            names = filter(None, ["_agent", made.settings.output])
-            self.shell.user_ns.update(dict.fromkeys(names, made.run))
+            self.shell.user_ns.update(dict.fromkeys(filter(None, ["_agent", output]), run))
+
+    def _launch(self, made: session.Session) -> Presenter:
+        self.keep(made.run, made.settings.output)
         return Presenter(made, self.shell, private=self.private, verbose=not made.settings.quiet)
 
     def _control(self) -> Control:
@@ -284,7 +310,12 @@ class RunManager:
         return workspace
 
     def _workspace(
-        self, web: Web, control: Control, settings: Settings, goal: str = "", home: Path | None = None
+        self,
+        web: Web,
+        control: Control,
+        settings: Settings,
+        goal: str | placement.Luggage = "",
+        home: Path | None = None,
     ) -> Workspace:
         if settings.isolated:
             return self._isolated(web, control, settings, goal, home or self.folder)
@@ -297,7 +328,7 @@ class RunManager:
         web: Web,
         control: Control,
         settings: Settings,
-        goal: str,
+        goal: str | placement.Luggage,
         home: Path,
         kind: Callable[..., IsolatedWorkspace] = IsolatedWorkspace,
     ) -> IsolatedWorkspace:

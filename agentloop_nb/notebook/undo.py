@@ -7,8 +7,11 @@ from collections.abc import Callable, Mapping
 
 from agentloop_nb._internal import safe_files
 from agentloop_nb.actions import Finish, RunCode
+from agentloop_nb.actions.own import OwnAction
 from agentloop_nb.errors import ActionFailed, UserError
 from agentloop_nb.events import StepsUndone
+from agentloop_nb.own_actions.take_back import has_undo
+from agentloop_nb.own_actions.take_back import take_back as take_back_call
 from agentloop_nb.protocols import Undoing
 from agentloop_nb.record import journal
 from agentloop_nb.run import Run
@@ -54,13 +57,15 @@ def take_back(workspace: Undoing, steps: list[Step], tell: Callable[[str], None]
     planned = workspace.plan(first).lost
     if beyond := [*_left(planned), *(line for step in steps for line in _beyond(step))]:
         tell("\n".join(["What cannot be taken back:", *beyond]))
+    called, failed = _undo_calls(workspace, steps)
     undone = workspace.undo(first)
     put_back, left = _undo_files(workspace, steps)
     lines = [f"Steps {first} to {last} are taken back." if first < last else f"Step {first} is taken back."]
     lines += [f"  put back: {', '.join(undone.names)}"] if undone.names else []
+    lines += [f"  taken back by a function of yours: {line}" for line in called]
     lines += [f"  files put back: {', '.join(put_back)}"] if put_back else []
     lines += _left({name: why for name, why in undone.lost.items() if name not in planned})
-    return lines + [f"  NOT put back: {line}" for line in left]
+    return lines + [f"  NOT put back: {line}" for line in [*failed, *left]]
 
 
 def acting_steps(state: State) -> list[Step]:
@@ -93,6 +98,28 @@ def _workspace(run: Run) -> Undoing:
     return run.workspace
 
 
+def _undo_calls(workspace: Undoing, steps: list[Step]) -> tuple[list[str], list[str]]:
+    """Take back what functions of the user's did, the newest first, while the variables are still there."""
+    done, left = [], []
+    for step in reversed(steps):
+        if (action := _undoable(step)) is None or step.result is None:
+            continue
+        try:
+            name = take_back_call(action, step.result, workspace.variables([action.into]))
+        except (ActionFailed, TypeError) as error:
+            left.append(f"{action.call} ({error})")
+        else:
+            done.append(f"{action.call} by {name}")
+    return done, left
+
+
+def _undoable(step: Step) -> OwnAction | None:
+    """The call of a step that worked and that a function takes back."""
+    action = step.decision.action if step.decision else None
+    worked = step.result is not None and step.result.success
+    return action if worked and isinstance(action, OwnAction) and has_undo(action) else None
+
+
 def _undo_files(workspace: Undoing, steps: list[Step]) -> tuple[list[str], list[str]]:
     put_back, left = [], []
     for step in reversed(steps):
@@ -109,6 +136,8 @@ def _undo_files(workspace: Undoing, steps: list[Step]) -> tuple[list[str], list[
 
 def _beyond(step: Step) -> list[str]:
     """What a step did that lies beyond variables and `write_file`: as it was seen, and as its code says."""
+    if _undoable(step) is not None:
+        return []
     if (own := step.effects.own) and own.reaches:
         return [f"  step {step.number}: a function that {own.reaches}: {own.code}"]
     if step.effects.tool is not None and step.decision is not None:

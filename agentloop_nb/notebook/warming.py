@@ -6,8 +6,10 @@ import importlib
 import threading
 
 _PATIENCE = 30.0
-_OURS = ("agentloop_nb.notebook.run_manager", "agentloop_nb.notebook.panel.panel_view")
-_OTHERS = ("openai", "genai_prices")
+_OURS = ("run_manager", "panel.panel_view")
+_MODELS = "agentloop_nb.models.ollama"
+"""Every server that speaks OpenAI's protocol is served by what this one is made of."""
+_OTHERS = ("openai", "genai_prices.data", "dotenv")
 
 _pending = threading.Event()
 _pending.set()
@@ -27,7 +29,8 @@ def wait() -> None:
 def _import_ahead() -> None:
     try:
         for name in _OURS:
-            importlib.import_module(name)
+            importlib.import_module(f"agentloop_nb.notebook.{name}")
+        importlib.import_module(_MODELS)
     finally:
         _pending.set()
     for name in _OTHERS:

@@ -26,24 +26,37 @@ def action(function: F) -> F: ...
 
 
 @overload
-def action(*, reads: str = "", writes: str = "", asks: bool = False) -> Callable[[F], F]: ...
+def action(
+    *, reads: str = "", writes: str = "", asks: bool = False, undo: Callable[..., Any] | None = None
+) -> Callable[[F], F]: ...
 
 
-def action(function: Any = None, *, reads: str = "", writes: str = "", asks: bool = False) -> Any:
+def action(
+    function: Any = None,
+    *,
+    reads: str = "",
+    writes: str = "",
+    asks: bool = False,
+    undo: Callable[..., Any] | None = None,
+) -> Any:
     """Let runs call this function. Its docstring and its annotations are what a model is told of it.
 
     `reads` and `writes` say in a word what it reaches outside the kernel (`web`, `files`, `mail`): then its recorded
-    result is exported instead of a call. With `asks` a person is asked before each call. The function itself stays as
-    it is. Raises `UserError`, one line, for what cannot be one.
+    result is exported instead of a call. With `asks` a person is asked before each call. `undo` takes a call back when
+    its step is undone: it is called with those arguments of the call that it has parameters for, and with `result`.
+    The function itself stays as it is. Raises `UserError`, one line, for what cannot be one.
     """
+    reaches = " and ".join(filter(None, (reads and f"reads {reads}", writes and f"writes {writes}")))
     if function is None:
-        return lambda decorated: action_of(decorated, reads, writes, asks=asks)
-    return action_of(function, reads, writes, asks=asks)
+        return lambda decorated: action_of(decorated, reaches, undo, asks=asks)
+    return action_of(function, reaches, undo, asks=asks)
 
 
-def action_of(function: F, reads: str, writes: str, *, asks: bool) -> F:
+def action_of(function: F, reaches: str, undo: Callable[..., Any] | None, *, asks: bool) -> F:
     """Declare a function, and return it as it is. Raises `UserError`."""
     _check(function)
+    if undo is not None:
+        _check_undo(function, undo)
     name = function.__name__
     parameters = fields_of(function)
     if clash := next((each for each in parameters if hasattr(OwnAction, each)), ""):
@@ -55,8 +68,8 @@ def action_of(function: F, reads: str, writes: str, *, asks: bool) -> F:
         raise UserError(f"@action cannot take {name}: {reason}; rename that parameter or change its type") from None
     model.name, model.function, model.told = name, staticmethod(function), _told(function)
     model.fields, model.awaited = schema_of(parameters), inspect.iscoroutinefunction(function)
-    model.reaches = " and ".join(filter(None, (reads and f"reads {reads}", writes and f"writes {writes}")))
-    model.asks = asks
+    model.reaches, model.asks = reaches, asks
+    model.undo = None if undo is None else staticmethod(undo)
     LIVE[name] = model
     return function
 
@@ -77,6 +90,18 @@ def _check(function: Any) -> None:
         raise UserError("@action needs a function with a name: write def name(...)")
     if what in _TAKEN:
         raise UserError(f"there is an action {what!r} already; rename your function")
+
+
+def _check_undo(function: Any, undo: Any) -> None:
+    what = getattr(undo, "__name__", type(undo).__name__)
+    if not isinstance(undo, FunctionType) or inspect.iscoroutinefunction(undo):
+        raise UserError(f"@action(undo=...) takes a function written with def, not {what}")
+    taken = [*inspect.signature(function).parameters, "result"]
+    for each in inspect.signature(undo).parameters.values():
+        named = each.kind in (each.POSITIONAL_OR_KEYWORD, each.KEYWORD_ONLY)
+        if not named or (each.name not in taken and each.default is each.empty):
+            unknown = str(each).partition(":")[0]
+            raise UserError(f"{what} takes back a call by its arguments: {', '.join(taken)}; it cannot get {unknown}")
 
 
 def _told(function: Any) -> str:

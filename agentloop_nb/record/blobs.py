@@ -7,6 +7,7 @@ import re
 from pathlib import Path
 from typing import Any
 
+from agentloop_nb._internal import atomic
 from agentloop_nb._internal.links import link_in, refuse_links
 
 LONG = 64 * 1024
@@ -80,9 +81,7 @@ def _write(text: str, folder: Path, sizes: dict[str, int]) -> str:
     refuse_links(path)
     if not path.exists():
         folder.mkdir(parents=True, exist_ok=True)
-        unfinished = path.with_suffix(".part")
-        unfinished.write_bytes(content)
-        unfinished.replace(path)
+        atomic.replace(path, content)
     sizes[digest] = len(content)
     return digest
 

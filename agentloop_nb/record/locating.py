@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 
 from agentloop_nb._internal.paths import typed_path
-from agentloop_nb.errors import UserError
+from agentloop_nb.errors import Hint, UserError
 from agentloop_nb.record import reading, trust
 from agentloop_nb.state import State
 
@@ -88,8 +88,8 @@ def _found(reference: str | None, folder: Path) -> Path:
     records = _records(folder)
     if reference is None:
         if not records:
-            raise UserError(f"no run is recorded in {folder}; start one with %%agent and a goal")
-        return records[0]
+            raise UserError(f"no run is recorded in {folder}", Hint("", "and a goal", lead="; start one with "))
+        return _chosen(records[0])
     if (path := typed_path(reference)).suffix == ".jsonl" and path.is_file():
         return path.absolute()
     matches = [record for record in records if record.stem.startswith(reference)]
@@ -99,8 +99,17 @@ def _found(reference: str | None, folder: Path) -> Path:
     if matches:
         raise UserError(f"{reference!r} begins several runs: {', '.join(match.stem for match in matches[:5])}")
     close = difflib.get_close_matches(reference, [record.stem for record in records], n=1, cutoff=0.4)
-    hint = f"; did you mean {close[0]}?" if close else "; %agent runs lists them"
-    raise UserError(f"there is no run {reference!r} in {folder}{hint}")
+    told = f"there is no run {reference!r} in {folder}"
+    raise UserError(f"{told}; did you mean {close[0]}?") if close else UserError(told, Hint("runs", "lists them"))
+
+
+def _chosen(newest: Path) -> Path:
+    """The record itself; of tries of one goal, that of the one that was chosen."""
+    with contextlib.suppress(UserError):
+        ranked = reading.load(newest).ranked
+        if ranked is not None and ranked.chosen and (chosen := newest.with_name(f"{ranked.chosen}.jsonl")).is_file():
+            return chosen
+    return newest
 
 
 def names_run(word: str, folder: Path) -> bool:

@@ -31,6 +31,10 @@ class Recorded(Brought):
     decision: Decision
     step: int = 0
     """The number of its step; 0 in notebooks of older versions."""
+    plans: tuple[tuple[str, ...], ...] = ()
+    """Plans that stood from here on."""
+    line: int = 0
+    """The line of the plan that it was for."""
     parts: tuple[Brought, ...] | None = None
     """What each part of a composite action brought."""
 
@@ -42,7 +46,8 @@ class Recorded(Brought):
 
     def record(self) -> dict[str, Any]:
         """As JSON values, for the metadata of an exported notebook."""
-        kept = self.model_dump(mode="json", exclude={"decision"}, exclude_none=True)
+        nothing = {name for name in ("plans", "line") if not getattr(self, name)}
+        kept = self.model_dump(mode="json", exclude={"decision", *nothing}, exclude_none=True)
         return {"decision": self.decision.record(), **kept}
 
 
@@ -57,7 +62,8 @@ def recorded(steps: Iterable[Step]) -> list[Recorded]:
 
 
 def _recorded(step: Step, decision: Decision) -> Recorded:
-    found = Recorded(decision=decision, step=step.number)
+    plans = tuple(each.lines for each in step.plans if each.settled is not None and each.settled.approved)
+    found = Recorded(decision=decision, step=step.number, plans=plans, line=step.plan_line)
     if step.result is None:
         return found
     answers = [_brought(part, result) for part, result in decision.action.outcomes(step.result)]

@@ -24,6 +24,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Literal, NamedTuple
 
+from agentloop_nb._internal import atomic
 from agentloop_nb._internal.links import refuse_links
 from agentloop_nb.errors import UserError
 
@@ -247,12 +248,4 @@ def _sign(record: Path) -> None:
             break  # torn or damaged: what follows is not vouched for
     if not signed:
         raise OSError("it holds no whole line")
-    handle, unfinished = tempfile.mkstemp(dir=record.parent, prefix=".trust-")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.writelines(signed)
-        Path(unfinished).replace(record)
-    except OSError:
-        with contextlib.suppress(OSError):
-            Path(unfinished).unlink(missing_ok=True)
-        raise
+    atomic.replace(record, b"".join(signed))

@@ -57,9 +57,9 @@ def _shows(cell: Cell, action: Action) -> bool:
     if isinstance(action, WriteFile):
         return code and _writes(source, action)
     if isinstance(action, Query):
-        return _plain_text(action.sql) in _plain_text(source)
+        return any(_plain_text(action.sql) in _plain_text(shown) for shown in (source, source.replace("%%", "%")))
     if isinstance(action, OwnAction):
-        return action.call in source
+        return action.function is None or action.call in source  # what is not declared here is not called
     if isinstance(action, UseTool):
         return not action.save_as or action.save_as in source
     return True  # it runs no code and writes nothing

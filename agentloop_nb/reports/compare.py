@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from itertools import takewhile, zip_longest
 from typing import Any, NamedTuple
 
-from agentloop_nb._internal.text import dollars
-from agentloop_nb.errors import UserError
+from agentloop_nb._internal import amounts
+from agentloop_nb.errors import Hint, UserError
 from agentloop_nb.state import State, Step
 from agentloop_nb.verify.step_compare import alike
 
@@ -82,7 +82,7 @@ class Comparison:
 def compare(left: State, right: State) -> Comparison:
     """Put two runs side by side. Raises `UserError` if they are one and the same."""
     if left.run == right.run:
-        raise UserError(f"both name run {left.run}; name two runs to compare (%agent runs lists them)")
+        raise UserError(f"both name run {left.run}; name two runs to compare", Hint("runs", "lists them"))
     pairs = [Pair(*pair) for pair in zip_longest(left.steps, right.steps)]
     shared = tuple(takewhile(lambda pair: pair.same, pairs))
     return Comparison(
@@ -110,15 +110,21 @@ def _head(state: State) -> Iterator[tuple[str, str]]:
     yield "steps", f"{state.current_step} of {state.max_steps}"
     yield "time", f"{sum(step.thinking + step.seconds for step in state.steps):.1f} s"
     yield "tokens", f"{state.usage.input:,} in, {state.usage.output:,} out"
-    yield "cost", dollars(state.total_cost, known=state.cost_known)
+    yield "cost", amounts.cost(state.total_cost, known=state.cost_known)
 
 
 def _settings(left: dict[str, Any], right: dict[str, Any]) -> Iterator[Row]:
     for name in sorted({*left, *right} - _UNTOLD):
-        if left.get(name) != right.get(name):
-            yield Row(
-                name.replace("_", " "), *("" if each.get(name) is None else str(each[name]) for each in (left, right))
-            )
+        told = [_told(each.get(name)) for each in (left, right)]
+        if told[0] != told[1]:
+            yield Row(name.replace("_", " "), *told)
+
+
+def _told(value: Any) -> str:
+    """A setting; one read from a record has a list where a running one has a tuple."""
+    if isinstance(value, list | tuple):
+        return ", ".join(map(str, value))
+    return "" if value is None else str(value)
 
 
 def _rows(left: dict[str, str], right: dict[str, str]) -> list[Row]:

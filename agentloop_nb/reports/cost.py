@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from decimal import Decimal
 
-from agentloop_nb._internal.text import dollars
+from agentloop_nb._internal import amounts
 from agentloop_nb.protocols import Usage
 from agentloop_nb.reports import gauge
 from agentloop_nb.state import State, Step
@@ -31,16 +31,16 @@ def cost_table(state: State) -> str:
             f"{step.number}, taken back" if id(step) in back else str(step.number),
             _action(step),
             step.usage,
-            dollars(step.cost) if step.cost_known else "unknown",
+            amounts.cost(step.cost) if step.cost_known else "unknown",
         )
         for step in (*state.undone, *state.steps)
     ]
-    rows.append(_row("all", "", state.usage, dollars(state.total_cost, known=state.cost_known)))
+    rows.append(_row("all", "", state.usage, amounts.cost(state.total_cost, known=state.cost_known)))
     lines = _aligned([_HEAD, *rows])
     if saved := sum((step.saved for step in (*state.undone, *state.steps)), Decimal(0)):
-        lines.append(f"saved by the decision cache: {dollars(saved)}")
+        lines.append(f"saved by the decision cache: {amounts.cost(saved)}")
     if state.budget is not None:
-        lines.append(f"budget: {dollars(state.budget)}, left: {dollars(state.budget - state.total_cost)}")
+        lines.append(f"budget: {amounts.cost(state.budget)}, left: {amounts.cost(state.budget - state.total_cost)}")
     return "\n".join(lines)
 
 
@@ -51,8 +51,9 @@ def what_if(state: State, model: str, quote: Callable[[Usage], Decimal | None]) 
     if same is None:
         return f"The price of {model} is unknown; give one with AGENTLOOP_PRICE."
     uncached = quote(Usage(input=usage.input, output=usage.output)) or Decimal(0)
-    spent = dollars(state.total_cost, known=state.cost_known)
-    return f"The same tokens on {model}: {dollars(same)} ({dollars(uncached)} without its cache); this run: {spent}."
+    spent = amounts.cost(state.total_cost, known=state.cost_known)
+    there = f"{amounts.cost(same)} ({amounts.cost(uncached)} without its cache)"
+    return f"The same tokens on {model}: {there}; this run: {spent}."
 
 
 def _action(step: Step) -> str:

@@ -10,10 +10,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
+from agentloop_nb._internal import amounts
 from agentloop_nb._internal.text import STATUS_WORDS, on_one_line
 from agentloop_nb.actions import UseTool
 from agentloop_nb.actions.registry import choose, describe
-from agentloop_nb.errors import UserError
+from agentloop_nb.errors import Front, Hint, UserError, worded
 from agentloop_nb.mcp_tools.toolbox import toolbox
 from agentloop_nb.record import locating, reading
 from agentloop_nb.reports import lineage
@@ -23,12 +24,18 @@ from agentloop_nb.state import State
 
 T = TypeVar("T")
 
+LISTED = Hint("runs", "lists them")
+_COMPARED = (Hint("compare RUN RUN"), LISTED)
 SHOWN = 20
 """Runs that are listed unless all are asked for."""
 
 
 class Place(Protocol):
     """Where a person asks from."""
+
+    @property
+    def front(self) -> Front:
+        """How commands are typed there."""
 
     @property
     def folder(self) -> Path:
@@ -49,7 +56,9 @@ class Place(Protocol):
 
 
 class Folder:
-    """The current folder, and the runs recorded in it."""
+    """The current folder, and the runs recorded in it, asked about in a shell."""
+
+    front: Front = "shell"
 
     @property
     def folder(self) -> Path:
@@ -74,18 +83,19 @@ def status(place: Place, words: list[str], options: Mapping[str, Any]) -> str:
     state = place.state(_at_most_one(words, "status [RUN]"))
     head = f"{state.run}: {STATUS_WORDS[state.status]}, step {state.current_step}/{state.max_steps}, {_cost(state)}"
     lines = [f"contract {check.line}" for check in state.checks]
-    return "\n".join(map(on_one_line, filter(None, [head, state.subject, state.reason, *lines])))
+    return "\n".join(map(on_one_line, filter(None, [head, state.subject, state.ending(place.front), *lines])))
 
 
 def runs(place: Place, words: list[str], options: Mapping[str, Any]) -> str:
     """The runs of the folder, newest last."""
     if words:
-        raise UserError(f"runs lists all runs and takes no {words[0]!r}; %agent show RUN draws one")
+        raise UserError(f"runs lists all runs and takes no {words[0]!r}", Hint("show RUN", "draws one"))
     states = locating.runs(place.folder)
     shown = states if options.get("all") else states[:SHOWN]
     lines = [_row(state) for state in reversed(shown)]
     if len(states) > len(shown):
-        lines.insert(0, f"The last {len(shown)} of {len(states)} runs; %agent runs --all lists every one.")
+        more = Hint("runs --all", "lists every one.")
+        lines.insert(0, worded(f"The last {len(shown)} of {len(states)} runs", [more], place.front))
     return "\n".join(lines) or f"No run is recorded in {place.folder}."
 
 
@@ -104,7 +114,7 @@ def _contract(state: State) -> str:
 
 
 def _cost(state: State) -> str:
-    return f"${state.total_cost:.4f}" if state.cost_known else "?"
+    return amounts.cost(state.total_cost) if state.cost_known else "?"
 
 
 def _ago(began: float) -> str:
@@ -126,7 +136,7 @@ def who(place: Place, words: list[str], options: Mapping[str, Any]) -> str:
 def why(place: Place, words: list[str], options: Mapping[str, Any]) -> str:
     """The cells and steps behind a variable."""
     if not 1 <= len(words) <= 2:
-        raise UserError("name a variable: %agent why NAME (%agent who lists them)")
+        raise UserError("name a variable", Hint("why NAME"), Hint("who", "lists them"))
     return lineage.why(place.state(words[1] if len(words) > 1 else None), words[0])
 
 
@@ -152,7 +162,7 @@ def sent(place: Place, words: list[str], options: Mapping[str, Any]) -> str:
 
     step = int(words.pop(0)) if words and words[0].isdecimal() and len(words[0]) < 8 else None
     if len(words) > 1 or (words and step is None and not locating.names_run(words[0], place.folder)):
-        raise UserError("name a step by its number: %agent sent 3")
+        raise UserError("name a step by its number", Hint("sent 3"))
     return show_sent(reading.read(place.find(words[0] if words else None)), step)
 
 
@@ -168,19 +178,20 @@ def models(place: Place, words: list[str], options: Mapping[str, Any]) -> str:
     try:
         return "\n".join(_in_thread(list_models(settings, environment(place.folder))))
     except UserError as error:  # a scripted model offers no list
-        raise UserError(str(error).removesuffix("; or try -m demo without any")) from None
+        raise UserError(error.said.removesuffix("; or try -m demo without any"), *error.hints) from None
 
 
 def actions(place: Place, words: list[str], options: Mapping[str, Any]) -> str:
     """What a run may do here, and where each action comes from."""
     if words:
-        raise UserError(f"actions takes no {words[0]!r}; to choose: %agent actions --no-actions {words[0]}")
+        raise UserError(f"actions takes no {words[0]!r}; to choose", Hint(f"actions --no-actions {words[0]}"))
     settings = place.settings(options)
     there = choose(settings.actions, settings.no_actions, place.functions)
     box = toolbox(place.folder, settings.mcp) if UseTool in there else None
     if box is not None and box.offered:
         return describe(there)
-    missing = {UseTool.name: "no server of this folder is allowed; %agent tools lists them"} if UseTool in there else {}
+    why = worded("no server of this folder is allowed", [Hint("tools", "lists them")], place.front)
+    missing = {UseTool.name: why} if UseTool in there else {}
     return describe(tuple(action for action in there if action is not UseTool), missing)
 
 
@@ -189,20 +200,20 @@ def compared(place: Place, words: list[str]) -> Comparison:
     from agentloop_nb.reports.compare import compare
 
     if len(words) > 2:
-        raise UserError(f"two runs at most, not {len(words)}: %agent compare RUN RUN (%agent runs lists them)")
+        raise UserError(f"two runs at most, not {len(words)}", *_COMPARED)
     if len(words) == 2:
         return compare(*map(place.state, words))
     last = place.state(words[0] if words else None)
     if last.forked_from and (not words or last.run == place.state(None).run):
         return compare(place.state(last.forked_from[0]), last)
     if not words:
-        raise UserError("name the runs to compare: %agent compare RUN RUN (%agent runs lists them)")
+        raise UserError("name the runs to compare", *_COMPARED)
     return compare(last, place.state(None))
 
 
 def _at_most_one(words: list[str], usage: str) -> str | None:
     if len(words) > 1:
-        raise UserError(f"one word at most, not {' '.join(words)!r}: %agent {usage}")
+        raise UserError(f"one word at most, not {' '.join(words)!r}", Hint(usage))
     return words[0] if words else None
 
 

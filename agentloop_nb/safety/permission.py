@@ -15,6 +15,7 @@ from pathlib import Path
 from agentloop_nb._internal.steering_files import asked_for, steers
 from agentloop_nb.actions import Action, Query, ReadUrl, RunCode, SearchWeb, UseTool, WriteFile
 from agentloop_nb.actions.own import OwnAction
+from agentloop_nb.actions.own_values import texts
 from agentloop_nb.safety.code_risks import Reading, Target, as_cell, hosts, outside, read
 from agentloop_nb.safety.code_risks.command_lines import Command
 from agentloop_nb.safety.code_risks.constant_values import HOLE, Values
@@ -103,11 +104,12 @@ class Judge:
     def own(self, action: OwnAction) -> Iterator[str]:
         """A call whose arguments a stranger wrote, or that may carry the user's data out."""
         for name, value in action.arguments.items():
-            for text in value if isinstance(value, list) else [value]:
-                if isinstance(text, str) and plain_text(text).strip():
+            for text in texts(value):
+                if plain_text(text).strip():
                     yield from self._from_stranger(f"{name}={text[:60]!r}", text)
         if action.reaches:
-            yield from self.request(" ".join(map(str, action.arguments.values())))
+            given = [str(value) for value in action.arguments.values() if isinstance(value, int | float)]
+            yield from self.request(" ".join([*texts(action.arguments), *given]))
 
     def tool(self, action: UseTool) -> Iterator[str]:
         """A call of a tool of a server, which may be anybody's: its hints about itself count for nothing."""

@@ -9,6 +9,7 @@ import urllib.parse
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+from agentloop_nb._internal.ipython_syntax import parsed
 from agentloop_nb._internal.type_info import TypeSet
 from agentloop_nb.safety.holders import MAX_TEXT, Looker
 from agentloop_nb.safety.redaction import MASK, MIN_LENGTH, Masker, Tail, maskable
@@ -141,16 +142,9 @@ def _in_text(name: str, text: str, attribute: bool) -> Iterator[str]:  # noqa: F
 @functools.lru_cache(maxsize=4096)
 def _taught(source: str) -> tuple[frozenset[str], tuple[str, ...]]:
     """What code tells of secrets: the names that will hold one, and those that are written in it."""
-    tree = _tree(source)
+    tree = parsed(source)
     names = frozenset(_given(tree)) if "get" in source else frozenset[str]()
     return names, tuple(_written(tree))
-
-
-def _tree(source: str) -> ast.AST | None:
-    try:
-        return ast.parse(source)
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return None
 
 
 def _written(tree: ast.AST | None) -> Iterator[str]:

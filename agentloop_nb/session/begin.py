@@ -5,6 +5,7 @@ from __future__ import annotations
 import platform
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 from agentloop_nb import __version__, demo
 from agentloop_nb.actions.registry import record_of
@@ -25,6 +26,13 @@ from agentloop_nb.settings import Settings
 from agentloop_nb.state import State
 
 
+class Part(NamedTuple):
+    """What a run belongs to: the run that delegated it, or the tries of one goal."""
+
+    of: str
+    which: str
+
+
 def begin(
     goal: str,
     settings: Settings,
@@ -39,13 +47,15 @@ def begin(
     model: Model | None = None,
     notes: Sequence[NoteAdded] = (),
     ledger: Ledger | None = None,
+    part: Part | None = None,
 ) -> Session:
     """Prepare a new run whose record lies in `folder`. Raises `UserError`, one line that says what to type.
 
-    `model` takes the place of the one that the settings name; `ledger` is a budget that the run shares with others.
+    `model` takes the place of the one that the settings name; `ledger` is a budget that the run shares with others,
+    `part` says what it belongs to.
     """
     if not goal.strip():
-        raise UserError("the goal is empty: say what you want done (in a notebook: %%agent what you want)")
+        raise UserError("the goal is empty: say in words what you want done")
     refuse_unsound(settings.until, goal)
     model = model or make_model(settings, variables, ledger)
     settings = with_contract_of(model, settings)
@@ -66,6 +76,8 @@ def begin(
         cells=workspace.history(),
         ran=workspace.code_ran() if isinstance(workspace, Remembering) else (),
         earlier_goals=tuple(earlier_goals),
+        part_of=part and part.of,
+        part=part.which if part else "",
     )
     record = journal.Journal.create(folder, run_id, limit=settings.record_limit * journal.MEGABYTE)
     run = Run(state, record.path, workspace)

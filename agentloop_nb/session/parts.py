@@ -14,7 +14,7 @@ from agentloop_nb.actions.registry import ActionRecord, Actions, choose, record_
 from agentloop_nb.agent.contract import refuse_unsound
 from agentloop_nb.agent.control import Control
 from agentloop_nb.agent.ledger import Ledger
-from agentloop_nb.errors import UserError
+from agentloop_nb.errors import Hint, UserError
 from agentloop_nb.events import LimitsReplaced, RunResumed
 from agentloop_nb.mcp_tools.toolbox import toolbox
 from agentloop_nb.models import registry
@@ -90,15 +90,15 @@ def with_limits_of(settings: Settings, state: State) -> State:
 def resumed_limits(state: State, overrides: Mapping[str, Any], settings: Settings, note: str) -> RunResumed:
     """The limits a run goes on with. Raises `UserError` if they leave it nothing to do."""
     if state.is_complete and not note:
-        raise UserError(f"run {state.run} is finished; to go on from it, add a note: %agent resume -- what to do next")
+        raise UserError(f"run {state.run} is finished; to go on from it, add a note", Hint("resume -- what to do next"))
     max_steps = state.max_steps if overrides.get("max_steps") is None else settings.max_steps
     budget = state.budget if overrides.get("budget") is None else settings.budget
     if state.current_step >= max_steps:
-        raise UserError(f"all {max_steps} steps are used; allow more: %agent resume --max-steps {max_steps + 20}")
+        raise UserError(f"all {max_steps} steps are used; allow more", Hint(f"resume --max-steps {max_steps + 20}"))
     if budget is not None and budget <= state.total_cost:
         more = f"{state.total_cost * 2:.2f}".rstrip("0").rstrip(".")
         spent = f"{state.total_cost.normalize():f}"
-        raise UserError(f"${spent} is spent already; name a larger budget: %agent resume --budget {more or 1}")
+        raise UserError(f"${spent} is spent already; name a larger budget", Hint(f"resume --budget {more or 1}"))
     return RunResumed(step=state.current_step, max_steps=max_steps, budget=budget)
 
 
@@ -114,7 +114,7 @@ def chosen(settings: Settings, model: Model, workspace: Workspace, control: Cont
     tools = workspace.tools if isinstance(workspace, Equipped) else None
     has_tools = tools is not None and tools.offered
     if UseTool.name in settings.actions and not has_tools:
-        raise UserError("use_tool cannot be offered: no server is allowed here; %agent tools lists them")
+        raise UserError("use_tool cannot be offered: no server is allowed here", Hint("tools", "lists them"))
     left_out = {AskUser.name: not asks, UseTool.name: not has_tools}
     actions = tuple(action for action in there if not left_out.get(action.name))
     if settings.actions or not (isinstance(model, Sized) and model.is_small):

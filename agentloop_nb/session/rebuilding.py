@@ -8,13 +8,15 @@ from dataclasses import dataclass
 
 from agentloop_nb.agent.control import Control
 from agentloop_nb.agent.event_stream import Stream
+from agentloop_nb.errors import Hint
 from agentloop_nb.events import AnyEvent, NamespaceRebuilt, RunFinished
 from agentloop_nb.isolated.isolated_workspace import IsolatedWorkspace
 from agentloop_nb.protocols import Undoing, Workspace
 from agentloop_nb.rebuild import Ask, rebuild
 
 _FAILED = "the variables could not be rebuilt"
-_STOPPED = "stopped while the variables were being rebuilt; %agent resume begins that anew"
+_STOPPED = "stopped while the variables were being rebuilt"
+_ANEW = Hint("resume", "begins that anew")
 
 
 @dataclass(frozen=True)
@@ -32,13 +34,13 @@ class Rebuilding:
         try:
             await self._rebuild(stream, workspace, control)
         except asyncio.CancelledError:
-            _give_up(stream, workspace, _STOPPED)
+            _give_up(stream, workspace, _STOPPED, _ANEW)
             if not control.stopping:
                 raise
         finally:
             control.detach()
         if control.stopping and stream.state.status == "running":
-            _give_up(stream, workspace, _STOPPED)
+            _give_up(stream, workspace, _STOPPED, _ANEW)
 
     async def _rebuild(self, stream: Stream, workspace: Workspace, control: Control) -> None:
         """Bring the variables back; where that comes out differently, the run ends again and says so."""
@@ -54,14 +56,14 @@ class Rebuilding:
         made = {"steps": rebuilt.steps, "skipped": rebuilt.skipped, "divergence": divergence}
         stream.emit(NamespaceRebuilt(step=stream.state.current_step, **made))
         if divergence:
-            hint = "%agent resume --anyway goes on where only what is shown differs"
-            _give_up(stream, workspace, f"{_FAILED}: {divergence}; {hint}")
+            hint = Hint("resume --anyway", "goes on where only what is shown differs")
+            _give_up(stream, workspace, f"{_FAILED}: {divergence}", hint)
 
 
-def _give_up(stream: Stream, workspace: Workspace, reason: str) -> None:
+def _give_up(stream: Stream, workspace: Workspace, reason: str, *hints: Hint) -> None:
     """End the run, and take back what was rebuilt in part: the next attempt begins where this one did."""
     if isinstance(workspace, IsolatedWorkspace):
         workspace.close()
     elif isinstance(workspace, Undoing):
         workspace.undo(0)
-    stream.emit(RunFinished(step=stream.state.current_step, status="interrupted", reason=reason))
+    stream.emit(RunFinished(step=stream.state.current_step, status="interrupted", reason=reason, hints=hints))

@@ -11,11 +11,13 @@ from agentloop_nb.agent.control import Control
 from agentloop_nb.agent.event_stream import Approver, Stream, View
 from agentloop_nb.agent.ledger import Ledger
 from agentloop_nb.agent.loop import Loop
+from agentloop_nb.agent.planning import Planner
 from agentloop_nb.agent.questions import Asker
 from agentloop_nb.events import AnyEvent, WaitStarted
 from agentloop_nb.models.replay import ReplayModel
 from agentloop_nb.protocols import Equipped, Model, Workspace
 from agentloop_nb.record import journal, locating
+from agentloop_nb.reports.forecast import forecast
 from agentloop_nb.reports.replay_diff import ReplayDiff
 from agentloop_nb.run import Run
 from agentloop_nb.safety.secrets import Masker
@@ -46,7 +48,13 @@ class Session:
     ledger: Ledger | None = None
     """A budget that the run shares with others."""
 
-    async def go(self, views: Sequence[View] = (), approver: Approver | None = None, asker: Asker | None = None) -> Run:
+    async def go(
+        self,
+        views: Sequence[View] = (),
+        approver: Approver | None = None,
+        asker: Asker | None = None,
+        planner: Planner | None = None,
+    ) -> Run:
         """Take the run to its end. How it ended is in the run; only a cancellation from outside is raised."""
         stream = self.stream = Stream(self.state, self.record.append, views, masker=self.masker)
         loop = Loop(
@@ -58,6 +66,8 @@ class Session:
             approver,
             self._written_before,
             asker=asker,
+            planner=planner,
+            forecast=self._forecast,
             judge=self.judge,
             ledger=self.ledger,
         )
@@ -81,6 +91,11 @@ class Session:
             if isinstance(self.workspace, Equipped) and self.workspace.tools is not None:
                 await self.workspace.tools.close()
         return self.run
+
+    def _forecast(self) -> str:
+        """What earlier runs of this folder took with the same model."""
+        model = str(self.state.settings.get("model") or "")
+        return forecast(locating.home(self.run.journal), model, without=self.state.run)
 
     def _written_before(self) -> frozenset[str]:
         """SHA-256 of the files that earlier runs of this folder wrote."""

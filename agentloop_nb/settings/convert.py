@@ -5,28 +5,30 @@ from __future__ import annotations
 import ast
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 
-class Kind(NamedTuple):
+class Kind:
     """A kind of value. `convert` raises `ValueError`, `TypeError` or `ArithmeticError` for a wrong one."""
 
-    name: str
-    """`text`, `texts`, `whole`, `number`, `dollars` or `switch`."""
-    convert: Callable[[Any], Any]
-    expected: str
+    def __init__(self, name: str, convert: Callable[[Any], Any], expected: str) -> None:
+        self.name = name
+        """`text`, `texts`, `whole`, `number`, `dollars` or `switch`."""
+        self.convert = convert
+        self.expected = expected
 
 
-def whole(least: int, unit: str = "") -> Kind:
-    """Whole numbers from `least` on."""
+def whole(least: int, unit: str = "", most: int | None = None) -> Kind:
+    """Whole numbers from `least` on, up to `most`."""
 
     def convert(value: Any) -> int:
         number = float(value)
-        if number != int(number) or number < least:
+        if number != int(number) or number < least or (most is not None and number > most):
             raise ValueError
         return int(number)
 
-    return Kind("whole", convert, f"a whole number{f' of {unit}' if unit else ''}, {least} or more")
+    bounds = f"{least} or more" if most is None else f"{least} to {most}"
+    return Kind("whole", convert, f"a whole number{f' of {unit}' if unit else ''}, {bounds}")
 
 
 def one_of(*choices: str) -> Kind:

@@ -2,27 +2,36 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, NamedTuple, Protocol
+from typing import Any
 
-from agentloop_nb.errors import UserError
+from agentloop_nb.errors import Hint, UserError
 from agentloop_nb.settings.row import Setting
 from agentloop_nb.settings.table import TABLE
 
 
-class Option(NamedTuple):
-    """One option: the setting it fills, how it is typed, and what it means."""
+class Option:
+    """One option: the setting it fills, how it is typed, and what it means. A plain class: `%load_ext` makes it."""
 
-    setting: str
-    """The name in `Settings`, and the keyword of `run_agent`."""
-    flags: tuple[str, ...]
-    help: str
-    value: str = ""
-    """How its value is shown; empty for a switch."""
-    example: str = ""
-    repeatable: bool = False
+    def __init__(
+        self,
+        setting: str,
+        flags: tuple[str, ...],
+        help: str,  # noqa: A002 - the word people know
+        value: str = "",
+        example: str = "",
+        *,
+        repeatable: bool = False,
+    ) -> None:
+        self.setting = setting
+        """The name in `Settings`, and the keyword of `run_agent`."""
+        self.flags = flags
+        self.help = help
+        self.value = value
+        """How its value is shown; empty for a switch."""
+        self.example = example
+        self.repeatable = repeatable
 
     @property
     def usage(self) -> str:
@@ -31,24 +40,23 @@ class Option(NamedTuple):
 
 
 def _option(name: str, setting: Setting) -> Option:
-    return Option(
-        name, setting.flags, setting.help.replace("`", ""), setting.value, setting.example, setting.repeatable
-    )
+    plain = setting.help.replace("`", "")
+    return Option(name, setting.flags, plain, setting.value, setting.example, repeatable=setting.repeatable)
 
-
-OPTIONS = tuple(_option(name, setting) for name, setting in TABLE.items() if setting.flags and not setting.shell_only)
-"""Every option a run takes, in the order help shows it."""
 
 RUN_OPTIONS = tuple(_option(name, setting) for name, setting in TABLE.items() if setting.flags)
-"""Those of scripts and the command line, too; in a notebook the working folder is the notebook's own."""
+"""Every option a run takes, in the order help shows it."""
+
+OPTIONS = tuple(option for option in RUN_OPTIONS if not TABLE[option.setting].shell_only)
+"""Those of a notebook, where the working folder is the notebook's own."""
 
 ANYWAY = Option("anyway", ("--anyway",), "go on although recorded code shows something else now")
 """For resuming and forking, where variables are rebuilt first."""
 AT = Option("at", ("--at",), "fork: the step after which another way begins (the last)", "N", "4")
 
-_QUOTED = re.compile(r""""[^"]*"|'[^']*'""")
-_WORD = re.compile(rf"""(?:[^\s"']|{_QUOTED.pattern})+""")
-_ANY_WORD = re.compile(r"\S+")
+_QUOTED = r""""[^"]*"|'[^']*'"""
+_WORD = rf"""(?:[^\s"']|{_QUOTED})+"""
+_ANY_WORD = r"\S+"
 
 
 def parse_options(source: str | Sequence[str], options: Iterable[Option] = OPTIONS) -> tuple[dict[str, Any], str]:
@@ -106,11 +114,11 @@ def run_and_note(
     `after` stood after `--`; `quoted` says that `rest` stood in quotes, now gone. A word alone before `--` or before
     quotes names a run, mistyped or not: taken into the note, another run would be forked than the one that was meant.
     """
-    quoted = quoted or _QUOTED.fullmatch(f"{rest} {after}".strip()) is not None
+    quoted = quoted or re.fullmatch(_QUOTED, f"{rest} {after}".strip()) is not None
     named = first and (names_run(first) or quoted or (after.strip() and not rest and not re.search(r"\s", first)))
     note = note_from("" if named else first, rest, after)
     if not note:
-        raise UserError(f'say what to do in another way: %agent fork {first or "[RUN]"} [--at N] "NOTE"')
+        raise UserError("say what to do in another way", Hint(f'fork {first or "[RUN]"} [--at N] "NOTE"'))
     return first if named else None, note
 
 
@@ -119,7 +127,7 @@ def note_from(*parts: str) -> str:
     return " ".join(filter(None, map(str.strip, parts))).strip("\"'")
 
 
-def _words(source: str | Sequence[str]) -> _Words:
+def _words(source: str | Sequence[str]) -> _TextWords | _ArgumentWords:
     return _TextWords(source) if isinstance(source, str) else _ArgumentWords(source)
 
 
@@ -155,48 +163,34 @@ class _NoOption(UserError):
     """Somebody typed an option that is none."""
 
 
-class _Words(Protocol):
-    """What was typed, taken word by word until the goal begins."""
-
-    def peek(self) -> str:
-        """The next word as typed; empty at the end."""
-
-    def unclosed(self) -> bool:
-        """Whether the next word has a quote that is not closed."""
-
-    def take(self) -> str:
-        """Take the next word, without its quotes."""
-
-    def goal(self) -> str:
-        """Take the goal, where it ends before the words do."""
-
-    def rest(self) -> str:
-        """All that is left, verbatim."""
-
-
 class _TextWords:
-    """The words of a magic's line."""
+    """The words of a magic's line, taken one by one until the goal begins."""
 
     def __init__(self, text: str) -> None:
         self._left = text.lstrip()
 
     def peek(self) -> str:
-        word = _ANY_WORD.match(self._left) if self.unclosed() else _WORD.match(self._left)
+        """The next word as typed; empty at the end."""
+        word = re.match(_ANY_WORD if self.unclosed() else _WORD, self._left)
         return word[0] if word else ""
 
     def unclosed(self) -> bool:
-        word = _WORD.match(self._left)
+        """Whether the next word has a quote that is not closed."""
+        word = re.match(_WORD, self._left)
         return self._left[word.end() if word else 0 :][:1] in ("'", '"')
 
     def take(self) -> str:
+        """Take the next word, without its quotes."""
         word = self.peek()
         self._left = self._left[len(word) :].lstrip()
-        return _QUOTED.sub(lambda quoted: quoted[0][1:-1], word)
+        return re.sub(_QUOTED, lambda quoted: quoted[0][1:-1], word)
 
     def goal(self) -> str:
+        """Take the goal, where it ends before the words do."""
         return ""
 
     def rest(self) -> str:
+        """All that is left, verbatim."""
         return self._left
 
 
@@ -223,7 +217,7 @@ class _ArgumentWords:
         return " ".join(self._left)
 
 
-def _take_options(words: _Words, by_flag: dict[str, Option], settings: dict[str, Any]) -> str:
+def _take_options(words: _TextWords | _ArgumentWords, by_flag: dict[str, Option], settings: dict[str, Any]) -> str:
     """Take options up to the first other word, or `--`; return the word that ended them."""
     while (word := words.peek()).startswith("-") and word != "-":
         unclosed = words.unclosed()
@@ -254,6 +248,8 @@ def _split(word: str, by_flag: dict[str, Option]) -> tuple[str, str | None]:
         return word[:2], word[2:]
     if flag in ("-h", "--help"):
         raise UserError("%%agent? shows the options (on a command line: agentloop --help)")
+    import difflib
+
     close = difflib.get_close_matches(flag, by_flag, n=1)
     hint = f"did you mean {close[0]}?" if close else f"the options are {', '.join(by_flag)}."
     raise _NoOption(f"there is no option {flag}; {hint}")

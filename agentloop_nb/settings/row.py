@@ -2,36 +2,42 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple, TypeVar, dataclass_transform
+from typing import Any, TypeVar, dataclass_transform
 
 from agentloop_nb.settings.convert import Kind
 
 T = TypeVar("T")
 
 
-class Setting(NamedTuple):
-    """What there is to say about a setting beside its name and type."""
+class Setting:
+    """What there is to say about a setting beside its name and type. A plain class: `%load_ext` makes it."""
 
-    kind: Kind
-    help: str
-    """What it means; code stands in back-ticks."""
-    more: str = ""
+    more = ""
     """What only the docs add."""
     flags: tuple[str, ...] = ()
-    value: str = ""
+    value = ""
     """How its value is shown in help; empty for a switch."""
-    environment: str = ""
+    environment = ""
     """Its variable in the environment and .env."""
-    usual: str = ""
+    usual = ""
     """Its default in words, where the value does not say it."""
-    example: str = ""
-    kept: bool = False
+    example = ""
+    kept = False
     """Whether a resumed run keeps it from its record."""
-    safety: bool = False
+    safety = False
     """Whether it touches safety, place or money, so that only a record of one's own may decide it."""
-    shell_only: bool = False
-    repeatable: bool = False
+    shell_only = False
+    repeatable = False
     """Whether its flag may be given several times."""
+
+    def __init__(self, kind: Kind, help: str, **rest: Any) -> None:  # noqa: A002 - the word people know
+        self.kind = kind
+        self.help = help
+        """What it means; code stands in back-ticks."""
+        for name, value in rest.items():
+            if not hasattr(Setting, name):
+                raise TypeError(f"a setting has no {name!r}")
+            setattr(self, name, value)
 
 
 ROWS: list[Setting] = []

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from agentloop_nb.protocols import Privacy
 
 Approve = Literal["auto", "code", "all"]
+Adopt = Literal["ask", "best", "none"]
 Questions = Literal["never", "few"]
 Effort = Literal["low", "medium", "high"]
 
@@ -121,6 +122,13 @@ class Rows:
         kept=True,
         safety=True,
     )
+    plan: bool = row(
+        False,
+        convert.SWITCH,
+        "the model plans first, and you see the plan before anything is done",
+        flags=("--plan",),
+        kept=True,
+    )
     questions: Questions = row(
         "few",
         convert.one_of("never", "few"),
@@ -168,6 +176,23 @@ class Rows:
         kept=True,
         safety=True,
         repeatable=True,
+    )
+    best_of: int | None = row(
+        None,
+        convert.whole(2, "tries", most=8),
+        "try the goal so often at once, isolated, on one budget, and take the best",
+        flags=("--best-of",),
+        value="N",
+        usual="one try",
+        example="3",
+    )
+    adopt: Adopt = row(
+        "ask",
+        convert.one_of("ask", "best", "none"),
+        "with `--best-of`: bring the winner here after a look (`ask`), at once (`best`), or not",
+        flags=("--adopt",),
+        value="WHEN",
+        example="best",
     )
     strict: bool = row(False, convert.SWITCH, "meeting a limit is an error", flags=("--strict",))
     quiet: bool = row(False, convert.SWITCH, "show the summary only", flags=("--quiet",))

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from agentloop_nb.sql import changed_types
 from agentloop_nb.sql.cutting import cuttable
 from agentloop_nb.sql.errors import QueryRefused
 from agentloop_nb.sql.frames import of_chunks
@@ -65,6 +66,7 @@ def through(connection: Any, sql: str) -> Any:
 def _fetched(connection: Any, sql: str) -> Any:
     def work() -> Any:
         connection.execute(sql)
+        changed_types.note(sql, connection.description)
         return of_chunks(connection.fetch_df_chunk)
 
     return cuttable(work, connection.interrupt)

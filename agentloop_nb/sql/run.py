@@ -7,6 +7,8 @@ from typing import Any
 
 from agentloop_nb.sql.errors import QueryRefused
 
+_POSTGRES = ("psycopg.Connection", "psycopg2.extensions.connection")
+
 
 def run(sql: str, namespace: Mapping[str, Any], source: str | None) -> Any:
     """Carry a SELECT out, and return a DataFrame. Raises `QueryRefused`, or what the engine raises."""
@@ -29,6 +31,16 @@ def _through(connection: Any, sql: str, source: str) -> Any:
         from agentloop_nb.sql import duck
 
         return duck.through(connection, sql)
-    if kind.startswith(("sqlalchemy.", "psycopg")):
-        raise QueryRefused(f"{source} is queried with run_code: pd.read_sql(sql, {source})")
-    raise QueryRefused(f"{source} is a {type(connection).__name__}, not a connection of DuckDB or sqlite3")
+    if kind in _POSTGRES:
+        from agentloop_nb.sql import postgres
+
+        return postgres.through(connection, sql)
+    if kind.startswith("sqlalchemy."):
+        from agentloop_nb.sql.alchemy import driver_connection
+
+        with driver_connection(connection, source) as driver:
+            return _through(driver, sql, source)
+    raise QueryRefused(
+        f"{source} is a {type(connection).__name__} of {kind.partition('.')[0]}; query reads through DuckDB, sqlite3, "
+        f"psycopg and SQLAlchemy over these. With run_code: pd.read_sql(sql, {source})"
+    )

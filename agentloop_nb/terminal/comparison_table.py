@@ -11,7 +11,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from agentloop_nb._internal.text import clean, dollars
+from agentloop_nb._internal import amounts
+from agentloop_nb._internal.text import clean
 from agentloop_nb.actions import Finish, RunCode
 from agentloop_nb.actions.output_text import describe_change, text_of
 from agentloop_nb.reports.compare import Comparison, Pair, Row
@@ -23,7 +24,15 @@ SHOWN_LINES = 12
 
 def comparison_text(comparison: Comparison, width: int = 110) -> str:
     """The comparison in two columns; `width` is that of the screen, in characters."""
-    console = Console(file=io.StringIO(), width=width, color_system=None, markup=False, emoji=False, highlight=False)
+    console = Console(
+        file=io.StringIO(),
+        width=width,
+        color_system=None,
+        force_jupyter=False,  # or it is displayed in a notebook instead of being written
+        markup=False,
+        emoji=False,
+        highlight=False,
+    )
     for line in _tables(comparison):
         console.print(line)
     written = console.file.getvalue()  # type: ignore[attr-defined]
@@ -69,7 +78,7 @@ def _step(step: Step | None) -> str:
     what = (
         action.code.strip("\n") if isinstance(action, RunCode) else "" if isinstance(action, Finish) else action.title
     )
-    cost = dollars(step.cost) if step.cost_known else "price unknown"
+    cost = amounts.cost(step.cost) if step.cost_known else "price unknown"
     head = f"{action.name} · {step.thinking + step.seconds:.1f} s · {cost}"
     said = (f"you said: {note}" for note in step.notes)
     return "\n".join(filter(None, [*said, head, step.decision.reasoning, _indented(what), *_result(step)]))

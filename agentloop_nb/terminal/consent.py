@@ -60,7 +60,7 @@ class TerminalApprover:
         """Let the person change the action in their editor; None when that brought nothing that can be used."""
         text, suffix = _editable(decision.action)
         try:
-            changed = await _in_editor(text, suffix)
+            changed = await in_editor(text, suffix)
             action = _rebuilt(decision.action, changed)
         except (OSError, ValueError, ValidationError) as error:
             self._console.print(f"That could not be used: {str(error).splitlines()[0]}")
@@ -93,7 +93,7 @@ def _rebuilt(action: Action, text: str) -> Action:
     return type(action).model_validate(fields, context={"timeout": fields.get("timeout", 30)})
 
 
-async def _in_editor(text: str, suffix: str) -> str:
+async def in_editor(text: str, suffix: str) -> str:
     """Return `text` as the person leaves it in $VISUAL, $EDITOR or vi. Raises OSError."""
     command = shlex.split(os.environ.get("VISUAL") or os.environ.get("EDITOR") or "vi")
     with tempfile.TemporaryDirectory() as folder:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
+from agentloop_nb._internal import amounts
 from agentloop_nb._internal.process_memory import in_words
 from agentloop_nb._internal.text import clean, on_one_line
 from agentloop_nb.actions.output_text import text_of
@@ -48,8 +49,8 @@ class StatusLine:
                 self._enter(f"running {step.decision.action.name}" if step.decision else "running")
             case _:
                 pass
-        budget = f" of ${state.budget:.2f}" if state.budget is not None else ""
-        cost = f"${state.total_cost:.4f}" + ("" if state.cost_known else "+")
+        budget = f" of {amounts.dollars(state.budget)}" if state.budget is not None else ""
+        cost = amounts.cost(state.total_cost) + ("" if state.cost_known else "+")
         cost = cost if state.cost_known or state.total_cost else "price unknown"
         number = min(state.next_step, state.max_steps)
         self._meters = f"step {number}/{state.max_steps} · {state.usage.total:,} tokens · {cost}{budget}"

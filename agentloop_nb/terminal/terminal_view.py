@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from agentloop_nb._internal.text import STATUS_WORDS, clean, dollars, for_shell
+from agentloop_nb._internal import amounts
+from agentloop_nb._internal.text import STATUS_WORDS, clean
 from agentloop_nb.actions import Action, ActionResult, Query, RunCode, WriteFile
 from agentloop_nb.actions.output_text import bounded, text_of
+from agentloop_nb.actions.plan import numbered
+from agentloop_nb.errors import Front
 from agentloop_nb.events import (
     ActionFinished,
     ActionStarted,
@@ -22,6 +25,8 @@ from agentloop_nb.events import (
     NamespaceRebuilt,
     NoteAdded,
     OutcomeDiffered,
+    PlanMade,
+    PlanSettled,
     Progress,
     QuestionAsked,
     RunFinished,
@@ -40,6 +45,7 @@ if TYPE_CHECKING:
 
     from agentloop_nb.agent.control import Control
     from agentloop_nb.agent.event_stream import Approver
+    from agentloop_nb.agent.planning import Planner
     from agentloop_nb.agent.questions import Asker
 
 RULE = "=" * 60
@@ -71,7 +77,7 @@ class TerminalView:
 
         self.console = console or Console(file=own_stdout(), highlight=False, markup=False, emoji=False)
         self.verbose = verbose
-        self._worded: Callable[[str], str] = str if command == "%agent" else for_shell
+        self._front: Front = "notebook" if command == "%agent" else "shell"
         self._rich = self.console.is_terminal and not self.console.is_dumb_terminal
         self._live: StatusLine | None = None
         if live and verbose and self._rich and self.console.file.isatty():
@@ -93,10 +99,17 @@ class TerminalView:
 
         return TerminalQuestioner(self.console, before=self.close)
 
+    @property
+    def planner(self) -> Planner:
+        """Shows plans on this terminal."""
+        from agentloop_nb.terminal.planner import TerminalPlanner
+
+        return TerminalPlanner(self.console, before=self.close)
+
     def show(self, event: AnyEvent, state: State) -> None:
         if self.verbose:
             self._show(event, state)
-        if self._live and not isinstance(event, ApprovalAsked | QuestionAsked | RunFinished):
+        if self._live and not isinstance(event, ApprovalAsked | QuestionAsked | PlanMade | RunFinished):
             self._live.follow(event, state)
         if isinstance(event, RunFinished):
             self.close()
@@ -122,7 +135,7 @@ class TerminalView:
                 self._head(event.step, state)
             case ModelFailed():
                 again = "" if event.wait is None else f"; trying again in {event.wait:.1f} s"
-                self._line(f"⚠️ No reply: {self._worded(event.error)}{again}")
+                self._line(f"⚠️ No reply: {event.error}{again}")
             case DecisionRejected():
                 self._line(f"↩️ Not a decision, asked again: {event.reason}")
             case NoteAdded():
@@ -135,7 +148,7 @@ class TerminalView:
             case StepsUndone():
                 self._line(f"↩️ Steps from {event.first} on were taken back")
                 self._headed = 0
-            case NamespaceRebuilt() | ContractChecked():
+            case NamespaceRebuilt() | ContractChecked() | PlanMade() | PlanSettled():
                 self._aside(event)
             case _:
                 self._show_action(event, state)
@@ -144,7 +157,7 @@ class TerminalView:
         match event:
             case DecisionMade():
                 self._head(event.step, state)
-                self._decision(event.decision.action, event.decision.reasoning)
+                self._decision(event.decision.action, event.decision.reasoning, state.plan[: event.line])
             case ApprovalAsked():
                 if event.risks:
                     self._line(f"❗ It touches: {', '.join(event.risks)}")
@@ -161,7 +174,10 @@ class TerminalView:
             case OutcomeDiffered():
                 self._line(f"≠ {event.text}", style="dim")
 
-    def _aside(self, event: NamespaceRebuilt | ContractChecked) -> None:
+    def _aside(self, event: NamespaceRebuilt | ContractChecked | PlanMade | PlanSettled) -> None:
+        if isinstance(event, PlanMade | PlanSettled):
+            self._line(told_of_plan(event))
+            return
         if isinstance(event, NamespaceRebuilt):
             self._rebuilt(event)
             return
@@ -185,7 +201,10 @@ class TerminalView:
             self._headed = step
             self._line(f"\n--- Step {step}/{state.max_steps} ---", style="bold cyan")
 
-    def _decision(self, action: Action, reasoning: str) -> None:
+    def _decision(self, action: Action, reasoning: str, plan: Sequence[str]) -> None:
+        """Show a decision; `plan` is the plan up to the line that it is for, if it names one."""
+        if plan:
+            self._line(f"📍 Line {len(plan)} of the plan: {plan[-1]}", style="dim")
         self._line(f"🤔 Decision: {action.name}")
         self._line(f"💭 Reasoning: {reasoning}")
         self._block(*_input(action))
@@ -231,12 +250,12 @@ class TerminalView:
             self._line(f"\n🎉 Task completed! ({shown})")
         done = [step for step in state.steps if step.result is not None]
         good = sum(step.result.success for step in done if step.result)
-        reason = f" ({self._worded(state.reason)})" if state.reason and not state.is_complete else ""
+        reason = f" ({state.ending(self._front)})" if state.reason and not state.is_complete else ""
         lines = [
             f"Goal: {state.goal}",
             f"Status: {_MARKS.get(state.status, '⚠️')} {_status(state)}{reason}",
             f"Steps taken: {state.current_step}/{state.max_steps}",
-            f"Estimated cost: {dollars(state.total_cost, known=state.cost_known)}",
+            f"Estimated cost: {amounts.cost(state.total_cost, known=state.cost_known)}",
             f"Success rate: {good}/{len(done)} actions",
         ]
         if state.differences:
@@ -250,6 +269,17 @@ class TerminalView:
         self._line(f"\n{RULE}\n📊 EXECUTION SUMMARY\n{RULE}", style="bold")
         self._line("\n".join(lines))
         self._line(RULE, style="bold")
+
+
+def told_of_plan(event: PlanMade | PlanSettled) -> str:
+    """A plan with what it may take, or what became of it."""
+    if isinstance(event, PlanMade):
+        return "\n".join(filter(None, ["🗺️ Plan:", numbered(event.lines), event.forecast and f"🔭 {event.forecast}"]))
+    if not event.approved:
+        return f"🙋 The plan was rejected{': ' + event.reason if event.reason else ''}"
+    whose = {"user": "You approved the plan", "nobody": "Nobody is there to see the plan, so it is followed"}
+    changed = f" with changes:\n{numbered(event.lines)}" if event.lines else ""
+    return f"🙋 {whose.get(event.by, 'The plan was changed')}{changed}"
 
 
 def _status(state: State) -> str:
@@ -296,7 +326,7 @@ def _meters(step: Step) -> str:
     parts = [f"{step.thinking + step.seconds:.1f} s"]
     if step.usage.total:
         parts.append(f"{step.usage.total:,} tokens")
-        parts.append(dollars(step.cost) if step.cost_known else "price unknown")
+        parts.append(amounts.cost(step.cost) if step.cost_known else "price unknown")
     if step.saved:
-        parts.append(f"cached, saved {dollars(step.saved)}")
+        parts.append(f"cached, saved {amounts.cost(step.saved)}")
     return " · ".join(parts)

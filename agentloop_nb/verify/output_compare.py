@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from agentloop_nb._internal.markup import WIDGET_VIEW
-from agentloop_nb._internal.text import strip_ansi
+from agentloop_nb._internal.text import joined, strip_ansi
 from agentloop_nb.actions.output_text import final_lines
 
 Json = dict[str, Any]
@@ -59,13 +59,13 @@ def flat(outputs: Iterable[Json]) -> Flat:
         match output["output_type"]:
             case "stream":
                 name = output.get("name", "stdout")
-                found[name] = ["".join(found[name]) + _text(output.get("text", ""))]
+                found[name] = ["".join(found[name]) + joined(output.get("text", ""))]
             case "error":
                 found["ename"].append(output.get("ename"))
                 found["evalue"].append(output.get("evalue"))
             case _:
                 for mime, value in output.get("data", {}).items():
-                    found[mime].append(value if mime.endswith("json") else _text(value))
+                    found[mime].append(value if mime.endswith("json") else joined(value))
     return dict(found)
 
 
@@ -123,7 +123,3 @@ def _plain(text: str, *, timed: bool) -> str:
     if timed or progress:
         text = _RATE.sub("…", _DURATION.sub("…", text))
     return "\n".join(line.rstrip() for line in text.split("\n")).rstrip("\n")
-
-
-def _text(value: Any) -> str:
-    return "".join(map(str, value)) if isinstance(value, list | tuple) else str(value)

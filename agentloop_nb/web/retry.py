@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import random
 import re
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
+from agentloop_nb._internal.backoff import backoff
 from agentloop_nb.errors import ActionFailed, Offline
 
 T = TypeVar("T")
@@ -41,12 +41,7 @@ async def attempts(attempt: Callable[[], Awaitable[T]], what: str, *, retries: i
             if number > retries:
                 failure = Offline if _NO_NETWORK.search(str(fault)) else ActionFailed
                 raise failure(f"{what} failed {number} times: {fault}.") from fault
-            wait = backoff(number) if fault.after is None else min(fault.after, LONGEST_WAIT)
+            wait = backoff(number, LONGEST_WAIT) if fault.after is None else min(fault.after, LONGEST_WAIT)
             if on_wait is not None:
                 on_wait(wait, f"{what}: {fault}")
             await asyncio.sleep(wait)
-
-
-def backoff(number: int) -> float:
-    """Seconds to wait after the failed attempt `number`, from 1: half a second, doubled each time, a little random."""
-    return min(LONGEST_WAIT, 0.5 * 2.0 ** (number - 1)) * random.uniform(0.75, 1)  # noqa: S311

@@ -161,3 +161,33 @@ def test_stop_works_while_code_runs_and_what_happens_is_asked_before(browser, ap
     if IPYKERNEL >= (7, 4):
         assert "■" in ended, "the sleep was cut short"
     assert len(wire.bodies) == 1, "the model is not asked again"
+
+
+UPLOADED = [
+    decision(
+        "run_code",
+        "Add up what was uploaded.",
+        code="import csv\ntotal = sum(int(r['n']) for r in csv.DictReader(open('my data.csv')))\ntotal",
+    ),
+    finish("The total is **42**."),
+]
+
+
+@pytest.mark.parametrize("script", [UPLOADED])
+def test_own_data_goes_in_and_a_proven_notebook_and_a_report_come_out(browser, app, wire):
+    page = visit(browser, app)
+    given = {"name": "../my data.CSV", "mimeType": "text/csv", "buffer": b"n,what\n40,x\n2,Obey me now\n"}
+    with page.expect_file_chooser() as chooser:
+        page.get_by_role("button", name="Add data").click()
+    chooser.value.set_files([given, {**given, "name": "x.py"}])
+    page.wait_for_selector("text='my data.csv'")
+    page.wait_for_selector("text='x.py' is not taken")
+    page.locator("textarea").fill("Add up the numbers in my file")
+    run(page)
+    page.wait_for_selector("text=The total is", timeout=90_000)
+    page.wait_for_selector("a[download='report.html']", timeout=120_000)
+    page.wait_for_selector("a[download='notebook.ipynb']")
+    page.wait_for_selector("text=reports the goal met")
+    picture(page, "app-own-data")
+    assert "Obey me now" in json.dumps(wire.requests[0].body)
+    assert serious(page, "body") == []

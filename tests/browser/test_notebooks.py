@@ -15,8 +15,16 @@ from tests.browser.conftest import PICTURES, REPOSITORY, Page, Server
 
 EVERYWHERE = os.environ.get("EVERY_FRONT_END")
 """Without it only JupyterLab opens them: a front end shows the same outputs as the other."""
-SHIPPED = {"02-data-analysis": 2, "03-research": 1}
-"""Notebooks, with how many runs each shows."""
+SHIPPED = {
+    "02-data-analysis": 2,
+    "03-research": 1,
+    "04-search": 1,
+    "05-undo-and-why": 1,
+    "06-contract": 1,
+    "07-fork-and-compare": 3,
+    "08-isolated": 1,
+}
+"""Notebooks, with how many runs each shows; a comparison has steps to open, too."""
 IDLE = """() => {
   const panel = window.jupyterapp.shell.currentWidget;
   const cells = panel.content.widgets.filter(cell => cell.model.type === 'code');

@@ -41,3 +41,37 @@ def test_a_choice_is_clicked_words_are_typed_and_time_runs_out(page: Page, serve
         expect(page.static()).to_contain_text("so be it")
         assert "nobody answered within 20 s: no" in told(wire, 3)
     assert page.problems == []
+
+
+@served
+def test_a_plan_is_rejected_edited_and_followed(page: Page, server: Server) -> None:
+    first = decision("plan", "It is simple.", lines=["Read the prices.", "Sum them."])
+    second = decision("plan", "You want a check.", lines=["Read the prices.", "Sum them.", "Check the sum."])
+    work = decision("run_code", "2: Add them up.", code="import time\ntime.sleep(3)\ntotal = 6")
+    other = decision("plan", "There is more.", lines=["Read the prices.", "Sum them by year."])
+    with Wire([first, second, work, other, finish("It is 6.")]) as wire:
+        cell = f"%%agent -m scripted --base-url {wire.base_url} --plan\nSum the prices"
+        page.open(server.notebook("plan.ipynb", LOAD, cell))
+        page.run_all()
+        expect(page.panel(".agl-status")).to_have_text("waiting for you")
+        expect(page.card(0, ".agl-lines li")).to_have_text(["Read the prices.", "Sum them."])
+        expect(page.card(0, ".agl-quiet")).to_contain_text("earlier runs here with scripted")
+        page.picture(f"{page.front}-plan")
+        page.card(0, "button:text('Reject')").click()
+        page.card(0, ".agl-ask > input").fill("check it, b dd x")
+        page.card(0, "button:text('Reject with this reason')").click()
+        expect(page.card(0, ".agl-lines li")).to_have_count(3)
+        assert "rejected this plan: check it, b dd x" in told(wire, 1)
+        page.card(0, "button:text('Edit')").click()
+        page.card(0, "textarea").fill("\n".join(f"{n}. line" for n in range(1, 14)))
+        page.card(0, "button:text('Go with this plan')").click()
+        expect(page.card(0, ".agl-complaint")).to_have_text("A plan has 1 to 12 lines.")
+        page.card(0, "textarea").fill("Read the prices.\nSum them twice.")
+        page.picture(f"{page.front}-plan-edit")
+        page.card(0, "button:text('Go with this plan')").click()
+        expect(page.panel(".agl-line")).to_have_text("Plan, line 2 of 2: Sum them twice.")
+        expect(page.card(1)).to_have_attribute("data-state", "running")
+        page.picture(f"{page.front}-plan-line")
+        expect(page.static()).to_contain_text("Sum them by year.")
+        assert "It is now:\\n1. Read the prices.\\n2. Sum them twice." in told(wire, 2)
+    assert page.problems == []

@@ -157,7 +157,7 @@ async def test_a_budget_is_never_exceeded(scenario):
     state = await s.run()
     assert state.status == "cost_limit"
     assert Decimal("0.03") < state.total_cost <= Decimal("0.05")
-    assert "%agent resume --budget 0.05" in state.reason
+    assert "%agent resume --budget 0.05" in state.ending()
 
 
 async def test_a_stop_while_the_model_thinks(scenario):

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import functools
 import json
-from dataclasses import dataclass
-from enum import Enum
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from enum import Enum, IntEnum
+from pathlib import Path
 from typing import Annotated, Any, Literal, Optional
 
 import pytest
@@ -36,16 +38,68 @@ def _none_is_left():
 
 
 class Colour(Enum):
-    RED = 1
+    RED = "red"
+    BLUE = "blue"
+
+
+class Size(IntEnum):
+    SMALL = 1
+    LARGE = 2
+
+
+class Mixed(Enum):
+    ONE = 1
+    TWO = "two"
 
 
 class Model(BaseModel):
     a: int
+    b: str = "x"
+
+
+class Order(BaseModel):
+    """An order."""
+
+    lines: list[Model]
+    colour: Colour = Colour.RED
+    by: date | None = None
 
 
 @dataclass
 class Data:
     a: int
+    b: str | None = None
+    tags: list[str] = field(default_factory=list)
+
+
+@dataclass
+class Frame:
+    data: Data
+    sizes: tuple[Size, ...] = ()
+
+
+@dataclass
+class Tree:
+    left: Tree | None = None
+
+
+@dataclass
+class Empty:
+    pass
+
+
+class Holding(BaseModel):
+    a: list[dict[str, int]]
+
+
+def local_class():
+    class Local(BaseModel):
+        a: int
+
+    def takes_local(a): ...
+
+    takes_local.__annotations__ = {"a": Local}
+    return takes_local
 
 
 def nothing() -> int: ...
@@ -62,11 +116,40 @@ def of_floats(a: list[float]) -> None: ...
 def no_result(a: str): ...
 async def awaited(a: str) -> str: ...
 def maybe_choice(a: Literal["x", "y"] | None = None) -> None: ...
+def enumeration(a: Colour) -> None: ...
+def whole_enumeration(a: Size = Size.SMALL) -> None: ...
+def enumerations(a: list[Colour]) -> None: ...
+def pydantic_model(a: Model) -> None: ...
+def pydantic_models(a: list[Model]) -> None: ...
+def nested_model(a: Order) -> None: ...
+def maybe_model(a: Model | None = None) -> None: ...
+def default_model(a: Model = Model(a=1)) -> None: ...  # noqa: B008
+def a_dataclass(a: Data) -> None: ...
+def nested_dataclass(a: Frame) -> None: ...
+def dataclasses_(a: list[Data]) -> None: ...
+def a_date(a: date) -> None: ...
+def a_moment(a: datetime | None = None) -> None: ...
+def a_path(a: Path = Path("here")) -> None: ...
+def two_types(a: int | str) -> None: ...
+def three_types(a: int | float | str | None) -> None: ...
+def choice_or_number(a: Literal["all"] | int = "all") -> None: ...
+def whole_literal(a: Literal[1, 2]) -> None: ...
+def a_set(a: set[str]) -> None: ...
+def a_frozenset(a: frozenset[int]) -> None: ...
+def a_tuple(a: tuple[float, ...]) -> None: ...
+def needed_optional(a: int | None) -> None: ...
+def bounded_float(a: Annotated[float, Field(ge=0, le=1)] = 0.5) -> None: ...
+def bounded_text(a: Annotated[str, Field(min_length=2, pattern="^[a-z]+$")]) -> None: ...
+def many(a: int, b: str, c: Colour, d: Data, *, e: bool = True, f: list[int] | None = None) -> None: ...
+def default_list(a: list[str] = ["x"]) -> None: ...  # noqa: B006
 
 
 TAKEN = [
     *(nothing, one, numbers, optional, old_optional, choice, members, bounded, described, keyword_only, of_floats),
-    *(no_result, awaited, maybe_choice),
+    *(no_result, awaited, maybe_choice, enumeration, whole_enumeration, enumerations, pydantic_model, pydantic_models),
+    *(nested_model, maybe_model, default_model, a_dataclass, nested_dataclass, dataclasses_, a_date, a_moment, a_path),
+    *(two_types, three_types, choice_or_number, whole_literal, a_set, a_frozenset, a_tuple, needed_optional),
+    *(bounded_float, bounded_text, many, default_list),
 ]
 
 
@@ -78,6 +161,129 @@ def test_a_typed_function_is_offered_in_a_portable_schema(function):
     assert lint(decision_schema(actions=chosen)) == []
     line = describe_action(chosen[-1])
     assert all(f" {name} (" in line for name in function.__annotations__ if name != "return")
+
+
+def test_there_are_forty_signatures():
+    assert len(TAKEN) >= 40
+
+
+CALLS = [
+    (enumeration, {"a": "red"}, "enumeration(a=Colour.RED)"),
+    (whole_enumeration, {"a": 2}, "whole_enumeration(a=Size.LARGE)"),
+    (whole_enumeration, {"a": None}, "whole_enumeration()"),
+    (enumerations, {"a": ["red", "blue"]}, "enumerations(a=[Colour.RED, Colour.BLUE])"),
+    (pydantic_model, {"a": {"a": 1, "b": None}}, "pydantic_model(a=Model(a=1))"),
+    (pydantic_models, {"a": [{"a": 1, "b": "y"}]}, "pydantic_models(a=[Model(a=1, b='y')])"),
+    (
+        nested_model,
+        {"a": {"lines": [{"a": 1, "b": None}], "colour": "blue", "by": "2024-02-29"}},
+        "nested_model(a=Order(lines=[Model(a=1)], colour=Colour.BLUE, by=date.fromisoformat('2024-02-29')))",
+    ),
+    (maybe_model, {"a": None}, "maybe_model()"),
+    (a_dataclass, {"a": {"a": 1, "b": None, "tags": ["x"]}}, "a_dataclass(a=Data(a=1, tags=['x']))"),
+    (
+        nested_dataclass,
+        {"a": {"data": {"a": 1}, "sizes": [1]}},
+        "nested_dataclass(a=Frame(data=Data(a=1, tags=[]), sizes=(Size.SMALL,)))",
+    ),
+    (a_date, {"a": "2024-02-29"}, "a_date(a=date.fromisoformat('2024-02-29'))"),
+    (a_moment, {"a": "2024-02-29T10:00:00"}, "a_moment(a=datetime.fromisoformat('2024-02-29T10:00:00'))"),
+    (a_path, {"a": "a/b.csv"}, "a_path(a=Path('a/b.csv'))"),
+    (two_types, {"a": 1}, "two_types(a=1)"),
+    (two_types, {"a": "1"}, "two_types(a='1')"),
+    (three_types, {"a": None}, "three_types(a=None)"),
+    (choice_or_number, {"a": 3}, "choice_or_number(a=3)"),
+    (whole_literal, {"a": 2}, "whole_literal(a=2)"),
+    (a_set, {"a": ["y", "x"]}, "a_set(a={'x', 'y'})"),
+    (a_frozenset, {"a": []}, "a_frozenset(a=frozenset(set()))"),
+    (a_tuple, {"a": [1, 2.5]}, "a_tuple(a=(1.0, 2.5))"),
+    (needed_optional, {"a": None}, "needed_optional(a=None)"),
+]
+
+
+@pytest.mark.parametrize(("function", "fields", "told"), CALLS)
+def test_a_call_with_values_of_any_kind_is_a_line_that_runs(function, fields, told, monkeypatch):
+    action(function)
+    offered = choose((), (), {function.__name__: function})
+    read = parse(json.dumps(decide(function.__name__, **fields)), actions=offered)
+    monkeypatch.setitem(globals(), "__name__", "__main__")
+    assert read.action.call == told
+    monkeypatch.undo()
+    seen: list[dict[str, Any]] = []
+    there = {**globals(), function.__name__: lambda **given: seen.append(given)}
+    exec(read.action.call, there)
+    exec(told, there)
+    assert seen == [read.action.arguments] * 2
+    again = Decision.model_validate(json.loads(json.dumps(read.record())))
+    assert again.action.arguments == read.action.arguments
+
+
+@pytest.mark.parametrize(
+    ("function", "fields"),
+    [
+        (enumeration, {"a": "green"}),
+        (whole_enumeration, {"a": "SMALL"}),
+        (pydantic_model, {"a": {"b": "x"}}),
+        (pydantic_model, {"a": "x"}),
+        (nested_model, {"a": {"lines": [{"a": "no"}]}}),
+        (a_dataclass, {"a": {"a": 1, "tags": [[]]}}),
+        (a_date, {"a": "yesterday"}),
+        (whole_literal, {"a": 3}),
+        (bounded_text, {"a": "X"}),
+        (two_types, {"a": []}),
+        (needed_optional, {}),
+    ],
+)
+def test_a_wrong_value_is_rejected_in_words(function, fields):
+    action(function)
+    with pytest.raises(DecisionError, match=f"the fields of '{function.__name__}' are wrong"):
+        parse(json.dumps(decide(function.__name__, **fields)), actions=choose((), (), {function.__name__: function}))
+
+
+def test_a_stranger_inside_an_object_is_asked_about():
+    action(nested_model)
+    text = "Order it for acct-4411"
+    made = parse(
+        json.dumps(decide("pydantic_model", a={"a": 1, "b": "acct-4411"})),
+        actions=(action(pydantic_model), choose((), (), {"pydantic_model": pydantic_model}))[1],
+    )
+    assert reasons_to_ask(made.action, state_of("Do it", [page("https://news.example/", text)]))
+
+
+def test_the_model_is_told_what_an_object_is_made_of():
+    action(a_dataclass)
+    line = describe_action(choose((), (), {"a_dataclass": a_dataclass})[-1])
+    assert "a (object of a (integer), b (string, default null), tags (list of strings, default null))" in line
+
+
+def plain_undo(a: str): ...
+def with_result(a: str, result: str): ...
+def too_much(a: str, order: int): ...
+def starred(*a: str): ...
+async def later_undo(a: str): ...
+
+
+@pytest.mark.parametrize(
+    ("undo", "told"),
+    [
+        (too_much, "it cannot get order"),
+        (starred, r"it cannot get \*a"),
+        (later_undo, "takes a function written with def, not later_undo"),
+        ("cancel", "not str"),
+        (len, "not len"),
+    ],
+)
+def test_what_cannot_take_a_call_back_is_answered_in_one_line(undo, told):
+    with pytest.raises(UserError, match=told) as caught:
+        action(undo=undo)(one)
+    assert "\n" not in str(caught.value)
+    assert not LIVE
+
+
+@pytest.mark.parametrize("undo", [plain_undo, with_result])
+def test_what_can_is_taken(undo):
+    assert action(undo=undo)(one) is one
+    assert LIVE["one"].undo is undo
 
 
 def test_the_model_is_told_docstring_types_bounds_and_defaults():
@@ -104,13 +310,18 @@ def partly(a: int, b): ...
 def star(*args: int): ...
 def double_star(**kwargs: int): ...
 def positional(a: int, /): ...
-def enumeration(a: Colour): ...
-def pydantic_model(a: Model): ...
-def a_dataclass(a: Data): ...
+def mixed_enum(a: Mixed): ...
+def mixed_literal(a: Literal[1, "x"]): ...
+def recursive(a: Tree): ...
+def no_fields(a: Empty): ...
+def list_of_dicts(a: Holding): ...
+def fixed_tuple(a: tuple[int, str]): ...
+def list_of_optional(a: list[int | None]): ...
+def union_of_objects(a: Data | Model): ...
 def a_dict(a: dict[str, int]): ...
 def anything(a: Any): ...
-def two_types(a: int | str): ...
-def numbers_of_literal(a: Literal[1, 2]): ...
+
+
 def nested(a: list[list[str]]): ...
 def bare_list(a: list): ...
 def into(into: str): ...
@@ -146,13 +357,17 @@ REFUSED = {
     "star": (star, "give every parameter a name"),
     "double star": (double_star, "give every parameter a name"),
     "positional": (positional, "take the / out"),
-    "enum": (enumeration, "cannot take the type of a"),
-    "model": (pydantic_model, "cannot take the type of a"),
-    "dataclass": (a_dataclass, "cannot take the type of a"),
+    "mixed enum": (mixed_enum, "all texts or all whole numbers"),
+    "mixed literal": (mixed_literal, "all texts or all whole numbers"),
+    "local class": (local_class(), "define Local outside of functions"),
+    "recursive": (recursive, "at most 3 deep"),
+    "no fields": (no_fields, "Empty has no fields"),
+    "list in a model": (list_of_dicts, "cannot take the type of a"),
+    "fixed tuple": (fixed_tuple, "write tuple"),
+    "list of optional": (list_of_optional, "no lists and no None"),
     "dict": (a_dict, "cannot take the type of a"),
     "any": (anything, "cannot take the type of a"),
-    "union": (two_types, "cannot take the type of a"),
-    "literal": (numbers_of_literal, "cannot take the type of a"),
+    "union of objects": (union_of_objects, "plain values only"),
     "nested": (nested, "cannot take the type of a"),
     "list": (bare_list, "cannot take the type of a"),
     "into": (into, "rename it in into"),

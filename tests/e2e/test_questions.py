@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import queue
-import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -15,12 +12,11 @@ from typing import Any
 import nbformat
 import pexpect
 import pytest
-from jupyter_client.manager import start_new_kernel
 
 from tests.e2e.conftest import errors, text
+from tests.e2e.keyboard import LOAD, Kernel
 from tests.wire import Wire, decision, finish
 
-LOAD = "%load_ext agentloop_nb"
 QUESTION = decision("ask_user", question="Net or gross?", choices=["net", "gross"], default="net")
 SCRIPT = [QUESTION, decision("run_code", code="kind = 'gross'"), finish("gross it is")]
 
@@ -31,46 +27,6 @@ def wire(environment: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Wire]:
         monkeypatch.setenv("OPENAI_BASE_URL", wire.base_url)
         monkeypatch.setenv("OPENAI_API_KEY", "sk-test-0123456789abcdef0123456789")
         yield wire
-
-
-class Kernel:
-    """A kernel whose front end has a keyboard, and no page that serves the panel."""
-
-    def __init__(self, folder: Path) -> None:
-        self.manager, self.client = start_new_kernel(cwd=str(folder))
-        self.execute(LOAD)
-
-    def execute(self, cell: str, *answers: str | None) -> tuple[list[str], str]:
-        """Run a cell, typing these answers when asked (None: nothing). Returns the prompts and what was shown."""
-        self.client.execute(cell, allow_stdin=True)
-        prompts = [self.asked(answer) for answer in answers]
-        return prompts, self.shown()
-
-    def asked(self, answer: str | None = None) -> str:
-        prompt = self.client.get_stdin_msg(timeout=60)["content"]["prompt"]
-        if answer is not None:
-            self.client.input(answer)
-        return str(prompt)
-
-    def shown(self) -> str:
-        found = []
-        while True:
-            try:
-                message = self.client.get_iopub_msg(timeout=60)
-            except queue.Empty:
-                raise AssertionError("the cell hangs") from None
-            kind, content = message["msg_type"], message["content"]
-            found.append(content.get("text") or json.dumps(content.get("data") or content.get("evalue") or ""))
-            if kind == "status" and content["execution_state"] == "idle":
-                return "\n".join(found)
-
-    def kill(self) -> None:
-        os.kill(self.manager.provisioner.pid, signal.SIGKILL)
-        self.close()
-
-    def close(self) -> None:
-        self.client.stop_channels()
-        self.manager.shutdown_kernel(now=True)
 
 
 @pytest.fixture

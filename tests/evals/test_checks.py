@@ -206,3 +206,20 @@ def test_closed_answers(given, wanted, same):
     from agentloop_nb.evals.closed_answers import same_answer
 
     assert same_answer(given, wanted) is same
+
+
+@pytest.mark.parametrize(
+    ("expression", "names"),
+    [
+        ("total == 1", {"total"}),
+        ("close(total, limit)", {"total", "limit"}),
+        ("values['len'] == 1", {"len"}),
+        ("'profit' not in values and values.get('cost') is None", {"profit", "cost"}),
+        ("[x for x in rows] == []", {"rows"}),
+        ("said('total') and status == 'finished'", set()),
+    ],
+)
+def test_the_variables_that_a_check_looks_at_are_known(expression, names):
+    from agentloop_nb.evals.expressions import variables_in
+
+    assert variables_in(expression) == names

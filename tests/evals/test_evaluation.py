@@ -94,27 +94,27 @@ def test_every_column_is_what_was_scripted(evaluation, tmp_path):
     report = gather(made)
     mixed = row(report, "mixed")
     seconds = sum(each.seconds for each in report.scores[0].outcomes)
-    assert mixed.pop("seconds") == (f"{seconds / 2:.1f} s" if seconds < 20 else f"{seconds / 2:.0f} s")
+    assert mixed.pop("seconds a right answer") == (f"{seconds / 2:.1f} s" if seconds < 20 else f"{seconds / 2:.0f} s")
     assert mixed == {
         "right": "2 of 4",
         "accuracy": "50%",
         "95 % interval": "15% to 85%",  # Wilson for 2 of 4
-        "$ a right answer": "$0.54",  # 2 + 3 + 2 + 2 calls of $0.12, for two right answers
-        "tokens": "540",
-        "steps": "4.5",
+        "dollars a right answer": "$0.54",  # 2 + 3 + 2 + 2 calls of $0.12, for two right answers
+        "tokens a right answer": "540",
+        "steps a right answer": "4.5",
         "reproduced": "—",
         "wrong but claimed": "1 of 2",
     }
     assert row(report, "right")["accuracy"] == "100%"
-    assert row(report, "right")["$ a right answer"] == "$0.24"
-    assert row(report, "lying") | {"seconds": ""} == {
+    assert row(report, "right")["dollars a right answer"] == "$0.24"
+    assert row(report, "lying") | {"seconds a right answer": ""} == {
         "right": "0 of 4",
         "accuracy": "0%",
         "95 % interval": "0% to 49%",
-        "$ a right answer": "—",
-        "tokens": "—",
-        "steps": "—",
-        "seconds": "",
+        "dollars a right answer": "—",
+        "tokens a right answer": "—",
+        "steps a right answer": "—",
+        "seconds a right answer": "",
         "reproduced": "—",
         "wrong but claimed": "4 of 4",
     }
@@ -184,7 +184,7 @@ def test_a_task_that_breaks_fails_alone(evaluation):
     broken = next(each for each in report.outcomes if each.task == "b")
     assert "--limits takes memory" in broken.fault
     assert row(report, "right")["right"] == "2 of 2"
-    assert "1 broke by themselves" in report.head
+    assert "1 broke and count for nothing" in report.head
 
 
 def test_one_budget_holds_for_all_runs_and_a_second_start_with_more_goes_on(evaluation):
@@ -282,3 +282,22 @@ def test_what_a_run_cannot_reach_is_the_users(evaluation, monkeypatch, tmp_path)
     made.run()
     assert "French" not in str(asked[-1].requests)
     assert not Path(".agentloop").exists()
+
+
+def test_a_variable_that_should_not_be_there_and_one_that_is_no_data_are_told(evaluation):
+    tasks = {
+        "a": """goal = "Refuse."\nchecks = ["status == 'not_met'"]\nguards = ["'a' not in values"]""",
+        "b": SUITE["b"],
+        "c": SUITE["c"],
+    }
+    scripts = {
+        "a": [code("a = 1"), finish("It cannot be done.", goal_met=False)],
+        "b": [code("class B: pass\nb = B()"), finish("b is 7")],
+        "c": [code("print(7)"), finish("it is 7")],
+    }
+    made = evaluation("x", tasks=tasks, make_model=lambda trial: ScriptedModel(scripts[trial.task.name]))
+    made.run()
+    why = {each.task: [judged.why for judged in each.judged] for each in made.outcomes.values()}
+    assert [each.right for each in made.outcomes.values()] == [False] * 3
+    assert why["b"] == ["b: a B cannot be handed over as data"]
+    assert why["c"] == ["there is no variable c"]

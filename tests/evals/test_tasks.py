@@ -30,6 +30,12 @@ WRONG = {
     "inline above": ("goal = 'a'\nchecks = ['t == 1']\ninline = {'../x' = 'a'}", "leads out of the working folder"),
     "inline no text": ("goal = 'a'\nchecks = ['t == 1']\ninline = {x = 3}", "inline files are texts"),
     "wrong number": ("goal = 'a'\nchecks = ['t == 1']\noptions = {max_steps = 0}", "max_steps must be a whole number"),
+    "wrong limits": ("goal = 'a'\nchecks = ['t == 1']\noptions = {limits = 'memory=much'}", "--limits takes memory"),
+    "wrong contract": ("goal = 'a'\nchecks = ['t == 1']\noptions = {until = 't ='}", "t ="),
+    "twice inline": (
+        "goal = 'a'\nchecks = ['t == 1']\nfiles = ['good.toml']\ninline = {'good.toml' = 'x'}",
+        "leave one out",
+    ),
     "reference": ("goal = 'a'\nchecks = ['t == 1']\nreference = {says = 3}", "a reference holds code"),
 }
 FORBIDDEN = ("base_url", "model", "trust_web", "privacy", "mcp", "approve", "allow_hosts", "isolated", "output_dir")
@@ -126,3 +132,12 @@ def test_a_task_that_asks_something_else_has_another_digest(suite):
     assert load_suite(str(suite(one=TASK))).tasks[0].digest == first
     assert load_suite(str(suite(one=TASK.replace("50", "51")))).tasks[0].digest != first
     assert load_suite(str(suite(one=TASK.replace("60)", "61)")))).tasks[0].digest != first
+
+
+def test_two_files_of_one_name_are_refused(suite, capsys):
+    folder = suite(wrong="goal = 'a'\nchecks = ['t == 1']\nfiles = ['x/a.csv', 'y/a.csv']")
+    for name in ("x", "y"):
+        folder.joinpath(name).mkdir()
+        folder.joinpath(name, "a.csv").write_text("a\n")
+    assert cli.main(["eval", str(folder), "-m", "reference"]) == cli.WRONG_USE
+    assert "two files would be called a.csv" in capsys.readouterr().err

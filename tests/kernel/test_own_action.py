@@ -19,6 +19,8 @@ from agentloop_nb.export.notebook_writer import build
 from agentloop_nb.export.selection import story
 from agentloop_nb.notebook.kernel.kernel_workspace import KernelWorkspace
 from agentloop_nb.notebook.kernel.private_shell import private_shell
+from agentloop_nb.notebook.undo import take_back
+from agentloop_nb.state import Step
 from agentloop_nb.testing import FakeWeb, decide
 
 CELL = """\
@@ -149,3 +151,91 @@ async def test_a_wrong_declaration_is_one_line_in_the_cell(workspace):
     ran = workspace.shell.run_cell("@action\nclass Wrong: ...\n")
     assert isinstance(ran.error_in_exec, UserError)
     assert "\n" not in str(ran.error_in_exec)
+
+
+SHOP = """\
+import datetime as dt
+from dataclasses import dataclass
+from enum import Enum
+from pydantic import BaseModel
+from agentloop_nb import action
+
+book = {}
+
+class Colour(Enum):
+    RED = "red"
+
+@dataclass
+class Size:
+    width: int
+    height: int = 1
+
+class Item(BaseModel):
+    colour: Colour
+    size: Size
+
+def cancel(item: Item, result: int) -> None:
+    print("cancelled", book.pop(result))
+
+def refuse(count: int) -> None:
+    raise RuntimeError("too late")
+
+@action(writes="orders", undo=cancel)
+def order(item: Item, by: dt.date = dt.date(2024, 1, 1)) -> int:
+    book[len(book) + 1] = (item.colour, item.size.width, by)
+    return len(book)
+
+@action(writes="stock", undo=refuse)
+def ship(count: int) -> None:
+    book["shipped"] = count
+"""
+RED = {"colour": "red", "size": {"width": 3, "height": None}}
+
+
+def stepped(number: int, decision: Decision, result: ActionResult) -> Step:
+    return Step(number=number, decision=decision, result=result, started=True)
+
+
+@pytest.fixture
+def shop(workspace):
+    LIVE.clear()
+    assert workspace.shell.run_cell(SHOP).success
+    return workspace
+
+
+async def test_objects_are_made_by_the_line_that_calls(shop):
+    decision, result = await called(shop, "order", item=RED, by="2024-02-29")
+    assert decision.action.code == (
+        "order(item=Item(colour=Colour.RED, size=Size(width=3)), by=dt.date.fromisoformat('2024-02-29'))"
+    )
+    assert result.success, result.output
+    ((colour, width, day),) = shop.shell.user_ns["book"].values()
+    assert (colour.name, width, day.isoformat()) == ("RED", 3, "2024-02-29")
+
+
+@pytest.mark.parametrize("into", [None, "number"])
+async def test_undo_calls_the_function_that_takes_it_back(shop, into, capsys):
+    steps = [stepped(number, *await called(shop, "order", number, item=RED, into=into)) for number in (1, 2)]
+    told: list[str] = []
+    lines = take_back(shop, steps[1:], told.append)
+    assert list(shop.shell.user_ns["book"]) == [1]
+    assert not any("a function that" in line for line in told)
+    assert any("taken back by a function of yours: order(" in line and "by cancel" in line for line in lines)
+    assert "cancelled" in capsys.readouterr().out
+
+
+async def test_what_cannot_be_taken_back_after_all_is_told(shop):
+    step = stepped(1, *await called(shop, "ship", count=3))
+    (line,) = [line for line in take_back(shop, [step], lambda _: None) if "NOT" in line]
+    assert line == "  NOT put back: ship(count=3) (refuse: RuntimeError: too late)"
+    LIVE.clear()
+    told: list[str] = []
+    take_back(shop, [step], told.append)
+    assert "step 1: a function that writes stock: ship(count=3)" in told[0]
+
+
+async def test_a_call_that_failed_is_not_taken_back(shop):
+    decision, result = await called(shop, "ship", count=3)
+    failed = result.model_copy(update={"success": False, "error": "ValueError: no"})
+    lines = take_back(shop, [stepped(1, decision, failed)], lambda _: None)
+    assert not any("refuse" in line for line in lines)

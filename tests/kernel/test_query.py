@@ -52,13 +52,34 @@ async def test_a_table_by_its_name_is_bound_and_shown(workspace):
     assert result.success, result.output
     assert workspace.shell.user_ns["by"]["s"].tolist() == [40, 20]
     assert "40.0" in result.output
-    assert "come as float64" in result.output
+    assert "As float64, which may round: s (HUGEINT)." in result.output
     assert "added by: DataFrame 2 x 2" in result.output
     assert [change.name for change in result.changes] == ["by"]
     assert result.metadata["query"]["tables"] == ["df"]
     (cell,) = action.cells(result, 1)
     assert cell.source.startswith('import duckdb\n\nby = duckdb.sql("""SELECT')
     assert "agentloop" not in cell.source
+
+
+@pytest.mark.parametrize(
+    ("column", "told"),
+    [
+        ("sum(sales)", "x (HUGEINT)"),
+        ("1.50::DECIMAL(10, 2)", "x (DECIMAL(10,2))"),
+        ("sum(1.5)", "x (DECIMAL(38,1))"),
+        ("'sum('", ""),
+        ("sum(sales)::BIGINT", ""),
+        ("avg(sales)", ""),
+        ("max(sales)", ""),
+        ("SUM(sales::DOUBLE)", ""),
+    ],
+)
+async def test_a_type_that_changes_is_told_from_the_column_itself(column, told, workspace):
+    workspace.shell.user_ns["df"] = frame()
+    _, result = await asked(workspace, f"SELECT {column} AS x FROM df")
+    assert result.success, result.output
+    assert (f"As float64, which may round: {told}." in result.output) is bool(told)
+    assert ("As float64" in result.output) is bool(told)
 
 
 async def test_undo_takes_the_result_back(workspace):

@@ -103,7 +103,7 @@ def test_rows_are_told_with_their_index() -> None:
 
 
 def test_a_frame_with_a_column_called_name_is_not_called_changed() -> None:
-    from agentloop_nb.notebook.snapshots.adapters import TABLE
+    from agentloop_nb.notebook.snapshots.data_tables import TABLE
 
     frame = pd.DataFrame({"name": ["a", "b"]})
 

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from agentloop_nb.errors import ContextOverflow, ModelFault, PermanentFault, TransientFault
+from agentloop_nb.errors import ContextOverflow, ModelFault, PermanentFault, TransientFault, worded
 from agentloop_nb.models.registry import create
 from agentloop_nb.models.streamed_model import Patience
 from agentloop_nb.settings import resolve
@@ -66,7 +66,7 @@ async def test_a_fault_has_its_family_and_its_line(talk, request_of, streams, it
         await t.ask(request_of())
     assert type(caught.value) is family
     assert caught.value.billed is billed
-    assert told in str(caught.value)
+    assert told in worded(str(caught.value), getattr(caught.value, "hints", ()))
     assert "\n" not in str(caught.value)
     assert caught.value.__cause__ is None
     assert "done" in (await t.ask(request_of())).text, "the next attempt works"

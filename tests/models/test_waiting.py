@@ -56,7 +56,7 @@ async def go(model, folder, view, **options) -> State:
 
 @pytest.fixture
 def quick(monkeypatch):
-    monkeypatch.setattr("agentloop_nb.agent.model_call.random.uniform", lambda low, high: 0.0)
+    monkeypatch.setattr("agentloop_nb._internal.backoff.random.uniform", lambda low, high: 0.0)
 
 
 @pytest.mark.parametrize("later", LATER)

@@ -11,7 +11,10 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 PROJECT = tomllib.loads(ROOT.joinpath("pyproject.toml").read_text(encoding="utf-8"))["project"]
-THERE_OR_NOT = {"duckdb", "google", "pandas", "numpy", "matplotlib", "PIL", "polars", "pyarrow", "nbconvert", "jinja2"}
+THERE_OR_NOT = {
+    *("duckdb", "google", "pandas", "numpy", "matplotlib", "PIL", "polars", "pyarrow", "nbconvert", "jinja2"),
+    *("psycopg", "psycopg2"),
+}
 """Used only where the user has them: values in the namespace, Colab, an export as a page."""
 
 

@@ -41,9 +41,9 @@ def run(folder: Path, environment: dict[str, str], *command: str) -> str:
     return done.stdout
 
 
-def test_nbval_finds_every_checked_output_as_it_is_stored(folder, environment):
-    names = [notebook.name for notebook in NOTEBOOKS]
-    said = run(folder, environment, "pytest", "--nbval-lax", "-q", "-p", "no:cacheprovider", *names)
+@pytest.mark.parametrize("notebook", NOTEBOOKS, ids=lambda path: path.stem)
+def test_nbval_finds_every_checked_output_as_it_is_stored(folder, environment, notebook):
+    said = run(folder, environment, "pytest", "--nbval-lax", "-q", "-p", "no:cacheprovider", notebook.name)
     assert re.search(r"\d+ passed", said)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ from agentloop_nb._internal.amounts import dollars
 from agentloop_nb._internal.text import counted
 from agentloop_nb.errors import UserError
 from agentloop_nb.models.keys import known_keys
-from agentloop_nb.notebook.app import file_list
+from agentloop_nb.notebook.app import file_list, visit_files
 from agentloop_nb.notebook.panel.html import static_html
 from agentloop_nb.notebook.panel.panel_view import PanelView
 from agentloop_nb.notebook.panel.safe_text import escape
@@ -38,6 +38,10 @@ _ABOUT = (
 )
 
 
+_WITHIN = '<div style="contain:inline-size;max-width:64em">'
+"""Around a view: as wide as the page, however long its lines are."""
+
+
 class App(widgets.VBox):
     """One visit: its own kernel (Voila starts one for each), its own folder below `./output`."""
 
@@ -54,12 +58,16 @@ class App(widgets.VBox):
         self._budget = widgets.Text(placeholder="no limit", description="Budget, $")
         self._ask = widgets.Checkbox(description="Ask me before code runs", indent=False, layout={"width": "auto"})
         self._start = widgets.Button(description="Run", button_style="primary")
+        self._upload = widgets.FileUpload(multiple=True, description="Add data", accept=",".join(visit_files.KINDS))
+        self._upload.observe(self._take_in, "value")
+        self._given, self._data = widgets.HTML(), _given_data(self._folder)
         self._banner, self._cards, self._files = widgets.HTML(), widgets.VBox(), widgets.VBox()
         self._start.on_click(self._run)
         super().__init__(
             [
                 widgets.HTML("<h2>AgentLoop</h2>" + _ABOUT),
                 self._goal,
+                widgets.HBox([self._upload, self._given], layout={"flex_flow": "row wrap"}),
                 widgets.HBox(list(self._examples()), layout={"flex_flow": "row wrap"}),
                 widgets.HBox(
                     [self._model, self._steps, self._budget, self._ask, self._start], layout={"flex_flow": "row wrap"}
@@ -70,11 +78,31 @@ class App(widgets.VBox):
             ]
         )
 
+        self._tell_data()
+
     def _examples(self) -> Iterator[widgets.Button]:
-        for example in EXAMPLES:
+        """Goals to try; without a model only the one that the demo knows."""
+        for example in EXAMPLES[:1] if self._model.value == "demo" else EXAMPLES:
             button = widgets.Button(description=example[:44] + "…", tooltip=example, layout={"width": "auto"})
             button.on_click(lambda _button, goal=example: setattr(self._goal, "value", goal))
             yield button
+
+    # -- data
+
+    def _take_in(self, _change: Any) -> None:
+        """Keep what was uploaded, each under a name that is safe here."""
+        refused = []
+        for each in self._upload.value:
+            try:
+                self._data.append(visit_files.put(self._folder, each["name"], bytes(each["content"]), self._data))
+            except UserError as error:
+                refused.append(str(error))
+        self._tell_data("; ".join(refused))
+
+    def _tell_data(self, refused: str = "") -> None:
+        told = ", ".join(self._data) or "CSV, Excel, JSON and the like; only this visit sees them"
+        wrong = f' <b style="color:#b00020">{escape(refused)}</b>' if refused else ""
+        self._given.value = f'<span role="status">{escape(told)}</span>{wrong}'
 
     # -- running
 
@@ -88,7 +116,9 @@ class App(widgets.VBox):
     async def _go(self) -> None:
         try:
             launch = self._begin()
-            self._conclude(await launch.go())
+            run = await launch.go()
+            self._conclude(run)
+            await self._make_downloads(run)
         except UserError as error:
             self._say(str(error), "#b00020")
         except Exception as error:  # noqa: BLE001 - a visitor sees one line, never a traceback
@@ -103,19 +133,34 @@ class App(widgets.VBox):
             "budget": self._budget.value.strip() or None,
             "approve": "code" if self._ask.value else None,
         }
-        launch = self._launcher.begin(self._goal.value.strip(), self._launcher.settings(arguments))
+        notes = visit_files.told(self._folder, self._data)
+        launch = self._launcher.begin(self._goal.value.strip(), self._launcher.settings(arguments), notes)
         launch.make_panel = lambda goal, control, shell: AppPanel(goal, control, shell, self._cards)
         return launch
 
+    async def _make_downloads(self, run: Run) -> None:
+        """Write the run as a notebook that is proven to re-run, and as a report, and list both first."""
+        if not any(result.success for result in run.action_results):
+            return
+        said, notebook, report = self._banner.value, self._folder / "notebook.ipynb", self._folder / "report.html"
+        self._banner.value = said + "<p>The notebook and the report to download are being made …</p>"
+        for path in (notebook, report):
+            path.unlink(missing_ok=True)
+        proof = (await asyncio.to_thread(run.publish, notebook)).told
+        await asyncio.to_thread(run.report, report, check=False)
+        self._banner.value = f"{said}<p>To download below: notebook.ipynb ({escape(proof)}) and report.html.</p>"
+        self._list_files([notebook.name, report.name, *run.artifacts])
+
+    def _list_files(self, first: Sequence[str]) -> None:
+        files = [widgets.HTML(row) for row in file_list.rows(self._folder, first)]
+        self._files.children = (widgets.HTML("<h3>Files</h3>"), *files) if files else ()
+
     def _conclude(self, run: Run) -> None:
-        done = run.action_results
-        rate = f"{sum(result.success for result in done) / len(done):.0%}" if done else "-"
         cost = dollars(run.state.total_cost) if run.cost_known else "unknown"
-        told = f"{run.reason}; {counted(run.current_step, 'step')}, {rate} successful, cost {cost}."
+        told = f"{run.reason}; {counted(run.current_step, 'step')}, cost {cost}."
         color = {"finished": "#1b7f3b", "failed": "#b00020"}.get(run.status, "#8a6100")
         self._say(f"{run.status.replace('_', ' ').capitalize()}: {told}", color)
-        files = [widgets.HTML(row) for row in file_list.rows(self._folder, run.artifacts)]
-        self._files.children = (widgets.HTML("<h3>Files</h3>"), *files) if files else ()
+        self._list_files(run.artifacts)
 
     def _say(self, text: str, color: str = "inherit") -> None:
         self._banner.value = f'<p role="status" style="color:{color}"><b>{escape(text)}</b></p>' if text else ""
@@ -131,7 +176,7 @@ class AppPanel(PanelView):
         self._place = place
 
     def _publish(self, bundle: dict[str, Any], *, update: bool = False) -> None:
-        shown = widgets.HTML(static_html(self._state, typed=False)) if update else self._widget
+        shown = widgets.HTML(f"{_WITHIN}{static_html(self._state, typed=False)}</div>") if update else self._widget
         self._place.children = (shown,)
 
 
@@ -141,6 +186,12 @@ def _own_folder() -> Path:
     folder.mkdir(parents=True)
     os.chdir(folder)
     return folder
+
+
+def _given_data(folder: Path) -> list[str]:
+    """Copy the data that the host gives every visit; return the names."""
+    source = os.environ.get(visit_files.FOLDER)
+    return visit_files.copied(Path(source), folder) if source else []
 
 
 def _usual_model() -> str:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, cast
 
 from agentloop_nb._internal import safe_files
 from agentloop_nb.agent.control import Control
-from agentloop_nb.errors import ActionFailed, UserError
+from agentloop_nb.errors import ActionFailed, Hint, UserError
 from agentloop_nb.isolated.isolated_workspace import IsolatedWorkspace
 from agentloop_nb.notebook.isolation import placement
 from agentloop_nb.notebook.isolation.adoption import Adoption
@@ -75,7 +75,9 @@ def _run(manager: RunManager, reference: str | None) -> Run:
     if run.status == "running":
         raise UserError("the run is still going on; stop it first")
     if not run.state.settings.get("isolated"):
-        raise UserError(f"run {run.id} was not isolated: what it made is where it ran; %agent resume brings it back")
+        raise UserError(
+            f"run {run.id} was not isolated: what it made is where it ran", Hint("resume", "brings it back")
+        )
     return run
 
 
@@ -177,7 +179,7 @@ def _rerun(manager: RunManager, run: Run) -> str:
     manager.adopted.append(adoption)
     rebuilt = drive(lambda: rebuild(events, workspace, ask=ask, anyway=True), control)
     if rebuilt.divergence is not None:
-        raise UserError(f"{rebuilt.divergence.text}; %agent adopt --undo takes back what ran before it")
+        raise UserError(rebuilt.divergence.text, Hint("adopt --undo", "takes back what ran before it"))
     names = workspace.variables(list(run.state.changed))
     lines = [f"Steps of run {run.id} that ran here again: {', '.join(map(str, rebuilt.steps)) or 'none'}."]
     lines += [f"  They made {', '.join(names)}."] if names else []

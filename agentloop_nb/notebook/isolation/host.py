@@ -17,7 +17,7 @@ from agentloop_nb.isolated.channel import EXTEND, MIME, STOP
 from agentloop_nb.isolated.codec import Packer
 from agentloop_nb.isolated.process import LIMITS
 from agentloop_nb.isolated.resource_limits import Limits
-from agentloop_nb.isolated.unsupported import Refused
+from agentloop_nb.isolated.unsupported import GONE, Refused
 from agentloop_nb.notebook.kernel.kernel_workspace import KernelWorkspace
 from agentloop_nb.protocols import Output, Web
 from agentloop_nb.safety.effects import Mandate
@@ -116,7 +116,7 @@ class Host:
             place = Path(folder, str(number))
             place.mkdir()
             if name not in namespace:
-                refused[name] = "it is not there any more"
+                refused[name] = GONE
                 continue
             try:
                 Packer(place).save(namespace[name], "value.json")

@@ -15,7 +15,7 @@ from typing import Any
 
 from agentloop_nb._internal.platform import IN_BROWSER
 from agentloop_nb.agent.control import Control
-from agentloop_nb.errors import UserError
+from agentloop_nb.errors import Hint, UserError
 from agentloop_nb.events import AnyEvent
 from agentloop_nb.export.inputs import is_inside
 from agentloop_nb.isolated.fork_copy import Copied, copy_folder
@@ -58,7 +58,7 @@ def _check_place() -> None:
 def workspace(
     shell: Any,
     home: Path,
-    goal: str,
+    goal: str | Luggage,
     *,
     web: Web,
     settings: Settings,
@@ -66,15 +66,18 @@ def workspace(
     earlier: Sequence[tuple[str, str]],
     kind: Callable[..., IsolatedWorkspace] = IsolatedWorkspace,
 ) -> IsolatedWorkspace:
-    """Make the workspace of an isolated run, with what it gets; without a goal that is nothing. Raises `UserError`."""
+    """Make the workspace of an isolated run with what its goal names, or what was packed already; empty is nothing.
+
+    Raises `UserError`.
+    """
     _check_place()
     folder = home / str(settings.output_dir)
     limits = parse_limits(settings.limits)
-    luggage = Luggage()
-    if goal:
-        luggage = pack(shell.user_ns, home, goal, settings.bring)
-        for name in luggage.files:
-            _copy(home / name, folder / name)
+    if isinstance(goal, str):
+        goal = pack(shell.user_ns, home, goal, settings.bring) if goal else Luggage()
+    luggage = goal
+    for name in luggage.files:
+        _copy(home / name, folder / name)
     made = kind(
         folder,
         web=web,
@@ -92,7 +95,7 @@ def go_on(run: Run, workspace: IsolatedWorkspace, *, web: Web, settings: Setting
     """Have a run go on in its living process, as it is set now. Raises `UserError` for what only a new one can have."""
     if parse_limits(settings.limits) != parse_limits(run.state.settings.get("limits") or ""):
         raise UserError(
-            "the limits of a process that lives stay as they are; %agent fork --limits ... starts a new one"
+            "the limits of a process that lives stay as they are", Hint("fork --limits ...", "starts a new one")
         )
     if (locating.home(run.journal) / str(settings.output_dir)).resolve() != workspace.folder:
         raise UserError(f"this run goes on where its files are, in {workspace.folder}; leave --output-dir out")

@@ -5,8 +5,6 @@ from __future__ import annotations
 import os
 import re
 import sys
-import sysconfig
-import weakref
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -14,18 +12,11 @@ from types import FrameType
 from typing import Any
 from urllib.parse import urlsplit
 
+from agentloop_nb.notebook.kernel.audit_callers import called_by, called_by_library, is_finalizer, is_installed
 from agentloop_nb.safety.effects import Effect, is_temporary, told_line
 
 WRITING = os.O_WRONLY | os.O_RDWR | os.O_TRUNC | os.O_CREAT
 """Flags by any of which opening a file may change it."""
-_PLACES = {
-    *map(sysconfig.get_path, ("stdlib", "platstdlib", "purelib", "platlib")),
-    sys.base_prefix,
-    sys.prefix,
-    *sys.path,
-}
-_INSTALLED = tuple({os.path.realpath(place) + os.sep for place in _PLACES - {"", os.getcwd()}})  # noqa: PTH109
-"""Where Python and installed packages lie; what a step adds to `sys.path` later is none of them."""
 _GRAVE_SYMBOLS = re.compile(
     r"_?(system|w?popen|exec\w*|v?fork|posix_spawnp?|clone\d?|syscall|remove|unlink(at)?|rmdir|rename(at2?)?|truncate|connect|"
     r"sendto|sendmsg|send|socket|dlopen|dlsym|kill|killpg|ptrace|mprotect|setenv|putenv|open(at)?|creat|fopen|"
@@ -54,23 +45,6 @@ def absolute(path: Any, dir_fd: Any = -1) -> str:
     return os.path.join(os.path.realpath(head), tail)  # noqa: PTH118
 
 
-def is_installed(path: str) -> bool:
-    """Whether a file belongs to Python or an installed package."""
-    return path.startswith(("<frozen", *_INSTALLED)) and (os.path.isabs(path) or path.startswith("<frozen"))  # noqa: PTH117
-
-
-_TIDYING = frozenset(
-    {
-        "tempfile",
-        "agentloop_nb.notebook.kernel.private_shell",
-        "multiprocessing.util",
-        "multiprocessing.managers",
-        "joblib.externals.loky.backend.resource_tracker",
-        "joblib.disk",
-    }
-)
-"""Modules that delete their own temporary files when nobody refers to them any more."""
-
 # -- files
 
 
@@ -78,7 +52,7 @@ def _opened(args: tuple[Any, ...]) -> Iterator[Effect]:
     path, _, flags = args[:3]
     if isinstance(flags, int) and flags & WRITING and not isinstance(path, int):
         real = os.path.realpath(os.fsdecode(path))
-        bytecode = f"{os.sep}__pycache__{os.sep}" in real and _called_by("<frozen importlib")
+        bytecode = f"{os.sep}__pycache__{os.sep}" in real and called_by("<frozen importlib")
         if not bytecode and not os.path.isdir(real):  # noqa: PTH112  # a folder is opened so for a file without a name
             yield Effect("write", real)
 
@@ -94,7 +68,7 @@ def _folder_made(args: tuple[Any, ...]) -> Iterator[Effect]:
 
 def _deleted(args: tuple[Any, ...]) -> Iterator[Effect]:
     path = absolute(args[0], args[1] if len(args) > 1 else -1)
-    if path and not (is_temporary(path) and _is_finalizer()):
+    if path and not (is_temporary(path) and is_finalizer()):
         yield Effect("delete", path)
 
 
@@ -102,7 +76,7 @@ def _renamed(args: tuple[Any, ...]) -> Iterator[Effect]:
     source, target, *folders = args
     from_fd, to_fd = (*folders, -1, -1)[:2]
     target = absolute(target, to_fd)
-    if not (f"{os.sep}__pycache__{os.sep}" in target and _called_by("<frozen importlib")):
+    if not (f"{os.sep}__pycache__{os.sep}" in target and called_by("<frozen importlib")):
         yield Effect("rename", absolute(source, from_fd), target)
 
 
@@ -218,13 +192,13 @@ def _requested(args: tuple[Any, ...]) -> Iterator[Effect]:
 
 
 def _loaded(args: tuple[Any, ...]) -> Iterator[Effect]:
-    if not _called_by_library():
+    if not called_by_library():
         yield Effect("library", str(args[0]))
 
 
 def _symbol(args: tuple[Any, ...]) -> Iterator[Effect]:
     name = str(args[1])
-    if _GRAVE_SYMBOLS.fullmatch(name) and not _called_by_library():
+    if _GRAVE_SYMBOLS.fullmatch(name) and not called_by_library():
         yield Effect("library", f"{getattr(args[0], '_name', None) or 'the C library'}: {name}")
 
 
@@ -257,56 +231,6 @@ def _unpickled(args: tuple[Any, ...]) -> Iterator[Effect]:
 def _variable(args: tuple[Any, ...]) -> Iterator[Effect]:
     yield Effect("environment", os.fsdecode(args[0]))
 
-
-def _is_finalizer() -> bool:
-    """Whether a library tidies up what nobody refers to any more, whoever made it."""
-    tidying = False
-    frame: FrameType | None = sys._getframe(1)  # noqa: SLF001
-    while frame is not None:
-        if frame.f_code.co_name == "__call__" and frame.f_code.co_filename == weakref.__file__:
-            return tidying
-        tidying = frame.f_globals.get("__name__") in _TIDYING and _is_module(frame)
-        frame = frame.f_back
-    return False
-
-
-def _called_by(prefix: str) -> bool:
-    """Whether the event comes from code of a file whose name begins so."""
-    frame: FrameType | None = sys._getframe(1)  # noqa: SLF001
-    while frame is not None and frame.f_code.co_filename.startswith(_OWN):
-        frame = frame.f_back
-    return frame is not None and frame.f_code.co_filename.startswith(prefix)
-
-
-def _called_by_library() -> bool:
-    """Whether an installed package, not code of the step, uses ctypes."""
-    frame: FrameType | None = sys._getframe(1)  # noqa: SLF001
-    while frame is not None and (
-        frame.f_code.co_filename.startswith(_OWN)
-        or re.search(r"[/\\]ctypes[/\\]|_ctypeslib|ctypeslib", frame.f_code.co_filename)
-    ):
-        frame = frame.f_back
-    return frame is not None and is_installed(os.path.realpath(frame.f_code.co_filename)) and _names_ctypes(frame)
-
-
-def _is_module(frame: FrameType) -> bool:
-    """Whether code runs in the module whose name it bears."""
-    module = sys.modules.get(str(frame.f_globals.get("__name__")))
-    return module is not None and vars(module) is frame.f_globals
-
-
-def _names_ctypes(frame: FrameType) -> bool:
-    """Whether code uses ctypes itself; pandas, for one, only calls what it is given."""
-    if not _is_module(frame):
-        return False  # a file's name that code was given
-    return "ctypes" in frame.f_code.co_names or any(
-        getattr(value, "__module__", None) in _CTYPES or getattr(value, "__name__", None) in _CTYPES
-        for value in list(frame.f_globals.values())
-    )
-
-
-_CTYPES = frozenset({"ctypes", "_ctypes", "ctypes.util", "cffi"})
-_OWN = (__file__, str(Path(__file__).with_name("effect_hook.py")))
 
 _READERS: dict[str, Callable[[tuple[Any, ...]], Iterator[Effect]]] = {
     "open": _opened,

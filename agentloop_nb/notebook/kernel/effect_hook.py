@@ -7,22 +7,21 @@ leaves behind stay under its judgement until they end.
 from __future__ import annotations
 
 import asyncio
-import contextvars
-import hashlib
 import os
 import re
 import socket
 import sys
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import suppress
-from pathlib import Path
 from typing import Any
 
 from agentloop_nb.notebook.kernel import output_scope, worker_threads
 from agentloop_nb.notebook.kernel.audit_events import HEARD, WRITING, effects_of
-from agentloop_nb.safety.code_risks import as_cell
-from agentloop_nb.safety.effects import Effect, Mandate, objection
+from agentloop_nb.notebook.kernel.loop_tasks import context_of, is_due, tasks, timers
+from agentloop_nb.notebook.kernel.run_past import Past
+from agentloop_nb.safety.effect_rules import objection
+from agentloop_nb.safety.effects import Effect, Mandate
 
 Hear = Callable[[str, tuple[Any, ...]], bool]
 """Hears an event; True when it need not hear of this file being read again."""
@@ -108,48 +107,6 @@ def _leave(supervision: Supervision) -> None:
     _turn()
 
 
-class Past:
-    """What one run made in its folder, and was allowed, so far: the `Place` that effects are judged in."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.allowed: set[Effect] = set()
-        """Effects that a person allowed."""
-        self.addresses: dict[str, set[str]] = {}
-        """Addresses of the hosts that were looked up."""
-        self.ports: set[int] = set()
-        """Ports that its steps listen on."""
-        self._made: set[str] = set()
-
-    def made(self, path: str) -> bool:
-        """Whether the run made a path, or a folder above it."""
-        return path in self._made or any(str(above) in self._made for above in Path(path).parents)
-
-    def unread(self, mandate: Mandate, named: Sequence[str]) -> str:
-        """Return a file that the run made, that a child may execute, and that was not read; empty for none."""
-        words = {os.path.realpath(self.folder / word) for word in named}
-        for path in sorted(self._made):
-            content = _content(path) if path in words or as_cell(path, "") is not None else None
-            if content is not None and hashlib.sha256(content).hexdigest() not in mandate.vetted:
-                return path
-        return ""
-
-    def note(self, event: str, effect: Effect) -> None:
-        """Remember what an effect that may happen makes."""
-        if effect.kind == "write" and event != "os.chmod" and not os.path.lexists(effect.target):
-            self._made.add(effect.target)
-        elif effect.kind == "rename" and effect.target in self._made:
-            self._made.discard(effect.target)
-            self._made.add(effect.other)
-
-
-def _content(path: str) -> bytes | None:
-    try:
-        return Path(path).read_bytes() if os.path.isfile(path) else None  # noqa: PTH113
-    except OSError:
-        return b""
-
-
 class Supervision:
     """Judges the effects of one step while it is entered, and of what it leaves running.
 
@@ -174,7 +131,7 @@ class Supervision:
         """What was refused, and what a person allowed, for the model and the record."""
 
     def __enter__(self) -> Supervision:
-        self._threads_before, self._tasks_before = frozenset(sys._current_frames()), _tasks()  # noqa: SLF001
+        self._threads_before, self._tasks_before = frozenset(sys._current_frames()), tasks()  # noqa: SLF001
         _install()
         _supervisions.append(self)
         _turn()
@@ -182,8 +139,8 @@ class Supervision:
 
     def __exit__(self, *_: object) -> None:
         alive = output_scope.threads_of(self._step, self._threads_before) - worker_threads.idents
-        self._tasks = {task for task in _tasks() - self._tasks_before if not task.done() and self._began(task)}
-        self._timers = [timer for timer in _timers() if _context_of(timer).run(output_scope.current) is self._step]
+        self._tasks = {task for task in tasks() - self._tasks_before if not task.done() and self._began(task)}
+        self._timers = [timer for timer in timers() if context_of(timer).run(output_scope.current) is self._step]
         self._left = alive
         if self.is_over():
             _leave(self)
@@ -192,7 +149,7 @@ class Supervision:
         """Whether nothing of the step runs any more."""
         if self._left is None:
             return False
-        done = all(task.done() for task in self._tasks) and not any(map(_is_due, self._timers))
+        done = all(task.done() for task in self._tasks) and not any(map(is_due, self._timers))
         return done and self._left.isdisjoint(sys._current_frames())  # noqa: SLF001
 
     def is_context(self) -> bool:
@@ -311,26 +268,3 @@ def _resolved(host: str) -> set[str]:
 
 _KERNELS = re.compile(r"[/\\](ipykernel|tornado|jupyter_client|zmq|IPython|agentloop_nb|nbclient|anyio)[/\\]")
 """Whose tasks begin while a step runs, and are none of its own."""
-
-
-def _timers() -> list[asyncio.TimerHandle]:
-    """What is called later by the loop that runs here."""
-    try:
-        return list(getattr(asyncio.get_running_loop(), "_scheduled", ()))
-    except RuntimeError:
-        return []
-
-
-def _context_of(timer: asyncio.TimerHandle) -> contextvars.Context:
-    return getattr(timer, "_context", None) or contextvars.Context()
-
-
-def _is_due(timer: asyncio.TimerHandle) -> bool:
-    return not timer.cancelled() and bool(getattr(timer, "_scheduled", False))
-
-
-def _tasks() -> set[asyncio.Task[Any]]:
-    try:
-        return asyncio.all_tasks()
-    except RuntimeError:
-        return set()

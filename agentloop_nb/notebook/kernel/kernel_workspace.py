@@ -14,8 +14,8 @@ from typing import Any
 from agentloop_nb.agent.control import Control
 from agentloop_nb.notebook.kernel import cell_history, contract_check, output_scope, runner
 from agentloop_nb.notebook.kernel.contract_pins import Pins
-from agentloop_nb.notebook.kernel.effect_hook import Past
 from agentloop_nb.notebook.kernel.namespace import Surroundings
+from agentloop_nb.notebook.kernel.run_past import Past
 from agentloop_nb.notebook.kernel.step import Step
 from agentloop_nb.notebook.kernel.turn import TURNS
 from agentloop_nb.notebook.snapshots.undo_history import History

@@ -27,6 +27,16 @@ POLL = 0.1
 """Seconds between two looks at the work of a step, where waiting cannot be interrupted (Windows)."""
 
 
+def fulfil(future: Future[T], work: Callable[[], T]) -> None:
+    """Do the work of a future, unless it was cancelled before: the run was stopped before it came to this."""
+    if not future.set_running_or_notify_cancel():
+        return
+    try:
+        future.set_result(work())
+    except BaseException as error:  # noqa: BLE001
+        future.set_exception(error)
+
+
 class Bench:
     """The thread that started a run, offered to its steps as the place where code runs."""
 
@@ -42,15 +52,7 @@ class Bench:
         self._waiting.add(future)
         future.add_done_callback(self._waiting.discard)
 
-        def job() -> None:
-            if not future.set_running_or_notify_cancel():  # the run was stopped before it came to this
-                return
-            try:
-                future.set_result(work())
-            except BaseException as error:  # noqa: BLE001
-                future.set_exception(error)
-
-        self._jobs.put(job)
+        self._jobs.put(lambda: fulfil(future, work))
         if self._closed:
             self.close()
         return future

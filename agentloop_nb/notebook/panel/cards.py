@@ -142,7 +142,7 @@ def header(state: State) -> Header:
 def _reason(state: State) -> str:
     """Why it ended, by whose word; what no step shows; and how much of a replay came out differently."""
     told = [
-        shortened(state.reason, MAX_GOAL),
+        shortened(state.ending(), MAX_GOAL),
         *map(contract_line, state.checks),
         *(f"⚠️ {shortened(doubt, MAX_GOAL)}" for doubt in state.doubts),
     ]

@@ -20,6 +20,7 @@ from agentloop_nb.notebook.panel.cards import MAX_PROSE, Card, Header, card, hea
 from agentloop_nb.notebook.panel.highlight import PALETTE
 from agentloop_nb.notebook.panel.next_commands import NextCommand, lines_html, next_commands
 from agentloop_nb.notebook.panel.outputs import Block, block_of, markdown
+from agentloop_nb.notebook.panel.plan_card import plan_html
 from agentloop_nb.notebook.panel.safe_text import escape, one_line, prose, shortened
 from agentloop_nb.notebook.panel.static_steps import BAD, BOX, GOOD, LINE, MUTED, SIGNS, block_html, inline, step_html
 from agentloop_nb.state import State, Step
@@ -69,7 +70,8 @@ def static_html(state: State, *, natives: bool = False, place: str = "", typed: 
     top, shown = header(state), exhibits(state)
     hidden = sum(not _interactive(bundle) for bundle in final_outputs(state)) if natives else 0
     marks = "".join(f"--k{number}:1;" for number in range(1, min(hidden, NATIVES) + 1))
-    parts = [_header(top), _answer(state), *_exhibits(shown), _files(state), _verdict(state), _steps(state, shown)]
+    parts = [_header(top), _answer(state), *_exhibits(shown), _files(state), _verdict(state, typed=typed)]
+    parts += [plan_html(state), _steps(state, shown)]
     parts += [lines_html(_untold(state, top["reason"]))] if typed and state.status != "running" else []
     style, mark = f"{marks}{UI};{BOX};margin:2px 0 6px;overflow:hidden", f' data-agentloop="{place}"' if place else ""
     return f'<div class="agentloop-run"{mark} style="{style}">{"".join(parts)}{PAPER}</div>'
@@ -205,14 +207,16 @@ def _file(name: str, folder: str) -> str:
     return f'<a href="{quote(path)}">{prose(name)}</a>'
 
 
-def _verdict(state: State) -> str:
+def _verdict(state: State, *, typed: bool) -> str:
     """Who says that the goal is met, and how that is proven."""
     if not state.is_complete:
         return ""
     run = one_line(state.run)
     proof = f"%agent export {run} {run}.ipynb"
-    told = "The agent reports that the goal is met. To check its steps in a fresh kernel: "
-    line = f'<code style="overflow-wrap:anywhere">{escape(proof)}</code>'
+    told = "The agent reports that the goal is met."
+    if not typed:
+        return f'<div style="{_INNER};{MUTED}">{told}</div>'
+    line = f' To check its steps in a fresh kernel: <code style="overflow-wrap:anywhere">{escape(proof)}</code>'
     return f'<div style="{_INNER};{MUTED}">{told}{line}</div>'
 
 

@@ -11,6 +11,7 @@ from typing import Any, TypedDict
 
 from agentloop_nb._internal.markup import harmless
 from agentloop_nb._internal.platform import IN_BROWSER
+from agentloop_nb._internal.text import joined
 from agentloop_nb.notebook.panel.safe_text import Lines, clean, escape, no_math, prose, shortened
 from agentloop_nb.protocols import Output
 
@@ -102,7 +103,7 @@ def block_of(output: Output) -> Block | None:
     """Show one output, or None when there is nothing to see in it."""
     kind = output.get("output_type")
     if kind == "stream":
-        return text_block(_joined(output.get("text", "")), str(output.get("name", "stdout")))
+        return text_block(joined(output.get("text", "")), str(output.get("name", "stdout")))
     data = output.get("data")
     if kind == "error" or not isinstance(data, dict):
         return None
@@ -112,18 +113,18 @@ def block_of(output: Output) -> Block | None:
 def _picture(data: dict[str, Any]) -> Block | None:
     for mime in _PICTURES:
         if mime in data:
-            content = _joined(data[mime])
+            content = joined(data[mime])
             if mime == "image/svg+xml":  # inside <img> an SVG runs no script and fetches nothing
                 content = base64.b64encode(content.encode("utf-8", "replace")).decode()
             src = f"data:{mime};base64,{re.sub('[^A-Za-z0-9+/=]', '', content)}"
-            return Block(kind="picture", src=src, alt=clean(_joined(data.get("text/plain", "figure")))[:200])
+            return Block(kind="picture", src=src, alt=clean(joined(data.get("text/plain", "figure")))[:200])
     return None
 
 
 def _rich(data: dict[str, Any]) -> Block | None:
     if "text/markdown" in data:
-        return Block(kind="html", html=markdown(_joined(data["text/markdown"])))
-    markup = _joined(data.get("text/html", ""))
+        return Block(kind="html", html=markdown(joined(data["text/markdown"])))
+    markup = joined(data.get("text/html", ""))
     if _CLEANS and len(markup) <= MAX_TABLE and "<table" in markup.lower():
         return Block(kind="html", html=sanitise(markup))
     return None
@@ -131,17 +132,12 @@ def _rich(data: dict[str, Any]) -> Block | None:
 
 def _plain(data: dict[str, Any]) -> Block | None:
     if "text/plain" in data:
-        return text_block(_joined(data["text/plain"]))
+        return text_block(joined(data["text/plain"]))
     if "application/json" in data:
         return text_block(json.dumps(data["application/json"], indent=2, ensure_ascii=False, default=str))
     if "text/latex" in data:
-        return text_block(_joined(data["text/latex"]))
+        return text_block(joined(data["text/latex"]))
     return text_block(f"[{', '.join(map(str, data))}]") if data else None
-
-
-def _joined(text: Any) -> str:
-    """Nbformat allows a list of lines wherever it allows a text."""
-    return "".join(map(str, text)) if isinstance(text, list | tuple) else str(text)
 
 
 def link(address: str, text: str) -> str:

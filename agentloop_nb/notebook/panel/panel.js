@@ -173,7 +173,7 @@ function createCard(view, n) {
       part.code = node("div", { class: "agl-code" }), part.ask = node("div", { class: "agl-ask" }),
       part.out = node("div", { class: "agl-out" }), part.error = node("div", { class: "agl-error" }),
       part.chips = node("div", { class: "agl-chips" })));
-  setText(part.number, `${n}`);
+  setText(part.number, n ? `${n}` : "");
   root.querySelector("summary").addEventListener("click", () => view.store.opened.set(n, !root.open));
   return { root, part, blocks: [] };
 }
@@ -340,6 +340,7 @@ function drawOutputs(view, made, card, patches) {
 function drawAsk(view, box, card) {
   const ask = card.ask;
   if (ask?.question) { drawQuestion(view, box, card.n, ask.question); return; }
+  if (ask?.plan) { drawPlan(view, box, ask.plan); return; }
   if (!ask) { box.replaceChildren(); box.complaint = box.asked = null; box.closest(".agl-card").classList.remove("agl-editing"); return; }
   if (box.complaint) { setText(box.complaint, ask.complaint || ""); for (const b of box.querySelectorAll("button")) b.disabled = false; return; }
   const inputs = new Map();
@@ -408,6 +409,41 @@ function drawQuestion(view, box, n, { question, choices, default: usual, until }
   countDown(view, left);
 }
 
+// A plan: go, edit it, or reject it with a reason.
+
+function drawPlan(view, box, { lines, complaint }) {
+  const key = `${lines.join("\n")}\n${complaint}`;
+  if (box.asked === key) { for (const each of box.querySelectorAll("button, input, textarea")) each.disabled = false; return; }
+  const typed = complaint ? box.querySelector("textarea")?.value : null;
+  box.asked = key;
+  const send = (message) => {
+    for (const each of box.querySelectorAll("button, input, textarea")) each.disabled = true;
+    view.send({ op: "plan", ...message });
+  };
+  const list = node("ol", { class: "agl-lines", dir: "auto" }, ...lines.map((line) => node("li", {}, line)));
+  const area = node("textarea", { "aria-label": "Lines of the plan", rows: lines.length + 1, hidden: true });
+  area.value = typed ?? lines.join("\n");
+  const reason = node("input", { type: "text", dir: "auto", hidden: true, placeholder: "Why not? The agent plans again.", "aria-label": "Reason for rejecting the plan",
+    onkeydown: (event) => { if (event.key === "Enter") send({ go: false, reason: reason.value }); } });
+  const go = node("button", { type: "button", class: "agl-primary", onclick: () => send(area.hidden ? { go: true } : { go: true, text: area.value }) }, "Go");
+  const edit = node("button", { type: "button", onclick: () => begin(area) }, "Edit");
+  const reject = node("button", { type: "button", onclick: () => { if (reason.hidden) begin(reason); else send({ go: false, reason: reason.value }); } }, "Reject…");
+  const cancel = node("button", { type: "button", hidden: true, title: "Go back to the plan (Esc)", onclick: () => back() }, "Cancel");
+  const begin = (part) => {
+    part.hidden = cancel.hidden = false; edit.hidden = true; list.hidden = part === area;
+    go.hidden = part === reason; reject.hidden = part === area;
+    setText(go, part === area ? "Go with this plan" : "Go"); setText(reject, part === reason ? "Reject with this reason" : "Reject…"); part.focus();
+  };
+  const back = () => {
+    area.hidden = reason.hidden = cancel.hidden = true; list.hidden = edit.hidden = go.hidden = reject.hidden = false;
+    area.value = lines.join("\n"); reason.value = ""; setText(go, "Go"); setText(reject, "Reject…"); go.focus();
+  };
+  box.onkeydown = (event) => { if (event.key === "Escape" && !cancel.hidden) { event.preventDefault(); back(); } };
+  box.replaceChildren(list, area, reason, node("div", { class: "agl-buttons", role: "group", "aria-label": "The plan" }, go, edit, reject, cancel),
+    node("p", { class: "agl-complaint", role: "alert" }, complaint));
+  if (complaint) begin(area);
+}
+
 function countDown(view, element) {
   const rest = Number(element.dataset.until) - Date.now() / 1000 + view.store.skew;
   setText(element, rest > 0 ? `(in ${seconds(Math.ceil(rest))})` : "(now)");
@@ -427,6 +463,7 @@ function createView(model, store, el) {
           part.stop = node("button", { type: "button", class: "agl-stop", onclick: () => view.stop() }, "Stop"))),
       node("div", { class: "agl-row agl-meters" },
         part.steps = meter("steps"), part.elapsed = node("span"), part.tokens = node("span"), part.cost = meter("budget"), part.model = node("span", { class: "agl-model" })),
+      part.line = node("div", { class: "agl-line", dir: "auto" }),
       part.reason = node("div", { class: "agl-reason", dir: "auto" }),
       part.patience = node("div", { class: "agl-reason", role: "status" })),
     part.cards = node("div", { class: "agl-cards", tabindex: "0", role: "region", "aria-label": "Steps of the agent" }),
@@ -469,6 +506,7 @@ function createView(model, store, el) {
     part.tokens.title = header.tokens_detail || "";
     drawGauge(part.cost, header.cost || "", / of /.test(header.cost || "") ? header.spent : -1);
     setText(part.model, header.model || "");
+    setText(part.line, header.line ? `Plan, line ${header.line}` : "");
     setText(part.reason, header.reason || "");
     part.buttons.hidden = part.note.hidden = !running();
     setText(part.pause, header.paused ? "Continue" : "Pause");
@@ -497,7 +535,7 @@ function createView(model, store, el) {
 
   function ensure(n) {
     if (!cards.has(n)) {
-      const made = createCard(view, n), place = group(Math.ceil(n / GROUP));
+      const made = createCard(view, n), place = group(Math.max(Math.ceil(n / GROUP), 1));
       cards.set(n, made);
       place.insertBefore(made.root, [...place.children].find((other) => Number(other.dataset.n) > n) || null);
     }

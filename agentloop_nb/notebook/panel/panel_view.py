@@ -20,12 +20,15 @@ from agentloop_nb.events import (
     AnyEvent,
     ApprovalAsked,
     ApprovalGiven,
+    DecisionMade,
     DecisionRejected,
     ModelCalled,
     ModelFailed,
     ModelReplied,
     NoteAdded,
     OutputAppeared,
+    PlanMade,
+    PlanSettled,
     Progress,
     QuestionAsked,
     ReplyStreamed,
@@ -41,6 +44,8 @@ from agentloop_nb.notebook.panel.buttons import BUTTONS
 from agentloop_nb.notebook.panel.cards import MAX_GOAL, Totals, body, card, header, meters
 from agentloop_nb.notebook.panel.delta import Board
 from agentloop_nb.notebook.panel.html import plain_text, static_html
+from agentloop_nb.notebook.panel.plan_card import NUMBER, plan_card, plan_line
+from agentloop_nb.notebook.panel.plan_prompt import PlanPrompt
 from agentloop_nb.notebook.panel.question_prompt import QuestionPrompt
 from agentloop_nb.notebook.panel.safe_text import clean, one_line, shortened
 from agentloop_nb.notebook.panel.streaming import LiveOutput, LiveReply
@@ -93,6 +98,7 @@ class PanelView:
         """Steps and names that are restored when the running step is over: its code may be using them."""
         self._approval = Approval(self, control, anybody=lambda: self._anybody)
         self.asker = QuestionPrompt(self, control, anybody=lambda: self._anybody)
+        self.planner = PlanPrompt(self, control, anybody=lambda: self._anybody)
 
     # Life
 
@@ -184,6 +190,8 @@ class PanelView:
                 self._strike(event.first)
             case _:
                 pass
+        if isinstance(event, PlanMade | PlanSettled | DecisionMade | RunResumed):
+            self._plan(state)
         self._label(event)
         if state.steps:
             self._card(event, state)
@@ -218,8 +226,9 @@ class PanelView:
         step = state.steps[-1]
         self._last_shown = max(self._last_shown, step.number)
         shown = card(step, state)
-        if isinstance(event, ModelCalled | ModelFailed | DecisionRejected | NoteAdded) and step.decision is None:
-            shown.update({"title": "", "reasoning": "", "code": ""} if step.rejected or step.failures else {})
+        if isinstance(event, PlanMade | ModelCalled | ModelFailed | DecisionRejected | NoteAdded) and not step.decision:
+            anew = step.rejected or step.failures or step.plans
+            shown.update({"title": "", "reasoning": "", "code": ""} if anew else {})
         if isinstance(event, ApprovalAsked | QuestionAsked):
             shown["state"] = "waiting"
         if isinstance(event, ApprovalGiven | RunFinished) or (isinstance(event, ActionFinished) and step.asked):
@@ -337,14 +346,14 @@ class PanelView:
                 self._control.extend(MORE_TIME)
             case "restore":
                 self._restore_name(int(message.get("n") or 0), str(message.get("name") or ""))
-            case "approve" | "rest" | "reject" | "answer":
+            case "approve" | "rest" | "reject" | "answer" | "plan":
                 self._answered(message)
             case _:
                 pass
 
     def _answered(self, message: dict[str, Any]) -> None:
-        waiting = self.asker if message["op"] == "answer" else self._approval
-        if not waiting.answer(message):
+        waiting = {"answer": self.asker.answer, "plan": self.planner.answer}.get(message["op"], self._approval.answer)
+        if not waiting(message):
             self._acknowledge("late")
 
     def _code_of(self, number: Any) -> list[str]:
@@ -411,6 +420,19 @@ class PanelView:
         with self._lock:
             self._board.put(step, {"ask": {"fields": fields, "complaint": ""}})
         self._changed.set()
+
+    def put_plan(self, plan: dict[str, Any]) -> None:
+        """Show a plan with its buttons."""
+        with self._lock:
+            self._say("waiting for you")
+            self._board.put(NUMBER, {"ask": {"plan": plan}})
+        self._changed.set()
+
+    def _plan(self, state: State) -> None:
+        """Show the plan, what became of it, and the line that is worked on."""
+        if state.plan or any(step.plans for step in state.steps):
+            self._board.put(NUMBER, {**plan_card(state), "ask": None})
+            self._board.head({"line": plan_line(state)})
 
     def put_question(self, step: int, question: dict[str, Any]) -> None:
         """Show a question with its choices, and the time that is left to answer it."""

@@ -15,7 +15,7 @@ from contextlib import asynccontextmanager
 from typing import Any, TypeVar
 
 from agentloop_nb.errors import UserError
-from agentloop_nb.notebook.kernel.runner import Bench
+from agentloop_nb.notebook.kernel.runner import Bench, fulfil
 
 T = TypeVar("T")
 
@@ -66,12 +66,7 @@ class MainThread(Bench):
         future: Future[T] = Future()
 
         async def job() -> None:
-            if not future.set_running_or_notify_cancel():
-                return
-            try:
-                future.set_result(work())
-            except BaseException as error:  # noqa: BLE001
-                future.set_exception(error)
+            fulfil(future, work)
 
         self._start(job)
         return future

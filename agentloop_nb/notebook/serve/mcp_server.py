@@ -10,6 +10,7 @@ import mcp_types as types
 from mcp.server.lowlevel import Server
 
 from agentloop_nb import __version__
+from agentloop_nb.actions.registry import BUILT_IN_BY_NAME, by_name
 from agentloop_nb.agent.event_stream import log
 from agentloop_nb.bridge import tools
 from agentloop_nb.bridge.skill import skill
@@ -71,8 +72,16 @@ class Requests:
         )
 
     async def _list_tools(self, _context: Any, _params: Any) -> types.ListToolsResult:
-        offered = (tool for tool in tools.TOOLS if not self._served.read_only or tool["name"] in tools.READS)
+        offered = [tool for tool in tools.TOOLS if not self._withheld(tool["name"])]
         return types.ListToolsResult(tools=[types.Tool.model_validate(tool) for tool in offered])
+
+    def _withheld(self, name: str) -> str:
+        """Why a tool that there is is not offered here; empty where it is."""
+        if self._served.read_only and name not in tools.READS:
+            return "this kernel is served to look only"
+        if name in tools.STEPS and name not in by_name(self._served.session.state.actions):
+            return BUILT_IN_BY_NAME[name].unavailable() or "this run does without it"
+        return ""
 
     async def _call_tool(self, context: Any, params: Any) -> types.CallToolResult:
         answer = await self._answer(context, params.name, tools.given(params.name, params.arguments or {}))
@@ -97,8 +106,8 @@ class Requests:
         return await self._wait(call)
 
     def _problem(self, name: str, arguments: dict[str, Any]) -> str:
-        if self._served.read_only and name in tools.BY_NAME and name not in tools.READS:
-            return f"this kernel is served to look only; {name} is not offered"
+        if name in tools.BY_NAME and (why := self._withheld(name)):
+            return f"{name} is not offered: {why}"
         return tools.problem(name, arguments)
 
     async def _wait(self, call: Call) -> Answer:

@@ -10,7 +10,10 @@ from typing import Any
 
 from agentloop_nb._internal import type_info
 from agentloop_nb._internal.type_info import TypeSet
-from agentloop_nb.notebook.snapshots.adapters import ARRAY, CLASS, OBJECT, TABLE, Kind, mask_of, name_of
+from agentloop_nb.notebook.snapshots.arrays import ARRAY, mask_of
+from agentloop_nb.notebook.snapshots.data_tables import TABLE, name_of
+from agentloop_nb.notebook.snapshots.kind import Kind
+from agentloop_nb.notebook.snapshots.objects import CLASS, OBJECT
 from agentloop_nb.notebook.snapshots.snapshot import checksum, sample
 
 MAX_WHOLE = 2**28

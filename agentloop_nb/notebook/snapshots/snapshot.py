@@ -17,7 +17,10 @@ from agentloop_nb._internal import type_info
 from agentloop_nb._internal.platform import thread_time
 from agentloop_nb._internal.type_info import TypeSet
 from agentloop_nb.notebook.kernel import tables
-from agentloop_nb.notebook.snapshots.adapters import ARRAY, ATOMS, TABLE, Kind, is_opaque, kind_of
+from agentloop_nb.notebook.snapshots.adapters import is_opaque, kind_of
+from agentloop_nb.notebook.snapshots.arrays import ARRAY
+from agentloop_nb.notebook.snapshots.data_tables import TABLE
+from agentloop_nb.notebook.snapshots.kind import ATOMS, Kind
 
 MAX_PIECES = 50_000
 """Pieces remembered at once; what lies beyond is named, not saved."""

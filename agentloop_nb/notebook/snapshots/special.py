@@ -11,7 +11,7 @@ from types import BuiltinFunctionType, CodeType, FunctionType, MappingProxyType,
 from typing import Any, NamedTuple
 
 from agentloop_nb._internal import type_info
-from agentloop_nb.notebook.snapshots.adapters import Kind
+from agentloop_nb.notebook.snapshots.kind import Kind
 
 LRU_CACHE = type(functools.lru_cache(int))
 

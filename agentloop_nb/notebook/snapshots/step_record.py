@@ -10,8 +10,8 @@ from typing import Any
 
 from agentloop_nb._internal.platform import thread_time
 from agentloop_nb.notebook.kernel import value_facts
-from agentloop_nb.notebook.snapshots.adapters import ATOMS
 from agentloop_nb.notebook.snapshots.fingerprint import differs, likeness
+from agentloop_nb.notebook.snapshots.kind import ATOMS
 from agentloop_nb.notebook.snapshots.settings import Moved
 from agentloop_nb.notebook.snapshots.snapshot import Memory, Piece, sample
 

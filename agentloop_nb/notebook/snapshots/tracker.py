@@ -10,8 +10,9 @@ from typing import Any
 
 from agentloop_nb._internal.platform import thread_time
 from agentloop_nb.notebook.kernel import value_facts
-from agentloop_nb.notebook.snapshots import adapters
-from agentloop_nb.notebook.snapshots.adapters import ATOMS
+from agentloop_nb.notebook.snapshots.arrays import ARRAY
+from agentloop_nb.notebook.snapshots.data_tables import copy_on_write
+from agentloop_nb.notebook.snapshots.kind import ATOMS
 from agentloop_nb.notebook.snapshots.reachable_names import Reach, reach
 from agentloop_nb.notebook.snapshots.settings import Remembered
 from agentloop_nb.notebook.snapshots.snapshot import Memory, Piece
@@ -78,7 +79,7 @@ class Watch:
         found = {name for name, value in self._values if id(value) in pieces}.union(self._reach.names)
         roots = {root for piece in pieces.values() for root in value_facts.memory_roots(piece.value)}
         # tables that copy on writing share memory with each other without harm
-        apart = adapters.copy_on_write() and all(piece.kind is not adapters.ARRAY for piece in pieces.values())
+        apart = copy_on_write() and all(piece.kind is not ARRAY for piece in pieces.values())
         holders = value_facts.memory_holders(tables=not apart) if roots else ()
         for name, value in self._values:
             if (
