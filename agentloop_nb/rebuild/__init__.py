@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
 
-from agentloop_nb.actions import Action, ActionResult, AskUser, Finish, Query, RunCode, UseTool, WriteFile
+from agentloop_nb.actions import Action, ActionResult, AskUser, Delegate, Finish, Query, RunCode, UseTool, WriteFile
+from agentloop_nb.actions.delegate import code_of
 from agentloop_nb.actions.effects import Effects
 from agentloop_nb.actions.own import OwnAction
 from agentloop_nb.agent.conclusion import conclusion
@@ -145,6 +146,8 @@ class _Rebuilding:
 
     async def _may(self, step: Step) -> bool:
         action = step.decision.action if step.decision else None
+        if isinstance(action, Delegate) and step.result is not None:
+            return await self._allowed("\n".join(code_of(step.result, step.number)))
         return not isinstance(action, RunCode) or await self._allowed(action.code)
 
     async def _allowed(self, code: str) -> bool:
@@ -165,7 +168,9 @@ class _Rebuilding:
         return Divergence(step=step.number, code=code, expected=shown_by(before), found=shown_by(now))
 
     async def _done_again(self, action: Action, before: ActionResult, step: int) -> ActionResult:
-        """Do an action again; of a server's tool only its recorded answer is bound again."""
+        """Do an action again; a server's tool is not called, its recorded answer is bound."""
+        if isinstance(action, Delegate):  # its parts are made by their code: no model is asked
+            return await action.again(self.workspace, before, step=step, on_output=_nowhere)
         if isinstance(action, UseTool) and before.effects.tool is not None:
             return await action.deliver(before.effects.tool, self.workspace, step=step, on_output=_nowhere)
         return await action.perform(self.workspace, step=step, on_output=_nowhere)
@@ -184,7 +189,7 @@ def _again(action: Action | None) -> bool:
     """Whether what is no code may be done again: a function that reaches outside may not."""
     if isinstance(action, UseTool):
         return bool(action.save_as)
-    return isinstance(action, WriteFile | Query) or (isinstance(action, OwnAction) and not action.reaches)
+    return isinstance(action, WriteFile | Query | Delegate) or (isinstance(action, OwnAction) and not action.reaches)
 
 
 def _ending(outcome: CodeOutcome) -> str:

@@ -63,7 +63,7 @@ def begin(
     equip(workspace, model, settings, folder)
     if model.name == "demo":
         demo.prepare(workspace.folder)
-    actions = chosen(settings, model, workspace, control)
+    actions = chosen(settings, model, workspace, control, goal)
     state = State()
     run_id = run_id or locating.new_run_id()
     opening = RunStarted(

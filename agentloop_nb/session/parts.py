@@ -8,12 +8,14 @@ from pathlib import Path
 from typing import Any
 
 from agentloop_nb._internal.platform import IN_BROWSER
-from agentloop_nb.actions import ACTIONS, BUILT_IN, AskUser, UseTool
+from agentloop_nb.actions import ACTIONS, BUILT_IN, AskUser, Delegate, UseTool
+from agentloop_nb.actions.delegate import Delegating
 from agentloop_nb.actions.own import LIVE
 from agentloop_nb.actions.registry import ActionRecord, Actions, choose, record_of
 from agentloop_nb.agent.contract import refuse_unsound
 from agentloop_nb.agent.control import Control
 from agentloop_nb.agent.ledger import Ledger
+from agentloop_nb.agent.offer import worth_delegating
 from agentloop_nb.errors import Hint, UserError
 from agentloop_nb.events import LimitsReplaced, RunResumed
 from agentloop_nb.mcp_tools.toolbox import toolbox
@@ -102,7 +104,9 @@ def resumed_limits(state: State, overrides: Mapping[str, Any], settings: Setting
     return RunResumed(step=state.current_step, max_steps=max_steps, budget=budget)
 
 
-def chosen(settings: Settings, model: Model, workspace: Workspace, control: Control | None = None) -> Actions:
+def chosen(
+    settings: Settings, model: Model, workspace: Workspace, control: Control | None = None, goal: str = ""
+) -> Actions:
     """What a run may do. A small model gets those of the original and the user's own, and others where they are named.
 
     Raises `UserError`.
@@ -115,12 +119,19 @@ def chosen(settings: Settings, model: Model, workspace: Workspace, control: Cont
     has_tools = tools is not None and tools.offered
     if UseTool.name in settings.actions and not has_tools:
         raise UserError("use_tool cannot be offered: no server is allowed here", Hint("tools", "lists them"))
-    left_out = {AskUser.name: not asks, UseTool.name: not has_tools}
+    delegates = _delegates(settings, workspace, goal)
+    left_out = {AskUser.name: not asks, UseTool.name: not has_tools, Delegate.name: not delegates}
     actions = tuple(action for action in there if not left_out.get(action.name))
     if settings.actions or not (isinstance(model, Sized) and model.is_small):
         return actions
     named = (*ACTIONS, *((UseTool,) if settings.mcp else ()))
     return tuple(action for action in actions if action in named or action not in BUILT_IN)
+
+
+def _delegates(settings: Settings, workspace: Workspace, goal: str) -> bool:
+    """Whether a run may delegate: where that was named, or its goal has parts. An isolated run may not."""
+    named = Delegate.name in settings.actions or worth_delegating(goal)
+    return named and isinstance(workspace, Delegating) and not settings.isolated
 
 
 def chosen_anew(

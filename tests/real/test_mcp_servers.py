@@ -1,7 +1,8 @@
-"""Servers from npm and PyPI as people have them. `MCP_SERVERS` names a folder with `node_modules` and a venv `v`:
+"""Servers from npm and PyPI as people have them. `MCP_SERVERS` names a folder with `node_modules` and two venvs:
 
 npm install @modelcontextprotocol/server-everything @modelcontextprotocol/server-filesystem
-python -m venv v && v/bin/pip install mcp-server-time mcp-server-sqlite
+python -m venv v && v/bin/pip install mcp-server-time
+python -m venv v2 && v2/bin/pip install mcp-server-sqlite "mcp<2"
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ SERVERS = {
     ),
     "time": ("v/bin/mcp-server-time", [], "get_current_time", {"timezone": "Europe/Paris"}, "Europe/Paris"),
     "sqlite": (
-        *("v/bin/mcp-server-sqlite", ["--db-path", "${workspaceFolder}/a.db"]),
+        *("v2/bin/mcp-server-sqlite", ["--db-path", "${workspaceFolder}/a.db"]),
         *("write_query", {"query": "CREATE TABLE t (x INTEGER)"}, ""),
     ),
 }
