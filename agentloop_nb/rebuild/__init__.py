@@ -6,6 +6,7 @@ nothing is done twice.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Awaitable, Callable, Sequence
 
 from agentloop_nb.actions import Action, ActionResult, AskUser, Delegate, Finish, Query, RunCode, UseTool, WriteFile
@@ -157,7 +158,7 @@ class _Rebuilding:
     async def _step(self, step: Step) -> Divergence | None:
         assert step.decision is not None
         assert step.result is not None
-        action, before = step.decision.action, step.result
+        action, before = _with_time(step.decision.action, step.seconds), step.result
         try:
             now = await self._done_again(action, before, step.number)
         except ActionFailed as error:
@@ -174,6 +175,13 @@ class _Rebuilding:
         if isinstance(action, UseTool) and before.effects.tool is not None:
             return await action.deliver(before.effects.tool, self.workspace, step=step, on_output=_nowhere)
         return await action.perform(self.workspace, step=step, on_output=_nowhere)
+
+
+def _with_time(action: Action, took: float) -> Action:
+    """Code that was given more time than its limit gets that again, and as much for a slower machine."""
+    if not isinstance(action, RunCode) or took <= action.timeout:
+        return action
+    return action.model_copy(update={"timeout": math.ceil(2 * took)})
 
 
 def _repeats(step: Step) -> bool:

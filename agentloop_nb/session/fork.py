@@ -19,6 +19,7 @@ from agentloop_nb.record import journal, locating, reading, trust
 from agentloop_nb.run import Run
 from agentloop_nb.safety.secrets import Masker
 from agentloop_nb.session.parts import (
+    another,
     chosen_anew,
     equip,
     make_model,
@@ -95,4 +96,6 @@ def fork(
     run = Run(state, record.path, workspace)
     recover_with(workspace, record.path, ask, cells=True)
     rebuilding = Rebuilding(taken, ask, anyway)
-    return Session(run, opening, state, record, model, workspace, settings, control or Control(), masker, rebuilding)
+    made = Session(run, opening, state, record, model, workspace, settings, control or Control(), masker, rebuilding)
+    made.make_model = another(model, settings, variables)
+    return made

@@ -17,6 +17,7 @@ from agentloop_nb.record import journal, locating, reading, trust
 from agentloop_nb.run import Run
 from agentloop_nb.safety.secrets import Masker
 from agentloop_nb.session.parts import (
+    another,
     chosen_anew,
     equip,
     make_model,
@@ -79,4 +80,6 @@ def resume(
     rebuilding = None if live else Rebuilding(events, ask, anyway)
     if live is None:
         recover_with(workspace, path, ask, cells=True)
-    return Session(run, opening, state, record, model, workspace, settings, control or Control(), masker, rebuilding)
+    made = Session(run, opening, state, record, model, workspace, settings, control or Control(), masker, rebuilding)
+    made.make_model = another(model, settings, variables)
+    return made
