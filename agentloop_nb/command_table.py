@@ -17,6 +17,7 @@ REPOSITORY = Option(
 )
 COST = Option("cost", ("--cost",), "say what the run cost, too")
 FILE = Option("file", ("--file",), "write a notebook file instead", "OUT.ipynb", "steps.ipynb")
+TREE = Option("tree", ("--tree",), "tries, delegated parts and forks below what they belong to")
 ALL = Option("all", ("--all",), "every run, not only the last 20")
 HTML = Option("html", ("--html",), "write a page instead", "FILE", "runs.html")
 WHAT_IF = Option("what_if", ("--what-if",), "what the same tokens would cost on another model", "MODEL", "gpt-4o")
@@ -79,7 +80,7 @@ class Command(NamedTuple):
 
 COMMANDS = (
     Command("status", "", "see how the last run went"),
-    Command("runs", "[--all]", "list the runs of this folder, newest last", (ALL,)),
+    Command("runs", "[--all] [--tree]", "list the runs of this folder, newest last", (ALL, TREE)),
     Command("show", "[RUN]", "draw a run again from its record"),
     Command(
         "resume",

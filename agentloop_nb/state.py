@@ -465,6 +465,9 @@ class State:
                 step.risks = tuple(dict.fromkeys((*step.risks, *event.risks)))
             case ActionFinished():
                 step.result, step.seconds = event.result, event.seconds
+                for child in event.result.effects.children:  # they spent from the same budget
+                    step.usage += child.usage
+                    self._spend(step, child.cost if child.cost_known else None)
             case OutcomeDiffered():
                 step.difference = event.text
 

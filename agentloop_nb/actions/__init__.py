@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from agentloop_nb.actions.action import Action, ActionResult, Cell
 from agentloop_nb.actions.ask_user import AskUser
+from agentloop_nb.actions.delegate import Delegate
 from agentloop_nb.actions.finish import Finish
 from agentloop_nb.actions.look_up import LookUp
 from agentloop_nb.actions.plan import Plan
@@ -16,7 +17,7 @@ from agentloop_nb.actions.write_file import WriteFile
 
 ACTIONS: tuple[type[Action], ...] = (SearchWeb, ReadUrl, RunCode, WriteFile, Finish)
 """The five that every run has had since the first version."""
-BUILT_IN: tuple[type[Action], ...] = (*ACTIONS, LookUp, ReadDocument, Query, AskUser)
+BUILT_IN: tuple[type[Action], ...] = (*ACTIONS, LookUp, ReadDocument, Query, AskUser, Delegate)
 """All that come with this package, the five first; what one run may do is chosen in `registry`."""
 BY_NAME: dict[str, type[Action]] = {action.name: action for action in BUILT_IN}
 
@@ -28,6 +29,7 @@ __all__ = [
     "ActionResult",
     "AskUser",
     "Cell",
+    "Delegate",
     "Finish",
     "LookUp",
     "Plan",

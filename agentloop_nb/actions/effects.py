@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, ConfigDict, Field, model_serializer
 
-from agentloop_nb.protocols import CodeError, Document, Page, SearchHit, Value, WrittenFile
+from agentloop_nb.protocols import CodeError, Document, Page, SearchHit, Usage, Value, WrittenFile
 
 
 def _texts(value: Any) -> Any:
@@ -58,6 +59,33 @@ class Queried(Value):
     """Files that it read."""
 
 
+class Child(Value):
+    """What came of a part that was delegated."""
+
+    run: str = ""
+    """The id of its run; empty where none could begin."""
+    status: str
+    reason: str = ""
+    """Why it was not done."""
+    summary: str = ""
+    steps: int = 0
+    cost: Annotated[Decimal, Field(ge=0, le=10**9)] = Decimal(0)
+    cost_known: bool = True
+    usage: Usage = Usage()
+    brought: Texts = ()
+    """Names of its results that were bound."""
+    refused: dict[str, str] = {}
+    """Names of results that could not be brought, with the reason."""
+    kept: Texts = ()
+    """Names of the parent's that its code changes, in a namespace of its own."""
+    copied: Texts = ()
+    """Those of them that it was given a copy of."""
+    purposes: Texts = ()
+    """A line for each of its steps."""
+    cells: tuple[dict[str, Any], ...] = ()
+    """The cells that do its steps again."""
+
+
 class Effects(Value):
     """What a step did and brought beside its output. In a record only what is there is written, under `metadata`."""
 
@@ -85,6 +113,8 @@ class Effects(Value):
     """What a file held."""
     parts: tuple[dict[str, Any], ...] = ()
     """What each part of a composite action brought: results, as JSON values."""
+    children: tuple[Child, ...] = ()
+    """What came of the parts that were delegated."""
     own: OwnCall | None = None
     query: Queried | None = None
     answer: Answer | None = None

@@ -38,7 +38,7 @@ from agentloop_nb.events import (
     RunFinished,
     Status,
 )
-from agentloop_nb.protocols import Model, Workspace
+from agentloop_nb.protocols import Model, Unprompted, Workspace
 from agentloop_nb.safety.effects import Supervised
 from agentloop_nb.settings import Settings
 from agentloop_nb.state import State
@@ -82,6 +82,11 @@ class Loop:
         self._planning = Planning(self.stream, self.settings, self.planner, self.forecast)
         self._grounds: tuple[Ground, ...] = ()
         self._contract = ContractGate(self.stream, self.workspace, self.settings, self._gate.mandate)
+
+    @property
+    def account(self) -> Ledger:
+        """What the run spends from, and its parts with it."""
+        return self._asker.account
 
     def answer_by(self, recorded: Callable[[AskUser], Answer | None]) -> None:
         """Have questions answered by the record that is replayed."""
@@ -155,7 +160,7 @@ class Loop:
 
     def _same_again(self, action: Action) -> bool:
         """Answer a decision that can only fail again without carrying it out. Raises `_Ended` when the run is stuck."""
-        if self.replayed:
+        if self._may_repeat:
             return False
         if (reason := self._repetitions.stuck(action)) is not None:
             told = f"Not done again: {reason}."
@@ -165,6 +170,11 @@ class Loop:
         if (answer := self._repetitions.useless(action)) is not None:
             self._emit_result(self.state.next_step, answer, time.monotonic())
         return answer is not None
+
+    @property
+    def _may_repeat(self) -> bool:
+        """Whether the same again is no mistake: a record's, or an outside agent's, between whose steps cells run."""
+        return bool(self.replayed) or isinstance(self.model, Unprompted)
 
     @property
     def _final(self) -> bool:
@@ -231,7 +241,7 @@ class Loop:
         except asyncio.CancelledError:
             self._emit_result(step, _STOPPED, began)
             raise
-        if not self.replayed:
+        if not self._may_repeat:
             result = self._repetitions.note(decision.action, result, step)
         if isinstance(decision.action, Finish) and result.success and self._grounds:
             result = result.with_effects(grounds=self._grounds)

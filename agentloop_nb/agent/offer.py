@@ -20,6 +20,15 @@ _OF_THE_WEB = re.compile(
 """A goal that a look-up may serve; also any goal in another script, whose words are not read here."""
 
 
+LIST = 3
+"""Points of a list that are parts worth delegating."""
+_LISTED = re.compile(r"^\s*(?:[-*•]|\d{1,2}[.)])\s+\S", re.MULTILINE)
+_IN_PARTS = re.compile(
+    r"\b(?:in parallel|independent(?:ly)?|separately|at the same time|side by side|delegate|sub-?goals?)\b",
+    re.IGNORECASE,
+)
+
+
 def is_offline(state: State) -> bool:
     """Whether a look-up of this run, since it was resumed last, has shown that there is no network."""
     return any(step.effects.offline for step in _recent(state))
@@ -51,6 +60,11 @@ def understood(state: State) -> Actions:
     """Return the actions that are taken: a question, too, where nobody is there to answer, unless it was left out."""
     left_out = AskUser.name in (state.settings.get("no_actions") or ())
     return usual(state) if left_out or AskUser in usual(state) else (*usual(state), AskUser)
+
+
+def worth_delegating(goal: str) -> bool:
+    """Whether a goal is likely to have several independent parts: it lists them, or says so."""
+    return len(_LISTED.findall(goal)) >= LIST or _IN_PARTS.search(goal) is not None
 
 
 def _speaks_of_the_web(state: State) -> bool:

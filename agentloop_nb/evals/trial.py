@@ -7,6 +7,7 @@ import hashlib
 import json
 import os
 import tempfile
+import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -38,6 +39,8 @@ FILES = "files"
 """The working folder of a run, in its own."""
 PAGE = "run.html"
 PROBE_SECONDS = 30
+PACK_SECONDS = 120
+"""What handing the variables over may take."""
 _TOLD = "Code runs in a process of its own. The files of the task, if it has any, are in its folder."
 _SHOW = f"from agentloop_nb.evals.figure_probe import figures_as_data as _read; {FIGURES} = _read(globals())"
 _SEEING = ("figure", "bars(", "line(", "points(")
@@ -179,7 +182,11 @@ class Attempt:
         workspace = self._workspace
         assert workspace is not None
         with tempfile.TemporaryDirectory(prefix="agentloop-values-") as place:
+            impatience = threading.Timer(PACK_SECONDS, workspace.release)  # a kernel may be left that never answers
+            impatience.daemon = True
+            impatience.start()
             refused = workspace.pack(names, Path(place))
+            impatience.cancel()
             left = Left(workspace.folder, Path(place), names, refused, run.status, run.summary)
             return tuple(judge([(self.trial.task, left)])[0])
 

@@ -6,7 +6,8 @@ import re
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
-from agentloop_nb.actions import Action, Query, ReadDocument, RunCode, WriteFile
+from agentloop_nb.actions import Action, Delegate, Query, ReadDocument, RunCode, WriteFile
+from agentloop_nb.actions.delegate import code_of
 from agentloop_nb.actions.effects import Queried
 from agentloop_nb.actions.own import OwnAction
 from agentloop_nb.export.dependencies import IGNORED, Names, names_of
@@ -89,6 +90,9 @@ def _of_step(step: Step, modules: dict[str, str]) -> Piece:
         return Piece("", writes=frozenset(step.effects.all_files or {action.filename}))
     if isinstance(action, Query | OwnAction):
         return _of_cell(action, step, modules)
+    if isinstance(action, Delegate) and step.result is not None:
+        source = "\n".join(code_of(step.result, step.number))
+        return Piece(source, names_of(source, modules), frozenset(change.name for change in step.result.changes))
     if isinstance(action, ReadDocument):
         return Piece("", reads=frozenset(step.effects.files_read))
     if not isinstance(action, RunCode) or not step.started:

@@ -21,6 +21,7 @@ from agentloop_nb.isolated.isolated_workspace import IsolatedWorkspace
 from agentloop_nb.models.keys import known_keys
 from agentloop_nb.notebook.isolation import placement
 from agentloop_nb.notebook.isolation.adoption import Adoption
+from agentloop_nb.notebook.isolation.children import children_of
 from agentloop_nb.notebook.kernel.kernel_workspace import KernelWorkspace
 from agentloop_nb.notebook.kernel.runner import is_attended, refuse_nesting
 from agentloop_nb.notebook.kernel.turn import caller_folder
@@ -286,6 +287,8 @@ class RunManager:
             self.shell.user_ns.update(dict.fromkeys(filter(None, ["_agent", output]), run))
 
     def _launch(self, made: session.Session) -> Presenter:
+        if isinstance(made.workspace, KernelWorkspace):
+            made.workspace.children = children_of(self, made)
         self.keep(made.run, made.settings.output)
         return Presenter(made, self.shell, private=self.private, verbose=not made.settings.quiet)
 

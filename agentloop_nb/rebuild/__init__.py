@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
 
-from agentloop_nb.actions import Action, ActionResult, AskUser, Finish, Query, RunCode, WriteFile
+from agentloop_nb.actions import Action, ActionResult, AskUser, Delegate, Finish, Query, RunCode, WriteFile
+from agentloop_nb.actions.delegate import code_of
 from agentloop_nb.actions.effects import Effects
 from agentloop_nb.actions.own import OwnAction
 from agentloop_nb.agent.conclusion import conclusion
@@ -145,6 +146,8 @@ class _Rebuilding:
 
     async def _may(self, step: Step) -> bool:
         action = step.decision.action if step.decision else None
+        if isinstance(action, Delegate) and step.result is not None:
+            return await self._allowed("\n".join(code_of(step.result, step.number)))
         return not isinstance(action, RunCode) or await self._allowed(action.code)
 
     async def _allowed(self, code: str) -> bool:
@@ -156,7 +159,10 @@ class _Rebuilding:
         assert step.result is not None
         action, before = step.decision.action, step.result
         try:
-            now = await action.perform(self.workspace, step=step.number, on_output=_nowhere)
+            if isinstance(action, Delegate):  # its parts are made by their code: no model is asked
+                now = await action.again(self.workspace, before, step=step.number, on_output=_nowhere)
+            else:
+                now = await action.perform(self.workspace, step=step.number, on_output=_nowhere)
         except ActionFailed as error:
             now = ActionResult(success=False, output=str(error), error=str(error))
         code = action.code if isinstance(action, RunCode) else action.title
@@ -176,7 +182,7 @@ def _repeats(step: Step) -> bool:
 
 def _again(action: Action | None) -> bool:
     """Whether what is no code may be done again: a function that reaches outside may not."""
-    return isinstance(action, WriteFile | Query) or (isinstance(action, OwnAction) and not action.reaches)
+    return isinstance(action, WriteFile | Query | Delegate) or (isinstance(action, OwnAction) and not action.reaches)
 
 
 def _ending(outcome: CodeOutcome) -> str:

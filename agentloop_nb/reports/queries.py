@@ -17,6 +17,7 @@ from agentloop_nb.errors import Front, Hint, UserError, worded
 from agentloop_nb.record import locating, reading
 from agentloop_nb.reports import lineage
 from agentloop_nb.reports.compare import Comparison
+from agentloop_nb.reports.run_tree import tree
 from agentloop_nb.settings import Settings, environment, resolve
 from agentloop_nb.state import State
 
@@ -89,6 +90,9 @@ def runs(place: Place, words: list[str], options: Mapping[str, Any]) -> str:
     if words:
         raise UserError(f"runs lists all runs and takes no {words[0]!r}", Hint("show RUN", "draws one"))
     states = locating.runs(place.folder)
+    if options.get("tree"):
+        drawn = tree(states, _row, None if options.get("all") else SHOWN)
+        return "\n".join(drawn) or f"No run is recorded in {place.folder}."
     shown = states if options.get("all") else states[:SHOWN]
     lines = [_row(state) for state in reversed(shown)]
     if len(states) > len(shown):

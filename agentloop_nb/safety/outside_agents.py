@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import ast
 import re
+from collections.abc import Iterator
 
 from agentloop_nb.actions import Action, RunCode, WriteFile
-from agentloop_nb.safety.code_risks import Target, outside, read
+from agentloop_nb.safety.code_risks import Target, outside, read, read_risks
 from agentloop_nb.safety.code_risks.ipython_cells import take_apart
 from agentloop_nb.safety.provenance import said_by_user
 from agentloop_nb.state import State
@@ -63,6 +64,25 @@ _REACHING = {
     "find_connection_file": "looks for other kernels",
     "BlockingKernelClient": "talks to a kernel by itself",
     "connection_file": "looks for other kernels",
+    "__globals__": "reads the variables of other modules",
+    "__closure__": "reads the variables of other functions",
+    "cell_contents": "reads the variables of other functions",
+    "__code__": "replaces the code of functions",
+    "CodeType": "replaces the code of functions",
+    "meta_path": "changes how modules are imported",
+    "path_hooks": "changes how modules are imported",
+    "addaudithook": "listens to the whole process",
+    "excepthook": "changes how errors are shown",
+    "unraisablehook": "changes how errors are shown",
+    "_exit": "ends the kernel",
+    "IPKernelApp": "reaches for the kernel's own parts",
+    "ZMQInteractiveShell": "reaches for the kernel's own parts",
+    "InteractiveShell": "reaches for the kernel's own parts",
+    "ast_transformers": "changes how cells are read",
+    "set_next_input": "writes into your cells",
+    "set_custom_exc": "changes how errors are shown",
+    "AF_UNIX": "talks to other processes of yours",
+    "open_unix_connection": "talks to other processes of yours",
 }
 _TOGETHER = (
     ("inspect", "stack", "reads the frames of its callers"),
@@ -73,12 +93,24 @@ _TOGETHER = (
     ("get_ipython", "vars", "reaches for the kernel's own parts"),
     ("get_ipython", "getattr", "reaches for the kernel's own parts"),
     ("get_ipython", "config", "configures the kernel"),
+    ("get_ipython", "events", "changes what happens around your cells"),
+    ("get_ipython", "user_ns", "reaches for the kernel's own parts"),
+    ("get_ipython", "history_manager", "changes your history"),
 )
 """Words that mean something only together."""
 _BY_NAME = frozenset(
     ("getattr", "setattr", "attrgetter", "methodcaller", "vars", "__dict__", "import_module", "__import__")
 )
 """What takes an attribute or a module by a text."""
+_SHARED = frozenset(
+    {
+        *("ast", "asyncio", "atexit", "builtins", "contextlib", "contextvars", "dataclasses", "functools", "hashlib"),
+        *("hmac", "importlib", "inspect", "io", "json", "logging", "os", "pathlib", "pickle", "re", "secrets"),
+        *("select", "selectors", "shutil", "signal", "socket", "ssl", "subprocess", "sys", "tempfile", "threading"),
+        *("time", "types", "typing", "IPython", "anyio", "ipykernel", "jupyter_client", "mcp", "pydantic", "zmq"),
+    }
+)
+"""Modules that what governs it is made of: a function that is replaced there is replaced here."""
 _TEXTS = re.compile(r"JUPYTER_RUNTIME_DIR|jupyter/runtime|kernel-[\w-]*\.json|/proc/(self|\d+)/(mem|fd|environ)")
 _CONFIGURES = re.compile(r"^\s*%(config|load_ext|reload_ext|unload_ext|reset|kill)\b", re.MULTILINE)
 
@@ -87,8 +119,10 @@ class OutsideJudge:
     """Says why a person should see an action of an outside agent. One judge serves one run."""
 
     def __init__(self) -> None:
-        self._asked: set[Target] = set()
-        """What only the client named; asked about once."""
+        self._allowed: set[Target] = set()
+        """What only the client named, and the person allowed: it is not asked about again."""
+        self._looked = 0
+        """Steps whose approval was looked at."""
 
     def __call__(self, action: Action, state: State) -> tuple[str, ...]:
         match action:
@@ -104,16 +138,33 @@ class OutsideJudge:
         """What cannot be read, and the hosts, packages and paths outside the folder that the person did not name."""
         reading = read(code)
         unknown = ("it executes text that is not known beforehand",) if reading.built or reading.entangled else ()
+        self._learn(state)
         said = said_by_user(state, state.cells).lower()
         installs = any(command.installs for command in reading.commands)
         found = [
             target
-            for target in sorted(reading.targets - self._asked)
-            if (target.kind == "host" or (target.kind == "package" and installs) or _is_elsewhere(target))
+            for target in sorted(reading.targets - self._allowed)
+            if (_is_host(target, code) or (target.kind == "package" and installs) or _is_elsewhere(target))
             and target.name.lower() not in said
         ]
-        self._asked.update(found)
         return unknown + tuple(f"only the outside agent names the {target.kind} {target.name!r}" for target in found)
+
+    def _learn(self, state: State) -> None:
+        """Take in what the person allowed since the last time."""
+        self._looked = min(self._looked, len(state.steps))  # steps may have been taken back
+        for step in state.steps[self._looked :]:
+            if step.approval is None or not step.approval.approved or step.decision is None:
+                continue
+            if isinstance(action := step.decision.action, RunCode):
+                self._allowed |= read(action.code).targets
+        self._looked = len(state.steps)
+
+
+def _is_host(target: Target, code: str) -> bool:
+    """Whether a text that looks like a host is one: `figure.dpi` is none where nothing connects."""
+    if target.kind != "host":
+        return False
+    return f"://{target.name}" in code or not {"network", "shell"}.isdisjoint(read_risks(code))
 
 
 def _is_elsewhere(target: Target) -> bool:
@@ -131,7 +182,18 @@ def reaching(code: str) -> tuple[str, ...]:
     words = _words(tree) if tree is not None else set(re.findall(r"\w+", code))
     found += [f"it {told}" for word, told in _REACHING.items() if word in words]
     found += [f"it {told}" for one, other, told in _TOGETHER if one in words and other in words]
+    found += [f"it replaces {name} for the whole process" for name in (_replaced(tree) if tree is not None else ())]
     return tuple(dict.fromkeys(found))
+
+
+def _replaced(tree: ast.AST) -> Iterator[str]:
+    """Functions of shared modules that code replaces: `json.dumps = f`, `setattr(json, "dumps", f)`."""
+    for node in ast.walk(tree):
+        match node:
+            case ast.Attribute(value=ast.Name(id=module), attr=name, ctx=ast.Store() | ast.Del()) if module in _SHARED:
+                yield f"{module}.{name}"
+            case ast.Call(func=ast.Name(id="setattr" | "delattr"), args=[ast.Name(id=module), *_]) if module in _SHARED:
+                yield module
 
 
 def _words(tree: ast.AST) -> set[str]:

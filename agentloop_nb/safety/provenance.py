@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from agentloop_nb.actions import Query, ReadDocument, ReadUrl, RunCode, SearchWeb
+from agentloop_nb.actions import Delegate, Query, ReadDocument, ReadUrl, RunCode, SearchWeb
 from agentloop_nb.actions.own import OwnAction
 from agentloop_nb.state import State, Step
 
@@ -61,6 +61,8 @@ def of_step(step: Step) -> Iterator[Source]:
                 yield Source(f"the search for {query!r} (step {step.number})", result.output)
             case ReadDocument(path=path):
                 yield Source(f"the file {path} (step {step.number})", result.output)
+            case Delegate():
+                yield Source(f"the parts of step {step.number}", result.output)
             case RunCode() | Query() | OwnAction():
                 yield Source(f"the output of step {step.number}", result.output)
             case _:

@@ -62,7 +62,7 @@ def begin(
     workspace = make_workspace(make_web(model, settings))
     if model.name == "demo":
         demo.prepare(workspace.folder)
-    actions = chosen(settings, model, workspace, control)
+    actions = chosen(settings, model, workspace, control, goal)
     state = State()
     run_id = run_id or locating.new_run_id()
     opening = RunStarted(

@@ -6,12 +6,14 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from agentloop_nb.actions import ACTIONS, BUILT_IN, AskUser
+from agentloop_nb.actions import ACTIONS, BUILT_IN, AskUser, Delegate
+from agentloop_nb.actions.delegate import Delegating
 from agentloop_nb.actions.own import LIVE
 from agentloop_nb.actions.registry import ActionRecord, Actions, choose, record_of
 from agentloop_nb.agent.contract import refuse_unsound
 from agentloop_nb.agent.control import Control
 from agentloop_nb.agent.ledger import Ledger
+from agentloop_nb.agent.offer import worth_delegating
 from agentloop_nb.errors import Hint, UserError
 from agentloop_nb.events import LimitsReplaced, RunResumed
 from agentloop_nb.models import registry
@@ -86,7 +88,9 @@ def resumed_limits(state: State, overrides: Mapping[str, Any], settings: Setting
     return RunResumed(step=state.current_step, max_steps=max_steps, budget=budget)
 
 
-def chosen(settings: Settings, model: Model, workspace: Workspace, control: Control | None = None) -> Actions:
+def chosen(
+    settings: Settings, model: Model, workspace: Workspace, control: Control | None = None, goal: str = ""
+) -> Actions:
     """What a run may do. A small model gets those of the original and the user's own, and others where they are named.
 
     Raises `UserError`.
@@ -95,10 +99,19 @@ def chosen(settings: Settings, model: Model, workspace: Workspace, control: Cont
         model.measure()
     there = choose(settings.actions, settings.no_actions, _own_functions(workspace, settings))
     asks = _asks(settings, model, control)
-    actions = tuple(action for action in there if asks or action is not AskUser)
+    delegates = _delegates(settings, workspace, goal)
+    actions = tuple(
+        action for action in there if (asks or action is not AskUser) and (delegates or action is not Delegate)
+    )
     if settings.actions or not (isinstance(model, Sized) and model.is_small):
         return actions
     return tuple(action for action in actions if action in ACTIONS or action not in BUILT_IN)
+
+
+def _delegates(settings: Settings, workspace: Workspace, goal: str) -> bool:
+    """Whether a run may delegate: where that was named, or its goal has parts. An isolated run may not."""
+    named = Delegate.name in settings.actions or worth_delegating(goal)
+    return named and isinstance(workspace, Delegating) and not settings.isolated
 
 
 def chosen_anew(

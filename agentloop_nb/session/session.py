@@ -47,6 +47,8 @@ class Session:
     """The run's events, once it goes on."""
     ledger: Ledger | None = None
     """A budget that the run shares with others."""
+    account: Ledger | None = None
+    """What it spends from, once it goes on."""
 
     async def go(
         self,
@@ -84,6 +86,7 @@ class Session:
             self.workspace.goal = self.state.goal
             if self.rebuilding is not None:
                 await self.rebuilding.carry_out(stream, self.workspace, self.control)
+            self.account = loop.account
             await loop.run()
         finally:
             self.record.close()

@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,8 @@ from agentloop_nb.record import locating
 from agentloop_nb.state import State
 
 ROOT = Path(__file__).parents[2]
+SERVES = int(version("ipykernel").partition(".")[0]) >= 7
+"""Whether kernels of this environment can be served."""
 
 
 class Notebook:

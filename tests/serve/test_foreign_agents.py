@@ -20,10 +20,15 @@ import nbformat
 import pytest
 
 from tests.serve import analysis
+from tests.serve.conftest import SERVES
 from tests.tool_calls import last_word, tool_call
 from tests.wire import Answer, Wire
 
-pytestmark = [pytest.mark.kernel, pytest.mark.timeout(300)]
+pytestmark = [
+    pytest.mark.kernel,
+    pytest.mark.timeout(300),
+    pytest.mark.skipif(not SERVES, reason="serving needs ipykernel 7"),
+]
 
 OUTSIDE = Path(__file__).parent / "outside"
 MODULES = os.environ.get("MCP_NODE_MODULES", "")

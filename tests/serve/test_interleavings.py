@@ -9,9 +9,14 @@ import os
 
 import pytest
 
+from tests.serve.conftest import SERVES
 from tests.serve.turmoil import Turmoil
 
-pytestmark = [pytest.mark.kernel, pytest.mark.timeout(300)]
+pytestmark = [
+    pytest.mark.kernel,
+    pytest.mark.timeout(300),
+    pytest.mark.skipif(not SERVES, reason="serving needs ipykernel 7"),
+]
 
 FIRST = int(os.environ.get("AGENTLOOP_FIRST_SEED", "0"))
 COUNT = int(os.environ.get("AGENTLOOP_INTERLEAVINGS", "20"))

@@ -9,9 +9,9 @@ import signal
 import nbformat
 import pytest
 
-from tests.serve.conftest import said
+from tests.serve.conftest import SERVES, said
 
-pytestmark = pytest.mark.kernel
+pytestmark = [pytest.mark.kernel, pytest.mark.skipif(not SERVES, reason="serving needs ipykernel 7")]
 
 FIGURE = "import matplotlib.pyplot as plt\nplt.plot([1, 2])\nplt.show()"
 

@@ -15,10 +15,10 @@ import pytest
 from mcp import Client
 from mcp.client.streamable_http import streamable_http_client
 
-from tests.serve.conftest import file_of, said, until
+from tests.serve.conftest import SERVES, file_of, said, until
 from tests.wire import Wire, decision, finish
 
-pytestmark = pytest.mark.kernel
+pytestmark = [pytest.mark.kernel, pytest.mark.skipif(not SERVES, reason="serving needs ipykernel 7")]
 
 FIGURE = "import matplotlib.pyplot as plt\nplt.plot([1, 2])\nplt.show()"
 
@@ -104,6 +104,17 @@ async def test_the_person_undoes_restores_and_tells_while_it_goes_on(notebook, s
         assert "I have given mine back the value" in said(await agent.run("print(mine)"))
         assert "no copy of 'nix'" in notebook.cell("%agent restore nix")
     assert [step.number for step in notebook.state().steps if step.decision] == [1, 2, 3, 4]
+
+
+async def test_the_same_again_is_carried_out_again_for_a_cell_may_have_changed_what_it_meets(notebook, served):
+    served("--approve auto")
+    async with notebook.agent() as agent:
+        for _ in range(5):
+            assert "NameError" in said(await agent.run("print(later)"))
+        notebook.cell("later = 'now it is there'")
+        for _ in range(6):
+            assert said(await agent.run("print(later)")).strip() == "now it is there"
+        assert "running" in await agent.text("status")
 
 
 async def test_steps_and_cells_wait_for_each_other(notebook, served):

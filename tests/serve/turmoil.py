@@ -114,7 +114,7 @@ class Turmoil:
 
     async def _prepare(self) -> None:
         await self.cells.run(SETUP)
-        assert "Served as" in await self.cells.run(SERVE)
+        await self._serve_anew()
         self.agent: Agent = await self._client.enter_async_context(self.notebook.agent())
 
     async def _move(self, move: str, mark: str) -> None:

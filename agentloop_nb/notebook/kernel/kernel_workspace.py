@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+from agentloop_nb.actions.delegate import Children
 from agentloop_nb.agent.control import Control
 from agentloop_nb.notebook.kernel import cell_history, contract_check, output_scope, runner
 from agentloop_nb.notebook.kernel.contract_pins import Pins
@@ -36,6 +37,9 @@ from agentloop_nb.sql.cells import as_cell
 
 MEMORY = 512 * 2**20
 """Bytes that copies of variables may take, for undo."""
+BINDING_TIMEOUT = 30
+"""Seconds in which the results of delegated parts are bound."""
+_BROUGHT = "_agentloop_brought"
 _WAITS: Output = {
     "output_type": "stream",
     "name": "stderr",
@@ -81,6 +85,8 @@ class KernelWorkspace:
         """What covers the effects of the next step; None judges nothing."""
         self.effects = Past(self.folder)
         self._pins = Pins()
+        self.children: Children | None = None
+        """Has the parts of the goal done that the run delegates; None where it may not."""
 
     def describe(self, tokens: int) -> str:
         """Tell a model about the namespace, recent cells and earlier runs within a budget of tokens."""
@@ -137,6 +143,22 @@ class KernelWorkspace:
     async def run_code(self, code: str, *, step: int, timeout: float, on_output: OnOutput) -> CodeOutcome:
         """Run code once, on the thread of the user's cells, when no other step of this process is at work."""
         return self._noted(code, step, await self._run(code, step, timeout, on_output, self.past))
+
+    async def receive(
+        self, values: Mapping[str, Any], cells: Sequence[str], *, step: int, on_output: OnOutput
+    ) -> CodeOutcome:
+        """Bind values that `cells` would make, as a step that can be taken back; an export brings the cells."""
+        names = self.shell.user_ns
+        names[_BROUGHT] = dict(values)
+        code = "\n".join(f"{name} = {_BROUGHT}[{name!r}]" for name in values)
+        try:
+            outcome = await self._run(code, step, BINDING_TIMEOUT, on_output, self.past)
+        finally:
+            names.pop(_BROUGHT, None)
+        changed = tuple(change.name for change in outcome.changes)
+        for source in cells if outcome.ending == "ok" else ():
+            self._noted_steps.append((step, cell_history.note(self.shell, source, CodeRan(step=step, changed=changed))))
+        return outcome
 
     async def check(self, expression: str, *, timeout: float, made: Sequence[str] = ()) -> Check:
         """Evaluate an expression of a contract as a step is run, and put back what that changed."""

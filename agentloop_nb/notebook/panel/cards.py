@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import TypedDict
 
 from agentloop_nb._internal.amounts import count, dollars, duration
 from agentloop_nb._internal.text import STATUS_WORDS
-from agentloop_nb.actions import ActionResult, Finish, LookUp, Query, RunCode, SearchWeb, WriteFile
+from agentloop_nb.actions import ActionResult, Delegate, Finish, LookUp, Query, RunCode, SearchWeb, WriteFile
 from agentloop_nb.actions.action import Action
-from agentloop_nb.actions.effects import Effects, Ground
+from agentloop_nb.actions.effects import Child, Effects, Ground
 from agentloop_nb.actions.own import OwnAction
 from agentloop_nb.decision import Decision
 from agentloop_nb.events import ModelFailed, ModelReplied
@@ -310,6 +310,24 @@ def _part(part: Action, result: ActionResult) -> list[Block]:
     return [head, *_shown(part, result)]
 
 
+def _parts(action: Action, result: ActionResult) -> Iterator[Block]:
+    """What each part of an action brought that has several."""
+    if isinstance(action, Delegate):
+        for child in result.effects.children:
+            yield from _child(child)
+        return
+    for part, brought in action.outcomes(result):
+        yield from _part(part, brought)
+
+
+def _child(child: Child) -> list[Block]:
+    """One part that was delegated: how it went, then its steps, folded with the card."""
+    cost = dollars(child.cost) if child.cost_known else "cost unknown"
+    how = "done" if child.status == "finished" else f"not done: {child.reason}"
+    head = text_block(one_line(f"{how} · {child.steps} steps · {cost} · run {child.run or 'none'}"), "note")
+    return [head, text_block("\n".join([*child.purposes, child.summary]).strip())]
+
+
 def _out(decision: Decision | None, result: ActionResult) -> list[Block]:
     return _shown(decision.action if decision else None, result)
 
@@ -320,8 +338,8 @@ def _shown(action: Action | None, result: ActionResult) -> list[Block]:
     if isinstance(action, Finish) and result.success:
         grounds = _grounds(result.effects.grounds)
         return [Block(kind="html", html=markdown(result.output)), *([text_block(grounds, "note")] if grounds else [])]
-    if isinstance(action, LookUp):
-        return [block for part, brought in action.outcomes(result) for block in _part(part, brought)]
+    if isinstance(action, LookUp | Delegate):
+        return list(_parts(action, result))
     if isinstance(action, SearchWeb) and result.effects.hits:
         return [Block(kind="html", html=_hits(result.effects.hits))]
     if text := _read(result.effects):

@@ -67,8 +67,10 @@ def _check_place(shell: Any) -> None:
             "serving needs unix sockets, which this system has not; a kernel in WSL or on a server has them"
         )
     try:
+        import anyio  # noqa: F401
         import mcp.server.lowlevel  # noqa: F401
         import mcp_types  # noqa: F401
+        import uvicorn  # noqa: F401
     except ImportError:
         raise UserError("serving needs the MCP SDK: %pip install 'agentloop-nb[mcp]'") from None
 

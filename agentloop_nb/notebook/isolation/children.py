@@ -1,0 +1,195 @@
+"""The runs of delegated parts: isolated, on the budget of the run that delegates, with records of their own."""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from decimal import Decimal
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from agentloop_nb._internal.markup import fenced
+from agentloop_nb.actions import Cell, Delegate, Finish, RunCode
+from agentloop_nb.actions.delegate import Done, SubGoal
+from agentloop_nb.actions.effects import Child
+from agentloop_nb.errors import UserError
+from agentloop_nb.events import AnyEvent, Progress, RunFinished
+from agentloop_nb.isolated.isolated_workspace import IsolatedWorkspace
+from agentloop_nb.models.replay import ReplayModel
+from agentloop_nb.notebook.isolation import placement
+from agentloop_nb.protocols import OnOutput, Output
+from agentloop_nb.record.replay_data import refused
+from agentloop_nb.session import Part, Session
+from agentloop_nb.settings import Settings
+from agentloop_nb.state import State
+from agentloop_nb.web.threads import in_thread
+
+if TYPE_CHECKING:
+    from agentloop_nb.notebook.run_manager import RunManager
+
+AT_ONCE = 4
+"""Parts whose runs go on at the same time."""
+_STOPPED = "the run that delegated it was stopped"
+
+
+def children_of(manager: RunManager, made: Session) -> Children | None:
+    """Return what has the parts of a run done; None for a run that may not delegate, and for a replay."""
+    may = Delegate in made.state.actions or Delegate.name in _named(made)
+    return Children(manager, made) if may and not isinstance(made.model, ReplayModel) else None
+
+
+def _named(made: Session) -> set[str]:
+    return {record.name for event in made.opening for record in getattr(event, "actions", ())}
+
+
+@dataclass
+class Children:
+    """Has delegated parts done for one run."""
+
+    manager: RunManager
+    parent: Session
+    _going: dict[asyncio.Future[Done] | None, Session] = field(default_factory=dict)
+
+    async def work(self, tasks: Sequence[SubGoal], step: int, on_output: OnOutput) -> list[Done]:
+        """Have all parts done, some at once, and return what each brought, in order."""
+        turns = asyncio.Semaphore(AT_ONCE)
+        budgets = self._shares(tasks)
+
+        async def one(number: int, task: SubGoal) -> Done:
+            async with turns:
+                part = Part(self.parent.run.id, f"part {number} of {len(tasks)}, step {step}")
+                return await self._done(task, part, budgets[number - 1], on_output)
+
+        work = [asyncio.ensure_future(one(number, task)) for number, task in enumerate(tasks, 1)]
+        try:
+            await asyncio.wait(work)
+        except asyncio.CancelledError:
+            await self._stop(work)
+            raise
+        return [each.result() for each in work]
+
+    async def _stop(self, work: Sequence[asyncio.Future[Done]]) -> None:
+        """End all parts, because the run that delegated them was stopped."""
+        for each in work:
+            if (made := self._going.get(each)) is None:
+                each.cancel()
+            else:
+                made.control.reason = _STOPPED
+                made.control.stop()
+        await asyncio.gather(*work, return_exceptions=True)
+
+    def _shares(self, tasks: Sequence[SubGoal]) -> list[Decimal | None]:
+        """What each part may spend: its percentage of what is left, else an equal share of the rest."""
+        left = self.parent.account.left if self.parent.account else None
+        if left is None:
+            return [None] * len(tasks)
+        unnamed = sum(not task.share for task in tasks)
+        rest = 100 - sum(task.share for task in tasks)
+        shares = [Decimal(task.share) if task.share else Decimal(rest) / unnamed for task in tasks]
+        return [left * share / 100 for share in shares]
+
+    async def _done(self, task: SubGoal, part: Part, budget: Decimal | None, on_output: OnOutput) -> Done:
+        """Have one part done; whatever goes wrong with it is a reason."""
+        try:
+            work = partial(contextvars.copy_context().run, self._begin, task, part, budget)
+            made = await in_thread(work, "agentloop-part")
+        except UserError as error:
+            return Done(Child(status="failed", reason=str(error)), {})
+        task_of_part = asyncio.current_task()
+        self._going[task_of_part] = made
+        try:
+            await made.go([_Lines(part.which, on_output)])
+            return await asyncio.to_thread(self._brought, made, task)
+        finally:
+            del self._going[task_of_part]
+            if isinstance(made.workspace, IsolatedWorkspace):
+                await in_thread(made.workspace.release, "agentloop-part-end")
+
+    def _begin(self, task: SubGoal, part: Part, budget: Decimal | None) -> Session:
+        """Start the process of a part, with copies of what it needs. Raises `UserError`."""
+        if budget is not None and budget <= 0:
+            raise UserError("nothing is left of the budget")
+        manager, settings = self.manager, self._settings(task, budget)
+        luggage = placement.pack(manager.shell.user_ns, manager.folder, task.goal, ",".join(task.needs) or None)
+        made = manager.prepare(task.told, settings, ledger=self.parent.account, part=part, luggage=luggage)
+        if self.parent.control.stopping:
+            if isinstance(made.workspace, IsolatedWorkspace):
+                made.workspace.release()
+            made.record.close()
+            with suppress(OSError):
+                made.record.path.unlink()
+            raise UserError(_STOPPED)
+        return made
+
+    def _settings(self, task: SubGoal, budget: Decimal | None) -> Settings:
+        asked = self.parent.settings
+        own: dict[str, Any] = {"max_steps": task.steps, "budget": budget, "isolated": True, "questions": "never"}
+        own |= dict.fromkeys(("output", "export", "output_dir", "bring", "best_of")) | {"until": ()}
+        own["actions"] = tuple(name for name in asked.actions if name != Delegate.name)
+        return replace(asked, **own)
+
+    def _brought(self, made: Session, task: SubGoal) -> Done:
+        """What a part came to: its values as data, and its steps as cells."""
+        state, place, values, left = made.state, made.workspace, dict[str, Any](), dict[str, str]()
+        if state.is_complete and isinstance(place, IsolatedWorkspace):
+            values, left = place.hand_over([name for name in task.brings if name in state.changed])
+            left |= {name: "it was not made" for name in task.brings if name not in state.changed}
+        mine = self.manager.shell.user_ns
+        kept = [name for name in state.changed if name in mine and name not in values]
+        child = Child(
+            run=state.run,
+            status=state.status,
+            reason="" if state.is_complete else state.reason or state.status,
+            summary=state.summary,
+            steps=state.current_step,
+            cost=state.total_cost,
+            cost_known=state.cost_known,
+            usage=state.usage,
+            brought=tuple(values),
+            refused=left,
+            kept=tuple(kept),
+            copied=tuple(name for name in kept if name in task.needs),
+            purposes=tuple(step.purpose for step in state.steps if step.result),
+            cells=tuple(cell.model_dump(mode="json") for cell in _cells(state)) if state.is_complete else (),
+        )
+        return Done(child, values)
+
+
+def _cells(state: State) -> Iterator[Cell]:
+    """The cells that do the steps of a part again; code that cannot be run again is only shown."""
+    for step in state.steps:
+        action, result = step.decision.action if step.decision else None, step.result
+        if action is None or result is None or refused(step) or isinstance(action, Finish):
+            continue
+        ended = result.success or any(output["output_type"] == "error" for output in result.outputs)
+        if isinstance(action, RunCode) and not ended:
+            yield Cell(cell_type="markdown", source=f"{fenced(action.code)}\n\n*It did not end by itself.*")
+        else:
+            yield from action.cells(result, step.number)
+
+
+class _Lines:
+    """A view that tells, in the output of the step that delegated, when a part has done something."""
+
+    def __init__(self, name: str, on_output: OnOutput) -> None:
+        self._name = name.partition(",")[0]
+        self._on_output = on_output
+        self._step = 0
+
+    def show(self, event: AnyEvent, state: State) -> None:
+        last = state.steps[-1] if state.steps else None
+        if isinstance(event, RunFinished):
+            self._tell(f"{state.status}, {state.current_step} steps, ${state.total_cost:.4f}")
+        elif last is not None and last.result is not None and last.number > self._step:
+            self._step = last.number
+            self._tell(last.purpose.removeprefix("- "))
+
+    def progress(self, progress: Progress) -> None:
+        """What happens in between is not told."""
+
+    def _tell(self, text: str) -> None:
+        output: Output = {"output_type": "stream", "name": "stdout", "text": f"{self._name}: {text}\n"}
+        self._on_output(output)

@@ -1,0 +1,214 @@
+"""`delegate`: independent parts of a goal, done at once by isolated runs whose results come back as data."""
+
+from __future__ import annotations
+
+import json
+import re
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from agentloop_nb.record import reading
+from agentloop_nb.state import State
+from tests.product.conftest import agentloop, environment  # noqa: F401 - fixtures
+from tests.wire import Item, Reply, Request, Wire, decision, finish
+
+pytestmark = pytest.mark.kernel
+
+GOAL = "do the parts independently"
+Script = Sequence[dict[str, Any] | Reply]
+
+
+class Family:
+    """A server's script for a run that delegates, and for each part by a word of its goal."""
+
+    def __init__(self, parent: Script, parts: Mapping[str, Script]) -> None:
+        self.parent, self.parts = parent, parts
+
+    def __call__(self, request: Request) -> Item:
+        messages = request.body["messages"]
+        done = sum(message["role"] == "assistant" for message in messages)
+        whole = "\n".join(str(message["content"]) for message in messages)
+        isolated = "This run is isolated" in whole
+        word = next((word for word in self.parts if re.search(rf"\b{word}\b", whole)), "") if isolated else ""
+        script = self.parts[word] if isolated else self.parent
+        return script[min(done, len(script) - 1)]
+
+
+def task(goal: str, needs: Sequence[str] = (), brings: Sequence[str] = (), **more: Any) -> dict[str, Any]:
+    return {"goal": goal, "needs": list(needs), "brings": list(brings), **more}
+
+
+def delegate(*tasks: dict[str, Any]) -> dict[str, Any]:
+    return decision("delegate", tasks=list(tasks))
+
+
+def run_code(source: str) -> dict[str, Any]:
+    return decision("run_code", code=source)
+
+
+def states(user: Any) -> tuple[State, list[State]]:
+    """The run that delegated, and its parts in order."""
+    found = [reading.load(path) for path in user.records]
+    parts = sorted((state for state in found if state.part_of), key=lambda state: state.part)
+    return next(state for state in found if not state.part_of), parts
+
+
+def test_results_come_back_as_data_under_the_names_the_parent_chose(user):
+    user.text("prices = [10, 20, 12]\nx = 'mine'")
+    parent = [
+        delegate(
+            task("apples: add up", ["prices"], ["total"]),
+            task("pears: the largest", ["prices"], ["largest"]),
+        ),
+        run_code("answer = total - largest\nprint(answer)"),
+        finish("It is 22"),
+    ]
+    parts = {
+        "apples": [run_code("x = prices\nx.append(0)\ntotal = sum(x)\nprint(total)"), finish("The sum is 42")],
+        "pears": [run_code("largest = max(prices)\nlargest"), finish("The largest is 20")],
+    }
+    with Wire(Family(parent, parts)) as wire:
+        told = user.agent("--export out.ipynb", wire, GOAL)
+    assert user.value("total, largest, answer, prices, x") == (42, 20, 22, [10, 20, 12], "mine")
+    parent_state, (first, second) = states(user)
+    assert [first.part, second.part] == ["part 1 of 2, step 1", "part 2 of 2, step 1"]
+    assert {first.part_of, second.part_of} == {parent_state.run}
+    step = parent_state.steps[0]
+    assert step.result is not None
+    assert step.result.output.startswith("[1] done: The sum is 42\nBound here: total.")
+    assert {change.name for change in step.result.changes} == {"total", "largest"}
+    assert "identical in a fresh kernel" in told, told
+    notebook = json.loads(user.folder.joinpath("out.ipynb").read_text())
+    sources = ["".join(cell["source"]) for cell in notebook["cells"]]
+    heads = [source for source in sources if source.startswith("#### Part")]
+    assert heads == ["#### Part 1: apples: add up", "#### Part 2: pears: the largest"]
+    assert 'x = _kept_1["x"]' in "\n".join(sources)
+    assert "_kept_2" not in "\n".join(sources)
+    assert "put back: answer, largest, total" in user.text("%agent undo 3")
+    assert user.value("'total' in globals(), 'answer' in globals()") == (False, False)
+
+
+def test_a_part_that_fails_is_a_reason_and_the_others_go_on(user):
+    user.text("lock = __import__('threading').Lock()")
+    parent = [
+        delegate(
+            task("apples", (), ["good"]),
+            task("pears", ["nowhere"], ["bad"]),
+            task("plums", ["lock"], ["worse"]),
+            task("cherries", (), ["unmade", "odd"], steps=3),
+            task("quinces", (), ["worst"], steps=1),
+        ),
+        finish("done what could be done"),
+        finish("done what could be done"),
+    ]
+    parts = {
+        "apples": [run_code("good = 1"), finish("done")],
+        "cherries": [run_code("odd = object()"), finish("done")],
+        "quinces": [decision("finish", summary="it cannot be", goal_met=False)],
+    }
+    with Wire(Family(parent, parts)) as wire:
+        user.agent("", wire, GOAL)
+    state, _ = states(user)
+    assert state.steps[0].result is not None
+    told = state.steps[0].result.output
+    assert user.value("good") == 1
+    assert "[1] done: done\nBound here: good." in told
+    assert "[2] not done: --with names 'nowhere', which is no variable and no file of this folder" in told
+    assert "[3] not done: lock cannot be copied into an isolated run" in told
+    assert "Not brought: unmade (it was not made)." in told
+    assert "Not brought: odd (a object cannot be handed over as data" in told
+    assert "[5] not done:" in told
+
+
+def test_parts_spend_from_the_budget_of_their_parent_and_its_meter_counts_them(user):
+    parent = [
+        delegate(task("apples", (), ["a"], share=25), task("pears", (), ["b"])),
+        finish("done"),
+        finish("done"),
+    ]
+    parts = {word: [run_code(f"x{n} = {n}") for n in range(60)] for word in ("apples", "pears")}
+    user.text("%config AgentMagics.price = '20,60'")
+    try:
+        with Wire(Family(parent, parts)) as wire:
+            user.agent("--budget 3", wire, GOAL)
+    finally:
+        user.text("%config AgentMagics.price = None")
+    state, (first, second) = states(user)
+    assert {first.status, second.status} <= {"cost_limit", "step_limit"}
+    assert first.budget is not None
+    assert second.budget is not None
+    assert first.budget < second.budget
+    assert first.total_cost <= first.budget
+    assert second.total_cost <= second.budget
+    own = sum(step.cost for step in state.steps) - first.total_cost - second.total_cost
+    assert own > 0
+    assert first.total_cost + second.total_cost < state.total_cost <= Decimal(3)
+
+
+def test_parts_cannot_delegate_and_only_goals_with_parts_are_offered_it(user):
+    with Wire([finish("done"), finish("done")]) as wire:
+        user.agent("", wire, "add up the prices")
+        assert "delegate" not in json.dumps(wire.bodies[0])
+    parent = [delegate(task("apples", (), ["a"])), finish("done"), finish("done")]
+    parts = {"apples": [delegate(task("apples", (), ["b"])), run_code("a = 1"), finish("done")]}
+    with Wire(Family(parent, parts)) as wire:
+        user.agent("", wire, GOAL)
+        bodies = [json.dumps(body) for body in wire.bodies]
+    assert "- delegate: Have up to 8 independent parts" in bodies[0].replace("\\n", "\n")
+    assert user.value("a") == 1
+    assert not any("- delegate:" in body for body in bodies if "This run is isolated" in body)
+    _, (part,) = states(user)
+    assert part.steps[0].rejected
+
+
+def test_a_stop_ends_all_parts(user):
+    parent = [delegate(task("apples", (), ["a"]), task("pears", (), ["b"])), finish("done")]
+    parts = {
+        "apples": [run_code("import time\ntime.sleep(600)")],
+        "pears": [Reply(text="{}", delay=600)],
+    }
+    with Wire(Family(parent, parts)) as wire:
+        timer = threading.Thread(target=_interrupt, args=(user, wire))
+        timer.start()
+        told = user.agent("--timeout 700", wire, GOAL)
+        timer.join()
+    state, children = states(user)
+    assert {each.status for each in (state, *children)} == {"stopped"}
+    assert "stopped by the user" in told
+    assert {each.reason for each in children} == {"the run that delegated it was stopped"}
+
+
+def test_a_resumed_run_makes_the_results_of_its_parts_again_by_their_code(agentloop, tmp_path):  # noqa: F811
+    parent = [
+        delegate(task("apples", (), ["total"]), task("pears", (), ["largest"])),
+        decision("finish", summary="more to do", goal_met=False),
+        run_code("print('they differ by', total - largest)"),
+        finish("It is 22"),
+    ]
+    parts = {
+        "apples": [run_code("total = 6 * 7\nprint(total)"), finish("The sum is 42")],
+        "pears": [run_code("largest = [20][0]"), finish("The largest is 20")],
+    }
+    with Wire(Family(parent, parts)) as wire:
+        told = {"OPENAI_BASE_URL": wire.base_url, "OPENAI_API_KEY": "sk-test-0123456789abcdef0123456789"}
+        first = agentloop("-m", "scripted", "--max-steps", "2", GOAL, **told)
+        assert "all 2 steps are used" in first.stdout, first.stdout + first.stderr
+        listed = agentloop("runs", "--tree").stdout.splitlines()
+        run = listed[0].split()[0]
+        assert [line.strip()[0] for line in listed] == [run[0], "└", "└"]
+        asked = len(wire.requests)
+        resumed = agentloop("resume", run, "--max-steps", "6", **told)
+    assert "they differ by 22" in resumed.stdout, resumed.stdout + resumed.stderr
+    assert len(wire.requests) == asked + 2
+
+
+def _interrupt(user: Any, wire: Wire) -> None:
+    while len(wire.requests) < 3:
+        time.sleep(0.05)
+    time.sleep(1)
+    user.kernel.manager.interrupt_kernel()
