@@ -339,7 +339,10 @@ class Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         self.wire.gets.append(self.path)
-        if self.path == "/v1/models":
+        sent = self.headers.get("Authorization")
+        if self.wire.key is not None and sent not in (None, f"Bearer {self.wire.key}"):
+            self._answer(error(401, "Incorrect API key provided"))
+        elif self.path == "/v1/models":
             listed = [model if isinstance(model, dict) else {"id": model} for model in self.wire.models]
             data = [{"object": "model", "owned_by": "tests", "created": 1, **model} for model in listed]
             self._answer(Answer(status=200, body={"object": "list", "data": data}))

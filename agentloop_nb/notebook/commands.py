@@ -292,38 +292,10 @@ def serve(magics: AgentMagics, rest: str) -> None:
 
 
 def login(magics: AgentMagics, rest: str) -> None:
-    """Take a key, and keep it for this kernel's life."""
-    from getpass import getpass
+    """Take a key, try it, and keep it for this kernel's life."""
+    from agentloop_nb.notebook.login import take_key
 
-    from agentloop_nb.models import keys
-    from agentloop_nb.models.providers import PROVIDERS
-
-    provider = (rest or "openai").lower()
-    takers = [name for name, known in PROVIDERS.items() if known.key]
-    if provider not in takers:  # before anybody types a key in
-        raise UserError(f"{provider!r} takes no key; %agent login takes one for {', '.join(takers)}")
-    title = PROVIDERS[provider].title
-    question = f"Key for {title} (not shown, kept until the kernel ends): "
-    try:
-        key = _colab_key(provider) or getpass(question)
-    except (EOFError, NotImplementedError):
-        raise UserError("nobody is there to type a key in; set it in the environment or in .env instead") from None
-    if not key.strip():
-        raise UserError("no key was given; type %agent login again")
-    keys.remember(provider, key.strip())
-    print(f"The key for {title} is kept until this kernel ends; after a restart, type %agent login again.")
-
-
-def _colab_key(provider: str) -> str | None:
-    """The key among Colab's user data, if this is Colab and it is there."""
-    try:
-        from google.colab import userdata
-    except ImportError:
-        return None
-    try:
-        return str(userdata.get(f"{provider.upper()}_API_KEY"))
-    except Exception:  # noqa: BLE001 - not found, or access not granted: ask instead
-        return None
+    print(take_key(_Here(magics), rest))
 
 
 def trust(magics: AgentMagics, rest: str) -> None:

@@ -203,6 +203,25 @@ def test_a_wrong_provider_is_told_before_anything_is_asked(manager, command, wor
         command(type("Magics", (), {"manager": manager})(), word)
 
 
+@pytest.mark.parametrize(
+    ("typed", "told"),
+    [
+        ("sk-good-0123456789abcdef", "the server takes it, and offers 2 models"),
+        ("sk-wrong-0123456789abc", "not accepted"),
+    ],
+)
+def test_a_key_is_tried_when_it_is_typed(manager, monkeypatch, capsys, typed, told):
+    monkeypatch.setattr("agentloop_nb.notebook.login.getpass", lambda _question: typed)
+    monkeypatch.setattr("agentloop_nb.models.keys._remembered", {})
+    with Wire(key="sk-good-0123456789abcdef", models=["a", "b"]) as wire:
+        monkeypatch.setenv("OPENAI_BASE_URL", wire.base_url)
+        login(type("Magics", (), {"manager": manager, "config_values": lambda self: {}})(), "")
+    said = capsys.readouterr().out
+    assert "kept until this kernel ends" in said
+    assert told in said
+    assert typed not in said
+
+
 def test_a_run_whose_panel_cannot_be_drawn_is_carried_out_all_the_same(manager, caplog):
     class Torn(PanelView):
         def open(self):
