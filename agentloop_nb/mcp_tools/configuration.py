@@ -7,6 +7,7 @@ import json
 import os
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -47,16 +48,14 @@ class Server(NamedTuple):
         return tuple(on_one_line(str(name))[:60] for key in ("env", "headers") for name in self.spec.get(key) or {})
 
     @property
-    def secrets(self) -> tuple[str, ...]:
-        """Values that the file gives it, as far as they can be read."""
-        values = [value for key in ("env", "headers") for value in (self.spec.get(key) or {}).values()]
-        found = []
-        for value in values:
-            try:
-                found.append(self.expanded(value))
-            except UserError:
-                continue
-        return tuple(found)
+    def variables(self) -> dict[str, str]:
+        """The variables and headers that the file gives it, as far as they can be filled in."""
+        found = {}
+        for key in ("env", "headers"):
+            for name, value in (self.spec.get(key) or {}).items():
+                with suppress(UserError):
+                    found[str(name)] = self.expanded(value)
+        return found
 
     def expanded(self, text: Any) -> str:
         """Fill in `${VAR}`, `${VAR:-default}`, `${env:VAR}` and `${workspaceFolder}`. Raises `UserError`."""
@@ -84,6 +83,15 @@ def servers(folder: Path, named: Sequence[str] = ()) -> list[Server]:
     for each in named:
         found += read(folder / Path(each).expanduser()) if _is_file(each) else [_by_name(each, _usual(folder), folder)]
     return list({server.name: server for server in reversed(found)}.values())[::-1]
+
+
+def given(folder: Path) -> dict[str, str]:
+    """All that the usual files of a folder give to servers, by name; what cannot be read gives nothing."""
+    found: dict[str, str] = {}
+    with suppress(UserError):
+        for server in _usual(folder):
+            found |= server.variables
+    return found
 
 
 def _usual(folder: Path) -> list[Server]:

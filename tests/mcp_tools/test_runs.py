@@ -113,3 +113,12 @@ def test_what_is_withheld_is_told_by_its_structure(folder: Path) -> None:
     assert "dict with the keys rows" in told
     assert "three months" not in told
     assert run.variables["sales"]["rows"][0]["sales"] == 10
+
+
+def test_what_a_file_gives_a_server_is_masked(folder: Path) -> None:
+    configure(folder, "good", env={"ARCHIVE_TOKEN": "tok-5521-zebra-93"})
+    allow(folder, "good")
+    run, wire = started("x", folder, [use("good.echo", text="my token is tok-5521-zebra-93"), finish()])
+    assert run.action_results[0].success
+    assert "tok-5521-zebra-93" not in json.dumps(wire.bodies[1])
+    assert "tok-5521-zebra-93" not in run.journal.read_text()
