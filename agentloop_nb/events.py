@@ -214,6 +214,24 @@ class ActionStarted(Event):
     """What code touches beyond the namespace, as it was read beforehand."""
 
 
+class LongStepShown(Event):
+    """Code runs long: the model is told what it has shown so far."""
+
+    kind: Literal["long_step_shown"] = "long_step_shown"
+    seconds: float
+    output: str
+    left: int
+    """How often the model may still wait."""
+
+
+class LongStepDecided(Event):
+    """The model waits for running code so many seconds more, or stops it (0)."""
+
+    kind: Literal["long_step_decided"] = "long_step_decided"
+    wait: float
+    reason: str = ""
+
+
 class ActionFinished(Event):
     """The action was carried out, well or not; the step is over."""
 
@@ -364,6 +382,8 @@ KnownEvent = (
     | ApprovalGiven
     | QuestionAsked
     | ActionStarted
+    | LongStepShown
+    | LongStepDecided
     | ActionFinished
     | OutcomeDiffered
     | NoteAdded

@@ -25,6 +25,8 @@ from agentloop_nb.events import (
     DecisionMade,
     DecisionRejected,
     LimitsReplaced,
+    LongStepDecided,
+    LongStepShown,
     ModelCalled,
     ModelFailed,
     ModelReplied,
@@ -66,6 +68,14 @@ class PlanRound:
 
 
 @dataclass
+class Look:
+    """A look at code that runs long, and what the model decided then."""
+
+    shown: LongStepShown
+    decided: LongStepDecided | None = None
+
+
+@dataclass
 class Step:
     """One decision and what became of it, with everything that led there."""
 
@@ -91,6 +101,8 @@ class Step:
     result: ActionResult | None = None
     started: bool = False
     """The action began; without a result it was cut off in the middle."""
+    looks: list[Look] = field(default_factory=list)
+    """Looks at its code while it ran."""
     approval: ApprovalGiven | None = None
     asked: float = 0.0
     """Seconds since the epoch until which a person may answer its question; 0 where none was put to one."""
@@ -115,6 +127,11 @@ class Step:
     def effects(self) -> Effects:
         """What it did and brought beside its output."""
         return self.result.effects if self.result else NO_EFFECTS
+
+    @property
+    def is_looked_at(self) -> bool:
+        """Whether the model decides about its running code just now."""
+        return self.result is None and bool(self.looks) and self.looks[-1].decided is None
 
     @property
     def said(self) -> tuple[str, ...]:
@@ -327,7 +344,7 @@ class State:
                 self._note(event)
             case StepsUndone():
                 self._undo(event.first)
-            case ModelCalled() | ModelReplied() | ModelFailed():
+            case ModelCalled() | ModelReplied() | ModelFailed() | LongStepShown() | LongStepDecided():
                 self._apply_call(event, self._step(event))
             case DecisionRejected() | DecisionMade() | NoteAdded() | PlanMade() | PlanSettled():
                 self._apply_decision(event, self._step(event))
@@ -419,15 +436,23 @@ class State:
             self.steps.append(Step(number=event.step, began=event.at))
         return self.steps[-1]
 
-    def _apply_call(self, event: ModelCalled | ModelReplied | ModelFailed, step: Step) -> None:
+    def _apply_call(
+        self, event: ModelCalled | ModelReplied | ModelFailed | LongStepShown | LongStepDecided, step: Step
+    ) -> None:
         match event:
+            case LongStepShown():
+                step.looks.append(Look(event))
+            case LongStepDecided() if step.looks:
+                step.looks[-1].decided = event
             case ModelCalled():
                 self._close_call()
                 self.last_call, self.window = event, event.window or self.window
             case ModelReplied():
                 self.last_call, self.prompt = None, event.usage.input or self.prompt
-                step.thoughts = "\n\n".join(filter(None, (step.thoughts, event.reasoning.strip())))
-                step.reply, step.usage, step.model = event.text, step.usage + event.usage, event.model
+                step.usage += event.usage
+                if not step.started:  # else it is about code that runs
+                    step.thoughts = "\n\n".join(filter(None, (step.thoughts, event.reasoning.strip())))
+                    step.reply, step.model = event.text, event.model
                 step.thinking += event.seconds
                 step.saved += event.saved or 0
                 self._spend(step, event.cost)

@@ -162,7 +162,7 @@ def code_of(result: ActionResult, step: int) -> list[str]:
 
 def _failing(result: ActionResult) -> set[str]:
     """Sources that failed then, so that they may fail again."""
-    cells = [Cell.model_validate(cell) for child in result.effects.children for cell in child.cells]
+    cells = [cell for child in result.effects.children for cell in child.cells]
     return {cell.source for cell in cells if any(output["output_type"] == "error" for output in cell.outputs)}
 
 
@@ -171,7 +171,7 @@ def _cells(number: int, task: SubGoal, child: Child) -> list[Cell]:
     head = f"#### Part {number}: {harmless(' '.join(task.goal.split())[:200])}"
     if child.status != "finished":
         return [Cell(cell_type="markdown", source=f"{head}\n\n*It was not done: {harmless(child.reason)}*")]
-    steps = [Cell.model_validate(cell) for cell in child.cells]
+    steps = [Cell(**dict(cell)) for cell in child.cells]
     summary = Cell(cell_type="markdown", source="\n".join(f"> {harmless(line)}" for line in child.summary.splitlines()))
     return [Cell(cell_type="markdown", source=head), *_around(number, child, steps), summary]
 

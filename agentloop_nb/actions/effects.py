@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import keyword
 from decimal import Decimal
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, ConfigDict, Field, model_serializer
+from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, field_validator, model_serializer
 
-from agentloop_nb.protocols import CodeError, Document, Page, SearchHit, Usage, Value, WrittenFile
+from agentloop_nb.protocols import CodeError, Document, Output, Page, SearchHit, Usage, Value, WrittenFile
 
 
 def _texts(value: Any) -> Any:
@@ -53,10 +54,39 @@ class Queried(Value):
     """Its source is a connection of DuckDB's."""
     doubled: bool = False
     """Its source is SQLAlchemy's over a driver that wants percent signs twice."""
+    answer: str = ""
+    """What a database outside the kernel answered, as source that makes it again."""
     tables: Texts = ()
     """Variables that it read as tables."""
     files: Texts = ()
     """Files that it read."""
+
+
+def _names(names: tuple[str, ...]) -> tuple[str, ...]:
+    """A record may be anybody's: what stands for a name in code is one."""
+    if wrong := next((name for name in names if not name.isidentifier() or keyword.iskeyword(name)), None):
+        raise ValueError(f"{wrong[:60]!r} is no name of a variable")
+    return names
+
+
+Names = Annotated[Texts, AfterValidator(_names)]
+
+
+class ChildCell(Value):
+    """A cell that does a step of a delegated part again."""
+
+    cell_type: Literal["code", "markdown"]
+    source: str
+    outputs: tuple[Output, ...] = ()
+    tags: Texts = ()
+    unchecked: str = ""
+
+    @field_validator("outputs")
+    @classmethod
+    def _have_a_type(cls, outputs: tuple[Output, ...]) -> tuple[Output, ...]:
+        if not all(isinstance(output.get("output_type"), str) for output in outputs):
+            raise ValueError("an output is none of a notebook's")
+        return outputs
 
 
 class Child(Value):
@@ -72,17 +102,17 @@ class Child(Value):
     cost: Annotated[Decimal, Field(ge=0, le=10**9)] = Decimal(0)
     cost_known: bool = True
     usage: Usage = Usage()
-    brought: Texts = ()
+    brought: Names = ()
     """Names of its results that were bound."""
     refused: dict[str, str] = {}
     """Names of results that could not be brought, with the reason."""
-    kept: Texts = ()
+    kept: Names = ()
     """Names of the parent's that its code changes, in a namespace of its own."""
-    copied: Texts = ()
+    copied: Names = ()
     """Those of them that it was given a copy of."""
     purposes: Texts = ()
     """A line for each of its steps."""
-    cells: tuple[dict[str, Any], ...] = ()
+    cells: tuple[ChildCell, ...] = ()
     """The cells that do its steps again."""
 
 

@@ -78,6 +78,8 @@ def hint(error: CodeError, folder: Path) -> str:
         return _undefined(error.message, folder)
     if found := re.match(r"cannot import name '(\w+)' from '([\w.]+)'", error.message):
         return f"{found[2]} has no {found[1]}: write it yourself, in plain Python."
+    if found := re.match(r"module '([\w.]+)' has no attribute '(\w+)'", error.message):
+        return f"{found[1]} has no {found[2]}: write it yourself, in plain Python."
     if error.type == "FileNotFoundError":
         return f"There is no such file here. {_files(folder)}"
     if error.type in ("SyntaxError", "IndentationError", "TabError"):

@@ -6,6 +6,10 @@ import ast
 import re
 from collections.abc import Iterator
 
+_ECHO = re.compile(r"""["'}\]\s]{0,20}\}[.,\s]{0,5}(?:You are told|step \d{1,3}:)""")
+"""Where a decision's end, and what a run says next, was written into its code."""
+_ON_ONE_LINE = re.compile(r"(?m)^([ \t]*)((?:for|while|if|with)\b[^\n:]*:)[ \t]+(?=(?:for|while|if|with|try|def)\b)")
+"""A block whose body, a block itself, stands on the same line."""
 _CLOSING = re.compile(r"""["'}\]\s]{0,20}\}\s*\Z""")
 MOST_NESTED = 5
 """Blocks inside one another whose indentation is mended."""
@@ -17,15 +21,23 @@ def mended(code: str) -> str:
     """Put right what keeps code from compiling, where there is one way only to do it; else leave it as it is."""
     if _compiles(code):
         return code
-    found = (mend(each) for each in _without_closing(code) for mend in (str, _joined, _indented))
+    found = (mend(each) for each in _without_closing(code) for mend in (str, _joined, _indented, _apart))
     return next(filter(_compiles, found), code)
 
 
 def _without_closing(code: str) -> Iterator[str]:
     """The code, and the code without more and more of the closing marks of JSON that were written into its end."""
     yield code
+    if echo := _ECHO.search(code):
+        yield code[: echo.start()].rstrip()
     if marks := _CLOSING.search(code):
         yield from (code[:end].rstrip() for end in range(len(code) - 1, marks.start() - 1, -1))
+
+
+def _apart(code: str, deeper: int = MOST_NESTED) -> str:
+    """Give each block on the line of the block around it a line of its own, indented."""
+    apart = _ON_ONE_LINE.sub(r"\1\2\n\1    ", code)
+    return apart if apart == code or not deeper else _apart(apart, deeper - 1)
 
 
 def _indented(code: str, deeper: int = MOST_NESTED) -> str:

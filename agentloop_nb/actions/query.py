@@ -13,8 +13,8 @@ from agentloop_nb.actions.action import DEFAULT_TIMEOUT, Action, ActionResult, C
 from agentloop_nb.actions.effects import Queried
 from agentloop_nb.actions.run_code import RunCode
 from agentloop_nb.protocols import OnOutput, Workspace
-from agentloop_nb.sql import changed_types
-from agentloop_nb.sql.cells import plain_cell, step_code
+from agentloop_nb.sql import answers, changed_types
+from agentloop_nb.sql.cells import answer_cell, plain_cell, step_code
 from agentloop_nb.sql.duck import names_of
 
 _NULL: dict[str, Any] = {"default": "null"}
@@ -60,7 +60,8 @@ class Query(Action):
         result = await RunCode(code=code, timeout=self._timeout).perform(workspace, step=step, on_output=on_output)
         reads = None if self.source else names_of(self.sql)
         tables, files = ((), ()) if reads is None else (reads.tables, reads.files)
-        kept = Queried(**self._of_source(workspace), tables=tuple(tables), files=tuple(files))
+        answer = answers.take(self.sql.strip("\n"))
+        kept = Queried(**self._of_source(workspace), answer=answer, tables=tuple(tables), files=tuple(files))
         output = result.output
         if changed := changed_types.take(self.sql.strip("\n")):
             output += f"\nAs float64, which may round: {', '.join(changed)}. CAST says otherwise, to BIGINT or VARCHAR."
@@ -79,6 +80,9 @@ class Query(Action):
             return [markdown_cell(shown)]
         went = result.effects.query or Queried()
         sql = self.sql.strip("\n")
+        if went.answer:
+            source = answer_cell(sql, self.source, self.into or None, went.answer)
+            return [Cell(cell_type="code", source=source, outputs=result.outputs)]
         sql = sql.replace("%", "%%") if went.doubled else sql
         source = plain_cell(sql, self.source or None, self.into or None, duckdb=went.duckdb)
         return [Cell(cell_type="code", source=source, outputs=result.outputs)]

@@ -76,7 +76,7 @@ class Stream:
         """Take an event in. The only mutation of a run."""
         self._look(event)
         event = self._fit(event)
-        if isinstance(event, ModelCalled):
+        if isinstance(event, ModelCalled) and not (self.state.steps and self.state.steps[-1].is_looked_at):
             self._tails.clear()
         self.state.apply(event)
         self._record(event)

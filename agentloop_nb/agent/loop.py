@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from agentloop_nb._internal.platform import IN_BROWSER
 from agentloop_nb.actions import Action, ActionResult, AskUser, Finish, Plan, RunCode
 from agentloop_nb.actions.effects import Answer, Effects, Ground
 from agentloop_nb.actions.mending import mended
@@ -20,6 +21,7 @@ from agentloop_nb.agent.control import Control
 from agentloop_nb.agent.event_stream import Approver, Stream
 from agentloop_nb.agent.grounding import ground
 from agentloop_nb.agent.ledger import Ledger
+from agentloop_nb.agent.long_step import LongStep
 from agentloop_nb.agent.model_call import GaveUp, ModelCaller
 from agentloop_nb.agent.objections import asked_before, objections, refusal
 from agentloop_nb.agent.offer import WEB, is_offline, understood
@@ -38,7 +40,7 @@ from agentloop_nb.events import (
     RunFinished,
     Status,
 )
-from agentloop_nb.protocols import Model, Unprompted, Workspace
+from agentloop_nb.protocols import Model, Output, Unprompted, Workspace
 from agentloop_nb.safety.effects import Supervised
 from agentloop_nb.settings import Settings
 from agentloop_nb.state import State
@@ -68,6 +70,8 @@ class Loop:
     """Shows a plan to a person."""
     forecast: Callable[[], str] | None = None
     """Says what earlier runs took."""
+    make_model: Callable[[], Model] | None = None
+    """Connects to the model once more, for looks at code that runs long; without it there are none."""
     judge: Judge | None = None
     """Knows further reasons to ask a person about an action."""
     ledger: Ledger | None = None
@@ -301,11 +305,7 @@ class Loop:
         if isinstance(self.workspace, Supervised):
             self.workspace.mandate = self._gate.mandate(action)
         try:
-            return await action.perform(
-                self.workspace,
-                step=step,
-                on_output=lambda output: self.stream.progress(OutputAppeared(step=step, output=output)),
-            )
+            return await self._carried_out(action, step)
         except Offline as error:
             told = f"{error} Go on without the web: nothing can be looked up from here."
             return ActionResult(success=False, output=told, error=str(error), effects=Effects(offline=True))
@@ -314,6 +314,21 @@ class Loop:
         except OSError as error:
             told = f"{type(error).__name__}: {error.strerror or error}"
         return ActionResult(success=False, output=told, error=told)
+
+    async def _carried_out(self, action: Action, step: int) -> ActionResult:
+        def appeared(output: Output) -> None:
+            self.stream.progress(OutputAppeared(step=step, output=output))
+
+        if not isinstance(action, RunCode) or self.make_model is None or not self._looks_at(action):
+            return await action.perform(self.workspace, step=step, on_output=appeared)
+        watch = LongStep(self.stream, self.control, self._asker, self.make_model, step=step)
+        with watch.watch(self.settings.long_step, action.timeout, self.workspace.privacy):
+            result = await action.perform(self.workspace, step=step, on_output=watch.heard(appeared))
+        return watch.told(result)
+
+    def _looks_at(self, action: RunCode) -> bool:
+        """Whether code may run long enough to be looked at while it runs."""
+        return 0 < self.settings.long_step <= action.timeout and self.replayed is None and not IN_BROWSER
 
     def _emit_result(self, step: int, result: ActionResult, began: float) -> None:
         self.stream.emit(ActionFinished(step=step, result=result, seconds=round(time.monotonic() - began, 3)))

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 
 from agentloop_nb._internal.backoff import backoff
+from agentloop_nb.actions.long_step import WHILE_IT_RUNS
 from agentloop_nb.agent.budget import InputBound, Reservation, own_ledger, reserve, share_of
 from agentloop_nb.agent.context_window import Gauge, reply_bound
 from agentloop_nb.agent.event_stream import Stream
@@ -86,6 +87,10 @@ class ModelCaller:
             self._account = own_ledger(state) if self.ledger is None else share_of(self.ledger, state)
         return self._account
 
+    def beside(self, model: Model) -> ModelCaller:
+        """Return a caller of another connection that spends from the same account; it retries nothing."""
+        return ModelCaller(self.stream, model, 0, self.ledger, self.account)
+
     async def _reserve(self, request: ModelRequest) -> Reservation:
         """Reserve the worst case of the next attempt; others may have to give back first."""
         step = self.stream.state.next_step
@@ -128,7 +133,7 @@ class ModelCaller:
         return ModelRequest(
             messages=messages,
             final=final,
-            actions=usual(state),
+            actions=WHILE_IT_RUNS if state.steps and state.steps[-1].is_looked_at else usual(state),
             only=only or offered(state, small=self._is_small),
             repairs=state.rejections,
             max_tokens=longest,

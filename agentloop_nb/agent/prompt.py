@@ -12,15 +12,18 @@ from collections import Counter
 from collections.abc import Iterator
 
 from agentloop_nb._internal.platform import IN_BROWSER
+from agentloop_nb._internal.text import counted
 from agentloop_nb.actions import Plan
+from agentloop_nb.actions.long_step import Stop, Wait
 from agentloop_nb.actions.output_text import bounded
 from agentloop_nb.actions.plan import as_reply, numbered
 from agentloop_nb.agent import prompt_images
 from agentloop_nb.agent.observation import observation
 from agentloop_nb.agent.offer import usual
-from agentloop_nb.agent.rules import further_actions, system_prompt
+from agentloop_nb.agent.rules import describe_action, further_actions, system_prompt
 from agentloop_nb.events import PlanSettled, TranscriptCompacted
 from agentloop_nb.protocols import Image, Message, Model, Usage
+from agentloop_nb.safety.provenance import mark
 from agentloop_nb.state import State, Step
 
 GROWTH, FREE_GROWTH = 13_000, 60_000
@@ -72,6 +75,9 @@ def _messages(state: State, max_retries: int) -> Iterator[Message]:
     for index, step in enumerate(state.steps[digested:], digested):
         yield Message(role="user", content=told + _notes(step) + _nudge(state, step.number), images=images)
         yield from _planned(step)
+        if step.is_looked_at:
+            yield from _looked_at(step)
+            return
         if step.result is None:
             yield from _repairs(step)
             return
@@ -90,6 +96,20 @@ def _further(state: State) -> str:
     actions = usual(state)
     told = further_actions(actions) + (f"\n{PLAN_FIRST}" if Plan in actions else "")
     return f"\n\n{told}" if told else ""
+
+
+def _looked_at(step: Step) -> Iterator[Message]:
+    """A step whose code runs: what it has shown, what was decided about it, and what is to be decided now."""
+    yield Message(role="assistant", content=_decided(step))
+    for look in step.looks:
+        shown = look.shown
+        output = mark(shown.output, f"step {step.number}") if shown.output else "It has shown nothing so far."
+        told = f"The code has run for {shown.seconds:.0f} s and still runs.\n{output}\nDecide, it costs no step:"
+        left = f"You may wait {counted(shown.left, 'time')} more."
+        yield Message(role="user", content=f"{told}\n{describe_action(Wait)}\n- stop: {Stop.description()}\n{left}")
+        if look.decided is not None:
+            action = {"name": "wait", "seconds": look.decided.wait} if look.decided.wait else {"name": "stop"}
+            yield Message(role="assistant", content=json.dumps({"reasoning": look.decided.reason, "action": action}))
 
 
 def _standing_plan(state: State, digested: int) -> str:

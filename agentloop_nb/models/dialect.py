@@ -76,6 +76,9 @@ _LENGTH_NAMES = (
 """What refusals call the bound of a reply."""
 
 
+_LIMITS = re.compile("maxItems|maxLength", re.IGNORECASE)
+
+
 @dataclass
 class Dialect:
     """The wire as one model on one server takes it."""
@@ -91,7 +94,9 @@ class Dialect:
     system: bool = True
     """It takes a system message; else its text goes first in the first of the user's."""
     limits: bool = True
-    """It takes limits (`maxItems`) in a schema."""
+    """It takes limits (`maxItems`, `maxLength`) in a schema."""
+    brief: bool = False
+    """The model is a small one, whose reasoning is bounded."""
     swapped: bool = False
     """The other name of `length` was refused before."""
     responses: bool = False
@@ -115,7 +120,7 @@ class Dialect:
         body |= {"stream": True, "stream_options": {"include_usage": True}}
         if max_tokens is not None:
             body[self.length] = min(max_tokens, self.longest or max_tokens)
-        schema = decision_schema(final=final, only=only, limits=self.limits, actions=actions)
+        schema = decision_schema(final=final, only=only, limits=self.limits, brief=self.brief, actions=actions)
         if self.rung is Rung.TOOL:
             body |= _as_tool(schema)
         elif (shape := self._format(schema)) is not None:
@@ -210,7 +215,7 @@ class Dialect:
         return True
 
     def _stop_limiting(self, refusal: Refusal, body: dict[str, Any]) -> bool:
-        if not self.limits or not _has_format(body) or "maxitems" not in refusal.text.lower():
+        if not self.limits or not _has_format(body) or not _LIMITS.search(refusal.text):
             return False
         self.limits = False
         return True

@@ -54,6 +54,7 @@ class OpenAICompatible(StreamedModel):
     def _form(self, request: ModelRequest) -> Dialect:
         """What the server accepts; a format that it takes but does not follow is given up."""
         dialect = dialect_of(self.server.base_url, self.server.model)
+        dialect.brief = self.is_small
         if request.repairs >= 2 and self._ignored >= 2:
             dialect.rung = Rung.PROMPTED
         return dialect

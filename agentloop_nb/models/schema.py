@@ -2,7 +2,8 @@
 
 Objects with every property required and no others, `anyOf`, `enum` and `items`. Descriptions, limits and defaults stand
 in the system prompt alone: told twice they cost twice, several servers refuse limits, and validation clamps anyway.
-Only lists are bounded by a keyword, as long as the server takes it: a weak model fills one without end.
+Only lists, and a small model's reasoning, are bounded by a keyword, as long as the server takes it: a weak model fills
+one without end.
 """
 
 from __future__ import annotations
@@ -17,6 +18,8 @@ from agentloop_nb.actions import ACTIONS, BUILT_IN
 
 MOST_ITEMS = 20
 """Members of a list in a decision."""
+BRIEF = 200
+"""Characters of the reasoning of a small model, which otherwise goes on until the reply is full."""
 
 
 @cache
@@ -25,18 +28,21 @@ def decision_schema(
     final: bool = False,
     only: tuple[str, ...] = (),
     limits: bool = True,
+    brief: bool = False,
     actions: tuple[type[BaseModel], ...] = (),
 ) -> dict[str, Any]:
     """Return the JSON schema of a decision. Shared: do not change it.
 
     `actions` are those of the run (empty: the five, or all where `only` is given), `only` names those that may be
-    chosen now (empty: all of them); with `final` it is `finish`. With `limits` lists have an upper bound.
+    chosen now (empty: all of them); with `final` it is `finish`. With `limits` lists have an upper bound;
+    `brief` gives the reasoning one, too.
     """
     names = ("finish",) if final else only
     there: tuple[type[Any], ...] = actions or (BUILT_IN if names else ACTIONS)
     variants = [_variant(action, limits=limits) for action in there if not names or action.name in names]
     action = variants[0] if len(variants) == 1 else {"anyOf": variants}
-    return _object({"reasoning": {"type": "string"}, "action": action})
+    reasoning = {"type": "string"} | ({"maxLength": BRIEF} if limits and brief else {})
+    return _object({"reasoning": reasoning, "action": action})
 
 
 def _variant(action: type[Any], *, limits: bool) -> dict[str, Any]:

@@ -6,6 +6,7 @@ nothing is done twice.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Awaitable, Callable, Sequence
 
 from agentloop_nb.actions import Action, ActionResult, AskUser, Delegate, Finish, Query, RunCode, WriteFile
@@ -157,7 +158,7 @@ class _Rebuilding:
     async def _step(self, step: Step) -> Divergence | None:
         assert step.decision is not None
         assert step.result is not None
-        action, before = step.decision.action, step.result
+        action, before = _with_time(step.decision.action, step.seconds), step.result
         try:
             if isinstance(action, Delegate):  # its parts are made by their code: no model is asked
                 now = await action.again(self.workspace, before, step=step.number, on_output=_nowhere)
@@ -169,6 +170,13 @@ class _Rebuilding:
         if before.success == now.success and not now.stopped and (self.anyway or alike(action, before, now)):
             return None
         return Divergence(step=step.number, code=code, expected=shown_by(before), found=shown_by(now))
+
+
+def _with_time(action: Action, took: float) -> Action:
+    """Code that was given more time than its limit gets that again, and as much for a slower machine."""
+    if not isinstance(action, RunCode) or took <= action.timeout:
+        return action
+    return action.model_copy(update={"timeout": math.ceil(2 * took)})
 
 
 def _repeats(step: Step) -> bool:

@@ -57,7 +57,8 @@ def _shows(cell: Cell, action: Action) -> bool:
     if isinstance(action, WriteFile):
         return code and _writes(source, action)
     if isinstance(action, Query):
-        return any(_plain_text(action.sql) in _plain_text(shown) for shown in (source, source.replace("%%", "%")))
+        shown = (source, source.replace("%%", "%"), source.replace("\n# ", "\n"))
+        return any(_plain_text(action.sql) in _plain_text(each) for each in shown)
     if isinstance(action, OwnAction):
         return action.function is None or action.call in source  # what is not declared here is not called
     return True  # it runs no code and writes nothing

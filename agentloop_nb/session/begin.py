@@ -19,7 +19,7 @@ from agentloop_nb.record import journal, locating
 from agentloop_nb.run import Run
 from agentloop_nb.safety.secrets import Masker
 from agentloop_nb.session.context import context
-from agentloop_nb.session.parts import chosen, make_model, make_web, recorded, with_contract_of
+from agentloop_nb.session.parts import another, chosen, make_model, make_web, recorded, with_contract_of
 from agentloop_nb.session.recovery import recover_with
 from agentloop_nb.session.session import Session
 from agentloop_nb.settings import Settings
@@ -57,7 +57,7 @@ def begin(
     if not goal.strip():
         raise UserError("the goal is empty: say in words what you want done")
     refuse_unsound(settings.until, goal)
-    model = model or make_model(settings, variables, ledger)
+    given, model = model, model or make_model(settings, variables, ledger)
     settings = with_contract_of(model, settings)
     workspace = make_workspace(make_web(model, settings))
     if model.name == "demo":
@@ -83,4 +83,5 @@ def begin(
     recover_with(workspace, record.path, None, cells=False)
     made = Session(run, [opening, *notes], state, record, model, workspace, settings, control or Control(), masker)
     made.ledger = ledger
+    made.make_model = None if given else another(model, settings, variables, ledger)
     return made

@@ -18,7 +18,15 @@ from agentloop_nb.rebuild import Ask
 from agentloop_nb.record import journal, locating, reading, trust
 from agentloop_nb.run import Run
 from agentloop_nb.safety.secrets import Masker
-from agentloop_nb.session.parts import chosen_anew, make_model, make_web, recorded, resumed_limits, with_limits_of
+from agentloop_nb.session.parts import (
+    another,
+    chosen_anew,
+    make_model,
+    make_web,
+    recorded,
+    resumed_limits,
+    with_limits_of,
+)
 from agentloop_nb.session.rebuilding import Rebuilding
 from agentloop_nb.session.recovery import recover_with
 from agentloop_nb.session.session import Session
@@ -86,4 +94,6 @@ def fork(
     run = Run(state, record.path, workspace)
     recover_with(workspace, record.path, ask, cells=True)
     rebuilding = Rebuilding(taken, ask, anyway)
-    return Session(run, opening, state, record, model, workspace, settings, control or Control(), masker, rebuilding)
+    made = Session(run, opening, state, record, model, workspace, settings, control or Control(), masker, rebuilding)
+    made.make_model = another(model, settings, variables)
+    return made

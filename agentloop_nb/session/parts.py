@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -18,7 +18,7 @@ from agentloop_nb.errors import Hint, UserError
 from agentloop_nb.events import LimitsReplaced, RunResumed
 from agentloop_nb.models import registry
 from agentloop_nb.models.replay import ReplayModel
-from agentloop_nb.protocols import Measurable, Model, Sized, Usage, Web, Workspace
+from agentloop_nb.protocols import Measurable, Model, Sized, Unprompted, Usage, Web, Workspace
 from agentloop_nb.settings import Settings
 from agentloop_nb.state import State
 from agentloop_nb.web import LiveWeb
@@ -34,6 +34,15 @@ def make_model(settings: Settings, variables: Mapping[str, str], ledger: Ledger 
             "(dollars per million tokens in and out), or leave --budget out"
         )
     return model
+
+
+def another(
+    model: Model, settings: Settings, variables: Mapping[str, str], ledger: Ledger | None = None
+) -> Callable[[], Model] | None:
+    """What connects to a model once more, for looks at code that runs long; None where there are none."""
+    if isinstance(model, ReplayModel | Unprompted) or (isinstance(model, Sized) and model.is_small):
+        return None
+    return lambda: make_model(settings, variables, ledger)
 
 
 def with_contract_of(model: Model, settings: Settings) -> Settings:

@@ -16,7 +16,15 @@ from agentloop_nb.rebuild import Ask, loose_ends
 from agentloop_nb.record import journal, reading, trust
 from agentloop_nb.run import Run
 from agentloop_nb.safety.secrets import Masker
-from agentloop_nb.session.parts import chosen_anew, make_model, make_web, recorded, resumed_limits, with_limits_of
+from agentloop_nb.session.parts import (
+    another,
+    chosen_anew,
+    make_model,
+    make_web,
+    recorded,
+    resumed_limits,
+    with_limits_of,
+)
 from agentloop_nb.session.rebuilding import Rebuilding
 from agentloop_nb.session.recovery import recover_with
 from agentloop_nb.session.session import Session
@@ -70,4 +78,6 @@ def resume(
     rebuilding = None if live else Rebuilding(events, ask, anyway)
     if live is None:
         recover_with(workspace, path, ask, cells=True)
-    return Session(run, opening, state, record, model, workspace, settings, control or Control(), masker, rebuilding)
+    made = Session(run, opening, state, record, model, workspace, settings, control or Control(), masker, rebuilding)
+    made.make_model = another(model, settings, variables)
+    return made

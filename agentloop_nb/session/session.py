@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -49,6 +49,8 @@ class Session:
     """A budget that the run shares with others."""
     account: Ledger | None = None
     """What it spends from, once it goes on."""
+    make_model: Callable[[], Model] | None = None
+    """Connects to its model once more; a model that the session was given, or a small one, has only one connection."""
 
     async def go(
         self,
@@ -70,6 +72,7 @@ class Session:
             asker=asker,
             planner=planner,
             forecast=self._forecast,
+            make_model=self.make_model,
             judge=self.judge,
             ledger=self.ledger,
         )

@@ -117,6 +117,16 @@ class Rows:
         flags=("--plan",),
         kept=True,
     )
+    long_step: int = row(
+        30,
+        convert.whole(0, "seconds"),
+        "seconds after which the model is shown how its code gets on, to wait for it or stop it (30; 0: never)",
+        flags=("--long-step",),
+        value="SECONDS",
+        environment="AGENTLOOP_LONG_STEP",
+        example="60",
+        kept=True,
+    )
     questions: Questions = row(
         "few",
         convert.one_of("never", "few"),

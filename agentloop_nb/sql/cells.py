@@ -27,6 +27,13 @@ def plain_cell(sql: str, source: str | None, into: str | None, *, duckdb: bool) 
     return "\n".join([*lines, *((f"{into} = {call}", into) if into else (call,))])
 
 
+def answer_cell(sql: str, source: str, into: str | None, answer: str) -> str:
+    """Return the cell that holds what a database answered, with the question above it."""
+    asked = "\n".join(f"# {line}" for line in sql.split("\n"))
+    made = f"{into} = {answer}\n{into}" if into else answer
+    return f"import pandas as pd\n\n# what {source} answered then; it is not asked again:\n{asked}\n{made}"
+
+
 def as_cell(code: str) -> str:
     """Return the plain cell of code that `step_code` made; any other code as it is."""
     if _LEAD not in code:

@@ -32,9 +32,11 @@ def _through(connection: Any, sql: str, source: str) -> Any:
 
         return duck.through(connection, sql)
     if kind in _POSTGRES:
-        from agentloop_nb.sql import postgres
+        from agentloop_nb.sql import answers, postgres
 
-        return postgres.through(connection, sql)
+        frame = postgres.through(connection, sql)
+        answers.note(sql, frame)
+        return frame
     if kind.startswith("sqlalchemy."):
         from agentloop_nb.sql.alchemy import driver_connection
 

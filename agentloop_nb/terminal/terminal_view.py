@@ -20,6 +20,7 @@ from agentloop_nb.events import (
     ContractChecked,
     DecisionMade,
     DecisionRejected,
+    LongStepDecided,
     ModelCalled,
     ModelFailed,
     NamespaceRebuilt,
@@ -148,7 +149,7 @@ class TerminalView:
             case StepsUndone():
                 self._line(f"↩️ Steps from {event.first} on were taken back")
                 self._headed = 0
-            case NamespaceRebuilt() | ContractChecked() | PlanMade() | PlanSettled():
+            case NamespaceRebuilt() | ContractChecked() | PlanMade() | PlanSettled() | LongStepDecided():
                 self._aside(event)
             case _:
                 self._show_action(event, state)
@@ -174,7 +175,11 @@ class TerminalView:
             case OutcomeDiffered():
                 self._line(f"≠ {event.text}", style="dim")
 
-    def _aside(self, event: NamespaceRebuilt | ContractChecked | PlanMade | PlanSettled) -> None:
+    def _aside(self, event: NamespaceRebuilt | ContractChecked | PlanMade | PlanSettled | LongStepDecided) -> None:
+        if isinstance(event, LongStepDecided):
+            did = f"it waits {event.wait:.0f} s more" if event.wait else "it is stopped"
+            self._line(f"⏳ The code runs long; {did}: {event.reason}")
+            return
         if isinstance(event, PlanMade | PlanSettled):
             self._line(told_of_plan(event))
             return

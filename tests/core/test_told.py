@@ -93,6 +93,7 @@ HINTS = [
     ("IndentationError", "expected an indented block", "four spaces a level"),
     ("KeyError", "'no'", "print the columns"),
     ("AttributeError", "'list' object has no attribute 'x'", "print its type"),
+    ("AttributeError", "module 'numpy' has no attribute 'squares'", "numpy has no squares: write it yourself"),
     ("UnicodeDecodeError", "'utf-8' codec can't decode byte", "another encoding"),
     ("RuntimeError", "anything", ""),
 ]  # fmt: skip
@@ -171,6 +172,14 @@ def test_other_code_is_left_as_it_is(code):
         ("x = 1}\n", "x = 1"),
         ("for n in x:\nprint(n)}}", "for n in x:\n    print(n)"),
         ("print('a\nb')}", r"print('a\nb')"),
+        ("print(max(x))\n}}. You are told: run_code is done: 88", "print(max(x))"),
+        ('print(1)\n}}.step 1: {"reasoning": "', "print(1)"),
+        ("for n in range(2, 21): if n % 2 == 0: print(n)", "for n in range(2, 21):\n    if n % 2 == 0: print(n)"),
+        (
+            "with open('a') as f: for row in f: print(row)\nx = 1",
+            "with open('a') as f:\n    for row in f: print(row)\nx = 1",
+        ),
+        ("for a in x: for b in a: if b: print(b)}", "for a in x:\n    for b in a:\n        if b: print(b)"),
     ],
 )
 def test_lost_indentation_and_closing_marks_are_mended(code, right):
@@ -191,6 +200,7 @@ def test_lost_indentation_and_closing_marks_are_mended(code, right):
         "if x:\n!ls",
         "%%bash\nfor n in x:\nls",
         "print((1}}",
+        "say = 'for a in x: if a: stop",
     ],
 )
 def test_what_could_mean_two_things_is_left_as_it_is(code):

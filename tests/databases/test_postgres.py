@@ -23,6 +23,7 @@ from agentloop_nb.actions import ActionResult, Query
 from agentloop_nb.actions.effects import Effects, Queried
 from agentloop_nb.notebook.kernel.kernel_workspace import KernelWorkspace
 from agentloop_nb.notebook.kernel.private_shell import private_shell
+from agentloop_nb.record.visible_cells import _shows
 from agentloop_nb.sql.errors import QueryRefused
 from agentloop_nb.sql.run import run
 from agentloop_nb.testing import FakeWeb
@@ -98,6 +99,7 @@ def test_what_it_brings_is_what_the_exported_cell_brings(sql, connection):
     workspace.shell.user_ns["con"] = connection
     result = ActionResult(success=True, output="", effects=Effects(query=Queried(**action._of_source(workspace))))
     (cell,) = action.cells(result, 1)
+    assert cell.source.startswith("import pandas as pd\n\npd.read_sql")
     there = {"con": connection}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # pandas would rather have SQLAlchemy
@@ -221,6 +223,25 @@ async def test_an_endless_one_is_stopped_at_its_time_limit(connection, server, t
             time.sleep(0.05)
             left.append(mine.execute(f"SELECT count(*) FROM pg_stat_activity WHERE {busy}").fetchone())
     assert left[-1] == (0,), "nothing is left running on the server"
+
+
+@pytest.mark.parametrize("sql", [each for each in READ if "ARRAY" not in each and "json" not in each])
+async def test_the_exported_cell_runs_with_the_database_off(sql, connection, tmp_path):
+    workspace = KernelWorkspace(private_shell(), web=FakeWeb(), folder=tmp_path)
+    workspace.shell.user_ns["con"] = connection
+    action = Query(sql=sql, source="con", into="found")
+    result = await action.perform(workspace, step=1, on_output=lambda output: None)
+    (cell,) = action.cells(result, 1)
+    there: dict[str, Any] = {}
+    found = workspace.shell.user_ns["found"]
+    if found.columns.duplicated().any():
+        assert not result.effects.query.answer, "it cannot be made again"
+    else:
+        exec(cell.source, there)
+        pd.testing.assert_frame_equal(there["found"], found)
+        assert _shows({"cell_type": "code", "source": cell.source}, action)
+    for name in ("con", "found"):
+        del workspace.shell.user_ns[name]
 
 
 async def test_a_step_binds_the_result_and_its_cell_is_plain(server, tmp_path):

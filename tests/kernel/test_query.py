@@ -22,6 +22,7 @@ from agentloop_nb.errors import DecisionError
 from agentloop_nb.notebook.kernel import cell_history
 from agentloop_nb.notebook.kernel.kernel_workspace import KernelWorkspace
 from agentloop_nb.notebook.kernel.private_shell import private_shell
+from agentloop_nb.sql.answers import source_of
 from agentloop_nb.sql.cells import as_cell, plain_cell, step_code
 from agentloop_nb.testing import FakeWeb, decide
 
@@ -247,3 +248,38 @@ def test_without_duckdb_it_is_not_offered_and_told_how_to_get_it():
     told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
     assert 'not offered: it needs DuckDB: pip install "agentloop-nb[sql]"' in told
     assert "query" in [action.name for action in choose((), ())]
+
+
+KEPT = {
+    "numbers": pd.DataFrame({"a": [1, 2], "b": [0.1, float("nan")]}),
+    "endless": pd.DataFrame({"a": [float("inf"), float("-inf")]}),
+    "texts": pd.DataFrame({"a": ["x", 'it\'s "y"\n'], "b": [True, False]}),
+    "missing": pd.DataFrame({"a": ["x", None], "b": [None, None]}),
+    "moments": pd.DataFrame({"a": pd.to_datetime(["2024-01-01 00:00:00.0", "2024-01-02 10:00:00.5"])}),
+    "days": pd.DataFrame({"a": [pd.Timestamp("2024-02-29").date(), None]}),
+    "nothing": pd.DataFrame({"a": [], "b": []}),
+    "small numbers": pd.DataFrame({"a": pd.Series([1, 2], dtype="int8")}),
+    "odd names": pd.DataFrame({"a b": [1], "class": [2], "'": [3]}),
+}
+
+
+@pytest.mark.parametrize("name", KEPT)
+def test_an_answer_is_kept_as_source_that_makes_it_again(name):
+    source = source_of(KEPT[name])
+    assert source
+    pd.testing.assert_frame_equal(eval(source, {"pd": pd}), KEPT[name], check_exact=True)
+
+
+@pytest.mark.parametrize(
+    "frame",
+    [
+        pd.DataFrame([[1, 2]], columns=["a", "a"]),
+        pd.DataFrame({"a": [[1], [2]]}),
+        pd.DataFrame({"a": [{"b": 1}]}),
+        pd.DataFrame({"a": [b"x"]}),
+        pd.DataFrame({"a": range(200_000)}),
+        pd.DataFrame({"a": ["x" * 200_000]}),
+    ],
+)
+def test_what_source_cannot_make_again_is_not_kept(frame):
+    assert source_of(frame) == ""

@@ -12,7 +12,7 @@ from agentloop_nb.models.repeated_text import Repetition
 from agentloop_nb.models.size import SMALL_REPLY, is_small
 from agentloop_nb.state import State
 from agentloop_nb.testing import finish
-from tests.wire import Reply
+from tests.wire import Reply, error
 
 HEAD = '{"reasoning": "I list them.", "action": {"name": "run_code", "code": "'
 ENDLESS = {
@@ -74,6 +74,27 @@ async def test_a_small_model_is_cut_off_soon(talk, request_of, unit):
     assert sum(len(delta.text) for delta in t.deltas) < 1_600
     await t.ask(request_of(repairs=1))
     assert [body["temperature"] for body in t.wire.bodies] == [0.2, 0.8]
+
+
+async def test_the_reasoning_of_a_small_model_is_bounded_as_long_as_the_server_takes_it(talk, request_of):
+    t = talk(finish(), finish(), model="coder:0.5b")
+    await t.ask(request_of())
+    reasoning = t.wire.bodies[0]["response_format"]["json_schema"]["schema"]["properties"]["reasoning"]
+    assert reasoning == {"type": "string", "maxLength": 200}
+    t.wire.refuse = (_no_lengths,)
+    await t.ask(request_of())
+    assert [json.dumps(body).count("maxLength") for body in t.wire.bodies] == [1, 1, 0]
+
+
+def _no_lengths(body):
+    told = error(400, "maxLength is not supported", param="response_format")
+    return told if "maxLength" in json.dumps(body) else None
+
+
+async def test_the_reasoning_of_any_other_model_is_not(talk, request_of):
+    t = talk(finish(), model="coder:7b")
+    await t.ask(request_of())
+    assert "maxLength" not in json.dumps(t.wire.bodies)
 
 
 PRINTS = {

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from agentloop_nb._internal.markup import fenced
 from agentloop_nb.actions import Cell, Delegate, Finish, RunCode
 from agentloop_nb.actions.delegate import Done, SubGoal
-from agentloop_nb.actions.effects import Child
+from agentloop_nb.actions.effects import Child, ChildCell
 from agentloop_nb.errors import UserError
 from agentloop_nb.events import AnyEvent, Progress, RunFinished
 from agentloop_nb.isolated.isolated_workspace import IsolatedWorkspace
@@ -153,7 +153,7 @@ class Children:
             kept=tuple(kept),
             copied=tuple(name for name in kept if name in task.needs),
             purposes=tuple(step.purpose for step in state.steps if step.result),
-            cells=tuple(cell.model_dump(mode="json") for cell in _cells(state)) if state.is_complete else (),
+            cells=tuple(ChildCell(**dict(cell)) for cell in _cells(state)) if state.is_complete else (),
         )
         return Done(child, values)
 

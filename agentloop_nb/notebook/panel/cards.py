@@ -21,7 +21,7 @@ from agentloop_nb.notebook.panel.safe_text import one_line, prose, shortened
 from agentloop_nb.protocols import Check, CodeError, SearchHit, Usage
 from agentloop_nb.reports import gauge
 from agentloop_nb.safety.code_risks import UNREMARKABLE
-from agentloop_nb.state import OUTSIDE, State, Step
+from agentloop_nb.state import OUTSIDE, Look, State, Step
 
 MAX_CODE, MAX_PROSE, MAX_GOAL = 60_000, 20_000, 4_000
 """Characters shown on a card: of code or a file; of reasoning or a traceback; of a goal, a reason, an error."""
@@ -262,10 +262,20 @@ def _quiet(step: Step, state: State) -> list[str]:
         because = f": {step.approval.reason}" if step.approval.reason else ""
         by = "you" if step.approval.by == "user" else step.approval.by
         lines.append(f"{verb} by {by}{because}")
+    lines += [look_line(look) for look in step.looks]
     if step.difference:
         lines.append(step.difference)
     said = [shortened(f"You said: {note}", MAX_PROSE) for note in step.notes]
     return said + [one_line(line, 600) for line in lines]
+
+
+def look_line(look: Look) -> str:
+    """What the agent decided about code that ran long."""
+    after = f"After {duration(look.shown.seconds)} the agent looked at the running code"
+    if look.decided is None:
+        return after
+    did = f"waited {duration(look.decided.wait)} more" if look.decided.wait else "stopped it"
+    return f"{after} and {did}: {look.decided.reason}"
 
 
 def _failures(step: Step, state: State) -> list[str]:

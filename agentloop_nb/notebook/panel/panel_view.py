@@ -22,6 +22,7 @@ from agentloop_nb.events import (
     ApprovalGiven,
     DecisionMade,
     DecisionRejected,
+    LongStepDecided,
     ModelCalled,
     ModelFailed,
     ModelReplied,
@@ -214,7 +215,7 @@ class PanelView:
                 self._say("deciding")
             case ApprovalAsked() | QuestionAsked():
                 self._say("waiting for you")
-            case ActionStarted():
+            case ActionStarted() | LongStepDecided():
                 self._say("running")
             case ActionFinished():
                 self._say("thinking")
