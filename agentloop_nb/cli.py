@@ -322,6 +322,15 @@ def _mcp(words: list[str]) -> int:
     return FINISHED
 
 
+def _tools(words: list[str]) -> int:
+    options, named = command_table.parsed("tools", words, "shell", 8)
+    from agentloop_nb.mcp_tools.looking import tools
+    from agentloop_nb.notebook.trust_prompt import says_yes
+
+    print(tools(Path.cwd(), named, options, partial(says_yes, None), "shell"))
+    return FINISHED
+
+
 def _eval(words: list[str]) -> int:
     options, suite = command_table.parsed("eval", words, "shell", 1)
     from agentloop_nb.evals.command import evaluate
@@ -343,6 +352,7 @@ COMMANDS: dict[str, Callable[[list[str]], int]] = {
     "report": partial(_write, "report"),
     "verify": _verify,
     "trust": _trust,
+    "tools": _tools,
     "show": _show,
     "compare": _compare,
     "resume": _resume,

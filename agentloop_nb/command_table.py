@@ -45,6 +45,8 @@ SPEND = Option("budget", ("-b", "--budget"), "US dollars that all runs together 
 JOBS = Option("jobs", ("--jobs",), "runs at once (1)", "J", "2")
 MOST_STEPS = Option("max_steps", ("--max-steps",), "decisions a run may take", "N", "12")
 RESULTS = Option("output_dir", ("-o", "--output-dir"), "where all is kept (./eval-SUITE)", "DIR", "results")
+ALLOW = Option("allow", ("--allow",), "look at the tools of these servers, and let runs use them")
+FORGET = Option("forget", ("--forget",), "let runs use them no longer")
 _SERVED = (
     *("max_steps", "approve", "timeout", "privacy", "allow_changes", "undo_memory", "trust_web"),
     *("isolated", "bring", "limits"),
@@ -198,6 +200,12 @@ COMMANDS = (
         "[--actions NAMES] [--no-actions NAMES]",
         "list what a run may do, and where each action comes from",
         tuple(option for option in OPTIONS if option.setting in ("actions", "no_actions")),
+    ),
+    Command(
+        "tools",
+        "[--allow | --forget] [NAME | FILE]",
+        "list the MCP servers of this folder, see the tools of one, and let runs use them",
+        (ALLOW, FORGET),
     ),
     Command("models", "[PROVIDER]", "list the models that the configured server offers"),
     Command(

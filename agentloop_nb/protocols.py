@@ -321,6 +321,34 @@ class Document(Value):
     text: str = ""
 
 
+class ToolAnswer(Value):
+    """What a tool of a server answered; all of it is a stranger's."""
+
+    text: str = ""
+    structured: Any = None
+    """Its value, where the text alone does not say it."""
+    images: tuple[Image, ...] = ()
+    failed: bool = False
+    """The tool itself says that it failed."""
+
+
+class Tools(Protocol):
+    """Where tools of servers are called: the servers, or a record."""
+
+    def describe(self, room: int) -> str:
+        """Tell a model of the tools, a line each, in so many characters; empty where there is none to tell."""
+
+    @property
+    def offered(self) -> bool:
+        """Whether there is any tool."""
+
+    async def call(self, tool: str, arguments: str, timeout: float) -> ToolAnswer:
+        """Call a tool with a JSON object, or `?` for its schema, within seconds. Raises `ActionFailed`, one line."""
+
+    async def close(self) -> None:
+        """End what was started."""
+
+
 class Web(Protocol):
     """Where searches and pages come from: the web, or a record. Both methods raise `ActionFailed` with a reason."""
 
@@ -401,3 +429,10 @@ class Remembering(Protocol):
 
     def code_ran(self) -> tuple[CodeRan, ...]:
         """Return what is known of some of the sources in `history`, each with its index there."""
+
+
+@runtime_checkable
+class Equipped(Protocol):
+    """A workspace that may have tools of servers."""
+
+    tools: Tools | None

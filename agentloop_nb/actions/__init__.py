@@ -13,11 +13,12 @@ from agentloop_nb.actions.read_document import ReadDocument
 from agentloop_nb.actions.read_url import ReadUrl
 from agentloop_nb.actions.run_code import RunCode
 from agentloop_nb.actions.search_web import SearchWeb
+from agentloop_nb.actions.use_tool import UseTool
 from agentloop_nb.actions.write_file import WriteFile
 
 ACTIONS: tuple[type[Action], ...] = (SearchWeb, ReadUrl, RunCode, WriteFile, Finish)
 """The five that every run has had since the first version."""
-BUILT_IN: tuple[type[Action], ...] = (*ACTIONS, LookUp, ReadDocument, Query, AskUser, Delegate)
+BUILT_IN: tuple[type[Action], ...] = (*ACTIONS, LookUp, ReadDocument, Query, UseTool, AskUser, Delegate)
 """All that come with this package, the five first; what one run may do is chosen in `registry`."""
 BY_NAME: dict[str, type[Action]] = {action.name: action for action in BUILT_IN}
 
@@ -38,5 +39,6 @@ __all__ = [
     "ReadUrl",
     "RunCode",
     "SearchWeb",
+    "UseTool",
     "WriteFile",
 ]

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, field_validator, model_serializer
 
-from agentloop_nb.protocols import CodeError, Document, Output, Page, SearchHit, Usage, Value, WrittenFile
+from agentloop_nb.protocols import CodeError, Document, Output, Page, SearchHit, ToolAnswer, Usage, Value, WrittenFile
 
 
 def _texts(value: Any) -> Any:
@@ -147,6 +147,8 @@ class Effects(Value):
     """What came of the parts that were delegated."""
     own: OwnCall | None = None
     query: Queried | None = None
+    tool: ToolAnswer | None = None
+    """What a tool of a server answered."""
     answer: Answer | None = None
     """What a question was answered."""
     artifacts: Texts | None = None

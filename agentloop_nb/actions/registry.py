@@ -97,12 +97,16 @@ def by_name(actions: Iterable[type[Action]]) -> Mapping[str, type[Action]]:
     return {action.name: action for action in actions}
 
 
-def describe(actions: Actions) -> str:
-    """List actions with where each comes from, then what else there is and why it is not offered."""
+def describe(actions: Actions, missing: Mapping[str, str] | None = None) -> str:
+    """List actions with where each comes from, then what else there is and why it is not offered.
+
+    `missing` says what some lack here, by name.
+    """
+    lacking = missing or {}
     width = max(len(action.name) for action in (*BUILT_IN, *actions))
     lines = [f"{action.name:<{width}}  {action.origin}: {action.description()}" for action in actions]
     for action in BUILT_IN:
         if action not in actions:
-            why = action.unavailable() or "left out by --actions or --no-actions"
+            why = action.unavailable() or lacking.get(action.name) or "left out by --actions or --no-actions"
             lines.append(f"{action.name:<{width}}  not offered: {why}")
     return "\n".join(lines)

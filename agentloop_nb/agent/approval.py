@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from agentloop_nb._internal import safe_files
-from agentloop_nb.actions import Action, ActionResult, AskUser, Finish, RunCode, WriteFile
+from agentloop_nb.actions import Action, ActionResult, AskUser, Finish, RunCode, UseTool, WriteFile
 from agentloop_nb.actions.effects import Effects
 from agentloop_nb.actions.hints import syntax_hint
 from agentloop_nb.actions.own import OwnAction
@@ -111,7 +111,7 @@ class ApprovalGate:
             case "all":
                 return not isinstance(action, Finish | AskUser)
             case "code":
-                return any(isinstance(part, RunCode | WriteFile | OwnAction) for part in action.parts())
+                return any(isinstance(part, RunCode | WriteFile | OwnAction | UseTool) for part in action.parts())
             case "auto":
                 return False
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from agentloop_nb.actions import Action, AskUser, Finish, Query, ReadDocument, ReadUrl, RunCode, WriteFile
+from agentloop_nb.actions import Action, AskUser, Finish, Query, ReadDocument, ReadUrl, RunCode, UseTool, WriteFile
 from agentloop_nb.actions.output_text import bounded
 from agentloop_nb.actions.own import OwnAction
 from agentloop_nb.safety.provenance import mark, unmarked
@@ -66,6 +66,8 @@ def _origin(action: Action, number: int) -> str:
             return url
         case ReadDocument(path=path):
             return f"the file {path}"
+        case UseTool(tool=tool):
+            return f"the tool {tool}"
         case _:
             return f"step {number}"
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from agentloop_nb._internal.amounts import count, dollars, duration
 from agentloop_nb._internal.text import STATUS_WORDS
-from agentloop_nb.actions import Finish, Query, ReadUrl, RunCode, WriteFile
+from agentloop_nb.actions import Finish, Query, ReadUrl, RunCode, UseTool, WriteFile
 from agentloop_nb.actions.own import OwnAction
 from agentloop_nb.export.anonymize import Anonymizer
 from agentloop_nb.export.evidence import Exhibit, exhibits
@@ -132,6 +132,8 @@ def _code(step: Step) -> tuple[str, str]:
         return action.code, "python"
     if isinstance(action, Query):
         return action.sql.strip("\n"), "sql"
+    if isinstance(action, UseTool):
+        return f"{action.tool} {action.arguments}", "text"
     if isinstance(action, WriteFile):
         return f"{action.filename}\n\n{action.content}", "text"
     return "", ""

@@ -6,7 +6,7 @@ import re
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
-from agentloop_nb.actions import Action, Delegate, Query, ReadDocument, RunCode, WriteFile
+from agentloop_nb.actions import Action, Delegate, Query, ReadDocument, RunCode, UseTool, WriteFile
 from agentloop_nb.actions.delegate import code_of
 from agentloop_nb.actions.effects import Queried
 from agentloop_nb.actions.own import OwnAction
@@ -88,7 +88,7 @@ def _of_step(step: Step, modules: dict[str, str]) -> Piece:
     action = step.decision.action if step.decision else None
     if isinstance(action, WriteFile):
         return Piece("", writes=frozenset(step.effects.all_files or {action.filename}))
-    if isinstance(action, Query | OwnAction):
+    if isinstance(action, Query | OwnAction | UseTool):
         return _of_cell(action, step, modules)
     if isinstance(action, Delegate) and step.result is not None:
         source = "\n".join(code_of(step.result, step.number))
@@ -111,8 +111,8 @@ def _of_cell(action: Action, step: Step, modules: dict[str, str]) -> Piece:
     """The plain cell of a query or a call; the tables of a query stand inside its SQL, where Python sees no names."""
     if step.result is None or not step.result.success:
         return Piece("")
-    (cell,) = action.cells(step.result, step.number)
-    if cell.cell_type != "code":
+    cell = next((each for each in action.cells(step.result, step.number) if each.cell_type == "code"), None)
+    if cell is None:
         return Piece("")
     names, found = names_of(cell.source, modules), step.effects.query or Queried()
     return Piece(

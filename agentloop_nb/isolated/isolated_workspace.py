@@ -28,6 +28,7 @@ from agentloop_nb.protocols import (
     OnOutput,
     Output,
     Privacy,
+    Tools,
     Undone,
     Web,
     WrittenFile,
@@ -71,6 +72,7 @@ class IsolatedWorkspace:
         self.web = web
         self.control = control or Control()
         self.privacy: Privacy = "full"
+        self.tools: Tools | None = None
         self.goal = ""
         self.earlier: list[tuple[str, str]] = []
         """Goals and summaries of earlier runs in the parent kernel."""

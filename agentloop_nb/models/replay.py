@@ -14,12 +14,12 @@ from typing import Any
 from pydantic import ValidationError
 
 from agentloop_nb._internal.paths import typed_path
-from agentloop_nb.actions import BY_NAME, Action, ActionResult, AskUser, ReadUrl, SearchWeb
+from agentloop_nb.actions import BY_NAME, Action, ActionResult, AskUser, ReadUrl, SearchWeb, UseTool
 from agentloop_nb.actions.effects import Answer, Effects
 from agentloop_nb.actions.plan import as_reply
 from agentloop_nb.decision import Decision
 from agentloop_nb.errors import ActionFailed, Hint, PermanentFault, UserError
-from agentloop_nb.protocols import Delta, ModelReply, ModelRequest, Page, SearchHit, Usage, Web
+from agentloop_nb.protocols import Delta, ModelReply, ModelRequest, Page, SearchHit, ToolAnswer, Tools, Usage, Web
 from agentloop_nb.record import reading, visible_cells
 from agentloop_nb.record.replay_data import Brought, Recorded, recorded
 from agentloop_nb.state import fold
@@ -145,9 +145,13 @@ class ReplayModel:
         """Searches and pages as they were. `live` is never asked: a run that wants it (`--live`) keeps it instead."""
         return RecordedWeb(self.decisions, self.position)
 
+    def tools(self) -> Tools:
+        """The tools of servers as they answered; no server is needed."""
+        return RecordedTools(self.decisions, self.position)
 
-class RecordedWeb:
-    """Answers searches and pages from a record: the same question gets its answers in the order they came."""
+
+class _Answers:
+    """Answers from a record: the same question gets its answers in the order they came."""
 
     def __init__(self, decisions: Sequence[Recorded], position: int = 0) -> None:
         """Begin with the answers that followed the first `position` decisions."""
@@ -156,6 +160,24 @@ class RecordedWeb:
             self._answers[question].append(answer)
         for question, _ in _answered(decisions[:position]):
             self._take(question)
+
+    def _answer(self, kind: str, key: str) -> Brought:
+        if (kind, key) not in self._answers:
+            where = "servers" if kind == "tool" else "the web"
+            raise ActionFailed(f"nothing was recorded for {key!r}, and a replayed run asks {where} only with --live")
+        answer = self._take((kind, key))
+        if answer.error is not None:
+            raise ActionFailed(answer.error)
+        return answer
+
+    def _take(self, question: tuple[str, str]) -> Brought:
+        """The next answer; the last one stays."""
+        answers = self._answers[question]
+        return answers.pop(0) if len(answers) > 1 else answers[0]
+
+
+class RecordedWeb(_Answers):
+    """Searches and pages of a record."""
 
     async def search(self, query: str, num_results: int) -> Sequence[SearchHit]:
         """Return the hits of the record. Raises `ActionFailed` if this was never searched."""
@@ -170,18 +192,27 @@ class RecordedWeb:
             return page.model_copy(update={"text": page.text[:max_length], "truncated": True})
         return page
 
-    def _answer(self, kind: str, key: str) -> Brought:
-        if (kind, key) not in self._answers:
-            raise ActionFailed(f"nothing was recorded for {key!r}, and a replayed run asks the web only with --live")
-        answer = self._take((kind, key))
-        if answer.error is not None:
-            raise ActionFailed(answer.error)
+
+class RecordedTools(_Answers):
+    """Answers of tools of a record."""
+
+    @property
+    def offered(self) -> bool:
+        return any(kind == "tool" for kind, _ in self._answers)
+
+    def describe(self, room: int) -> str:
+        """Tell nothing: the decisions are made."""
+        return ""
+
+    async def call(self, tool: str, arguments: str, timeout: float) -> ToolAnswer:
+        """Return what the tool answered. Raises `ActionFailed` if it was never called like this."""
+        answer = self._answer("tool", f"{tool} {arguments}").tool
+        if answer is None:
+            raise ActionFailed(f"the record holds no answer of {tool!r}")
         return answer
 
-    def _take(self, question: tuple[str, str]) -> Brought:
-        """The next answer; the last one stays."""
-        answers = self._answers[question]
-        return answers.pop(0) if len(answers) > 1 else answers[0]
+    async def close(self) -> None:
+        """Nothing was started."""
 
 
 def _written(each: Recorded) -> str:
@@ -193,7 +224,7 @@ def _written(each: Recorded) -> str:
 
 
 def _answered(decisions: Iterable[Recorded]) -> Iterator[tuple[tuple[str, str], Brought]]:
-    """What the web was asked, and what it answered, in order."""
+    """What the web and tools were asked, and what they answered, in order."""
     for each in decisions:
         for part, answer in each.answers():
             if question := _question(part):
@@ -206,6 +237,8 @@ def _question(action: Action) -> tuple[str, str] | None:
             return "search", query
         case ReadUrl(url=url):
             return "read", url
+        case UseTool(tool=tool, arguments=arguments):
+            return "tool", f"{tool} {arguments}"
         case _:
             return None
 

@@ -306,6 +306,17 @@ def trust(magics: AgentMagics, rest: str) -> None:
     print(trusting.vouch((typed_path(words[0]) if words else magics.manager.folder).absolute()).told)
 
 
+def tools(magics: AgentMagics, rest: str) -> None:
+    """List MCP servers, and let runs use their tools."""
+    from agentloop_nb.mcp_tools.looking import tools as looking
+    from agentloop_nb.notebook.kernel.runner import refuse_nesting
+    from agentloop_nb.notebook.trust_prompt import says_yes
+
+    refuse_nesting()
+    options, words = table.parsed("tools", rest, "notebook", 8)
+    print(looking(magics.manager.folder, words, options, partial(says_yes, magics.manager.shell)))
+
+
 def _that_did(magics: AgentMagics, verb: str, reference: list[str], name: str = "") -> Run:
     """The run of this kernel that is named, else the newest that took a step, or that changed a variable here."""
     runs = magics.manager.runs
@@ -361,6 +372,7 @@ COMMANDS: dict[str, Callable[..., Any]] = {
     "actions": actions,
     "login": login,
     "trust": trust,
+    "tools": tools,
     "help": help_,
 }
 """What carries out each command of the table that lives in a notebook."""

@@ -18,6 +18,7 @@ from agentloop_nb.errors import Hint, UserError
 from agentloop_nb.events import NoteAdded
 from agentloop_nb.export.destination import checked
 from agentloop_nb.isolated.isolated_workspace import IsolatedWorkspace
+from agentloop_nb.mcp_tools.configuration import given
 from agentloop_nb.models.keys import known_keys
 from agentloop_nb.notebook.isolation import placement
 from agentloop_nb.notebook.isolation.adoption import Adoption
@@ -297,7 +298,8 @@ class RunManager:
 
     def _masker(self) -> Masker:
         variables = environment(self.folder)
-        return known_secrets(os.environ, variables, known_keys(variables), self.shell.user_ns)
+        named = {**given(self.folder), **variables}
+        return known_secrets(os.environ, named, known_keys(variables), self.shell.user_ns)
 
     def _same_workspace(self, run: Run | None, web: Web, control: Control, settings: Settings) -> Workspace | None:
         """The workspace a run of this kernel had, so that what it did before can still be taken back."""

@@ -36,16 +36,25 @@ def ask_to_run(shell: Any, record: Path) -> None:
         raise UserError(f"run {record.stem} cannot be signed as trusted, because {record} cannot be written")
 
 
-def _says_yes(shell: Any, record: Path, place: Path) -> bool:
+def says_yes(shell: Any, question: str) -> bool:
+    """Put a question to the person, if one can be asked; a text of several lines is shown before it."""
     terminal = getattr(shell, "kernel", None) is None and sys.stdin is not None and sys.stdin.isatty()
     if not terminal and not can_ask(shell):
         return False
-    what = f"the runs recorded in {place}" if place.is_dir() else f"the record {place}"
-    question = f"Run {record.stem} was not recorded by you. Its code would run with your rights. Trust {what}? [y/N] "
+    *shown, asked = map(on_one_line, question.splitlines())
+    for line in shown:
+        print(line)  # noqa: T201
     try:
-        return input(on_one_line(question) + " ").strip().lower() in ("y", "yes")
+        return input(f"{asked} [y/N] ").strip().lower() in ("y", "yes")
     except (KeyboardInterrupt, EOFError):
         return False
+
+
+def _says_yes(shell: Any, record: Path, place: Path) -> bool:
+    what = f"the runs recorded in {place}" if place.is_dir() else f"the record {place}"
+    return says_yes(
+        shell, f"Run {record.stem} was not recorded by you. Its code would run with your rights. Trust {what}?"
+    )
 
 
 def _quoted(place: Path) -> str:

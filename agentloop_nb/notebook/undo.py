@@ -140,6 +140,8 @@ def _beyond(step: Step) -> list[str]:
         return []
     if (own := step.effects.own) and own.reaches:
         return [f"  step {step.number}: a function that {own.reaches}: {own.code}"]
+    if step.effects.tool is not None and step.decision is not None:
+        return [f"  step {step.number}: whatever its server did for the tool {step.decision.action.title}"]
     if step.decision is None or not isinstance(step.decision.action, RunCode) or not step.started:
         return []
     found = step.effects

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Awaitable, Callable, Sequence
 
-from agentloop_nb.actions import Action, ActionResult, AskUser, Delegate, Finish, Query, RunCode, WriteFile
+from agentloop_nb.actions import Action, ActionResult, AskUser, Delegate, Finish, Query, RunCode, UseTool, WriteFile
 from agentloop_nb.actions.delegate import code_of
 from agentloop_nb.actions.effects import Effects
 from agentloop_nb.actions.own import OwnAction
@@ -160,16 +160,21 @@ class _Rebuilding:
         assert step.result is not None
         action, before = _with_time(step.decision.action, step.seconds), step.result
         try:
-            if isinstance(action, Delegate):  # its parts are made by their code: no model is asked
-                now = await action.again(self.workspace, before, step=step.number, on_output=_nowhere)
-            else:
-                now = await action.perform(self.workspace, step=step.number, on_output=_nowhere)
+            now = await self._done_again(action, before, step.number)
         except ActionFailed as error:
             now = ActionResult(success=False, output=str(error), error=str(error))
         code = action.code if isinstance(action, RunCode) else action.title
         if before.success == now.success and not now.stopped and (self.anyway or alike(action, before, now)):
             return None
         return Divergence(step=step.number, code=code, expected=shown_by(before), found=shown_by(now))
+
+    async def _done_again(self, action: Action, before: ActionResult, step: int) -> ActionResult:
+        """Do an action again; a server's tool is not called, its recorded answer is bound."""
+        if isinstance(action, Delegate):  # its parts are made by their code: no model is asked
+            return await action.again(self.workspace, before, step=step, on_output=_nowhere)
+        if isinstance(action, UseTool) and before.effects.tool is not None:
+            return await action.deliver(before.effects.tool, self.workspace, step=step, on_output=_nowhere)
+        return await action.perform(self.workspace, step=step, on_output=_nowhere)
 
 
 def _with_time(action: Action, took: float) -> Action:
@@ -190,6 +195,8 @@ def _repeats(step: Step) -> bool:
 
 def _again(action: Action | None) -> bool:
     """Whether what is no code may be done again: a function that reaches outside may not."""
+    if isinstance(action, UseTool):
+        return bool(action.save_as)
     return isinstance(action, WriteFile | Query | Delegate) or (isinstance(action, OwnAction) and not action.reaches)
 
 

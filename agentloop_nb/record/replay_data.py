@@ -5,20 +5,22 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from agentloop_nb.actions import Action, ActionResult, AskUser, ReadUrl, SearchWeb
+from agentloop_nb.actions import Action, ActionResult, AskUser, ReadUrl, SearchWeb, UseTool
 from agentloop_nb.actions.effects import Answer
 from agentloop_nb.decision import Decision
-from agentloop_nb.protocols import Page, SearchHit, Value
+from agentloop_nb.protocols import Page, SearchHit, ToolAnswer, Value
 from agentloop_nb.state import Step
 
 
 class Brought(Value):
-    """What a search, a page or a question brought then."""
+    """What a search, a page, a question or a tool brought then."""
 
     hits: tuple[SearchHit, ...] | None = None
     page: Page | None = None
     answer: Answer | None = None
     """What a question was answered."""
+    tool: ToolAnswer | None = None
+    """What a tool answered."""
     error: str | None = None
     """Why a search or a page failed then."""
 
@@ -73,7 +75,9 @@ def _recorded(step: Step, decision: Decision) -> Recorded:
 def _brought(action: Action, result: ActionResult) -> Brought:
     if isinstance(action, AskUser):
         return Brought(answer=result.effects.answer)
-    if not isinstance(action, SearchWeb | ReadUrl):
+    if isinstance(action, UseTool) and result.effects.tool is not None:
+        return Brought(tool=result.effects.tool)
+    if not isinstance(action, SearchWeb | ReadUrl | UseTool):
         return Brought()
     if not result.success:
         return Brought(error=result.error or result.output)

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from agentloop_nb._internal.text import on_one_line
-from agentloop_nb.actions import Action, Query, RunCode, WriteFile
+from agentloop_nb.actions import Action, Query, RunCode, UseTool, WriteFile
 from agentloop_nb.actions.own import OwnAction
 from agentloop_nb.decision import Decision
 
@@ -61,6 +61,8 @@ def _shows(cell: Cell, action: Action) -> bool:
         return any(_plain_text(action.sql) in _plain_text(each) for each in shown)
     if isinstance(action, OwnAction):
         return action.function is None or action.call in source  # what is not declared here is not called
+    if isinstance(action, UseTool):
+        return not action.save_as or action.save_as in source
     return True  # it runs no code and writes nothing
 
 

@@ -12,8 +12,10 @@ from typing import Any, Protocol, TypeVar
 
 from agentloop_nb._internal import amounts
 from agentloop_nb._internal.text import STATUS_WORDS, on_one_line
+from agentloop_nb.actions import UseTool
 from agentloop_nb.actions.registry import choose, describe
 from agentloop_nb.errors import Front, Hint, UserError, worded
+from agentloop_nb.mcp_tools.toolbox import toolbox
 from agentloop_nb.record import locating, reading
 from agentloop_nb.reports import lineage
 from agentloop_nb.reports.compare import Comparison
@@ -188,7 +190,13 @@ def actions(place: Place, words: list[str], options: Mapping[str, Any]) -> str:
     if words:
         raise UserError(f"actions takes no {words[0]!r}; to choose", Hint(f"actions --no-actions {words[0]}"))
     settings = place.settings(options)
-    return describe(choose(settings.actions, settings.no_actions, place.functions))
+    there = choose(settings.actions, settings.no_actions, place.functions)
+    box = toolbox(place.folder, settings.mcp) if UseTool in there else None
+    if box is not None and box.offered:
+        return describe(there)
+    why = worded("no server of this folder is allowed", [Hint("tools", "lists them")], place.front)
+    missing = {UseTool.name: why} if UseTool in there else {}
+    return describe(tuple(action for action in there if action is not UseTool), missing)
 
 
 def compared(place: Place, words: list[str]) -> Comparison:

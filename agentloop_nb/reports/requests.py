@@ -13,16 +13,13 @@ from agentloop_nb.safety.provenance import split
 from agentloop_nb.state import State
 
 
-def messages_sent(events: Sequence[AnyEvent], step: int | None = None) -> tuple[Message, ...]:
-    """Return the messages of the last request for a step, or of the run's last one. Raises `UserError`."""
-    return _composed(_state_before(events, step))
-
-
-def _composed(state: State) -> tuple[Message, ...]:
+def messages_of(state: State) -> tuple[Message, ...]:
+    """Compose the messages of the request that is sent in this state."""
     return compose(state, max_retries=int(state.settings.get("max_retries", 3)))
 
 
-def _state_before(events: Sequence[AnyEvent], step: int | None) -> State:
+def state_before(events: Sequence[AnyEvent], step: int | None = None) -> State:
+    """Fold what stood before the last request for a step, or before the run's last one. Raises `UserError`."""
     calls = [
         index for index, event in enumerate(events) if isinstance(event, ModelCalled) and step in (None, event.step)
     ]
@@ -36,8 +33,8 @@ def _state_before(events: Sequence[AnyEvent], step: int | None) -> State:
 
 def sent(events: Sequence[AnyEvent], step: int | None = None) -> str:
     """Show a request as text: every message with its role and pictures, what was folded, and sizes by source."""
-    state = _state_before(events, step)
-    messages = _composed(state)
+    state = state_before(events, step)
+    messages = messages_of(state)
     sizes: Counter[str] = Counter()
     for index, message in enumerate(messages):
         rest, marked = split(message.content)

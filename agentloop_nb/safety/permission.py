@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from agentloop_nb._internal.steering_files import asked_for, steers
-from agentloop_nb.actions import Action, Query, ReadUrl, RunCode, SearchWeb, WriteFile
+from agentloop_nb.actions import Action, Query, ReadUrl, RunCode, SearchWeb, UseTool, WriteFile
 from agentloop_nb.actions.own import OwnAction
 from agentloop_nb.actions.own_values import texts
 from agentloop_nb.safety.code_risks import Reading, Target, as_cell, hosts, outside, read
@@ -24,6 +24,7 @@ from agentloop_nb.safety.code_risks.places import host_of
 from agentloop_nb.safety.code_risks.words import words
 from agentloop_nb.safety.freight import MANY, carried_words, is_own
 from agentloop_nb.safety.memory import Memory, plain_text
+from agentloop_nb.safety.provenance import TOOLS
 from agentloop_nb.state import State
 
 WAY_OUT = "--trust-web lets it through"
@@ -93,6 +94,8 @@ class Judge:
                 yield from self.file(filename, content)
             case OwnAction():
                 yield from self.own(action)
+            case UseTool():
+                yield from self.tool(action)
             case Query(sql=sql, source=source) if source:  # its server may be anybody's
                 yield from self.request(sql)
             case _:
@@ -108,12 +111,22 @@ class Judge:
             given = [str(value) for value in action.arguments.values() if isinstance(value, int | float)]
             yield from self.request(" ".join([*texts(action.arguments), *given]))
 
+    def tool(self, action: UseTool) -> Iterator[str]:
+        """A call of a tool of a server, which may be anybody's: its hints about itself count for nothing."""
+        texts = list(action.texts)
+        for name, text in texts:
+            if plain_text(text).strip():
+                yield from self._from_stranger(f"{name}={text[:60]!r}", text)
+        yield from self.request(" ".join(text for _, text in texts))
+
     def _from_stranger(self, what: str, text: str) -> Iterator[str]:
-        """Name the page, search or file that an argument stands in and that the user did not say."""
+        """Name the page, search, file or tool that an argument stands in and that the user did not say."""
         plain = plain_text(text).strip()
         if plain in self._user:
             return
         for source in self._sources:
+            if source.origin == TOOLS and (len(plain) < 3 or f'"{plain}"' in source.text):
+                continue  # one of the choices that the list of tools names
             if plain in source.text and "output of" not in source.origin and "namespace" not in source.origin:
                 yield f"the argument {what} comes from {source.origin}"
                 return

@@ -9,11 +9,13 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from agentloop_nb.actions import Delegate, Query, ReadDocument, ReadUrl, RunCode, SearchWeb
+from agentloop_nb.actions import Delegate, Query, ReadDocument, ReadUrl, RunCode, SearchWeb, UseTool
 from agentloop_nb.actions.own import OwnAction
 from agentloop_nb.state import State, Step
 
 OPENING, CLOSING = "<<data", "data>>"
+TOOLS = "the servers of the tools"
+"""Where the list of tools comes from."""
 _MARKED = re.compile(rf"{OPENING} from (?P<origin>[^\n]*)\n(?P<text>.*?)\n{CLOSING}", re.DOTALL)
 _FORGED = re.compile(r"<\s*<\s*(?=data)|(?<=data)\s*>\s*>", re.IGNORECASE)
 
@@ -61,6 +63,8 @@ def of_step(step: Step) -> Iterator[Source]:
                 yield Source(f"the search for {query!r} (step {step.number})", result.output)
             case ReadDocument(path=path):
                 yield Source(f"the file {path} (step {step.number})", result.output)
+            case UseTool(tool=tool):
+                yield Source(f"the tool {tool} (step {step.number})", result.output)
             case Delegate():
                 yield Source(f"the parts of step {step.number}", result.output)
             case RunCode() | Query() | OwnAction():

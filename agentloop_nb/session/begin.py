@@ -19,7 +19,7 @@ from agentloop_nb.record import journal, locating
 from agentloop_nb.run import Run
 from agentloop_nb.safety.secrets import Masker
 from agentloop_nb.session.context import context
-from agentloop_nb.session.parts import another, chosen, make_model, make_web, recorded, with_contract_of
+from agentloop_nb.session.parts import another, chosen, equip, make_model, make_web, recorded, with_contract_of
 from agentloop_nb.session.recovery import recover_with
 from agentloop_nb.session.session import Session
 from agentloop_nb.settings import Settings
@@ -60,6 +60,7 @@ def begin(
     given, model = model, model or make_model(settings, variables, ledger)
     settings = with_contract_of(model, settings)
     workspace = make_workspace(make_web(model, settings))
+    equip(workspace, model, settings, folder)
     if model.name == "demo":
         demo.prepare(workspace.folder)
     actions = chosen(settings, model, workspace, control, goal)

@@ -21,6 +21,7 @@ from agentloop_nb.safety.secrets import Masker
 from agentloop_nb.session.parts import (
     another,
     chosen_anew,
+    equip,
     make_model,
     make_web,
     recorded,
@@ -73,6 +74,7 @@ def fork(
     if isinstance(model, ReplayModel):
         model.position = state.current_step
     workspace = make_workspace(make_web(model, settings), whole)
+    equip(workspace, model, settings, locating.home(path))
     limits = limits.model_copy(
         update={
             "settings": recorded(settings, model, variables, control),

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
-from agentloop_nb.actions import ACTIONS, BUILT_IN, AskUser, Delegate
+from agentloop_nb._internal.platform import IN_BROWSER
+from agentloop_nb.actions import ACTIONS, BUILT_IN, AskUser, Delegate, UseTool
 from agentloop_nb.actions.delegate import Delegating
 from agentloop_nb.actions.own import LIVE
 from agentloop_nb.actions.registry import ActionRecord, Actions, choose, record_of
@@ -16,9 +18,10 @@ from agentloop_nb.agent.ledger import Ledger
 from agentloop_nb.agent.offer import worth_delegating
 from agentloop_nb.errors import Hint, UserError
 from agentloop_nb.events import LimitsReplaced, RunResumed
+from agentloop_nb.mcp_tools.toolbox import toolbox
 from agentloop_nb.models import registry
 from agentloop_nb.models.replay import ReplayModel
-from agentloop_nb.protocols import Measurable, Model, Sized, Unprompted, Usage, Web, Workspace
+from agentloop_nb.protocols import Equipped, Measurable, Model, Sized, Tools, Unprompted, Usage, Web, Workspace
 from agentloop_nb.settings import Settings
 from agentloop_nb.state import State
 from agentloop_nb.web import LiveWeb
@@ -57,6 +60,19 @@ def make_web(model: Model, settings: Settings) -> Web:
     """Searches and pages: the live web, or for a replay the record."""
     live = LiveWeb(settings)
     return model.web(live) if isinstance(model, ReplayModel) and not settings.live else live
+
+
+def equip(workspace: Workspace, model: Model, settings: Settings, folder: Path) -> None:
+    """Give a workspace the tools of servers: the allowed ones, or for a replay the record. Raises `UserError`."""
+    if isinstance(workspace, Equipped):
+        workspace.tools = _tools(model, settings, folder)
+
+
+def _tools(model: Model, settings: Settings, folder: Path) -> Tools | None:
+    if isinstance(model, ReplayModel) and not settings.live:
+        return model.tools()
+    left_out = UseTool.name in settings.no_actions or (settings.actions and UseTool.name not in settings.actions)
+    return None if left_out or IN_BROWSER else toolbox(folder, settings.mcp)
 
 
 def recorded(
@@ -108,13 +124,17 @@ def chosen(
         model.measure()
     there = choose(settings.actions, settings.no_actions, _own_functions(workspace, settings))
     asks = _asks(settings, model, control)
+    tools = workspace.tools if isinstance(workspace, Equipped) else None
+    has_tools = tools is not None and tools.offered
+    if UseTool.name in settings.actions and not has_tools:
+        raise UserError("use_tool cannot be offered: no server is allowed here", Hint("tools", "lists them"))
     delegates = _delegates(settings, workspace, goal)
-    actions = tuple(
-        action for action in there if (asks or action is not AskUser) and (delegates or action is not Delegate)
-    )
+    left_out = {AskUser.name: not asks, UseTool.name: not has_tools, Delegate.name: not delegates}
+    actions = tuple(action for action in there if not left_out.get(action.name))
     if settings.actions or not (isinstance(model, Sized) and model.is_small):
         return actions
-    return tuple(action for action in actions if action in ACTIONS or action not in BUILT_IN)
+    named = (*ACTIONS, *((UseTool,) if settings.mcp else ()))
+    return tuple(action for action in actions if action in named or action not in BUILT_IN)
 
 
 def _delegates(settings: Settings, workspace: Workspace, goal: str) -> bool:

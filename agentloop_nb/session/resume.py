@@ -13,12 +13,13 @@ from agentloop_nb.events import AnyEvent, NoteAdded
 from agentloop_nb.models.replay import ReplayModel
 from agentloop_nb.protocols import Web, Workspace
 from agentloop_nb.rebuild import Ask, loose_ends
-from agentloop_nb.record import journal, reading, trust
+from agentloop_nb.record import journal, locating, reading, trust
 from agentloop_nb.run import Run
 from agentloop_nb.safety.secrets import Masker
 from agentloop_nb.session.parts import (
     another,
     chosen_anew,
+    equip,
     make_model,
     make_web,
     recorded,
@@ -65,6 +66,7 @@ def resume(
     if isinstance(model, ReplayModel):
         model.position = state.current_step
     workspace = make_workspace(make_web(model, settings))
+    equip(workspace, model, settings, locating.home(path))
     limits = limits.model_copy(
         update={
             "settings": recorded(settings, model, variables, control),

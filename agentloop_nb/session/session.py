@@ -15,7 +15,7 @@ from agentloop_nb.agent.planning import Planner
 from agentloop_nb.agent.questions import Asker
 from agentloop_nb.events import AnyEvent, WaitStarted
 from agentloop_nb.models.replay import ReplayModel
-from agentloop_nb.protocols import Model, Workspace
+from agentloop_nb.protocols import Equipped, Model, Workspace
 from agentloop_nb.record import journal, locating
 from agentloop_nb.reports.forecast import forecast
 from agentloop_nb.reports.replay_diff import ReplayDiff
@@ -94,6 +94,8 @@ class Session:
         finally:
             self.record.close()
             await self.model.close()
+            if isinstance(self.workspace, Equipped) and self.workspace.tools is not None:
+                await self.workspace.tools.close()
         return self.run
 
     def _forecast(self) -> str:

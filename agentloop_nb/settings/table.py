@@ -110,6 +110,18 @@ class Rows:
         kept=True,
         safety=True,
     )
+    mcp: tuple[str, ...] = row(
+        (),
+        convert.NAMES,
+        "MCP servers whose tools the run may use: names, or a file of them; `%agent tools` lists them",
+        more="; each has to be allowed first",
+        flags=("--mcp",),
+        value="NAMES",
+        usual="the allowed ones of the folder's `.mcp.json` and `.vscode/mcp.json`",
+        example="github,db",
+        kept=True,
+        safety=True,
+    )
     plan: bool = row(
         False,
         convert.SWITCH,

@@ -1,4 +1,4 @@
-"""Makes the README's picture from a real run: `python -m tests.browser.picture docs/panel.png`."""
+"""Makes the README's pictures from a real run, live and finished: `python -m tests.browser.picture docs`."""
 
 from __future__ import annotations
 
@@ -23,7 +23,8 @@ CHART = """month = sales.date.dt.strftime('%b')
 months = sales.pivot_table('amount', month, 'region', 'sum', sort=False)
 ax = months.plot(figsize=(6.4, 2.1), lw=2, xlabel='', ylabel='amount')
 best = months.sum().idxmax()
-print(f'best region: {best}')"""
+share = months.sum() / months.sum().sum()
+print(f'best region: {best}, {share.max():.1%}')"""
 REPORT = """# Sales by region
 
 The chart shows the monthly amounts of each region; the best one leads in most months.
@@ -40,12 +41,13 @@ SCRIPT = [
         pace=0.4,
         size=10,
     ),
-    finish("North."),
+    finish("**North** sells best: 41.5% of the revenue. Step 3 shows each region's months."),
+    finish("**North** sells best: 41.5% of the revenue. Step 3 shows each region's months."),
 ]
 
 
-def main(target: Path) -> None:
-    """Run the script in JupyterLab and keep what a person sees while the fourth step is being written."""
+def main(folder_of_pictures: Path) -> None:
+    """Run the script in JupyterLab; keep what a person sees while the fourth step is written, and what is left."""
     with tempfile.TemporaryDirectory() as folder, Wire(SCRIPT) as wire, sync_playwright() as player:
         shutil.copy(REPOSITORY / "notebooks" / "data" / "sales.csv", folder)
         variables = {"OPENAI_BASE_URL": wire.base_url, "OPENAI_MODEL": "gpt-4o-mini"}
@@ -61,8 +63,12 @@ def main(target: Path) -> None:
             expect(page.card(4, ".agl-code pre")).to_contain_text("# Sales", timeout=60_000)
             view.mouse.move(5, 5)
             view.wait_for_timeout(500)
-            target.parent.mkdir(parents=True, exist_ok=True)
-            page.panel().first.screenshot(path=target)
+            folder_of_pictures.mkdir(parents=True, exist_ok=True)
+            page.panel().first.screenshot(path=folder_of_pictures / "panel.png")
+            expect(view.locator(".agl-next")).to_be_visible(timeout=60_000)
+            view.set_viewport_size({"width": 920, "height": 1200})
+            view.wait_for_timeout(500)
+            view.locator(".agentloop-run").screenshot(path=folder_of_pictures / "finished.png")
             page.close()
         finally:
             browser.close()

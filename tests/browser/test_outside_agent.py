@@ -29,7 +29,7 @@ pytestmark = [
 ]
 
 
-@pytest.mark.parametrize("front", ["lab"], indirect=True)
+@pytest.mark.parametrize("front", ["lab", "notebook"], indirect=True)
 def test_a_person_watches_an_analysis_of_eight_steps(page: Page, server: Server) -> None:
     serving = "%agent serve --name analysed Find out why sales fell in March."
     page.open(server.notebook("analysed.ipynb", "%load_ext agentloop_nb", analysis.SALES, serving, "sales"))

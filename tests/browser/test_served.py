@@ -43,7 +43,7 @@ class Agent:
             yield client
 
 
-@pytest.mark.parametrize("front", ["lab"], indirect=True)
+@pytest.mark.parametrize("front", ["lab", "notebook"], indirect=True)
 def test_a_person_approves_rejects_tells_and_stops_while_no_cell_runs(page: Page, server: Server) -> None:
     page.open(server.notebook("served.ipynb", "%load_ext agentloop_nb", "%agent serve --name watched", "mine = 1"))
     page.run_all()

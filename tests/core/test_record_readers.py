@@ -13,7 +13,7 @@ from agentloop_nb.protocols import Change, CodeOutcome, ModelReply, Usage
 from agentloop_nb.reports import lineage
 from agentloop_nb.reports.cost import cost_report, cost_table, what_if
 from agentloop_nb.reports.gauge import share
-from agentloop_nb.reports.requests import messages_sent, sent
+from agentloop_nb.reports.requests import messages_of, sent, state_before
 from agentloop_nb.run import Run
 from agentloop_nb.state import fold
 from agentloop_nb.testing import code, finish
@@ -115,11 +115,11 @@ async def test_who_and_why(run):
 
 
 async def test_what_was_sent_is_made_again_from_the_record_to_the_letter(run):
-    assert messages_sent(run.events) == run.model.requests[-1].messages
-    assert messages_sent(run.events, 2) == run.model.requests[1].messages
+    assert messages_of(state_before(run.events)) == run.model.requests[-1].messages
+    assert messages_of(state_before(run.events, 2)) == run.model.requests[1].messages
     assert "outputs, pages and searches" in sent(run.events)
     with pytest.raises(UserError, match="nothing was sent for step 9"):
-        messages_sent(run.events, 9)
+        state_before(run.events, 9)
 
 
 async def test_undone_steps_are_forgotten_but_stay_paid_for(run):

@@ -12,6 +12,7 @@ from agentloop_nb.command_table import COMMANDS, Command
 from agentloop_nb.settings import Settings
 from agentloop_nb.settings.row import Setting
 from agentloop_nb.settings.table import TABLE
+from tests.product.capabilities import HEAD, rows
 
 REFERENCE = Path(__file__).parents[2] / "docs" / "reference"
 _LIVES = {"both": "", "notebook": "notebook", "shell": "shell"}
@@ -57,9 +58,14 @@ def _typed(command: Command) -> str:
     return f"{command.name} {command.arguments}".strip().replace("|", "\\|")
 
 
-TABLES = {"command": commands, "option": options, "variable": settings}
+def actions() -> str:
+    head, *lines = (f"| {' | '.join(row)} |" for row in (HEAD, *rows()))
+    return "\n".join([head, "|" + "---|" * len(HEAD), *lines])
+
+
+TABLES = {"action": actions, "command": commands, "option": options, "variable": settings}
 """Each by the first word of its head."""
-PAGES = {"command": "commands.md", "option": "options.md", "variable": "settings.md"}
+PAGES = {"action": "actions.md", "command": "commands.md", "option": "options.md", "variable": "settings.md"}
 """Where each stands, below docs/reference."""
 
 

@@ -28,6 +28,7 @@ from agentloop_nb.protocols import (
     OnOutput,
     Output,
     Privacy,
+    Tools,
     Undone,
     Web,
     WrittenFile,
@@ -78,6 +79,7 @@ class KernelWorkspace:
         self.before_run = frozenset(shell.user_ns)
         """The user's names: they existed before the run, or its resumption, and no run made them."""
         self.privacy: Privacy = "full"
+        self.tools: Tools | None = None
         self.past = History(memory)
         self._noted_steps: list[tuple[int, cell_history.Entry]] = []
         """Code of this run that later runs may build on, by step."""

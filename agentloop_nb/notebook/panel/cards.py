@@ -10,7 +10,7 @@ from typing import TypedDict
 
 from agentloop_nb._internal.amounts import count, dollars, duration
 from agentloop_nb._internal.text import STATUS_WORDS
-from agentloop_nb.actions import ActionResult, Delegate, Finish, LookUp, Query, RunCode, SearchWeb, WriteFile
+from agentloop_nb.actions import ActionResult, Delegate, Finish, LookUp, Query, RunCode, SearchWeb, UseTool, WriteFile
 from agentloop_nb.actions.action import Action
 from agentloop_nb.actions.effects import Child, Effects, Ground
 from agentloop_nb.actions.own import OwnAction
@@ -234,6 +234,8 @@ def body(action: Action) -> tuple[str, str]:
             return action.code, "python"
         case Query():
             return action.sql.strip("\n"), "sql"
+        case UseTool():
+            return action.arguments, "json"
         case WriteFile():
             suffix = action.filename.rpartition(".")[2].lower()
             return action.content, {"py": "python", "md": "markdown", "json": "json"}.get(suffix, "text")
@@ -353,7 +355,7 @@ def _shown(action: Action | None, result: ActionResult) -> list[Block]:
     if isinstance(action, SearchWeb) and result.effects.hits:
         return [Block(kind="html", html=_hits(result.effects.hits))]
     if text := _read(result.effects):
-        return [text_block(text, "page")]
+        return [text_block(text, "page"), *blocks(result.outputs)]
     return [text_block(result.output)] if result.success and result.output else []
 
 
@@ -377,9 +379,11 @@ def _hits(hits: Sequence[SearchHit]) -> str:
 
 
 def _read(effects: Effects) -> str:
-    """The page or document that was read."""
+    """The page or document that was read, or what a tool answered."""
     if page := effects.page:
         return f"{page.title}\n{page.url}\n\n{page.text}".lstrip("\n")
+    if tool := effects.tool:
+        return tool.text
     document = effects.document
     return "\n\n".join(filter(None, (document.facts, document.text))) if document else ""
 
