@@ -23,6 +23,7 @@ SHIPPED = {
     "06-contract": 1,
     "07-fork-and-compare": 3,
     "08-isolated": 1,
+    "09-own-actions-and-sql": 1,
 }
 """Notebooks, with how many runs each shows; a comparison has steps to open, too."""
 IDLE = """() => {

@@ -1,4 +1,4 @@
-"""Makes the notebooks 04 to 08 and the records they replay: `python -m tests.product.stories [NAME ...]`."""
+"""Makes the notebooks 04 to 09 and the records they replay: `python -m tests.product.stories [NAME ...]`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The notebooks 04 to 08: what stands in their cells, and the decisions, written by hand, that are replayed in them."""
+"""The notebooks 04 to 09: what stands in their cells, and the decisions, written by hand, that are replayed in them."""
 
 # ruff: noqa: E501, ISC004 - prose and sources of notebook cells, as they stand there
 
@@ -243,10 +243,63 @@ ISOLATED = Story(
     ],
 )
 
+_DISCOUNTED = '''from typing import Annotated
+
+from agentloop_nb import action
+
+
+@action
+def discounted(price: float, units: Annotated[int, "at least 1"]) -> float:
+    """Compute what an order costs: ten per cent less from ten pieces on."""
+    return round(price * units * (0.9 if units >= 10 else 1), 2)'''
+
+OWN = Story(
+    {
+        "discounts": [
+            {
+                **decide(
+                    "query",
+                    sql="SELECT product, SUM(units) AS units, AVG(price) AS price FROM sales GROUP BY product ORDER BY units DESC",
+                    into="by_product",
+                ),
+                "reasoning": "One query over the variable tells what sells and for how much.",
+            },
+            {
+                **decide("discounted", own=True, price=249.0, units=12),
+                "reasoning": "The discount rule is the person's own function, so I ask it instead of guessing the rule.",
+            },
+            why(
+                "The same rule for every product, at ten pieces.",
+                'by_product["ten"] = [discounted(price, 10) for price in by_product["price"]]\nby_product.round(2)',
+            ),
+            ends(
+                "`by_product` holds what each product sold and what ten pieces of it cost. Twelve desks cost 2,689.20."
+            ),
+        ]
+    },
+    [
+        "md:# Your own functions as actions, and SQL over your variables\n\n" + _BY_HAND.format(""),
+        _LOAD,
+        "md:## A function of yours\n\n`@action` lets a run call it: the annotations become its schema, the docstring is what the model reads.",
+        _DISCOUNTED,
+        "md:What a run in this kernel may do, and where each action comes from:",
+        "%agent actions",
+        "md:## A goal that needs both\n\n`query` is one SELECT over variables by their name, read-only by the engine (`pip install 'agentloop-nb[sql]'`).",
+        "%%agent -m replay:records/discounts.jsonl\n"
+        "What does each product in `sales` sell, and what do ten pieces of it cost under our discount rule? What do twelve desks cost?",
+        CHECKED + 'by_product[["product", "units"]].values.tolist()',
+        CHECKED + "discounted(249.0, 12)",
+        "md:## The export needs neither the agent nor the query engine's confinement\n\n"
+        "The function travels as a cell, the query as `duckdb.sql(...)`, and all of it was run again in a fresh kernel:",
+        "%agent export own-actions.ipynb",
+    ],
+)
+
 STORIES = {
     "04-search": SEARCH,
     "05-undo-and-why": UNDO,
     "06-contract": CONTRACT,
     "07-fork-and-compare": FORK,
     "08-isolated": ISOLATED,
+    "09-own-actions-and-sql": OWN,
 }
