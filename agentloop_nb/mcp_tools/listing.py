@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from agentloop_nb.mcp_tools.tool import Tool
 
-_LEVELS = ((120, True), (60, True), (30, True), (0, True), (0, False))
+_LEVELS = ((120, True), (60, True), (30, True), (60, False), (30, False), (0, False))
 """Characters of a description, and whether types are told; the first level that fits is taken."""
 
 

@@ -5,12 +5,22 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from agentloop_nb.actions import BUILT_IN, Action, ActionResult, Query, RunCode, WriteFile, look_up, read_document
+from agentloop_nb.actions import (
+    BUILT_IN,
+    Action,
+    ActionResult,
+    Query,
+    RunCode,
+    UseTool,
+    WriteFile,
+    look_up,
+    read_document,
+)
 from agentloop_nb.actions.delegate import Delegate
 from agentloop_nb.actions.effects import Answer, Effects
 from agentloop_nb.actions.own import OwnAction
 from agentloop_nb.models.replay import _question
-from agentloop_nb.protocols import Document, Page, SearchHit, WrittenFile
+from agentloop_nb.protocols import Document, Page, SearchHit, ToolAnswer, WrittenFile
 
 HEAD = ("action", "undo", "replay", "export", "isolated, fork", "browser")
 """The columns of the table."""
@@ -29,6 +39,7 @@ SAMPLES: dict[str, tuple[dict[str, object], Effects]] = {
     "look_up": ({"requests": [{"query": "q"}]}, Effects()),
     "read_document": ({"path": "a.csv"}, Effects(document=Document(path="a.csv", kind="csv", text="x"))),
     "query": ({"sql": "SELECT 1"}, Effects()),
+    "use_tool": ({"tool": "files.read", "save_as": "text"}, Effects(tool=ToolAnswer(text="x"))),
     "ask_user": ({"question": "q?", "default": "a"}, Effects(answer=Answer(text="a", by="choice"))),
     "your_function": ({}, Effects()),
 }
@@ -55,6 +66,8 @@ def _undo(action: Action) -> str:
         return "variables; what it reaches outside by `undo=`"
     if isinstance(action, RunCode):
         return "variables; files and effects are named"
+    if isinstance(action, UseTool):
+        return "the variable; what its server did is named"
     if isinstance(action, Query):
         return "the result"
     return "the file" if isinstance(action, WriteFile) else "it changes nothing"
@@ -70,6 +83,8 @@ def _export(action: Action, result: ActionResult) -> str:
     kinds = {cell.cell_type for cell in action.cells(result, 1)}
     if isinstance(action, OwnAction):
         return "the function and the call, or what it brought"
+    if isinstance(action, UseTool):
+        return "quoted, its variable bound" if kinds == {"markdown", "code"} else "quoted"
     return "a cell that runs" if "code" in kinds else "quoted" if kinds else "the answer"
 
 
