@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from agentloop_nb._internal.ipython_syntax import parsed, to_python
-from agentloop_nb._internal.markup import WIDGET_VIEW, fenced, harmless
+from agentloop_nb._internal.markup import WIDGET_VIEW, code_span, fenced, harmless
 from agentloop_nb._internal.text import STATUS_WORDS, counted
 from agentloop_nb.actions import Cell, Finish, Query, RunCode, WriteFile
 from agentloop_nb.actions.action import markdown_cell
@@ -215,7 +215,7 @@ def _end(story: Story) -> str:
 
 
 def _told_left_out(files: Mapping[str, str]) -> str:
-    lines = [f"- `{path}`: {why}" for path, why in files.items()]
+    lines = [f"- {code_span(path)}: {harmless(why)}" for path, why in files.items()]
     return "\n".join(["## Left out", "", "The run read these files. Fill in what was read from them.", "", *lines])
 
 
@@ -250,7 +250,7 @@ def _in_its_folder(name: str, cell: Cell) -> Iterator[tuple[str, Cell]]:
 
 def _files(action: Finish) -> str:
     """What a run left, at its end; the answer stands at the top."""
-    files = "".join(f"\n- `{name}`" for name in action.artifacts)
+    files = "".join(f"\n- {code_span(name)}" for name in action.artifacts)
     return f"Files:\n{files}" if files else "The answer stands at the top; what was computed is in the variables."
 
 
