@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from agentloop_nb._internal import amounts
 from agentloop_nb.events import Status
 from agentloop_nb.protocols import Workspace
-from agentloop_nb.state import State, Step
+from agentloop_nb.state import State
+from agentloop_nb.step import Step
 
 if TYPE_CHECKING:
     from agentloop_nb.verify.certified_export import Published

@@ -9,33 +9,23 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
-from agentloop_nb.actions import ACTIONS, ActionResult, Finish, WriteFile
-from agentloop_nb.actions.effects import NO_EFFECTS, Effects
+from agentloop_nb.actions import ACTIONS, WriteFile
 from agentloop_nb.actions.registry import Actions, resolve
-from agentloop_nb.decision import Decision
 from agentloop_nb.errors import Front, Hint, worded
 from agentloop_nb.events import (
-    ActionFinished,
-    ActionStarted,
     Adjustment,
     AnyEvent,
-    ApprovalAsked,
-    ApprovalGiven,
     ContractChecked,
     DecisionMade,
     DecisionRejected,
     LimitsReplaced,
-    LongStepDecided,
-    LongStepShown,
     ModelCalled,
     ModelFailed,
     ModelReplied,
-    NoteAdded,
-    OutcomeDiffered,
+    NamespaceRebuilt,
     OutputsEvicted,
     PlanMade,
     PlanSettled,
-    QuestionAsked,
     RunFinished,
     RunForked,
     RunInterrupted,
@@ -45,119 +35,15 @@ from agentloop_nb.events import (
     StepsUndone,
     TranscriptCompacted,
     TriesRanked,
+    UnknownEvent,
 )
 from agentloop_nb.protocols import Change, Check, CodeRan, Usage
+from agentloop_nb.step import Step
 
 OUTSIDE = "mcp"
 """What stands for the model of a run whose decisions come from outside agents."""
 THROUGH = ", through MCP"
 """Ends the name of an outside agent."""
-
-
-@dataclass
-class PlanRound:
-    """A plan that was proposed, and what became of it."""
-
-    made: PlanMade
-    settled: PlanSettled | None = None
-
-    @property
-    def lines(self) -> tuple[str, ...]:
-        """As it stands, or would."""
-        return (self.settled.lines if self.settled else ()) or self.made.lines
-
-
-@dataclass
-class Look:
-    """A look at code that runs long, and what the model decided then."""
-
-    shown: LongStepShown
-    decided: LongStepDecided | None = None
-
-
-@dataclass
-class Step:
-    """One decision and what became of it, with everything that led there."""
-
-    number: int
-    rejected: list[tuple[str, str]] = field(default_factory=list)
-    """Replies that were no decision, each with the reason the model was told."""
-    failures: list[str] = field(default_factory=list)
-    """Attempts that brought no reply."""
-    notes: list[str] = field(default_factory=list)
-    """What the user said before this decision."""
-    remarks: list[str] = field(default_factory=list)
-    """What the system told the model before this decision."""
-    reply: str = ""
-    thoughts: str = ""
-    """What the model thought before its replies, as far as its server shows it."""
-    model: str = ""
-    """The model that answered, as the server names it; for a step from outside, the agent."""
-    plans: list[PlanRound] = field(default_factory=list)
-    """Plans that were made before this decision."""
-    plan_line: int = 0
-    """The line of the plan that it is for."""
-    decision: Decision | None = None
-    result: ActionResult | None = None
-    started: bool = False
-    """The action began; without a result it was cut off in the middle."""
-    looks: list[Look] = field(default_factory=list)
-    """Looks at its code while it ran."""
-    approval: ApprovalGiven | None = None
-    asked: float = 0.0
-    """Seconds since the epoch until which a person may answer its question; 0 where none was put to one."""
-    risks: tuple[str, ...] = ()
-    """What its code touches, and why a person was asked."""
-    difference: str = ""
-    """How a replayed step came out differently than in its record."""
-    usage: Usage = Usage()
-    cost: Decimal = Decimal(0)
-    cost_known: bool = True
-    saved: Decimal = Decimal(0)
-    inherited: bool = False
-    """Taken over from the run that this one was forked from, which paid for it."""
-    began: float = 0.0
-    """Seconds since the epoch, of its first event."""
-    thinking: float = 0.0
-    """Seconds spent waiting for the model."""
-    seconds: float = 0.0
-    """Seconds the action took."""
-
-    @property
-    def effects(self) -> Effects:
-        """What it did and brought beside its output."""
-        return self.result.effects if self.result else NO_EFFECTS
-
-    @property
-    def is_looked_at(self) -> bool:
-        """Whether the model decides about its running code just now."""
-        return self.result is None and bool(self.looks) and self.looks[-1].decided is None
-
-    @property
-    def said(self) -> tuple[str, ...]:
-        """The person's own words in this step: notes, why a plan was rejected, an answer that was typed."""
-        answer, rounds = self.effects.answer, (each.settled for each in self.plans)
-        reasons = (settled.reason for settled in rounds if settled and settled.by == "user" and settled.reason)
-        typed = (answer.text,) if answer is not None and answer.by == "typed" else ()
-        return (*self.notes, *reasons, *typed)
-
-    @property
-    def line(self) -> str:
-        """One line of Markdown: number, action, title, and whether it failed."""
-        return self._line("" if self.decision is None else self.decision.action.title[:80])
-
-    @property
-    def purpose(self) -> str:
-        """One line of Markdown: number, action, why it was taken, then its title, and whether it failed."""
-        if self.decision is None:
-            return self._line("")
-        action, why = self.decision.action, " ".join(self.decision.reasoning.split())[:100]
-        return self._line(why if isinstance(action, Finish) else f"{why} ({action.title[:60]})")
-
-    def _line(self, what: str) -> str:
-        told = f"{self.decision.action.name}: {what}" if self.decision else "no decision"
-        failed = "" if self.result is None or self.result.success else " (failed)"
-        return f"- step {self.number}, {told}{failed}"
 
 
 @dataclass
@@ -340,18 +226,14 @@ class State:
                 self._finish(event) if isinstance(event, RunFinished) else self._resume(event)
             case RunForked():
                 self._fork(event)
-            case ContractChecked() | TranscriptCompacted() | QuestionAsked() | TriesRanked():
+            case ContractChecked() | TranscriptCompacted() | TriesRanked():
                 self._note(event)
             case StepsUndone():
                 self._undo(event.first)
-            case ModelCalled() | ModelReplied() | ModelFailed() | LongStepShown() | LongStepDecided():
-                self._apply_call(event, self._step(event))
-            case DecisionRejected() | DecisionMade() | NoteAdded() | PlanMade() | PlanSettled():
-                self._apply_decision(event, self._step(event))
-            case ApprovalAsked() | ApprovalGiven() | ActionStarted() | ActionFinished() | OutcomeDiffered():
-                self._apply_action(event, self._step(event))
-            case _:
+            case NamespaceRebuilt() | UnknownEvent():
                 pass
+            case _:
+                self._apply_step(event)
 
     def _adjust(self, event: Adjustment) -> None:
         match event:
@@ -383,10 +265,7 @@ class State:
         self.settings = self.settings | event.settings
         self.actions = resolve(event.actions) if event.actions else self.actions
 
-    def _note(self, event: ContractChecked | TranscriptCompacted | QuestionAsked | TriesRanked) -> None:
-        if isinstance(event, QuestionAsked):
-            self._step(event).asked = event.at + event.seconds
-            return
+    def _note(self, event: ContractChecked | TranscriptCompacted | TriesRanked) -> None:
         if isinstance(event, TranscriptCompacted):
             self.compacted = event
             return
@@ -396,17 +275,6 @@ class State:
         self.checks = event.checks
         if event.before and not self.steps:
             self.held_before = tuple(check.expression for check in event.checks if check.held)
-
-    def _plan(self, event: PlanMade | PlanSettled, step: Step) -> None:
-        """What was rejected before a plan came is over with it."""
-        if isinstance(event, PlanMade):
-            step.plans.append(PlanRound(event))
-            step.rejected.clear()
-            self.rejections = 0
-        elif step.plans:
-            step.plans[-1].settled = event
-            if event.approved:
-                self.plan, self.plan_line = step.plans[-1].lines, 0
 
     @property
     def until(self) -> tuple[str, ...]:
@@ -436,77 +304,34 @@ class State:
             self.steps.append(Step(number=event.step, began=event.at))
         return self.steps[-1]
 
-    def _apply_call(
-        self, event: ModelCalled | ModelReplied | ModelFailed | LongStepShown | LongStepDecided, step: Step
-    ) -> None:
+    def _apply_step(self, event: AnyEvent) -> None:
+        """Fold in an event of a step: into the step itself, then what the run makes of it."""
+        step = self._step(event)
+        step.apply(event)
         match event:
-            case LongStepShown():
-                step.looks.append(Look(event))
-            case LongStepDecided() if step.looks:
-                step.looks[-1].decided = event
             case ModelCalled():
                 self._close_call()
                 self.last_call, self.window = event, event.window or self.window
             case ModelReplied():
                 self.last_call, self.prompt = None, event.usage.input or self.prompt
-                step.usage += event.usage
-                if not step.started:  # else it is about code that runs
-                    step.thoughts = "\n\n".join(filter(None, (step.thoughts, event.reasoning.strip())))
-                    step.reply, step.model = event.text, event.model
-                step.thinking += event.seconds
-                step.saved += event.saved or 0
-                self._spend(step, event.cost)
             case ModelFailed():
                 self.last_call = None
-                step.failures.append(event.error)
-                self._spend(step, event.cost)
-
-    def _apply_decision(
-        self, event: DecisionRejected | DecisionMade | NoteAdded | PlanMade | PlanSettled, step: Step
-    ) -> None:
-        match event:
-            case PlanMade() | PlanSettled():
-                self._plan(event, step)
             case DecisionRejected():
-                step.rejected.append((step.reply, event.reason))
                 self.rejections += 1
             case DecisionMade():
-                step.decision, step.plan_line = event.decision, event.line
                 self.rejections, self.plan_line = 0, event.line or self.plan_line
-            case NoteAdded():
-                (step.notes if event.by == "user" else step.remarks).append(event.text)
-
-    def _apply_action(
-        self, event: ApprovalAsked | ApprovalGiven | ActionStarted | ActionFinished | OutcomeDiffered, step: Step
-    ) -> None:
-        match event:
-            case ApprovalAsked():
-                step.risks = event.risks
-            case ApprovalGiven():
-                step.approval = event
-                step.decision = event.edited or step.decision
-            case ActionStarted():
-                step.started = True
-                step.risks = tuple(dict.fromkeys((*step.risks, *event.risks)))
-            case ActionFinished():
-                step.result, step.seconds = event.result, event.seconds
-                for child in event.result.effects.children:  # they spent from the same budget
-                    step.usage += child.usage
-                    self._spend(step, child.cost if child.cost_known else None)
-            case OutcomeDiffered():
-                step.difference = event.text
+            case PlanMade():
+                self.rejections = 0
+            case PlanSettled() if step.plans and event.approved:
+                self.plan, self.plan_line = step.plans[-1].lines, 0
+            case _:
+                pass
 
     def _close_call(self) -> None:
         """Count a call that never reported its end (a killed kernel) at its worst case."""
         if self.last_call is not None and self.steps:
-            self._spend(self.steps[-1], self.last_call.reserved)
+            self.steps[-1].spend(self.last_call.reserved)
         self.last_call = None
-
-    def _spend(self, step: Step, cost: Decimal | None) -> None:
-        if cost is None:
-            step.cost_known = False
-        else:
-            step.cost += cost
 
 
 def fold(events: Iterable[AnyEvent]) -> State:

@@ -38,6 +38,12 @@ def on_one_line(text: str) -> str:
     return " ".join(clean(text).split())
 
 
+def as_comment(text: str) -> str:
+    """Text as comment lines of Python, for which a carriage return ends a line, too."""
+    lines = re.split(r"\r\n|\r|\n", text.replace("\0", "\u2400"))
+    return "\n".join(f"# {line}".rstrip() for line in lines)
+
+
 def joined(text: Any) -> str:
     """One text; nbformat allows a list of lines wherever it allows a text."""
     return "".join(map(str, text)) if isinstance(text, list | tuple) else str(text)

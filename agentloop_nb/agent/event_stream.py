@@ -27,7 +27,8 @@ from agentloop_nb.events import (
 )
 from agentloop_nb.protocols import Delta
 from agentloop_nb.safety.secrets import Masker, Tail
-from agentloop_nb.state import State, Step
+from agentloop_nb.state import State
+from agentloop_nb.step import Step
 
 log = logging.getLogger(__name__)
 

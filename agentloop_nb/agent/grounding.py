@@ -16,7 +16,8 @@ from agentloop_nb.actions import AskUser, Finish
 from agentloop_nb.actions.effects import Ground
 from agentloop_nb.agent.figures import Figure, dates, derived, figures, matches, numbers
 from agentloop_nb.protocols import Workspace
-from agentloop_nb.state import State, Step
+from agentloop_nb.state import State
+from agentloop_nb.step import Step
 
 MOST_READ = 400_000
 """Characters of what was shown that are looked through, the newest."""

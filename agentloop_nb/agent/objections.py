@@ -18,7 +18,8 @@ from agentloop_nb.actions.output_text import bounded
 from agentloop_nb.agent.grounding import Grounding
 from agentloop_nb.protocols import Workspace
 from agentloop_nb.safety.provenance import mark
-from agentloop_nb.state import State, Step
+from agentloop_nb.state import State
+from agentloop_nb.step import Step
 
 _GONE = re.compile(
     r"\b(?:not|no|none|never|cannot|can't|isn't|doesn't|without|missing|absent|fail\w*|delet\w*|remov\w*|renam\w*|mov(?:e|ed|ing))\b",

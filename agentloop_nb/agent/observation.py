@@ -6,7 +6,8 @@ from agentloop_nb.actions import Action, AskUser, Finish, Query, ReadDocument, R
 from agentloop_nb.actions.output_text import bounded
 from agentloop_nb.actions.own import OwnAction
 from agentloop_nb.safety.provenance import mark, unmarked
-from agentloop_nb.state import State, Step
+from agentloop_nb.state import State
+from agentloop_nb.step import Step
 
 GOAL_AGAIN = 240
 """Characters of the goal that are told again after each successful step."""

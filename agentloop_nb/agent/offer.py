@@ -7,7 +7,8 @@ import re
 from agentloop_nb.actions import AskUser, Plan
 from agentloop_nb.actions.registry import Actions
 from agentloop_nb.agent.questions import may_ask
-from agentloop_nb.state import State, Step
+from agentloop_nb.state import State
+from agentloop_nb.step import Step
 
 WEB = ("search_web", "read_url", "look_up")
 _OF_THE_WEB = re.compile(

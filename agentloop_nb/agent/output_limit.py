@@ -12,7 +12,8 @@ from agentloop_nb._internal import truncate
 from agentloop_nb.actions import ActionResult
 from agentloop_nb.events import OutputsEvicted
 from agentloop_nb.protocols import CodeError
-from agentloop_nb.state import State, Step
+from agentloop_nb.state import State
+from agentloop_nb.step import Step
 
 LIMIT = 200_000_000
 """Characters of outputs that one run, and the earlier runs of a kernel together, may hold."""

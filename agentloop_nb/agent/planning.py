@@ -14,7 +14,8 @@ from agentloop_nb.decision import Decision
 from agentloop_nb.errors import DecisionError
 from agentloop_nb.events import PlanMade, PlanSettled
 from agentloop_nb.settings import Settings
-from agentloop_nb.state import OUTSIDE, PlanRound, State
+from agentloop_nb.state import OUTSIDE, State
+from agentloop_nb.step import PlanRound
 
 MOST_CHANGES = 5
 """Times a plan may be changed in a run."""

@@ -24,7 +24,8 @@ from agentloop_nb.agent.rules import describe_action, further_actions, system_pr
 from agentloop_nb.events import PlanSettled, TranscriptCompacted
 from agentloop_nb.protocols import Image, Message, Model, Usage
 from agentloop_nb.safety.provenance import mark
-from agentloop_nb.state import State, Step
+from agentloop_nb.state import State
+from agentloop_nb.step import Step
 
 GROWTH, FREE_GROWTH = 13_000, 60_000
 """Characters of whole outputs that may gather before they are shortened: where a cached token costs a tenth of a plain

@@ -13,7 +13,8 @@ from agentloop_nb.actions.effects import Answer, Effects
 from agentloop_nb.agent.event_stream import Stream
 from agentloop_nb.events import QuestionAsked
 from agentloop_nb.settings import Settings
-from agentloop_nb.state import State, Step
+from agentloop_nb.state import State
+from agentloop_nb.step import Step
 
 MOST = 3
 """Questions a run may put to a person."""

@@ -11,7 +11,8 @@ from agentloop_nb._internal.text import joined
 from agentloop_nb.actions import Query, RunCode
 from agentloop_nb.actions.own import OwnAction
 from agentloop_nb.protocols import Output
-from agentloop_nb.state import State, Step
+from agentloop_nb.state import State
+from agentloop_nb.step import Step
 
 MOST_FIGURES, MOST_TABLES = 6, 3
 """Shown with an answer, the newest; the others stay with their steps."""

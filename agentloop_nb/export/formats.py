@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from agentloop_nb._internal.ipython_syntax import parsed, to_python
+from agentloop_nb._internal.text import as_comment
 from agentloop_nb.export.destination import SCRIPT_MARK
 
 Json = dict[str, Any]
@@ -21,20 +22,16 @@ def script(notebook: Json) -> str:
 def _part(cell: Json) -> str:
     source = cell["source"].replace("\r\n", "\n").replace("\r", "\n").replace("\0", "\u2400")  # as Python reads it
     if cell["cell_type"] == "markdown":
-        return f"# %% [markdown]\n{_comment(source)}"
+        return f"# %% [markdown]\n{as_comment(source)}"
     if "raises-exception" in cell["metadata"].get("tags", ()):
-        return f"# %% failed, and is left out\n{_comment(source)}"
+        return f"# %% failed, and is left out\n{as_comment(source)}"
     return "# %%\n" + _plain(source)
-
-
-def _comment(source: str) -> str:
-    return "\n".join(f"# {line}".rstrip() for line in source.split("\n"))
 
 
 def _plain(source: str) -> str:
     """Python without IPython's own syntax; each line of that follows as a comment."""
     python, _ = to_python(source)
     if not python or parsed(python) is None:  # a cell magic of another language, or no Python at all
-        return _comment(source)
+        return as_comment(source)
     pairs = zip(source.split("\n"), python.split("\n"), strict=True)
     return "\n".join(now if now == was else f"{now}  # in IPython: {was.strip()}" for was, now in pairs)

@@ -13,7 +13,7 @@ from agentloop_nb.export.embedded_data import Data
 from agentloop_nb.export.inputs import is_inside
 from agentloop_nb.safety.redaction import MASK
 from agentloop_nb.safety.secrets import secrets_in
-from agentloop_nb.state import Step
+from agentloop_nb.step import Step
 
 _APPENDS = re.compile(r"""["'](?:a|r\+|a\+)[bt]?["']|\bto_csv\b|append""")
 """Signs that a file goes on from what it held."""

@@ -14,7 +14,7 @@ from agentloop_nb.export.selection import Story
 from agentloop_nb.export.slicing import Piece
 from agentloop_nb.safety.redaction import Masker
 from agentloop_nb.safety.secret_files import LOOKS_SECRET, MAX_READ, looks_secret, values_in, why_secret
-from agentloop_nb.state import Step
+from agentloop_nb.step import Step
 
 _DOTENV = frozenset({"load_dotenv", "dotenv_values", "find_dotenv", "dotenv"})
 """Functions that read a `.env` without its name."""

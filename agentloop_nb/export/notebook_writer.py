@@ -25,7 +25,8 @@ from agentloop_nb.export.selection import Story, asserting
 from agentloop_nb.protocols import Output
 from agentloop_nb.record.replay_data import Recorded, recorded, refused
 from agentloop_nb.safety.redaction import MASK
-from agentloop_nb.state import State, Step
+from agentloop_nb.state import State
+from agentloop_nb.step import Step
 
 FORMAT = 1
 """Version of what stands under `metadata.agentloop`."""

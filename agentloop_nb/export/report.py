@@ -16,7 +16,8 @@ from agentloop_nb.export.anonymize import Anonymizer
 from agentloop_nb.export.evidence import Exhibit, exhibits
 from agentloop_nb.export.notebook_writer import fit_output
 from agentloop_nb.export.selection import Story
-from agentloop_nb.state import State, Step
+from agentloop_nb.state import State
+from agentloop_nb.step import Step
 
 Json = dict[str, Any]
 

@@ -12,7 +12,8 @@ from agentloop_nb.export.embedded_data import Data
 from agentloop_nb.export.slicing import Piece, depended_on, pieces, undefined
 from agentloop_nb.export.user_cells import before, joined
 from agentloop_nb.protocols import Output
-from agentloop_nb.state import State, Step, fold
+from agentloop_nb.state import State, fold
+from agentloop_nb.step import Step
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,8 @@ from agentloop_nb.export.selection import Story
 from agentloop_nb.export.slicing import Piece, depended_on, pieces, undefined
 from agentloop_nb.export.user_cells import before, joined
 from agentloop_nb.record import reading
-from agentloop_nb.state import State, Step, fold
+from agentloop_nb.state import State, fold
+from agentloop_nb.step import Step
 
 
 def export_session(

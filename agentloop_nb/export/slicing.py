@@ -12,7 +12,7 @@ from agentloop_nb.actions.effects import Queried
 from agentloop_nb.actions.own import OwnAction
 from agentloop_nb.export.dependencies import IGNORED, Names, names_of
 from agentloop_nb.export.rewritten_files import rewritten
-from agentloop_nb.state import Step
+from agentloop_nb.step import Step
 
 
 @dataclass(frozen=True)

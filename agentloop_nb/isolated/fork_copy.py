@@ -16,7 +16,8 @@ from agentloop_nb.errors import Hint, UserError
 from agentloop_nb.events import ActionFinished, AnyEvent, RunForked, RunStarted
 from agentloop_nb.export.inputs import is_inside
 from agentloop_nb.rebuild.file_stash import written
-from agentloop_nb.state import State, Step, fold
+from agentloop_nb.state import State, fold
+from agentloop_nb.step import Step
 
 MAX_COPIED = 500 * 2**20
 """Bytes of files that a fork's folder gets, beside those that the run read."""

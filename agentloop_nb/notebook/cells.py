@@ -48,7 +48,7 @@ def _joined(cells: Sequence[Json]) -> str:
     """All code as one cell, each step under the heading it has in an export."""
     parts: list[str] = []
     for cell in cells:
-        heading = cell["source"].partition("\n")[0].lstrip("# ").strip()
+        heading = "".join(cell["source"].splitlines()[:1]).lstrip("# ").strip()
         parts.append(f"# {heading}\n" if cell["cell_type"] == "markdown" else f"{cell['source'].rstrip()}\n\n")
     return "".join(parts).rstrip()
 

@@ -16,7 +16,8 @@ from agentloop_nb.protocols import Undoing
 from agentloop_nb.record import journal
 from agentloop_nb.run import Run
 from agentloop_nb.safety.code_risks import read_risks
-from agentloop_nb.state import State, Step
+from agentloop_nb.state import State
+from agentloop_nb.step import Step
 
 RESUME = "To go on from here: %agent resume -- what to do instead"
 

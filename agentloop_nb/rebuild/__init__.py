@@ -22,7 +22,8 @@ from agentloop_nb.protocols import CodeOutcome, Output, Value, Workspace
 from agentloop_nb.rebuild.file_stash import FileStash, written
 from agentloop_nb.record.replay_data import refused
 from agentloop_nb.safety.code_risks import read_risks
-from agentloop_nb.state import State, Step
+from agentloop_nb.state import State
+from agentloop_nb.step import Step
 from agentloop_nb.verify.step_compare import alike, in_a_line, shown_by
 
 __all__ = ["Ask", "Divergence", "Rebuilt", "loose_ends", "rebuild"]

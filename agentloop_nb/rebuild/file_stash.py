@@ -10,7 +10,7 @@ from pathlib import Path
 from agentloop_nb._internal.links import refuse_links
 from agentloop_nb.actions import WriteFile
 from agentloop_nb.export.inputs import is_inside
-from agentloop_nb.state import Step
+from agentloop_nb.step import Step
 
 
 class FileStash:

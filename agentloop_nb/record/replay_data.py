@@ -9,7 +9,7 @@ from agentloop_nb.actions import Action, ActionResult, AskUser, ReadUrl, SearchW
 from agentloop_nb.actions.effects import Answer
 from agentloop_nb.decision import Decision
 from agentloop_nb.protocols import Page, SearchHit, ToolAnswer, Value
-from agentloop_nb.state import Step
+from agentloop_nb.step import Step
 
 
 class Brought(Value):

@@ -9,7 +9,8 @@ from typing import Any, NamedTuple
 
 from agentloop_nb._internal import amounts
 from agentloop_nb.errors import Hint, UserError
-from agentloop_nb.state import State, Step
+from agentloop_nb.state import State
+from agentloop_nb.step import Step
 from agentloop_nb.verify.step_compare import alike
 
 _UNTOLD = {"model", "max_steps", "export", "output", "output_dir", "quiet", "strict"}

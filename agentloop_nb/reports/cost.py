@@ -8,7 +8,8 @@ from decimal import Decimal
 from agentloop_nb._internal import amounts
 from agentloop_nb.protocols import Usage
 from agentloop_nb.reports import gauge
-from agentloop_nb.state import State, Step
+from agentloop_nb.state import State
+from agentloop_nb.step import Step
 
 _HEAD = ("step", "action", "input", "cached", "output", "reasoning", "cost")
 

@@ -10,7 +10,8 @@ from agentloop_nb.actions import Action, RunCode, WriteFile
 from agentloop_nb.safety.code_risks import Reading, Target, as_cell, learned, ordered, read
 from agentloop_nb.safety.code_risks.constant_values import Values
 from agentloop_nb.safety.provenance import Source, of_step, said_by_user, split
-from agentloop_nb.state import State, Step
+from agentloop_nb.state import State
+from agentloop_nb.step import Step
 
 _DOTS = re.compile(r"\s*(?:\[\s*(?:\.|dot)\s*\]|\(\s*(?:\.|dot)\s*\)|\sdot\s)\s*", re.IGNORECASE)
 

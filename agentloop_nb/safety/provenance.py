@@ -11,7 +11,8 @@ from typing import NamedTuple
 
 from agentloop_nb.actions import Delegate, Query, ReadDocument, ReadUrl, RunCode, SearchWeb, UseTool
 from agentloop_nb.actions.own import OwnAction
-from agentloop_nb.state import State, Step
+from agentloop_nb.state import State
+from agentloop_nb.step import Step
 
 OPENING, CLOSING = "<<data", "data>>"
 TOOLS = "the servers of the tools"

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import ast
 
+from agentloop_nb._internal.text import as_comment
+
 _LEAD = '__import__("agentloop_nb.sql.run", fromlist=["run"]).run('
 
 
@@ -29,9 +31,8 @@ def plain_cell(sql: str, source: str | None, into: str | None, *, duckdb: bool) 
 
 def answer_cell(sql: str, source: str, into: str | None, answer: str) -> str:
     """Return the cell that holds what a database answered, with the question above it."""
-    asked = "\n".join(f"# {line}" for line in sql.split("\n"))
     made = f"{into} = {answer}\n{into}" if into else answer
-    return f"import pandas as pd\n\n# what {source} answered then; it is not asked again:\n{asked}\n{made}"
+    return f"import pandas as pd\n\n# what {source} answered then; it is not asked again:\n{as_comment(sql)}\n{made}"
 
 
 def as_cell(code: str) -> str:

@@ -16,7 +16,7 @@ from agentloop_nb._internal.text import clean
 from agentloop_nb.actions import Finish, RunCode
 from agentloop_nb.actions.output_text import describe_change, text_of
 from agentloop_nb.reports.compare import Comparison, Pair, Row
-from agentloop_nb.state import Step
+from agentloop_nb.step import Step
 
 SHOWN_LINES = 12
 """Lines of one source or output; the records keep them all."""

@@ -37,7 +37,8 @@ from agentloop_nb.events import (
     TranscriptCompacted,
 )
 from agentloop_nb.safety.code_risks import UNREMARKABLE
-from agentloop_nb.state import State, Step
+from agentloop_nb.state import State
+from agentloop_nb.step import Step
 from agentloop_nb.terminal.own_stdout import own_stdout
 from agentloop_nb.terminal.statusline import StatusLine
 

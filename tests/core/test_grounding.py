@@ -15,7 +15,8 @@ from agentloop_nb.agent.grounding import ground
 from agentloop_nb.decision import Decision
 from agentloop_nb.notebook.panel.html import static_html
 from agentloop_nb.protocols import Change, CodeOutcome
-from agentloop_nb.state import State, Step
+from agentloop_nb.state import State
+from agentloop_nb.step import Step
 from agentloop_nb.testing import FakeWorkspace, code, finish
 
 

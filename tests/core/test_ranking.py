@@ -12,7 +12,8 @@ import pytest
 from agentloop_nb.protocols import Check
 from agentloop_nb.reports.agreement import agreement, results
 from agentloop_nb.reports.ranking import Tried, line, rank
-from agentloop_nb.state import State, Step
+from agentloop_nb.state import State
+from agentloop_nb.step import Step
 
 
 def tried(

@@ -6,7 +6,8 @@ from decimal import Decimal
 
 from agentloop_nb.events import TriesRanked, TryRank
 from agentloop_nb.reports.run_tree import tree
-from agentloop_nb.state import State, Step
+from agentloop_nb.state import State
+from agentloop_nb.step import Step
 
 
 def state(run: str, part_of: str | None = None, part: str = "", fork_of: str = "", cost: str = "0.01") -> State:

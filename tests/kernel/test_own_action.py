@@ -20,7 +20,7 @@ from agentloop_nb.export.selection import story
 from agentloop_nb.notebook.kernel.kernel_workspace import KernelWorkspace
 from agentloop_nb.notebook.kernel.private_shell import private_shell
 from agentloop_nb.notebook.undo import take_back
-from agentloop_nb.state import Step
+from agentloop_nb.step import Step
 from agentloop_nb.testing import FakeWeb, decide
 
 CELL = """\

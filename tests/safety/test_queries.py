@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import os
 import sqlite3
 from pathlib import Path
@@ -16,6 +17,7 @@ import pandas as pd
 
 from agentloop_nb.actions import Query
 from agentloop_nb.safety.permission import reasons_to_ask
+from agentloop_nb.sql.cells import answer_cell
 from agentloop_nb.sql.errors import QueryRefused
 from agentloop_nb.sql.run import run
 from tests.safety.attacks import ATTACKS, GOAL, OWN, PRINTED
@@ -211,3 +213,14 @@ def test_what_is_no_connection_is_told_in_one_line(value: object) -> None:
 def test_a_table_gives_no_orders(attack: str) -> None:
     text, action = ATTACKS[attack]
     assert reasons_to_ask(action, state_of(GOAL, [OWN, PRINTED, Done(Query(sql="SELECT note FROM df"), text)]))
+
+
+@pytest.mark.parametrize("end", ["\r", "\r\n", "\n", "\r\r", "\0\r", "\x0c\r"])
+def test_a_question_above_its_answer_stays_a_comment(end):
+    sql = f"SELECT /* {end}import os; os.remove('in.csv'){end} */ 1"
+    names = {
+        node.id
+        for node in ast.walk(ast.parse(answer_cell(sql, "db", "x", "pd.DataFrame()")))
+        if isinstance(node, ast.Name)
+    }
+    assert names == {"pd", "x"}

@@ -21,7 +21,8 @@ from agentloop_nb.notebook.panel.safe_text import one_line, prose, shortened
 from agentloop_nb.protocols import Check, CodeError, SearchHit, Usage
 from agentloop_nb.reports import gauge
 from agentloop_nb.safety.code_risks import UNREMARKABLE
-from agentloop_nb.state import OUTSIDE, Look, State, Step
+from agentloop_nb.state import OUTSIDE, State
+from agentloop_nb.step import Look, Step
 
 MAX_CODE, MAX_PROSE, MAX_GOAL = 60_000, 20_000, 4_000
 """Characters shown on a card: of code or a file; of reasoning or a traceback; of a goal, a reason, an error."""

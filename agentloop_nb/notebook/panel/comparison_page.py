@@ -12,7 +12,8 @@ from agentloop_nb.notebook.panel.outputs import markdown
 from agentloop_nb.notebook.panel.safe_text import prose, shortened
 from agentloop_nb.notebook.panel.static_steps import BOX, LINE, MUTED, step_html
 from agentloop_nb.reports.compare import Comparison, Row
-from agentloop_nb.state import State, Step
+from agentloop_nb.state import State
+from agentloop_nb.step import Step
 
 _TABLE = f"{UI};width:100%;table-layout:fixed;border-collapse:collapse;margin:2px 0 6px"
 _CELL = f"vertical-align:top;text-align:start;padding:3px 6px;border-bottom:1px solid {LINE};overflow-wrap:anywhere"

@@ -23,7 +23,8 @@ from agentloop_nb.notebook.panel.outputs import Block, block_of, markdown
 from agentloop_nb.notebook.panel.plan_card import plan_html
 from agentloop_nb.notebook.panel.safe_text import escape, one_line, prose, shortened
 from agentloop_nb.notebook.panel.static_steps import BAD, BOX, GOOD, LINE, MUTED, SIGNS, block_html, inline, step_html
-from agentloop_nb.state import State, Step
+from agentloop_nb.state import State
+from agentloop_nb.step import Step
 
 MimeBundle = dict[str, Any]
 

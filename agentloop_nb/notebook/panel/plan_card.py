@@ -7,7 +7,8 @@ from agentloop_nb.notebook.panel.cards import Card
 from agentloop_nb.notebook.panel.outputs import text_block
 from agentloop_nb.notebook.panel.safe_text import one_line, prose
 from agentloop_nb.notebook.panel.static_steps import LINE, MUTED
-from agentloop_nb.state import PlanRound, State
+from agentloop_nb.state import State
+from agentloop_nb.step import PlanRound
 
 NUMBER = 0
 """Of its card, before all steps."""

@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, NamedTuple
 
 from agentloop_nb.actions.output_text import bounded
-from agentloop_nb.state import State, Step
+from agentloop_nb.state import State
+from agentloop_nb.step import Step
 
 if TYPE_CHECKING:
     from agentloop_nb.notebook.serve.served_kernel import ServedKernelRun
