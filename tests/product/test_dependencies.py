@@ -17,6 +17,9 @@ THERE_OR_NOT = {
 }
 """Used only where the user has them: values in the namespace, Colab, an export as a page."""
 
+OF_THE_EXTRA = ("agentloop_nb/notebook/serve/", "agentloop_nb/mcp_tools/")
+"""What needs the extra `mcp`."""
+
 
 def names(requirements: list[str]) -> set[str]:
     return {re.split(r"[\[<>=!~; ]", requirement)[0].lower().replace("_", "-") for requirement in requirements}
@@ -40,13 +43,13 @@ def imported() -> dict[str, set[str]]:
 
 def test_every_import_is_a_declared_dependency():
     declared, distributions = names(PROJECT["dependencies"]) | {"pydantic-core"}, packages_distributions()
-    served = declared | names(PROJECT["optional-dependencies"]["mcp"])
+    with_extra = declared | names(PROJECT["optional-dependencies"]["mcp"])
     undeclared = {
         module: sorted(files)
         for module, files in imported().items()
         if module not in THERE_OR_NOT
         and not {name.lower().replace("_", "-") for name in distributions.get(module, [module])}
-        & (served if all("notebook/serve/" in file for file in files) else declared)
+        & (with_extra if all(file.startswith(OF_THE_EXTRA) for file in files) else declared)
     }
     assert undeclared == {}
 
