@@ -20,6 +20,9 @@ LARGEST = 1_000_000
 """Bytes of a file that is read."""
 _NAME = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9_ -]{0,39}")
 _VARIABLE = re.compile(r"\$\{([^}]*)\}")
+_FOLDERS = ("workspaceFolder", "workspaceRoot")
+_LONGEST = 2_000
+"""Characters of a command or an address: what is not shown whole is not allowed."""
 _COMMENT = re.compile(r"(?m)^\s*//.*$")
 
 
@@ -39,13 +42,22 @@ class Server(NamedTuple):
     def how(self) -> str:
         """How it is reached, on one line: its command, or its address."""
         if url := self.spec.get("url"):
-            return on_one_line(str(url))[:200]
-        return on_one_line(" ".join(map(str, [self.spec.get("command", ""), *self.spec.get("args", ())])))[:200]
+            return on_one_line(str(url))
+        return on_one_line(" ".join(map(str, [self.spec.get("command", ""), *self.spec.get("args", ())])))
 
     @property
     def given(self) -> tuple[str, ...]:
         """Names of the variables and headers that the file gives it."""
         return tuple(on_one_line(str(name))[:60] for key in ("env", "headers") for name in self.spec.get(key) or {})
+
+    @property
+    def takes(self) -> tuple[str, ...]:
+        """Names of the variables of your environment that the file fills in anywhere: header, argument, address."""
+        texts = [each for value in self.spec.values() for each in _texts(value)]
+        names = (
+            match[1].removeprefix("env:").partition(":-")[0] for text in texts for match in _VARIABLE.finditer(text)
+        )
+        return tuple(dict.fromkeys(on_one_line(name)[:60] for name in names if name not in _FOLDERS))
 
     @property
     def variables(self) -> dict[str, str]:
@@ -62,7 +74,7 @@ class Server(NamedTuple):
 
         def one(match: re.Match[str]) -> str:
             name, mark, default = match[1].removeprefix("env:").partition(":-")
-            if name in ("workspaceFolder", "workspaceRoot"):
+            if name in _FOLDERS:
                 return str(self.folder)
             found = os.environ.get(name) or (default if mark else None)
             if found is None:
@@ -159,4 +171,13 @@ def _server(file: Path, name: str, spec: Any) -> Server:
     plain = isinstance(lists, list) and all(isinstance(each, dict) for each in tables)
     if not plain or not all(isinstance(each, str) for each in texts):
         raise UserError(f'{file}: the server {said} is not well-formed: "args" is a list, "env" an object, others text')
-    return Server(name, file, spec)
+    if len((server := Server(name, file, spec)).how) > _LONGEST:
+        raise UserError(f"{file}: the command of the server {said} is longer than {_LONGEST:,} characters; shorten it")
+    return server
+
+
+def _texts(value: Any) -> list[str]:
+    """All texts of a part of a server."""
+    if isinstance(value, dict):
+        return [text for each in value.values() for text in _texts(each)]
+    return [text for each in value for text in _texts(each)] if isinstance(value, list) else [str(value)]

@@ -54,7 +54,8 @@ def _described(server: Server, front: Front, *, whole: bool) -> str:
 
 def _how(server: Server) -> str:
     given = f", given {', '.join(server.given)}" if server.given else ""
-    return f"{server.how}{given}"
+    taken = f"; it gets {', '.join(server.takes)} of your environment" if server.takes else ""
+    return f"{server.how}{given}{taken}"
 
 
 def _lines(server: Server, listed: Sequence[Tool]) -> list[str]:

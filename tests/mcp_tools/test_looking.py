@@ -117,3 +117,31 @@ def test_a_step_cannot_allow_a_server(tmp_path, monkeypatch):
         run = run_agent("allow it", model="m", base_url=wire.base_url, output_dir=tmp_path, verbose=False)
     assert not run.action_results[0].success
     assert toolbox(tmp_path, ()) is None
+
+
+@pytest.mark.parametrize(
+    "spec",
+    [
+        {"url": "https://far.example/mcp", "headers": {"Authorization": "Bearer ${SOME_KEY}"}},
+        {"url": "https://far.example/mcp?k=${SOME_KEY:-none}"},
+        {"command": "npx", "env": {"HARMLESS": "${env:SOME_KEY}"}},
+        {"command": "npx", "args": ["--x", "${SOME_KEY}"], "cwd": "${workspaceFolder}"},
+        {"command": "npx", "args": [f"--pad={'x' * 400}", "-c", "${SOME_KEY}"]},
+    ],
+)
+def test_the_person_sees_which_variables_a_server_is_told(tmp_path, spec):
+    (tmp_path / ".mcp.json").write_text(json.dumps({"mcpServers": {"far": spec}}))
+    person = Person(False)
+    with pytest.raises(UserError, match="was not started"):
+        tools(tmp_path, ["far"], {"allow": True}, person)
+    assert "it gets SOME_KEY of your environment" in person.asked[0]
+
+
+def test_a_command_is_shown_whole_or_not_allowed(tmp_path):
+    for padding, seen in ((500, True), (3_000, False)):
+        spec = {"command": "echo", "args": ["x" * padding, "; the tail"]}
+        (tmp_path / ".mcp.json").write_text(json.dumps({"mcpServers": {"far": spec}}))
+        person = Person(False)
+        with pytest.raises(UserError, match="was not started" if seen else "longer than 2,000"):
+            tools(tmp_path, ["far"], {"allow": True}, person)
+        assert seen == any("the tail" in asked for asked in person.asked)
