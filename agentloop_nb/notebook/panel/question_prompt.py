@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Any, Protocol
 
 from agentloop_nb._internal.amounts import duration
-from agentloop_nb._internal.text import clean
+from agentloop_nb._internal.text import clean, on_one_line
 from agentloop_nb.actions import AskUser
 from agentloop_nb.actions.ask_user import NOBODY
 from agentloop_nb.actions.effects import Answer
@@ -76,10 +76,10 @@ class QuestionPrompt:
 
 def in_words(action: AskUser, seconds: float) -> str:
     """A question as text, with what may be typed."""
-    lines = [f"The agent asks: {action.question}"]
-    lines += [f"  {label}  {choice}" for label, choice in zip(action.labels, action.choices, strict=True)]
+    lines = [f"The agent asks: {on_one_line(action.question)}"]
+    lines += [f"  {label}  {on_one_line(choice)}" for label, choice in zip(action.labels, action.choices, strict=True)]
     how = "A label, or your own words" if action.choices else "Your answer"
-    lines.append(f"{how}; nothing within {duration(seconds)} means: {action.default}")
+    lines.append(f"{how}; nothing within {duration(seconds)} means: {on_one_line(action.default)}")
     return clean("\n".join(lines)) + "\n> "
 
 
