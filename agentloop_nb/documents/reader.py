@@ -26,6 +26,10 @@ _PRIVATE = re.compile(
 """Names of files and folders that hold keys or settings, never documents."""
 
 
+_SETTINGS = frozenset({".config", ".ipython", ".jupyter", ".local"})
+"""Folders above a document that the goal names which may hold documents, too."""
+
+
 async def read(folder: Path, path: str, part: str, goal: str) -> Document:
     """Read a document of the folder, or one that the goal names. Raises `ActionFailed`."""
     if IN_BROWSER:
@@ -59,7 +63,8 @@ def locate(folder: Path, path: str, goal: str) -> Path:
         if inside.is_relative_to(root):
             raise ActionFailed(f"there is no file {path!r} in the working folder")
         raise ActionFailed(f"{path!r} lies outside the working folder, and the goal does not name it")
-    return _fit(outside, Path(*outside.parts[-1:]), path)
+    above = (name for name in outside.parts[:-1] if name.lower() not in _SETTINGS)
+    return _fit(outside, Path(*above, outside.name), path)
 
 
 def _fit(place: Path, inner: Path, path: str) -> Path:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from agentloop_nb.actions import ReadDocument
-from agentloop_nb.documents.reader import read
+from agentloop_nb.documents.reader import locate, read
 from agentloop_nb.errors import ActionFailed
 from agentloop_nb.safety.permission import reasons_to_ask
 from tests.safety.attacks import ATTACKS, GOAL, OWN, PRINTED
@@ -214,3 +214,19 @@ async def test_a_file_that_the_goal_names_is_read(outside: tuple[Path, Path]) ->
 def test_a_document_gives_no_orders(attack: str) -> None:
     text, action = ATTACKS[attack]
     assert reasons_to_ask(action, state_of(GOAL, [OWN, PRINTED, Done(ReadDocument(path="report.pdf"), f"pdf\n{text}")]))
+
+
+@pytest.mark.parametrize(
+    "inner", [".ssh/id_rsa", ".aws/credentials", ".gnupg/x/key", ".kube/config", ".SSH/known", ".docker/a.json"]
+)
+def test_a_goal_that_names_a_key_does_not_open_it(tmp_path, inner):
+    (tmp_path / "work").mkdir()
+    place = tmp_path / inner
+    place.parent.mkdir(parents=True)
+    place.write_text("key")
+    with pytest.raises(ActionFailed, match="keys or settings"):
+        locate(tmp_path / "work", str(place), f"Read {place} please")
+    fine = tmp_path / ".local" / "share" / "a.csv"
+    fine.parent.mkdir(parents=True)
+    fine.write_text("a")
+    assert locate(tmp_path / "work", str(fine), f"Read {fine} please") == fine.resolve()
