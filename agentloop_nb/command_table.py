@@ -10,7 +10,7 @@ from agentloop_nb.errors import Front, UserError
 from agentloop_nb.settings.options import ANYWAY, AT, OPTIONS, RUN_OPTIONS, Option, describe, parse_words
 
 SESSION = Option("session", ("--session",), "all goals of the kernel, in order, as one notebook")
-MINIMAL = Option("minimal", ("--minimal",), "only the steps the result depends on")
+MINIMAL = Option("minimal", ("--minimal",), "only the steps that the result depends on")
 SHARE = Option("shared", ("--share",), "PATH is a new folder to share: inputs, environment, Binder set-up and link")
 REPOSITORY = Option(
     "repository", ("--repository",), "where on GitHub the shared folder's link leads", "OWNER/NAME", "me/runs"
@@ -22,10 +22,10 @@ ALL = Option("all", ("--all",), "every run, not only the last 20")
 HTML = Option("html", ("--html",), "write a page instead", "FILE", "runs.html")
 WHAT_IF = Option("what_if", ("--what-if",), "what the same tokens would cost on another model", "MODEL", "gpt-4o")
 RERUN = Option("rerun", ("--rerun",), "run the code of the run here instead")
-UNDO = Option("undo", ("--undo",), "take back what was brought last")
-STOP = Option("stop", ("--stop",), "serve no longer")
+UNDO = Option("undo", ("--undo",), "take back what was copied last")
+STOP = Option("stop", ("--stop",), "stop serving")
 NAME = Option("name", ("--name",), "what clients call this kernel (the folder's name)", "NAME", "sales")
-MINUTES = Option("minutes", ("--for",), "serve it for so long", "MINUTES", "60")
+MINUTES = Option("minutes", ("--for",), "stop serving after this time", "MINUTES", "60")
 READ_ONLY = Option("read_only", ("--read-only",), "let agents look, and change nothing")
 HTTP = Option("http", ("--http",), "listen on this port of loopback, too; 0 is any free one", "PORT", "8765")
 MODELS = Option(
@@ -34,19 +34,19 @@ MODELS = Option(
 PROMPTS = Option(
     "prompts",
     ("--instructions",),
-    "a file that is told with each goal; several are compared",
+    "a file whose text goes with each goal; several are compared",
     "FILE",
     "p.md",
     repeatable=True,
 )
-TASKS = Option("tasks", ("-n", "--tasks"), "so many tasks only, spread over the suite", "N", "10")
-REPEAT = Option("repeat", ("--repeat",), "run each task so often", "K", "3")
+TASKS = Option("tasks", ("-n", "--tasks"), "only this many tasks, spread over the suite", "N", "10")
+REPEAT = Option("repeat", ("--repeat",), "run each task this many times", "K", "3")
 SPEND = Option("budget", ("-b", "--budget"), "US dollars that all runs together may spend", "USD", "2.50")
 JOBS = Option("jobs", ("--jobs",), "runs at once (1)", "J", "2")
 MOST_STEPS = Option("max_steps", ("--max-steps",), "decisions a run may take", "N", "12")
-RESULTS = Option("output_dir", ("-o", "--output-dir"), "where all is kept (./eval-SUITE)", "DIR", "results")
+RESULTS = Option("output_dir", ("-o", "--output-dir"), "folder of the results (./eval-SUITE)", "DIR", "results")
 ALLOW = Option("allow", ("--allow",), "look at the tools of these servers, and let runs use them")
-FORGET = Option("forget", ("--forget",), "let runs use them no longer")
+FORGET = Option("forget", ("--forget",), "take that permission back")
 _SERVED = (
     *("max_steps", "approve", "timeout", "privacy", "allow_changes", "undo_memory", "trust_web"),
     *("isolated", "bring", "limits"),
@@ -100,13 +100,13 @@ COMMANDS = (
     Command(
         "retry",
         '[options] ["NOTE"]',
-        "run the last goal again from the variables and files before it; what cannot be taken back is told first",
+        "run the last goal again from the variables and files before it; you are told first what cannot be taken back",
         RUN_OPTIONS,
     ),
     Command(
         "fix",
         '[options] ["NOTE"]',
-        "have your last cell that failed mended: its error and the values it touched are told",
+        "have your last failed cell mended; the model is told its error and the values it touched",
         OPTIONS,
         "notebook",
         "it takes the last cell of a notebook that failed",
@@ -152,7 +152,7 @@ COMMANDS = (
     Command(
         "trust",
         "[FOLDER]",
-        "let the code of runs that somebody else, or version 0.1.0, recorded there be run; they set no option",
+        "allow the code of a folder's runs to run though somebody else or version 0.1.0 recorded it; it sets no option",
     ),
     Command("who", "[RUN]", "list what a run made or changed, and which step did"),
     Command("why", "NAME [RUN]", "show the cells and steps that led to a variable"),
@@ -181,7 +181,7 @@ COMMANDS = (
     Command(
         "mcp",
         "[--kernel NAME]",
-        "be the MCP server that a client starts: a bridge to the kernel that is served",
+        "act as the MCP server that a client starts, connected to the kernel that is served",
         (KERNEL,),
         "shell",
         "type %agent serve; clients start agentloop mcp",
@@ -314,7 +314,7 @@ def help_for(front: Front, options: Iterable[Option]) -> str:
     ]
     elsewhere = [f"  {name}: {each.instead}" for name, each in BY_NAME.items() if name not in available(front)]
     parts = [first, "", *lines, "", "RUN is an id, the beginning of one, or a path; left out, it is the last run."]
-    parts += [f"{lead} help COMMAND tells all about one. Elsewhere live:", *elsewhere]
+    parts += [f"{lead} help COMMAND tells all about one. Not here:", *elsewhere]
     return "\n".join([*parts, "", "Options of a run:", describe(options)])
 
 

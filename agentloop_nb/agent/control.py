@@ -6,6 +6,11 @@ import asyncio
 import threading
 from collections.abc import Callable
 
+from agentloop_nb.actions import ActionResult
+
+STOPPED = ActionResult(success=False, output="The user stopped this step.", error="stopped by the user", stopped=True)
+"""The result of a step that a person stopped."""
+
 
 class Control:
     """Handed to a run, its views and its workspace. One `Control` serves one run."""

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from agentloop_nb._internal.platform import IN_BROWSER
 from agentloop_nb.actions import Action, ActionResult, AskUser, Finish, Plan, RunCode
-from agentloop_nb.actions.effects import Answer, Effects, Ground
+from agentloop_nb.actions.effects import Answer, Effects
 from agentloop_nb.actions.mending import mended
 from agentloop_nb.actions.registry import Actions
 from agentloop_nb.agent import contract
@@ -17,16 +17,16 @@ from agentloop_nb.agent.approval import ApprovalGate, Judge
 from agentloop_nb.agent.budget import CostLimit
 from agentloop_nb.agent.conclusion import conclusion
 from agentloop_nb.agent.contract_gate import ContractGate
-from agentloop_nb.agent.control import Control
+from agentloop_nb.agent.control import STOPPED, Control
 from agentloop_nb.agent.event_stream import Approver, Stream
-from agentloop_nb.agent.grounding import ground
+from agentloop_nb.agent.finish_gate import FinishGate
 from agentloop_nb.agent.ledger import Ledger
 from agentloop_nb.agent.long_step import LongStep
 from agentloop_nb.agent.model_call import GaveUp, ModelCaller
-from agentloop_nb.agent.objections import asked_before, objections, refusal
 from agentloop_nb.agent.offer import WEB, is_offline, understood
 from agentloop_nb.agent.planning import Planner, Planning
 from agentloop_nb.agent.questions import Asker, Questions
+from agentloop_nb.agent.rejection import rejection
 from agentloop_nb.agent.repetition import Repetitions
 from agentloop_nb.decision import Decision, parse
 from agentloop_nb.errors import ActionFailed, DecisionError, Hint, Offline
@@ -84,8 +84,8 @@ class Loop:
         self._gate = ApprovalGate(self.stream, self.settings, folder, self.approver, self.written_before, self.judge)
         self._questions = Questions(self.stream, self.settings, self.asker)
         self._planning = Planning(self.stream, self.settings, self.planner, self.forecast)
-        self._grounds: tuple[Ground, ...] = ()
         self._contract = ContractGate(self.stream, self.workspace, self.settings, self._gate.mandate)
+        self._finish_gate = FinishGate(self.stream, self.workspace, self.settings, self._contract)
 
     @property
     def account(self) -> Ledger:
@@ -197,7 +197,7 @@ class Loop:
                 decision = self._mended(read)
                 self._planning.check(decision.action, first=bool(only))
             except DecisionError as error:
-                self.stream.emit(DecisionRejected(step=step, reason=_reason(error, reply.finish_reason)))
+                self.stream.emit(DecisionRejected(step=step, reason=rejection(error, reply.finish_reason)))
             except GaveUp as error:
                 raise self._give_up(str(error), *error.hints) from error
             except CostLimit as limit:
@@ -243,12 +243,12 @@ class Loop:
         try:
             result = await self._known(decision.action) or await self._result(decision.action, step)
         except asyncio.CancelledError:
-            self._emit_result(step, _STOPPED, began)
+            self._emit_result(step, STOPPED, began)
             raise
         if not self._may_repeat:
             result = self._repetitions.note(decision.action, result, step)
-        if isinstance(decision.action, Finish) and result.success and self._grounds:
-            result = result.with_effects(grounds=self._grounds)
+        if isinstance(decision.action, Finish) and result.success and self._finish_gate.grounds:
+            result = result.with_effects(grounds=self._finish_gate.grounds)
         result = self._contract.warned(decision.action, result, step)
         self._emit_result(step, result, began)
         if result.stopped or self.control.stopping:
@@ -263,43 +263,13 @@ class Loop:
     async def _known(self, action: Action) -> ActionResult | None:
         """Answer without carrying it out: a finish that something speaks against, a question, a look-up offline."""
         if isinstance(action, Finish):
-            return await self._unmet(action) or self._objected(action)
+            return await self._finish_gate.objection(action, final=self._final, follows=self.replayed)
         if isinstance(action, AskUser):
             return await self._questions.answer(action, self.state.next_step)
         if action.name in WEB and is_offline(self.state):
             told = "This machine is offline, as an earlier look-up showed: go on without the web."
             return ActionResult(success=False, output=told, error=told)
         return None
-
-    async def _unmet(self, action: Finish) -> ActionResult | None:
-        """Refuse a finish that the contract does not hold for; after too many the run is over."""
-        checks = await self._contract.judge(self.state.next_step)
-        if any(check.outcome == "stopped" for check in checks):
-            return _STOPPED
-        if not checks or not action.goal_met or self._final:
-            return None
-        more = self.replayed() if self.replayed is not None else self._contract.refusals < self.settings.max_retries
-        return self._contract.refusal(checks) if more else self._contract.given_up(checks)
-
-    def _objected(self, action: Finish) -> ActionResult | None:
-        """Object to a finish, once; what the model insists on is marked."""
-        grounding = ground(action, self.state, self.workspace)
-        self._grounds = tuple(grounding.grounds)
-        found = objections(action, self.state, self.workspace, grounding)
-        if not found:
-            return None
-        last_word = self._unasked or (asked_before(self.state) if self.replayed is None else not self.replayed())
-        if action.goal_met and not last_word:
-            return refusal(found, self.state.goal)
-        missing = action.missing(self.workspace.folder)
-        kept = tuple(name for name in action.artifacts if name not in missing)
-        effects = Effects(artifacts=kept, doubts=tuple(each.doubt for each in found))
-        return ActionResult(success=True, output=action.summary, effects=effects)
-
-    @property
-    def _unasked(self) -> bool:
-        """Whether nothing is asked of a finish: nobody reads the answer, or the model may not see what it rests on."""
-        return self._final or self.settings.quiet or self.settings.privacy != "full"
 
     async def _result(self, action: Action, step: int) -> ActionResult:
         if isinstance(self.workspace, Supervised):
@@ -386,20 +356,3 @@ class Loop:
 
 
 WITH_A_WORD = Hint("resume -- WORD", lead="; with a word from you it may go on: ")
-_BY_USER = "stopped by the user"
-_STOPPED = ActionResult(success=False, output="The user stopped this step.", error=_BY_USER, stopped=True)
-
-
-_ENDINGS = {
-    "length": "the reply was cut off because it was too long; decide on a smaller step",
-    "repetition": "the reply said the same again and again and was cut off; say it once, in a small step",
-    "context": "the reply was cut off because the model's context is full; decide on a smaller step",
-    "content_filter": "the provider's content filter stopped the reply; decide on another way to the goal",
-    "refusal": "that was a refusal; if the goal cannot be pursued, finish and say why",
-}
-
-
-def _reason(error: DecisionError, finish_reason: str) -> str:
-    if finish_reason == "repetition":  # what is wrong with its JSON would quote it, to be repeated again
-        return f"{_ENDINGS[finish_reason]}."
-    return f"{_ENDINGS[finish_reason]} ({error})" if finish_reason in _ENDINGS else str(error)

@@ -2,31 +2,26 @@
 
 from __future__ import annotations
 
-import ast
-import functools
-import importlib.metadata
 import json
 import platform
 import re
-import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
-from agentloop_nb._internal.ipython_syntax import parsed, to_python
-from agentloop_nb._internal.markup import WIDGET_VIEW, fenced, harmless
+from agentloop_nb._internal.markup import harmless
 from agentloop_nb._internal.text import STATUS_WORDS, counted
-from agentloop_nb.actions import Cell, Finish, Query, RunCode, WriteFile
+from agentloop_nb.actions import Cell, Query, RunCode, WriteFile
 from agentloop_nb.actions.action import markdown_cell
 from agentloop_nb.actions.own import OwnAction
 from agentloop_nb.export.anonymize import Anonymizer
 from agentloop_nb.export.inputs import InputFile, inputs
+from agentloop_nb.export.output_fields import Json, fit_output
+from agentloop_nb.export.packages import packages
 from agentloop_nb.export.selection import Story, asserting
-from agentloop_nb.protocols import Output
-from agentloop_nb.record.replay_data import Recorded, recorded, refused
+from agentloop_nb.export.step_cells import in_its_folder, silent, step_cells
+from agentloop_nb.record.replay_data import Recorded, recorded
 from agentloop_nb.safety.redaction import MASK
 from agentloop_nb.state import State
-from agentloop_nb.step import Step
 
 FORMAT = 1
 """Version of what stands under `metadata.agentloop`."""
@@ -44,17 +39,6 @@ _DATA_HEAD = (
     "## Data from before the run\n\nThe run used these values, and no cell that is known makes them again. They are "
     "kept as data, small ones in the cell and others in files beside this notebook."
 )
-_FOLDER = "it keeps the working folder, and shows nothing"
-_MOVES = re.compile(r"\bchdir\s*\(|^\s*%cd\b", re.MULTILINE)
-_REMEMBER = "import os\n\n_folder = os.getcwd()  # the run moved back here after the next cell"
-_MOVE_BACK = "os.chdir(_folder)"
-_LISTS = re.compile(r"!\s*(?:ls|find|tree|du|dir)\b|\b(?:listdir|scandir|iterdir|glob|rglob|walk)\b")
-_NOTEBOOKS = "it lists the notebooks of the folder, which are others elsewhere"
-_ENDED = "## Where the results are"
-_SENTENCE = re.compile(r"(?<=[.!?:;])\s")
-_LONGEST_HEADING = 90
-
-Json = dict[str, Any]
 
 
 def build(story: Story, folder: Path | None, scrub: Anonymizer) -> Json:
@@ -161,12 +145,12 @@ def _cells(story: Story) -> Iterator[tuple[str, Cell]]:
     for number, piece in enumerate(story.brought, 1):
         tags = ("raises-exception",) if piece.failed else ()
         cell = Cell(cell_type="code", source=silent(piece.source), tags=tags, unchecked=_BEFORE)
-        yield from _in_its_folder(f"earlier-{number}", cell)
+        yield from in_its_folder(f"earlier-{number}", cell)
     if story.data:
         yield "data", markdown_cell(_DATA_HEAD)
         yield "data-1", Cell(cell_type="code", source=story.data.source, unchecked=_DATA)
     for count, step in enumerate(story.steps, 1):
-        for name, cell in _step(step, count):
+        for name, cell in step_cells(step, count):
             held = step.number in story.placeheld and cell.cell_type == "code"
             yield name, cell.model_copy(update={"unchecked": PLACEHELD}) if held else cell
     if not story.steps or story.state.status != "finished":
@@ -227,89 +211,6 @@ def _parameters(missing: Iterable[str]) -> Cell:
     return Cell(cell_type="code", source="\n".join(lines), tags=("parameters",), unchecked=_BEFORE)
 
 
-def _step(step: Step, count: int) -> Iterator[tuple[str, Cell]]:
-    assert step.decision is not None
-    name, action = f"step-{step.number}", step.decision.action
-    said = "".join(f"> **You:** {harmless(note)}\n\n" for note in step.notes)
-    concluded = isinstance(action, Finish) and step.result is not None and step.result.success
-    head = _ENDED if concluded else _heading(step.decision.reasoning, count)
-    yield f"{name}-why", markdown_cell(said + head)
-    for number, cell in enumerate(_replayed(step), 1):
-        yield from _in_its_folder(f"{name}-{cell.cell_type}" + (f"-{number}" if number > 1 else ""), cell)
-
-
-def _in_its_folder(name: str, cell: Cell) -> Iterator[tuple[str, Cell]]:
-    """A cell; one that moves into another folder is followed by one that moves back, as the run did."""
-    moves = cell.cell_type == "code" and _MOVES.search(cell.source)
-    if moves:
-        yield f"folder-{name}", Cell(cell_type="code", source=_REMEMBER, unchecked=_FOLDER)
-    yield name, cell
-    if moves:
-        yield f"back-{name}", Cell(cell_type="code", source=_MOVE_BACK, unchecked=_FOLDER)
-
-
-def _files(action: Finish) -> str:
-    """What a run left, at its end; the answer stands at the top."""
-    files = "".join(f"\n- `{name}`" for name in action.artifacts)
-    return f"Files:\n{files}" if files else "The answer stands at the top; what was computed is in the variables."
-
-
-def _heading(reasoning: str, count: int) -> str:
-    """The first sentence of a reason as a heading, numbered, and the rest below it."""
-    text = " ".join(reasoning.split("\n\n", maxsplit=1)[0].split())
-    first = _SENTENCE.split(text, maxsplit=1)[0].rstrip(".:")
-    if not 0 < len(first) <= _LONGEST_HEADING:
-        return f"### {count}. {harmless(_cut(first)) or 'A step'}\n\n{harmless(reasoning)}"
-    rest = reasoning.strip()[len(first) :].lstrip(".: \n") if reasoning.strip().startswith(first) else reasoning
-    return f"### {count}. {harmless(first)}" + (f"\n\n{harmless(rest)}" if rest else "")
-
-
-def _cut(text: str) -> str:
-    return text if len(text) <= _LONGEST_HEADING else text[:_LONGEST_HEADING].rsplit(" ", 1)[0] + " …"
-
-
-def _replayed(step: Step) -> list[Cell]:
-    """The cells that do again what the step did; of what cannot be done again, the code is only shown."""
-    assert step.decision is not None
-    action, result = step.decision.action, step.result
-    if not isinstance(action, RunCode):
-        told = [] if result is None else action.cells(result, step.number)
-        if isinstance(action, Finish) and result is not None:
-            told = [markdown_cell(_files(action) if result.success else f"*{harmless(str(result.error))}*")]
-        return [cell if cell.cell_type == "code" else markdown_cell(cell.source) for cell in told]
-    if result is not None and (result.success or any(out["output_type"] == "error" for out in result.outputs)):
-        why = _varies(action.code, json.dumps(result.outputs))
-        changed = [
-            {"source": silent(cell.source), "unchecked": cell.unchecked or why}
-            for cell in action.cells(result, step.number)
-        ]
-        return [
-            cell.model_copy(update=new) for cell, new in zip(action.cells(result, step.number), changed, strict=True)
-        ]
-    if refused(step):
-        why = "It was the same again, and not run." if step.effects.repeated else "It was refused, and not run."
-    elif result is None:
-        why = "The kernel died while this ran; it is not run again."
-    else:
-        why = f"It did not end by itself ({result.error}), and is not run again."
-    return [markdown_cell(f"{fenced(action.code)}\n\n*{harmless(why)}*")]
-
-
-def _varies(code: str, shown: str) -> str:
-    """Why what code showed cannot be the same elsewhere; empty where it can."""
-    if WIDGET_VIEW in shown:
-        return "a widget shows what it holds in a living kernel only"
-    return _NOTEBOOKS if _LISTS.search(code) and ".ipynb" in shown else ""
-
-
-def silent(source: str) -> str:
-    """Keep a last expression quiet whose `;` only works where a notebook keeps a history (nbval does not)."""
-    if not source.rstrip().endswith(";"):
-        return source
-    tree = parsed(to_python(source)[0])
-    return f"{source}\nNone" if tree and tree.body and isinstance(tree.body[-1], ast.Expr) else source
-
-
 def _finish_cell(told: tuple[str, Cell], scrub: Anonymizer) -> Json:
     """A cell as nbformat writes it, fit to leave."""
     name, cell = told
@@ -329,61 +230,3 @@ def _finish_cell(told: tuple[str, Cell], scrub: Anonymizer) -> Json:
         "source": scrub.code(cell.source),
         "outputs": outputs,
     }
-
-
-def fit_output(output: Output, scrub: Anonymizer) -> Json | None:
-    """An output with the fields of nbformat and no others."""
-    kind = output.get("output_type")
-    if kind == "stream":
-        text = scrub.text(_text(output.get("text")))
-        return {"output_type": kind, "name": output.get("name", "stdout"), "text": text}
-    if kind == "error":
-        told = {key: scrub.text(_text(output.get(key))) for key in ("ename", "evalue")}
-        traceback = [scrub.text(str(line)) for line in output.get("traceback", ())]
-        return {"output_type": kind, **told, "traceback": traceback}
-    if kind in ("display_data", "execute_result"):
-        data = {mime: _data(mime, value, scrub) for mime, value in output.get("data", {}).items()}
-        made = {"output_type": kind, "data": data, "metadata": dict(output.get("metadata") or {})}
-        data.pop(WIDGET_VIEW, None)
-        return (made | ({"execution_count": None} if kind == "execute_result" else {})) if data else None
-    return None
-
-
-def _data(mime: str, value: Any, scrub: Anonymizer) -> Any:
-    if mime.startswith("image/") and mime != "image/svg+xml":
-        return value
-    return scrub.value(_text(value) if isinstance(value, list) and not mime.endswith("json") else value)
-
-
-def _text(value: Any) -> str:
-    return "".join(map(str, value)) if isinstance(value, list | tuple) else str(value or "")
-
-
-# -- packages
-
-
-def packages(sources: Iterable[str]) -> dict[str, str]:
-    """Distribution -> version of what the sources import, the standard library left out."""
-    modules = set().union(*map(_imports, sources)) - sys.stdlib_module_names
-    found: dict[str, str] = {}
-    for module in modules:
-        try:
-            found[module] = importlib.metadata.version(module)
-        except importlib.metadata.PackageNotFoundError:
-            found |= {name: importlib.metadata.version(name) for name in _distributions().get(module, ())}
-    return dict(sorted(found.items()))
-
-
-@functools.cache
-def _distributions() -> Mapping[str, list[str]]:
-    """Module -> distributions, where their names differ (sklearn: scikit-learn). Slow: it reads all there is."""
-    return importlib.metadata.packages_distributions()
-
-
-def _imports(source: str) -> set[str]:
-    tree = parsed(to_python(source)[0])
-    if tree is None:
-        return set()
-    plain = {alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names}
-    froms = {str(node.module) for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) and not node.level}
-    return {name.split(".")[0] for name in plain | froms}

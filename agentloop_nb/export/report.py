@@ -14,7 +14,7 @@ from agentloop_nb.actions import Finish, Query, ReadUrl, RunCode, UseTool, Write
 from agentloop_nb.actions.own import OwnAction
 from agentloop_nb.export.anonymize import Anonymizer
 from agentloop_nb.export.evidence import Exhibit, exhibits
-from agentloop_nb.export.notebook_writer import fit_output
+from agentloop_nb.export.output_fields import fit_output
 from agentloop_nb.export.selection import Story
 from agentloop_nb.state import State
 from agentloop_nb.step import Step

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import tempfile
-import time
 import weakref
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from contextlib import suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -16,17 +14,16 @@ from pydantic import TypeAdapter, ValidationError
 from agentloop_nb._internal import safe_files
 from agentloop_nb.agent.control import Control
 from agentloop_nb.errors import Hint, UserError
-from agentloop_nb.isolated.channel import EXTEND, STOP, Died, Garbled, Line
+from agentloop_nb.isolated.channel import Died, Garbled, Line
 from agentloop_nb.isolated.codec import Builder
+from agentloop_nb.isolated.isolated_step import IsolatedStep, described, dumped, failure
 from agentloop_nb.isolated.resource_limits import Limits
 from agentloop_nb.isolated.unsupported import Refused
 from agentloop_nb.protocols import (
     Check,
-    CodeError,
     CodeOutcome,
     Document,
     OnOutput,
-    Output,
     Privacy,
     Tools,
     Undone,
@@ -35,14 +32,6 @@ from agentloop_nb.protocols import (
 )
 from agentloop_nb.safety.effects import Mandate
 
-OBEY = 0.7
-"""Seconds in which code that is asked to stop has to end; then its process is killed."""
-GRACE = 5.0
-"""Seconds past its time limit after which code that cannot be cut is killed with its process."""
-MAX_SHOWN = 200
-"""Outputs kept of a step whose process died."""
-MAX_TOLD = 1_000_000
-"""Characters kept of what a step showed before its process died."""
 _LOST = "Its variables are gone; before the next code runs, a new kernel is started and the steps so far are run again."
 
 T = TypeVar("T")
@@ -229,7 +218,7 @@ class IsolatedWorkspace:
             return TypeAdapter(kind).validate_python(self._live().call(what, **arguments))
         except (Died, Garbled, ValidationError) as error:
             raise UserError(
-                f"the isolated kernel did not do it: {_said(error)}", Hint("resume", "brings it back")
+                f"the isolated kernel did not do it: {described(error)}", Hint("resume", "brings it back")
             ) from None
 
     # -- steps
@@ -240,10 +229,10 @@ class IsolatedWorkspace:
         try:
             remarks = await self._ready()
         except UserError as error:
-            return _failed("KernelDied", str(error))
+            return failure("KernelDied", str(error))
         if self.control.stopping or self._line is None:
             return CodeOutcome(ending="stopped")
-        outcome = await _Step(self._line, self.control, timeout, on_output).run(code, step, mandate)
+        outcome = await IsolatedStep(self._line, self.control, timeout, on_output).run(code, step, mandate)
         self._lost = self._lost or not self.alive
         if self._lost and self.recover is not None:
             remarks.append(_LOST)
@@ -252,16 +241,16 @@ class IsolatedWorkspace:
     async def check(self, expression: str, *, timeout: float, made: Sequence[str] = ()) -> Check:
         """Evaluate an expression of a contract in the process, which puts back what that changed."""
         mandate, self.mandate = self.mandate, None
-        arguments = {"expression": expression, "timeout": timeout, "made": list(made), "mandate": _judged(mandate)}
+        arguments = {"expression": expression, "timeout": timeout, "made": list(made), "mandate": dumped(mandate)}
         try:
             await self._ready()
             if self.control.stopping or self._line is None:
                 return Check(expression=expression, outcome="stopped")
-            step = _Step(self._line, self.control, timeout, lambda _: None)
+            step = IsolatedStep(self._line, self.control, timeout, lambda _: None)
             return Check.model_validate(await step.answer("check", arguments))
         except (UserError, Died, Garbled, ValidationError) as error:
             self._lost = self._lost or not self.alive
-            return Check(expression=expression, outcome="error", value=f"KernelDied: {_said(error)}")
+            return Check(expression=expression, outcome="error", value=f"KernelDied: {described(error)}")
 
     async def _ready(self) -> list[str]:
         """Have a process with the variables of the run; say what that took. Raises `UserError`."""
@@ -285,7 +274,7 @@ class IsolatedWorkspace:
         except UserError:
             raise
         except Exception as error:
-            raise UserError(f"its variables could not be brought back ({_said(error)})") from error
+            raise UserError(f"its variables could not be brought back ({described(error)})") from error
         finally:
             self._recovering = False
             if not whole:  # variables that are there in part are worse than none
@@ -294,126 +283,5 @@ class IsolatedWorkspace:
         return told
 
 
-class _Step:
-    """One step of code in the process, bounded by a stop and by time."""
-
-    def __init__(self, line: Line, control: Control, timeout: float, on_output: OnOutput) -> None:
-        self._line = line
-        self._control = control
-        self._timeout = timeout
-        self._deadline = time.monotonic() + timeout + GRACE
-        self._on_output = on_output
-        self._loop = asyncio.get_running_loop()
-        self._over = self._stopped = self._late = False
-        self._shown: list[Output] = []
-
-    async def run(self, code: str, step: int, mandate: Mandate | None) -> CodeOutcome:
-        arguments = {"code": code, "step": step, "timeout": self._timeout, "mandate": _judged(mandate)}
-        try:
-            return self._noted(CodeOutcome.model_validate(await self.answer("run_code", arguments)))
-        except Died as error:
-            return self._died(str(error))
-        except (Garbled, ValidationError) as error:
-            return self._noted(_failed("KernelError", f"the isolated kernel answered nothing usable: {error}"))
-
-    async def answer(self, call: str, arguments: dict[str, Any]) -> Any:
-        """Have the process answer a call, within the bounds of the step. Raises `Died` and `Garbled`."""
-        waiting = asyncio.wrap_future(self._line.submit(call, arguments, self._show))
-        self._control.interrupt, self._control.extend = self._stop, self._extend
-        if self._control.stopping:
-            self._stop()
-        self._line.later(self._timeout + GRACE, self._end_late)
-        try:
-            return await self._patiently(waiting)
-        finally:
-            self._over = True
-            self._control.interrupt = self._control.extend = None
-
-    async def _patiently(self, waiting: asyncio.Future[Any]) -> Any:
-        try:
-            return await asyncio.shield(waiting)
-        except asyncio.CancelledError:
-            self._stop()
-            return await waiting
-
-    # -- from any thread
-
-    def _show(self, output: Output) -> None:
-        if not _is_output(output):
-            return
-        self._keep(output)
-        with suppress(RuntimeError):  # the run's loop is closed: it was abandoned
-            self._loop.call_soon_threadsafe(self._on_output, output)
-
-    def _stop(self) -> None:
-        self._stopped = True
-        self._line.tell(STOP)
-        self._line.later(OBEY, lambda: None if self._over else self._line.kill("it did not stop when asked to"))
-
-    def _extend(self, seconds: float) -> None:
-        self._deadline += seconds
-        self._line.tell(EXTEND, seconds=seconds)
-
-    def _end_late(self) -> None:
-        left = self._deadline - time.monotonic()
-        if left > 0 and not self._over:
-            self._line.later(left, self._end_late)
-        elif not self._over:
-            self._late = True
-            self._line.kill("it did not end at its time limit")
-
-    # -- outcomes
-
-    def _keep(self, output: Output) -> None:
-        last = self._shown[-1] if self._shown else {}
-        if output["output_type"] != "stream":
-            if output["output_type"] != "update_display_data" and len(self._shown) < MAX_SHOWN:
-                self._shown.append(output)
-        elif last.get("name") == output.get("name"):
-            last["text"] = (str(last["text"]) + str(output.get("text", "")))[-MAX_TOLD:]
-        else:
-            self._shown.append(dict(output))
-
-    def _noted(self, outcome: CodeOutcome) -> CodeOutcome:
-        remarks, self._line.remarks = self._line.remarks, []
-        outputs = tuple(filter(_is_output, outcome.outputs or self._shown))
-        return outcome.model_copy(update={"outputs": outputs, "notes": (*outcome.notes, *remarks)})
-
-    def _died(self, why: str) -> CodeOutcome:
-        if self._stopped or self._late:
-            note = f"The isolated kernel was ended: {why}."
-            return self._noted(CodeOutcome(ending="stopped" if self._stopped else "timeout", notes=(note,)))
-        return self._noted(_failed("KernelDied", f"the isolated kernel is gone: {why}"))
-
-
 def _unusable(error: Exception) -> UserError:
-    return UserError(f"the isolated kernel cannot be used: {_said(error)}; without --isolated code runs here")
-
-
-def _said(error: Exception) -> str:
-    if isinstance(error, ValidationError):
-        return "it answered nothing usable"
-    kind = "" if isinstance(error, Died | Garbled) else f"{type(error).__name__}: "
-    return " ".join(f"{kind}{error}".split())
-
-
-def _judged(mandate: Mandate | None) -> Any:
-    """A mandate for the process, where nobody can be asked."""
-    return mandate and mandate.model_copy(update={"anybody": False}).model_dump(mode="json")
-
-
-def _failed(kind: str, message: str) -> CodeOutcome:
-    return CodeOutcome(ending="error", error=CodeError(type=kind, message=message, traceback=f"{kind}: {message}"))
-
-
-def _is_output(output: Any) -> bool:
-    """Whether what the other process calls an output is one: it may be forged."""
-    match output:
-        case {"output_type": "stream", "name": "stdout" | "stderr", "text": str()}:
-            return True
-        case {"output_type": "error", "ename": str(), "evalue": str(), "traceback": [*lines]}:
-            return all(isinstance(line, str) for line in lines)
-        case {"output_type": "display_data" | "execute_result" | "update_display_data", "data": dict()}:
-            return isinstance(output.get("metadata", {}), dict)
-        case _:
-            return False
+    return UserError(f"the isolated kernel cannot be used: {described(error)}; without --isolated code runs here")

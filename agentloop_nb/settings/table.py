@@ -81,7 +81,7 @@ class Rows:
     approve: Approve = row(
         "auto",
         convert.one_of("auto", "code", "all"),
-        "what waits for a person: `auto` (nothing), `code`, `all`",
+        "what waits for a person: `auto` (only what your words do not cover), `code`, `all`",
         flags=("--approve",),
         value="WHAT",
         example="code",
@@ -132,7 +132,7 @@ class Rows:
     long_step: int = row(
         30,
         convert.whole(0, "seconds"),
-        "seconds after which the model is shown how its code gets on, to wait for it or stop it (30; 0: never)",
+        "seconds after which the model is shown how its code is getting on, to wait or stop it (30; 0: never)",
         flags=("--long-step",),
         value="SECONDS",
         environment="AGENTLOOP_LONG_STEP",
@@ -190,7 +190,7 @@ class Rows:
     best_of: int | None = row(
         None,
         convert.whole(2, "tries", most=8),
-        "try the goal so often at once, isolated, on one budget, and take the best",
+        "try the goal N times at once, isolated, on one budget, and take the best",
         flags=("--best-of",),
         value="N",
         usual="one try",
@@ -229,7 +229,7 @@ class Rows:
     allow_changes: str = row(
         "",
         convert.TEXT,
-        "names the agent may change unwarned, or `all`",
+        "variables the agent may change without a warning, or `all`",
         flags=("--allow-changes",),
         value="NAMES",
         example="all",
@@ -239,7 +239,7 @@ class Rows:
     undo_memory: int = row(
         512,
         convert.whole(0, "megabytes"),
-        "megabytes copies of your variables may take for undo (512)",
+        "megabytes that copies of your variables may take for undo (512)",
         more="; what no longer fits is named",
         flags=("--undo-memory",),
         value="MB",
@@ -344,7 +344,7 @@ class Rows:
     images: bool = row(
         True,
         convert.SWITCH,
-        "`0` keeps figures from models that can see",
+        "`0` shows no figures to models that can see",
         environment="AGENTLOOP_IMAGES",
         example="0",
         kept=True,
@@ -352,7 +352,7 @@ class Rows:
     allow_hosts: tuple[str, ...] = row(
         (),
         convert.NAMES,
-        "extra hosts `read_url` may reach, an intranet say; commas between",
+        "further hosts `read_url` may reach, say in an intranet; commas between",
         environment="AGENTLOOP_ALLOW_HOSTS",
         usual="none",
         example="wiki.example.org",

@@ -8,9 +8,10 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agentloop_nb.notebook.panel.cards import card, header
+from agentloop_nb.notebook.panel.cards import card
 from agentloop_nb.notebook.panel.delta import Board
 from agentloop_nb.notebook.panel.outputs import Block, of_lines
+from agentloop_nb.notebook.panel.run_header import header
 from agentloop_nb.notebook.panel.safe_text import Lines
 from agentloop_nb.state import State
 from tests.panel import story

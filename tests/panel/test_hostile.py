@@ -11,9 +11,10 @@ from lxml import html as lxml_html
 from rich.console import Console
 
 from agentloop_nb.events import ActionStarted, OutputAppeared
-from agentloop_nb.notebook.panel.cards import card, header
+from agentloop_nb.notebook.panel.cards import card
 from agentloop_nb.notebook.panel.delta import Board
 from agentloop_nb.notebook.panel.html import PAPER, final_outputs, plain_text, static_html
+from agentloop_nb.notebook.panel.run_header import header
 from agentloop_nb.state import State, fold
 from agentloop_nb.terminal.terminal_view import TerminalView
 from tests.panel.hostile import CORPUS, everywhere

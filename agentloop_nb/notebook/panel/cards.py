@@ -1,31 +1,23 @@
-"""A run as something to look at: a header and a card a step, from the state alone. Panel and saved page share it."""
+"""A step as something to look at: a card, from the state alone. Panel and saved page share it."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from decimal import Decimal
 from typing import TypedDict
 
 from agentloop_nb._internal.amounts import count, dollars, duration
-from agentloop_nb._internal.text import STATUS_WORDS
-from agentloop_nb.actions import ActionResult, Delegate, Finish, LookUp, Query, RunCode, SearchWeb, UseTool, WriteFile
+from agentloop_nb.actions import ActionResult, Finish, Query, RunCode, UseTool, WriteFile
 from agentloop_nb.actions.action import Action
-from agentloop_nb.actions.effects import Child, Effects, Ground
 from agentloop_nb.actions.own import OwnAction
 from agentloop_nb.decision import Decision
-from agentloop_nb.events import ModelFailed, ModelReplied
-from agentloop_nb.notebook.panel.outputs import Block, blocks, link, markdown, text_block
-from agentloop_nb.notebook.panel.safe_text import one_line, prose, shortened
-from agentloop_nb.protocols import Check, CodeError, SearchHit, Usage
-from agentloop_nb.reports import gauge
+from agentloop_nb.notebook.panel.limits import MAX_CODE, MAX_GOAL, MAX_PROSE
+from agentloop_nb.notebook.panel.outputs import Block
+from agentloop_nb.notebook.panel.safe_text import one_line, shortened
+from agentloop_nb.notebook.panel.step_outputs import shown
+from agentloop_nb.protocols import CodeError
 from agentloop_nb.safety.code_risks import UNREMARKABLE
-from agentloop_nb.state import OUTSIDE, State
+from agentloop_nb.state import State
 from agentloop_nb.step import Look, Step
-
-MAX_CODE, MAX_PROSE, MAX_GOAL = 60_000, 20_000, 4_000
-"""Characters shown on a card: of code or a file; of reasoning or a traceback; of a goal, a reason, an error."""
 
 
 class Chip(TypedDict):
@@ -73,106 +65,6 @@ class Card(TypedDict, total=False):
     """When its action began, in seconds since the epoch."""
     memory: str
     """What the process held when it was last looked at while its code ran."""
-
-
-class Header(TypedDict, total=False):
-    """What stands above the cards."""
-
-    goal: str
-    run: str
-    model: str
-    status: str
-    label: str
-    """The status in words."""
-    reason: str
-    step: int
-    steps: int
-    tokens: str
-    tokens_detail: str
-    cost: str
-    spent: float
-    """Of the budget, 0 to 1."""
-    began: float
-    elapsed: float
-
-
-@dataclass
-class Totals:
-    """Tokens and dollars of a run, kept up event by event: adding up 500 steps for each reply would be slow."""
-
-    usage: Usage = Usage()
-    cost: Decimal = Decimal(0)
-    known: bool = True
-    metered: bool = True
-    """Outside agents pay for their own models; nothing is known of that here."""
-
-    @classmethod
-    def of(cls, state: State) -> Totals:
-        """Add up a whole run."""
-        return cls(state.usage, state.total_cost, state.cost_known, state.settings.get("model") != OUTSIDE)
-
-    def add(self, event: ModelReplied | ModelFailed) -> None:
-        """Count one call."""
-        if isinstance(event, ModelReplied):
-            self.usage += event.usage
-        if event.cost is None:
-            self.known = False
-        else:
-            self.cost += event.cost
-
-
-def header(state: State) -> Header:
-    """The header of a run as its state says; what happens in between is the panel's to add."""
-    last = state.steps[-1] if state.steps else None
-    shown = Header(
-        goal=shortened(state.goal, MAX_GOAL),
-        run=state.run,
-        model=one_line(state.decided_by),
-        status=state.status,
-        label=STATUS_WORDS[state.status],
-        reason=_reason(state),
-        step=last.number if last else 0,
-        steps=state.max_steps,
-        began=state.began,
-        elapsed=_elapsed(state),
-    )
-    shown.update(meters(Totals.of(state), state))
-    return shown
-
-
-def _reason(state: State) -> str:
-    """Why it ended, by whose word; what no step shows; and how much of a replay came out differently."""
-    told = [
-        shortened(state.ending(), MAX_GOAL),
-        *map(contract_line, state.checks),
-        *(f"⚠️ {shortened(doubt, MAX_GOAL)}" for doubt in state.doubts),
-    ]
-    return "\n".join(filter(None, [*told, state.differences]))
-
-
-def contract_line(check: Check) -> str:
-    """What became of an expression of the contract."""
-    return shortened(f"{'☑' if check.held else '☐'} The contract {check.line}", MAX_GOAL)
-
-
-def _elapsed(state: State) -> float:
-    """Seconds a run took; of one whose kernel died, those its steps are known to have taken."""
-    if state.ended is not None:
-        return max(state.ended - state.began, 0)
-    return sum(step.thinking + step.seconds for step in state.steps)
-
-
-def meters(totals: Totals, state: State) -> Header:
-    """The part of a header that grows with every reply."""
-    budget = state.budget
-    full = f", context {gauge.share(state.prompt, state.window)} full" if state.window and state.prompt else ""
-    context = gauge.context(state)
-    return Header(
-        tokens=f"{count(totals.usage.total)} tokens{full}" if totals.usage.total else "",
-        tokens_detail=_token_classes(totals.usage) + (f"; the last prompt: {context}" if context else ""),
-        cost=_spent(totals, budget) if totals.metered else "not metered here",
-        spent=float(min(totals.cost / budget, Decimal(1))) if budget else 0.0,
-    )
 
 
 def card(step: Step, state: State) -> Card:
@@ -306,87 +198,13 @@ def _meta(step: Step) -> list[str]:
 
 
 def _brought(decision: Decision | None, result: ActionResult, state: State) -> Card:
-    shown = Card(out=_out(decision, result), chips=_chips(result, state))
+    card = Card(out=shown(decision.action if decision else None, result), chips=_chips(result, state))
     if not result.success:
         told = result.effects.error or CodeError()
-        shown["error"] = shortened(result.error or result.output or "failed", MAX_GOAL)
-        shown["trace"] = shortened(told.traceback, MAX_PROSE)
-        shown["mark"] = told.line or 0
-    return shown
-
-
-def _part(part: Action, result: ActionResult) -> list[Block]:
-    """One request of several: what it was, then what it brought or why it did not."""
-    head = text_block(
-        one_line(f"{part.icon} {part.title}{'' if result.success else f' - failed: {result.error}'}"), "note"
-    )
-    return [head, *_shown(part, result)]
-
-
-def _parts(action: Action, result: ActionResult) -> Iterator[Block]:
-    """What each part of an action brought that has several."""
-    if isinstance(action, Delegate):
-        for child in result.effects.children:
-            yield from _child(child)
-        return
-    for part, brought in action.outcomes(result):
-        yield from _part(part, brought)
-
-
-def _child(child: Child) -> list[Block]:
-    """One part that was delegated: how it went, then its steps, folded with the card."""
-    cost = dollars(child.cost) if child.cost_known else "cost unknown"
-    how = "done" if child.status == "finished" else f"not done: {child.reason}"
-    head = text_block(one_line(f"{how} · {child.steps} steps · {cost} · run {child.run or 'none'}"), "note")
-    return [head, text_block("\n".join([*child.purposes, child.summary]).strip())]
-
-
-def _out(decision: Decision | None, result: ActionResult) -> list[Block]:
-    return _shown(decision.action if decision else None, result)
-
-
-def _shown(action: Action | None, result: ActionResult) -> list[Block]:
-    if isinstance(action, RunCode | Query | OwnAction):
-        return blocks(result.outputs) + [text_block(note, "note") for note in result.effects.notes]
-    if isinstance(action, Finish) and result.success:
-        grounds = _grounds(result.effects.grounds)
-        return [Block(kind="html", html=markdown(result.output)), *([text_block(grounds, "note")] if grounds else [])]
-    if isinstance(action, LookUp | Delegate):
-        return list(_parts(action, result))
-    if isinstance(action, SearchWeb) and result.effects.hits:
-        return [Block(kind="html", html=_hits(result.effects.hits))]
-    if text := _read(result.effects):
-        return [text_block(text, "page"), *blocks(result.outputs)]
-    return [text_block(result.output)] if result.success and result.output else []
-
-
-def _grounds(grounds: Sequence[Ground]) -> str:
-    """Which step shows what the summary says: `Shown by step 3: 12,500, 0.12; step 4: 7.5 % (derived)`."""
-    steps: dict[int, list[str]] = {}
-    for each in grounds:
-        if each.step:
-            derived = " (derived)" if each.how == "derived" else ""
-            steps.setdefault(each.step, []).append(f"{one_line(each.claim)}{derived}")
-    told = "; ".join(f"step {step}: {', '.join(claims)}" for step, claims in sorted(steps.items()))
-    return f"Shown by {told}" if told else ""
-
-
-def _hits(hits: Sequence[SearchHit]) -> str:
-    items = (
-        f"<li>{link(hit.url, one_line(hit.title or hit.url))}<div>{prose(shortened(hit.snippet, MAX_GOAL))}</div></li>"
-        for hit in hits
-    )
-    return f"<ol>{''.join(items)}</ol>"
-
-
-def _read(effects: Effects) -> str:
-    """The page or document that was read, or what a tool answered."""
-    if page := effects.page:
-        return f"{page.title}\n{page.url}\n\n{page.text}".lstrip("\n")
-    if tool := effects.tool:
-        return tool.text
-    document = effects.document
-    return "\n\n".join(filter(None, (document.facts, document.text))) if document else ""
+        card["error"] = shortened(result.error or result.output or "failed", MAX_GOAL)
+        card["trace"] = shortened(told.traceback, MAX_PROSE)
+        card["mark"] = told.line or 0
+    return card
 
 
 def _chips(result: ActionResult, state: State) -> list[Chip]:
@@ -403,21 +221,3 @@ def _chips(result: ActionResult, state: State) -> list[Chip]:
     names = [*result.effects.all_files, *(result.effects.artifacts or ())]
     files = (Chip(name=one_line(name), how="file", what="", restore=False, warn=False) for name in names)
     return [*chips, *files]
-
-
-def _spent(totals: Totals, budget: Decimal | None) -> str:
-    """`$0.0123 of $0.50`; says so when a part is unknown."""
-    amount = dollars(totals.cost)
-    if not totals.known:
-        amount = f"{amount} + unknown" if totals.cost else "cost unknown"
-    return f"{amount} of {dollars(budget)}" if budget is not None else amount
-
-
-def _token_classes(usage: Usage) -> str:
-    parts = [f"{usage.input:,} in"]
-    if usage.cached:
-        parts.append(f"{usage.cached:,} of them cached ({gauge.cached(usage)})")
-    parts.append(f"{usage.output:,} out")
-    if usage.reasoning:
-        parts.append(f"{usage.reasoning:,} of them reasoning")
-    return ", ".join(parts) + (" (estimated)" if usage.estimated else "")

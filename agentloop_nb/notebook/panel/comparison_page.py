@@ -6,8 +6,9 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from agentloop_nb.export.destination import PAGE_MARK
-from agentloop_nb.notebook.panel.cards import MAX_PROSE, card
+from agentloop_nb.notebook.panel.cards import card
 from agentloop_nb.notebook.panel.html import UI
+from agentloop_nb.notebook.panel.limits import MAX_PROSE
 from agentloop_nb.notebook.panel.outputs import markdown
 from agentloop_nb.notebook.panel.safe_text import prose, shortened
 from agentloop_nb.notebook.panel.static_steps import BOX, LINE, MUTED, step_html

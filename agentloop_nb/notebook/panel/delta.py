@@ -6,8 +6,9 @@ import time
 from collections.abc import Mapping
 from typing import Any, cast
 
-from agentloop_nb.notebook.panel.cards import Card, Header
+from agentloop_nb.notebook.panel.cards import Card
 from agentloop_nb.notebook.panel.outputs import Block
+from agentloop_nb.notebook.panel.run_header import Header
 
 Delta = dict[str, Any]
 """`{op, seq, now, header: {changed fields}, cards: [{n, set, add, out, length}]}`; see `_card_delta`."""

@@ -16,11 +16,13 @@ from agentloop_nb._internal.text import counted
 from agentloop_nb.actions import Finish, RunCode
 from agentloop_nb.agent.conclusion import MET
 from agentloop_nb.export.evidence import Exhibit, exhibits, kinds
-from agentloop_nb.notebook.panel.cards import MAX_PROSE, Card, Header, card, header
+from agentloop_nb.notebook.panel.cards import Card, card
 from agentloop_nb.notebook.panel.highlight import PALETTE
+from agentloop_nb.notebook.panel.limits import MAX_PROSE
 from agentloop_nb.notebook.panel.next_commands import NextCommand, lines_html, next_commands
 from agentloop_nb.notebook.panel.outputs import Block, block_of, markdown
 from agentloop_nb.notebook.panel.plan_card import plan_html
+from agentloop_nb.notebook.panel.run_header import Header, header
 from agentloop_nb.notebook.panel.safe_text import escape, one_line, prose, shortened
 from agentloop_nb.notebook.panel.static_steps import BAD, BOX, GOOD, LINE, MUTED, SIGNS, block_html, inline, step_html
 from agentloop_nb.state import State

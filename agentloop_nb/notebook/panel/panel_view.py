@@ -42,12 +42,14 @@ from agentloop_nb.events import (
 from agentloop_nb.notebook.kernel.runner import can_ask
 from agentloop_nb.notebook.panel.approval_prompt import Approval
 from agentloop_nb.notebook.panel.buttons import BUTTONS
-from agentloop_nb.notebook.panel.cards import MAX_GOAL, Totals, body, card, header, meters
+from agentloop_nb.notebook.panel.cards import body, card
 from agentloop_nb.notebook.panel.delta import Board
 from agentloop_nb.notebook.panel.html import plain_text, static_html
+from agentloop_nb.notebook.panel.limits import MAX_GOAL
 from agentloop_nb.notebook.panel.plan_card import NUMBER, plan_card, plan_line
 from agentloop_nb.notebook.panel.plan_prompt import PlanPrompt
 from agentloop_nb.notebook.panel.question_prompt import QuestionPrompt
+from agentloop_nb.notebook.panel.run_header import Totals, header, meters
 from agentloop_nb.notebook.panel.safe_text import clean, one_line, shortened
 from agentloop_nb.notebook.panel.streaming import LiveOutput, LiveReply
 from agentloop_nb.state import State

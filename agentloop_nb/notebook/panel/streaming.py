@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from agentloop_nb.actions import BY_NAME
-from agentloop_nb.notebook.panel.cards import MAX_CODE, MAX_PROSE, Card
+from agentloop_nb.notebook.panel.cards import Card
+from agentloop_nb.notebook.panel.limits import MAX_CODE, MAX_PROSE
 from agentloop_nb.notebook.panel.outputs import Block, block_of, of_lines
 from agentloop_nb.notebook.panel.safe_text import Lines, clean, one_line, shortened
 from agentloop_nb.protocols import Delta, Output
