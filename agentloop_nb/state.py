@@ -181,6 +181,11 @@ class State:
                 yield hashlib.sha256(action.content.encode(errors="replace")).hexdigest()
 
     @property
+    def delegated(self) -> bool:
+        """Whether a model wrote its goal, as a part of a person's."""
+        return self.part_of is not None and not self.part.startswith("try ")
+
+    @property
     def files(self) -> frozenset[str]:
         """Names of the files that this run's code wrote by itself."""
         return frozenset(name for step in self.steps for name in step.effects.files_written)

@@ -67,6 +67,12 @@ def link(text: str, address: str) -> str:
     return f"[{text}]({address})"
 
 
+def code_span(text: str) -> str:
+    """Text as code within a line of Markdown; nothing in it ends the code."""
+    inside = " ".join(str(text).replace("`", "'").split())
+    return f"`{inside or ' '}`"
+
+
 def fenced(code: str, language: str = "python") -> str:
     """Code that is only shown; the fence is longer than any inside it."""
     longest = max((len(run) for run in re.findall(r"`{3,}", code)), default=2)

@@ -7,7 +7,7 @@ from typing import Any
 
 from pydantic import Field, SerializerFunctionWrapHandler, field_validator, model_serializer, model_validator
 
-from agentloop_nb._internal.markup import harmless
+from agentloop_nb._internal.markup import code_span, harmless
 from agentloop_nb._internal.safe_files import safe_name
 from agentloop_nb.actions.action import Action, ActionResult, Cell, markdown_cell
 from agentloop_nb.actions.effects import Effects
@@ -64,7 +64,7 @@ class Finish(Action):
 
     def cells(self, result: ActionResult, step: int) -> list[Cell]:
         named = self.artifacts if result.effects.artifacts is None else result.effects.artifacts
-        files = "".join(f"\n- `{name}`" for name in named)
+        files = "".join(f"\n- {code_span(name)}" for name in named)
         doubts = "".join(f"\n\n*{harmless(doubt)}*" for doubt in result.effects.doubts)
         told = harmless(self.summary) + (f"\n\nFiles:\n{files}" if files else "") + doubts
         return [markdown_cell(told)]

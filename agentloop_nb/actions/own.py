@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 
 from pydantic import ConfigDict, PrivateAttr, ValidationInfo, field_validator, model_validator
 
-from agentloop_nb._internal.markup import harmless
+from agentloop_nb._internal.markup import code_span, harmless
 from agentloop_nb.actions.action import DEFAULT_TIMEOUT, Action, ActionResult, Cell, markdown_cell, timeout_bounds
 from agentloop_nb.actions.effects import OwnCall
 from agentloop_nb.actions.output_text import text_of
@@ -109,7 +109,7 @@ class OwnAction(Action):
     def cells(self, result: ActionResult, step: int) -> list[Cell]:
         own = result.effects.own or OwnCall(code=self.code)
         if not result.success:
-            return [markdown_cell(f"Called `{self.call}`: *{harmless(str(result.error))}*")]
+            return [markdown_cell(f"Called {code_span(self.call)}: *{harmless(str(result.error))}*")]
         if not own.reaches:
             return [Cell(cell_type="code", source=own.code, outputs=result.outputs)]
         kept = text_of(result.outputs)
@@ -117,7 +117,7 @@ class OwnAction(Action):
             source = f"# what {self.call} brought then; it is not called again\n{self.into} = {kept}\n{self.into}"
             return [Cell(cell_type="code", source=source, outputs=result.outputs)]
         quoted = "\n".join(f"> {line}".rstrip() for line in harmless(kept).splitlines())
-        return [markdown_cell(f"Called `{self.call}`, which {own.reaches}; what it brought then:\n\n{quoted}")]
+        return [markdown_cell(f"Called {code_span(self.call)}, which {own.reaches}; what it brought then:\n\n{quoted}")]
 
 
 def _is_literal(text: str) -> bool:

@@ -6,7 +6,7 @@ from typing import Any
 
 from pydantic import Field, field_validator
 
-from agentloop_nb._internal.markup import harmless
+from agentloop_nb._internal.markup import code_span, harmless
 from agentloop_nb._internal.platform import IN_BROWSER
 from agentloop_nb.actions.action import Action, ActionResult, Cell, markdown_cell
 from agentloop_nb.actions.effects import Effects
@@ -48,10 +48,10 @@ class ReadDocument(Action):
     def cells(self, result: ActionResult, step: int) -> list[Cell]:
         kept = result.effects.document
         if kept is None:
-            return [markdown_cell(f"Tried to read `{self.title}`: *{harmless(str(result.error))}*")]
+            return [markdown_cell(f"Tried to read {code_span(self.title)}: *{harmless(str(result.error))}*")]
         text = _whole(kept)
         quoted = "\n".join(f"> {line}".rstrip() for line in harmless(text).splitlines())
-        return [markdown_cell(f"Read `{self.title}`; the text as it was then:\n\n{quoted}")]
+        return [markdown_cell(f"Read {code_span(self.title)}; the text as it was then:\n\n{quoted}")]
 
 
 def _whole(document: Document) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 
 from pydantic import Field, PrivateAttr, ValidationInfo, field_validator, model_validator
 
-from agentloop_nb._internal.markup import fenced, harmless
+from agentloop_nb._internal.markup import code_span, fenced, harmless
 from agentloop_nb.actions.action import DEFAULT_TIMEOUT, Action, ActionResult, Cell, timeout_bounds
 from agentloop_nb.actions.effects import Effects
 from agentloop_nb.actions.output_text import bounded
@@ -138,12 +138,12 @@ class UseTool(Action):
     def cells(self, result: ActionResult, step: int) -> list[Cell]:
         answer = result.effects.tool
         if answer is None:
-            told = f"Called the tool `{_code(self.title)}`: *{harmless(str(result.error))}*"
+            told = f"Called the tool {code_span(self.title)}: *{harmless(str(result.error))}*"
             return [Cell(cell_type="markdown", source=told)]
         how = "answered with an error" if answer.failed else "answered then; it is not called again"
         pictures = f"\n\n*With {len(answer.images)} picture(s).*" if answer.images else ""
         quoted = fenced(bounded(answer.text, QUOTED), "json" if is_json(answer.text) else "text")
-        head = f"The tool `{_code(self.title)}` {how}:\n\n{quoted}{pictures}"
+        head = f"The tool {code_span(self.title)} {how}:\n\n{quoted}{pictures}"
         cells = [Cell(cell_type="markdown", source=head)]
         if self.save_as and result.success and not self.describes:
             cells.append(Cell(cell_type="code", source=binding(self.save_as, value_of(answer))))
@@ -162,7 +162,3 @@ def _told(answer: ToolAnswer, privacy: Privacy, limit: int) -> str:
 def _figure(image: Any) -> Output:
     data = {image.media_type: image.base64, "text/plain": "[a picture of a tool]"}
     return {"output_type": "display_data", "data": data, "metadata": {}}
-
-
-def _code(text: str) -> str:
-    return text.replace("`", "'")

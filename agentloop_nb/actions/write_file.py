@@ -6,6 +6,7 @@ from pathlib import PurePosixPath
 
 from pydantic import Field
 
+from agentloop_nb._internal.markup import code_span, harmless
 from agentloop_nb.actions.action import Action, ActionResult, Cell, markdown_cell
 from agentloop_nb.actions.effects import Effects
 from agentloop_nb.actions.kinds import how_to_make
@@ -34,7 +35,7 @@ class WriteFile(Action):
 
     def cells(self, result: ActionResult, step: int) -> list[Cell]:
         if not result.success:
-            return [markdown_cell(f"Tried to write `{self.filename}`: *{result.error}*")]
+            return [markdown_cell(f"Tried to write {code_span(self.filename)}: *{harmless(str(result.error))}*")]
         path = self.filename if result.effects.file is None else result.effects.file.path
         if PurePosixPath(path).is_absolute() or ".." in PurePosixPath(path).parts:  # no record that we made says so
             return [markdown_cell("Wrote a file outside the folder; this is not repeated.")]

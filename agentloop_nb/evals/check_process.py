@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import json
+import os
 import signal
 import sys
 from collections.abc import Iterator
@@ -23,10 +24,26 @@ MEMORY = 4 * 2**30
 FIGURES = "_agentloop_figures"
 """What the figures of a run are bound to, as data."""
 
+_REFUSED: tuple[str, ...] = (
+    "os.system",
+    "os.exec",
+    "os.fork",
+    "os.posix_spawn",
+    "os.spawn",
+    "os.startfile",
+    "os.kill",
+    "os.remove",
+)
+_REFUSED += ("os.rename", "os.rmdir", "os.mkdir", "os.link", "os.symlink", "os.chmod", "os.truncate", "shutil.")
+_REFUSED += ("subprocess.", "socket.connect", "socket.getaddrinfo", "pickle.find_class", "ctypes.dlopen")
+"""Beginnings of the names of events that no comparison of values needs."""
+_WRITING = os.O_WRONLY | os.O_RDWR | os.O_TRUNC | os.O_CREAT
+
 
 def main() -> None:
     """Read jobs as JSON from standard input, and write what each of their checks yielded."""
     _limit()
+    sys.addaudithook(_refuse)
     told, sys.stdout = sys.stdout, sys.stderr
     json.dump([evaluated(job) for job in json.load(sys.stdin)], told)
 
@@ -58,7 +75,7 @@ def _evaluate(
     helpers.remarks.clear()
     scope = {"__builtins__": {}} | values | BUILTINS | names | _libraries(expression)
     try:
-        with _bounded():
+        with _bounded(), _reading_only():
             found = _plain_bool(eval(expression.strip(), scope))  # noqa: S307 - the suite's own, in its own process
             why = "" if found else "; ".join(helpers.remarks) or _compared(expression, scope)
     except NameError as error:
@@ -66,6 +83,29 @@ def _evaluate(
     except Exception as error:  # noqa: BLE001 - whatever a value makes an expression do
         return False, " ".join(f"{type(error).__name__}: {error}".split())[:300]
     return found, why
+
+
+_refusing: list[bool] = []
+"""Not empty while a check is evaluated."""
+
+
+def _refuse(event: str, args: tuple[Any, ...]) -> None:
+    """Audit hook: a check compares, it starts, sends, deletes and writes nothing. Raises `PermissionError`."""
+    if _refusing and (event.startswith(_REFUSED) or (event == "open" and _writes(args))):
+        raise PermissionError(f"a check only compares ({event} is refused)")
+
+
+def _writes(args: tuple[Any, ...]) -> bool:
+    return isinstance(args[2], int) and bool(args[2] & _WRITING)
+
+
+@contextmanager
+def _reading_only() -> Iterator[None]:
+    _refusing.append(True)
+    try:
+        yield
+    finally:
+        _refusing.clear()
 
 
 def _plain_bool(value: Any) -> bool:

@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
-from agentloop_nb._internal.markup import harmless
+from agentloop_nb._internal.markup import code_span, harmless
 from agentloop_nb._internal.text import STATUS_WORDS, counted
 from agentloop_nb.actions import Cell, Query, RunCode, WriteFile
 from agentloop_nb.actions.action import markdown_cell
@@ -199,7 +199,7 @@ def _end(story: Story) -> str:
 
 
 def _told_left_out(files: Mapping[str, str]) -> str:
-    lines = [f"- `{path}`: {why}" for path, why in files.items()]
+    lines = [f"- {code_span(path)}: {harmless(why)}" for path, why in files.items()]
     return "\n".join(["## Left out", "", "The run read these files. Fill in what was read from them.", "", *lines])
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-from agentloop_nb._internal.markup import fenced, harmless
+from agentloop_nb._internal.markup import code_span, fenced, harmless
 from agentloop_nb.export.destination import MARKDOWN_MARK, PAGE_MARK
 from agentloop_nb.export.report import Exhibited, Json, MethodStep, Report
 from agentloop_nb.notebook.panel.highlight import PALETTE, highlighted
@@ -154,11 +154,11 @@ def as_markdown(report: Report) -> str:
     parts += [f"**Not finished** — {harmless(report.unfinished)}"] if report.unfinished else []
     parts += [harmless(report.answer)] if report.answer else []
     parts += map(_md_exhibit, report.exhibits)
-    parts += ["## Files", "\n".join(f"- `{name}`" for name in report.files)] if report.files else []
+    parts += ["## Files", "\n".join(f"- {code_span(name)}" for name in report.files)] if report.files else []
     parts += ["## How it was done", *map(_md_step, report.method)] if report.method else []
     sources = "\n".join(f"- {harmless(title)}: <{address}>" for title, address in report.sources if _safe(address))
     parts += ["## Sources", sources] if sources else []
-    data = "\n".join(f"- `{each['path']}`, SHA-256 `{each['sha256'] or 'missing'}`" for each in report.inputs)
+    data = "\n".join(f"- {code_span(each['path'])}, SHA-256 `{each['sha256'] or 'missing'}`" for each in report.inputs)
     parts += ["## Data", data] if data else []
     parts += ["## How to check it", harmless(report.verdict), _ADVICE, fenced("\n".join(_commands(report)), "")]
     parts += [f"Versions: {report.versions}. Run: {report.run}.", f"{report.made} {report.cost}".strip()]

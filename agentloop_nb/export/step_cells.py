@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterator
 
 from agentloop_nb._internal.ipython_syntax import parsed, to_python
-from agentloop_nb._internal.markup import WIDGET_VIEW, fenced, harmless
+from agentloop_nb._internal.markup import WIDGET_VIEW, code_span, fenced, harmless
 from agentloop_nb.actions import Cell, Finish, RunCode
 from agentloop_nb.actions.action import markdown_cell
 from agentloop_nb.record.replay_data import refused
@@ -49,7 +49,7 @@ def in_its_folder(name: str, cell: Cell) -> Iterator[tuple[str, Cell]]:
 
 def _files(action: Finish) -> str:
     """What a run left, at its end; the answer stands at the top."""
-    files = "".join(f"\n- `{name}`" for name in action.artifacts)
+    files = "".join(f"\n- {code_span(name)}" for name in action.artifacts)
     return f"Files:\n{files}" if files else "The answer stands at the top; what was computed is in the variables."
 
 

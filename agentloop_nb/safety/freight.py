@@ -23,6 +23,11 @@ def is_own(source: Source) -> bool:
     return "output of" in source.origin or "namespace" in source.origin
 
 
+def holds_own(source: Source) -> bool:
+    """Whether a source may hold the user's data: a file or a tool brings it, although a stranger may speak there."""
+    return is_own(source) or source.origin.startswith(("the file ", "the tool "))
+
+
 def carried_words(text: str, data: str, known: str, *, names: int, figures: int) -> str:
     """Return what a request carries of `data` and what is not `known`, else nothing.
 

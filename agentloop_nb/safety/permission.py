@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from agentloop_nb._internal.steering_files import asked_for, steers
-from agentloop_nb.actions import Action, Query, ReadUrl, RunCode, SearchWeb, UseTool, WriteFile
+from agentloop_nb.actions import Action, Delegate, Query, ReadUrl, RunCode, SearchWeb, UseTool, WriteFile
 from agentloop_nb.actions.own import OwnAction
 from agentloop_nb.actions.own_values import texts
 from agentloop_nb.safety.code_risks import Reading, Target, as_cell, hosts, outside, read
@@ -22,7 +22,7 @@ from agentloop_nb.safety.code_risks.constant_values import HOLE, Values
 from agentloop_nb.safety.code_risks.flows import carried
 from agentloop_nb.safety.code_risks.places import host_of
 from agentloop_nb.safety.code_risks.words import words
-from agentloop_nb.safety.freight import MANY, carried_words, is_own
+from agentloop_nb.safety.freight import MANY, carried_words, holds_own, is_own
 from agentloop_nb.safety.memory import Memory, plain_text
 from agentloop_nb.safety.provenance import TOOLS
 from agentloop_nb.state import State
@@ -34,6 +34,8 @@ _ADDRESSES = re.compile(
     r"\b(urls?|links?|address(es)?|web ?sites?|domains?|pages?|download|fetch|crawl|scrape|https?)\b"
 )
 """Words of a goal that is about following addresses."""
+_LINK = re.compile(r"https?://[^\s<>\"']+")
+"""An address as a document or a tool writes it: to follow it tells nothing that it does not say itself."""
 _HARMLESS_PATH = re.compile(
     r"/(site-packages|dist-packages)/|/lib/python3|^/(dev/(null|stdout|stderr)|proc/(cpuinfo|meminfo))"
 )
@@ -96,6 +98,9 @@ class Judge:
                 yield from self.own(action)
             case UseTool():
                 yield from self.tool(action)
+            case Delegate(tasks=tasks):
+                for address in (link for task in tasks for link in _LINK.findall(task.goal)):
+                    yield from self.request(address)
             case Query(sql=sql, source=source) if source:  # its server may be anybody's
                 yield from self.request(sql)
             case _:
@@ -259,9 +264,10 @@ class Judge:
 
     def request(self, text: str) -> Iterator[str]:
         """A search or an address that carries what only the user's data holds."""
-        own = [source for source in self._sources if is_own(source)]
+        own = [source for source in self._sources if holds_own(source)]
         foreign = [source.text for source in self._sources if not is_own(source)]
-        known = "\n".join([self._user, *foreign])
+        links = (link for source in own if not is_own(source) for link in _LINK.findall(source.text))
+        known = "\n".join([self._user, *links, *(source.text for source in self._sources if not holds_own(source))])
         address = re.match(r"\s*[a-z]+://([^/\s]+)", text, re.IGNORECASE)
         host = host_of(address[1].rpartition("@")[2].partition(":")[0]) if address else ""
         if host and self._asked_for_host(host):

@@ -47,9 +47,19 @@ def split(text: str) -> tuple[str, list[Source]]:
 
 
 def said_by_user(state: State, cells: Sequence[str] = ()) -> str:
-    """Everything that counts as asked for: goal, notes, typed answers, the cells, the unmarked part of the context."""
+    """Everything that counts as asked for: goal, notes, typed answers, the cells, the unmarked part of the context.
+
+    The goal of a delegated part is a model's words; those of the person are the goals before it.
+    """
+    goal = "" if state.delegated else state.goal
     words = [said for step in state.steps for said in step.said]
-    return "\n".join([state.goal, *state.earlier_goals, *words, *cells, split(state.context)[0]])
+    return "\n".join([goal, *state.earlier_goals, *words, *cells, split(state.context)[0]])
+
+
+def goal_of_part(state: State) -> Iterator[Source]:
+    """The goal of a delegated part: whoever moved the model that wrote it may speak in it."""
+    if state.delegated:
+        yield Source("the goal that a model gave this part", state.goal)
 
 
 def of_step(step: Step) -> Iterator[Source]:

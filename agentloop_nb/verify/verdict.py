@@ -6,6 +6,7 @@ import re
 from collections import Counter
 from typing import Any
 
+from agentloop_nb._internal.markup import code_span
 from agentloop_nb.protocols import Value
 
 CELL = "verdict"
@@ -89,7 +90,9 @@ class Verdict(Value):
         lines = ["---", "", f"**Verification** — {self.text}. Check it yourself: `agentloop verify {file}`.", ""]
         lines += [f"- The fresh kernel was {HELD[self.held]}."] if self.held in HELD else []
         lines += [f"- Not compared: {self.names.get(name, 'a cell')} ({why})" for name, why in self.unchecked.items()]
-        lines += [f"- Input: `{each['path']}`, sha256 `{each['sha256'] or 'missing'}`" for each in ours["inputs"]]
+        lines += [
+            f"- Input: {code_span(each['path'])}, sha256 `{each['sha256'] or 'missing'}`" for each in ours["inputs"]
+        ]
         versions = {"Python": ours["versions"]["python"], **ours["packages"]}
         lines.append(f"- With {', '.join(f'{name} {version}' for name, version in versions.items())}")
         if ours["seeds"]:

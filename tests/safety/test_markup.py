@@ -9,8 +9,18 @@ import pytest
 from lxml import html as lxml_html
 from markdown_it import MarkdownIt
 
-from agentloop_nb._internal.markup import MAX_PARSED, figure, harmless, link, plain
-from agentloop_nb.actions import ActionResult, ReadUrl, RunCode, SearchWeb
+from agentloop_nb._internal.markup import MAX_PARSED, code_span, figure, harmless, link, plain
+from agentloop_nb.actions import (
+    ActionResult,
+    Finish,
+    ReadDocument,
+    ReadUrl,
+    RunCode,
+    SearchWeb,
+    UseTool,
+    WriteFile,
+)
+from agentloop_nb.actions.own import stand_in
 from agentloop_nb.decision import Decision
 from agentloop_nb.events import ActionFinished, ActionStarted, DecisionMade, RunFinished, RunStarted
 from agentloop_nb.notebook.panel.html import final_outputs
@@ -241,3 +251,16 @@ def test_the_answer_is_harmless_and_stays_so():
     (shown,) = outputs_of(summary="".join(ATTACKS[:2]) + " costs $5 and $6 [1]")
     does_nothing(shown["text/markdown"].replace("\\$", "$"))
     assert "\\$5 and \\$6" in shown["text/markdown"]
+
+
+@pytest.mark.parametrize("attack", ATTACKS)
+@pytest.mark.parametrize("before", ["`", "``", "a` ", "\n\n", "`\n\n"])
+def test_names_and_calls_stay_code_in_an_export(attack, before):
+    text = f"{before}{attack}{before}"
+    does_nothing(code_span(text))
+    failed = ActionResult(success=False, output="", error=attack)
+    own = stand_in("ask").model_validate({"q": text})
+    named = [ReadDocument(path=text), WriteFile(filename=text, content=""), UseTool(tool=text), own]
+    for action in [*named, Finish(goal_met=True, summary="s", artifacts=(text,))]:
+        for cell in action.cells(failed, 1):
+            does_nothing(cell.source)
