@@ -7,11 +7,7 @@ import time
 from decimal import Decimal
 from typing import Annotated, Any, Literal
 
-from pydantic import (
-    AfterValidator,
-    ConfigDict,
-    Field,
-)
+from pydantic import AfterValidator, ConfigDict, Field
 
 from agentloop_nb.protocols import Value
 

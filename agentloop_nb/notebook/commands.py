@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import difflib
-import re
 import uuid
 from collections.abc import Callable, Mapping
 from functools import partial
@@ -15,27 +14,16 @@ from IPython.display import publish_display_data
 from agentloop_nb import command_table as table
 from agentloop_nb._internal.paths import typed_path
 from agentloop_nb.errors import Front, UserError
+from agentloop_nb.notebook.launch_commands import NOTE, fix, fork, resume, retry
+from agentloop_nb.notebook.undo_commands import restore, undo
 from agentloop_nb.record import locating
-from agentloop_nb.settings.options import (
-    OPTIONS,
-    note_from,
-    parse_command,
-    parse_words,
-    run_and_note,
-    split_words,
-    step_number,
-)
-from agentloop_nb.state import OUTSIDE
+from agentloop_nb.settings.options import OPTIONS, split_words
 
 if TYPE_CHECKING:
     from agentloop_nb.notebook.magic import AgentMagics
-    from agentloop_nb.notebook.serve.served_kernel import ServedKernelRun
-    from agentloop_nb.run import Run
     from agentloop_nb.settings import Settings
     from agentloop_nb.state import State
 
-_COUNT = re.compile(r"\d{1,4}")
-_NOTE = re.compile(r"(?:^|\s)--\s")
 _HELP = ("-h", "--help")
 _LASTING = ("resume", "fork", "retry", "fix")
 """Commands that start a run."""
@@ -49,7 +37,7 @@ def perform(magics: AgentMagics, line: str, *, awaited: bool) -> Any:
         close = difflib.get_close_matches(word, COMMANDS, n=1)
         hint = f"did you mean %agent {close[0]}?" if close else f"there are {', '.join(COMMANDS)}."
         raise UserError(f"there is no %agent {word}; {hint} A goal is given with two signs: %%agent {line.strip()}")
-    if any(each in _HELP for each in _NOTE.split(rest, maxsplit=1)[0].split()):
+    if any(each in _HELP for each in NOTE.split(rest, maxsplit=1)[0].split()):
         return help_(magics, word)
     table.check_lives(word, "notebook")
     if word in _LASTING:
@@ -197,91 +185,11 @@ def show(magics: AgentMagics, rest: str) -> None:
         BUTTONS.put(state, place)
 
 
-def resume(magics: AgentMagics, rest: str, *, awaited: bool = False) -> Any:
-    """Go on with a run."""
-    before, *after = _NOTE.split(rest, maxsplit=1)
-    arguments, words, last = parse_words(before, table.BY_NAME["resume"].options_in("notebook"))
-    note, anyway = note_from(*after, last), bool(arguments.pop("anyway", False))
-    reference = " ".join(words).strip() or None
-    launch = magics.manager.resume(reference, arguments, magics.config_values(), note, anyway=anyway)
-    return magics.start(launch, awaited=awaited)
-
-
-def fork(magics: AgentMagics, rest: str, *, awaited: bool = False) -> Any:
-    """Another way from a step on, in a process and folder of its own."""
-    before, *after = _NOTE.split(rest, maxsplit=1)
-    arguments, first, rest = parse_command(before, table.BY_NAME["fork"].options)
-    folder = magics.manager.folder
-    reference, note = run_and_note(first, rest, " ".join(after), lambda word: locating.names_run(word, folder))
-    at, anyway = step_number(arguments.pop("at", None)), bool(arguments.pop("anyway", False))
-    launch = magics.manager.fork(reference, at, arguments, magics.config_values(), note, anyway=anyway)
-    return magics.start(launch, awaited=awaited)
-
-
-def retry(magics: AgentMagics, rest: str, *, awaited: bool = False) -> Any:
-    """The last goal again, from the variables before it."""
-    from agentloop_nb.notebook.follow_up import retry as again
-
-    arguments, note = _noted("retry", rest)
-    return magics.start(again(magics.manager, arguments, magics.config_values(), note, print), awaited=awaited)
-
-
-def fix(magics: AgentMagics, rest: str, *, awaited: bool = False) -> Any:
-    """The person's last cell that failed, as a goal."""
-    from agentloop_nb.notebook.follow_up import fix as mend
-
-    arguments, note = _noted("fix", rest)
-    return magics.start(mend(magics.manager, arguments, magics.config_values(), note), awaited=awaited)
-
-
-def _noted(name: str, rest: str) -> tuple[dict[str, Any], str]:
-    """The options of a command that takes no other words, and the note after them, with `--` or quotes or without."""
-    before, *after = _NOTE.split(f" {rest}", maxsplit=1)
-    arguments, first, words = parse_command(before.strip(), table.BY_NAME[name].options_in("notebook"))
-    return arguments, note_from(first, words, *after)
-
-
 def adopt(magics: AgentMagics, rest: str) -> None:
     """Bring here what an isolated run or a fork made, or take that back."""
     from agentloop_nb.notebook.isolation.adopt import adopt as bring_here
 
     print(bring_here(magics.manager, split_words(rest)))
-
-
-def undo(magics: AgentMagics, rest: str) -> None:
-    """Take back steps: variables, files, and what the model remembers."""
-    from agentloop_nb.notebook.undo import undo_steps
-
-    words = rest.split()
-    count = int(words.pop()) if words and _COUNT.fullmatch(words[-1]) else 1
-    if len(words) > 1 or "".join(words).startswith("-"):
-        raise UserError("say how many steps to take back: %agent undo 2, or of which run: %agent undo RUN 2")
-    run = _that_did(magics, "undo", words)
-    if (served := _served(run)) is not None:
-        served.undo_here(count, print)
-    else:
-        undo_steps(run, count, print)
-
-
-def restore(magics: AgentMagics, rest: str) -> None:
-    """Give a variable back the value it had before the last run that changed it."""
-    from agentloop_nb.notebook.undo import restore_name
-
-    name, *reference = rest.split() or [""]
-    if not name or len(reference) > 1:
-        raise UserError("name a variable: %agent restore NAME (%agent who lists them)")
-    run = _that_did(magics, "restore from", reference, name)
-    served = _served(run)
-    print(restore_name(run, name) if served is None else served.restore_here(name))
-
-
-def _served(run: Run) -> ServedKernelRun | None:
-    """What serves a run of outside agents that goes on."""
-    if run.state.settings.get("model") != OUTSIDE or run.status != "running":
-        return None
-    from agentloop_nb.notebook.serve.command import served_run
-
-    return served_run(run)
 
 
 def serve(magics: AgentMagics, rest: str) -> None:
@@ -315,32 +223,6 @@ def tools(magics: AgentMagics, rest: str) -> None:
     refuse_nesting()
     options, words = table.parsed("tools", rest, "notebook", 8)
     print(looking(magics.manager.folder, words, options, partial(says_yes, magics.manager.shell)))
-
-
-def _that_did(magics: AgentMagics, verb: str, reference: list[str], name: str = "") -> Run:
-    """The run of this kernel that is named, else the newest that took a step, or that changed a variable here."""
-    runs = magics.manager.runs
-    if not runs:
-        raise UserError(f"there is no run in this kernel to {verb}; give a goal first: %%agent what you want")
-    if reference:
-        path = magics.manager.find(reference[0])
-        found = magics.manager.run_of(path)
-        if found is None:
-            raise UserError(f"run {path.stem} did not take place in this kernel, so there is nothing here to {verb}")
-        return found
-    did = (run for run in reversed(runs) if _did(run, name))
-    return next(did, runs[-1])
-
-
-def _did(run: Run, name: str) -> bool:
-    from agentloop_nb.notebook.undo import acting_steps
-
-    if not name:
-        return bool(acting_steps(run.state)) or any(step.inherited for step in run.state.steps)
-    results = [step.result for step in run.state.steps if step.result]
-    return not run.state.settings.get("isolated") and any(
-        change.name == name for result in results for change in result.changes
-    )
 
 
 runs, who, why, cost, sent, models, actions = (

@@ -70,7 +70,7 @@ def test_a_converted_page_reads_without_scripts(bare: Any, tmp_path: Path, name:
         expect(body).to_contain_text(words)
     assert "jupyter-widgets" not in body.inner_text()
     if name == "plain":
-        expect(bare.locator("details")).to_have_count(7)
+        expect(bare.locator("details")).to_have_count(8)
         for summary in bare.locator("details > summary").all():
             summary.click()
         expect(bare.locator("pre", has_text="pd.read_csv").last).to_be_visible()

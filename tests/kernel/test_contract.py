@@ -103,6 +103,17 @@ async def test_what_is_neither_says_why(world: Place, expression: str, outcome: 
     assert told in describe(check)
 
 
+async def test_a_file_written_just_before_is_not_taken_for_one_of_the_expression(world: Place) -> None:
+    await world.run("import duckdb")  # what it writes makes no event, so files are judged by when they were changed
+    kept, made = world.workspace.folder / "mine.txt", world.workspace.folder / "made.parquet"
+    kept.write_text("mine")
+    copy = f"duckdb.execute(\"COPY (SELECT 1) TO '{made}' (FORMAT parquet)\") is not None"
+    check = await world.workspace.check(copy, timeout=30)
+    assert (check.held, check.left) == (True, ()), check
+    assert kept.read_text() == "mine"
+    assert not made.exists()
+
+
 EFFECTS = [
     "grow() == 4", "items.clear() is None", "df.drop(columns='b', inplace=True) is None", "(n := 7) == 7",
     "exec('n = 99; fresh = 1') is None", "prices.update(tea=9) is None", "df.__setitem__('c', 1) is None",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import base64
+import os
 import sys
 from collections.abc import Iterator
 from contextlib import suppress
@@ -21,6 +22,8 @@ PROBE = "_agentloop_contract"
 MAX_VALUE = 240
 """Characters told of one value."""
 MAX_PARTS = 24
+MOST_FILES = 2_000
+"""Files of the folder that are remembered; with more, none is taken for new."""
 _NO_DATA = (FunctionType, BuiltinFunctionType, MethodType, ModuleType, CoroutineType, type)
 _COMPREHENSION = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
 _MISSING = object()
@@ -156,6 +159,7 @@ class Aftermath:
         self._folder = folder
         self._history = history
         self._figures = set(_figures())
+        self._files = _files(folder)
 
     def put_back(self, outcome: CodeOutcome) -> tuple[str, ...]:
         """Put back all that can be, and name what cannot."""
@@ -167,8 +171,11 @@ class Aftermath:
         return (*sorted(left), *outcome.beyond)
 
     def _restored(self, name: str, outcome: CodeOutcome) -> bool:
+        """Put a file back as it was; one that was there, and of which nothing was kept, is never deleted."""
         before = outcome.replaced.get(name)
         with suppress(OSError, ValueError):
+            if before is None and (name in self._files or len(self._files) >= MOST_FILES):
+                return self._files.get(name) == _stamp(self._folder / name)
             if before is None:
                 (self._folder / name).unlink(missing_ok=True)
             elif "base64" in before:
@@ -177,6 +184,24 @@ class Aftermath:
                 (self._folder / name).write_bytes(before["text"].encode())
             return True
         return False
+
+
+def _files(folder: Path) -> dict[str, tuple[int, int]]:
+    """The files below a folder, relative to it, each with its size and when it was changed last."""
+    found: dict[str, tuple[int, int]] = {}
+    for base, _, names in os.walk(folder):
+        for name in names:
+            if len(found) >= MOST_FILES:
+                return found
+            with suppress(OSError):
+                path = Path(base, name)
+                found[path.relative_to(folder).as_posix()] = _stamp(path)
+    return found
+
+
+def _stamp(path: Path) -> tuple[int, int]:
+    stat = path.stat()
+    return stat.st_size, stat.st_mtime_ns
 
 
 def _figures() -> list[int]:

@@ -20,6 +20,7 @@ from agentloop_nb.notebook.kernel import output_scope, worker_threads
 from agentloop_nb.notebook.kernel.audit_events import HEARD, WRITING, effects_of
 from agentloop_nb.notebook.kernel.loop_tasks import context_of, is_due, tasks, timers
 from agentloop_nb.notebook.kernel.run_past import Past
+from agentloop_nb.notebook.kernel.thread_frames import current_frames
 from agentloop_nb.safety.effect_rules import objection
 from agentloop_nb.safety.effects import Effect, Mandate
 
@@ -131,7 +132,7 @@ class Supervision:
         """What was refused, and what a person allowed, for the model and the record."""
 
     def __enter__(self) -> Supervision:
-        self._threads_before, self._tasks_before = frozenset(sys._current_frames()), tasks()  # noqa: SLF001
+        self._threads_before, self._tasks_before = frozenset(current_frames()), tasks()
         _install()
         _supervisions.append(self)
         _turn()
@@ -150,7 +151,7 @@ class Supervision:
         if self._left is None:
             return False
         done = all(task.done() for task in self._tasks) and not any(map(is_due, self._timers))
-        return done and self._left.isdisjoint(sys._current_frames())  # noqa: SLF001
+        return done and self._left.isdisjoint(current_frames())
 
     def is_context(self) -> bool:
         """Whether the calling code runs in the context of the step: a task, a timer, what they call."""

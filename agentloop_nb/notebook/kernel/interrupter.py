@@ -12,7 +12,6 @@ import ctypes
 import os
 import queue
 import signal
-import sys
 import threading
 import time
 from contextlib import suppress
@@ -20,6 +19,7 @@ from types import FrameType
 from typing import Any, Literal, Protocol
 
 from agentloop_nb.notebook.kernel import output_scope
+from agentloop_nb.notebook.kernel.thread_frames import current_frames
 from agentloop_nb.notebook.kernel.worker_threads import have_done
 
 Reason = Literal["timeout", "stopped"]
@@ -170,7 +170,7 @@ class Interrupter:
             return
         if self._signals and signal.getsignal(signal.SIGINT) == self._on_sigint:
             signal.pthread_kill(self._home.ident or 0, signal.SIGINT)
-        elif self._listener.at_work(sys._current_frames().get(self._home.ident or 0)):  # noqa: SLF001
+        elif self._listener.at_work(current_frames().get(self._home.ident or 0)):
             self._struck = True
             raise_in(self._home, StepInterrupt)
 

@@ -6,11 +6,12 @@ threads have no context, so a thread is marked with the scope it was started in.
 
 from __future__ import annotations
 
-import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+
+from agentloop_nb.notebook.kernel.thread_frames import current_frames
 
 OUTSIDE = object()
 """The scope of the loop, the views and our own threads while a step runs."""
@@ -43,7 +44,7 @@ def _is_foreign(thread: threading.Thread) -> bool:
 def threads_of(step: object, before: frozenset[int]) -> frozenset[int]:
     """Return the idents of running threads that a step started; `before` are those that ran when it began."""
     marks = {thread.ident: thread.__dict__.get(_MARK, _is_foreign(thread)) for thread in threading.enumerate()}
-    now = frozenset(sys._current_frames()) - before  # noqa: SLF001
+    now = frozenset(current_frames()) - before
     return frozenset(ident for ident in now if marks.get(ident, True) in (step, True))
 
 
