@@ -64,7 +64,9 @@ class Query(Action):
         kept = Queried(**self._of_source(workspace), answer=answer, tables=tuple(tables), files=tuple(files))
         output = result.output
         if changed := changed_types.take(self.sql.strip("\n")):
-            output += f"\nAs float64, which may round: {', '.join(changed)}. CAST says otherwise, to BIGINT or VARCHAR."
+            # a label may be made of a value
+            which = ", ".join(changed) if workspace.privacy == "full" else f"{len(changed)} of the columns"
+            output += f"\nAs float64, which may round: {which}. CAST says otherwise, to BIGINT or VARCHAR."
         return result.model_copy(update={"output": output}).with_effects(query=kept)
 
     def _of_source(self, workspace: Workspace) -> dict[str, bool]:

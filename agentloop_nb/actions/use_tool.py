@@ -133,7 +133,8 @@ class UseTool(Action):
         if outcome.ending != "ok":
             why = f"{outcome.error.type}: {outcome.error.message}" if outcome.error else outcome.ending
             raise ActionFailed(f"the answer came, but could not be saved as {self.save_as} ({why})")
-        return outcome.changes, f"Saved as {self.save_as}: {kind_of(value_of(answer))}."
+        kind = "" if workspace.privacy == "none" else f": {kind_of(value_of(answer))}"
+        return outcome.changes, f"Saved as {self.save_as}{kind}."
 
     def cells(self, result: ActionResult, step: int) -> list[Cell]:
         answer = result.effects.tool

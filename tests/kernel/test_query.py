@@ -179,6 +179,15 @@ async def test_values_are_withheld_where_that_was_asked_for(privacy, shown, work
     assert ("Nord-7" in result.output) == (privacy == "full")
 
 
+@pytest.mark.parametrize("privacy", ["full", "schema", "none"])
+async def test_a_label_made_of_a_value_is_no_label_to_tell(privacy, workspace):
+    workspace.shell.user_ns["df"] = frame().assign(**{"Nord-7": [1, 2, 3]})
+    workspace.privacy = privacy
+    _, result = await asked(workspace, "SELECT sum(COLUMNS('Nord-7')) FROM df", into="x")
+    assert "As float64, which may round: " in result.output
+    assert ("Nord-7" in result.output) == (privacy == "full")
+
+
 TYPES = [
     *("1::TINYINT", "1::SMALLINT", "1::INTEGER", "1::BIGINT", "1::HUGEINT", "1::UTINYINT", "1::UBIGINT", "1.5::FLOAT"),
     *("1.5::DOUBLE", "1.5::DECIMAL(10, 2)", "true", "NULL::BOOLEAN", "'x'", "''", "NULL::VARCHAR", "DATE '2026-01-02'"),
