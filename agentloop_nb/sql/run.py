@@ -43,6 +43,7 @@ def _through(connection: Any, sql: str, source: str) -> Any:
         with driver_connection(connection, source) as driver:
             return _through(driver, sql, source)
     raise QueryRefused(
-        f"{source} is a {type(connection).__name__} of {kind.partition('.')[0]}; query reads through DuckDB, sqlite3, "
-        f"psycopg and SQLAlchemy over these. With run_code: pd.read_sql(sql, {source})"
+        f"{source} is not a connection that query reads through, it is a {type(connection).__name__} of "
+        f"{kind.partition('.')[0]}; name one of DuckDB, sqlite3, psycopg, or SQLAlchemy over these, or use run_code: "
+        f"pd.read_sql(sql, {source})"
     )

@@ -301,7 +301,7 @@ async def test_a_fault_that_may_pass_is_tried_again_visibly(site: Site) -> None:
 
 async def test_taking_a_page_apart_sees_no_secret(site: Site, read: Callable, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OPENAI_API_KEY", "sk-canary-1234567890")
-    assert "sk-canary-1234567890" not in str(pages._child_environment())
+    assert "sk-canary-1234567890" not in str(pages.child_environment())
 
 
 @pytest.mark.parametrize(
