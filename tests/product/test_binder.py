@@ -15,11 +15,10 @@ def test_there_is_one_way_to_say_what_is_needed():
 
 
 def test_the_requirements_are_this_package_with_what_its_notebooks_need():
-    assert BINDER.joinpath("requirements.txt").read_text().split() == [".[notebooks]"]
+    assert BINDER.joinpath("requirements.txt").read_text().split() == [".[notebooks,sql]"]
     project = tomllib.loads(BINDER.parent.joinpath("pyproject.toml").read_text(encoding="utf-8"))["project"]
-    needed = " ".join(project["optional-dependencies"]["notebooks"])
-    assert "pandas" in needed
-    assert "matplotlib" in needed
+    needed = " ".join(each for extra in ("notebooks", "sql") for each in project["optional-dependencies"][extra])
+    assert all(package in needed for package in ("pandas", "matplotlib", "duckdb"))
     assert BINDER.joinpath("runtime.txt").read_text().strip() == "python-3.11"
 
 
