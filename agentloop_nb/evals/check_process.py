@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import ast
+import importlib
 import json
 import os
+import re
 import signal
 import sys
 from collections.abc import Iterator
@@ -37,6 +39,8 @@ _REFUSED: tuple[str, ...] = (
 _REFUSED += ("os.rename", "os.rmdir", "os.mkdir", "os.link", "os.symlink", "os.chmod", "os.truncate", "shutil.")
 _REFUSED += ("subprocess.", "socket.connect", "socket.getaddrinfo", "pickle.find_class", "ctypes.dlopen")
 """Beginnings of the names of events that no comparison of values needs."""
+_TABLES = re.compile(r"table|expected")
+"""Helpers that read tables of files."""
 _WRITING = os.O_WRONLY | os.O_RDWR | os.O_TRUNC | os.O_CREAT
 
 
@@ -115,8 +119,12 @@ def _plain_bool(value: Any) -> bool:
 
 
 def _libraries(expression: str) -> dict[str, Any]:
-    """Those of pandas and numpy that an expression names."""
+    """Those of pandas and numpy that an expression names; what helpers need is imported, which loads libraries of C."""
     found: dict[str, Any] = {}
+    if _TABLES.search(expression):
+        for name in ("pandas", "openpyxl"):
+            with suppress(ImportError):
+                importlib.import_module(name)
     if "pd" in expression:
         import pandas as pd
 
