@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import inspect
+import keyword
 import re
 from abc import abstractmethod
 from collections.abc import Mapping
@@ -141,6 +142,18 @@ def clamp(low: int, high: int, value: Any) -> Any:
             value = float(value)
     if isinstance(value, int | float) and not isinstance(value, bool):
         return int(min(max(value, low), high))
+    return value
+
+
+def null_as_empty(value: Any) -> Any:
+    """Understand null for an optional name, also where it was written as a word."""
+    return "" if value is None or value == "null" else value
+
+
+def variable_name(value: str) -> str:
+    """Check the name of a variable, which may be left out. Raises `ValueError`."""
+    if value and (not value.isidentifier() or keyword.iskeyword(value)):
+        raise ValueError(f"{value[:60]!r} is no name of a variable")
     return value
 
 

@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 import importlib.util
-import keyword
 from typing import Any
 
 from pydantic import Field, PrivateAttr, ValidationInfo, field_validator, model_validator
 
 from agentloop_nb._internal.markup import fenced, harmless
-from agentloop_nb.actions.action import DEFAULT_TIMEOUT, Action, ActionResult, Cell, markdown_cell, timeout_bounds
+from agentloop_nb.actions.action import (
+    DEFAULT_TIMEOUT,
+    Action,
+    ActionResult,
+    Cell,
+    markdown_cell,
+    null_as_empty,
+    timeout_bounds,
+    variable_name,
+)
 from agentloop_nb.actions.effects import Queried
 from agentloop_nb.actions.run_code import RunCode
 from agentloop_nb.protocols import OnOutput, Workspace
@@ -34,17 +42,8 @@ class Query(Action):
     """Name for the result."""
     _timeout: int = PrivateAttr(DEFAULT_TIMEOUT)
 
-    @field_validator("source", "into", mode="before")
-    @classmethod
-    def _null_is_none(cls, value: Any) -> Any:
-        return "" if value is None or value == "null" else value
-
-    @field_validator("source", "into")
-    @classmethod
-    def _is_name(cls, value: str) -> str:
-        if value and (not value.isidentifier() or keyword.iskeyword(value)):
-            raise ValueError(f"{value[:60]!r} is no name of a variable")
-        return value
+    _null_is_none = field_validator("source", "into", mode="before")(null_as_empty)
+    _is_name = field_validator("source", "into")(variable_name)
 
     @model_validator(mode="after")
     def _users_timeout(self, info: ValidationInfo) -> Query:

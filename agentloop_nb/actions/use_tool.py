@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 import json
-import keyword
 from collections.abc import Iterator
 from typing import Any
 
 from pydantic import Field, PrivateAttr, ValidationInfo, field_validator, model_validator
 
 from agentloop_nb._internal.markup import code_span, fenced, harmless
-from agentloop_nb.actions.action import DEFAULT_TIMEOUT, Action, ActionResult, Cell, timeout_bounds
+from agentloop_nb.actions.action import (
+    DEFAULT_TIMEOUT,
+    Action,
+    ActionResult,
+    Cell,
+    null_as_empty,
+    timeout_bounds,
+    variable_name,
+)
 from agentloop_nb.actions.effects import Effects
 from agentloop_nb.actions.output_text import bounded
 from agentloop_nb.actions.tool_value import binding, is_json, kind_of, parsed, value_of
@@ -55,17 +62,8 @@ class UseTool(Action):
             return value
         raise ValueError(f'{value[:60]!r} is no JSON object, which is written {{"name": value}}')
 
-    @field_validator("save_as", mode="before")
-    @classmethod
-    def _null_is_none(cls, value: Any) -> Any:
-        return "" if value is None or value == "null" else value
-
-    @field_validator("save_as")
-    @classmethod
-    def _is_name(cls, value: str) -> str:
-        if value and (not value.isidentifier() or keyword.iskeyword(value)):
-            raise ValueError(f"{value[:60]!r} is no name of a variable")
-        return value
+    _null_is_none = field_validator("save_as", mode="before")(null_as_empty)
+    _is_name = field_validator("save_as")(variable_name)
 
     @model_validator(mode="after")
     def _users_timeout(self, info: ValidationInfo) -> UseTool:
