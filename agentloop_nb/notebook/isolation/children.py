@@ -4,24 +4,27 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from functools import partial
+from hashlib import sha256
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from agentloop_nb._internal.markup import fenced
-from agentloop_nb.actions import Cell, Delegate, Finish, RunCode
+from agentloop_nb._internal import safe_files
+from agentloop_nb.actions import Delegate
 from agentloop_nb.actions.delegate import Done, SubGoal
-from agentloop_nb.actions.effects import Child, ChildCell
-from agentloop_nb.errors import UserError
+from agentloop_nb.actions.effects import Child
+from agentloop_nb.errors import ActionFailed, UserError
 from agentloop_nb.events import AnyEvent, Progress, RunFinished
 from agentloop_nb.isolated.isolated_workspace import IsolatedWorkspace
 from agentloop_nb.models.replay import ReplayModel
 from agentloop_nb.notebook.isolation import placement
-from agentloop_nb.protocols import OnOutput, Output
-from agentloop_nb.record.replay_data import refused
+from agentloop_nb.protocols import OnOutput, Output, WrittenFile
+from agentloop_nb.rebuild.delegated import child_of
+from agentloop_nb.record import locating
 from agentloop_nb.session import Part, Session
 from agentloop_nb.settings import Settings
 from agentloop_nb.state import State
@@ -113,7 +116,8 @@ class Children:
         if budget is not None and budget <= 0:
             raise UserError("nothing is left of the budget")
         manager, settings = self.manager, self._settings(task, budget)
-        luggage = placement.pack(manager.shell.user_ns, manager.folder, task.goal, ",".join(task.needs) or None)
+        home = self.parent.workspace.folder
+        luggage = placement.pack(manager.shell.user_ns, home, task.goal, ",".join(task.needs) or None)
         made = manager.prepare(task.told, settings, ledger=self.parent.account, part=part, luggage=luggage)
         if self.parent.control.stopping:
             if isinstance(made.workspace, IsolatedWorkspace):
@@ -132,43 +136,40 @@ class Children:
         return replace(asked, **own)
 
     def _brought(self, made: Session, task: SubGoal) -> Done:
-        """What a part came to: its values as data, and its steps as cells."""
+        """What a part came to: its values as data, its files, and its steps as cells."""
         state, place, values, left = made.state, made.workspace, dict[str, Any](), dict[str, str]()
+        files: list[WrittenFile] = []
         if state.is_complete and isinstance(place, IsolatedWorkspace):
-            values, left = place.hand_over([name for name in task.brings if name in state.changed])
-            left |= {name: "it was not made" for name in task.brings if name not in state.changed}
+            values, left = place.hand_over([name for name in task.names if name in state.changed])
+            left |= {name: "it was not made" for name in task.names if name not in state.changed}
+            files, missing = self._put(place.folder, task.files)
+            left |= missing
         mine = self.manager.shell.user_ns
-        kept = [name for name in state.changed if name in mine and name not in values]
-        child = Child(
-            run=state.run,
-            status=state.status,
-            reason="" if state.is_complete else state.reason or state.status,
-            summary=state.summary,
-            steps=state.current_step,
-            cost=state.total_cost,
-            cost_known=state.cost_known,
-            usage=state.usage,
-            brought=tuple(values),
-            refused=left,
-            kept=tuple(kept),
-            copied=tuple(name for name in kept if name in task.needs),
-            purposes=tuple(step.purpose for step in state.steps if step.result),
-            cells=tuple(ChildCell(**dict(cell)) for cell in _cells(state)) if state.is_complete else (),
-        )
-        return Done(child, values)
+        return Done(child_of(state, task, mine, brought=tuple(values), files=files, left=left), values)
 
+    def _put(self, source: Path, names: Sequence[str]) -> tuple[list[WrittenFile], dict[str, str]]:
+        """Put files of a part into the folder of its parent; those that were left, with the reason."""
+        files, left = list[WrittenFile](), dict[str, str]()
+        for name in names:
+            try:
+                files.append(self._put_file(source, name))
+            except FileNotFoundError:
+                left[name] = "it was not made"
+            except (ActionFailed, OSError) as error:
+                left[name] = str(error)
+        return files, left
 
-def _cells(state: State) -> Iterator[Cell]:
-    """The cells that do the steps of a part again; code that cannot be run again is only shown."""
-    for step in state.steps:
-        action, result = step.decision.action if step.decision else None, step.result
-        if action is None or result is None or refused(step) or isinstance(action, Finish):
-            continue
-        ended = result.success or any(output["output_type"] == "error" for output in result.outputs)
-        if isinstance(action, RunCode) and not ended:
-            yield Cell(cell_type="markdown", source=f"{fenced(action.code)}\n\n*It did not end by itself.*")
-        else:
-            yield from action.cells(result, step.number)
+    def _put_file(self, source: Path, name: str) -> WrittenFile:
+        """Put one file there; what no run wrote is not replaced. Raises `ActionFailed` and `OSError`."""
+        target = self.parent.workspace.folder
+        if not (source / name).resolve().is_relative_to(source):
+            raise ActionFailed("it is a link that leads out of the part's folder")
+        data, own = (source / name).read_bytes(), self.parent.state.written
+        if safe_files.foreign(target, name, own | {sha256(data).hexdigest()}) and safe_files.foreign(
+            target, name, locating.written(self.manager.folder)
+        ):
+            raise ActionFailed("another file of that name is here, which no run wrote as it is now")
+        return safe_files.place(target, name, data)
 
 
 class _Lines:
