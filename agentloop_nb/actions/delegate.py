@@ -149,11 +149,7 @@ class Delegate(Action):
     async def _bound(
         self, workspace: Delegating, children: Sequence[Child], values: dict[str, Any], step: int, on_output: OnOutput
     ) -> ActionResult:
-        effects = Effects(children=tuple(children))
-        told = "\n\n".join(_told(number, each) for number, each in enumerate(children, 1))
-        good = any(child.status == "finished" for child in children)
-        error = None if good else f"none of {len(children)} parts was done: {children[0].reason}"
-        result = ActionResult(success=good, output=told, error=error, effects=effects)
+        result = told_of(children)
         if not values:
             return result
         outcome = await workspace.receive(values, code_of(result, step), step=step, on_output=on_output)
@@ -178,6 +174,14 @@ class Delegate(Action):
         for number, (task, child) in enumerate(zip(self.tasks, result.effects.children, strict=False), 1):
             cells += _cells(number, task, child)
         return cells or [Cell(cell_type="markdown", source=f"*{harmless(str(result.error or 'Nothing was done.'))}*")]
+
+
+def told_of(children: Sequence[Child]) -> ActionResult:
+    """What came of all parts together; one that was done is enough to go on."""
+    told = "\n\n".join(_told(number, each) for number, each in enumerate(children, 1))
+    good = any(child.status == "finished" for child in children)
+    error = None if good else f"none of {len(children)} parts was done: {children[0].reason}"
+    return ActionResult(success=good, output=told, error=error, effects=Effects(children=tuple(children)))
 
 
 def code_of(result: ActionResult, step: int) -> list[str]:

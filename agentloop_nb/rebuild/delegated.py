@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
 from agentloop_nb._internal.markup import fenced
-from agentloop_nb.actions import Cell, Finish, RunCode
-from agentloop_nb.actions.delegate import SubGoal
+from agentloop_nb.actions import ActionResult, Cell, Delegate, Finish, RunCode
+from agentloop_nb.actions.delegate import MOST, SubGoal, told_of
 from agentloop_nb.actions.effects import Child, ChildCell
-from agentloop_nb.protocols import WrittenFile
+from agentloop_nb.export.dependencies import names_of
+from agentloop_nb.protocols import Change, WrittenFile
 from agentloop_nb.record.replay_data import refused
 from agentloop_nb.state import State
 
@@ -44,6 +45,28 @@ def child_of(
         purposes=tuple(step.purpose for step in state.steps if step.result),
         cells=tuple(ChildCell(**dict(cell)) for cell in _cells(state)) if state.is_complete else (),
     )
+
+
+def cut_off(action: Delegate, state: State, parts: Iterable[State]) -> ActionResult:
+    """What came of parts whose parent's kernel died, by their records; the code of those that were done runs again."""
+    found = {part.part: part for part in parts}
+    which = (f"part {number} of {len(action.tasks)}, step {state.next_step}" for number in range(1, MOST + 1))
+    mine = {name for code in state.cells for name in names_of(code).defines} | state.changed.keys()
+    children = [_cut_off(task, found.get(name), mine) for task, name in zip(action.tasks, which, strict=False)]
+    changes = tuple(Change(name=name, how="added") for child in children for name in child.brought)
+    return told_of(children).model_copy(update={"changes": changes})
+
+
+def _cut_off(task: SubGoal, state: State | None, mine: Collection[str]) -> Child:
+    if state is None:
+        return Child(status="interrupted", reason="it had not begun when the kernel died")
+    if not state.is_complete:
+        return child_of(state, task, ())
+    made = [name for name in task.names if name in state.changed]
+    wrote = {name for step in state.steps for name in step.effects.all_files}
+    files = [WrittenFile(path=name) for name in task.files if name in wrote]  # written when its code runs again
+    missing = {name: "it was not made" for name in task.brings if name not in state.changed and name not in wrote}
+    return child_of(state, task, mine, brought=made, files=files, left=missing)
 
 
 def _cells(state: State) -> Iterator[Cell]:
