@@ -41,7 +41,7 @@ from agentloop_nb.events import (
     Status,
 )
 from agentloop_nb.protocols import Model, Output, Unprompted, Workspace
-from agentloop_nb.safety.effects import Supervised
+from agentloop_nb.safety.observed_effects import Supervised
 from agentloop_nb.settings import Settings
 from agentloop_nb.state import State
 

@@ -92,7 +92,7 @@ class TerminalView:
     @property
     def approver(self) -> Approver:
         """Asks on this terminal."""
-        from agentloop_nb.terminal.consent import TerminalApprover
+        from agentloop_nb.terminal.approver import TerminalApprover
 
         return TerminalApprover(self.console, before=self.close)
 
