@@ -97,6 +97,11 @@ def by_name(actions: Iterable[type[Action]]) -> Mapping[str, type[Action]]:
     return {action.name: action for action in actions}
 
 
+def _declared(action: type[Action]) -> str:
+    told = action.declared() if issubclass(action, OwnAction) else ""
+    return f" ({told})" if told else ""
+
+
 def describe(actions: Actions, missing: Mapping[str, str] | None = None) -> str:
     """List actions with where each comes from, then what else there is and why it is not offered.
 
@@ -104,7 +109,9 @@ def describe(actions: Actions, missing: Mapping[str, str] | None = None) -> str:
     """
     lacking = missing or {}
     width = max(len(action.name) for action in (*BUILT_IN, *actions))
-    lines = [f"{action.name:<{width}}  {action.origin}: {action.description()}" for action in actions]
+    lines = [
+        f"{action.name:<{width}}  {action.origin}: {action.description()}{_declared(action)}" for action in actions
+    ]
     for action in BUILT_IN:
         if action not in actions:
             why = action.unavailable() or lacking.get(action.name) or "left out by --actions or --no-actions"
