@@ -79,7 +79,8 @@ class OwnAction(Action):
     def declared(cls) -> str:
         """What its declaration says it does, in a few words; empty where it says nothing."""
         undone = f"undo by {cls.undo.__name__}" if cls.undo is not None else ""
-        return ", ".join(filter(None, (cls.reaches, cls.asks and "asks before each call", undone)))
+        asked = "asks before each call" if cls.asks else ""
+        return ", ".join(filter(None, (cls.reaches, asked, undone)))
 
     @classmethod
     def description(cls) -> str:

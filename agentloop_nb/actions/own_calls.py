@@ -13,7 +13,7 @@ from typing import Any
 LONGEST_NAME = 100
 """Characters of a name that a person is shown whole."""
 _HARMLESS = re.compile(r"__import__\('(datetime|pathlib)', fromlist=\['\w+'\]\)")
-_PATHS = ("Path", "PurePath", "PosixPath", "WindowsPath", "PurePosixPath", "PureWindowsPath")
+_OF_ONE = ("float", "fromisoformat", "Path", "PurePath", "PosixPath", "WindowsPath", "PurePosixPath", "PureWindowsPath")
 
 
 def is_function_name(name: str) -> bool:
@@ -89,7 +89,7 @@ def _makes(node: ast.Call, value: Any) -> bool:
         return not node.args and kind[:1].isupper() and isinstance(value, dict) and _all_tell(told, value)
     if kind in ("set", "frozenset"):
         return not value if not node.args else _tells(node.args[0], value)
-    if kind == "float" or kind == "fromisoformat" or kind in _PATHS:
+    if kind in _OF_ONE:
         return len(node.args) == 1 and isinstance(node.args[0], ast.Constant)
     return False
 

@@ -97,9 +97,10 @@ def by_name(actions: Iterable[type[Action]]) -> Mapping[str, type[Action]]:
     return {action.name: action for action in actions}
 
 
-def _declared(action: type[Action]) -> str:
-    told = action.declared() if issubclass(action, OwnAction) else ""
-    return f" ({told})" if told else ""
+def _told(action: type[Action]) -> str:
+    """What an action does, and what a function of the user's declares."""
+    declared = action.declared() if issubclass(action, OwnAction) else ""
+    return action.description() + (f" ({declared})" if declared else "")
 
 
 def describe(actions: Actions, missing: Mapping[str, str] | None = None) -> str:
@@ -109,9 +110,7 @@ def describe(actions: Actions, missing: Mapping[str, str] | None = None) -> str:
     """
     lacking = missing or {}
     width = max(len(action.name) for action in (*BUILT_IN, *actions))
-    lines = [
-        f"{action.name:<{width}}  {action.origin}: {action.description()}{_declared(action)}" for action in actions
-    ]
+    lines = [f"{action.name:<{width}}  {action.origin}: {_told(action)}" for action in actions]
     for action in BUILT_IN:
         if action not in actions:
             why = action.unavailable() or lacking.get(action.name) or "left out by --actions or --no-actions"

@@ -577,7 +577,7 @@ def test_a_decision_of_ours_says_so():
     ],
 )
 def test_odd_names_of_a_record_are_no_call(action):
-    with pytest.raises(ValueError, match="is no name of|value_error|valid"):
+    with pytest.raises(ValueError, match=r"is no name of|Extra inputs"):
         Decision.model_validate({"reasoning": "r", "action": {"own": True, **action}})
 
 
