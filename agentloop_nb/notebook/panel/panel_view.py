@@ -51,6 +51,7 @@ from agentloop_nb.notebook.panel.plan_prompt import PlanPrompt
 from agentloop_nb.notebook.panel.question_prompt import QuestionPrompt
 from agentloop_nb.notebook.panel.run_header import Totals, header, meters
 from agentloop_nb.notebook.panel.safe_text import clean, one_line, shortened
+from agentloop_nb.notebook.panel.saved_picture import prepare
 from agentloop_nb.notebook.panel.streaming import LiveOutput, LiveReply
 from agentloop_nb.state import State
 
@@ -294,7 +295,13 @@ class PanelView:
                 return
             if last:
                 return
+            self._prepare()
             self._closing.wait(PAUSE_BETWEEN if self.served.is_set() else self._patience())
+
+    def _prepare(self) -> None:
+        """Make the figures of the last step ready to be saved, while the model decides the next one."""
+        if not self._acting and self._state.steps and (result := self._state.steps[-1].result):
+            prepare(result.outputs)
 
     def _measure(self) -> None:
         """Look now and then at the memory that the process of the running code holds."""
