@@ -31,7 +31,7 @@ from agentloop_nb.protocols import (
     Web,
     WrittenFile,
 )
-from agentloop_nb.safety.effects import Mandate
+from agentloop_nb.safety.observed_effects import Mandate
 
 _LOST = "Its variables are gone; before the next code runs, a new kernel is started and the steps so far are run again."
 

@@ -22,7 +22,7 @@ from agentloop_nb.notebook.kernel.loop_tasks import context_of, is_due, tasks, t
 from agentloop_nb.notebook.kernel.run_past import Past
 from agentloop_nb.notebook.kernel.thread_frames import current_frames
 from agentloop_nb.safety.effect_rules import objection
-from agentloop_nb.safety.effects import Effect, Mandate
+from agentloop_nb.safety.observed_effects import Effect, Mandate
 
 Hear = Callable[[str, tuple[Any, ...]], bool]
 """Hears an event; True when it need not hear of this file being read again."""

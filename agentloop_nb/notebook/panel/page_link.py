@@ -12,6 +12,7 @@ from typing import Any
 
 from agentloop_nb.agent.control import Control
 from agentloop_nb.notebook.panel.live_board import LiveBoard
+from agentloop_nb.notebook.panel.saved_picture import prepare
 
 log = logging.getLogger(__name__)
 
@@ -110,7 +111,14 @@ class PageLink:
                 return
             if last:
                 return
+            self._prepare()
             self._closing.wait(PAUSE_BETWEEN if self.served.is_set() else self._patience())
+
+    def _prepare(self) -> None:
+        """Make the figures of the last step ready to be saved, while the model decides the next one."""
+        steps = self._board.state.steps
+        if not self._board.acting and steps and (result := steps[-1].result):
+            prepare(result.outputs)
 
     def _measure(self) -> None:
         """Look now and then at the memory that the process of the running code holds."""
