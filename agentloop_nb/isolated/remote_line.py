@@ -6,18 +6,16 @@ import concurrent.futures
 import tempfile
 import threading
 import uuid
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Protocol
 
-from pydantic import TypeAdapter, ValidationError
-
-from agentloop_nb._internal.steering_files import steers
 from agentloop_nb.isolated.connection import Died, Garbled
-from agentloop_nb.isolated.folder_files import MOST, PIECE, FolderFiles, Listing
+from agentloop_nb.isolated.folder_files import FolderFiles
+from agentloop_nb.isolated.mirror import Mirror
 from agentloop_nb.isolated.relay import HANDED
 from agentloop_nb.isolated.resource_limits import Limits
 
@@ -31,11 +29,6 @@ CHECK = 20.0
 """Seconds in which it has to say that a process lives."""
 RUNS_CODE = ("run_code", "check")
 """Calls around which the files are made the same on both sides."""
-MOST_BYTES = 2 * 2**30
-"""Bytes of all files of a folder that are brought here."""
-
-_LISTING = TypeAdapter(Listing)
-
 Answered = Future[tuple[dict[str, Any], Sequence[bytes]]]
 
 
@@ -65,7 +58,6 @@ class RemoteLine:
 
     def __init__(self, find: Callable[[], Engine], folder: Path, limits: Limits, told: str) -> None:
         self._find, self._limits, self._told = find, limits, told
-        self._files, self._same = FolderFiles(folder), Listing()
         self._private = tempfile.TemporaryDirectory(prefix="agentloop-remote-", ignore_cleanup_errors=True)
         self._turns = ThreadPoolExecutor(1, "agentloop-remote")
         self._run = uuid.uuid4().hex
@@ -76,6 +68,7 @@ class RemoteLine:
         self._transferring = False
         self._lock = threading.Lock()
         self.remarks: list[str] = []
+        self._mirror = Mirror(FolderFiles(folder), limits.file, self._asked, self._killed.is_set, self._remark)
 
     @property
     def private(self) -> Path:
@@ -148,6 +141,9 @@ class RemoteLine:
             failed.set_exception(Died(self._dead or "it was closed"))
             return failed
 
+    def _remark(self, text: str) -> None:
+        self.remarks.append(text)
+
     def _give_up(self, why: str) -> None:
         """Count the process as dead: it was to be killed, and the other side did not say so in time."""
         if self._killed.is_set() and not self._transferring:
@@ -176,14 +172,14 @@ class RemoteLine:
     def _ran(self, what: str, arguments: dict[str, Any], on_output: Callable[[Any], None]) -> Any:
         """Run code there, with the files that are here, and bring here what that did to them."""
         self._killed.clear()
-        self._push()
+        self._mirror.push()
         try:
             return self._asked("call", on_output, patience=None, what=what, given=arguments)[0]
         finally:
             self._transferring = True
             try:
                 if not self._dead:
-                    self._pull()
+                    self._mirror.pull()
             finally:
                 self._transferring = False
                 self._killed.clear()
@@ -232,7 +228,7 @@ class RemoteLine:
         items = []
         for name, kind, file in arguments["items"]:
             there = uuid.uuid4().hex
-            self._put(HANDED, FolderFiles(Path(file).parent), Path(file).name, there)
+            self._mirror.put(HANDED, FolderFiles(Path(file).parent), Path(file).name, there)
             items.append((name, kind, f"{self._handed}/{there}"))
         answer, _ = self._asked("call", what="unpack", given={**arguments, "items": items})
         self._asked("remove", root=HANDED, names=[Path(file).name for _, _, file in items])
@@ -244,84 +240,9 @@ class RemoteLine:
         self._asked("make", name=there)
         place = f"{self._handed}/{there}"
         answer, _ = self._asked("call", what="pack", given={**arguments, "folder": place})
-        handed = [name for name in self._listed(HANDED) if name.startswith(f"{there}/")]
+        handed = [name for name in self._mirror.listed(HANDED) if name.startswith(f"{there}/")]
         here = FolderFiles(Path(arguments["folder"]))
         for name in handed:
-            self._get(HANDED, name, here, name.partition("/")[2])
+            self._mirror.get(HANDED, name, here, name.partition("/")[2])
         self._asked("remove", root=HANDED, names=handed)
         return answer
-
-    # -- files
-
-    def _push(self) -> None:
-        """Give the folder there what changed here."""
-        here = self._files.listing()
-        for name, look in here.items():
-            if self._same.get(name) != look:
-                self._put("files", self._files, name, name)
-                self._same[name] = look
-        if gone := [name for name in self._same if name not in here]:
-            self._asked("remove", root="files", names=gone)
-            self._same = {name: self._same[name] for name in here}
-
-    def _pull(self) -> None:
-        """Bring here what changed there. A file that cannot be had is told of, and tried again after the next step."""
-        there, left = self._listed("files"), list[str]()
-        if len(there) >= MOST:
-            self.remarks.append(f"The folder holds more than {MOST:,} files; only the first by name are brought here.")
-        room = MOST_BYTES
-        for name, look in there.items():
-            room -= look[0]
-            if self._same.get(name) == look:
-                continue
-            if self._killed.is_set() or room < 0 or steers(name):
-                left.append(name)
-                continue
-            try:
-                self._get("files", name, self._files, name)
-                self._same[name] = look
-            except (OSError, Garbled) as error:
-                left.append(f"{name} ({error})")
-        self._remove_here([name for name in self._same if name not in there])
-        if left:
-            self.remarks.append(f"Files that could not be brought here: {', '.join(left[:10])}.")
-
-    def _remove_here(self, names: Sequence[str]) -> None:
-        """Remove what was removed there, unless it changed here meanwhile."""
-        here = self._files.listing() if names else {}
-        for name in names:
-            if here.get(name) == self._same.pop(name):
-                with suppress(OSError):
-                    self._files.remove(name)
-
-    def _listed(self, root: str) -> Listing:
-        try:
-            return _LISTING.validate_python(self._asked("list", root=root)[0])
-        except ValidationError:
-            raise Garbled("the list of its files is not usable") from None
-
-    def _put(self, root: str, files: FolderFiles, name: str, target: str) -> None:
-        at, last = 0, False
-        while not last:
-            try:
-                piece = files.read(name, at)
-            except OSError as error:
-                raise Garbled(f"{name} cannot be read: {error}") from None
-            last = len(piece) < PIECE
-            self._asked("put", buffers=[piece], root=root, name=target, at=at, last=last)
-            at += len(piece)
-
-    def _get(self, root: str, name: str, files: FolderFiles, target: str) -> None:
-        files.write(target, self._pieces(root, name))
-
-    def _pieces(self, root: str, name: str) -> Iterator[bytes]:
-        at, last = 0, False
-        while not last:
-            _, back = self._asked("get", root=root, name=name, at=at)
-            if len(back) != 1 or len(back[0]) > PIECE:
-                raise Garbled(f"{name} came in pieces that were not asked for")
-            if at + len(back[0]) > min(self._limits.file, MOST_BYTES):
-                raise Garbled(f"{name} is larger than a file may be")
-            last = len(back[0]) < PIECE
-            at += len(back[0])
-            yield back[0]
