@@ -29,7 +29,7 @@ class Mirror:
         hurried: Callable[[], bool],
         remark: Callable[[str], None],
     ) -> None:
-        """`asked` has a verb done there; once `hurried`, what is left is left for the next time; `remark` tells of it."""
+        """`asked` has a verb done there; what is left when `hurried` waits for the next time; `remark` tells."""
         self._files, self._same = files, Listing()
         self._largest, self._asked, self._hurried, self._remark = min(largest, MOST_BYTES), asked, hurried, remark
 

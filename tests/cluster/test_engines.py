@@ -6,7 +6,7 @@ import asyncio
 import os
 import subprocess
 import sys
-import textwrap
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +17,7 @@ from agentloop_nb.cluster.engines import cluster
 from agentloop_nb.cluster.overview import overview
 from agentloop_nb.errors import UserError
 from agentloop_nb.isolated.connection import Died
+from agentloop_nb.record import reading
 from tests.cluster.conftest import ON, wait_for
 from tests.isolated.conftest import code
 from tests.isolated.test_process import run, stop_when_told
@@ -25,6 +26,20 @@ from tests.wire import Wire
 pytestmark = [pytest.mark.kernel, pytest.mark.timeout(300)]
 
 NATIVE = "import re\nprint('begun', flush=True)\nre.match(r'(a+)+$', 'a' * 40 + 'b')"
+
+
+DOOMED = f"""
+import asyncio, pathlib
+from agentloop_nb.cluster.engines import cluster
+from agentloop_nb.isolated.isolated_workspace import IsolatedWorkspace
+from agentloop_nb.testing import FakeWeb
+own = IsolatedWorkspace(pathlib.Path("own"), web=FakeWeb(), connect=cluster({ON!r}).line("doomed"))
+code = '''import subprocess, sys
+subprocess.Popen([sys.executable, "-c", "import time; time.sleep(1000)"], start_new_session=True)
+{NATIVE}'''
+asyncio.run(own.run_code(code, step=1, timeout=500, on_output=lambda _: print("begun", flush=True)))
+"""
+"""A process with a run on an engine, in code that heeds nothing and has started something."""
 
 
 def is_gone(process: psutil.Process) -> bool:
@@ -77,14 +92,13 @@ async def test_values_and_files_of_megabytes_come_whole(place):
 def test_a_dead_engine_is_a_failed_step_and_the_run_goes_on_elsewhere(user, lab):
     lab.add()
     wait_for(lambda: len(cluster(ON).wire.engines) == 3)
-    begun = user.folder / "begun"
+    begun, before = user.folder / "begun", lab.kernels()
     deadly = f"open({str(begun)!r}, 'w').close()\nimport time\ntime.sleep(100)"
     steps = code("x = 41\nopen('x.txt', 'w').write('1')", deadly, "print(x + 1, open('x.txt').read())")
-    import threading
 
     def kill() -> None:
         wait_for(begun.exists)
-        (kernel,) = lab.kernels()
+        (kernel,) = [each for each in lab.kernels() if each not in before]
         kernel.parent().kill()
 
     killer = threading.Thread(target=kill)
@@ -92,8 +106,6 @@ def test_a_dead_engine_is_a_failed_step_and_the_run_goes_on_elsewhere(user, lab)
         killer.start()
         user.agent(f"--on {ON}", wire)
     killer.join()
-    from agentloop_nb.record import reading
-
     state = reading.load(user.records[-1])
     died, after = state.steps[1].result, state.steps[2].result
     assert "KernelDied" in str(died.error)
@@ -107,22 +119,11 @@ def test_a_dead_engine_is_a_failed_step_and_the_run_goes_on_elsewhere(user, lab)
 def test_nothing_is_left_when_a_parent_or_an_engine_is_killed(lab, tmp_path, end):
     lab.add()
     wait_for(lambda: len(cluster(ON).wire.engines) == 3)
-    source = textwrap.dedent(f"""
-        import asyncio, pathlib, sys
-        from agentloop_nb.cluster.engines import cluster
-        from agentloop_nb.isolated.isolated_workspace import IsolatedWorkspace
-        from agentloop_nb.testing import FakeWeb
-        own = IsolatedWorkspace(pathlib.Path("own"), web=FakeWeb(), connect=cluster({ON!r}).line("doomed"))
-        code = '''import re, subprocess, sys
-        subprocess.Popen([sys.executable, "-c", "import time; time.sleep(1000)"], start_new_session=True)
-        print("begun", flush=True)
-        re.match(r"(a+)+$", "a" * 40 + "b")'''
-        asyncio.run(own.run_code(code.replace("        ", ""), step=1, timeout=500, on_output=lambda _: print("begun", flush=True)))
-    """)
-    parent = subprocess.Popen([sys.executable, "-c", source], cwd=tmp_path, stdout=subprocess.PIPE, env=os.environ)
+    before = lab.kernels()
+    parent = subprocess.Popen([sys.executable, "-c", DOOMED], cwd=tmp_path, stdout=subprocess.PIPE, env=os.environ)
     try:
         assert parent.stdout.readline() == b"begun\n"
-        (kernel,) = lab.kernels()
+        (kernel,) = [each for each in lab.kernels() if each not in before]
         left = [kernel, *kernel.children(recursive=True)]
         assert len(left) == 2
         home = Path(kernel.environ()["HOME"])
@@ -167,7 +168,8 @@ def test_an_engine_of_another_version_or_without_the_package_is_told_in_a_line(l
     lab.add(old / "venv" / "bin" / "python", old / "work")
     tmp_path.joinpath("sitecustomize.py").write_text(
         "import sys\nclass Hide:\n    def find_spec(self, name, *_):\n"
-        "        if name.startswith('agentloop_nb'):\n            raise ModuleNotFoundError(f'No module named {name!r}')\n"
+        "        if name.startswith('agentloop_nb'):\n"
+        "            raise ModuleNotFoundError(f'No module named {name!r}')\n"
         "sys.meta_path.insert(0, Hide())\n"
     )
     lab.add(PYTHONPATH=str(tmp_path))
