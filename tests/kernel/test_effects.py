@@ -12,7 +12,7 @@ from tests.kernel.conftest import Kernel
 
 pytestmark = pytest.mark.kernel
 
-MANDATE = "from agentloop_nb.safety.effects import Mandate as _Mandate\n_workspace.mandate = _Mandate(**{})"
+MANDATE = "from agentloop_nb.safety.observed_effects import Mandate as _Mandate\n_workspace.mandate = _Mandate(**{})"
 
 
 def judged(kernel: Kernel, code: str, **fields: Any) -> CodeOutcome:

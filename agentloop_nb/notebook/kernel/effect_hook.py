@@ -24,7 +24,7 @@ from agentloop_nb.notebook.kernel.output_scope import current as scope
 from agentloop_nb.notebook.kernel.run_past import Past
 from agentloop_nb.notebook.kernel.thread_frames import current_frames
 from agentloop_nb.safety.effect_rules import objection
-from agentloop_nb.safety.effects import Effect, Mandate
+from agentloop_nb.safety.observed_effects import Effect, Mandate
 
 Ask = Callable[[str], bool | None]
 """Asks a person from inside the step; None where nobody can answer."""
