@@ -342,7 +342,7 @@ def _tools(words: list[str]) -> int:
 
 def _eval(words: list[str]) -> int:
     options, suite = command_table.parsed("eval", words, "shell", 1)
-    from agentloop_nb.evals.command import evaluate
+    from agentloop_nb.evals.eval_command import evaluate
 
     return FINISHED if evaluate(suite[0] if suite else "", options) else NOT_FINISHED
 

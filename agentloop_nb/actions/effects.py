@@ -56,6 +56,8 @@ class Queried(Value):
     """Its source is SQLAlchemy's over a driver that wants percent signs twice."""
     answer: str = ""
     """What a database outside the kernel answered, as source that makes it again."""
+    kept: str = ""
+    """What a database in the kernel answered, as such source: a replay needs it, an export asks again."""
     tables: Texts = ()
     """Variables that it read as tables."""
     files: Texts = ()

@@ -15,9 +15,9 @@ from agentloop_nb.actions.own import OwnAction
 from agentloop_nb.agent.event_stream import Approver, Stream
 from agentloop_nb.decision import Decision
 from agentloop_nb.events import ActionFinished, ApprovalAsked, ApprovalGiven
-from agentloop_nb.safety.effects import Mandate
 from agentloop_nb.safety.mandate import mandate
 from agentloop_nb.safety.memory import Memory
+from agentloop_nb.safety.observed_effects import Mandate
 from agentloop_nb.safety.permission import denial, reasons_to_ask
 from agentloop_nb.settings import Settings
 from agentloop_nb.state import State

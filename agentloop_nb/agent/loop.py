@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from agentloop_nb._internal.platform import IN_BROWSER
-from agentloop_nb.actions import Action, ActionResult, AskUser, Finish, Plan, RunCode
+from agentloop_nb.actions import Action, ActionResult, AskUser, Finish, Plan, Query, RunCode
 from agentloop_nb.actions.effects import Answer, Effects
 from agentloop_nb.actions.mending import mended
 from agentloop_nb.actions.registry import Actions
@@ -41,7 +41,7 @@ from agentloop_nb.events import (
     Status,
 )
 from agentloop_nb.protocols import Model, Output, Unprompted, Workspace
-from agentloop_nb.safety.effects import Supervised
+from agentloop_nb.safety.observed_effects import Supervised
 from agentloop_nb.settings import Settings
 from agentloop_nb.state import State
 
@@ -66,6 +66,8 @@ class Loop:
     """For decisions of a record: whether more of them follow. What they were refused then they are refused now."""
     asker: Asker | None = None
     """Puts the model's questions to a person."""
+    queried: Callable[[Query], ActionResult | None] | None = None
+    """What the record that is replayed says a query brought."""
     planner: Planner | None = None
     """Shows a plan to a person."""
     forecast: Callable[[], str] | None = None
@@ -289,6 +291,8 @@ class Loop:
         def appeared(output: Output) -> None:
             self.stream.progress(OutputAppeared(step=step, output=output))
 
+        if isinstance(action, Query) and self.queried is not None and (kept := self.queried(action)) is not None:
+            return await action.again(self.workspace, kept, step=step, on_output=appeared)
         if not isinstance(action, RunCode) or self.make_model is None or not self._looks_at(action):
             return await action.perform(self.workspace, step=step, on_output=appeared)
         watch = LongStep(self.stream, self.control, self._asker, self.make_model, step=step)

@@ -13,7 +13,7 @@ from agentloop_nb.agent.control import Control
 from agentloop_nb.isolated.channel import EXTEND, STOP
 from agentloop_nb.isolated.connection import Connection, Died, Garbled
 from agentloop_nb.protocols import CodeError, CodeOutcome, OnOutput, Output
-from agentloop_nb.safety.effects import Mandate
+from agentloop_nb.safety.observed_effects import Mandate
 
 OBEY = 0.7
 """Seconds in which code that is asked to stop has to end; then its process is killed."""

@@ -6,6 +6,7 @@ import asyncio
 import tempfile
 import weakref
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -31,7 +32,7 @@ from agentloop_nb.protocols import (
     Web,
     WrittenFile,
 )
-from agentloop_nb.safety.effects import Mandate
+from agentloop_nb.safety.observed_effects import Mandate
 
 _LOST = "Its variables are gone; before the next code runs, a new kernel is started and the steps so far are run again."
 
@@ -132,6 +133,11 @@ class IsolatedWorkspace:
         if self._line is not None:
             self._end()
         self._line, self._lost = None, False
+
+    def kill(self) -> None:
+        """End the process at once, from any thread; whoever waits for it is told that it is gone."""
+        if (line := self._line) is not None and line.alive:
+            line.later(0, partial(line.kill, "it was ended by the user"))
 
     def release(self) -> None:
         """End the process for good: what it was given is not kept any longer."""

@@ -125,7 +125,7 @@ def report(magics: AgentMagics, rest: str) -> None:
 
 def cells(magics: AgentMagics, rest: str) -> None:
     """Put the steps of a run below as cells, or into a notebook file."""
-    from agentloop_nb.notebook.cells import add_cells, write_cells
+    from agentloop_nb.notebook.added_cells import add_cells, write_cells
 
     options, words = table.parsed("cells", rest, "notebook", 1)
     record, path = magics.manager.find(words[0] if words else None), options.pop("file", None)
@@ -195,7 +195,7 @@ def adopt(magics: AgentMagics, rest: str) -> None:
 
 def serve(magics: AgentMagics, rest: str) -> None:
     """Let outside agents work in this kernel, under its rules."""
-    from agentloop_nb.notebook.serve.command import serve as begin_or_end
+    from agentloop_nb.notebook.serve.serve_command import serve as begin_or_end
 
     begin_or_end(magics, rest)
 

@@ -170,8 +170,10 @@ class _Rebuilding:
         return Divergence(step=step.number, code=code, expected=shown_by(before), found=shown_by(now))
 
     async def _done_again(self, action: Action, before: ActionResult, step: int) -> ActionResult:
-        """Do an action again; a server's tool is not called, its recorded answer is bound."""
+        """Do an action again; neither servers nor databases are asked, their recorded answers are bound."""
         if isinstance(action, Delegate):  # its parts are made by their code: no model is asked
+            return await action.again(self.workspace, before, step=step, on_output=_nowhere)
+        if isinstance(action, Query) and action.is_kept(before):
             return await action.again(self.workspace, before, step=step, on_output=_nowhere)
         if isinstance(action, UseTool) and before.effects.tool is not None:
             return await action.deliver(before.effects.tool, self.workspace, step=step, on_output=_nowhere)

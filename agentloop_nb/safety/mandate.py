@@ -9,8 +9,8 @@ from pathlib import Path
 
 from agentloop_nb.safety.code_risks import Reading, as_cell
 from agentloop_nb.safety.code_risks.constant_values import HOLE
-from agentloop_nb.safety.effects import Mandate
 from agentloop_nb.safety.memory import Memory
+from agentloop_nb.safety.observed_effects import Mandate
 from agentloop_nb.safety.permission import Judge
 from agentloop_nb.state import State
 

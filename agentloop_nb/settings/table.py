@@ -1,7 +1,7 @@
 """The table of settings: one row each.
 
 A row says all there is to say about a setting. Flags, environment names, the traits of `%config`, help, the tables of
-the docs and what a resumed run keeps come from it.
+the docs and what a resumed run keeps come from it. It holds rows and nothing else, so it may be long.
 """
 
 from __future__ import annotations

@@ -12,7 +12,7 @@ from agentloop_nb.actions import Plan
 from agentloop_nb.actions.plan import numbered
 from agentloop_nb.agent.planning import edited, understood, unseen
 from agentloop_nb.events import PlanMade, PlanSettled
-from agentloop_nb.terminal.consent import in_editor, read_line
+from agentloop_nb.terminal.approver import in_editor, read_line
 from agentloop_nb.terminal.questioner import has_terminal
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ from agentloop_nb.actions import AskUser
 from agentloop_nb.actions.ask_user import NOBODY
 from agentloop_nb.actions.effects import Answer
 from agentloop_nb.events import QuestionAsked
-from agentloop_nb.terminal.consent import read_line
+from agentloop_nb.terminal.approver import read_line
 
 if TYPE_CHECKING:
     from rich.console import Console

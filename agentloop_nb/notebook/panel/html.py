@@ -24,13 +24,25 @@ from agentloop_nb.notebook.panel.outputs import Block, block_of, markdown
 from agentloop_nb.notebook.panel.plan_card import plan_html
 from agentloop_nb.notebook.panel.run_header import Header, header
 from agentloop_nb.notebook.panel.safe_text import escape, one_line, prose, shortened
-from agentloop_nb.notebook.panel.static_steps import BAD, BOX, GOOD, LINE, MUTED, SIGNS, block_html, inline, step_html
+from agentloop_nb.notebook.panel.saved_picture import with_saved_picture
+from agentloop_nb.notebook.panel.static_steps import (
+    BAD,
+    BOX,
+    GOOD,
+    LINE,
+    MUTED,
+    SIGNS,
+    TONES,
+    block_html,
+    inline,
+    step_html,
+)
 from agentloop_nb.state import State
 from agentloop_nb.step import Step
 
 MimeBundle = dict[str, Any]
 
-UI = f"font-family:var(--jp-ui-font-family, system-ui, sans-serif);font-size:13px;line-height:1.45;{PALETTE}"
+UI = f"font-family:var(--jp-ui-font-family, system-ui, sans-serif);font-size:13px;line-height:1.45;{PALETTE};{TONES}"
 _DOTS = {"finished": "#1a7f37", "failed": "#d1242f", "interrupted": "#d1242f"}
 _WARN = "#9a6700"
 _PART = f"padding:6px 10px;border-top:1px solid {LINE}"
@@ -107,7 +119,7 @@ def final_outputs(state: State) -> list[MimeBundle]:
     What only an interactive figure's own output can show comes last, and is not hidden by the panel's sheet.
     """
     shown = [dict(each.output["data"]) for each in exhibits(state) if each.kind == "figure"]
-    figures = [kept for data in shown if (kept := figure(data, _code_of(state)))]
+    figures = [with_saved_picture(kept) for data in shown if (kept := figure(data, _code_of(state)))]
     found = [bundle for bundle in figures if not _interactive(bundle)]
     if state.summary:
         answer = shortened(state.summary, MAX_PROSE)
@@ -160,7 +172,7 @@ def _reason(reason: str) -> str:
     """Why it ended, and what to type as a line of its own that can be copied."""
     said, command = advice(reason)
     told = f'<div style="margin:2px 0;white-space:pre-wrap" dir="auto">{inline(said)}</div>' if said else ""
-    box = f"display:block;margin:3px 0;padding:3px 8px;{BOX};background:rgba(128,128,128,.09);white-space:pre-wrap"
+    box = f"display:block;margin:3px 0;padding:3px 8px;{BOX};background:var(--agl-t);white-space:pre-wrap"
     return told + (f'<div>To go on, type: <code style="{box}">{escape(command)}</code></div>' if command else "")
 
 
