@@ -322,6 +322,15 @@ def _mcp(words: list[str]) -> int:
     return FINISHED
 
 
+def _cluster(words: list[str]) -> int:
+    _, named = command_table.parsed("cluster", words, "shell", 1)
+    from agentloop_nb.cluster.overview import overview
+    from agentloop_nb.settings import environment
+
+    print(overview("".join(named), environment()))
+    return FINISHED
+
+
 def _tools(words: list[str]) -> int:
     options, named = command_table.parsed("tools", words, "shell", 8)
     from agentloop_nb.mcp_tools.looking import tools
@@ -333,7 +342,7 @@ def _tools(words: list[str]) -> int:
 
 def _eval(words: list[str]) -> int:
     options, suite = command_table.parsed("eval", words, "shell", 1)
-    from agentloop_nb.evals.command import evaluate
+    from agentloop_nb.evals.eval_command import evaluate
 
     return FINISHED if evaluate(suite[0] if suite else "", options) else NOT_FINISHED
 
@@ -353,6 +362,7 @@ COMMANDS: dict[str, Callable[[list[str]], int]] = {
     "verify": _verify,
     "trust": _trust,
     "tools": _tools,
+    "cluster": _cluster,
     "show": _show,
     "compare": _compare,
     "resume": _resume,

@@ -79,7 +79,7 @@ class Choice:
 
     async def make(self, *, private: bool) -> Try:
         """Rank the tries, adopt as the settings say, and return the one that was chosen."""
-        ranked = rank([Tried(each.number, each.made.state, await each.results()) for each in self.over])
+        ranked = rank([Tried(each.number, each.made.state, await self._results(each)) for each in self.over])
         self._record(ranked)
         self.board.close(ranked)
         best = next(each for each in self.over if each.made.run.id == ranked.tries[0].run)
@@ -92,6 +92,10 @@ class Choice:
         self.manager.runs += [each.made.run for each in self.over if each is not chosen]
         self.manager.keep(chosen.made.run, self.settings.output)
         return chosen
+
+    async def _results(self, each: Try) -> Results:
+        """What a try came to; after a stop no process is asked for values any more."""
+        return results(each.made.state, {}) if self.group.stopping else await each.results()
 
     def _record(self, ranked: TriesRanked) -> None:
         """Write the ranking into the record of each try."""

@@ -33,7 +33,7 @@ from agentloop_nb.protocols import (
     Web,
     WrittenFile,
 )
-from agentloop_nb.safety.effects import Mandate
+from agentloop_nb.safety.observed_effects import Mandate
 from agentloop_nb.sql.cells import as_cell
 
 MEMORY = 512 * 2**20
