@@ -102,6 +102,8 @@ class State:
     """Which part of that it is."""
     ranked: TriesRanked | None = None
     """How the tries of one goal were ranked, if this run is one of them."""
+    borrowed: tuple[str, ...] | None = None
+    """Words in its steps that are another person's, who recorded them; None where all are this user's."""
     began: float = 0.0
     ended: float | None = None
 
@@ -269,6 +271,8 @@ class State:
         self.max_steps, self.budget, self.rejections = event.max_steps, event.budget, 0
         self.settings = self.settings | event.settings
         self.actions = resolve(event.actions) if event.actions else self.actions
+        if event.borrowed:
+            self.borrowed = tuple(words for step in self.steps for words in step.said)
 
     def _note(self, event: ContractChecked | TranscriptCompacted | TriesRanked) -> None:
         if isinstance(event, TranscriptCompacted):

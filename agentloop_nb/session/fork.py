@@ -79,6 +79,7 @@ def fork(
         update={
             "settings": recorded(settings, model, variables, control),
             "actions": chosen_anew(overrides, settings, model, workspace, control, own=own),
+            "borrowed": not own,
         }
     )
     record = journal.Journal.create(

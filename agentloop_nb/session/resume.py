@@ -71,6 +71,7 @@ def resume(
         update={
             "settings": recorded(settings, model, variables, control),
             "actions": chosen_anew(overrides, settings, model, workspace, control, own=own),
+            "borrowed": not own,
         }
     )
     record = journal.Journal.open(path, limit=settings.record_limit * journal.MEGABYTE)
