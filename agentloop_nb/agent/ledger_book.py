@@ -68,10 +68,7 @@ class Book:
         """Fold one entry in. Entries of newer versions are passed over."""
         match entry:
             case {"do": "budget", "account": name, "parent": parent, "amount": amount}:
-                if parent is not None and name in [above for above, _ in self._above(parent)]:
-                    raise ValueError(f"the account {name!r} is a part of itself")
-                account = self.accounts.setdefault(name, Account())
-                account.limit, account.parent = _amount(amount), parent
+                self._limit(name, parent, _amount(amount))
             case {"do": "hold", "id": number, "account": name, "amount": amount, "owner": owner}:
                 self.waits.pop(number, None)
                 self.holds[number] = Claim(name, _amount(amount), owner)
@@ -88,6 +85,12 @@ class Book:
                 self.waits[number] = Claim(name, _amount(amount), owner)
             case {"do": "leave", "id": number}:
                 self.waits.pop(number, None)
+
+    def _limit(self, name: str, parent: str | None, amount: Decimal | None) -> None:
+        if parent is not None and name in [above for above, _ in self._above(parent)]:
+            raise ValueError(f"the account {name!r} is a part of itself")
+        account = self.accounts.setdefault(name, Account())
+        account.limit, account.parent = amount, parent
 
     def chain(self, name: str) -> Iterator[Account]:
         """The account and all that it is a part of."""
