@@ -14,6 +14,7 @@ from agentloop_nb import session
 from agentloop_nb.agent import output_limit
 from agentloop_nb.agent.control import Control
 from agentloop_nb.agent.ledger import Ledger
+from agentloop_nb.cluster.connecting import HERE, goes_elsewhere
 from agentloop_nb.errors import Hint, UserError
 from agentloop_nb.events import NoteAdded
 from agentloop_nb.export.destination import checked
@@ -29,7 +30,7 @@ from agentloop_nb.notebook.kernel.turn import caller_folder
 from agentloop_nb.notebook.panel.buttons import BUTTONS
 from agentloop_nb.notebook.presenter import Presenter, ask_on_input
 from agentloop_nb.notebook.trust_prompt import ask_to_run
-from agentloop_nb.protocols import Web, Workspace
+from agentloop_nb.protocols import Model, Web, Workspace
 from agentloop_nb.record import locating, lock, reading, trust
 from agentloop_nb.run import Run
 from agentloop_nb.safety.secrets import Masker, known_secrets
@@ -67,7 +68,8 @@ class RunManager:
     def settings(self, arguments: Mapping[str, Any], config: Mapping[str, Any] | None = None) -> Settings:
         """Resolve settings. Raises `UserError`."""
         found = resolve(arguments, config or {}, environment(self.folder))
-        return found if found.best_of is None else replace(found, isolated=True)  # so that no try is in another's way
+        apart = found.best_of is not None or goes_elsewhere(found)  # so that no try is in another's way
+        return replace(found, isolated=True) if apart else found
 
     def begin(
         self, goal: str, settings: Settings, notes: Sequence[NoteAdded] = (), ledger: Ledger | None = None
@@ -89,8 +91,12 @@ class RunManager:
         *,
         part: session.Part | None = None,
         luggage: placement.Luggage | None = None,
+        model: Model | None = None,
     ) -> session.Session:
-        """Prepare a new run that is not listed yet; `luggage` is what was packed already. Raises `UserError`."""
+        """Prepare a new run that is not listed yet; `luggage` is what was packed already. Raises `UserError`.
+
+        `model` takes the place of the one that the settings name.
+        """
         refuse_nesting()
         _check_output(settings)
         self._make_room(settings.undo_memory * 2**20)
@@ -106,6 +112,7 @@ class RunManager:
             earlier_goals=[run.goal for run in self.runs],
             control=control,
             run_id=run_id,
+            model=model,
             notes=notes,
             ledger=ledger,
             part=part,
@@ -238,7 +245,7 @@ class RunManager:
             self.place(path)
         recorded = reading.load(path).settings
         names = KEPT if trust.standing(path) == "own" else _KEPT_FROM_OTHERS
-        kept = {name: recorded[name] for name in names if recorded.get(name) is not None}
+        kept = {"on": HERE} | {name: recorded[name] for name in names if recorded.get(name) is not None}
         if kept.get("model") == OUTSIDE:  # no outside agent goes on; a model of ours may
             kept = {name: value for name, value in kept.items() if name not in ("model", "max_retries")}
         if environment(self.folder).get("OPENAI_BASE_URL"):  # servers move; where one is named now, it is meant
