@@ -322,6 +322,15 @@ def _mcp(words: list[str]) -> int:
     return FINISHED
 
 
+def _cluster(words: list[str]) -> int:
+    _, named = command_table.parsed("cluster", words, "shell", 1)
+    from agentloop_nb.cluster.overview import overview
+    from agentloop_nb.settings import environment
+
+    print(overview("".join(named), environment()))
+    return FINISHED
+
+
 def _tools(words: list[str]) -> int:
     options, named = command_table.parsed("tools", words, "shell", 8)
     from agentloop_nb.mcp_tools.looking import tools
@@ -353,6 +362,7 @@ COMMANDS: dict[str, Callable[[list[str]], int]] = {
     "verify": _verify,
     "trust": _trust,
     "tools": _tools,
+    "cluster": _cluster,
     "show": _show,
     "compare": _compare,
     "resume": _resume,

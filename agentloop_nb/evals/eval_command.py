@@ -35,7 +35,7 @@ def evaluate(typed: str, options: Mapping[str, Any]) -> bool:
         contenders=contenders(options.get("models", ()), options.get("prompts", ())),
         home=home,
         variables=environment(),
-        arguments={name: options[name] for name in ("base_url", "effort", "max_steps") if name in options},
+        arguments={name: options[name] for name in ("base_url", "effort", "max_steps", "on") if name in options},
         repeats=_number("--repeat", _COUNT, options.get("repeat")) or 1,
         jobs=_number("--jobs", _COUNT, options.get("jobs")) or 1,
         budget=_number("--budget", DOLLARS, options.get("budget")),

@@ -17,6 +17,7 @@ from agentloop_nb.errors import Front, UserError
 from agentloop_nb.notebook.launch_commands import NOTE, fix, fork, resume, retry
 from agentloop_nb.notebook.undo_commands import restore, undo
 from agentloop_nb.record import locating
+from agentloop_nb.settings import environment
 from agentloop_nb.settings.options import OPTIONS, split_words
 
 if TYPE_CHECKING:
@@ -214,6 +215,14 @@ def trust(magics: AgentMagics, rest: str) -> None:
     print(trusting.vouch((typed_path(words[0]) if words else magics.manager.folder).absolute()).told)
 
 
+def cluster(magics: AgentMagics, rest: str) -> None:
+    """List the engines of a cluster, and what runs on each."""
+    from agentloop_nb.cluster.overview import overview
+
+    _, words = table.parsed("cluster", rest, "notebook", 1)
+    print(overview("".join(words), environment(magics.manager.folder)))
+
+
 def tools(magics: AgentMagics, rest: str) -> None:
     """List MCP servers, and let runs use their tools."""
     from agentloop_nb.mcp_tools.looking import tools as looking
@@ -255,6 +264,7 @@ COMMANDS: dict[str, Callable[..., Any]] = {
     "login": login,
     "trust": trust,
     "tools": tools,
+    "cluster": cluster,
     "help": help_,
 }
 """What carries out each command of the table that lives in a notebook."""

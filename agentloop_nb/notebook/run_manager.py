@@ -13,6 +13,7 @@ from typing import Any
 from agentloop_nb import session
 from agentloop_nb.agent.control import Control
 from agentloop_nb.agent.ledger import Ledger
+from agentloop_nb.cluster.connecting import HERE, goes_elsewhere
 from agentloop_nb.errors import Hint, UserError
 from agentloop_nb.events import NoteAdded
 from agentloop_nb.export.destination import checked
@@ -66,7 +67,8 @@ class RunManager:
     def settings(self, arguments: Mapping[str, Any], config: Mapping[str, Any] | None = None) -> Settings:
         """Resolve settings. Raises `UserError`."""
         found = resolve(arguments, config or {}, environment(self.folder))
-        return found if found.best_of is None else replace(found, isolated=True)  # so that no try is in another's way
+        apart = found.best_of is not None or goes_elsewhere(found)  # so that no try is in another's way
+        return replace(found, isolated=True) if apart else found
 
     def begin(
         self, goal: str, settings: Settings, notes: Sequence[NoteAdded] = (), ledger: Ledger | None = None
@@ -204,7 +206,7 @@ class RunManager:
             self.place(path)
         recorded = reading.load(path).settings
         names = KEPT if trust.standing(path) == "own" else _KEPT_FROM_OTHERS
-        kept = {name: recorded[name] for name in names if recorded.get(name) is not None}
+        kept = {"on": HERE} | {name: recorded[name] for name in names if recorded.get(name) is not None}
         if kept.get("model") == OUTSIDE:  # no outside agent goes on; a model of ours may
             kept = {name: value for name, value in kept.items() if name not in ("model", "max_retries")}
         if environment(self.folder).get("OPENAI_BASE_URL"):  # servers move; where one is named now, it is meant

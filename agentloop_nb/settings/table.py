@@ -278,6 +278,19 @@ class Rows:
         value="NAMES",
         example="sales,a.csv",
     )
+    on: str | None = row(
+        None,
+        convert.TEXT,
+        "run the code, isolated, on an engine of a running ipyparallel cluster: `PROFILE[:CLUSTER]`",
+        more="; `%agent cluster` shows it, `here` is this machine",
+        flags=("--on",),
+        value="CLUSTER",
+        environment="AGENTLOOP_ON",
+        usual="this machine",
+        example="default:lab",
+        kept=True,
+        safety=True,
+    )
     limits: str = row(
         "",
         convert.TEXT,
