@@ -17,7 +17,6 @@ from agentloop_nb.cluster.connecting import HERE, goes_elsewhere
 from agentloop_nb.errors import Hint, UserError
 from agentloop_nb.events import NoteAdded
 from agentloop_nb.export.destination import checked
-from agentloop_nb.isolated.isolated_workspace import IsolatedWorkspace
 from agentloop_nb.mcp_tools.configuration import given
 from agentloop_nb.models.keys import known_keys
 from agentloop_nb.notebook.isolation import placement
@@ -29,7 +28,7 @@ from agentloop_nb.notebook.kernel.turn import caller_folder
 from agentloop_nb.notebook.panel.buttons import BUTTONS
 from agentloop_nb.notebook.presenter import Presenter, ask_on_input
 from agentloop_nb.notebook.trust_prompt import ask_to_run
-from agentloop_nb.notebook.workspaces import Workspaces
+from agentloop_nb.notebook.workspaces import Workspaces, has_variables
 from agentloop_nb.protocols import Web, Workspace
 from agentloop_nb.record import locating, lock, reading, trust
 from agentloop_nb.run import Run
@@ -129,7 +128,7 @@ class RunManager:
         control = self._control()
         path = self.find(reference).resolve()
         here = self.run_of(path)
-        live = here if here is not None and _has_variables(here) else None
+        live = here if here is not None and has_variables(here) else None
         if here is not None and lock.in_use(path):
             raise UserError("the run is still going on; stop it first")
         ask_to_run(self.shell, path)
@@ -286,12 +285,6 @@ def run_manager_of(shell: Any) -> RunManager:
     """The manager of the user's shell: one for its magics, `run_agent` and all reloads of the extension."""
     manager: RunManager = vars(shell).setdefault("_agentloop_launcher", RunManager(shell))
     return manager
-
-
-def _has_variables(run: Run) -> bool:
-    """Whether the variables of a run of this kernel are there."""
-    alive = not isinstance(run.workspace, IsolatedWorkspace) or run.workspace.alive
-    return alive and run.status != "interrupted"
 
 
 def _check_output(settings: Settings) -> None:

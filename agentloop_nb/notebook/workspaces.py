@@ -97,6 +97,12 @@ class Workspaces:
         )
 
 
+def has_variables(run: Run) -> bool:
+    """Whether the variables of a run of this kernel are there."""
+    alive = not isinstance(run.workspace, IsolatedWorkspace) or run.workspace.alive
+    return alive and run.status != "interrupted"
+
+
 def _memory(settings: Settings) -> int:
     """Bytes that copies for undo may take."""
     return settings.undo_memory * 2**20
