@@ -29,7 +29,7 @@ from agentloop_nb.notebook.panel.buttons import BUTTONS
 from agentloop_nb.notebook.presenter import Presenter, ask_on_input
 from agentloop_nb.notebook.trust_prompt import ask_to_run
 from agentloop_nb.notebook.workspaces import Workspaces, has_variables
-from agentloop_nb.protocols import Web, Workspace
+from agentloop_nb.protocols import Model, Web, Workspace
 from agentloop_nb.record import locating, lock, reading, trust
 from agentloop_nb.run import Run
 from agentloop_nb.safety.secrets import Masker, known_secrets
@@ -89,8 +89,12 @@ class RunManager:
         *,
         part: session.Part | None = None,
         luggage: placement.Luggage | None = None,
+        model: Model | None = None,
     ) -> session.Session:
-        """Prepare a new run that is not listed yet; `luggage` is what was packed already. Raises `UserError`."""
+        """Prepare a new run that is not listed yet; `luggage` is what was packed already. Raises `UserError`.
+
+        `model` takes the place of the one that the settings name.
+        """
         refuse_nesting()
         _check_output(settings)
         self.workspaces.make_room(settings)
@@ -106,6 +110,7 @@ class RunManager:
             earlier_goals=[run.goal for run in self.runs],
             control=control,
             run_id=run_id,
+            model=model,
             notes=notes,
             ledger=ledger,
             part=part,

@@ -29,7 +29,10 @@ class Memory:
         """What is data, in plain words."""
         self.written: dict[str, str] = {}
         """The files the run wrote by `write_file`, by name."""
-        self._steps = 0
+        self._steps: list[Step] = []
+        """Those that were read and are not taken back."""
+        self._notes = 0
+        """What the person said in these."""
         self._cells: tuple[str, ...] | None = None
         self._said: tuple[int, str] = (-1, "")
         self._last: tuple[str, Reading] = ("", Reading())
@@ -40,12 +43,23 @@ class Memory:
             self._cells = tuple(cells)
             self.values = _learned_from(self._cells)
             self.sources += map(plain_source, (*split(state.context)[1], *goal_of_part(state)))
-        done = [step for step in state.steps[self._steps :] if step.result is not None]
-        for step in done:
+        self._forget_undone(state)
+        for step in state.steps[len(self._steps) :]:
+            if step.result is None and step is state.steps[-1]:
+                break
             self.sources += map(plain_source, of_step(step))
             if _was_run(step) and step.decision is not None:
                 self._carried_out(step.decision.action)
-        self._steps += len(done)
+            self._steps.append(step)
+            self._notes += len(step.said)
+
+    def _forget_undone(self, state: State) -> None:
+        """Count no longer what was taken back; what it brought in stays known."""
+        while (count := len(self._steps)) and (
+            count > len(state.steps) or state.steps[count - 1] is not self._steps[-1]
+        ):
+            self._notes -= len(self._steps.pop().said)
+            self._said = (-1, "")
 
     def _carried_out(self, action: Action) -> None:
         match action:
@@ -73,7 +87,7 @@ class Memory:
 
     def said(self, state: State) -> str:
         """What the user said, in plain words; put together anew when a note was added."""
-        notes = sum(len(step.said) for step in state.steps)
+        notes = self._notes + sum(len(step.said) for step in state.steps[len(self._steps) :])
         if self._said[0] != notes:
             said = [plain_text(said_by_user(state)), *map(_plain_cell, self._cells or ())]
             self._said = (notes, "\n".join(said))

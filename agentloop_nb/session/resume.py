@@ -45,7 +45,7 @@ def resume(
     refuse_unsound(settings.until)
     events = reading.read(path)
     state = live or fold(events)
-    ends = loose_ends(state)
+    ends = loose_ends(state, [] if live else locating.parts(path))
     ended = fold([*events, *ends])
     own = trust.standing(path) == "own"
     if not own:
@@ -66,7 +66,7 @@ def resume(
     notes = [NoteAdded(step=limits.step + 1, text=note)] if note else []
     opening: list[AnyEvent] = [*ends, limits, *notes]
     run = Run(state, path, workspace)
-    rebuilding = None if live else Rebuilding(events, ask, anyway)
+    rebuilding = None if live else Rebuilding([*events, *ends], ask, anyway)
     if live is None:
         recover_with(workspace, path, ask, cells=True)
     parts = (run, opening, state, record, model, workspace, settings, control or Control(), masker, rebuilding)

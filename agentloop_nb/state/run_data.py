@@ -151,8 +151,8 @@ class RunData:
     @property
     def written(self) -> frozenset[str]:
         """SHA-256 of the files this run wrote, also where its kernel died before that could be recorded."""
-        files = (step.effects.file for step in self.steps)
-        return frozenset(file.sha256 for file in files if file) | frozenset(self._cut_off())
+        files = (file for step in self.steps for file in step.effects.placed)
+        return frozenset(file.sha256 for file in files) | frozenset(self._cut_off())
 
     def _cut_off(self) -> Iterator[str]:
         for step in self.steps:

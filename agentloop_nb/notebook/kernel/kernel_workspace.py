@@ -41,7 +41,7 @@ MEMORY = 512 * 2**20
 BINDING_TIMEOUT = 30
 """Seconds in which the results of delegated parts are bound."""
 _BROUGHT = "_agentloop_brought"
-_WAITS: Output = {
+ANOTHER_STEP: Output = {
     "output_type": "stream",
     "name": "stderr",
     "text": "[waiting: a step of another run is at work in this process]\n",
@@ -189,7 +189,9 @@ class KernelWorkspace:
     async def _run(self, code: str, step: int, timeout: float, on_output: OnOutput, past: History) -> CodeOutcome:
         mandate, self.mandate = self.mandate, None
         bench, loop = runner.bench(), asyncio.get_running_loop()
-        turn = await TURNS.take(bench.thread if bench else threading.get_ident(), partial(_tell, on_output, _WAITS))
+        turn = await TURNS.take(
+            bench.thread if bench else threading.get_ident(), partial(_tell, on_output, ANOTHER_STEP)
+        )
         with ExitStack() as stack:
             stack.callback(turn.release)
             if self.control.stopping:

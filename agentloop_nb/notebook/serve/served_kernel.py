@@ -13,6 +13,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from agentloop_nb._internal.amounts import duration
 from agentloop_nb.decision import Decision
 from agentloop_nb.errors import UserError
 from agentloop_nb.events import AnyEvent, ApprovalAsked, ApprovalGiven, StepsUndone
@@ -204,8 +205,11 @@ class ServedKernelRun:
         try:
             await asyncio.wait([asking, gone], return_when=asyncio.FIRST_COMPLETED)
             if asking.done():
-                return asking.result()
+                return await asking
             return ApprovalGiven(step=asked.step, approved=False, by="client", reason=CANCELLED)
+        except TimeoutError:
+            late = f"nobody answered within {duration(asked.seconds)}"
+            return ApprovalGiven(step=asked.step, approved=False, by="client", reason=late)
         finally:
             asking.cancel()
             gone.cancel()
