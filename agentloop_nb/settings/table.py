@@ -152,7 +152,7 @@ class Rows:
     answer_within: int = row(
         600,
         convert.whole(1, "seconds"),
-        "seconds a question waits before its default is taken (600)",
+        "seconds a question waits before its default is taken, an approval or a plan before the run ends (600)",
         flags=("--answer-within",),
         value="SECONDS",
         environment="AGENTLOOP_ANSWER_WITHIN",

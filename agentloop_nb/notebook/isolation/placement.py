@@ -78,7 +78,7 @@ def workspace(
         goal = pack(shell.user_ns, home, goal, settings.bring) if goal else Luggage()
     luggage = goal
     for name in luggage.files:
-        _copy(home / name, folder / name)
+        _copy((luggage.home or home) / name, folder / name)
     made = kind(
         folder,
         web=web,
@@ -151,11 +151,13 @@ class Luggage:
     files: list[str] = field(default_factory=list)
     left: dict[str, str] = field(default_factory=dict)
     """Names the goal mentions that could not be taken, with the reason."""
+    home: Path | None = None
+    """The folder that the files lie in."""
 
 
 def pack(namespace: Mapping[str, Any], home: Path, goal: str, bring: str | None) -> Luggage:
     """Pack what `bring` names, else what the goal names and that holds no secret. Raises `UserError`."""
-    luggage = Luggage()
+    luggage = Luggage(home=home)
     if bring is not None:
         for name in filter(None, (part.strip() for part in bring.split(","))):
             _pack_asked(luggage, namespace, home, name)
