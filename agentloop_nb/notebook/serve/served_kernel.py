@@ -30,9 +30,9 @@ from agentloop_nb.notebook.serve.listener import Listener
 from agentloop_nb.notebook.serve.main_thread import MainThread
 from agentloop_nb.notebook.serve.mcp_server import Requests
 from agentloop_nb.notebook.serve.outside_model import Call, OutsideModel
+from agentloop_nb.notebook.serve.served_session import begin_served
 from agentloop_nb.notebook.serve.served_workspace import Served
 from agentloop_nb.notebook.undo import take_back
-from agentloop_nb.safety.outside_agents import OutsideJudge
 from agentloop_nb.settings import Settings
 
 if TYPE_CHECKING:
@@ -69,8 +69,7 @@ class ServedKernelRun:
         self.place = HeldCell(shell.kernel) if held else MainThread(shell.kernel)
         self.model = OutsideModel()
         self.read_only, self._minutes, self._port = read_only, minutes, port
-        self.session = manager.begin_served(goal, settings, self.model, self.place)
-        self.session.judge = OutsideJudge()
+        self.session = begin_served(manager, goal, settings, self.model, self.place)
         self.workspace = self._workspace()
         self.home = manager.folder if settings.isolated else self.workspace.folder
         """The notebook's folder."""
