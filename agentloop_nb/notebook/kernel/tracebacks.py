@@ -10,6 +10,7 @@ from pathlib import Path
 from types import FrameType, TracebackType
 
 import agentloop_nb
+from agentloop_nb.notebook.kernel.values_at_fault import values_at_fault
 from agentloop_nb.protocols import CodeError
 
 MAX_FRAMES = 8
@@ -28,7 +29,7 @@ def code_error(error: BaseException, place: Place, here: str) -> CodeError:
     return CodeError(
         type=type(error).__name__,
         message=error.msg if isinstance(error, SyntaxError) else _message(error),
-        traceback=_tell(error, place),
+        traceback=f"{_tell(error, place)}\n{values_at_fault(error, place)}".rstrip("\n"),
         line=_line(error, here),
     )
 
