@@ -25,7 +25,7 @@ _TEXT = (
     "xml", "log", "tex", "ini", "cfg", "geojson", "sql", "rst", "dat", "bib",
 )  # fmt: skip
 KINDS = frozenset(_TEXT) | HOW_TO_MAKE.keys()
-_NAME = re.compile(r"(?<![\w./:@~*?%-])\w[\w./-]*\.(\w{1,7})\b(?![\w/*?(]|\.\w)")
+_NAME = re.compile(r"(?<![\w./:@~*?%-])\w[\w./-]*\.(\w{1,7})\b(?![\w/*(]|\?\w|\.\w)")
 
 
 def how_to_make(name: str) -> str | None:

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
 
+from agentloop_nb._internal.plain_names import is_plain
 from agentloop_nb.safety.provenance import mark
 
 MOST_FILES, MOST_SEEN = 40, 2000
@@ -19,7 +20,8 @@ LONGEST_NAME = 80
 PACKAGES = ("numpy", "pandas", "polars", "pyarrow", "matplotlib", "scipy", "sklearn", "duckdb")
 """What data work asks for first; versions differ in what they can do."""
 _TOLD = re.compile(
-    r"^Today is \d{4}-\d\d-\d\d\. Python [^\n]*\n(?:Files in [^\n]*|<<data from the current folder.*?\ndata>>)$",
+    r"^Today is \d{4}-\d\d-\d\d\. Python [^\n]*\n(?:Files in [^\n]*(?:\n<<data from the current folder.*?\ndata>>)?"
+    r"|<<data from the current folder.*?\ndata>>)$",
     re.DOTALL | re.MULTILINE,
 )
 
@@ -31,14 +33,18 @@ def surroundings(folder: Path) -> str:
     head = f"Today is {time.strftime('%Y-%m-%d')}. {versions}."
     if not files:
         return f"{head}\nFiles in the current folder: none yet."
-    return f"{head}\n{mark(_listed(sorted(files)), 'the current folder, its files')}"
+    shown = sorted(files)[:MOST_FILES]
+    plain, odd = [name for name in shown if is_plain(name)], [name for name in shown if not is_plain(name)]
+    line = f"Files in the current folder: {', '.join(plain) or 'those below'}{_more(len(files))}."
+    marked = mark("\n".join(odd), "the current folder, names of files") if odd else ""
+    return "\n".join(filter(None, (head, line, marked)))
 
 
-def _listed(names: list[str]) -> str:
-    """Names a line each. Sizes are left out: small models take them for an answer."""
-    more = len(names) - MOST_FILES
-    count = f"{more}" if len(names) <= MOST_SEEN else f"{more} or"
-    return "\n".join([*names[:MOST_FILES], *([f"(and {count} more)"] if more > 0 else [])])
+def _more(count: int) -> str:
+    """How many files are not named. Sizes are left out: small models take them for an answer."""
+    if count <= MOST_FILES:
+        return ""
+    return f", and {count - MOST_FILES}{' or' if count > MOST_SEEN else ''} more"
 
 
 def _names(folder: Path) -> Iterator[str]:

@@ -87,6 +87,6 @@ def test_a_run_from_the_shell_reads_what_the_goal_names_and_its_export_lists_it(
     assert (home / "output" / "copy.txt").read_text() == "text of sales.csv"
     assert not (home / "copy.txt").exists()
     told = wire.requests[0].body["messages"][1]["content"]
-    assert "<<data from the current folder, its files\nsales.csv\ndata>>" in told
+    assert "Files in the current folder: sales.csv." in told
     notebook = json.loads(run.export(home / "run.ipynb", verify=False).read_text())
     assert [file["path"] for file in notebook["metadata"]["agentloop"]["inputs"]] == ["sales.csv"]
