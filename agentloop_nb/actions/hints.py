@@ -8,13 +8,13 @@ from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
 
+from agentloop_nb._internal.plain_names import is_plain
+from agentloop_nb.actions.usual_imports import USUAL
 from agentloop_nb.protocols import CodeError
 
-_USUAL = {
-    "np": "import numpy as np", "pd": "import pandas as pd", "pl": "import polars as pl",
-    "plt": "import matplotlib.pyplot as plt", "sns": "import seaborn as sns", "date": "from datetime import date",
-    "datetime": "from datetime import datetime", "Path": "from pathlib import Path", "sqrt": "from math import sqrt",
-    "Counter": "from collections import Counter",
+_USUAL = USUAL | {
+    "date": "from datetime import date", "datetime": "from datetime import datetime", "sqrt": "from math import sqrt",
+    "Path": "from pathlib import Path", "Counter": "from collections import Counter",
 }  # fmt: skip
 _MODULES = frozenset(
     [
@@ -45,7 +45,6 @@ _MODULES = frozenset(
         "duckdb",
     ]
 )
-_PLAIN = re.compile(r"[\w][\w.()-]{0,59}")
 MOST_FILES = 12
 """Names of files that a hint lists."""
 _INSIDE = (
@@ -57,7 +56,8 @@ _INSIDE = (
 
 
 _IMPORT = "That cannot be imported here: use another package, or plain Python."
-_LOOK = "Look at what is there first: print the columns, the keys or the length."
+_LOOK = "Take a name that is there, or print the columns, the keys or the length first."
+_ACTIONS = frozenset({"search_web", "read_url", "run_code", "write_file", "finish"})
 _ASK = "Look at what it is first: print its type, and what it offers."
 _PLAINLY = {
     "ModuleNotFoundError": _IMPORT,
@@ -77,7 +77,8 @@ def hint(error: CodeError, folder: Path) -> str:
     if error.type in ("NameError", "UnboundLocalError"):
         return _undefined(error.message, folder)
     if found := re.match(r"cannot import name '(\w+)' from '([\w.]+)'", error.message):
-        return f"{found[2]} has no {found[1]}: write it yourself, in plain Python."
+        usual = _USUAL.get(found[1])
+        return f"Write: {usual}" if usual else f"{found[2]} has no {found[1]}: write it yourself, in plain Python."
     if found := re.match(r"module '([\w.]+)' has no attribute '(\w+)'", error.message):
         return f"{found[1]} has no {found[2]}: write it yourself, in plain Python."
     if error.type == "FileNotFoundError":
@@ -103,6 +104,8 @@ def syntax_hint(code: str) -> str:
 def _undefined(message: str, folder: Path) -> str:
     found = re.search(r"'(\w+)'", message)
     name = found[1] if found else ""
+    if name in _ACTIONS:
+        return f"{name} is an action of its own, not Python: leave it out of the code."
     if name in _USUAL or name in _MODULES:
         return f"Import it first: {_USUAL.get(name, f'import {name}')}"
     return f"Nothing is named {name}: define or import it first, or read it from its file. {_files(folder)}"
@@ -120,7 +123,7 @@ def _files(folder: Path) -> str:
 def _plain_names(folder: Path) -> Iterator[str]:
     try:
         for entry in folder.iterdir():
-            if _PLAIN.fullmatch(entry.name) and entry.is_file():
+            if is_plain(entry.name) and entry.is_file():
                 yield entry.name
     except OSError:
         return

@@ -5,12 +5,17 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterator
+from itertools import islice
 
 _ECHO = re.compile(r"""["'}\]\s]{0,20}\}[.,\s]{0,5}(?:You are told|step \d{1,3}:)""")
 """Where a decision's end, and what a run says next, was written into its code."""
 _ON_ONE_LINE = re.compile(r"(?m)^([ \t]*)((?:for|while|if|with)\b[^\n:]*:)[ \t]+(?=(?:for|while|if|with|try|def)\b)")
 """A block whose body, a block itself, stands on the same line."""
 _CLOSING = re.compile(r"""["'}\]\s]{0,20}\}\s*\Z""")
+_END = re.compile(r"""(?m)^([^#\n]*?)["'\]\s]{0,5}\}\}""")
+"""A line on which the two marks that end a decision were written into its code, and perhaps prose after them."""
+MOST_ENDS = 8
+"""Such lines that are tried."""
 MOST_NESTED = 5
 """Blocks inside one another whose indentation is mended."""
 MOST_JOINED = 200
@@ -19,6 +24,10 @@ MOST_JOINED = 200
 
 def mended(code: str) -> str:
     """Put right what keeps code from compiling, where there is one way only to do it; else leave it as it is."""
+    return _printed(_compiling(code))
+
+
+def _compiling(code: str) -> str:
     if _compiles(code):
         return code
     found = (mend(each) for each in _without_closing(code) for mend in (str, _joined, _indented, _apart))
@@ -30,6 +39,7 @@ def _without_closing(code: str) -> Iterator[str]:
     yield code
     if echo := _ECHO.search(code):
         yield code[: echo.start()].rstrip()
+    yield from (code[: end.end(1)].rstrip() for end in islice(_END.finditer(code), MOST_ENDS))
     if marks := _CLOSING.search(code):
         yield from (code[:end].rstrip() for end in range(len(code) - 1, marks.start() - 1, -1))
 
@@ -51,6 +61,28 @@ def _indented(code: str, deeper: int = MOST_NESTED) -> str:
     if above[:1].isspace() or not above.rstrip().endswith(":") or not _is_one_statement(rest):
         return code
     return "\n".join([*head, *(f"    {each}" if each.strip() else each for each in rest.split("\n"))])
+
+
+def _printed(code: str) -> str:
+    """Print what a cell returns: outside a function nothing is returned, and to show it is all that can be meant."""
+    try:
+        tree = ast.parse(code)
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return code
+    lines = code.encode().split(b"\n")
+    for node in _outside_functions(tree):
+        if isinstance(node, ast.Return) and node.value is not None and node.value.lineno == node.lineno:
+            first, last, end = node.lineno - 1, node.value.end_lineno or node.lineno, node.value.end_col_offset or 0
+            lines[last - 1] = lines[last - 1][:end] + b")" + lines[last - 1][end:]
+            lines[first] = lines[first][: node.col_offset] + b"print(" + lines[first][node.value.col_offset :]
+    return b"\n".join(lines).decode()
+
+
+def _outside_functions(tree: ast.AST) -> Iterator[ast.AST]:
+    for node in ast.iter_child_nodes(tree):
+        if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef | ast.Lambda):
+            yield node
+            yield from _outside_functions(node)
 
 
 def _not_indented(code: str) -> int | None:

@@ -10,6 +10,7 @@ from typing import Any
 
 from agentloop_nb._internal.thoughts import decision_in, is_object, split
 from agentloop_nb.models.repeated_text import Repetition, ended_after_prints, shortened
+from agentloop_nb.models.salvage import salvaged
 from agentloop_nb.models.usage import merge
 from agentloop_nb.protocols import Delta
 
@@ -109,6 +110,8 @@ class ReplyAssembler:
             self.__dict__.pop("_split", None)
             return
         self._text = [shortened("".join(self._text), small=small)]
+        if small and self.repeats and (whole := salvaged(self._text[0])) is not None:
+            self._text, self.finish_reason = [whole], "stop"
         self._calls = [shortened("".join(self._calls), small=small)]
         self._reasoning = [shortened("".join(self._reasoning), small=small)]
         self.__dict__.pop("_split", None)

@@ -9,6 +9,7 @@ import pytest
 from agentloop_nb.agent.offer import offered
 from agentloop_nb.decision import parse
 from agentloop_nb.models.repeated_text import Repetition
+from agentloop_nb.models.salvage import salvaged
 from agentloop_nb.models.size import SMALL_REPLY, is_small
 from agentloop_nb.state import State
 from agentloop_nb.testing import finish
@@ -26,6 +27,8 @@ ENDLESS = {
     "zeros": "0, ",
     "a number": "0",
 }
+WHOLE = {"one line": "plot(again)", "imports": "import numpy as np\nimport pandas as pd"}
+"""The code that is carried out of those that are Python: what is repeated, once."""
 LEGITIMATE = {
     "a loop": "for n in range(12):\n    print(n)\n    print(n * n)\n",
     "a few prints": "".join(f"print('line {number}')\n" for number in range(9)),
@@ -70,10 +73,44 @@ async def test_a_small_model_is_cut_off_soon(talk, request_of, unit):
     text = HEAD + ENDLESS[unit] * (20_000 // len(ENDLESS[unit]))
     t = talk(Reply(text=text, size=8), finish(), model="coder:0.5b")
     reply = await t.ask(request_of(max_tokens=30_000))
-    assert reply.finish_reason == "repetition"
     assert sum(len(delta.text) for delta in t.deltas) < 1_600
     await t.ask(request_of(repairs=1))
-    assert [body["temperature"] for body in t.wire.bodies] == [0.2, 0.8]
+    if unit in WHOLE:
+        assert reply.finish_reason == "stop"
+        assert parse(reply.text).action.code == WHOLE[unit]
+    else:
+        assert reply.finish_reason == "repetition"
+        assert [body["temperature"] for body in t.wire.bodies] == [0.2, 0.8]
+
+
+CUT = {
+    "a block again and again": (
+        "x = 1\nwith open('a') as f:\n    print(f.read())\n" * 2 + "with open('a') a",
+        "x = 1\nwith open('a') as f:\n    print(f.read())\n" * 2,
+    ),
+    "a head without its body": ("total = 0\nfor n in rows:\n", "total = 0"),
+    "a line break in quotes": ("f.write('\n')\nf.wri", r"f.write('\n')"),
+    "a string that is open": ('x = 1\ny = """abc\nabc\nabc', "x = 1"),
+    "magic": ("%matplotlib inline\n%matplotlib inli", None),
+    "one line": ("print(1, 2, 3", None),
+    "prose": ("Then I look at it.\nThen I look", None),
+}
+
+
+@pytest.mark.parametrize("name", CUT)
+def test_code_that_was_cut_off_is_kept_up_to_its_last_whole_statement(name):
+    code, kept = CUT[name]
+    found = salvaged(HEAD + json.dumps(code)[1:-1] + "…")
+    assert (found and parse(found).action.code.rstrip()) == (kept and kept.rstrip())
+
+
+def test_an_escape_that_was_cut_in_its_middle_is_left_out():
+    assert parse(salvaged(HEAD + r"x = 1\ny = 2" + "\\")).action.code == "x = 1"
+    assert parse(salvaged(HEAD + r"x = 1\ns = '\u00")).action.code == "x = 1"
+
+
+def test_a_reply_without_code_has_nothing_to_keep():
+    assert salvaged('{"reasoning": "again and again') is None
 
 
 async def test_the_reasoning_of_a_small_model_is_bounded_as_long_as_the_server_takes_it(talk, request_of):
