@@ -12,6 +12,7 @@ from agentloop_nb.actions import Action, ActionResult, AskUser, Finish, Plan, Qu
 from agentloop_nb.actions.effects import Answer, Effects
 from agentloop_nb.actions.mending import mended
 from agentloop_nb.actions.registry import Actions
+from agentloop_nb.actions.usual_imports import not_imported, with_imports
 from agentloop_nb.agent import contract
 from agentloop_nb.agent.approval import ApprovalGate, Judge
 from agentloop_nb.agent.budget import CostLimit
@@ -238,9 +239,16 @@ class Loop:
         return decision
 
     def _mended(self, decision: Decision) -> Decision:
-        """Put right the line breaks in quotes that keep code from compiling; a record's code stays as it was."""
+        """Put right what keeps code from running, where there is one way only; a record's code stays as it was."""
         action = decision.action
-        if self.replayed or not isinstance(action, RunCode) or (code := mended(action.code)) == action.code:
+        if self.replayed or not isinstance(action, RunCode):
+            return decision
+        code = mended(action.code)
+        if missing := not_imported(code):
+            there = self.workspace.variables(missing)
+            if missing := [name for name in missing if name not in there]:
+                code = with_imports(code, missing)
+        if code == action.code:
             return decision
         return decision.model_copy(update={"action": action.model_copy(update={"code": code})})
 

@@ -14,7 +14,7 @@ from agentloop_nb.agent.context_window import Gauge, reply_bound
 from agentloop_nb.agent.event_stream import Stream
 from agentloop_nb.agent.ledger import Ledger
 from agentloop_nb.agent.offer import offered, usual
-from agentloop_nb.agent.prompt import compaction, compose, overflow_compaction, shrink_figures
+from agentloop_nb.agent.prompt import compaction, compose, in_vain, overflow_compaction, shrink_figures
 from agentloop_nb.errors import ContextOverflow, Hint, ModelFault, PermanentFault, TransientFault
 from agentloop_nb.events import ModelCalled, ModelFailed, ModelReplied, ReplyStreamed, WaitStarted
 from agentloop_nb.protocols import Measurable, Model, ModelReply, ModelRequest, Sized, Unprompted
@@ -116,6 +116,8 @@ class ModelCaller:
     def _request(self, *, final: bool, only: tuple[str, ...]) -> ModelRequest:
         """Compose the next request, shortened until it leaves room for a reply."""
         state = self.stream.state
+        if self._is_small and (told := in_vain(state)) is not None:
+            self.stream.emit(told)
         event = overflow_compaction(state) if self._is_full else compaction(state, self.model)
         self._is_full = False
         window = self.model.context_window

@@ -16,6 +16,7 @@ from agentloop_nb.actions.file_names import how_to_make, is_file_name, named_in
 from agentloop_nb.actions.finish import is_there
 from agentloop_nb.actions.output_text import bounded
 from agentloop_nb.agent.grounding import Grounding
+from agentloop_nb.agent.rules import EXAMPLE_ANSWER
 from agentloop_nb.protocols import Workspace
 from agentloop_nb.safety.provenance import mark
 from agentloop_nb.state import State
@@ -34,6 +35,8 @@ _MAKING = re.compile(
     re.IGNORECASE,
 )
 _INTO = r"\b(?:to|as|into|file|named|called|als|nach|sous|como|en|come)\s+[\"'`“„«]?"
+LEAST_ECHO = 4
+"""Words of a summary that cannot be those of a hint by chance."""
 MOST_TOLD = 6
 """Names or figures that one objection lists."""
 
@@ -52,8 +55,8 @@ def objections(action: Finish, state: State, workspace: Workspace, grounding: Gr
     folder = workspace.folder
     found = [*_wrong_artifacts(action, state, folder)]
     if action.goal_met:
-        found += [*_missing_files(action, state, folder), *_nothing_succeeded(state)]
-        found += _ungrounded(grounding, state)
+        found += [*_missing_files(action, state, folder), *_not_looked_at(state, folder), *_nothing_succeeded(state)]
+        found += [*_echoes(action, state), *_ungrounded(grounding, state)]
     return found
 
 
@@ -107,7 +110,7 @@ def _missing_files(action: Finish, state: State, folder: Path) -> Iterator[Objec
     ]
     for name in missing[:MOST_TOLD]:
         how = how_to_make(name)
-        advice = f" To make it, {how}." if how else ""
+        advice = f" To make it, {how}\n" if how else ""  # a full stop behind code is copied with it
         yield Objection(f"There is no file {name} in the folder.{advice}", f"There is no file {name}.")
 
 
@@ -132,11 +135,50 @@ def _outside(name: str) -> bool:
     return name.startswith(("/", "~")) or ".." in name.split("/")
 
 
+def _not_looked_at(state: State, folder: Path) -> Iterator[Objection]:
+    """Files that the goal names and that are there, where not one step was taken."""
+    if any(step.result is not None and not _only_words(step) for step in state.steps):
+        return
+    if names := ", ".join([name for name in named_in(state.goal) if is_there(folder, name)][:MOST_TOLD]):
+        told = f"The goal names {names}, which is in the folder, and no step has looked at it. Read it in run_code."
+        yield Objection(told, f"No step looked at {names}.")
+
+
 def _nothing_succeeded(state: State) -> Iterator[Objection]:
     """Steps were taken, and each of them failed; an answer without any step may be right."""
     taken = [step for step in state.steps if step.result is not None and not _only_words(step) and not _denied(step)]
     if taken and not any(step.result.success for step in taken if step.result):
         yield Objection("No step has succeeded so far, so nothing shows that the goal is met.", "No step succeeded.")
+
+
+def _echoes(action: Finish, state: State) -> Iterator[Objection]:
+    """A summary that only says what the system told the model: its goal, a hint, the answer of its example."""
+    said = _bare(action.summary)
+    goal = said.removeprefix("the goal was ") == _bare(state.goal)
+    told = len(said.split()) >= LEAST_ECHO and any(said in _bare(text) for step in state.steps for text in _told(step))
+    example = said == _bare(EXAMPLE_ANSWER) and not any(said in _bare(text) for text in _outputs(state))
+    if goal or told or example:
+        line = "The summary only says what you were told, and is no answer. Say what the outputs show."
+        yield Objection(line, "The summary only repeats what the model was told.", work=not _any_success(state))
+
+
+def _told(step: Step) -> Iterator[str]:
+    """What the system itself said of a step."""
+    yield from (step.effects.hint, step.effects.again)
+    if step.result is not None and (step.effects.repeated or step.effects.objections):
+        yield step.result.output
+
+
+def _outputs(state: State) -> Iterator[str]:
+    return (step.result.output for step in state.steps if step.result is not None)
+
+
+def _bare(text: str) -> str:
+    return " ".join(re.findall(r"\w+", text.lower()))
+
+
+def _any_success(state: State) -> bool:
+    return any(step.result.success for step in state.steps if step.result is not None)
 
 
 def _ungrounded(found: Grounding, state: State) -> Iterator[Objection]:

@@ -20,21 +20,33 @@ def observation(state: State, index: int, max_retries: int) -> str:
     step = state.steps[index]
     if step.result is None or step.decision is None:
         return "The step was cut off before it was done."
-    short = state.compacted is not None and step.number <= state.compacted.through
-    output = step.result.output
-    if short and state.compacted is not None:
-        output = bounded(output, state.compacted.keep)
+    room = _room(state, step.number)
+    output = step.result.output if room is None else bounded(step.result.output, room)
+    short = room is not None and not _is_newest(state, step.number)
     action = step.decision.action
     if not isinstance(action, WriteFile | Finish | AskUser) and not step.effects.repeated:
         output = mark(output, _origin(action, step.number))
     name = action.name
     if step.result.success:
         return f"{name} is done:\n{output}" + ("" if short else f"{_told_beside(step)}\n\n{goal_again(state.goal)}")
-    told = f"{name} failed:{_error_line(step)}\n{output}{_told_beside(step)}"
+    told = f"{name} failed:{error_line(step)}\n{output}{_told_beside(step)}"
     failures = _failures_in_a_row(state, index)
     if failures >= max_retries:
         told += f"\n\n{name} has failed {failures} times in a row. Change the plan: try something else, or finish."
     return told
+
+
+def _room(state: State, number: int) -> int | None:
+    """The characters that remain of a step's output; None is all."""
+    if state.compacted is None or number > state.compacted.through:
+        return None
+    return state.compacted.newest if _is_newest(state, number) else state.compacted.keep
+
+
+def _is_newest(state: State, number: int) -> bool:
+    """Whether a step was the newest when the transcript was shortened, and more of it was left."""
+    done = state.compacted
+    return done is not None and done.newest is not None and number == done.through
 
 
 def goal_again(goal: str) -> str:
@@ -44,8 +56,8 @@ def goal_again(goal: str) -> str:
     return f"The goal was: {line}\nIf it is met, finish now with the answer; else take the next action."
 
 
-def _error_line(step: Step) -> str:
-    """Type and message of failed code in one line; where the message is long, its type alone."""
+def error_line(step: Step) -> str:
+    """Tell type and message of failed code in one line; where the message is long, its type alone."""
     if step.result is None or step.decision is None:
         return ""
     if not isinstance(step.decision.action, RunCode | Query | OwnAction):

@@ -39,7 +39,8 @@ def offered(state: State, *, small: bool = False) -> tuple[str, ...]:
     """Name the actions that make sense now; empty: all.
 
     After a finish that came too early something is left to do, once; without a network nothing can be looked up. A
-    small model looks up what it has at hand, so it is offered the web only where goal or notes speak of it.
+    small model looks up what it has at hand, so it is offered the web only where goal or notes speak of it; and what
+    it did again, with the same result, it would do once more, so it has to decide on something else.
     """
     last = state.steps[-1].result if state.steps else None
     if last is not None and not last.success and last.effects.work:
@@ -47,7 +48,13 @@ def offered(state: State, *, small: bool = False) -> tuple[str, ...]:
     no_web = is_offline(state) or (small and not _speaks_of_the_web(state))
     names = tuple(action.name for action in usual(state))
     left = tuple(name for name in names if not (name in WEB and no_web) and (name != AskUser.name or may_ask(state)))
+    if small and last is not None and last.success and last.effects.again:
+        left = tuple(name for name in left if name != _decided(state.steps[-1]))
     return left if left != names else ()
+
+
+def _decided(step: Step) -> str:
+    return step.decision.action.name if step.decision else ""
 
 
 def usual(state: State) -> Actions:

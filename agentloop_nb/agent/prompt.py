@@ -18,6 +18,7 @@ from agentloop_nb.actions.output_text import bounded
 from agentloop_nb.actions.plan import as_reply, numbered
 from agentloop_nb.actions.wait_or_stop import Stop, Wait
 from agentloop_nb.agent import prompt_images
+from agentloop_nb.agent.in_vain import copied_a_failure, is_left_out, told_in_vain
 from agentloop_nb.agent.observation import observation
 from agentloop_nb.agent.offer import usual
 from agentloop_nb.agent.rules import describe_action, further_actions, system_prompt
@@ -30,15 +31,17 @@ from agentloop_nb.step import Step
 GROWTH, FREE_GROWTH = 13_000, 60_000
 """Characters of whole outputs that may gather before they are shortened: where a cached token costs a tenth of a plain
 one, or more (a dozen ordinary outputs fit), and where resending costs nothing."""
-WHOLE_STEPS = 3
+WHOLE_STEPS = 2
 """The newest steps that a compaction leaves whole."""
 MOST_WHOLE = 150
 """Whole steps that may gather, however little each has to tell: decisions take room too."""
 SHORT = 100
 """Characters that remain of an old output."""
-SHORT_STEPS = 24
+NEWEST = (3000, 1000, 300)
+"""Characters that remain of the newest output, level by level, where a prompt does not fit."""
+SHORT_STEPS = 8
 """Shortened steps that may gather before the older ones are digested to a line each."""
-KEPT_STEPS = 6
+KEPT_STEPS = 3
 """The newest shortened steps that a digest leaves."""
 DIGEST_LINES = 150
 """Digested steps that are told in a line each; older ones by their purpose alone, so that a run of any length fits."""
@@ -74,7 +77,11 @@ def _messages(state: State, max_retries: int) -> Iterator[Message]:
     )
     images: tuple[Image, ...] = ()
     for index, step in enumerate(state.steps[digested:], digested):
-        yield Message(role="user", content=told + _notes(step) + _nudge(state, step.number), images=images)
+        if is_left_out(state, step):
+            told += _notes(step)
+            continue
+        vain = told_in_vain(state) if step.result is None else ""
+        yield Message(role="user", content=told + vain + _notes(step) + _nudge(state, step.number), images=images)
         yield from _planned(step)
         if step.is_looked_at:
             yield from _looked_at(step)
@@ -84,7 +91,7 @@ def _messages(state: State, max_retries: int) -> Iterator[Message]:
             return
         yield Message(role="assistant", content=_decided(step))
         told, images = observation(state, index, max_retries), _images(state, step)
-    yield Message(role="user", content=told + _nudge(state, state.next_step), images=images)
+    yield Message(role="user", content=told + told_in_vain(state) + _nudge(state, state.next_step), images=images)
 
 
 def _context(state: State) -> str:
@@ -253,21 +260,45 @@ def overflow_compaction(state: State) -> TranscriptCompacted | None:
     """Shorten as much as can be, after a model refused a prompt as too long; None when nothing is left to shorten."""
     last, before = state.current_step, state.compacted
     done, digested = (before.through, before.digested) if before else (0, 0)
-    levels = ((max(last - 1, 0), SHORT_STEPS), (last, SHORT_STEPS), (last, KEPT_STEPS), (last, 0))
-    for through, short_steps in levels:
-        event = _compacted(state, through=max(through, done), short_steps=short_steps)
-        if event.through > done or event.digested > digested:
+    newest = (before.newest or before.keep) if before else 0
+    levels = [
+        (max(last - 1, 0), SHORT_STEPS, None),
+        *((last, SHORT_STEPS, size) for size in NEWEST if size < _length(state)),
+        (last, SHORT_STEPS, None),
+        (last, KEPT_STEPS, None),
+        (last, 0, None),
+    ]
+    for through, short_steps, size in levels[done == last :]:
+        event = _compacted(state, through=max(through, done), short_steps=short_steps, newest=size)
+        cuts_more = event.through == done and (event.newest or event.keep) < newest
+        if event.through > done or event.digested > digested or cuts_more:
             return event
     told = before.context if before and before.context is not None else len(state.context)
     shorter = next((size for size in CONTEXTS if size < told), None)
     if shorter is None:
         return None
-    return TranscriptCompacted(step=state.next_step, through=done, keep=SHORT, digested=digested, context=shorter)
+    return _compacted(state, through=done, short_steps=SHORT_STEPS).model_copy(update={"context": shorter})
 
 
-def _compacted(state: State, *, through: int, short_steps: int) -> TranscriptCompacted:
+def in_vain(state: State) -> TranscriptCompacted | None:
+    """Leave the code of failed steps out, once a model has copied it; None where that is so, or need not be."""
+    before = state.compacted
+    if not copied_a_failure(state) or (before is not None and before.in_vain):
+        return None
+    event = before or TranscriptCompacted(step=state.next_step, through=0, keep=SHORT)
+    return event.model_copy(update={"step": state.next_step, "in_vain": True})
+
+
+def _length(state: State) -> int:
+    """The characters of the newest output."""
+    result = state.steps[state.current_step - 1].result if state.current_step else None
+    return len(result.output) if result else 0
+
+
+def _compacted(state: State, *, through: int, short_steps: int, newest: int | None = None) -> TranscriptCompacted:
     digested = state.compacted.digested if state.compacted else 0
     if through - digested > short_steps:
         digested = max(through - min(KEPT_STEPS, short_steps), digested)
-    context = state.compacted.context if state.compacted else None
-    return TranscriptCompacted(step=state.next_step, through=through, keep=SHORT, digested=digested, context=context)
+    event = TranscriptCompacted(step=state.next_step, through=through, keep=SHORT, digested=digested, newest=newest)
+    before = state.compacted
+    return event if before is None else event.model_copy(update={"context": before.context, "in_vain": before.in_vain})

@@ -15,6 +15,6 @@ _ENDINGS = {
 
 def rejection(error: DecisionError, finish_reason: str) -> str:
     """Say why a reply is no decision, and what to do about it."""
-    if finish_reason == "repetition":  # what is wrong with its JSON would quote it, to be repeated again
+    if finish_reason in ("repetition", "length"):  # what is wrong with its JSON would quote it, to be repeated again
         return f"{_ENDINGS[finish_reason]}."
     return f"{_ENDINGS[finish_reason]} ({error})" if finish_reason in _ENDINGS else str(error)

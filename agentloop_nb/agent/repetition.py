@@ -132,7 +132,9 @@ def _again(seen: Seen, action: Action) -> str:
     what = "result" if seen.result.success else "failure"
     ordinal = _ORDINALS.get(seen.count, f"{seen.count}th")
     more = "" if _waits(action) or seen.count < MOST - 1 else " Once more ends the run."
-    return f"This is the same as step {seen.step}, with the same {what}, for the {ordinal} time: nothing new.{more}"
+    instead = "finish with what it shows, or decide" if seen.result.success else "decide"
+    again = f"This is the same as step {seen.step}, with the same {what}, for the {ordinal} time."
+    return f"{again} Do not do it again: {instead} on something else.{more}"
 
 
 _ORDINALS = {2: "second", 3: "third"}

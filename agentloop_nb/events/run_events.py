@@ -72,6 +72,10 @@ class TranscriptCompacted(Event):
     digested: int = 0
     context: int | None = None
     """Characters that remain of what stands beside the goal (the namespace); None is all."""
+    newest: int | None = None
+    """Characters that remain of the output of step `through` itself; None is `keep`."""
+    in_vain: bool = False
+    """Steps that failed are told by their error alone, since the model copied one of them."""
 
 
 class StepsUndone(Event):

@@ -66,6 +66,10 @@ def _folded(state: State) -> str:
         lines.append(f"steps 1 to {done.digested}: a line each at most")
     if done.through > done.digested:
         lines.append(f"outputs of steps {done.digested + 1} to {done.through}: {done.keep:,} characters each")
+    if done.newest is not None:
+        lines.append(f"output of step {done.through}: {done.newest:,} characters")
+    if done.in_vain:
+        lines.append("steps that failed: their error alone, without their code")
     if done.context is not None:
         lines.append(f"the namespace: {done.context:,} characters")
     return "\n".join(lines)

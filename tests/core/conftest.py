@@ -19,12 +19,14 @@ from agentloop_nb.testing import FakeWorkspace, ScriptedModel
 class Scenario:
     """A loop over fakes that keeps its events."""
 
-    def __init__(self, model: ScriptedModel, workspace: FakeWorkspace, settings: Settings, **loop: Any) -> None:
+    def __init__(
+        self, model: ScriptedModel, workspace: FakeWorkspace, settings: Settings, goal: str, **loop: Any
+    ) -> None:
         self.events: list[AnyEvent] = []
         self.model, self.workspace = model, workspace
         self.stream = Stream(State(), self.events.append)
         self.loop = Loop(self.stream, model, workspace, settings, **loop)
-        self.stream.emit(RunStarted(run="r", goal="a goal", context="", settings=settings.record()))
+        self.stream.emit(RunStarted(run="r", goal=goal, context="", settings=settings.record()))
 
     async def run(self) -> State:
         state = await self.loop.run()
@@ -48,11 +50,12 @@ def scenario(tmp_path: Path) -> Callable[..., Scenario]:
         context_window: int | None = None,
         control: Any = None,
         approver: Any = None,
+        goal: str = "a goal",
         **settings: Any,
     ) -> Scenario:
         model = ScriptedModel(replies, usage=usage, prices=prices, context_window=context_window)
         workspace = FakeWorkspace(tmp_path, outcomes=outcomes, web=web)
         loop = {key: value for key, value in {"control": control, "approver": approver}.items() if value}
-        return Scenario(model, workspace, Settings(**settings), **loop)
+        return Scenario(model, workspace, Settings(**settings), goal, **loop)
 
     return build

@@ -75,6 +75,48 @@ async def test_what_is_right_is_not_asked_about(scenario, replies):
     assert (state.status in ("finished", "not_met"), state.doubts) == (True, ())
 
 
+@pytest.mark.parametrize(
+    "summary",
+    [
+        "The goal was: count the rows.",
+        "Count the rows",
+        "Wednesday.",
+        "Nothing is named x: define or import it first",
+        "Do not do it again: finish with what it shows.",
+    ],
+)
+async def test_a_summary_that_only_echoes_what_was_told_is_asked_about(scenario, summary):
+    steps = [code("x"), code("print(7)"), code("print(7)")]
+    s = scenario(
+        [*steps, finish(summary), finish(summary)], outcomes={"x": BAD, "print(7)": printing(7)}, goal="count the rows"
+    )
+    state = await s.run()
+    assert "The summary only says what you were told" in s.model.requests[4].messages[-1].content
+    assert state.doubts == ("The summary only repeats what the model was told.",)
+
+
+@pytest.mark.parametrize(
+    ("goal", "summary"), [("Paris or Rome?", "Paris"), ("say hello to all of us", "Hello to all of you")]
+)
+async def test_an_answer_in_words_of_the_goal_is_one(scenario, goal, summary):
+    s = scenario([finish(summary)], goal=goal)
+    assert (await s.run()).doubts == ()
+
+
+async def test_wednesday_may_be_the_answer(scenario):
+    s = scenario([code("ok"), finish("Wednesday.")], outcomes={"ok": printing("Wednesday")})
+    assert (await s.run()).doubts == ()
+
+
+async def test_a_file_of_the_goal_that_nobody_looked_at_is_asked_about(scenario):
+    s = scenario([finish("sales.csv does not exist."), code("ok"), finish("done")], goal="how many rows has sales.csv?")
+    (s.workspace.folder / "sales.csv").write_text("a\n1\n")
+    await s.run()
+    told = s.model.requests[1].messages[-1].content
+    assert "The goal names sales.csv, which is in the folder, and no step has looked at it." in told
+    assert s.model.requests[1].only == ("run_code",)
+
+
 async def test_a_figure_that_a_variable_holds_was_computed(scenario):
     added = CodeOutcome(ending="ok", changes=(Change(name="total", how="added", type="int"),))
     s = scenario([code("total = sum(rows)"), finish("It is 30.")], outcomes={"total = sum(rows)": added})

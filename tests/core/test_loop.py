@@ -123,7 +123,8 @@ async def test_a_long_transcript_is_compacted_once_it_outgrows_its_worth(scenari
     sizes = [sum(len(message.content) for message in request.messages) for request in s.model.requests]
     assert "transcript_compacted" in s.kinds
     assert max(sizes) < 50_000
-    assert s.model.requests[-1].messages[1] == s.model.requests[0].messages[1], "the goal is never shortened"
+    first, last = (s.model.requests[index].messages[1].content for index in (0, -1))
+    assert last.startswith(first), "the goal is never shortened"
 
 
 async def test_a_run_of_any_length_fits_and_forgets_no_note(scenario):

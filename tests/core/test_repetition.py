@@ -27,7 +27,8 @@ async def test_the_same_success_is_told_and_the_fourth_ends_the_run(scenario):
     last = [request.messages[-1].content for request in s.model.requests]
     assert "same as step 1" not in last[1]
     assert "the same as step 1, with the same result, for the second time" in last[2]
-    assert "for the third time: nothing new. Once more ends the run." in last[3]
+    assert "for the third time. Do not do it again: " in last[3]
+    assert "Once more ends the run." in last[3]
 
 
 async def test_what_can_only_fail_again_is_not_done_again(scenario):

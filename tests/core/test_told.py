@@ -43,7 +43,7 @@ def test_files_date_and_versions_are_told_in_the_first_message_only(tmp_path):
         (tmp_path / name).write_text("x" * 1234)
     (tmp_path / "data").mkdir()
     text = told(tmp_path)
-    assert "data/\nnotes.txt\nsales.csv\ndata>>" in text
+    assert "Files in the current folder: data/, notes.txt, sales.csv." in text
     assert "hidden" not in text
     assert "1234" not in text, "sizes are taken for answers"
     assert re.search(r"Today is \d{4}-\d\d-\d\d\. Python 3\.\d+", text)
@@ -61,7 +61,7 @@ def test_no_name_of_a_file_is_an_instruction(tmp_path, name):
 def test_many_files_are_counted(tmp_path):
     for number in range(MOST_FILES + 60):
         (tmp_path / f"f{number:03}.csv").touch()
-    assert "(and 60 more)" in surroundings(tmp_path)
+    assert ", and 60 more." in surroundings(tmp_path)
     assert len(surroundings(tmp_path)) < 900
 
 
@@ -95,6 +95,7 @@ HINTS = [
     ("AttributeError", "'list' object has no attribute 'x'", "print its type"),
     ("AttributeError", "module 'numpy' has no attribute 'squares'", "numpy has no squares: write it yourself"),
     ("UnicodeDecodeError", "'utf-8' codec can't decode byte", "another encoding"),
+    ("NameError", "name 'finish' is not defined", "finish is an action of its own, not Python"),
     ("RuntimeError", "anything", ""),
 ]  # fmt: skip
 
@@ -115,7 +116,7 @@ async def test_an_error_stands_first_its_traceback_in_marks_and_then_the_hint(sc
     await s.run()
     said = s.model.requests[1].messages[-1].content
     trace = "<<data from step 1\nTraceback: step 1, line 1\ndata>>"
-    assert said.startswith(f"run_code failed: KeyError: 'no'\n{trace}\nLook at what is there")
+    assert said.startswith(f"run_code failed: KeyError: 'no'\n{trace}\nTake a name that is there")
 
 
 async def test_a_long_message_of_an_error_quotes_data_and_stays_in_the_marks(scenario):
@@ -179,6 +180,9 @@ def test_other_code_is_left_as_it_is(code):
             "with open('a') as f: for row in f: print(row)\nx = 1",
             "with open('a') as f:\n    for row in f: print(row)\nx = 1",
         ),
+        ("import a\nplot('bar')}}. This is the same as step 2, with the (same", "import a\nplot('bar')"),
+        ("print(1)}}}. The reply was 'cut", "print(1)"),
+        ("d = {1: {2: 3}}\nprint(d)}}\n{", "d = {1: {2: 3}}\nprint(d)"),
         ("for a in x: for b in a: if b: print(b)}", "for a in x:\n    for b in a:\n        if b: print(b)"),
     ],
 )
@@ -201,10 +205,33 @@ def test_lost_indentation_and_closing_marks_are_mended(code, right):
         "%%bash\nfor n in x:\nls",
         "print((1}}",
         "say = 'for a in x: if a: stop",
+        "# a }} b\nprint((1)",
+        "print('a}}' + (",
+        "d = {1: {2: 3}}\nprint(d",
     ],
 )
 def test_what_could_mean_two_things_is_left_as_it_is(code):
     assert mended(code) == code
+
+
+@pytest.mark.parametrize(
+    ("code", "right"),
+    [
+        ("return 1", "print(1)"),
+        (
+            "with open('a') as f:\n    return len(f.read())\nx = 1",
+            "with open('a') as f:\n    print(len(f.read()))\nx = 1",
+        ),
+        ("if x:\n    return (1,\n        2)", "if x:\n    print((1,\n        2))"),
+        ("s = 'é'; return s + 'ü'", "s = 'é'; print(s + 'ü')"),
+        ("def f():\n    return 1\nreturn f()", "def f():\n    return 1\nprint(f())"),
+        ("return", "return"),
+        ("class A:\n    def f(self):\n        return 1", "class A:\n    def f(self):\n        return 1"),
+        ("f = lambda: 1", "f = lambda: 1"),
+    ],
+)
+def test_what_a_cell_returns_is_printed(code, right):
+    assert mended(code) == right
 
 
 async def test_code_is_mended_before_it_runs_and_is_recorded_so(scenario):

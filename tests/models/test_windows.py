@@ -11,7 +11,7 @@ from agentloop_nb.agent.loop import Loop
 from agentloop_nb.agent.prompt import compose, overflow_compaction, system_prompt
 from agentloop_nb.events import RunStarted, TranscriptCompacted
 from agentloop_nb.models.usage import tokens_in
-from agentloop_nb.protocols import Usage
+from agentloop_nb.protocols import CodeOutcome, Usage
 from agentloop_nb.session.context import context
 from agentloop_nb.settings import resolve
 from agentloop_nb.state import State, fold
@@ -38,9 +38,9 @@ def refuses_beyond(window, told):
     return refuse
 
 
-async def go(t, folder, **options):
+async def go(t, folder, outcomes=None, **options):
     settings = resolve({"model": "m", **options}, {}, {})
-    workspace, events = Crowded(folder), []
+    workspace, events = Crowded(folder, outcomes=outcomes or {}), []
     stream = Stream(State(), events.append)
     told = context(settings, t.model, workspace, folder)
     stream.emit(RunStarted(run="r", goal="count", context=told, settings=settings.record()))
@@ -116,6 +116,16 @@ async def test_every_level_is_tried_and_each_tells_less(talk, tmp_path):
     assert state.status == "failed"
     assert state.reason.startswith("the prompt no longer fits into the model's context, even shortened")
     assert overflow_compaction(state) is None
+
+
+@pytest.mark.parametrize(("window", "least", "most"), [(2048, 400, 2500), (3000, 1000, 5000), (16_000, 7000, 8100)])
+async def test_of_the_newest_output_as_much_is_told_as_there_is_room_for(talk, tmp_path, window, least, most):
+    long = CodeOutcome(ending="ok", outputs=({"output_type": "stream", "name": "stdout", "text": "word " * 1500},))
+    t = talk(decision("run_code", code="x"), finish("done"), models=[{"id": "scripted", "max_model_len": window}])
+    await go(t, tmp_path, outcomes={"x": long})
+    told = t.wire.bodies[1]["messages"][-1]["content"]
+    assert least < len(told) < most
+    assert "If it is met, finish now" in told
 
 
 @pytest.mark.parametrize("size", [0, 1, 99, 100, 101, 121, 140, 141, 150, 1000])
