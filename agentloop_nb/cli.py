@@ -25,6 +25,7 @@ from agentloop_nb.settings.options import (
 )
 
 if TYPE_CHECKING:
+    from agentloop_nb.notebook.run_manager import RunManager
     from agentloop_nb.run import Run
     from agentloop_nb.verify.certified_export import Published
 
@@ -331,6 +332,33 @@ def _tools(words: list[str]) -> int:
     return FINISHED
 
 
+def _learn(words: list[str]) -> int:
+    options, named = command_table.parsed("learn", words, "shell", 8)
+    from agentloop_nb.learn.command import learn
+    from agentloop_nb.notebook.learning import desk
+
+    print(learn(desk(_private_manager(), {}, "shell"), named, options))
+    return FINISHED
+
+
+def _actions(words: list[str]) -> int:
+    options, others = command_table.parsed("actions", words, "shell", 2)
+    from agentloop_nb.notebook.learning import bring
+    from agentloop_nb.reports.queries import QUERIES, Folder
+
+    manager = _private_manager()
+    bring(manager, print, asks=False)
+    print(QUERIES["actions"](Folder(manager.shell.user_ns), others, options))
+    return FINISHED
+
+
+def _private_manager() -> RunManager:
+    from agentloop_nb.notebook.kernel.private_shell import private_shell
+    from agentloop_nb.notebook.run_manager import RunManager
+
+    return RunManager(private_shell(), private=True)
+
+
 def _eval(words: list[str]) -> int:
     options, suite = command_table.parsed("eval", words, "shell", 1)
     from agentloop_nb.evals.command import evaluate
@@ -353,6 +381,8 @@ COMMANDS: dict[str, Callable[[list[str]], int]] = {
     "verify": _verify,
     "trust": _trust,
     "tools": _tools,
+    "learn": _learn,
+    "actions": _actions,
     "show": _show,
     "compare": _compare,
     "resume": _resume,
@@ -363,6 +393,6 @@ COMMANDS: dict[str, Callable[[list[str]], int]] = {
     "skill": _skill,
     "eval": _eval,
     "help": _help,
-    **{name: partial(_ask, name) for name in ("status", "runs", "who", "why", "cost", "sent", "models", "actions")},
+    **{name: partial(_ask, name) for name in ("status", "runs", "who", "why", "cost", "sent", "models")},
 }
 """What carries out each command of the table that lives in a shell."""

@@ -18,6 +18,7 @@ from agentloop_nb.events import (
     ContractChecked,
     DecisionMade,
     DecisionRejected,
+    FunctionProposed,
     LimitsReplaced,
     ModelCalled,
     ModelFailed,
@@ -100,6 +101,8 @@ class State:
     """The run that delegated this one, or what the tries of one goal have in common."""
     part: str = ""
     """Which part of that it is."""
+    proposed: list[FunctionProposed] = field(default_factory=list)
+    """Functions that were proposed after its end; they cost something, too."""
     ranked: TriesRanked | None = None
     """How the tries of one goal were ranked, if this run is one of them."""
     began: float = 0.0
@@ -139,17 +142,19 @@ class State:
     @property
     def total_cost(self) -> Decimal:
         """Dollars known to have been spent."""
-        return sum((step.cost for step in self.paid), Decimal(0))
+        return sum(
+            (*(step.cost for step in self.paid), *(each.cost or Decimal(0) for each in self.proposed)), Decimal(0)
+        )
 
     @property
     def cost_known(self) -> bool:
         """Whether `total_cost` is all that was spent."""
-        return all(step.cost_known for step in self.paid)
+        return all(step.cost_known for step in self.paid) and all(each.cost is not None for each in self.proposed)
 
     @property
     def usage(self) -> Usage:
         """Tokens of all calls."""
-        return sum((step.usage for step in self.paid), Usage())
+        return sum((*(step.usage for step in self.paid), *(each.usage for each in self.proposed)), Usage())
 
     @property
     def paid(self) -> list[Step]:
@@ -231,6 +236,8 @@ class State:
                 self._finish(event) if isinstance(event, RunFinished) else self._resume(event)
             case RunForked():
                 self._fork(event)
+            case FunctionProposed():
+                self.proposed.append(event)
             case ContractChecked() | TranscriptCompacted() | TriesRanked():
                 self._note(event)
             case StepsUndone():
@@ -289,6 +296,7 @@ class State:
     def _fork(self, event: RunForked) -> None:
         """What was spent before was spent by the parent."""
         self.forked_from, self.began, self.undone, self.last_call = (event.parent, event.step), event.at, [], None
+        self.proposed = []
         for step in self.steps:
             step.inherited = True
             step.cost, step.cost_known, step.usage, step.saved = Decimal(0), True, Usage(), Decimal(0)

@@ -48,6 +48,8 @@ class OwnAction(Action):
     """What it reads or writes outside the kernel, by its own word; then its recorded result is exported, no call."""
     asks: ClassVar[bool] = False
     """A person is asked before each call."""
+    learned_source: ClassVar[str] = ""
+    """The file that declares it, where it was learned in an earlier run."""
     undo: ClassVar[Any] = None
     """The function that takes a call back, if there is one."""
 
@@ -76,7 +78,7 @@ class OwnAction(Action):
         return self
 
     @classmethod
-    def declared(cls) -> str:
+    def declared_effects(cls) -> str:
         """What its declaration says it does, in a few words; empty where it says nothing."""
         undone = f"undo by {cls.undo.__name__}" if cls.undo is not None else ""
         asked = "asks before each call" if cls.asks else ""

@@ -20,6 +20,7 @@ from agentloop_nb.export.destination import checked
 from agentloop_nb.isolated.isolated_workspace import IsolatedWorkspace
 from agentloop_nb.mcp_tools.configuration import given
 from agentloop_nb.models.keys import known_keys
+from agentloop_nb.notebook import learning
 from agentloop_nb.notebook.isolation import placement
 from agentloop_nb.notebook.isolation.adoption import Adoption
 from agentloop_nb.notebook.isolation.children import children_of
@@ -93,6 +94,8 @@ class RunManager:
         """Prepare a new run that is not listed yet; `luggage` is what was packed already. Raises `UserError`."""
         refuse_nesting()
         _check_output(settings)
+        if part is None and not settings.isolated:
+            learning.bring(self, print)
         self._make_room(settings.undo_memory * 2**20)
         control, run_id = self._control(), locating.new_run_id()
         settings = placement.placed(settings, run_id)
