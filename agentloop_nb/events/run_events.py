@@ -132,6 +132,8 @@ class FunctionProposed(Event):
 
     kind: Literal["function_proposed"] = "function_proposed"
     name: str
+    asked: str = ""
+    """What the model was told."""
     text: str
     """The reply as it was written."""
     problem: str = ""

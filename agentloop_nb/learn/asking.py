@@ -15,7 +15,7 @@ from agentloop_nb.errors import DecisionError, Hint, ModelFault, TransientFault,
 from agentloop_nb.events import AnyEvent, FunctionProposed
 from agentloop_nb.learn.proof import Proof
 from agentloop_nb.learn.proposal import ProposeFunction, Unfit
-from agentloop_nb.protocols import Message, Model, ModelReply, ModelRequest
+from agentloop_nb.protocols import Message, Model, ModelReply, ModelRequest, Privacy
 from agentloop_nb.state import State
 
 ATTEMPTS = 2
@@ -45,6 +45,7 @@ class Asking:
     name: str
     record: Callable[[AnyEvent], None]
     max_retries: int
+    privacy: Privacy
     bound: InputBound = field(default_factory=InputBound)
 
     async def answer(self, told: str, judge: Callable[[ProposeFunction], Proof]) -> tuple[ProposeFunction, Proof]:
@@ -61,9 +62,9 @@ class Asking:
                 proposal = _read(reply)
                 proof = await asyncio.to_thread(judge, proposal)
             except Unfit as error:
-                problem = str(error)
-                self._note(reply, problem)
-                again = f"That cannot be taken: {problem}. Reply with the whole object again, put right."
+                problem, told_back = error.whole, error.whole if self.privacy == "full" else str(error)
+                self._note(messages, reply, problem)
+                again = f"That cannot be taken: {told_back}. Reply with the whole object again, put right."
                 messages = (
                     *messages,
                     Message(role="assistant", content=reply.text),
@@ -71,9 +72,9 @@ class Asking:
                 )
                 continue
             except UserError as error:
-                self._note(reply, error.said)
+                self._note(messages, reply, error.said)
                 raise
-            self._note(reply, "")
+            self._note(messages, reply, "")
             return proposal, proof
         raise UserError(f"nothing was learned, and nothing is saved: {problem}", Hint(f"learn {self.name} STEPS"))
 
@@ -105,11 +106,12 @@ class Asking:
                 self.ledger.settle(reservation.hold, spent)
             await asyncio.sleep(wait)
 
-    def _note(self, reply: ModelReply, problem: str) -> None:
+    def _note(self, messages: tuple[Message, ...], reply: ModelReply, problem: str) -> None:
         """Write down what was proposed and what it cost."""
         event = FunctionProposed(
             step=self.state.current_step,
             name=self.name,
+            asked="\n\n".join(message.content for message in messages),
             text=reply.text,
             problem=problem,
             model=reply.model or self.model.name,

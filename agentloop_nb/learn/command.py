@@ -161,7 +161,7 @@ async def _proposed(
     model = make_model(settings, desk.variables, ledger)
     if isinstance(model, ReplayModel):
         raise UserError("a record decides nothing new; name a model", Hint(f"learn {name} -m MODEL"))
-    asking = Asking(model, ledger, state, name, note, settings.max_retries)
+    asking = Asking(model, ledger, state, name, note, settings.max_retries, settings.privacy)
     judge = partial(_judged, name=name, found=found, timeout=settings.timeout)
     try:
         proposal, proof = await asking.answer(found.told(settings.privacy), judge)

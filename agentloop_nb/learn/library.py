@@ -18,7 +18,7 @@ from agentloop_nb.record import consents
 Standing = Literal["allowed", "changed", "unknown"]
 """`changed` was allowed as it was before; `unknown` never was."""
 Asks = Callable[[str], bool]
-"""Puts a question to the person, with what is shown above it; False where nobody is there."""
+"""Puts a question to the person, with what is shown above it."""
 
 FOLDER = Path(".agentloop") / "actions"
 LARGEST = 100_000
@@ -84,10 +84,11 @@ def difference(before: str, now: str, name: str) -> str:
     return clean("\n".join(lines))
 
 
-def use(folder: Path, namespace: MutableMapping[str, Any], asks: Asks, front: Front = "notebook") -> list[str]:
+def use(folder: Path, namespace: MutableMapping[str, Any], asks: Asks | None, front: Front = "notebook") -> list[str]:
     """Put the allowed actions of a folder into a namespace, and take out those of other folders; returns what to tell.
 
-    A file that changed since it was allowed is asked about. One that never was allowed is not run, and only named.
+    A file that changed since it was allowed is asked about, unless nobody is there (`asks` is None). One that never was
+    allowed is not run, and only named.
     """
     there = found(folder)
     _let_go({each.name: each.source for each in there if each.standing == "allowed"}, namespace)
@@ -95,7 +96,7 @@ def use(folder: Path, namespace: MutableMapping[str, Any], asks: Asks, front: Fr
     return [line for line in told if line]
 
 
-def _used(learned: Learned, namespace: MutableMapping[str, Any], asks: Asks, front: Front) -> str:
+def _used(learned: Learned, namespace: MutableMapping[str, Any], asks: Asks | None, front: Front) -> str:
     if learned.standing == "changed" and _agreed(learned, asks):
         allow(learned)
         learned = learned._replace(standing="allowed")
@@ -105,9 +106,9 @@ def _used(learned: Learned, namespace: MutableMapping[str, Any], asks: Asks, fro
     return worded(f"{learned.place} {why}, and is not used", [Hint(f"learn --allow {learned.name}", "shows it")], front)
 
 
-def _agreed(learned: Learned, asks: Asks) -> bool:
+def _agreed(learned: Learned, asks: Asks | None) -> bool:
     mark = (str(learned.path), _digest(learned.source))
-    if mark in _refused:
+    if asks is None or mark in _refused:
         return False
     shown = difference(learned.before, learned.source, learned.place)
     if asks(f"{shown}\n{learned.place} changed since you allowed it. Use it as it is now?"):

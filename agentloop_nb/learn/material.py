@@ -64,7 +64,8 @@ class Material:
     def told(self, privacy: Privacy) -> str:
         """What a model reads of it: with `privacy` no values."""
         first, _ = self.places
-        before = [str(cell["source"]) for cell in self.notebook["cells"][:first] if cell["cell_type"] == "code"]
+        cells = [cell for cell in self.notebook["cells"][:first] if cell["cell_type"] == "code"]
+        before = [str(cell["source"]) for cell in cells if privacy == "full" or _number(cell)]
         parts = [f"The goal of the run was:\n{self.goal}"]
         parts += [f"Before the steps this ran:\n{_fenced(each)}" for each in before]
         parts += [_step_told(step, self._source_of(step), privacy) for step in self.steps]

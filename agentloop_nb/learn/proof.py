@@ -79,9 +79,9 @@ def prove(proposal: ProposeFunction, name: str, found: Material, timeout: int) -
     ended = [cell["id"] for cell in notebook["cells"] if cell["id"] in run.outputs and failed(run.outputs[cell["id"]])]
     for cell in ended:
         if cell == CALL:
-            raise Unfit(f"{proposal.call} fails: {_error(run, cell)}")
+            raise Unfit(f"{proposal.call} fails", _error(run, cell))
         if cell == COMPARE:
-            raise Unfit(f"{proposal.call} is not equal to {proposal.result}: {_error(run, cell)}")
+            raise Unfit(f"{proposal.call} is not equal to {proposal.result}", _error(run, cell))
         if not _may_fail(notebook, cell):
             raise UserError(f"the steps of the run do not run again in a fresh kernel: {_error(run, cell)}")
     if run.died:

@@ -40,7 +40,15 @@ class ProposeFunction(Action):
 
 
 class Unfit(Exception):
-    """A proposal that cannot be taken, in words for the model."""
+    """A proposal that cannot be taken, in words for the model; `shown` may hold values of the user's."""
+
+    def __init__(self, reason: str, shown: str = "") -> None:
+        super().__init__(reason)
+        self.shown = shown
+
+    @property
+    def whole(self) -> str:
+        return f"{self}: {self.shown}" if self.shown else str(self)
 
 
 def check(proposal: ProposeFunction, name: str, steps: list[str], made: frozenset[str]) -> None:

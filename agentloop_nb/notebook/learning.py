@@ -50,7 +50,8 @@ def bring(manager: RunManager, say: Callable[[str], object], *, asks: bool = Tru
     folder = manager.folder
     if not (folder / library.FOLDER).is_dir() and not any(each.learned_source for each in LIVE.values()):
         return
-    asked = partial(says_yes_to, _asked(manager)) if asks else _nobody
+    there = asks and is_attended(_asked(manager))
+    asked = partial(says_yes_to, _asked(manager)) if there else None
     front: Front = "shell" if manager.private else "notebook"
     for line in library.use(folder, manager.shell.user_ns, asked, front):
         say(line)
@@ -59,7 +60,3 @@ def bring(manager: RunManager, say: Callable[[str], object], *, asks: bool = Tru
 def _asked(manager: RunManager) -> Any:
     """The shell that a person answers through; a private one has only the terminal."""
     return None if manager.private else manager.shell
-
-
-def _nobody(_: str) -> bool:
-    return False

@@ -46,7 +46,7 @@ class Scene:
         self.wire.script += steps
         return self.said(f"%%agent {options} {goal}")
 
-    def said(self, source: str, *answers: str, timeout: float = 300) -> str:
+    def said(self, source: str, *answers: str, attended: bool = False) -> str:
         """Run a cell and answer its questions; returns what it shows as text."""
         shown: list[str] = []
         left = list(answers)
@@ -62,11 +62,7 @@ class Scene:
             client.input(left.pop(0) if left else "n")
 
         client.execute_interactive(
-            source,
-            timeout=timeout,
-            output_hook=output,
-            stdin_hook=asked if answers else None,
-            allow_stdin=bool(answers),
+            source, timeout=300, output_hook=output, stdin_hook=asked, allow_stdin=attended or bool(answers)
         )
         assert not left, f"nobody asked for {left}: {shown}"
         return "".join(shown)

@@ -72,7 +72,7 @@ def test_what_fails_twice_is_not_saved(notebook):
     before = (notebook.folder / SAVED).read_text()
     notebook.wire.script += [proposed(code="def total_of(:"), proposed(code=CODE.replace("== region", "!= region"))]
     record = min((notebook.folder / ".agentloop" / "runs").glob("*.jsonl")).stem
-    told = notebook.said(f"%agent learn {record} total_of 2", "unasked")
+    told = notebook.said(f"%agent learn {record} total_of 2", attended=True)
     assert "nothing was learned, and nothing is saved: total_of('sales.csv', region='N') is not equal to total" in told
     assert "the call brought 20, the steps 40" in told
     assert (notebook.folder / SAVED).read_text() == before
