@@ -10,7 +10,7 @@ from typing import Any, Literal, NamedTuple
 
 from agentloop_nb._internal.links import refuse_links
 from agentloop_nb._internal.text import clean
-from agentloop_nb.actions.own import LIVE
+from agentloop_nb.actions.own import LIVE, OwnAction
 from agentloop_nb.actions.own_calls import is_function_name
 from agentloop_nb.errors import Front, Hint, UserError, worded
 from agentloop_nb.record import consents
@@ -119,23 +119,42 @@ def _agreed(learned: Learned, asks: Asks | None) -> bool:
 
 def _load(learned: Learned, namespace: MutableMapping[str, Any]) -> str:
     """Run a file in a namespace of its own, and let runs call what it declares; returns what is wrong, if anything."""
-    name, there = learned.name, LIVE.get(learned.name)
-    ours = there is not None and bool(there.learned_source) and namespace.get(name) is there.function
-    if ours and there is not None and there.learned_source == learned.source:
+    name, before = learned.name, LIVE.get(learned.name)
+    ours = before is not None and namespace.get(name) is before.function
+    if ours and before is not None and before.learned_source == learned.source:
         return ""
-    if name in namespace and not ours:
-        return f"{learned.place} is not used: there is a {name} in your namespace already; rename one of them"
-    space: dict[str, Any] = {"__name__": f"agentloop_learned_{name}", "__file__": str(learned.path)}
+    declared = _declared(learned)
+    if not isinstance(declared, str):
+        same = _does_the_same(namespace.get(name), declared.function)  # a run that was rebuilt has it from its record
+        if name not in namespace or same or (ours and before is not None and before.learned_source):
+            declared.learned_source, declared.origin = learned.source, f"learned ({learned.place})"
+            namespace[name] = declared.function
+            return ""
+        declared = f"there is a {name} in your namespace already; rename one of them"
+    LIVE.pop(name, None)
+    if before is not None:
+        LIVE[name] = before
+    return f"{learned.place} is not used: {declared}"
+
+
+def _does_the_same(value: Any, function: Any) -> bool:
+    """Whether a value is a function of the same code."""
+    parts = ("co_code", "co_consts", "co_names", "co_varnames")
+    there = getattr(value, "__code__", None)
+    return there is not None and all(getattr(there, each) == getattr(function.__code__, each) for each in parts)
+
+
+def _declared(learned: Learned) -> type[OwnAction] | str:
+    """What a file declares, or why it declares nothing."""
+    space: dict[str, Any] = {"__name__": f"agentloop_learned_{learned.name}", "__file__": str(learned.path)}
     try:
         exec(compile(learned.source, str(learned.path), "exec"), space)  # noqa: S102 - allowed as it is
-    except Exception as error:  # noqa: BLE001 - the file may do anything
-        return clean(f"{learned.place} is not used: {type(error).__name__}: {' '.join(str(error).split())}")
-    declared = LIVE.get(name)
-    if declared is None or declared.function is not space.get(name):
-        return f"{learned.place} is not used: it declares no action {name}"
-    declared.learned_source, declared.origin = learned.source, f"learned ({learned.place})"
-    namespace[name] = declared.function
-    return ""
+    except (Exception, SystemExit) as error:  # noqa: BLE001 - the file may do anything
+        return clean(f"{type(error).__name__}: {' '.join(str(error).split())}")
+    declared = LIVE.get(learned.name)
+    if declared is None or declared.function is not space.get(learned.name):
+        return f"it declares no action {learned.name}"
+    return declared
 
 
 def _let_go(kept: dict[str, str], namespace: MutableMapping[str, Any]) -> None:
