@@ -53,6 +53,9 @@ def test_the_person_sees_the_function_and_its_test_before_it_is_saved(notebook):
     asked, again = notebook.wire.bodies[3:5]
     assert "row['region'] == 'N'" in json.dumps(asked["messages"])
     assert "needs types" in json.dumps(again["messages"][-1])
+    told = notebook.said("%agent sent")
+    assert "--- asked for the function total_of, after the run" in told
+    assert again["messages"][-1]["content"] in told
 
 
 def test_a_later_run_calls_it_and_its_export_holds_it(notebook):
