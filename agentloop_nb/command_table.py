@@ -214,6 +214,7 @@ COMMANDS = (
         "make a function of what worked in a run, for later runs of this folder; alone, list those there are",
         (LET, FORGET, *(each for each in RUN_OPTIONS if each.setting in ("model", "base_url", "effort", "budget"))),
     ),
+    Command("cluster", "[PROFILE[:CLUSTER]]", "list the engines that `--on` uses, what runs on each, and its memory"),
     Command("models", "[PROVIDER]", "list the models that the configured server offers"),
     Command(
         "login",
@@ -228,7 +229,7 @@ COMMANDS = (
         "measure models on tasks with checks: accuracy, and what a right answer costs",
         (
             *(MODELS, PROMPTS, TASKS, REPEAT, SPEND, JOBS, MOST_STEPS, RESULTS),
-            *(each for each in RUN_OPTIONS if each.setting in ("base_url", "effort")),
+            *(each for each in RUN_OPTIONS if each.setting in ("base_url", "effort", "on")),
         ),
         "shell",
         "type !agentloop eval",

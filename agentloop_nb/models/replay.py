@@ -21,6 +21,7 @@ from agentloop_nb.decision import Decision
 from agentloop_nb.errors import ActionFailed, Hint, PermanentFault, UserError
 from agentloop_nb.protocols import Delta, ModelReply, ModelRequest, Page, SearchHit, ToolAnswer, Tools, Usage, Web
 from agentloop_nb.record import reading, visible_cells
+from agentloop_nb.record.part_replay import with_parts
 from agentloop_nb.record.replay_data import Brought, Recorded, recorded
 from agentloop_nb.state import fold
 
@@ -277,7 +278,7 @@ def _of_notebook(path: Path) -> tuple[list[Recorded], dict[int, ActionResult], t
         raise UserError(f"{path} is no notebook exported by agentloop_nb: it holds no readable decisions") from None
     if differs:
         raise UserError(f"{path} is not replayed, because it would run what it does not show: {differs}")
-    return decisions, shown, until
+    return list(with_parts(decisions, cells)), shown, until
 
 
 def _shown(cells: Iterable[dict[str, Any]]) -> Iterator[tuple[int, ActionResult]]:
