@@ -25,6 +25,7 @@ from agentloop_nb.actions.output_text import text_of
 from agentloop_nb.actions.own_calls import is_call, is_function_name, is_parameter_name
 from agentloop_nb.actions.own_values import without_nulls, written
 from agentloop_nb.actions.run_code import RunCode
+from agentloop_nb.errors import ActionFailed
 from agentloop_nb.protocols import OnOutput, Workspace
 
 LIVE: dict[str, type[OwnAction]] = {}
@@ -129,6 +130,10 @@ class OwnAction(Action):
                 self.model_dump(exclude_unset=True), context={"timeout": self._timeout}
             )
             return await now.perform(workspace, step=step, on_output=on_output)
+        if self.into == self.name:
+            raise ActionFailed(
+                f"into cannot be {self.name}, which is the function itself: give the result another name"
+            )
         running = RunCode(code=self.code, timeout=self._timeout)
         result = await running.perform(workspace, step=step, on_output=on_output)
         return result.with_effects(own=OwnCall(code=self.code, reaches=self.reaches))
