@@ -227,7 +227,7 @@ class BestOf(Presenter):
     def _by_terminal(self) -> Approver:
         from rich.console import Console
 
-        from agentloop_nb.terminal.consent import TerminalApprover
+        from agentloop_nb.terminal.approver import TerminalApprover
 
         return TerminalApprover(Console(highlight=False, markup=False, emoji=False), before=self.board.close)
 

@@ -13,7 +13,7 @@ import pytest
 
 from tests.serve.conftest import SERVES, Agent, Notebook, until
 
-pytestmark = [pytest.mark.kernel, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.kernel, pytest.mark.timeout(300)]
 
 WAITS = "import pathlib, time\nwhile not pathlib.Path('queued').exists():\n    time.sleep(0.1)"
 
@@ -25,7 +25,7 @@ def ended(command: list[str], cwd: Path, environment: dict[str, str]) -> Any:
         env=environment,
         capture_output=True,
         text=True,
-        timeout=170,
+        timeout=250,
         check=False,
         stdin=subprocess.DEVNULL,
     )

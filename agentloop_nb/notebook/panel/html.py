@@ -15,6 +15,7 @@ from agentloop_nb._internal.markup import figure, harmless
 from agentloop_nb._internal.text import counted
 from agentloop_nb.actions import Finish, RunCode
 from agentloop_nb.agent.conclusion import MET
+from agentloop_nb.export.claim_links import anchor, grounds_of, with_links
 from agentloop_nb.export.evidence import Exhibit, exhibits, kinds
 from agentloop_nb.notebook.panel.cards import Card, card
 from agentloop_nb.notebook.panel.highlight import PALETTE
@@ -85,8 +86,8 @@ def static_html(state: State, *, natives: bool = False, place: str = "", typed: 
     top, shown = header(state), exhibits(state)
     hidden = sum(not _interactive(bundle) for bundle in final_outputs(state)) if natives else 0
     marks = "".join(f"--k{number}:1;" for number in range(1, min(hidden, NATIVES) + 1))
-    parts = [_header(top), _answer(state), *_exhibits(shown), _files(state), _verdict(state, typed=typed)]
-    parts += [plan_html(state), _steps(state, shown)]
+    parts = [_header(top), _answer(state, place), *_exhibits(shown), _files(state), _verdict(state, typed=typed)]
+    parts += [plan_html(state), _steps(state, shown, place)]
     parts += [lines_html(_untold(state, top["reason"]))] if typed and state.status != "running" else []
     style, mark = f"{marks}{UI};{BOX};margin:2px 0 6px;overflow:hidden", f' data-agentloop="{place}"' if place else ""
     return f'<div class="agentloop-run"{mark} style="{style}">{"".join(parts)}{PAPER}</div>'
@@ -185,10 +186,12 @@ def advice(reason: str) -> tuple[str, str]:
     return said, found[1].strip()
 
 
-def _answer(state: State) -> str:
+def _answer(state: State, place: str) -> str:
+    """The answer; what a step shows of it is a link to that step."""
     if not state.summary:
         return ""
-    answer = markdown(shortened(state.summary, MAX_PROSE))
+    answer, known = markdown(shortened(state.summary, MAX_PROSE)), {step.number for step in state.steps}
+    answer = with_links(answer, grounds_of(state), known, lambda step: f"#{anchor(state, place, step)}")
     return f'<div data-answer style="{_PART};overflow-x:auto" dir="auto">{answer}</div>'
 
 
@@ -235,8 +238,9 @@ def _verdict(state: State, *, typed: bool) -> str:
     return f'<div style="{_INNER};{MUTED}">{told}{line}</div>'
 
 
-def _steps(state: State, shown: Sequence[Exhibit]) -> str:
-    rows = [_step(step, state, shown) for step in state.steps]
+def _steps(state: State, shown: Sequence[Exhibit], place: str) -> str:
+    targets = {ground.step: anchor(state, place, ground.step) for ground in grounds_of(state)}
+    rows = [_step(step, state, shown, targets.get(step.number, "")) for step in state.steps]
     early = len(rows) - LAST if len(rows) > LONG else 0
     if not early:
         return "".join(rows)
@@ -260,14 +264,14 @@ def _held(steps: Sequence[Step]) -> Iterable[str]:
     return [counted(count, noun) for noun, count in found.items() if count]
 
 
-def _step(step: Step, state: State, shown: Sequence[Exhibit]) -> str:
+def _step(step: Step, state: State, shown: Sequence[Exhibit], target: str) -> str:
     row = _row(step, state)
     above = [block_of(each.output) for each in shown if each.step == step.number]
     if above and "out" in row:
         row["out"] = [block for block in row["out"] if block not in above]
         row["quiet"] = [*row.get("quiet", []), "Its result is shown above, with the answer."]
     last = step is state.steps[-1]
-    return step_html(row, opened=last and not state.summary, marks=_marks(step))
+    return step_html(row, opened=last and not state.summary, marks=_marks(step), target=target)
 
 
 def _marks(step: Step) -> list[str]:

@@ -191,9 +191,9 @@ class LiveBoard(Board):
 
     # -- what waits for a person
 
-    def ask(self, step: int, fields: dict[str, str]) -> None:
-        """Show the buttons of an approval."""
-        self.put(step, {"ask": {"fields": fields, "complaint": ""}})
+    def ask(self, step: int, fields: dict[str, str], until: float) -> None:
+        """Show the buttons of an approval, and the time that is left for it."""
+        self.put(step, {"ask": {"fields": fields, "complaint": "", "until": until}})
 
     def complain(self, step: int, message: str) -> None:
         """Say in the card why an edit cannot be used."""

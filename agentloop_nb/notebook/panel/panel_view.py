@@ -178,10 +178,10 @@ class PanelView:
         """Ask a person about a decision: a `stream.Approver`."""
         return await self._approval(asked, decision)
 
-    def ask(self, step: int, fields: dict[str, str]) -> None:
-        """Show the buttons of an approval."""
+    def ask(self, step: int, fields: dict[str, str], until: float = 0) -> None:
+        """Show the buttons of an approval, and the time that is left for it."""
         with self._link.changing() as board:
-            board.ask(step, fields)
+            board.ask(step, fields, until)
 
     def complain(self, step: int, message: str) -> None:
         """Say in the card why an edit cannot be used."""

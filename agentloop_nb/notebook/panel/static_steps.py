@@ -45,8 +45,9 @@ def inline(text: str) -> str:
     return re.sub(r"`([^`\n]+)`", r"<code>\1</code>", prose(text))
 
 
-def step_html(shown: Card, *, opened: bool = False, marks: Iterable[str] = ()) -> str:
-    """One step behind its fold; `marks` say what it holds."""
+def step_html(shown: Card, *, opened: bool = False, marks: Iterable[str] = (), target: str = "") -> str:
+    """One step behind its fold; `marks` say what it holds, links to `target` open the fold."""
+    named = f' id="{target}"' if target else ""
     failed = shown["state"] == "failed"
     sign = f'<span style="{BAD if failed else GOOD if shown["state"] == "done" else MUTED}">' + SIGNS.get(
         shown["state"], "·"
@@ -59,7 +60,7 @@ def step_html(shown: Card, *, opened: bool = False, marks: Iterable[str] = ()) -
         f'<summary style="{_ROW}" dir="auto">{sign}</span> {shown["icon"]} '
         f'<span style="{_TITLE}"><b style="font-weight:inherit">{shown["n"]}. {inline(shown["title"])}</b>{hint}</span>'
         f'{told} <span style="{_META}">{prose(meta)}</span></summary>'
-        f'<div style="padding:0 10px 8px 30px">{_body(shown)}</div></details></div>'
+        f'<div{named} style="padding:0 10px 8px 30px">{_body(shown)}</div></details></div>'
     )
 
 

@@ -13,23 +13,24 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from agentloop_nb._internal.amounts import duration
 from agentloop_nb.decision import Decision
 from agentloop_nb.errors import UserError
 from agentloop_nb.events import AnyEvent, ApprovalAsked, ApprovalGiven, StepsUndone
 from agentloop_nb.notebook.kernel import output_scope, runner
 from agentloop_nb.notebook.panel.panel_view import PanelView
 from agentloop_nb.notebook.serve import http
-from agentloop_nb.notebook.serve.answers import Answers
+from agentloop_nb.notebook.serve.call_answers import Answers
 from agentloop_nb.notebook.serve.cancellation import CANCELLED
-from agentloop_nb.notebook.serve.connection import speak
+from agentloop_nb.notebook.serve.client_connection import speak
+from agentloop_nb.notebook.serve.kernel_tools import KernelTools
 from agentloop_nb.notebook.serve.listener import Listener
 from agentloop_nb.notebook.serve.main_thread import MainThread
 from agentloop_nb.notebook.serve.mcp_server import Requests
 from agentloop_nb.notebook.serve.outside_model import Call, OutsideModel
-from agentloop_nb.notebook.serve.questions import Questions
+from agentloop_nb.notebook.serve.served_session import begin_served
 from agentloop_nb.notebook.serve.served_workspace import Served
 from agentloop_nb.notebook.undo import take_back
-from agentloop_nb.safety.outside_agents import OutsideJudge
 from agentloop_nb.settings import Settings
 
 if TYPE_CHECKING:
@@ -62,12 +63,11 @@ class ServedKernelRun:
         shell = manager.shell
         self.place, self.model = MainThread(shell.kernel), OutsideModel()
         self.read_only, self._minutes, self._port = read_only, minutes, port
-        self.session = manager.begin_served(goal, settings, self.model, self.place)
-        self.session.judge = OutsideJudge()
+        self.session = begin_served(manager, goal, settings, self.model, self.place)
         self.workspace = self._workspace()
         self.home = manager.folder if settings.isolated else self.workspace.folder
         """The notebook's folder."""
-        self.questions = Questions(self)
+        self.tools = KernelTools(self)
         self.listener = Listener(
             url=http.address(port) if port else None,
             name=name,
@@ -205,8 +205,11 @@ class ServedKernelRun:
         try:
             await asyncio.wait([asking, gone], return_when=asyncio.FIRST_COMPLETED)
             if asking.done():
-                return asking.result()
+                return await asking
             return ApprovalGiven(step=asked.step, approved=False, by="client", reason=CANCELLED)
+        except TimeoutError:
+            late = f"nobody answered within {duration(asked.seconds)}"
+            return ApprovalGiven(step=asked.step, approved=False, by="client", reason=late)
         finally:
             asking.cancel()
             gone.cancel()
