@@ -57,7 +57,7 @@ def live(stage: Stage) -> list[str]:
     for name, events in STATES.items():
         board = board_of(story.GOAL, events, time.time() - story.T0 - 20)
         if name == "waiting":
-            board.ask(3, {"code": gallery.CODE})
+            board.ask(3, {"code": gallery.CODE}, time.time() + 300)
         if name == "question":
             board.put_question(3, {**CHOICE.model_dump(mode="json"), "until": time.time() + 300})
         if name == "plan":
