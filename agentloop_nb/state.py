@@ -104,6 +104,8 @@ class State:
     """How the tries of one goal were ranked, if this run is one of them."""
     began: float = 0.0
     ended: float | None = None
+    revision: int = field(default=0, compare=False, repr=False)
+    """Grows with all that may change what was told before the last step; not with what belongs to that step alone."""
 
     @property
     def current_step(self) -> int:
@@ -221,6 +223,7 @@ class State:
 
     def apply(self, event: AnyEvent | Adjustment) -> None:
         """Fold one event in."""
+        self.revision += 1
         match event:
             case RunInterrupted() | LimitsReplaced() | OutputsEvicted():
                 self._adjust(event)
@@ -238,6 +241,7 @@ class State:
             case NamespaceRebuilt() | UnknownEvent():
                 pass
             case _:
+                self.revision -= not isinstance(event, PlanSettled)
                 self._apply_step(event)
 
     def _adjust(self, event: Adjustment) -> None:

@@ -17,10 +17,12 @@ class TypeSet:
     """A set of types that is asked by identity: a metaclass may have a `__hash__` or an `__eq__` that fails."""
 
     def __init__(self, *types: type) -> None:
-        self._types = {id(each): each for each in types}
+        self._types = types
+        self.ids = frozenset(map(id, types))
+        """For loops over many values: `id(type(value)) in types.ids`."""
 
     def __contains__(self, cls: object) -> bool:
-        return id(cls) in self._types
+        return id(cls) in self.ids
 
 
 def name(cls: type) -> str:
@@ -51,7 +53,20 @@ def mro(cls: type) -> tuple[type, ...]:
 
 def inherits(cls: type, *bases: type) -> bool:
     """Tell whether a class is one of some bases or derived from one; no `__subclasscheck__` is asked."""
-    return any(each is base for each in mro(cls) for base in bases)
+    for each in _mro(cls):
+        for base in bases:
+            if each is base:
+                return True
+    return False
+
+
+def first_of(cls: type, types: TypeSet) -> type | None:
+    """Return the first of a class and its bases that is in a set; None where none is."""
+    for each in _mro(cls):
+        if id(each) in types.ids:
+            found: type = each
+            return found
+    return None
 
 
 def namespace(cls: type) -> Mapping[str, Any]:

@@ -31,7 +31,9 @@ class Memory:
         """The files the run wrote by `write_file`, by name."""
         self._steps = 0
         self._cells: tuple[str, ...] | None = None
-        self._said: tuple[int, str] = (-1, "")
+        self._said: tuple[tuple[int, int], str] = ((-1, 0), "")
+        self._counted = (-1, 0, 0)
+        """The state's revision, its steps but the last, and how much was said in these."""
         self._last: tuple[str, Reading] = ("", Reading())
 
     def take_in(self, state: State, cells: Sequence[str]) -> None:
@@ -73,11 +75,21 @@ class Memory:
 
     def said(self, state: State) -> str:
         """What the user said, in plain words; put together anew when a note was added."""
-        notes = sum(len(step.said) for step in state.steps)
-        if self._said[0] != notes:
+        now = (state.revision, self._words(state))
+        if self._said[0] != now:
             said = [plain_text(said_by_user(state)), *map(_plain_cell, self._cells or ())]
-            self._said = (notes, "\n".join(said))
+            self._said = (now, "\n".join(said))
         return self._said[1]
+
+    def _words(self, state: State) -> int:
+        """How often the user said something; steps before the last one are counted once."""
+        revision, steps, words = self._counted
+        if revision != state.revision:
+            steps = words = 0
+        before = max(len(state.steps) - 1, 0)
+        words += sum(len(step.said) for step in state.steps[steps:before])
+        self._counted = (state.revision, before, words)
+        return words + sum(len(step.said) for step in state.steps[-1:])
 
 
 _known: tuple[tuple[str, ...], Values] = ((), Values())

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import ast
 import functools
+import os
 import re
 import urllib.parse
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+from agentloop_nb._internal import environment
 from agentloop_nb._internal.ipython_syntax import parsed
 from agentloop_nb._internal.type_info import TypeSet
-from agentloop_nb.safety.holders import MAX_TEXT, Looker
+from agentloop_nb.safety.holders import MAX_TEXT, PLAIN, Looker
 from agentloop_nb.safety.redaction import MASK, MIN_LENGTH, Masker, Tail, maskable
 
 __all__ = ["MASK", "KnownSecrets", "Masker", "Tail", "known_secrets", "maskable", "secrets_in"]
@@ -107,9 +109,10 @@ class KnownSecrets(Masker):
         """Look at the environment and the namespace as they are now. Nothing is called that could run user's code."""
         found: list[str] = []
         looker = Looker(_in_text, MAX_OBJECTS)
-        for name, value in [*self._environ.items(), *reversed(list(self._namespace.items()))]:
+        variables = environment.variables() if self._environ is os.environ else self._environ
+        for name, value in [*variables.items(), *reversed(list(self._namespace.items()))]:
             if type(value) is not str:
-                found += self._inside(looker, name, value)
+                found += self._inside(looker, name, value) if id(type(value)) not in PLAIN.ids else ()
             elif len(value) < MAX_TEXT and self._seen.get(name) is not value:
                 self._seen[name] = value
                 found += [value] if name in self._given else secrets_in(name, value)
