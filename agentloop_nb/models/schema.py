@@ -9,7 +9,7 @@ one without end.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
 
 from pydantic import BaseModel
@@ -45,8 +45,9 @@ def decision_schema(
     return _object({"reasoning": reasoning, "action": action})
 
 
-def _variant(action: type[Any], *, limits: bool) -> dict[str, Any]:
-    """One action, `name` first: a server may tell variants apart by their first key only."""
+@lru_cache(maxsize=256)
+def _variant(action: Any, *, limits: bool) -> dict[str, Any]:
+    """One action, `name` first: a server may tell variants apart by their first key only. Shared: do not change it."""
     schema = action.model_json_schema()
     required = schema.get("required", ())
     fields = {
