@@ -14,15 +14,19 @@ _basic_size = vars(type)["__basicsize__"].__get__
 
 
 class TypeSet:
-    """A set of types that is asked by identity: a metaclass may have a `__hash__` or an `__eq__` that fails."""
+    """A set of types that is asked by identity: a metaclass may have a `__hash__` or an `__eq__` that fails.
+
+    `id` is not asked either: where an audit hook listens, as one does here, each call of it is an event.
+    """
 
     def __init__(self, *types: type) -> None:
-        self._types = types
-        self.ids = frozenset(map(id, types))
-        """For loops over many values: `id(type(value)) in types.ids`."""
+        self._plain = frozenset(each for each in types if type(each) is type)
+        self._others = tuple(each for each in types if type(each) is not type)
 
     def __contains__(self, cls: object) -> bool:
-        return id(cls) in self.ids
+        if type(cls) is type:
+            return cls in self._plain
+        return any(cls is each for each in self._others)
 
 
 def name(cls: type) -> str:
@@ -63,7 +67,7 @@ def inherits(cls: type, *bases: type) -> bool:
 def first_of(cls: type, types: TypeSet) -> type | None:
     """Return the first of a class and its bases that is in a set; None where none is."""
     for each in _mro(cls):
-        if id(each) in types.ids:
+        if each in types:
             found: type = each
             return found
     return None

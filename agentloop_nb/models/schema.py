@@ -38,7 +38,7 @@ def decision_schema(
     `brief` gives the reasoning one, too.
     """
     names = ("finish",) if final else only
-    there: tuple[type[Any], ...] = actions or (BUILT_IN if names else ACTIONS)
+    there: tuple[Any, ...] = actions or (BUILT_IN if names else ACTIONS)
     variants = [_variant(action, limits=limits) for action in there if not names or action.name in names]
     action = variants[0] if len(variants) == 1 else {"anyOf": variants}
     reasoning = {"type": "string"} | ({"maxLength": BRIEF} if limits and brief else {})

@@ -40,7 +40,7 @@ class Looker:
         from pydantic import SecretBytes, SecretStr
 
         self._found = found
-        self._hidden = (SecretStr, SecretBytes)
+        self._hidden = TypeSet(SecretStr, SecretBytes)
         self.room = room
         self._seen: set[int] = set()
 
@@ -52,15 +52,20 @@ class Looker:
             if len(value) < MAX_TEXT:
                 text = value if kind is str else bytes(value).decode("utf-8", "replace")
                 yield from self._found(name, text, attribute)
-        elif any(kind is each for each in self._hidden):
+        elif kind in self._hidden:
             text = value.get_secret_value()
             yield text if isinstance(text, str) else bytes(text).decode("utf-8", "replace")
-        elif depth and self.room > 0 and kind not in PLAIN and id(value) not in self._seen:
-            self._seen.add(id(value))
+        elif depth and self.room > 0 and kind not in PLAIN and self._is_new(value):
             for key, item, is_attribute in _parts(name, value):
                 if self.room <= 0:
                     return
                 yield from self.into(key, item, depth - 1, attribute=is_attribute)
+
+    def _is_new(self, value: Any) -> bool:
+        """Whether a value is met for the first time in this look."""
+        before = len(self._seen)
+        self._seen.add(id(value))
+        return len(self._seen) > before
 
 
 PLAIN = TypeSet(int, float, bool, complex, type(None), range, slice)

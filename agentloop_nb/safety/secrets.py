@@ -112,7 +112,7 @@ class KnownSecrets(Masker):
         variables = environment.variables() if self._environ is os.environ else self._environ
         for name, value in [*variables.items(), *reversed(list(self._namespace.items()))]:
             if type(value) is not str:
-                found += self._inside(looker, name, value) if id(type(value)) not in PLAIN.ids else ()
+                found += self._inside(looker, name, value) if type(value) not in PLAIN else ()
             elif len(value) < MAX_TEXT and self._seen.get(name) is not value:
                 self._seen[name] = value
                 found += [value] if name in self._given else secrets_in(name, value)
@@ -120,14 +120,13 @@ class KnownSecrets(Masker):
 
     def _inside(self, looker: Looker, name: str, value: Any) -> list[str]:
         """Secrets in a value; one with many parts is gone into when it is new, or longer or shorter than it was."""
-        sized = type(value) in _SIZED
-        state = (id(value), len(value) if sized else 0)
-        if (sized and self._large.get(name) == state) or looker.room <= 0:
+        known = self._large.get(name) if type(value) in _SIZED else None
+        if (known is not None and known == (id(value), len(value))) or looker.room <= 0:
             return []
         before = looker.room
         found = list(looker.into(name, value))
         if before - looker.room > MANY and looker.room > 0:
-            self._large[name] = state
+            self._large[name] = (id(value), len(value) if type(value) in _SIZED else 0)
         return found
 
 

@@ -52,14 +52,14 @@ class Watch:
     def _values(self) -> list[tuple[str, Any]]:
         """The watched names whose values can change, with these. Made once, and only where it is needed."""
         if self._changeable is None:
-            changeable = [pair for pair in self._before.items() if id(type(pair[1])) not in ATOMS.ids]
+            changeable = [pair for pair in self._before.items() if type(pair[1]) not in ATOMS]
             self._changeable = [pair for pair in changeable if is_watched(*pair)]
         return self._changeable
 
     def _others(self) -> Iterator[str]:
         """Names of changeable values that the code does not mention, newest first."""
         for name, value in reversed(self._before.items()):
-            if id(type(value)) not in ATOMS.ids and name not in self._reach.names and is_watched(name, value):
+            if type(value) not in ATOMS and name not in self._reach.names and is_watched(name, value):
                 yield name
 
     def _aliases(self, found: Reach) -> Reach:
