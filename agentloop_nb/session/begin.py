@@ -81,7 +81,8 @@ def begin(
     )
     record = journal.Journal.create(folder, run_id, limit=settings.record_limit * journal.MEGABYTE)
     run = Run(state, record.path, workspace)
-    recover_with(workspace, record.path, None, cells=False)
+    if settings.isolated:
+        recover_with(workspace, record.path, None, cells=False)
     made = Session(run, [opening, *notes], state, record, model, workspace, settings, control or Control(), masker)
     made.ledger = ledger
     made.make_model = None if given else another(model, settings, variables, ledger)
