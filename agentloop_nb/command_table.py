@@ -207,6 +207,7 @@ COMMANDS = (
         "list the MCP servers of this folder, see the tools of one, and let runs use them",
         (ALLOW, FORGET),
     ),
+    Command("cluster", "[PROFILE[:CLUSTER]]", "list the engines that `--on` uses, what runs on each, and its memory"),
     Command("models", "[PROVIDER]", "list the models that the configured server offers"),
     Command(
         "login",
@@ -221,7 +222,7 @@ COMMANDS = (
         "measure models on tasks with checks: accuracy, and what a right answer costs",
         (
             *(MODELS, PROMPTS, TASKS, REPEAT, SPEND, JOBS, MOST_STEPS, RESULTS),
-            *(each for each in RUN_OPTIONS if each.setting in ("base_url", "effort")),
+            *(each for each in RUN_OPTIONS if each.setting in ("base_url", "effort", "on")),
         ),
         "shell",
         "type !agentloop eval",

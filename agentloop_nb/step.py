@@ -79,6 +79,8 @@ class Step:
     looks: list[Look] = field(default_factory=list)
     """Looks at its code while it ran."""
     approval: ApprovalGiven | None = None
+    unapproved: bool = False
+    """A person was asked to approve it, and neither answered nor said anything since."""
     asked: float = 0.0
     """Seconds since the epoch until which a person may answer its question; 0 where none was put to one."""
     risks: tuple[str, ...] = ()
@@ -178,14 +180,15 @@ class Step:
             case DecisionMade():
                 self.decision, self.plan_line = event.decision, event.line
             case NoteAdded():
+                self.unapproved = False
                 (self.notes if event.by == "user" else self.remarks).append(event.text)
 
     def _apply_approval(self, event: ApprovalAsked | ApprovalGiven | QuestionAsked) -> None:
         match event:
             case ApprovalAsked():
-                self.risks = event.risks
+                self.risks, self.unapproved = event.risks, True
             case ApprovalGiven():
-                self.approval = event
+                self.approval, self.unapproved = event, False
                 self.decision = event.edited or self.decision
             case QuestionAsked():
                 self.asked = event.at + event.seconds

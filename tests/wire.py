@@ -41,6 +41,8 @@ class Reply:
     model: str | None = None
     delay: float = 0.0
     """Seconds before the first chunk."""
+    gate: threading.Event | None = None
+    """What the first chunk waits for, after the delay: a test sets it when it has seen what comes before."""
     pace: float = 0.0
     """Seconds between chunks."""
     size: int = 16
@@ -394,7 +396,7 @@ class Handler(BaseHTTPRequestHandler):
                 self._wait(piece)
 
     def _whole(self, reply: Reply, request: Request) -> None:
-        self._wait(reply.delay)
+        self._begin(reply)
         if reply.ending in ("reset", "hang", "cut"):
             self._end_badly(reply.ending)
         usage = self.wire.usage(reply, request)
@@ -410,7 +412,7 @@ class Handler(BaseHTTPRequestHandler):
         self._answer(Answer(status=200, body=body | ({"usage": usage} if usage else {})))
 
     def _stream(self, reply: Reply, request: Request) -> None:
-        self._wait(reply.delay)
+        self._begin(reply)
         if reply.ending in ("reset", "hang") and reply.after == 0:
             self._end_badly(reply.ending)
         self.send_response(200)
@@ -468,6 +470,12 @@ class Handler(BaseHTTPRequestHandler):
             self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         self.connection.close()
         raise _Gone(ending)
+
+    def _begin(self, reply: Reply) -> None:
+        """Wait as long as the reply is to wait before its first byte."""
+        self._wait(reply.delay)
+        while reply.gate is not None and not reply.gate.is_set():
+            self._wait(0.05)
 
     def _wait(self, seconds: float) -> None:
         """Sleep, but leave when the client hangs up or the server closes."""

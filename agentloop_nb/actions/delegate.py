@@ -8,6 +8,7 @@ from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
+from agentloop_nb._internal import safe_files
 from agentloop_nb._internal.markup import harmless
 from agentloop_nb.actions.action import Action, ActionResult, Cell, clamp
 from agentloop_nb.actions.effects import Child, Effects
@@ -40,10 +41,7 @@ class SubGoal(BaseModel):
     @field_validator("brings")
     @classmethod
     def _are_names(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        for name in value:
-            if not name.isidentifier() or keyword.iskeyword(name) or name.startswith("_"):
-                raise ValueError(f"{name[:60]!r} is no name of a variable")
-        return value
+        return tuple(_file_name(name) if _is_file(name) else _variable(name) for name in value)
 
     @field_validator("steps", mode="before")
     @classmethod
@@ -56,10 +54,39 @@ class SubGoal(BaseModel):
         return 0 if value is None else clamp(0, 100, value)
 
     @property
+    def files(self) -> tuple[str, ...]:
+        """The files that it is to bring."""
+        return tuple(name for name in self.brings if _is_file(name))
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The variables that it is to bring."""
+        return tuple(name for name in self.brings if not _is_file(name))
+
+    @property
     def told(self) -> str:
         """The goal as its run is given it."""
-        names = ", ".join(self.brings)
-        return f"{self.goal}\n\nLeave the result in: {names}." if names else self.goal
+        results = f"Leave the result in: {', '.join(self.names)}." if self.names else ""
+        files = f"Write the result to: {', '.join(self.files)}." if self.files else ""
+        asked = " ".join(filter(None, [results, files]))
+        return f"{self.goal}\n\n{asked}" if asked else self.goal
+
+
+def _is_file(name: str) -> bool:
+    return "." in name or "/" in name
+
+
+def _file_name(name: str) -> str:
+    try:
+        return safe_files.safe_name(name)
+    except ActionFailed as error:
+        raise ValueError(str(error)) from None
+
+
+def _variable(name: str) -> str:
+    if not name.isidentifier() or keyword.iskeyword(name) or name.startswith("_"):
+        raise ValueError(f"{name[:60]!r} is no name of a variable")
+    return name
 
 
 class Done(NamedTuple):
@@ -95,7 +122,7 @@ class Delegate(Action):
     title_field = "tasks"
 
     tasks: tuple[SubGoal, ...] = Field(min_length=1, max_length=MOST)
-    """Each {"goal", "needs": [variables, files], "brings": [names of results], "steps", "share": % of budget}."""
+    """Each {"goal", "needs": [variables, files], "brings": [variables, files], "steps", "share": % of budget}."""
 
     @field_validator("tasks")
     @classmethod
@@ -122,11 +149,7 @@ class Delegate(Action):
     async def _bound(
         self, workspace: Delegating, children: Sequence[Child], values: dict[str, Any], step: int, on_output: OnOutput
     ) -> ActionResult:
-        effects = Effects(children=tuple(children))
-        told = "\n\n".join(_told(number, each) for number, each in enumerate(children, 1))
-        good = any(child.status == "finished" for child in children)
-        error = None if good else f"none of {len(children)} parts was done: {children[0].reason}"
-        result = ActionResult(success=good, output=told, error=error, effects=effects)
+        result = told_of(children)
         if not values:
             return result
         outcome = await workspace.receive(values, code_of(result, step), step=step, on_output=on_output)
@@ -151,6 +174,14 @@ class Delegate(Action):
         for number, (task, child) in enumerate(zip(self.tasks, result.effects.children, strict=False), 1):
             cells += _cells(number, task, child)
         return cells or [Cell(cell_type="markdown", source=f"*{harmless(str(result.error or 'Nothing was done.'))}*")]
+
+
+def told_of(children: Sequence[Child]) -> ActionResult:
+    """What came of all parts together; one that was done is enough to go on."""
+    told = "\n\n".join(_told(number, each) for number, each in enumerate(children, 1))
+    good = any(child.status == "finished" for child in children)
+    error = None if good else f"none of {len(children)} parts was done: {children[0].reason}"
+    return ActionResult(success=good, output=told, error=error, effects=Effects(children=tuple(children)))
 
 
 def code_of(result: ActionResult, step: int) -> list[str]:
@@ -193,5 +224,6 @@ def _told(number: int, child: Child) -> str:
     if child.status != "finished":
         return f"[{number}] not done: {child.reason}"
     brought = f"\nBound here: {', '.join(child.brought)}." if child.brought else ""
+    brought += f"\nFiles here: {', '.join(file.path for file in child.files)}." if child.files else ""
     missing = "".join(f"\nNot brought: {name} ({why})." for name, why in child.refused.items())
     return f"[{number}] done: {child.summary}{brought}{missing}"

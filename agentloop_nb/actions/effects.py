@@ -56,6 +56,8 @@ class Queried(Value):
     """Its source is SQLAlchemy's over a driver that wants percent signs twice."""
     answer: str = ""
     """What a database outside the kernel answered, as source that makes it again."""
+    kept: str = ""
+    """What a database in the kernel answered, as such source: a replay needs it, an export asks again."""
     tables: Texts = ()
     """Variables that it read as tables."""
     files: Texts = ()
@@ -104,6 +106,8 @@ class Child(Value):
     usage: Usage = Usage()
     brought: Names = ()
     """Names of its results that were bound."""
+    files: tuple[WrittenFile, ...] = ()
+    """Files of its own folder that were put into its parent's."""
     refused: dict[str, str] = {}
     """Names of results that could not be brought, with the reason."""
     kept: Names = ()
@@ -182,8 +186,14 @@ class Effects(Value):
 
     @property
     def all_files(self) -> tuple[str, ...]:
-        """The files that were written, by code and by `write_file`."""
-        return self.files_written if self.file is None else (*self.files_written, self.file.path)
+        """The files that were written, by code, by `write_file` and by parts that were delegated."""
+        return (*self.files_written, *(file.path for file in self.placed))
+
+    @property
+    def placed(self) -> tuple[WrittenFile, ...]:
+        """The files that were put into the folder whole, each of which can be taken back."""
+        brought = tuple(file for child in self.children for file in child.files)
+        return brought if self.file is None else (self.file, *brought)
 
     @model_serializer
     def _recorded(self) -> dict[str, Any]:

@@ -10,9 +10,19 @@ from typing import Any, ClassVar
 from pydantic import ConfigDict, PrivateAttr, ValidationInfo, field_validator, model_validator
 
 from agentloop_nb._internal.markup import code_span, harmless
-from agentloop_nb.actions.action import DEFAULT_TIMEOUT, Action, ActionResult, Cell, markdown_cell, timeout_bounds
+from agentloop_nb.actions.action import (
+    DEFAULT_TIMEOUT,
+    Action,
+    ActionResult,
+    Cell,
+    markdown_cell,
+    null_as_empty,
+    timeout_bounds,
+    variable_name,
+)
 from agentloop_nb.actions.effects import OwnCall
 from agentloop_nb.actions.output_text import text_of
+from agentloop_nb.actions.own_calls import is_call, is_function_name, is_parameter_name
 from agentloop_nb.actions.own_values import without_nulls, written
 from agentloop_nb.actions.run_code import RunCode
 from agentloop_nb.protocols import OnOutput, Workspace
@@ -50,17 +60,27 @@ class OwnAction(Action):
         told = {"properties": {**cls.fields, "into": _INTO}}
         return without_nulls(fields, told)
 
-    @field_validator("into")
-    @classmethod
-    def _is_name(cls, value: str) -> str:
-        if value and not value.isidentifier():
-            raise ValueError(f"{value[:60]!r} is no name of a variable")
-        return value
+    _null_is_none = field_validator("into", mode="before")(null_as_empty)
+    _is_name = field_validator("into")(variable_name)
 
     @model_validator(mode="after")
     def _users_timeout(self, info: ValidationInfo) -> OwnAction:
         self._timeout = timeout_bounds(info)[0]
         return self
+
+    @model_validator(mode="after")
+    def _are_parameters(self) -> OwnAction:
+        """A record may be anybody's: what stands for a parameter in it is the name of one."""
+        if wrong := next((each for each in self.model_extra or () if not is_parameter_name(each)), None):
+            raise ValueError(f"{wrong[:60]!r} is no name of a parameter")
+        return self
+
+    @classmethod
+    def declared(cls) -> str:
+        """What its declaration says it does, in a few words; empty where it says nothing."""
+        undone = f"undo by {cls.undo.__name__}" if cls.undo is not None else ""
+        asked = "asks before each call" if cls.asks else ""
+        return ", ".join(filter(None, (cls.reaches, asked, undone)))
 
     @classmethod
     def description(cls) -> str:
@@ -102,12 +122,23 @@ class OwnAction(Action):
         return f"{self.into} = {self.call}\n{self.into}" if self.into else self.call
 
     async def perform(self, workspace: Workspace, *, step: int, on_output: OnOutput) -> ActionResult:
+        if self.function is None and self.name in LIVE:  # it was read from a record before its cell ran
+            now = LIVE[self.name].model_validate(
+                self.model_dump(exclude_unset=True), context={"timeout": self._timeout}
+            )
+            return await now.perform(workspace, step=step, on_output=on_output)
         running = RunCode(code=self.code, timeout=self._timeout)
         result = await running.perform(workspace, step=step, on_output=on_output)
         return result.with_effects(own=OwnCall(code=self.code, reaches=self.reaches))
 
-    def cells(self, result: ActionResult, step: int) -> list[Cell]:
+    def _called(self, result: ActionResult) -> OwnCall:
+        """What was called, as the record has it where that is this call and nothing else."""
         own = result.effects.own or OwnCall(code=self.code)
+        same = own.code == self.code or is_call(own.code, self.name, self.model_dump(mode="json", exclude_unset=True))
+        return own if same else own.model_copy(update={"code": self.code})
+
+    def cells(self, result: ActionResult, step: int) -> list[Cell]:
+        own = self._called(result)
         if not result.success:
             return [markdown_cell(f"Called {code_span(self.call)}: *{harmless(str(result.error))}*")]
         if not own.reaches:
@@ -130,7 +161,12 @@ def _is_literal(text: str) -> bool:
 
 @cache
 def stand_in(name: str) -> type[OwnAction]:
-    """Return an action for a function that a record names and that is not declared in this process."""
+    """Return an action for a function that a record names and that is not declared in this process.
+
+    Raises `ValueError` for what cannot be the name of one.
+    """
+    if not is_function_name(name):
+        raise ValueError(f"{name[:60]!r} is no name of a function")
 
     class Recorded(OwnAction):
         model_config = ConfigDict(extra="allow")

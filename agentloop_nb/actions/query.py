@@ -60,13 +60,31 @@ class Query(Action):
         reads = None if self.source else names_of(self.sql)
         tables, files = ((), ()) if reads is None else (reads.tables, reads.files)
         answer = answers.take(self.sql.strip("\n"))
-        kept = Queried(**self._of_source(workspace), answer=answer, tables=tuple(tables), files=tuple(files))
+        held = {"answer" if answer.outside else "kept": answer.source}
+        kept = Queried(**self._of_source(workspace), **held, tables=tuple(tables), files=tuple(files))
         output = result.output
         if changed := changed_types.take(self.sql.strip("\n")):
             # a label may be made of a value
             which = ", ".join(changed) if workspace.privacy == "full" else f"{len(changed)} of the columns"
             output += f"\nAs float64, which may round: {which}. CAST says otherwise, to BIGINT or VARCHAR."
-        return result.model_copy(update={"output": output}).with_effects(query=kept)
+        made = tuple(each for each in result.changes if each.name != self.source)  # its pool of connections may change
+        return result.model_copy(update={"output": output, "changes": made}).with_effects(query=kept)
+
+    def is_kept(self, before: ActionResult) -> bool:
+        """Whether a record holds what this query was answered."""
+        went = before.effects.query or Queried()
+        return bool(self.source) and (not before.success or bool(went.answer or went.kept))
+
+    async def again(
+        self, workspace: Workspace, before: ActionResult, *, step: int, on_output: OnOutput
+    ) -> ActionResult:
+        """Bind and show what was answered then; nothing is asked."""
+        went = before.effects.query or Queried()
+        if not before.success:
+            return before
+        code = answers.step_code(went.answer or went.kept, self.into or None)
+        result = await RunCode(code=code, timeout=self._timeout).perform(workspace, step=step, on_output=on_output)
+        return result.with_effects(query=went)
 
     def _of_source(self, workspace: Workspace) -> dict[str, bool]:
         """What the exported cell has to know of the connection."""
@@ -81,7 +99,7 @@ class Query(Action):
             return [markdown_cell(shown)]
         went = result.effects.query or Queried()
         sql = self.sql.strip("\n")
-        if went.answer:
+        if went.answer and answers.is_data(went.answer):
             source = answer_cell(sql, self.source, self.into or None, went.answer)
             return [Cell(cell_type="code", source=source, outputs=result.outputs)]
         sql = sql.replace("%", "%%") if went.doubled else sql

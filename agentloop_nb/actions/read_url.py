@@ -10,7 +10,7 @@ from pydantic import Field, field_validator
 from agentloop_nb._internal.markup import link, plain
 from agentloop_nb.actions.action import Action, ActionResult, Cell, clamp, markdown_cell
 from agentloop_nb.actions.effects import Effects
-from agentloop_nb.actions.kinds import is_file_name
+from agentloop_nb.actions.file_names import is_file_name
 from agentloop_nb.errors import ActionFailed
 from agentloop_nb.protocols import OnOutput, Workspace
 

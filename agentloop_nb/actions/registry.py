@@ -97,6 +97,12 @@ def by_name(actions: Iterable[type[Action]]) -> Mapping[str, type[Action]]:
     return {action.name: action for action in actions}
 
 
+def _told(action: type[Action]) -> str:
+    """What an action does, and what a function of the user's declares."""
+    declared = action.declared() if issubclass(action, OwnAction) else ""
+    return action.description() + (f" ({declared})" if declared else "")
+
+
 def describe(actions: Actions, missing: Mapping[str, str] | None = None) -> str:
     """List actions with where each comes from, then what else there is and why it is not offered.
 
@@ -104,7 +110,7 @@ def describe(actions: Actions, missing: Mapping[str, str] | None = None) -> str:
     """
     lacking = missing or {}
     width = max(len(action.name) for action in (*BUILT_IN, *actions))
-    lines = [f"{action.name:<{width}}  {action.origin}: {action.description()}" for action in actions]
+    lines = [f"{action.name:<{width}}  {action.origin}: {_told(action)}" for action in actions]
     for action in BUILT_IN:
         if action not in actions:
             why = action.unavailable() or lacking.get(action.name) or "left out by --actions or --no-actions"

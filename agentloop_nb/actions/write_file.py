@@ -9,7 +9,7 @@ from pydantic import Field
 from agentloop_nb._internal.markup import code_span, harmless
 from agentloop_nb.actions.action import Action, ActionResult, Cell, markdown_cell
 from agentloop_nb.actions.effects import Effects
-from agentloop_nb.actions.kinds import how_to_make
+from agentloop_nb.actions.file_names import how_to_make
 from agentloop_nb.errors import ActionFailed
 from agentloop_nb.protocols import OnOutput, Workspace
 

@@ -13,11 +13,12 @@ from agentloop_nb.actions.effects import Effects
 from agentloop_nb.actions.hints import syntax_hint
 from agentloop_nb.actions.own import OwnAction
 from agentloop_nb.agent.event_stream import Approver, Stream
+from agentloop_nb.agent.unanswered import Unanswered
 from agentloop_nb.decision import Decision
 from agentloop_nb.events import ActionFinished, ApprovalAsked, ApprovalGiven
-from agentloop_nb.safety.effects import Mandate
 from agentloop_nb.safety.mandate import mandate
 from agentloop_nb.safety.memory import Memory
+from agentloop_nb.safety.observed_effects import Mandate
 from agentloop_nb.safety.permission import denial, reasons_to_ask
 from agentloop_nb.settings import Settings
 from agentloop_nb.state import State
@@ -47,13 +48,17 @@ class ApprovalGate:
     """The person approved the rest of the run."""
 
     async def admit(self, decision: Decision) -> Decision | None:
-        """Return the decision, perhaps edited by a person. None: refused, which the model is told as an observation."""
+        """Return the decision, perhaps edited by a person. None: refused, which the model is told as an observation.
+
+        Raises `Unanswered`.
+        """
         action, step = decision.action, self.stream.state.next_step
         suspicions, replaced = self._suspicions(action), self._replaced(action)
         judged = self.judge(action, self.stream.state) if self.judge else ()
         if not suspicions and not judged and not replaced and (self._rest or not self._wanted(action)):
             return decision
-        asked = ApprovalAsked(step=step, risks=(*suspicions, *judged, *replaced, *self.risks(action)))
+        risks = (*suspicions, *judged, *replaced, *self.risks(action))
+        asked = ApprovalAsked(step=step, risks=risks, seconds=self.settings.answer_within)
         self.stream.emit(asked)
         answer = await self._answer(asked, decision)
         if not answer.approved and answer.by == "policy":
@@ -102,7 +107,10 @@ class ApprovalGate:
     async def _answer(self, asked: ApprovalAsked, decision: Decision) -> ApprovalGiven:
         if self.approver is None:
             return ApprovalGiven(step=asked.step, approved=False, by="policy", reason=NOBODY)
-        return await self.approver(asked, decision)
+        try:
+            return await self.approver(asked, decision)
+        except TimeoutError:
+            raise Unanswered(f"step {asked.step} waits for your approval", asked.seconds) from None
 
     def _wanted(self, action: Action) -> bool:
         if any(isinstance(part, OwnAction) and part.asks for part in action.parts()):
@@ -129,7 +137,9 @@ class ApprovalGate:
     def _replaced(self, action: Action) -> tuple[str, ...]:
         """The file that would be replaced although no run wrote it as it is and the goal does not name it."""
         state = self.stream.state
-        if not isinstance(action, WriteFile) or action.filename in state.goal or action.filename in state.files:
+        if not isinstance(action, WriteFile):
+            return ()
+        if state.borrowed is None and (action.filename in state.goal or action.filename in state.files):
             return ()
         if not safe_files.foreign(self.folder, action.filename, state.written):
             return ()

@@ -11,7 +11,7 @@ from agentloop_nb.agent import contract
 from agentloop_nb.agent.event_stream import Stream
 from agentloop_nb.events import ContractChecked, NoteAdded
 from agentloop_nb.protocols import Check, Workspace
-from agentloop_nb.safety.effects import Mandate, Supervised
+from agentloop_nb.safety.observed_effects import Mandate, Supervised
 from agentloop_nb.settings import Settings
 from agentloop_nb.state import State
 

@@ -66,6 +66,9 @@ class Control:
         elif self._loop is not None and not self._loop.is_closed():
             self._loop.call_soon_threadsafe(self._cancel)
 
+    def kill(self) -> None:
+        """End the processes that a stop has not ended; a run by itself sees to its own."""
+
     def _cancel(self) -> None:
         if self._task is not None and not self._task.done() and self.interrupt is None:
             self._task.cancel()

@@ -15,8 +15,8 @@ from collections.abc import Callable
 from typing import Any
 
 from agentloop_nb.actions import ActionResult
-from agentloop_nb.actions.long_step import WHILE_IT_RUNS, Wait
 from agentloop_nb.actions.output_text import bounded, text_of
+from agentloop_nb.actions.wait_or_stop import WHILE_IT_RUNS, Wait
 from agentloop_nb.agent.alarm import Alarm
 from agentloop_nb.agent.budget import CostLimit
 from agentloop_nb.agent.control import Control

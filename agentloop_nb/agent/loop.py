@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from agentloop_nb._internal.platform import IN_BROWSER
-from agentloop_nb.actions import Action, ActionResult, AskUser, Finish, Plan, RunCode
+from agentloop_nb.actions import Action, ActionResult, AskUser, Finish, Plan, Query, RunCode
 from agentloop_nb.actions.effects import Answer, Effects
 from agentloop_nb.actions.mending import mended
 from agentloop_nb.actions.registry import Actions
@@ -29,6 +29,7 @@ from agentloop_nb.agent.planning import Planner, Planning
 from agentloop_nb.agent.questions import Asker, Questions
 from agentloop_nb.agent.rejection import rejection
 from agentloop_nb.agent.repetition import Repetitions
+from agentloop_nb.agent.unanswered import ASK_AGAIN, Unanswered
 from agentloop_nb.decision import Decision, parse
 from agentloop_nb.errors import ActionFailed, DecisionError, Hint, Offline
 from agentloop_nb.events import (
@@ -42,7 +43,7 @@ from agentloop_nb.events import (
     Status,
 )
 from agentloop_nb.protocols import Model, Output, Unprompted, Workspace
-from agentloop_nb.safety.effects import Supervised
+from agentloop_nb.safety.observed_effects import Supervised
 from agentloop_nb.settings import Settings
 from agentloop_nb.state import State
 
@@ -67,6 +68,8 @@ class Loop:
     """For decisions of a record: whether more of them follow. What they were refused then they are refused now."""
     asker: Asker | None = None
     """Puts the model's questions to a person."""
+    queried: Callable[[Query], ActionResult | None] | None = None
+    """What the record that is replayed says a query brought."""
     planner: Planner | None = None
     """Shows a plan to a person."""
     forecast: Callable[[], str] | None = None
@@ -119,6 +122,8 @@ class Loop:
                 await self._step()
         except _Ended:
             pass
+        except Unanswered as error:
+            self._emit_end("stopped", str(error), (ASK_AGAIN,))
         except asyncio.CancelledError:
             self._emit_end("stopped", self.control.reason if self.control.stopping else "its task was cancelled")
             if not self.control.stopping:
@@ -136,10 +141,14 @@ class Loop:
             raise self._end("failed", why)
 
     async def _ask_again(self) -> None:
-        """Put a question again that was open when the kernel died."""
+        """Put again what a person was asked and had not answered when the run ended or the kernel died."""
         last = self.state.steps[-1] if self.state.steps else None
-        if last is not None and last.result is None and last.decision and isinstance(last.decision.action, AskUser):
+        if last is None or last.result is not None or last.decision is None:
+            return
+        if isinstance(last.decision.action, AskUser):
             await self._perform(last.decision)
+        elif last.unapproved and self.replayed is None and (admitted := await self._gate.admit(last.decision)):
+            await self._perform(admitted)
 
     async def _plan(self) -> None:
         """Have the model plan until a plan stands, if there is to be one."""
@@ -294,6 +303,8 @@ class Loop:
         def appeared(output: Output) -> None:
             self.stream.progress(OutputAppeared(step=step, output=output))
 
+        if isinstance(action, Query) and self.queried is not None and (kept := self.queried(action)) is not None:
+            return await action.again(self.workspace, kept, step=step, on_output=appeared)
         if not isinstance(action, RunCode) or self.make_model is None or not self._looks_at(action):
             return await action.perform(self.workspace, step=step, on_output=appeared)
         watch = LongStep(self.stream, self.control, self._asker, self.make_model, self._alarm, step=step)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 
 from agentloop_nb._internal.backoff import backoff
-from agentloop_nb.actions.long_step import WHILE_IT_RUNS
+from agentloop_nb.actions.wait_or_stop import WHILE_IT_RUNS
 from agentloop_nb.agent.budget import InputBound, Reservation, own_ledger, reserve, share_of
 from agentloop_nb.agent.context_window import Gauge, reply_bound
 from agentloop_nb.agent.event_stream import Stream

@@ -12,8 +12,8 @@ from typing import NamedTuple
 
 from agentloop_nb.actions import ActionResult, AskUser, Finish
 from agentloop_nb.actions.effects import Effects
+from agentloop_nb.actions.file_names import how_to_make, is_file_name, named_in
 from agentloop_nb.actions.finish import is_there
-from agentloop_nb.actions.kinds import how_to_make, is_file_name, named_in
 from agentloop_nb.actions.output_text import bounded
 from agentloop_nb.agent.grounding import Grounding
 from agentloop_nb.protocols import Workspace

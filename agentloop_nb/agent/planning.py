@@ -10,6 +10,7 @@ from typing import Protocol
 from agentloop_nb.actions import Action, Plan
 from agentloop_nb.actions.plan import MOST_LINES
 from agentloop_nb.agent.event_stream import Stream
+from agentloop_nb.agent.unanswered import Unanswered
 from agentloop_nb.decision import Decision
 from agentloop_nb.errors import DecisionError
 from agentloop_nb.events import PlanMade, PlanSettled
@@ -27,7 +28,7 @@ class Planner(Protocol):
     """Shows a plan to a person."""
 
     async def __call__(self, made: PlanMade) -> PlanSettled:
-        """Return what the person decides; where nobody can be there, the plan stands."""
+        """Return what the person decides; where nobody can be there, the plan stands. Raises `TimeoutError`."""
 
 
 def unseen(made: PlanMade) -> PlanSettled:
@@ -72,7 +73,9 @@ class Planning:
         """Emit a plan."""
         assert isinstance(decision.action, Plan)
         lines = decision.action.lines
-        self.stream.emit(PlanMade(step=step, lines=lines, reasoning=decision.reasoning, forecast=forecast))
+        seconds = 0 if self.stream.state.plan else self.settings.answer_within
+        told = {"reasoning": decision.reasoning, "forecast": forecast, "seconds": seconds}
+        self.stream.emit(PlanMade(step=step, lines=lines, **told))
 
     def change(self, decision: Decision, step: int) -> None:
         """Put another plan in the place of the one that stands, for everybody to see."""
@@ -80,8 +83,11 @@ class Planning:
         self.stream.emit(PlanSettled(step=step, approved=True, by="model"))
 
     async def settle(self, made: PlanMade) -> None:
-        """Have a person say what becomes of a plan."""
-        self.stream.emit(await self.planner(made) if self.planner else unseen(made))
+        """Have a person say what becomes of a plan. Raises `Unanswered`."""
+        try:
+            self.stream.emit(await self.planner(made) if self.planner else unseen(made))
+        except TimeoutError:
+            raise Unanswered("the plan waits for your word", made.seconds) from None
 
     def located(self, decision: Decision) -> tuple[Decision, int]:
         """Take the number of the plan's line off the front of a reasoning."""

@@ -15,9 +15,9 @@ from typing import NamedTuple
 from agentloop_nb._internal.platform import IN_BROWSER
 from agentloop_nb._internal.text import counted
 from agentloop_nb.actions import ActionResult, Plan
-from agentloop_nb.actions.long_step import Stop, Wait
 from agentloop_nb.actions.output_text import bounded
 from agentloop_nb.actions.plan import as_reply, numbered
+from agentloop_nb.actions.wait_or_stop import Stop, Wait
 from agentloop_nb.agent import prompt_images
 from agentloop_nb.agent.observation import observation
 from agentloop_nb.agent.offer import usual

@@ -11,7 +11,7 @@ import sys
 from typing import IO
 
 from agentloop_nb.documents import binary_formats, office, spreadsheets, text_formats
-from agentloop_nb.documents.kinds import kind_of
+from agentloop_nb.documents.file_kinds import kind_of
 from agentloop_nb.documents.outline import MAX_TEXT, Outline, Refused
 
 MEMORY, SECONDS = 1 << 30, 20

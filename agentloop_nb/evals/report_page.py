@@ -8,8 +8,8 @@ from urllib.parse import quote
 
 from agentloop_nb._internal.amounts import dollars, duration
 from agentloop_nb._internal.text import STATUS_WORDS, counted
+from agentloop_nb.evals.evaluation_report import COLUMNS, Report, cells, compared, marks
 from agentloop_nb.evals.outcome import Outcome
-from agentloop_nb.evals.report import COLUMNS, Report, cells, compared, marks
 from agentloop_nb.evals.run_page import checks_html
 from agentloop_nb.evals.scores import Score
 from agentloop_nb.evals.trial import PAGE

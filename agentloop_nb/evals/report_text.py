@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from agentloop_nb._internal.text import clean
-from agentloop_nb.evals.report import COLUMNS, Report, cells, compared
+from agentloop_nb.evals.evaluation_report import COLUMNS, Report, cells, compared
 
 
 def as_text(report: Report, width: int = 110) -> str:

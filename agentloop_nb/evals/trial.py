@@ -16,6 +16,7 @@ from typing import Any
 from agentloop_nb import session
 from agentloop_nb.agent.control import Control
 from agentloop_nb.agent.ledger import Ledger
+from agentloop_nb.cluster.connecting import connection
 from agentloop_nb.errors import UserError
 from agentloop_nb.evals.check_process import FIGURES
 from agentloop_nb.evals.contender import REFERENCE, Contender
@@ -67,7 +68,7 @@ class Trial:
     @property
     def digest(self) -> str:
         """What is asked, and under which settings, as a SHA-256."""
-        asked = [self.task.digest, sorted(self.arguments.items())]
+        asked = [self.task.digest, sorted((name, value) for name, value in self.arguments.items() if name != "on")]
         return hashlib.sha256(json.dumps(asked).encode()).hexdigest()
 
     def settings(self, variables: Mapping[str, str]) -> Settings:
@@ -136,7 +137,9 @@ class Attempt:
     def _make_workspace(self, web: Web, settings: Settings) -> IsolatedWorkspace:
         limits = parse_limits(settings.limits)
         folder = self._folder / FILES
-        self._workspace = IsolatedWorkspace(folder, web=web, limits=limits, control=self.control, told=_TOLD)
+        connect = connection(settings, self._id)
+        options: dict[str, Any] = {"web": web, "limits": limits, "control": self.control, "told": _TOLD}
+        self._workspace = IsolatedWorkspace(folder, connect=connect, **options)
         self._workspace.privacy = settings.privacy
         return self._workspace
 

@@ -18,6 +18,8 @@ class ApprovalAsked(Event):
 
     kind: Literal["approval_asked"] = "approval_asked"
     risks: tuple[str, ...] = ()
+    seconds: float = 0
+    """How long it waits; 0 is without end."""
 
 
 class ApprovalGiven(Event):

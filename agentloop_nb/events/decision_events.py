@@ -79,6 +79,8 @@ class PlanMade(Event):
     reasoning: str = ""
     forecast: str = ""
     """What the person is told that it may take."""
+    seconds: float = 0
+    """How long it waits for a person; 0 is without end."""
 
 
 class PlanSettled(Event):

@@ -15,13 +15,13 @@ import io
 import json
 import re
 import sys
-import warnings
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from decimal import Decimal
 from typing import Any, NamedTuple
 
 from agentloop_nb.export.anonymize import Anonymizer
 from agentloop_nb.export.inputs import InputFile
+from agentloop_nb.export.table_csv import is_same, table_as_csv
 from agentloop_nb.export.tagged import DECODER, TABLE, NoData, encoded, table_parts
 from agentloop_nb.safety.secrets import known_secrets, secrets_in
 
@@ -154,7 +154,7 @@ def _tagged(value: Any) -> _Made | None:
     found = _again(text, is_table=is_table)
     if is_table:
         check = pd.testing.assert_frame_equal if value.ndim == 2 else pd.testing.assert_series_equal  # type: ignore[union-attr]
-        alike = _same(check, found, value) and _cell_types(found) == _cell_types(value)
+        alike = is_same(check, found, value) and _cell_types(found) == _cell_types(value)
     else:
         alike = _exact(found) == _exact(value)
     return _Made(expression, frozenset(modules), ".json", text.encode()) if alike else None
@@ -244,63 +244,8 @@ def _table(value: Any) -> _Made | None:
     pd = sys.modules.get("pandas")
     if pd is None or type(value) not in (pd.DataFrame, pd.Series) or value.size > MAX_BYTES:
         return None
-    if type(value) is pd.DataFrame:
-        return _csv(value, "", lambda frame: _same(pd.testing.assert_frame_equal, frame, value))
-    name = value.name if isinstance(value.name, str) and value.name else "value"
-    rename = "" if value.name == name else f".rename({value.name!r})"
-    if rename and not _is_literal(value.name):
+    plain_name = type(value) is pd.DataFrame or (isinstance(value.name, str) and value.name)
+    if not plain_name and not _is_literal(value.name):
         return None
-    return _csv(
-        value.to_frame(name),
-        f"[{name!r}]{rename}",
-        lambda frame: _same(pd.testing.assert_series_equal, frame[name].rename(value.name), value),
-    )
-
-
-def _same(check: Callable[..., None], found: Any, value: Any) -> bool:
-    try:
-        check(found, value, check_exact=True)
-    except AssertionError:
-        return False
-    return True
-
-
-def _csv(frame: Any, pick: str, is_value: Callable[[Any], bool]) -> _Made | None:
-    """A table as CSV, with the options that make reading it give the value; None where there are none."""
-    if frame.index.nlevels > 1 or not all(type(name) is str for name in frame.columns) or not frame.columns.is_unique:
-        return None
-    counted = type(frame.index).__name__ == "RangeIndex" and (frame.index.start, frame.index.step) == (0, 1)
-    content = frame.to_csv(index=not counted).encode()
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # later versions of pandas need no float_precision, and say so
-        for exact in ({}, {"float_precision": "round_trip"}):
-            options = _reading(frame, content, counted=counted) | exact
-            found, units = _read(frame, content, options)
-            if is_value(found):
-                told = "".join(f", {name}={option!r}" for name, option in options.items())
-                expression = f"pd.read_csv({PATH}{told}){units}{pick}"
-                return _Made(expression, frozenset({"pd"}), ".csv", content)
-    return None
-
-
-def _reading(frame: Any, content: bytes, *, counted: bool) -> dict[str, Any]:
-    """The options of `read_csv` that bring the types back."""
-    first = 0 if counted else 1
-    times = [number + first for number, dtype in enumerate(frame.dtypes) if dtype.kind == "M"]
-    times += [0] if not counted and frame.index.dtype.kind == "M" else []
-    options: dict[str, Any] = {} if counted else {"index_col": 0}
-    options |= {"parse_dates": times} if times else {}
-    found = _read(frame, content, options)[0].dtypes
-    other = {name: str(dtype) for name, dtype in frame.dtypes.items() if found[name] != dtype and dtype.kind != "M"}
-    return options | ({"dtype": other} if other else {})
-
-
-def _read(frame: Any, content: bytes, options: dict[str, Any]) -> tuple[Any, str]:
-    """Read a table, with the units of times that it had; return it and what had to be called for that."""
-    found = sys.modules["pandas"].read_csv(io.BytesIO(content), **options)
-    units = {
-        name: str(dtype)
-        for name, dtype in frame.dtypes.items()
-        if dtype.kind == found[name].dtype.kind == "M" and dtype != found[name].dtype
-    }
-    return (found.astype(units), f".astype({units!r})") if units else (found, "")
+    found = table_as_csv(value, PATH)
+    return _Made(found[0], frozenset({"pd"}), ".csv", found[1]) if found else None

@@ -25,7 +25,7 @@ def former(steps: Iterable[Step], folder: str, scrub: Anonymizer) -> Data | None
     made: set[str] = set()
     for step in steps:
         effects = step.effects
-        made |= {effects.file.path} if effects.file else set()
+        made |= {file.path for file in effects.placed}
         for name, kept in effects.replaced.items():
             needed = name in effects.files_read or _goes_on(step) or name not in effects.files_written
             if needed and is_inside(name) and name not in made | contents.keys():

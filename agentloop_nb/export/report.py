@@ -11,8 +11,10 @@ from typing import Any
 from agentloop_nb._internal.amounts import count, dollars, duration
 from agentloop_nb._internal.text import STATUS_WORDS
 from agentloop_nb.actions import Finish, Query, ReadUrl, RunCode, UseTool, WriteFile
+from agentloop_nb.actions.effects import Ground
 from agentloop_nb.actions.own import OwnAction
 from agentloop_nb.export.anonymize import Anonymizer
+from agentloop_nb.export.claim_links import grounds_of
 from agentloop_nb.export.evidence import Exhibit, exhibits
 from agentloop_nb.export.output_fields import fit_output
 from agentloop_nb.export.selection import Story
@@ -57,6 +59,8 @@ class Report:
     unfinished: str
     """Why there is no full answer, if so."""
     exhibits: tuple[Exhibited, ...]
+    grounds: tuple[Ground, ...]
+    """Which step shows which claim of the answer."""
     files: tuple[str, ...]
     method: tuple[MethodStep, ...]
     sources: tuple[tuple[str, str], ...]
@@ -75,6 +79,7 @@ def gather(story: Story, notebook: Json, scrub: Anonymizer, verdict: str = "", *
     state, ours = story.state, notebook["metadata"]["agentloop"]
     shown = tuple(_exhibited(exhibits(state), scrub))
     kept = {step.number for step in story.steps} | {each.step for each in shown}
+    kept |= {each.step for each in grounds_of(state)}
     versions = {"Python": ours["versions"].get("python", ""), **ours["packages"]}
     return Report(
         title=scrub.text(_title(state)),
@@ -82,6 +87,7 @@ def gather(story: Story, notebook: Json, scrub: Anonymizer, verdict: str = "", *
         answer=scrub.text(state.summary.strip()),
         unfinished="" if state.is_complete else scrub.text(f"{STATUS_WORDS[state.status]}: {state.reason}"),
         exhibits=shown,
+        grounds=tuple(each.model_copy(update={"claim": scrub.text(each.claim)}) for each in grounds_of(state)),
         files=tuple(map(scrub.text, state.artifacts)),
         method=tuple(_method(state, kept, scrub)),
         sources=tuple(dict.fromkeys(_sources(state, scrub))),

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable
 
 from agentloop_nb._internal.markup import code_span, fenced, harmless
+from agentloop_nb.export.claim_links import with_links
 from agentloop_nb.export.destination import MARKDOWN_MARK, PAGE_MARK
 from agentloop_nb.export.report import Exhibited, Json, MethodStep, Report
 from agentloop_nb.notebook.panel.highlight import PALETTE, highlighted
@@ -56,8 +57,9 @@ def as_html(report: Report) -> str:
 
 
 def _linked(markup: str, report: Report) -> str:
-    """Turn the steps that an answer names into links to them."""
+    """Turn the claims that steps show, and the steps that an answer names, into links to them."""
     known = {each.number for each in report.method}
+    markup = with_links(markup, report.grounds, known, lambda step: f"#step-{step}")
     return _TEXT.sub(
         lambda found: (
             found[1] or (f'<a href="#step-{found[2]}">{found[0]}</a>' if int(found[2]) in known else found[0])

@@ -92,7 +92,8 @@ def _of_step(step: Step, modules: dict[str, str]) -> Piece:
         return _of_cell(action, step, modules)
     if isinstance(action, Delegate) and step.result is not None:
         source = "\n".join(code_of(step.result, step.number))
-        return Piece(source, names_of(source, modules), frozenset(change.name for change in step.result.changes))
+        changed = frozenset(change.name for change in step.result.changes)
+        return Piece(source, names_of(source, modules), changed, writes=frozenset(step.effects.all_files))
     if isinstance(action, ReadDocument):
         return Piece("", reads=frozenset(step.effects.files_read))
     if not isinstance(action, RunCode) or not step.started:

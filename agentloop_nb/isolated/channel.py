@@ -12,6 +12,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
+from agentloop_nb.isolated.connection import Died, Garbled
 from agentloop_nb.isolated.process import Process
 from agentloop_nb.isolated.resource_limits import Limits
 
@@ -29,14 +30,6 @@ TICK = 0.25
 """Seconds between two looks at the process while it works."""
 IDLE_TICK = 2.0
 """Seconds between two looks while nobody waits for it."""
-
-
-class Died(Exception):
-    """The kernel's process is gone. The message says why."""
-
-
-class Garbled(Exception):
-    """The kernel's process answered what nobody can use. It may be hostile, or code in it broke something."""
 
 
 class Line:
@@ -65,6 +58,11 @@ class Line:
     def alive(self) -> bool:
         """Whether the process is known to live."""
         return self._client is not None and not self._dead
+
+    @property
+    def memory(self) -> int:
+        """Bytes of memory that the process and what it started take."""
+        return self._process.memory
 
     def start(self) -> None:
         """Start the process and wait until it answers. Raises `Died`."""

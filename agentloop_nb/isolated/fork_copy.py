@@ -126,11 +126,11 @@ def _put_back(source: Path, target: Path, later: Sequence[Step], changed: Collec
 
 
 def _replaced(steps: Iterable[Step]) -> Iterator[tuple[str, str]]:
-    """Files that `write_file` replaced, each with the name under which its previous version is kept."""
+    """Files that were replaced by whole ones, each with the name under which its previous version is kept."""
     for step in steps:
-        file = step.effects.file
-        if file is not None and file.previous and is_inside(file.path):
-            yield file.path, file.previous
+        for file in step.effects.placed:
+            if file.previous and is_inside(file.path):
+                yield file.path, file.previous
 
 
 def _copy_kept(source: Path, target: Path) -> bool:

@@ -10,9 +10,10 @@ from typing import Any
 from pydantic import ValidationError
 
 from agentloop_nb.agent.control import Control
-from agentloop_nb.isolated.channel import EXTEND, STOP, Died, Garbled, Line
+from agentloop_nb.isolated.channel import EXTEND, STOP
+from agentloop_nb.isolated.connection import Connection, Died, Garbled
 from agentloop_nb.protocols import CodeError, CodeOutcome, OnOutput, Output
-from agentloop_nb.safety.effects import Mandate
+from agentloop_nb.safety.observed_effects import Mandate
 
 OBEY = 0.7
 """Seconds in which code that is asked to stop has to end; then its process is killed."""
@@ -27,7 +28,7 @@ MAX_TOLD = 1_000_000
 class IsolatedStep:
     """One step of code in the process, bounded by a stop and by time."""
 
-    def __init__(self, line: Line, control: Control, timeout: float, on_output: OnOutput) -> None:
+    def __init__(self, line: Connection, control: Control, timeout: float, on_output: OnOutput) -> None:
         self._line = line
         self._control = control
         self._timeout = timeout

@@ -6,6 +6,7 @@ import asyncio
 import tempfile
 import weakref
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -14,8 +15,9 @@ from pydantic import TypeAdapter, ValidationError
 from agentloop_nb._internal import safe_files
 from agentloop_nb.agent.control import Control
 from agentloop_nb.errors import Hint, UserError
-from agentloop_nb.isolated.channel import Died, Garbled, Line
+from agentloop_nb.isolated.channel import Line
 from agentloop_nb.isolated.codec import Builder
+from agentloop_nb.isolated.connection import Connect, Connection, Died, Garbled
 from agentloop_nb.isolated.isolated_step import IsolatedStep, described, dumped, failure
 from agentloop_nb.isolated.resource_limits import Limits
 from agentloop_nb.isolated.unsupported import Refused
@@ -30,7 +32,7 @@ from agentloop_nb.protocols import (
     Web,
     WrittenFile,
 )
-from agentloop_nb.safety.effects import Mandate
+from agentloop_nb.safety.observed_effects import Mandate
 
 _LOST = "Its variables are gone; before the next code runs, a new kernel is started and the steps so far are run again."
 
@@ -55,8 +57,12 @@ class IsolatedWorkspace:
         cells: tuple[str, ...] = (),
         luggage: Mapping[str, tuple[str, bytes]] | None = None,
         told: str = "",
+        connect: Connect = Line,
     ) -> None:
-        """`luggage` is how (`pickle`, `source`) and what, by name; `told` says so to the model."""
+        """`luggage` is how (`pickle`, `source`) and what, by name; `told` says so to the model.
+
+        `connect` says where its process is: on this machine, unless another one is named.
+        """
         self.folder = folder.resolve()
         self.web = web
         self.control = control or Control()
@@ -77,7 +83,8 @@ class IsolatedWorkspace:
         self._luggage = luggage or {}
         self.told = told
         """What the model is told of where it is."""
-        self._line: Line | None = None
+        self._connect = connect
+        self._line: Connection | None = None
         self._recovering = False
         self._lost = False
 
@@ -93,7 +100,7 @@ class IsolatedWorkspace:
         self.close()
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
-            line = Line(self.folder, self._limits)
+            line = self._connect(self.folder, self._limits)
         except OSError as error:
             raise _unusable(error) from None
         try:
@@ -105,7 +112,7 @@ class IsolatedWorkspace:
         self._line = line
         self._end = weakref.finalize(self, line.close)  # also when Python exits
 
-    def _hand_in(self, line: Line) -> dict[str, str]:
+    def _hand_in(self, line: Connection) -> dict[str, str]:
         """Give the process its luggage; returns what it could not unpack, with the reason."""
         with tempfile.TemporaryDirectory(dir=line.private) as place:
             items = []
@@ -127,12 +134,17 @@ class IsolatedWorkspace:
             self._end()
         self._line, self._lost = None, False
 
+    def kill(self) -> None:
+        """End the process at once, from any thread; whoever waits for it is told that it is gone."""
+        if (line := self._line) is not None and line.alive:
+            line.later(0, partial(line.kill, "it was ended by the user"))
+
     def release(self) -> None:
         """End the process for good: what it was given is not kept any longer."""
         self.close()
         self._luggage = {}
 
-    def _live(self) -> Line:
+    def _live(self) -> Connection:
         if self._line is None:
             self.open()
         assert self._line is not None

@@ -97,6 +97,11 @@ class Process:
             return f"The processes it started took more than {_size(self.limits.memory)} together; they were all ended."
         return ""
 
+    @property
+    def memory(self) -> int:
+        """Bytes that it and what it started take."""
+        return sum(map(_memory, [*self._started(), self._main]))
+
     def cause_of_death(self) -> str:
         """Say why it is gone."""
         if self._killed:

@@ -10,7 +10,7 @@ from agentloop_nb._internal.text import counted
 from agentloop_nb.errors import ActionFailed, Front, Hint, UserError, worded
 from agentloop_nb.mcp_tools import consent
 from agentloop_nb.mcp_tools.configuration import USUAL, Server, servers
-from agentloop_nb.mcp_tools.connection import Connection
+from agentloop_nb.mcp_tools.server_connection import Connection
 from agentloop_nb.mcp_tools.server_thread import server_thread
 from agentloop_nb.mcp_tools.tool import Tool
 from agentloop_nb.mcp_tools.toolbox import unavailable

@@ -10,13 +10,13 @@ from typing import Any
 
 from agentloop_nb.errors import ActionFailed, Hint, UserError
 from agentloop_nb.mcp_tools import consent
-from agentloop_nb.mcp_tools.answers import answer
 from agentloop_nb.mcp_tools.arguments import fitting
 from agentloop_nb.mcp_tools.configuration import Server, servers
-from agentloop_nb.mcp_tools.connection import Connection
 from agentloop_nb.mcp_tools.listing import told
+from agentloop_nb.mcp_tools.server_connection import Connection
 from agentloop_nb.mcp_tools.server_thread import server_thread
 from agentloop_nb.mcp_tools.tool import Tool, plain
+from agentloop_nb.mcp_tools.tool_answer import answer
 from agentloop_nb.protocols import ToolAnswer
 
 SCHEMA = 4_000

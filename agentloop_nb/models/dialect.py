@@ -11,7 +11,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from agentloop_nb.models import responses
-from agentloop_nb.models.refusal import Refusal
+from agentloop_nb.models.refusal import UNSUPPORTED, Refusal
 from agentloop_nb.models.schema import decision_schema
 from agentloop_nb.protocols import Message
 
@@ -36,9 +36,6 @@ _FORMAT = re.compile(
 )
 _STEP_DOWN_ON = {400, 404, 415, 422, 500, 501}
 _IMAGES = re.compile(r"image|vision|multi-?modal|content must be a string|str(?:ing)? type expected", re.IGNORECASE)
-_UNSUPPORTED = re.compile(
-    r"support|unknown|unrecogni|not (?:allowed|permitted)|invalid|extra|deprecated|unexpected|only", re.IGNORECASE
-)
 _SYSTEM = re.compile(
     r"(?:system|developer) (?:role|message|prompt|instruction)s?\b.{0,40}(?:not|n't|unsupported|disallowed)"
     r"|(?:not|n't|un)\s?support.{0,40}\b(?:system|developer)\b|does not support '(?:system|developer)'"
@@ -186,17 +183,17 @@ class Dialect:
     def _stop_thinking(self, refusal: Refusal, body: dict[str, Any]) -> bool:
         """Say no more how much to think, where the model does not: `"llama3" does not support thinking`."""
         told = f"{refusal.param} {refusal.message}"
-        if not _EFFORTS & body.keys() or not _EFFORT.search(told) or not _UNSUPPORTED.search(f"{told} requested only"):
+        if not _EFFORTS & body.keys() or not _EFFORT.search(told) or not UNSUPPORTED.search(f"{told} requested only"):
             return False
         self.dropped |= _EFFORTS
         return True
 
     def _drop(self, refusal: Refusal, body: dict[str, Any]) -> bool:
-        if self.length in body and self.length in _LENGTHS and not self.swapped and names(refusal, (self.length,)):
+        if self.length in body and self.length in _LENGTHS and not self.swapped and refusal.names((self.length,)):
             self.length, self.swapped = _LENGTHS[self.length], True
             return True
         for name in body.keys() - {*_KEPT, *_LENGTHS}:
-            if names(refusal, (name,)):
+            if refusal.names((name,)):
                 self.dropped |= {name, "stream_options"} if name == "stream" else {name}
                 return True
         return False
@@ -283,15 +280,6 @@ def _numbers(text: str) -> Iterator[int]:
         after = (found[2] or "").strip()
         exclusive = after == "(exclusive)" or (after == ")" and opened) or _BELOW.search(text[: found.start()])
         yield number - 1 if exclusive else number
-
-
-def names(refusal: Refusal, parameters: Sequence[str]) -> bool:
-    """Whether a refusal is about one of these parameters."""
-    if refusal.param in parameters:
-        return True
-    return any(re.search(rf"\b{name}\b", refusal.text) for name in parameters) and bool(
-        _UNSUPPORTED.search(refusal.text)
-    )
 
 
 _KNOWN: dict[tuple[str, str], Dialect] = {}

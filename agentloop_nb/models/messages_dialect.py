@@ -10,7 +10,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from agentloop_nb.models.dialect import lowered, names
+from agentloop_nb.models.dialect import lowered
 from agentloop_nb.models.refusal import Refusal
 from agentloop_nb.models.schema import decision_schema
 from agentloop_nb.protocols import Message
@@ -182,7 +182,7 @@ class MessagesDialect:
 
     def _drop(self, refusal: Refusal, body: dict[str, Any]) -> bool:
         for name in body.keys() - _FIXED - {"system"}:
-            if names(refusal, (name,)):
+            if refusal.names((name,)):
                 self.dropped.add(name)
                 return True
         return False

@@ -6,7 +6,7 @@ import email.utils
 import html
 import re
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -73,6 +73,10 @@ _NO_CREDIT = re.compile(
     r"|no credits?\b|out of credits?|payment required",
     re.IGNORECASE,
 )
+UNSUPPORTED = re.compile(
+    r"support|unknown|unrecogni|not (?:allowed|permitted)|invalid|extra|deprecated|unexpected|only", re.IGNORECASE
+)
+"""Says that something of a request is not taken."""
 _TITLE = re.compile(r"<(title|h1)[^>]*>(.*?)</\1>", re.IGNORECASE | re.DOTALL)
 _AGAIN = re.compile(
     r"(?:(?:try again|retry) in|retryDelay\W{1,5})\s*((?:\d+(?:\.\d+)?(?:ms|h|m|s)\s*)+)", re.IGNORECASE
@@ -126,6 +130,13 @@ class Refusal:
         statuses = filter(None, map(_status_of, words))
         found = next(statuses, 503 if _LATER.search(refusal.message) else default)
         return replace(refusal, status=found)
+
+    def names(self, parameters: Sequence[str]) -> bool:
+        """Whether it is about one of these parameters."""
+        if self.param in parameters:
+            return True
+        named = any(re.search(rf"\b{name}\b", self.text) for name in parameters)
+        return named and bool(UNSUPPORTED.search(self.text))
 
     @property
     def is_page(self) -> bool:

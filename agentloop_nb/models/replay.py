@@ -14,13 +14,14 @@ from typing import Any
 from pydantic import ValidationError
 
 from agentloop_nb._internal.paths import typed_path
-from agentloop_nb.actions import BY_NAME, Action, ActionResult, AskUser, ReadUrl, SearchWeb, UseTool
+from agentloop_nb.actions import BY_NAME, Action, ActionResult, AskUser, Query, ReadUrl, SearchWeb, UseTool
 from agentloop_nb.actions.effects import Answer, Effects
 from agentloop_nb.actions.plan import as_reply
 from agentloop_nb.decision import Decision
 from agentloop_nb.errors import ActionFailed, Hint, PermanentFault, UserError
 from agentloop_nb.protocols import Delta, ModelReply, ModelRequest, Page, SearchHit, ToolAnswer, Tools, Usage, Web
 from agentloop_nb.record import reading, visible_cells
+from agentloop_nb.record.part_replay import with_parts
 from agentloop_nb.record.replay_data import Brought, Recorded, recorded
 from agentloop_nb.state import fold
 
@@ -87,10 +88,22 @@ class ReplayModel:
 
     def answer(self, action: AskUser) -> Answer | None:
         """What the record says to the question that was decided last; nobody's word counts as typed here."""
-        each = self.decisions[self.position - 1] if 0 < self.position <= len(self.decisions) else None
-        if each is None or each.answer is None or each.decision.action != action:
+        each = self._last(action)
+        return None if each is None or each.answer is None else Answer(text=each.answer.text, by="record")
+
+    def queried(self, action: Query) -> ActionResult | None:
+        """What the query that was decided last brought, where the record holds what a connection answered."""
+        each = self._last(action)
+        if each is None or (each.query is None and each.error is None):
             return None
-        return Answer(text=each.answer.text, by="record")
+        brought = ActionResult(success=each.query is not None, output=each.error or "", error=each.error)
+        known = self._outcomes.get(each.step, brought)
+        return known.with_effects(query=each.query)
+
+    def _last(self, action: Action) -> Recorded | None:
+        """The decision that was given last, if it was for this action."""
+        each = self.decisions[self.position - 1] if 0 < self.position <= len(self.decisions) else None
+        return each if each is not None and each.decision.action == action else None
 
     @property
     def context_window(self) -> int | None:
@@ -265,7 +278,7 @@ def _of_notebook(path: Path) -> tuple[list[Recorded], dict[int, ActionResult], t
         raise UserError(f"{path} is no notebook exported by agentloop_nb: it holds no readable decisions") from None
     if differs:
         raise UserError(f"{path} is not replayed, because it would run what it does not show: {differs}")
-    return decisions, shown, until
+    return list(with_parts(decisions, cells)), shown, until
 
 
 def _shown(cells: Iterable[dict[str, Any]]) -> Iterator[tuple[int, ActionResult]]:

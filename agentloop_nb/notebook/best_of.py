@@ -22,6 +22,8 @@ from agentloop_nb.errors import UserError
 from agentloop_nb.events import ApprovalAsked, ApprovalGiven
 from agentloop_nb.isolated.isolated_workspace import IsolatedWorkspace
 from agentloop_nb.notebook.isolation import placement
+from agentloop_nb.notebook.kernel.runner import can_ask
+from agentloop_nb.notebook.panel.stop_button import StopButton
 from agentloop_nb.notebook.presenter import Presenter
 from agentloop_nb.notebook.tries_board import TriesBoard
 from agentloop_nb.notebook.tries_choice import Choice, Try
@@ -124,6 +126,10 @@ class BestOf(Presenter):
         self.board.verbose = self.verbose
         loop = asyncio.get_running_loop()
         self.group.on_stop = partial(loop.call_soon_threadsafe, self._stop_beginning)
+        self.group.on_kill = self._kill
+        button = StopButton(self.manager.shell, self.group)
+        if self.verbose and not self.private and can_ask(self.manager.shell):
+            button.open()
         self.board.open()
         try:
             self._begin_others()
@@ -137,6 +143,7 @@ class BestOf(Presenter):
         finally:
             self.is_over = True
             self.board.close()
+            button.close()
             await asyncio.shield(in_thread(self._let_go, "agentloop-let-go"))
 
     # -- the tries
@@ -172,6 +179,11 @@ class BestOf(Presenter):
         for each in self.tries:
             if each.begin is not None:
                 each.begin.cancel()
+
+    def _kill(self) -> None:
+        for each in self.tries:
+            if each.session is not None and isinstance(place := each.session.workspace, IsolatedWorkspace):
+                place.kill()
 
     async def _go_on(self, each: Try, approver: Approver) -> None:
         """Take one try to its end; if it meets the contract, the others are stopped."""
@@ -215,7 +227,7 @@ class BestOf(Presenter):
     def _by_terminal(self) -> Approver:
         from rich.console import Console
 
-        from agentloop_nb.terminal.consent import TerminalApprover
+        from agentloop_nb.terminal.approver import TerminalApprover
 
         return TerminalApprover(Console(highlight=False, markup=False, emoji=False), before=self.board.close)
 

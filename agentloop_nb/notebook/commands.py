@@ -17,6 +17,7 @@ from agentloop_nb.errors import Front, UserError
 from agentloop_nb.notebook.launch_commands import NOTE, fix, fork, resume, retry
 from agentloop_nb.notebook.undo_commands import restore, undo
 from agentloop_nb.record import locating
+from agentloop_nb.settings import environment
 from agentloop_nb.settings.options import OPTIONS, split_words
 
 if TYPE_CHECKING:
@@ -124,7 +125,7 @@ def report(magics: AgentMagics, rest: str) -> None:
 
 def cells(magics: AgentMagics, rest: str) -> None:
     """Put the steps of a run below as cells, or into a notebook file."""
-    from agentloop_nb.notebook.cells import add_cells, write_cells
+    from agentloop_nb.notebook.added_cells import add_cells, write_cells
 
     options, words = table.parsed("cells", rest, "notebook", 1)
     record, path = magics.manager.find(words[0] if words else None), options.pop("file", None)
@@ -194,7 +195,7 @@ def adopt(magics: AgentMagics, rest: str) -> None:
 
 def serve(magics: AgentMagics, rest: str) -> None:
     """Let outside agents work in this kernel, under its rules."""
-    from agentloop_nb.notebook.serve.command import serve as begin_or_end
+    from agentloop_nb.notebook.serve.serve_command import serve as begin_or_end
 
     begin_or_end(magics, rest)
 
@@ -212,6 +213,14 @@ def trust(magics: AgentMagics, rest: str) -> None:
 
     _, words = table.parsed("trust", rest, "notebook", 1)
     print(trusting.vouch((typed_path(words[0]) if words else magics.manager.folder).absolute()).told)
+
+
+def cluster(magics: AgentMagics, rest: str) -> None:
+    """List the engines of a cluster, and what runs on each."""
+    from agentloop_nb.cluster.overview import overview
+
+    _, words = table.parsed("cluster", rest, "notebook", 1)
+    print(overview("".join(words), environment(magics.manager.folder)))
 
 
 def tools(magics: AgentMagics, rest: str) -> None:
@@ -255,6 +264,7 @@ COMMANDS: dict[str, Callable[..., Any]] = {
     "login": login,
     "trust": trust,
     "tools": tools,
+    "cluster": cluster,
     "help": help_,
 }
 """What carries out each command of the table that lives in a notebook."""

@@ -16,7 +16,6 @@ from agentloop_nb.agent.control import Control
 from agentloop_nb.agent.event_stream import Approver
 from agentloop_nb.demo import PACE
 from agentloop_nb.errors import UserError
-from agentloop_nb.events import RunStarted
 from agentloop_nb.isolated.isolated_workspace import IsolatedWorkspace
 from agentloop_nb.models.replay import ReplayModel
 from agentloop_nb.notebook.isolation import placement
@@ -90,7 +89,7 @@ class Presenter:
         """Say before it starts that the demo does its own goal, whatever was asked."""
         from agentloop_nb import demo
 
-        if self.verbose and self.session.model.name == "demo" and (told := demo.known_goal_only(self._goal)):
+        if self.verbose and self.session.model.name == "demo" and (told := demo.known_goal_only(self.session.goal)):
             print(told)  # noqa: T201 - the user asked for something else
 
     @property
@@ -106,7 +105,7 @@ class Presenter:
         from agentloop_nb.notebook.panel.html import final_outputs
         from agentloop_nb.notebook.panel.panel_view import PanelView
 
-        view = (self.make_panel or PanelView)(self._goal, self.session.control, self.shell)
+        view = (self.make_panel or PanelView)(self.session.goal, self.session.control, self.shell)
         if isinstance(self.session.workspace, Undoing):
             view.restore = self.session.workspace.restore
         views = [view] if _shown(view.open) else []
@@ -120,11 +119,6 @@ class Presenter:
             for bundle in final_outputs(run.state):
                 self.shell.display_pub.publish(data=bundle)
         return run
-
-    @property
-    def _goal(self) -> str:
-        opening = self.session.opening[0]
-        return opening.goal if isinstance(opening, RunStarted) else self.session.state.goal
 
 
 def _shown(draw: Callable[[], None]) -> bool:
@@ -153,6 +147,10 @@ async def _published(run: Run, destination: Path) -> str:
         return f"it failed ({type(error).__name__}: {error})"
 
 
+ANSWER_WITHIN = 600
+"""Seconds after which a question about code that is to run again is answered by no."""
+
+
 async def ask_on_input(shell: Any, control: Control, code: str, risks: tuple[str, ...]) -> bool:
     """Ask in the cell or on the terminal whether code may run a second time; no without anyone there."""
     terminal = getattr(shell, "kernel", None) is None and sys.stdin is not None and sys.stdin.isatty()
@@ -160,7 +158,7 @@ async def ask_on_input(shell: Any, control: Control, code: str, risks: tuple[str
         return False
     question = f"{code}\n\nThis cannot be repeated safely ({', '.join(risks)}). Run it again? [y/N] "
     try:
-        answer = await read_line(question, control)
-    except (KeyboardInterrupt, EOFError):
+        answer = await read_line(question, control, seconds=ANSWER_WITHIN)
+    except (KeyboardInterrupt, EOFError, TimeoutError):
         return False
     return answer.lower() in ("y", "yes")

@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from keyword import iskeyword
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from agentloop_nb import session
-from agentloop_nb.agent import output_limit
 from agentloop_nb.agent.control import Control
 from agentloop_nb.agent.ledger import Ledger
+from agentloop_nb.cluster.connecting import HERE, goes_elsewhere
 from agentloop_nb.errors import Hint, UserError
 from agentloop_nb.events import NoteAdded
 from agentloop_nb.export.destination import checked
-from agentloop_nb.isolated.isolated_workspace import IsolatedWorkspace
 from agentloop_nb.mcp_tools.configuration import given
 from agentloop_nb.models.keys import known_keys
 from agentloop_nb.notebook.isolation import placement
@@ -29,16 +28,13 @@ from agentloop_nb.notebook.kernel.turn import caller_folder
 from agentloop_nb.notebook.panel.buttons import BUTTONS
 from agentloop_nb.notebook.presenter import Presenter, ask_on_input
 from agentloop_nb.notebook.trust_prompt import ask_to_run
-from agentloop_nb.protocols import Web, Workspace
+from agentloop_nb.notebook.workspaces import Workspaces, has_variables
+from agentloop_nb.protocols import Model, Web, Workspace
 from agentloop_nb.record import locating, lock, reading, trust
 from agentloop_nb.run import Run
 from agentloop_nb.safety.secrets import Masker, known_secrets
 from agentloop_nb.settings import KEPT, Settings, environment, resolve
 from agentloop_nb.state import OUTSIDE, State
-
-if TYPE_CHECKING:
-    from agentloop_nb.notebook.serve.main_thread import MainThread
-    from agentloop_nb.notebook.serve.outside_model import OutsideModel
 
 _KEPT_FROM_OTHERS = ("isolated",)
 """The one setting that is kept from any record: it takes nothing but freedom."""
@@ -59,6 +55,9 @@ class RunManager:
     adopted: list[Adoption] = field(default_factory=list)
     """What was brought here from isolated runs, oldest first."""
 
+    def __post_init__(self) -> None:
+        self.workspaces = Workspaces(self.shell, self.runs)
+
     @property
     def folder(self) -> Path:
         """Where records lie and settings are looked for: the current folder of the caller."""
@@ -67,7 +66,8 @@ class RunManager:
     def settings(self, arguments: Mapping[str, Any], config: Mapping[str, Any] | None = None) -> Settings:
         """Resolve settings. Raises `UserError`."""
         found = resolve(arguments, config or {}, environment(self.folder))
-        return found if found.best_of is None else replace(found, isolated=True)  # so that no try is in another's way
+        apart = found.best_of is not None or goes_elsewhere(found)  # so that no try is in another's way
+        return replace(found, isolated=True) if apart else found
 
     def begin(
         self, goal: str, settings: Settings, notes: Sequence[NoteAdded] = (), ledger: Ledger | None = None
@@ -89,11 +89,15 @@ class RunManager:
         *,
         part: session.Part | None = None,
         luggage: placement.Luggage | None = None,
+        model: Model | None = None,
     ) -> session.Session:
-        """Prepare a new run that is not listed yet; `luggage` is what was packed already. Raises `UserError`."""
+        """Prepare a new run that is not listed yet; `luggage` is what was packed already. Raises `UserError`.
+
+        `model` takes the place of the one that the settings name.
+        """
         refuse_nesting()
         _check_output(settings)
-        self._make_room(settings.undo_memory * 2**20)
+        self.workspaces.make_room(settings)
         control, run_id = self._control(), locating.new_run_id()
         settings = placement.placed(settings, run_id)
         return session.begin(
@@ -102,47 +106,15 @@ class RunManager:
             environment(self.folder),
             folder=self.folder,
             make_workspace=lambda web: self._workspace(web, control, settings, luggage or goal),
-            masker=self._masker(),
-            earlier_goals=[run.goal for run in self.runs],
-            control=control,
-            run_id=run_id,
-            notes=notes,
-            ledger=ledger,
-            part=part,
-        )
-
-    def begin_served(self, goal: str, settings: Settings, model: OutsideModel, place: MainThread) -> session.Session:
-        """Prepare a run whose decisions are calls of outside agents. Raises `UserError`."""
-        from agentloop_nb.notebook.serve.served_workspace import ServedIsolatedWorkspace, ServedWorkspace
-
-        refuse_nesting()
-        self._make_room(settings.undo_memory * 2**20)
-        control, run_id, folder = Control(), locating.new_run_id(), self.working_folder or self.folder
-        settings = placement.placed(settings, run_id)
-
-        def workspace(web: Web) -> Workspace:
-            if settings.isolated:
-                kind = partial(ServedIsolatedWorkspace, model=model)
-                return self._isolated(web, control, settings, goal, self.folder, kind)
-            options: dict[str, Any] = {"web": web, "folder": folder, "control": control}
-            return self._furnished(ServedWorkspace(self.shell, place=place, model=model, **options), settings)
-
-        made = session.begin(
-            goal,
-            settings,
-            environment(self.folder),
-            folder=self.folder,
-            make_workspace=workspace,
-            masker=self._masker(),
+            masker=self.masker(),
             earlier_goals=[run.goal for run in self.runs],
             control=control,
             run_id=run_id,
             model=model,
+            notes=notes,
+            ledger=ledger,
+            part=part,
         )
-        self.runs.append(made.run)
-        BUTTONS.begin(made.run.id)
-        placement.let_go(self.runs)
-        return made
 
     def resume(
         self,
@@ -161,7 +133,7 @@ class RunManager:
         control = self._control()
         path = self.find(reference).resolve()
         here = self.run_of(path)
-        live = here if here is not None and _has_variables(here) else None
+        live = here if here is not None and has_variables(here) else None
         if here is not None and lock.in_use(path):
             raise UserError("the run is still going on; stop it first")
         ask_to_run(self.shell, path)
@@ -178,10 +150,10 @@ class RunManager:
             environment(self.folder),
             settings=settings,
             make_workspace=lambda web: (
-                self._same_workspace(here, web, control, settings)
+                self.workspaces.of_run(here, settings, web=web, control=control)
                 or self._workspace(web, control, settings, home=locating.home(path))
             ),
-            masker=self._masker(),
+            masker=self.masker(),
             live=live.state if live else None,
             ask=partial(ask_on_input, self.shell, control),
             note=note,
@@ -219,7 +191,7 @@ class RunManager:
             make_workspace=lambda web, events: placement.forked_workspace(
                 namespace, path, source, at, events, web=web, settings=settings, control=control
             ),
-            masker=self._masker(),
+            masker=self.masker(),
             run_id=run_id,
             ask=partial(ask_on_input, self.shell, control),
             note=note,
@@ -238,7 +210,7 @@ class RunManager:
             self.place(path)
         recorded = reading.load(path).settings
         names = KEPT if trust.standing(path) == "own" else _KEPT_FROM_OTHERS
-        kept = {name: recorded[name] for name in names if recorded.get(name) is not None}
+        kept = {"on": HERE} | {name: recorded[name] for name in names if recorded.get(name) is not None}
         if kept.get("model") == OUTSIDE:  # no outside agent goes on; a model of ours may
             kept = {name: value for name, value in kept.items() if name not in ("model", "max_retries")}
         if environment(self.folder).get("OPENAI_BASE_URL"):  # servers move; where one is named now, it is meant
@@ -271,21 +243,17 @@ class RunManager:
         path = record.resolve()
         return next((run for run in self.runs if run.journal.resolve() == path), None)
 
-    def _make_room(self, room: int) -> None:
-        """Let all earlier runs together hold no more than one may: outputs, and `room` bytes of copies for undo."""
-        output_limit.lighten([run.state for run in self.runs], output_limit.LIMIT)
-        for run in reversed(self.runs):
-            if isinstance(run.workspace, KernelWorkspace):
-                run.workspace.past.shrink(room)
-                room = max(room - run.workspace.past.size, 0)
-
     def keep(self, run: Run, output: str | None) -> None:
         """Remember a run as the last one here, and bind it to the names it goes by."""
+        self.remember(run)
+        if not self.private:
+            self.shell.user_ns.update(dict.fromkeys(filter(None, ["_agent", output]), run))
+
+    def remember(self, run: Run) -> None:
+        """Make a run the last one here."""
         self.runs[:] = [*(each for each in self.runs if each is not run), run]
         BUTTONS.begin(run.id)
         placement.let_go(self.runs)
-        if not self.private:
-            self.shell.user_ns.update(dict.fromkeys(filter(None, ["_agent", output]), run))
 
     def _launch(self, made: session.Session) -> Presenter:
         if isinstance(made.workspace, KernelWorkspace):
@@ -296,23 +264,11 @@ class RunManager:
     def _control(self) -> Control:
         return Control(attended=self.watched or is_attended(self.shell))
 
-    def _masker(self) -> Masker:
+    def masker(self) -> Masker:
+        """What is kept out of records and requests: the secrets that are known here."""
         variables = environment(self.folder)
         named = {**given(self.folder), **variables}
         return known_secrets(os.environ, named, known_keys(variables), self.shell.user_ns)
-
-    def _same_workspace(self, run: Run | None, web: Web, control: Control, settings: Settings) -> Workspace | None:
-        """The workspace a run of this kernel had, so that what it did before can still be taken back."""
-        workspace = run.workspace if run is not None else None
-        if run is not None and isinstance(workspace, IsolatedWorkspace) and workspace.alive:
-            placement.go_on(run, workspace, web=web, settings=settings, control=control)
-            return workspace
-        if not isinstance(workspace, KernelWorkspace):
-            return None
-        workspace.web, workspace.control, workspace.privacy = web, control, settings.privacy
-        workspace.before_run |= frozenset(self.shell.user_ns) - self._made  # what the user made since
-        workspace.past.limit = settings.undo_memory * 2**20
-        return workspace
 
     def _workspace(
         self,
@@ -322,65 +278,18 @@ class RunManager:
         goal: str | placement.Luggage = "",
         home: Path | None = None,
     ) -> Workspace:
+        home = home or self.folder
         if settings.isolated:
-            return self._isolated(web, control, settings, goal, home or self.folder)
-        recorded = (home or self.folder) / settings.output_dir if settings.output_dir else self.folder
-        workspace = KernelWorkspace(self.shell, web=web, folder=self.working_folder or recorded, control=control)
-        return self._furnished(workspace, settings)
-
-    def _isolated(
-        self,
-        web: Web,
-        control: Control,
-        settings: Settings,
-        goal: str | placement.Luggage,
-        home: Path,
-        kind: Callable[..., IsolatedWorkspace] = IsolatedWorkspace,
-    ) -> IsolatedWorkspace:
-        options: dict[str, Any] = {"web": web, "settings": settings, "control": control, "earlier": self._earlier}
-        return placement.workspace(self.shell, home, goal, kind=kind, **options)
-
-    @property
-    def _earlier(self) -> list[tuple[str, str]]:
-        """Goals of the runs of this kernel, each with how it ended."""
-        return [(run.goal, _result(run)) for run in self.runs]
-
-    def _furnished(self, workspace: KernelWorkspace, settings: Settings) -> KernelWorkspace:
-        """A workspace of this kernel that knows its earlier runs and its settings."""
-        workspace.earlier, workspace.privacy = self._earlier, settings.privacy
-        workspace.before_run -= self._made
-        workspace.past.limit = settings.undo_memory * 2**20
-        return workspace
-
-    @property
-    def _made(self) -> frozenset[str]:
-        """Names that runs of this kernel made; one of the user's that a run only changed stays the user's."""
-        return frozenset(
-            change.name
-            for run in self.runs
-            for step in run.state.steps
-            for change in (step.result.changes if step.result else ())
-            if change.how == "added"
-        )
+            return self.workspaces.isolated(settings, home, goal, web=web, control=control)
+        recorded = home / settings.output_dir if settings.output_dir else self.folder
+        folder = self.working_folder or recorded
+        return self.workspaces.in_kernel(settings, folder, web=web, control=control)
 
 
 def run_manager_of(shell: Any) -> RunManager:
     """The manager of the user's shell: one for its magics, `run_agent` and all reloads of the extension."""
     manager: RunManager = vars(shell).setdefault("_agentloop_launcher", RunManager(shell))
     return manager
-
-
-def _result(run: Run) -> str:
-    """What came of an earlier run, for the model of a later one; of a goal that was not met, why."""
-    told = run.summary or run.reason
-    unmet = run.status == "not_met" and run.summary
-    return f"{told}\n  The goal was not met: {run.reason}" if unmet else told
-
-
-def _has_variables(run: Run) -> bool:
-    """Whether the variables of a run of this kernel are there."""
-    alive = not isinstance(run.workspace, IsolatedWorkspace) or run.workspace.alive
-    return alive and run.status != "interrupted"
 
 
 def _check_output(settings: Settings) -> None:

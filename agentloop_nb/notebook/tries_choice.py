@@ -79,7 +79,7 @@ class Choice:
 
     async def make(self, *, private: bool) -> Try:
         """Rank the tries, adopt as the settings say, and return the one that was chosen."""
-        ranked = rank([Tried(each.number, each.made.state, await each.results()) for each in self.over])
+        ranked = rank([Tried(each.number, each.made.state, await self._results(each)) for each in self.over])
         self._record(ranked)
         self.board.close(ranked)
         best = next(each for each in self.over if each.made.run.id == ranked.tries[0].run)
@@ -92,6 +92,10 @@ class Choice:
         self.manager.runs += [each.made.run for each in self.over if each is not chosen]
         self.manager.keep(chosen.made.run, self.settings.output)
         return chosen
+
+    async def _results(self, each: Try) -> Results:
+        """What a try came to; after a stop no process is asked for values any more."""
+        return results(each.made.state, {}) if self.group.stopping else await each.results()
 
     def _record(self, ranked: TriesRanked) -> None:
         """Write the ranking into the record of each try."""
@@ -146,14 +150,15 @@ class Choice:
         return sys.stdin is not None and sys.stdin.isatty()
 
     async def _asked(self, best: Try) -> Try | None:
-        """Ask which try to adopt; None for none."""
+        """Ask which try to adopt; None for none, also where nobody answers in time."""
         met = {str(each.number): each for each in self.over if each.is_complete}
         others = ", ".join(number for number, each in met.items() if each is not best)
         other = f", the number of another one ({others})" if others else ""
         while True:
             try:
-                answer = await read_line(f"Adopt try {best.number}? [Y/n{other}] ", self.group)
-            except (KeyboardInterrupt, EOFError):
+                question = f"Adopt try {best.number}? [Y/n{other}] "
+                answer = await read_line(question, self.group, seconds=self.settings.answer_within)
+            except (KeyboardInterrupt, EOFError, TimeoutError):
                 return None
             if answer.lower() in ("n", "no"):
                 return None

@@ -123,9 +123,7 @@ def _undoable(step: Step) -> OwnAction | None:
 
 def _undo_files(workspace: Undoing, steps: list[Step]) -> tuple[list[str], list[str]]:
     put_back, left = [], []
-    for step in reversed(steps):
-        if (file := step.effects.file) is None:
-            continue
+    for file in (file for step in reversed(steps) for file in reversed(step.effects.placed)):
         try:
             safe_files.restore(workspace.folder, file)
         except ActionFailed as error:

@@ -47,7 +47,7 @@ def _served(run: Run) -> ServedKernelRun | None:
     """What serves a run of outside agents that goes on."""
     if run.state.settings.get("model") != OUTSIDE or run.status != "running":
         return None
-    from agentloop_nb.notebook.serve.command import served_run
+    from agentloop_nb.notebook.serve.serve_command import served_run
 
     return served_run(run)
 

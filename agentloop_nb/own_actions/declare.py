@@ -12,6 +12,7 @@ from pydantic import PydanticUserError, create_model
 
 from agentloop_nb.actions import BUILT_IN
 from agentloop_nb.actions.own import LIVE, OwnAction
+from agentloop_nb.actions.own_calls import LONGEST_NAME, is_function_name
 from agentloop_nb.errors import UserError
 from agentloop_nb.own_actions.parameters import fields_of, schema_of
 
@@ -90,6 +91,11 @@ def _check(function: Any) -> None:
         raise UserError("@action needs a function with a name: write def name(...)")
     if what in _TAKEN:
         raise UserError(f"there is an action {what!r} already; rename your function")
+    if not is_function_name(what):
+        why = (
+            "Python has a name like it" if len(what) <= LONGEST_NAME else f"it is longer than {LONGEST_NAME} characters"
+        )
+        raise UserError(f"@action cannot take the name {what[:60]!r}, because {why}; rename your function")
 
 
 def _check_undo(function: Any, undo: Any) -> None:

@@ -14,6 +14,7 @@ from typing import Any
 
 from pydantic import BaseModel, TypeAdapter
 
+from agentloop_nb.actions.own_calls import is_parameter_name
 from agentloop_nb.errors import UserError
 
 _KINDS = (
@@ -58,8 +59,8 @@ def _checked(name: str, parameter: inspect.Parameter, hints: Mapping[str, Any]) 
         raise UserError(f"@action cannot take {parameter} of {name}: give every parameter a name and a type")
     if parameter.kind is parameter.POSITIONAL_ONLY:
         raise UserError(f"@action calls {name} by keywords: take the / out of its parameters")
-    if each in _RESERVED or each.startswith("_"):
-        raise UserError(f"@action has a use of its own for a parameter {each!r}: rename it in {name}")
+    if each in _RESERVED or not is_parameter_name(each):
+        raise UserError(f"@action has a use of its own for a parameter {each[:60]!r}: rename it in {name}")
     if each not in hints:
         raise UserError(f"@action needs types: write {name}({each}: str) or another of {_KINDS}")
     try:

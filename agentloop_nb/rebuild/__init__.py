@@ -7,7 +7,7 @@ nothing is done twice.
 from __future__ import annotations
 
 import math
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 
 from agentloop_nb.actions import Action, ActionResult, AskUser, Delegate, Finish, Query, RunCode, UseTool, WriteFile
 from agentloop_nb.actions.delegate import code_of
@@ -19,6 +19,7 @@ from agentloop_nb.events import ActionFinished, AnyEvent, RunFinished
 from agentloop_nb.export.selection import story
 from agentloop_nb.export.slicing import Piece
 from agentloop_nb.protocols import CodeOutcome, Output, Value, Workspace
+from agentloop_nb.rebuild.delegated import cut_off
 from agentloop_nb.rebuild.file_stash import FileStash, written
 from agentloop_nb.record.replay_data import refused
 from agentloop_nb.safety.code_risks import read_risks
@@ -74,14 +75,17 @@ class Rebuilt(Value):
     """Where it stopped, if it did not come to the end."""
 
 
-def loose_ends(state: State) -> list[AnyEvent]:
+def loose_ends(state: State, parts: Iterable[State] = ()) -> list[AnyEvent]:
     """The events that a killed kernel could not write any more: emit them before the run goes on.
 
-    A step in whose middle it died is closed as failed, and not repeated; after a `finish` the run is finished.
+    A step in whose middle it died is closed as failed, and not repeated; after a `finish` the run is finished. Of
+    `parts` that were delegated in it, those that were done count.
     """
     last = state.steps[-1] if state.steps else None
     if last is None or last.decision is None or state.status != "running":
         return []
+    if last.started and last.result is None and isinstance(last.decision.action, Delegate):
+        return [ActionFinished(step=last.number, result=cut_off(last.decision.action, state, parts))]
     if last.started and last.result is None and not isinstance(last.decision.action, AskUser):  # that is asked again
         result = ActionResult(success=False, output=_CUT_OFF, error=_DIED, effects=Effects(cut_off=True))
         return [ActionFinished(step=last.number, result=result)]
@@ -170,8 +174,10 @@ class _Rebuilding:
         return Divergence(step=step.number, code=code, expected=shown_by(before), found=shown_by(now))
 
     async def _done_again(self, action: Action, before: ActionResult, step: int) -> ActionResult:
-        """Do an action again; a server's tool is not called, its recorded answer is bound."""
+        """Do an action again; neither servers nor databases are asked, their recorded answers are bound."""
         if isinstance(action, Delegate):  # its parts are made by their code: no model is asked
+            return await action.again(self.workspace, before, step=step, on_output=_nowhere)
+        if isinstance(action, Query) and action.is_kept(before):
             return await action.again(self.workspace, before, step=step, on_output=_nowhere)
         if isinstance(action, UseTool) and before.effects.tool is not None:
             return await action.deliver(before.effects.tool, self.workspace, step=step, on_output=_nowhere)

@@ -8,9 +8,12 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from agentloop_nb._internal.links import refuse_links
-from agentloop_nb.actions import WriteFile
+from agentloop_nb.actions import Delegate, WriteFile
 from agentloop_nb.export.inputs import is_inside
 from agentloop_nb.step import Step
+
+_PLACING = (WriteFile, Delegate)
+"""Actions that put whole files into the folder, and do so again when they are done again."""
 
 
 class FileStash:
@@ -54,7 +57,6 @@ def written(steps: Iterable[Step]) -> tuple[set[str], set[str]]:
     for step in steps:
         there |= set(step.effects.files_read) - made
         made |= set(step.effects.files_written) - there
-        file = step.effects.file
-        if file is not None and step.decision is not None and isinstance(step.decision.action, WriteFile):
+        for file in step.effects.placed if step.decision and isinstance(step.decision.action, _PLACING) else ():
             (there if file.replaced and file.path not in made else made).add(file.path)
     return {name for name in made if is_inside(name)}, {name for name in there if is_inside(name)}

@@ -7,6 +7,7 @@ import difflib
 import re
 import secrets
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 from agentloop_nb._internal.paths import typed_path
@@ -65,6 +66,15 @@ def runs(folder: Path) -> list[State]:
         except UserError as error:
             found.append(State(run=path.stem, status="failed", reason=str(error)))
     return found
+
+
+def parts(record: Path) -> Iterator[State]:
+    """The runs of the parts that a run delegated, by records of this user's own."""
+    for path in sorted(record.parent.glob("*.jsonl")):
+        if path.stem > record.stem and trust.standing(path) == "own":  # none is older than what delegated it
+            with contextlib.suppress(UserError):
+                if (state := reading.load(path)).part_of == record.stem:
+                    yield state
 
 
 def written(folder: Path) -> frozenset[str]:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from agentloop_nb.actions import Action, ActionResult, AskUser, ReadUrl, SearchWeb, UseTool
-from agentloop_nb.actions.effects import Answer
+from agentloop_nb.actions import Action, ActionResult, AskUser, Query, ReadUrl, SearchWeb, UseTool
+from agentloop_nb.actions.effects import Answer, Queried
 from agentloop_nb.decision import Decision
 from agentloop_nb.protocols import Page, SearchHit, ToolAnswer, Value
 from agentloop_nb.step import Step
@@ -21,6 +21,8 @@ class Brought(Value):
     """What a question was answered."""
     tool: ToolAnswer | None = None
     """What a tool answered."""
+    query: Queried | None = None
+    """What a connection answered."""
     error: str | None = None
     """Why a search or a page failed then."""
 
@@ -77,6 +79,8 @@ def _brought(action: Action, result: ActionResult) -> Brought:
         return Brought(answer=result.effects.answer)
     if isinstance(action, UseTool) and result.effects.tool is not None:
         return Brought(tool=result.effects.tool)
+    if isinstance(action, Query) and action.is_kept(result):
+        return Brought(query=result.effects.query if result.success else None, error=result.error)
     if not isinstance(action, SearchWeb | ReadUrl | UseTool):
         return Brought()
     if not result.success:

@@ -12,7 +12,7 @@ from agentloop_nb._internal.steering_files import asked_for, steers
 from agentloop_nb.safety.code_risks.command_lines import Command, commands
 from agentloop_nb.safety.code_risks.places import host_of
 from agentloop_nb.safety.code_risks.shell_commands import carries_out_unread, plain, runs_files, same, written_by
-from agentloop_nb.safety.effects import Effect, EffectKind, Mandate, Place, is_temporary
+from agentloop_nb.safety.observed_effects import Effect, EffectKind, Mandate, Place, is_temporary
 
 _TIDYING = re.compile(r"\b(delet|remov|clean|clear|eras|purg|unlink|wipe|drop|empty|tidy)", re.IGNORECASE)
 _MOVING = re.compile(r"\b(renam|mov(e|ing)|sort|organi[sz]|arrang|tidy|clean)", re.IGNORECASE)

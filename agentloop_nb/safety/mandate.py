@@ -9,8 +9,8 @@ from pathlib import Path
 
 from agentloop_nb.safety.code_risks import Reading, as_cell
 from agentloop_nb.safety.code_risks.constant_values import HOLE
-from agentloop_nb.safety.effects import Mandate
 from agentloop_nb.safety.memory import Memory
+from agentloop_nb.safety.observed_effects import Mandate
 from agentloop_nb.safety.permission import Judge
 from agentloop_nb.state import State
 
@@ -72,9 +72,10 @@ def _texts(code: str, reading: Reading) -> Iterator[str]:
 
 
 def _written(state: State) -> Iterator[str]:
-    """Files that the code of this run's steps wrote, relative to the folder."""
+    """Files that the code of this run's steps and of its parts wrote, relative to the folder."""
     for step in state.steps:
         yield from step.effects.files_written
+        yield from (file.path for child in step.effects.children for file in child.files)
 
 
 def _content(path: Path) -> bytes | None:

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from agentloop_nb.actions import Action, RunCode, WriteFile
 from agentloop_nb.safety.code_risks import Reading, Target, as_cell, learned, ordered, read
 from agentloop_nb.safety.code_risks.constant_values import Values
-from agentloop_nb.safety.provenance import Source, goal_of_part, of_step, said_by_user, split
+from agentloop_nb.safety.provenance import Source, of_step, said_by_user, split, words_of_others
 from agentloop_nb.state import State
 from agentloop_nb.step import Step
 
@@ -29,11 +29,12 @@ class Memory:
         """What is data, in plain words."""
         self.written: dict[str, str] = {}
         """The files the run wrote by `write_file`, by name."""
-        self._steps = 0
+        self._steps: list[Step] = []
+        """Those that were read and are not taken back."""
+        self._notes = 0
+        """What the person said in these."""
         self._cells: tuple[str, ...] | None = None
-        self._said: tuple[tuple[int, int], str] = ((-1, 0), "")
-        self._counted = (-1, 0, 0)
-        """The state's revision, its steps but the last, and how much was said in these."""
+        self._said: tuple[int, str] = (-1, "")
         self._last: tuple[str, Reading] = ("", Reading())
 
     def take_in(self, state: State, cells: Sequence[str]) -> None:
@@ -41,13 +42,24 @@ class Memory:
         if self._cells is None:
             self._cells = tuple(cells)
             self.values = _learned_from(self._cells)
-            self.sources += map(plain_source, (*split(state.context)[1], *goal_of_part(state)))
-        done = [step for step in state.steps[self._steps :] if step.result is not None]
-        for step in done:
+            self.sources += map(plain_source, (*split(state.context)[1], *words_of_others(state)))
+        self._forget_undone(state)
+        for step in state.steps[len(self._steps) :]:
+            if step.result is None and step is state.steps[-1]:
+                break
             self.sources += map(plain_source, of_step(step))
             if _was_run(step) and step.decision is not None:
                 self._carried_out(step.decision.action)
-        self._steps += len(done)
+            self._steps.append(step)
+            self._notes += len(step.said)
+
+    def _forget_undone(self, state: State) -> None:
+        """Count no longer what was taken back; what it brought in stays known."""
+        while (count := len(self._steps)) and (
+            count > len(state.steps) or state.steps[count - 1] is not self._steps[-1]
+        ):
+            self._notes -= len(self._steps.pop().said)
+            self._said = (-1, "")
 
     def _carried_out(self, action: Action) -> None:
         match action:
@@ -75,21 +87,12 @@ class Memory:
 
     def said(self, state: State) -> str:
         """What the user said, in plain words; put together anew when a note was added."""
-        now = (state.revision, self._words(state))
-        if self._said[0] != now:
-            said = [plain_text(said_by_user(state)), *map(_plain_cell, self._cells or ())]
-            self._said = (now, "\n".join(said))
+        notes = self._notes + sum(len(step.said) for step in state.steps[len(self._steps) :])
+        if self._said[0] != notes:
+            cells = (self._cells or ()) if state.borrowed is None else ()
+            said = [plain_text(said_by_user(state)), *map(_plain_cell, cells)]
+            self._said = (notes, "\n".join(said))
         return self._said[1]
-
-    def _words(self, state: State) -> int:
-        """How often the user said something; steps before the last one are counted once."""
-        revision, steps, words = self._counted
-        if revision != state.revision:
-            steps = words = 0
-        before = max(len(state.steps) - 1, 0)
-        words += sum(len(step.said) for step in state.steps[steps:before])
-        self._counted = (state.revision, before, words)
-        return words + sum(len(step.said) for step in state.steps[-1:])
 
 
 _known: tuple[tuple[str, ...], Values] = ((), Values())

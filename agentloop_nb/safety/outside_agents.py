@@ -139,14 +139,14 @@ class OutsideJudge:
         reading = read(code)
         unknown = ("it executes text that is not known beforehand",) if reading.built or reading.entangled else ()
         self._learn(state)
-        said = said_by_user(state, state.cells).lower()
         installs = any(command.installs for command in reading.commands)
         found = [
             target
             for target in sorted(reading.targets - self._allowed)
-            if (_is_host(target, code) or (target.kind == "package" and installs) or _is_elsewhere(target))
-            and target.name.lower() not in said
+            if _is_host(target, code) or (target.kind == "package" and installs) or _is_elsewhere(target)
         ]
+        said = said_by_user(state, state.cells).lower() if found else ""
+        found = [target for target in found if target.name.lower() not in said]
         return unknown + tuple(f"only the outside agent names the {target.kind} {target.name!r}" for target in found)
 
     def _learn(self, state: State) -> None:

@@ -113,7 +113,9 @@ class KnownSecrets(Masker):
         for name, value in [*variables.items(), *reversed(list(self._namespace.items()))]:
             if type(value) is not str:
                 found += self._inside(looker, name, value) if type(value) not in PLAIN else ()
-            elif len(value) < MAX_TEXT and self._seen.get(name) is not value:
+            elif (
+                len(value) < MAX_TEXT and self._seen.get(name) != value
+            ):  # the environment may make them anew each time
                 self._seen[name] = value
                 found += [value] if name in self._given else secrets_in(name, value)
         self.learn(found)

@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from agentloop_nb import __version__, demo
 from agentloop_nb.actions.registry import record_of
+from agentloop_nb.agent.approval import Judge
 from agentloop_nb.agent.contract import refuse_unsound
 from agentloop_nb.agent.control import Control
 from agentloop_nb.agent.ledger import Ledger
@@ -48,11 +49,12 @@ def begin(
     notes: Sequence[NoteAdded] = (),
     ledger: Ledger | None = None,
     part: Part | None = None,
+    judge: Judge | None = None,
 ) -> Session:
     """Prepare a new run whose record lies in `folder`. Raises `UserError`, one line that says what to type.
 
     `model` takes the place of the one that the settings name; `ledger` is a budget that the run shares with others,
-    `part` says what it belongs to.
+    `part` says what it belongs to, `judge` knows further reasons to ask a person.
     """
     if not goal.strip():
         raise UserError("the goal is empty: say in words what you want done")
@@ -83,7 +85,17 @@ def begin(
     run = Run(state, record.path, workspace)
     if settings.isolated:
         recover_with(workspace, record.path, None, cells=False)
-    made = Session(run, [opening, *notes], state, record, model, workspace, settings, control or Control(), masker)
-    made.ledger = ledger
-    made.make_model = None if given else another(model, settings, variables, ledger)
-    return made
+    return Session(
+        run,
+        [opening, *notes],
+        state,
+        record,
+        model,
+        workspace,
+        settings,
+        control or Control(),
+        masker,
+        judge=judge,
+        ledger=ledger,
+        make_model=None if given else another(model, settings, variables, ledger),
+    )

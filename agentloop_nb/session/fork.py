@@ -12,22 +12,13 @@ from agentloop_nb.agent.control import Control
 from agentloop_nb.events import AnyEvent, NoteAdded
 from agentloop_nb.isolated.fork_copy import inherited
 from agentloop_nb.isolated.isolated_workspace import IsolatedWorkspace
-from agentloop_nb.models.replay import ReplayModel
 from agentloop_nb.protocols import Web, Workspace
 from agentloop_nb.rebuild import Ask
 from agentloop_nb.record import journal, locating, reading, trust
 from agentloop_nb.run import Run
 from agentloop_nb.safety.secrets import Masker
-from agentloop_nb.session.parts import (
-    another,
-    chosen_anew,
-    equip,
-    make_model,
-    make_web,
-    recorded,
-    resumed_limits,
-    with_limits_of,
-)
+from agentloop_nb.session.continuation import continuation
+from agentloop_nb.session.parts import resumed_limits, with_limits_of
 from agentloop_nb.session.rebuilding import Rebuilding
 from agentloop_nb.session.recovery import recover_with
 from agentloop_nb.session.session import Session
@@ -69,17 +60,16 @@ def fork(
     limits = resumed_limits(
         state, {**overrides, "max_steps": steps}, replace(settings, max_steps=steps), note or "go on"
     )
-    settings = replace(settings, max_steps=limits.max_steps, budget=limits.budget)
-    model = make_model(settings, variables)
-    if isinstance(model, ReplayModel):
-        model.position = state.current_step
-    workspace = make_workspace(make_web(model, settings), whole)
-    equip(workspace, model, settings, locating.home(path))
-    limits = limits.model_copy(
-        update={
-            "settings": recorded(settings, model, variables, control),
-            "actions": chosen_anew(overrides, settings, model, workspace, control, own=own),
-        }
+    limits, settings, model, workspace, connect = continuation(
+        state,
+        limits,
+        settings,
+        overrides,
+        variables,
+        home=locating.home(path),
+        own=own,
+        make_workspace=lambda web: make_workspace(web, whole),
+        control=control,
     )
     record = journal.Journal.create(
         locating.home(path), run_id, limit=settings.record_limit * journal.MEGABYTE, standing=trust.standing(path)
@@ -96,6 +86,5 @@ def fork(
     run = Run(state, record.path, workspace)
     recover_with(workspace, record.path, ask, cells=True)
     rebuilding = Rebuilding(taken, ask, anyway)
-    made = Session(run, opening, state, record, model, workspace, settings, control or Control(), masker, rebuilding)
-    made.make_model = another(model, settings, variables)
-    return made
+    parts = (run, opening, state, record, model, workspace, settings, control or Control(), masker, rebuilding)
+    return Session(*parts, make_model=connect)

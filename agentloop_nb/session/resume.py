@@ -3,29 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from agentloop_nb.agent.contract import refuse_unsound
 from agentloop_nb.agent.control import Control
 from agentloop_nb.events import AnyEvent, NoteAdded
-from agentloop_nb.models.replay import ReplayModel
 from agentloop_nb.protocols import Web, Workspace
 from agentloop_nb.rebuild import Ask, loose_ends
 from agentloop_nb.record import journal, locating, reading, trust
 from agentloop_nb.run import Run
 from agentloop_nb.safety.secrets import Masker
-from agentloop_nb.session.parts import (
-    another,
-    chosen_anew,
-    equip,
-    make_model,
-    make_web,
-    recorded,
-    resumed_limits,
-    with_limits_of,
-)
+from agentloop_nb.session.continuation import continuation
+from agentloop_nb.session.parts import resumed_limits, with_limits_of
 from agentloop_nb.session.rebuilding import Rebuilding
 from agentloop_nb.session.recovery import recover_with
 from agentloop_nb.session.session import Session
@@ -55,31 +45,29 @@ def resume(
     refuse_unsound(settings.until)
     events = reading.read(path)
     state = live or fold(events)
-    ends = loose_ends(state)
+    ends = loose_ends(state, [] if live else locating.parts(path))
     ended = fold([*events, *ends])
     own = trust.standing(path) == "own"
     if not own:
         ended = with_limits_of(settings, ended)
     limits = resumed_limits(ended, overrides, settings, note)
-    settings = replace(settings, max_steps=limits.max_steps, budget=limits.budget)
-    model = make_model(settings, variables)
-    if isinstance(model, ReplayModel):
-        model.position = state.current_step
-    workspace = make_workspace(make_web(model, settings))
-    equip(workspace, model, settings, locating.home(path))
-    limits = limits.model_copy(
-        update={
-            "settings": recorded(settings, model, variables, control),
-            "actions": chosen_anew(overrides, settings, model, workspace, control, own=own),
-        }
+    limits, settings, model, workspace, connect = continuation(
+        state,
+        limits,
+        settings,
+        overrides,
+        variables,
+        home=locating.home(path),
+        own=own,
+        make_workspace=make_workspace,
+        control=control,
     )
     record = journal.Journal.open(path, limit=settings.record_limit * journal.MEGABYTE)
     notes = [NoteAdded(step=limits.step + 1, text=note)] if note else []
     opening: list[AnyEvent] = [*ends, limits, *notes]
     run = Run(state, path, workspace)
-    rebuilding = None if live else Rebuilding(events, ask, anyway)
+    rebuilding = None if live else Rebuilding([*events, *ends], ask, anyway)
     if live is None:
         recover_with(workspace, path, ask, cells=True)
-    made = Session(run, opening, state, record, model, workspace, settings, control or Control(), masker, rebuilding)
-    made.make_model = another(model, settings, variables)
-    return made
+    parts = (run, opening, state, record, model, workspace, settings, control or Control(), masker, rebuilding)
+    return Session(*parts, make_model=connect)

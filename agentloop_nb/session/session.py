@@ -13,13 +13,14 @@ from agentloop_nb.agent.ledger import Ledger
 from agentloop_nb.agent.loop import Loop
 from agentloop_nb.agent.planning import Planner
 from agentloop_nb.agent.questions import Asker
-from agentloop_nb.events import AnyEvent, WaitStarted
+from agentloop_nb.events import AnyEvent, RunStarted, WaitStarted
 from agentloop_nb.models.replay import ReplayModel
 from agentloop_nb.protocols import Equipped, Model, Workspace
 from agentloop_nb.record import journal, locating
 from agentloop_nb.reports.forecast import forecast
 from agentloop_nb.reports.replay_diff import ReplayDiff
 from agentloop_nb.run import Run
+from agentloop_nb.safety.provenance import goals_of_user
 from agentloop_nb.safety.secrets import Masker
 from agentloop_nb.session.rebuilding import Rebuilding
 from agentloop_nb.settings import Settings
@@ -52,6 +53,12 @@ class Session:
     make_model: Callable[[], Model] | None = None
     """Connects to its model once more; a model that the session was given, or a small one, has only one connection."""
 
+    @property
+    def goal(self) -> str:
+        """What its person asked for; known before its first event."""
+        first = self.opening[0]
+        return first.goal if isinstance(first, RunStarted) else self.state.goal
+
     async def go(
         self,
         views: Sequence[View] = (),
@@ -79,6 +86,7 @@ class Session:
         if isinstance(self.model, ReplayModel):
             loop.replayed = partial(_more_follows, self.model)
             loop.answer_by(self.model.answer)
+            loop.queried = None if self.settings.live else self.model.queried
         if isinstance(self.workspace.web, LiveWeb):
             self.workspace.web.on_wait = partial(_tell_wait, stream)
         if isinstance(self.model, ReplayModel):
@@ -86,7 +94,7 @@ class Session:
         try:
             for event in self.opening:
                 stream.emit(event)
-            self.workspace.goal = self.state.goal
+            self.workspace.goal = goals_of_user(self.state)
             if self.rebuilding is not None:
                 await self.rebuilding.carry_out(stream, self.workspace, self.control)
             self.account = loop.account

@@ -1,7 +1,7 @@
 """The table of settings: one row each.
 
 A row says all there is to say about a setting. Flags, environment names, the traits of `%config`, help, the tables of
-the docs and what a resumed run keeps come from it.
+the docs and what a resumed run keeps come from it. It holds rows and nothing else, so it may be long.
 """
 
 from __future__ import annotations
@@ -152,7 +152,7 @@ class Rows:
     answer_within: int = row(
         600,
         convert.whole(1, "seconds"),
-        "seconds a question waits before its default is taken (600)",
+        "seconds a question waits before its default is taken, an approval or a plan before the run ends (600)",
         flags=("--answer-within",),
         value="SECONDS",
         environment="AGENTLOOP_ANSWER_WITHIN",
@@ -277,6 +277,19 @@ class Rows:
         flags=("--with",),
         value="NAMES",
         example="sales,a.csv",
+    )
+    on: str | None = row(
+        None,
+        convert.TEXT,
+        "run the code, isolated, on an engine of a running ipyparallel cluster: `PROFILE[:CLUSTER]`",
+        more="; `%agent cluster` shows it, `here` is this machine",
+        flags=("--on",),
+        value="CLUSTER",
+        environment="AGENTLOOP_ON",
+        usual="this machine",
+        example="default:lab",
+        kept=True,
+        safety=True,
     )
     limits: str = row(
         "",

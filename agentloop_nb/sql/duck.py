@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import re
 from collections.abc import Mapping
@@ -36,16 +35,16 @@ def over_variables(sql: str, namespace: Mapping[str, Any]) -> Any:
     tables = {name: _table(name, namespace) for name in statement.tables}
     settings = {"python_enable_replacements": "false", "memory_limit": MEMORY, "temp_directory": ""}
     connection = duckdb.connect(":memory:", config=settings)
-    try:
+
+    def work() -> Any:
         for name, value in tables.items():
             connection.register(name, value)
         allowed = ", ".join("'" + path.replace("'", "''") + "'" for path in paths)
         for setting in (f"allowed_paths=[{allowed}]", "enable_external_access=false", "lock_configuration=true"):
             connection.execute(f"SET {setting}")
         return _fetched(connection, sql)
-    finally:
-        with contextlib.suppress(duckdb.Error):  # a query that does not hear its stop holds the connection
-            connection.close()
+
+    return cuttable(work, connection.interrupt, connection.close)
 
 
 def through(connection: Any, sql: str) -> Any:
@@ -53,23 +52,21 @@ def through(connection: Any, sql: str) -> Any:
     if parse(sql).reads_files:
         raise QueryRefused("a connection reads its own tables; leave source out to read files")
     cursor = connection.cursor()
-    try:
+
+    def work() -> Any:
         cursor.execute("BEGIN TRANSACTION READ ONLY")
         try:
             return _fetched(cursor, sql)
         finally:
             cursor.execute("ROLLBACK")
-    finally:
-        cursor.close()
+
+    return cuttable(work, cursor.interrupt, cursor.close)
 
 
 def _fetched(connection: Any, sql: str) -> Any:
-    def work() -> Any:
-        connection.execute(sql)
-        changed_types.note(sql, connection.description)
-        return of_chunks(connection.fetch_df_chunk)
-
-    return cuttable(work, connection.interrupt)
+    connection.execute(sql)
+    changed_types.note(sql, connection.description)
+    return of_chunks(connection.fetch_df_chunk)
 
 
 def _table(name: str, namespace: Mapping[str, Any]) -> Any:

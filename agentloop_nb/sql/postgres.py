@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import re
 from typing import Any
 
@@ -27,13 +26,14 @@ def through(connection: Any, sql: str) -> Any:
     sql = _one_statement(sql)
     own = _opened_beside(connection)
     try:
-        _refuse_effects(own, sql)
-        return cuttable(lambda: _fetched(own, sql), own.cancel)
+        return cuttable(lambda: _read(own, sql), own.cancel, own.close)
     except Exception as error:  # noqa: BLE001 - each driver has its own
         raise _explained(error) from None
-    finally:
-        with contextlib.suppress(Exception):  # what it held is over with it
-            own.close()
+
+
+def _read(own: Any, sql: str) -> Any:
+    _refuse_effects(own, sql)
+    return _fetched(own, sql)
 
 
 def _one_statement(sql: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from agentloop_nb.sql import answers
 from agentloop_nb.sql.errors import QueryRefused
 
 _POSTGRES = ("psycopg.Connection", "psycopg2.extensions.connection")
@@ -26,17 +27,15 @@ def _through(connection: Any, sql: str, source: str) -> Any:
     if kind == "sqlite3.Connection":
         from agentloop_nb.sql import lite
 
-        return lite.through(connection, sql)
+        return _noted(sql, lite.through(connection, sql))
     if type(connection).__name__ == "DuckDBPyConnection":
         from agentloop_nb.sql import duck
 
-        return duck.through(connection, sql)
+        return _noted(sql, duck.through(connection, sql))
     if kind in _POSTGRES:
-        from agentloop_nb.sql import answers, postgres
+        from agentloop_nb.sql import postgres
 
-        frame = postgres.through(connection, sql)
-        answers.note(sql, frame)
-        return frame
+        return _noted(sql, postgres.through(connection, sql), outside=True)
     if kind.startswith("sqlalchemy."):
         from agentloop_nb.sql.alchemy import driver_connection
 
@@ -47,3 +46,8 @@ def _through(connection: Any, sql: str, source: str) -> Any:
         f"{kind.partition('.')[0]}; name one of DuckDB, sqlite3, psycopg, or SQLAlchemy over these, or use run_code: "
         f"pd.read_sql(sql, {source})"
     )
+
+
+def _noted(sql: str, frame: Any, *, outside: bool = False) -> Any:
+    answers.note(sql, frame, outside=outside)
+    return frame

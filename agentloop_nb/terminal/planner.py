@@ -11,8 +11,9 @@ from agentloop_nb._internal.text import clean
 from agentloop_nb.actions import Plan
 from agentloop_nb.actions.plan import numbered
 from agentloop_nb.agent.planning import edited, understood, unseen
+from agentloop_nb.agent.unanswered import what_then
 from agentloop_nb.events import PlanMade, PlanSettled
-from agentloop_nb.terminal.consent import in_editor, read_line
+from agentloop_nb.terminal.approver import in_editor, read_line
 from agentloop_nb.terminal.questioner import has_terminal
 
 if TYPE_CHECKING:
@@ -30,15 +31,16 @@ class TerminalPlanner:
         """Called before each question, so that nothing moves on the screen."""
 
     async def __call__(self, made: PlanMade) -> PlanSettled:
-        """Ask until the answer is clear; without a terminal the plan stands."""
+        """Ask until the answer is clear; without a terminal the plan stands. Raises `TimeoutError`."""
         if not has_terminal():
             return unseen(made)
         self._before()
+        self._console.print(what_then(made.seconds), end="\n" if made.seconds else "")
         lines = made.lines
         while True:
             self._console.print(ASK, end="")
             self._console.file.flush()
-            if not (words := await read_line()):
+            if not (words := await read_line(made.seconds)):
                 return PlanSettled(step=made.step, approved=True, by="nobody", lines=edited(made, lines))
             answer = (
                 await self._edit(lines) if words.strip().lower() in ("e", "edit") else understood(words, made, lines)

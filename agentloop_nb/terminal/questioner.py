@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import sys
 from collections.abc import Callable
@@ -14,7 +13,7 @@ from agentloop_nb.actions import AskUser
 from agentloop_nb.actions.ask_user import NOBODY
 from agentloop_nb.actions.effects import Answer
 from agentloop_nb.events import QuestionAsked
-from agentloop_nb.terminal.consent import read_line
+from agentloop_nb.terminal.approver import read_line
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -39,12 +38,7 @@ class TerminalQuestioner:
         told = f"{how} (nothing within {duration(asked.seconds)} means: {action.default}): "
         self._console.print(clean(told), end="")
         self._console.file.flush()
-        try:
-            async with asyncio.timeout(asked.seconds):
-                words = await read_line()
-        except TimeoutError:
-            self._console.print()
-            raise
+        words = await read_line(asked.seconds)
         return action.understood(words) if words else action.unanswered(NOBODY)
 
 

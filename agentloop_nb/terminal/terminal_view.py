@@ -5,11 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from agentloop_nb._internal import amounts
-from agentloop_nb._internal.text import STATUS_WORDS, clean
-from agentloop_nb.actions import Action, ActionResult, Query, RunCode, WriteFile
-from agentloop_nb.actions.output_text import bounded, text_of
-from agentloop_nb.actions.plan import numbered
+from agentloop_nb._internal.text import clean
+from agentloop_nb.actions import Action, ActionResult
+from agentloop_nb.actions.output_text import bounded
 from agentloop_nb.errors import Front
 from agentloop_nb.events import (
     ActionFinished,
@@ -38,9 +36,18 @@ from agentloop_nb.events import (
 )
 from agentloop_nb.safety.code_risks import UNREMARKABLE
 from agentloop_nb.state import State
-from agentloop_nb.step import Step
 from agentloop_nb.terminal.own_stdout import own_stdout
 from agentloop_nb.terminal.statusline import StatusLine
+from agentloop_nb.terminal.step_text import (
+    failure_text,
+    first_and_last,
+    headline,
+    input_text,
+    meters,
+    output_text,
+    plan_text,
+)
+from agentloop_nb.terminal.summary_text import summary
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -51,13 +58,8 @@ if TYPE_CHECKING:
     from agentloop_nb.agent.questions import Asker
 
 RULE = "=" * 60
-SHOWN_LINES = 20
-"""Lines of one output that are printed; the record keeps them all."""
 SHOWN, LONGEST = 20_000, 500
 """Characters and lines of any one text that are printed."""
-
-_MARKS = {"finished": "✅", "stopped": "⏹️", "running": "🔄", "failed": "❌", "interrupted": "❌"}
-"""Signs of a status; what met a limit has a warning."""
 
 
 class TerminalView:
@@ -90,7 +92,7 @@ class TerminalView:
     @property
     def approver(self) -> Approver:
         """Asks on this terminal."""
-        from agentloop_nb.terminal.consent import TerminalApprover
+        from agentloop_nb.terminal.approver import TerminalApprover
 
         return TerminalApprover(self.console, before=self.close)
 
@@ -167,7 +169,7 @@ class TerminalView:
                 verdict = "Approved" if event.approved else "Refused"
                 self._line(f"🙋 {verdict} by {event.by}{': ' + event.reason if event.reason else ''}")
                 if event.edited:
-                    self._block(*_input(event.edited.action))
+                    self._block(*input_text(event.edited.action))
             case ActionStarted() if remarkable := [risk for risk in event.risks if risk not in UNREMARKABLE]:
                 if state.steps[-1].approval is None:
                     self._line(f"Touches: {', '.join(remarkable)}", style="dim")
@@ -182,7 +184,7 @@ class TerminalView:
             self._line(f"⏳ The code runs long; {did}: {event.reason}")
             return
         if isinstance(event, PlanMade | PlanSettled):
-            self._line(told_of_plan(event))
+            self._line(plan_text(event))
             return
         if isinstance(event, NamespaceRebuilt):
             self._rebuilt(event)
@@ -213,24 +215,24 @@ class TerminalView:
             self._line(f"📍 Line {len(plan)} of the plan: {plan[-1]}", style="dim")
         self._line(f"🤔 Decision: {action.name}")
         self._line(f"💭 Reasoning: {reasoning}")
-        self._block(*_input(action))
+        self._block(*input_text(action))
 
     def _result(self, result: ActionResult, step: int, state: State) -> None:
         if result.success:
-            first, rest = _headline(_told(result))
+            first, rest = headline(output_text(result))
             self._line(f"✅ Success: {first}".rstrip(), style="green")
         else:
-            first, rest = _headline(result.error or result.output)
-            rest = "\n".join(filter(None, (rest, _failure(result))))
+            first, rest = headline(result.error or result.output)
+            rest = "\n".join(filter(None, (rest, failure_text(result))))
             self._line(f"❌ Error: {first}".rstrip(), style="red")
-        self._block(_bounded(rest), "")
+        self._block(first_and_last(rest), "")
         done = next((each for each in reversed(state.steps) if each.number == step), None)
         if done:
-            self._line(f"⏱️ {_meters(done)}", style="dim")
+            self._line(f"⏱️ {meters(done)}", style="dim")
 
     def _block(self, text: str, lexer: str) -> None:
         """Show code or an output apart: a panel on a terminal, indented lines elsewhere."""
-        text = _bounded(bounded(clean(text).strip("\n"), SHOWN), LONGEST)
+        text = first_and_last(bounded(clean(text).strip("\n"), SHOWN), LONGEST)
         if not text:
             return
         if not self._rich:
@@ -248,91 +250,12 @@ class TerminalView:
     def _line(self, text: str, style: str = "") -> None:
         from rich.text import Text
 
-        self.console.print(Text(_bounded(bounded(clean(text), SHOWN), LONGEST), style=style), soft_wrap=True)
+        self.console.print(Text(first_and_last(bounded(clean(text), SHOWN), LONGEST), style=style), soft_wrap=True)
 
     def _summary(self, state: State) -> None:
         if state.status == "finished" and self.verbose:
             shown = "Its contract holds." if state.checks else "That is what the model reports."
             self._line(f"\n🎉 Task completed! ({shown})")
-        done = [step for step in state.steps if step.result is not None]
-        good = sum(step.result.success for step in done if step.result)
-        reason = f" ({state.ending(self._front)})" if state.reason and not state.is_complete else ""
-        lines = [
-            f"Goal: {state.goal}",
-            f"Status: {_MARKS.get(state.status, '⚠️')} {_status(state)}{reason}",
-            f"Steps taken: {state.current_step}/{state.max_steps}",
-            f"Estimated cost: {amounts.cost(state.total_cost, known=state.cost_known)}",
-            f"Success rate: {good}/{len(done)} actions",
-        ]
-        if state.differences:
-            lines.append(f"Replay: {state.differences}")
-        lines += [f"Contract: {check.line}" for check in state.checks]
-        lines += [f"⚠️ {doubt}" for doubt in state.doubts]
-        if state.artifacts:
-            lines.append(f"Files: {', '.join(state.artifacts)}")
-        if state.summary:
-            lines.append(f"Summary: {state.summary}")
         self._line(f"\n{RULE}\n📊 EXECUTION SUMMARY\n{RULE}", style="bold")
-        self._line("\n".join(lines))
+        self._line(summary(state, self._front))
         self._line(RULE, style="bold")
-
-
-def told_of_plan(event: PlanMade | PlanSettled) -> str:
-    """A plan with what it may take, or what became of it."""
-    if isinstance(event, PlanMade):
-        return "\n".join(filter(None, ["🗺️ Plan:", numbered(event.lines), event.forecast and f"🔭 {event.forecast}"]))
-    if not event.approved:
-        return f"🙋 The plan was rejected{': ' + event.reason if event.reason else ''}"
-    whose = {"user": "You approved the plan", "nobody": "Nobody is there to see the plan, so it is followed"}
-    changed = f" with changes:\n{numbered(event.lines)}" if event.lines else ""
-    return f"🙋 {whose.get(event.by, 'The plan was changed')}{changed}"
-
-
-def _status(state: State) -> str:
-    return "Complete" if state.is_complete else STATUS_WORDS[state.status].capitalize()
-
-
-def _input(action: Action) -> tuple[str, str]:
-    """The part of an action worth showing whole, and the language it is written in."""
-    if isinstance(action, RunCode):
-        return action.code, "python"
-    if isinstance(action, Query):
-        return action.sql, "sql"
-    if isinstance(action, WriteFile):
-        lexer = "python" if action.filename.endswith(".py") else "text"
-        return _bounded(f"{action.filename}:\n{action.content}"), lexer
-    return ("", "") if action.name == "finish" else (f"{action.title}", "text")
-
-
-def _told(result: ActionResult) -> str:
-    return text_of(result.outputs) or result.output
-
-
-def _failure(result: ActionResult) -> str:
-    """What was printed before a failure, then its traceback."""
-    error = result.effects.error
-    return "\n".join(filter(None, (text_of(result.outputs), error.traceback if error else "")))
-
-
-def _headline(text: str) -> tuple[str, str]:
-    """A text of one line stands beside its mark; a longer one below it."""
-    text = text.strip("\n")
-    return (text, "") if "\n" not in text else ("", text)
-
-
-def _bounded(text: str, limit: int = SHOWN_LINES) -> str:
-    lines = text.split("\n")
-    if len(lines) <= limit:
-        return text
-    half = limit // 2
-    return "\n".join([*lines[:half], f"[… {len(lines) - 2 * half} more lines …]", *lines[-half:]])
-
-
-def _meters(step: Step) -> str:
-    parts = [f"{step.thinking + step.seconds:.1f} s"]
-    if step.usage.total:
-        parts.append(f"{step.usage.total:,} tokens")
-        parts.append(amounts.cost(step.cost) if step.cost_known else "price unknown")
-    if step.saved:
-        parts.append(f"cached, saved {amounts.cost(step.saved)}")
-    return " · ".join(parts)

@@ -2,6 +2,7 @@
 
 An audit hook sees files that are opened, folders that are listed, programs and connections; `os.stat` and its kin raise
 no audit event and are wrapped. What lies outside is noted, and refused where the system does not keep it away itself.
+It is copied beside the notebook as it stands, so it is one file, however long.
 """
 
 import contextlib

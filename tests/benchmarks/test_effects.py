@@ -14,7 +14,7 @@ import pytest
 
 pytest.importorskip("pytest_benchmark")
 
-from agentloop_nb.safety.effects import Mandate
+from agentloop_nb.safety.observed_effects import Mandate
 from tests.kernel.conftest import Place
 
 ROUNDS = 15

@@ -74,6 +74,9 @@ class Server:
         quiet = home / "settings" / "@jupyterlab" / "apputils-extension"
         quiet.mkdir(parents=True)
         (quiet / "notification.jupyterlab-settings").write_text('{"fetchNews": "false", "checkForUpdates": false}')
+        pages = home / "config" / "labconfig"
+        pages.mkdir(parents=True)
+        (pages / "page_config.json").write_text('{"disabledExtensions": {"ipyparallel-labextension": true}}')  # it asks
         self.log = (folder / "server.log").open("w")
         self.process = subprocess.Popen(command, env={**os.environ, **variables}, stdout=self.log, stderr=self.log)
         self._wait()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 
 import pytest
 from playwright.sync_api import expect
@@ -201,15 +202,27 @@ def test_where_buttons_cannot_work_the_cell_asks(page: Page, server: Server) -> 
     assert "not this one" in json.dumps(wire.bodies[1]["messages"])
 
 
+TOLD_OF_MORE_TIME = """
+from agentloop_nb.notebook.kernel.interrupter import Interrupter
+given, extend = [], Interrupter.extend
+def told(step, seconds):
+    given.append(seconds)
+    extend(step, seconds)
+Interrupter.extend = told
+"""
+
+
 @served
 def test_a_variable_is_restored_from_its_chip_and_a_slow_step_gets_more_time(page: Page, server: Server) -> None:
+    restored = threading.Event()
+    waiting = "import time\nwhile not given:\n    time.sleep(0.05)\nprint('given', given)"
     replies = [
-        decision("run_code", "I append to it.", code="sales.append(99)"),
-        Reply(text=said(reasoning="It takes its time.", code="import time\ntime.sleep(8)", timeout=5), delay=4),
+        decision("run_code", code="sales.append(99)"),
+        Reply(text=said(reasoning="It takes its time.", code=waiting, timeout=120), gate=restored),
         finish("Done."),
     ]
     with Wire(replies) as wire:
-        cells = (LOAD, "sales = [1, 2]", goal(wire, "Make a plot"), "print('sales are', sales)")
+        cells = (LOAD, "sales = [1, 2]" + TOLD_OF_MORE_TIME, goal(wire, "Make a plot"), "print('sales are', sales)")
         page.open(server.notebook("restore.ipynb", *cells))
         page.run_all()
         chip = page.card(1, ".agl-chip")
@@ -218,10 +231,26 @@ def test_a_variable_is_restored_from_its_chip_and_a_slow_step_gets_more_time(pag
         chip.get_by_role("button", name="Restore sales").click()
         expect(chip).to_contain_text("restored")
         page.picture(f"{page.front}-restored")
+        restored.set()
         expect(page.card(2)).to_have_attribute("data-state", "running")
         page.card(2, ".agl-extend").click()
         expect(page.static()).to_contain_text("Done.")
         expect(page.static("summary b").nth(1)).to_be_visible()
-        assert "Stopped after 5 s" not in json.dumps(wire.bodies[-1])
+        assert "given [60]" in json.dumps(wire.bodies[-1])
         expect(page.page.locator(".jp-OutputArea-output", has_text="sales are [1, 2]").first).to_be_visible()
+    assert page.problems == []
+
+
+def test_a_click_on_a_figure_of_the_answer_opens_the_step_that_shows_it(page: Page, server: Server) -> None:
+    replies = [decision("run_code", code="print('mean', 12_345.5)"), finish("The mean is 12,345.5 here.")]
+    with Wire(replies) as wire:
+        page.open(server.notebook("links.ipynb", LOAD, goal(wire, "Find the mean")))
+        page.run_all()
+        claim = page.static("[data-answer] a")
+        expect(claim).to_have_text("12,345.5")
+        shown = page.static("details").first
+        expect(shown).not_to_have_attribute("open", "")
+        claim.click()
+        expect(shown).to_have_attribute("open", "")
+        expect(shown.locator("pre", has_text="mean 12345.5").last).to_be_visible()
     assert page.problems == []

@@ -14,8 +14,10 @@ import pytest
 from pydantic import BaseModel, Field
 
 from agentloop_nb import action
+from agentloop_nb.actions import ActionResult
+from agentloop_nb.actions.effects import Effects, OwnCall
 from agentloop_nb.actions.own import LIVE
-from agentloop_nb.actions.registry import choose, record_of, resolve
+from agentloop_nb.actions.registry import choose, describe, record_of, resolve
 from agentloop_nb.agent.rules import describe_action
 from agentloop_nb.decision import Decision, parse
 from agentloop_nb.errors import DecisionError, UserError
@@ -340,6 +342,19 @@ def shadowing(parts: str): ...
 def configuring(model_config: str): ...
 
 
+def named(name: str):
+    def called(a: str) -> None: ...
+
+    called.__name__ = called.__qualname__ = name
+    return called
+
+
+def long_parameter():
+    there: dict[str, Any] = {}
+    exec(f"def f({'a' * 101}: str): ...", there)
+    return there["f"]
+
+
 def clash(name: str):
     def run_code(a: str) -> None: ...
 
@@ -386,6 +401,10 @@ REFUSED = {
     "number": (5, "written with def"),
     "run_code": (clash("run_code"), "there is an action 'run_code' already"),
     "look_up": (clash("look_up"), "there is an action 'look_up' already"),
+    "open": (named("open"), "Python has a name like it"),
+    "dunder": (named("__call__"), "Python has a name like it"),
+    "long": (named("a" * 101), "longer than 100 characters"),
+    "long parameter": (long_parameter(), "rename it in f"),
     "shadow": (shadowing, "rename"),
     "config": (configuring, "rename"),
 }
@@ -428,6 +447,8 @@ WRONG = [
     {"a": ["x"]},
     {"a": "x", "into": "a b"},
     {"a": "x", "into": "f()"},
+    {"a": "x", "into": "class"},
+    {"a": "x", "into": "None"},
 ]
 
 
@@ -530,3 +551,92 @@ def test_a_decision_of_ours_says_so():
     record = Decision(reasoning="r", action=call(a="x")).record()
     assert record["action"] == {"name": "one", "own": True, "a": "x"}
     assert parse(json.dumps(record), actions=choose((), (), {"one": one})).action == call(a="x")
+
+
+@pytest.mark.parametrize(
+    "action",
+    [
+        {"name": "open", "file": "x", "mode": "w"},
+        {"name": "__import__", "name_": "os"},
+        {"name": "exec"},
+        {"name": "x()\nimport os"},
+        {"name": "x.y"},
+        {"name": "class"},
+        {"name": "\uff45xec"},
+        {"name": "a" * 101},
+        {"name": "f", "a=1)\nimport os  #": 1},
+        {"name": "f", "a=__import__('os').system('x'), b": 1},
+        {"name": "f", "**{}": 1},
+        {"name": "f", "__class__": 1},
+        {"name": "f", "_a": 1},
+        {"name": "f", "lambda": 1},
+        {"name": "f", "\uff41": 1},
+        {"name": "f", "a" * 101: 1},
+        {"name": "f", "into": "class"},
+        {"name": "f", "into": "x = f(); y"},
+    ],
+)
+def test_odd_names_of_a_record_are_no_call(action):
+    with pytest.raises(ValueError, match=r"is no name of|Extra inputs"):
+        Decision.model_validate({"reasoning": "r", "action": {"own": True, **action}})
+
+
+def recorded_as(code: str, **fields: Any) -> str:
+    """The cell of a call whose record says that this code was run."""
+    made = Decision.model_validate({"reasoning": "r", "action": {"name": "f", "own": True, **fields}})
+    result = ActionResult(success=True, output="", effects=Effects(own=OwnCall(code=code)))
+    return made.action.cells(result, 1)[0].source
+
+
+@pytest.mark.parametrize(
+    ("code", "fields"),
+    [
+        ("f(a=1)", {"a": 1}),
+        ("x = f(a='b')\nx", {"a": "b", "into": "x"}),
+        ("await f(a=[1, -2.5])", {"a": [1, -2.5]}),
+        ("f(a=Colour.RED, b=shop.Size.BIG)", {"a": "red", "b": 2}),
+        ("f(a=date.fromisoformat('2024-02-29'))", {"a": "2024-02-29"}),
+        ("f(a=__import__('datetime', fromlist=['date']).date.fromisoformat('2024-02-29'))", {"a": "2024-02-29"}),
+        ("f(a=Path('b.csv'))", {"a": "b.csv"}),
+        ("f(a=Item(colour=Colour.RED, size=Size(width=3)))", {"a": {"colour": "red", "size": {"width": 3}}}),
+        ("f(a={'x', 'y'}, b=frozenset(set()))", {"a": ["x", "y"], "b": []}),
+        ("f()", {}),
+    ],
+)
+def test_the_export_calls_what_the_record_called(code, fields):
+    assert recorded_as(code, **fields) == code
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "import os",
+        "f(a=1)\nimport os",
+        "f(a=2)",
+        "f(a=1, b=2)",
+        "f(1)",
+        "g(a=1)",
+        "f(a=1)()",
+        "os.f(a=1)",
+        "f(a=os.system('x'))",
+        "f(a=(y := 1))",
+        "f(a=1 if os.system('x') else 1)",
+        "f(a=Popen('x').pid)",
+        "f(a=[g() for g in h][0])",
+        "f(**{'a': 1})",
+        "x = f(a=1)\nx",
+        "f(a=__import__('evil', fromlist=['b']).b)",
+        "f(a=__import__('datetime', fromlist=[os.system('x')]).b)",
+    ],
+)
+def test_the_export_calls_nothing_else_that_a_record_says_was_run(code):
+    assert recorded_as(code, a=1) == "f(a=1)"
+
+
+def test_what_was_declared_is_listed():
+    def cancel(a: str): ...
+
+    action(reads="web", writes="mail", asks=True, undo=cancel)(one)
+    assert "(reads web and writes mail, asks before each call, undo by cancel)" in describe(
+        choose((), (), {"one": one})
+    )

@@ -27,7 +27,9 @@ from agentloop_nb.record.visible_cells import _shows
 from agentloop_nb.sql.errors import QueryRefused
 from agentloop_nb.sql.run import run
 from agentloop_nb.testing import FakeWeb
+from tests.databases.replaying import asked, replayed_without
 from tests.postgres import programs, served
+from tests.wire import decision, finish
 
 FOUND = programs()
 pytestmark = pytest.mark.skipif(FOUND is None, reason="PostgreSQL is not installed: apt-get install postgresql")
@@ -242,6 +244,24 @@ async def test_the_exported_cell_runs_with_the_database_off(sql, connection, tmp
         assert _shows({"cell_type": "code", "source": cell.source}, action)
     for name in ("con", "found"):
         del workspace.shell.user_ns[name]
+
+
+ASKED = [
+    decision("query", sql="SELECT region, amount, day FROM sales ORDER BY amount", source="con", into="sales"),
+    decision("query", sql="SELECT no_such_column FROM sales", source="con"),
+    decision("query", sql="SELECT count(*) AS n FROM sales", source="con"),
+    decision("run_code", code="print(len(sales))"),
+    finish("done"),
+]
+
+
+@pytest.mark.parametrize("driver", ["psycopg", "engine"])
+def test_a_run_is_replayed_from_record_and_notebook_with_the_database_off(driver, server, tmp_path):
+    connection = OPENED[driver](server)
+    run = asked(tmp_path, {"con": connection}, ASKED)
+    (connection.dispose if hasattr(connection, "dispose") else connection.close)()
+    assert [result.success for result in run.action_results] == [True, False, True, True, True]
+    replayed_without(run, tmp_path)
 
 
 async def test_a_step_binds_the_result_and_its_cell_is_plain(server, tmp_path):

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from agentloop_nb.evals.contender import REFERENCE, Contender
+from agentloop_nb.evals.evaluation import Evaluation
+from agentloop_nb.evals.evaluation_report import gather
 from agentloop_nb.evals.judge import Left, judge, refuse_certain
-from agentloop_nb.evals.report import gather
-from agentloop_nb.evals.runner import Evaluation
 from agentloop_nb.evals.suite import load_suite
 
 SUITE = load_suite("")

@@ -9,8 +9,8 @@ import pytest
 from agentloop_nb import cli
 from agentloop_nb.errors import UserError
 from agentloop_nb.evals.contender import Contender
+from agentloop_nb.evals.evaluation import Evaluation
 from agentloop_nb.evals.judge import Left, judge, refuse_certain
-from agentloop_nb.evals.runner import Evaluation
 from agentloop_nb.evals.suite import load_suite
 from agentloop_nb.testing import ScriptedModel, code, finish
 

@@ -14,9 +14,9 @@ import pytest
 from agentloop_nb.errors import UserError
 from agentloop_nb.evals import report_page
 from agentloop_nb.evals.contender import Contender
-from agentloop_nb.evals.report import COLUMNS, as_json, cells, compared, gather
+from agentloop_nb.evals.evaluation import Evaluation
+from agentloop_nb.evals.evaluation_report import COLUMNS, as_json, cells, compared, gather
 from agentloop_nb.evals.report_text import as_text
-from agentloop_nb.evals.runner import Evaluation
 from agentloop_nb.evals.suite import load_suite
 from agentloop_nb.protocols import Usage
 from agentloop_nb.testing import ScriptedModel, code, finish

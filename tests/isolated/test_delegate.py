@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Mapping, Sequence
@@ -12,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from agentloop_nb.record import reading
+from agentloop_nb.record import locating, reading
 from agentloop_nb.state import State
 from tests.product.conftest import agentloop, environment  # noqa: F401 - fixtures
 from tests.wire import Item, Reply, Request, Wire, decision, finish
@@ -91,6 +93,43 @@ def test_results_come_back_as_data_under_the_names_the_parent_chose(user):
     assert "_kept_2" not in "\n".join(sources)
     assert "put back: answer, largest, total" in user.text("%agent undo 3")
     assert user.value("'total' in globals(), 'answer' in globals()") == (False, False)
+
+
+def test_files_are_given_to_parts_and_brought_back_and_can_be_taken_back(user):
+    user.folder.joinpath("theirs.txt").write_text("the user's own")
+    parent = [
+        run_code("open('prices.csv', 'w').write('10\\n32\\n')"),
+        delegate(
+            task("apples: add up", ["prices.csv"], ["sums/total.txt", "count"]),
+            task("pears", (), ["theirs.txt", "unmade.png", "pipe.txt", "away.txt"]),
+        ),
+        run_code("print('read', open('sums/total.txt').read(), count)"),
+        finish("It is 42"),
+    ]
+    source = "import os\nrows = [int(row) for row in open('prices.csv')]\nos.makedirs('sums', exist_ok=True)\n"
+    source += "count = len(rows)\nopen('sums/total.txt', 'w').write(str(sum(rows)))\nopen('aside.txt', 'w').write('x')"
+    odd = "import os, sys\nos.mkfifo('pipe.txt')\nos.symlink(sys.executable, 'away.txt')"
+    parts = {
+        "apples": [run_code(source), finish("done")],
+        "pears": [run_code(odd), decision("write_file", filename="theirs.txt", content="another"), finish("done")],
+    }
+    with Wire(Family(parent, parts)) as wire:
+        told = user.agent("--export out.ipynb", wire, GOAL)
+    state, (first, _) = states(user)
+    assert "Leave the result in: count. Write the result to: sums/total.txt." in first.goal
+    assert state.steps[1].result is not None
+    said = state.steps[1].result.output
+    assert "Bound here: count.\nFiles here: sums/total.txt." in said
+    assert "Not brought: theirs.txt (another file of that name is here, which no run wrote as it is now)." in said
+    assert "Not brought: unmade.png (it was not made)." in said
+    assert "Not brought: pipe.txt (it was not made)." in said
+    assert "Not brought: away.txt (it is a link that leads out of the part's folder)." in said
+    assert "read 42 2" in json.dumps([step.result.outputs for step in state.steps if step.result])
+    assert user.folder.joinpath("theirs.txt").read_text() == "the user's own"
+    assert not user.folder.joinpath("aside.txt").exists(), "what nobody asked for stays in the folder of the part"
+    assert "identical in a fresh kernel" in told, told
+    assert "files put back: sums/total.txt" in user.text("%agent undo 2")
+    assert not user.folder.joinpath("sums/total.txt").exists()
 
 
 def test_a_part_that_fails_is_a_reason_and_the_others_go_on(user):
@@ -205,6 +244,64 @@ def test_a_resumed_run_makes_the_results_of_its_parts_again_by_their_code(agentl
         resumed = agentloop("resume", run, "--max-steps", "6", **told)
     assert "they differ by 22" in resumed.stdout, resumed.stdout + resumed.stderr
     assert len(wire.requests) == asked + 2
+
+
+PARENT: Script = [
+    run_code("base = 2"),
+    delegate(task("apples", ["base"], ["total", "sum.txt"]), task("pears", (), ["largest"])),
+    run_code("print('they differ by', total - largest, open('sum.txt').read(), base)"),
+    finish("It is 22"),
+]
+APPLES: Script = [
+    run_code("base += 40\ntotal = base\nprint(total)\nopen('sum.txt', 'w').write(str(total))"),
+    finish("The sum is 42"),
+]
+
+
+def test_a_replay_has_the_parts_done_as_they_were_without_a_model(user):
+    parts = {"apples": APPLES, "pears": [run_code("largest = [20][0]"), finish("The largest is 20")]}
+    with Wire(Family(PARENT, parts)) as wire:
+        user.agent("", wire, GOAL)
+    state, _ = states(user)
+    user.text("_agent.export('out.ipynb')")
+    for source in (f".agentloop/runs/{state.run}.jsonl", "out.ipynb"):
+        user.folder.joinpath("sum.txt").unlink()
+        user.text("del base, total, largest")
+        user.text(f"%%agent -m replay:{source} --budget 1 {GOAL}")
+        assert user.value("total, largest, base, open('sum.txt').read()") == (42, 20, 2, "42")
+        newest = max((each for each in map(reading.load, user.records) if not each.part_of), key=lambda each: each.run)
+        assert (newest.status, newest.total_cost, newest.differences) == ("finished", 0, "")
+    replayed = [each for each in map(reading.load, user.records) if each.part_of and each.part_of != state.run]
+    assert [each.summary for each in replayed] == ["The sum is 42", "The largest is 20"], "in processes of their own"
+
+
+def test_parts_that_were_done_when_the_kernel_was_killed_count_and_the_others_are_told(environment, tmp_path):  # noqa: F811
+    parts = {"apples": APPLES, "pears": [Reply(text="{}", gate=threading.Event())]}
+    parent = [*PARENT[:2], run_code("largest = 20"), *PARENT[2:]]
+    with Wire(Family(parent, parts)) as wire:
+        words = [sys.executable, "-m", "agentloop_nb", "-m", "scripted", GOAL]
+        running = subprocess.Popen(words, cwd=tmp_path, env=environment | served(wire), stdout=subprocess.DEVNULL)
+        while sorted(each.status for each in locating.runs(tmp_path) if each.part_of) != ["finished", "running"]:
+            time.sleep(0.2)
+        running.kill()
+        running.wait()
+        asked = len(wire.requests)
+        command = [*words[:3], "resume", next(each.run for each in locating.runs(tmp_path) if not each.part_of)]
+        resumed = subprocess.run(
+            command, cwd=tmp_path, env=environment | served(wire), capture_output=True, text=True, check=False
+        )
+        messages = json.dumps(wire.requests[asked].body["messages"])
+    assert "they differ by 22 42 2" in resumed.stdout, resumed.stdout + resumed.stderr
+    assert "[1] done: The sum is 42" in messages
+    assert "[2] not done: its kernel died" in messages
+    (state,) = (each for each in locating.runs(tmp_path) if not each.part_of)
+    assert state.status == "finished"
+    assert [child.status for child in state.steps[1].effects.children] == ["finished", "interrupted"]
+    assert sum(each.part_of == state.run for each in locating.runs(tmp_path)) == 2
+
+
+def served(wire: Wire) -> dict[str, str]:
+    return {"OPENAI_BASE_URL": wire.base_url, "OPENAI_API_KEY": "sk-test-0123456789abcdef0123456789"}
 
 
 def _interrupt(user: Any, wire: Wire) -> None:

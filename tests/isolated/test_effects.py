@@ -6,7 +6,7 @@ import asyncio
 from pathlib import Path
 
 from agentloop_nb.isolated.isolated_workspace import IsolatedWorkspace
-from agentloop_nb.safety.effects import Mandate
+from agentloop_nb.safety.observed_effects import Mandate
 from agentloop_nb.testing import FakeWeb
 
 

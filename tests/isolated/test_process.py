@@ -288,14 +288,13 @@ SLEEPER = "[sys.executable, '-c', 'import time; time.sleep(60)'], start_new_sess
 
 async def test_what_a_process_started_ends_with_it_also_when_it_ends_by_itself(place):
     own = place()
-    shown = []
     source = (
-        f"import os, signal, subprocess, sys\nprint(subprocess.Popen({SLEEPER}).pid, flush=True)\n"
-        "os.kill(os.getpid(), signal.SIGKILL)"
+        f"import os, pathlib, signal, subprocess, sys\nchild = subprocess.Popen({SLEEPER})\n"
+        "pathlib.Path('pid').write_text(str(child.pid))\nos.kill(os.getpid(), signal.SIGKILL)"
     )
-    outcome = await own.run_code(source, step=1, timeout=60, on_output=shown.append)
+    outcome = await run(own, source)
     assert "it was ended by SIGKILL" in outcome.error.message
-    await asyncio.to_thread(_gone, int(outcome.outputs[0]["text"]))
+    await asyncio.to_thread(_gone, int((own.folder / "pid").read_text()))
 
 
 async def test_what_it_was_seen_to_start_ends_with_it_whatever_its_environment(tmp_path):
@@ -320,3 +319,16 @@ async def test_what_a_run_made_stays_its_own_when_it_goes_on_with_another_bound_
     await run(own, "x = [1]")
     own.keep_copies(10**6)
     assert [(change.name, change.previous) for change in (await run(own, "x = [2]")).changes] == [("x", False)]
+
+
+async def test_a_kill_waits_for_nothing_and_whoever_waits_is_told(place):
+    own = place()
+    begun = asyncio.Event()
+    source = "print(1, flush=True)\nimport time\ntime.sleep(600)"
+    running = asyncio.ensure_future(own.run_code(source, step=1, timeout=600, on_output=lambda _: begun.set()))
+    await begun.wait()
+    own.kill()
+    outcome = await running
+    assert (outcome.ending, outcome.error.message) == ("error", "the isolated kernel is gone: it was ended by the user")
+    own.kill()
+    assert not own.alive

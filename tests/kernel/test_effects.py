@@ -12,7 +12,7 @@ from tests.kernel.conftest import Kernel
 
 pytestmark = pytest.mark.kernel
 
-MANDATE = "from agentloop_nb.safety.effects import Mandate as _Mandate\n_workspace.mandate = _Mandate(**{})"
+MANDATE = "from agentloop_nb.safety.observed_effects import Mandate as _Mandate\n_workspace.mandate = _Mandate(**{})"
 
 
 def judged(kernel: Kernel, code: str, **fields: Any) -> CodeOutcome:
@@ -102,3 +102,25 @@ def test_an_instructing_file_that_a_run_wrote_is_data(kernel: Kernel, tmp_path: 
     assert steering_files.by_a_run(kernel.folder / "AGENTS.md")
     (kernel.folder / "AGENTS.md").write_text("Mine now.")
     assert not steering_files.by_a_run(kernel.folder / "AGENTS.md")
+
+
+@pytest.mark.parametrize(
+    ("code", "read"),
+    [
+        ("open('r.csv').read(); open('r.csv', 'w').write('2')", ("r.csv",)),
+        ("open('n.csv', 'w').write('2'); open('n.csv').read()", ()),
+        ("for _ in range(3):\n    open('r.csv').read()\n    open('n.csv', 'a').write('2')", ("r.csv",)),
+        ("import os; open('r.csv').read(); os.chdir('..'); os.chdir('k'); open('s.csv').read()", ("r.csv", "s.csv")),
+        ("import os\nwith os.fdopen(os.open('r.csv', os.O_RDONLY)) as f: f.read()", ("r.csv",)),
+        ("import threading\nt = threading.Thread(target=open, args=('s.csv',)); t.start(); t.join()", ("s.csv",)),
+        ("open(b's.csv').read()", ("s.csv",)),
+        ("import pathlib; pathlib.Path('s.csv').read_text()", ("s.csv",)),
+    ],
+)
+def test_readings_are_told_in_their_order(kernel: Kernel, code: str, read: tuple[str, ...]) -> None:
+    for name in ("r.csv", "s.csv"):
+        (kernel.folder / name).write_text("1")
+    (kernel.folder / "n.csv").unlink(missing_ok=True)
+    outcome = judged(kernel, code.replace("'k'", repr(str(kernel.folder))))
+    assert outcome.ending == "ok"
+    assert outcome.read == read

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from agentloop_nb.mcp_tools import consent
 from agentloop_nb.mcp_tools.configuration import servers
-from agentloop_nb.mcp_tools.connection import Connection
+from agentloop_nb.mcp_tools.server_connection import Connection
 from agentloop_nb.mcp_tools.server_thread import server_thread
 from agentloop_nb.mcp_tools.tool import Tool
 

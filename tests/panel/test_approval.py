@@ -92,3 +92,15 @@ def test_without_cards_the_question_tells_what_would_be_carried_out(kernel: Any)
     assert printed == "True False user"
     _, printed = ask(kernel, None, QUIET)
     assert printed.startswith("False False policy nobody is there to approve")
+
+
+def test_nothing_typed_in_time_is_no_approval(kernel: Any) -> None:
+    late = ASK.replace("step=1, ", "step=1, seconds=1, ").replace("given =", "try:\n    given =")
+    late = late.replace("print(given", "    print(given") + "except TimeoutError:\n    print('too late')\n"
+    kernel.execute(late, allow_stdin=True)
+    assert kernel.get_stdin_msg(timeout=60)["content"]["prompt"].startswith("Step 1: run_code")
+    printed = ""
+    while "late" not in printed:
+        message = kernel.get_iopub_msg(timeout=60)
+        printed += message["content"].get("text", "")
+    assert printed == "too late\n"

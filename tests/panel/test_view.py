@@ -37,10 +37,9 @@ def shell() -> Shell:
 
 def shown(view: PanelView) -> dict[str, Any]:
     """What a page would be sent if it loaded now."""
-    with view._lock:
-        view._flush_streams()
-        view._board.take()
-    return view._snapshot()
+    with view._link.changing() as board:
+        board.take()
+    return view._link.snapshot()
 
 
 def test_the_same_display_holds_the_widget_then_static_html(shell: Shell) -> None:
@@ -119,7 +118,7 @@ def test_a_running_step_grows_and_its_end_replaces_nothing(shell: Shell) -> None
 
 
 def test_a_long_step_shows_its_time_and_the_memory_in_use(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("agentloop_nb.notebook.panel.panel_view.MEASURED_EVERY", 0.01)
+    monkeypatch.setattr("agentloop_nb.notebook.panel.page_link.MEASURED_EVERY", 0.01)
     held, looked = iter((512_000_000, 1_340_000_000)), threading.Event()
     control, state = Control(), State()
     view = PanelView(story.GOAL, control, shell, live=True)
@@ -179,7 +178,7 @@ def test_nonsense_from_the_page_changes_nothing(shell: Shell, message: Any) -> N
     control = Control()
     view = PanelView(story.GOAL, control, shell, live=True)
     view.open()
-    view._receive(None, message, None)
+    view._receive(message)
     assert not control.stopping
     assert control.take_notes() == []
     view.close()
@@ -194,7 +193,7 @@ def test_a_variable_is_restored_when_no_step_runs_and_also_once_the_run_is_over(
     for event in before:
         state.apply(event)
         view.show(event, state)
-    view._receive(None, {"op": "restore", "n": 1, "name": "sales"}, None)
+    view._receive({"op": "restore", "n": 1, "name": "sales"})
     assert restored == [], "the running step may be using it"
     assert shown(view)["cards"][0]["chips"][0]["how"] == "restoring"
     for event in (end, RunFinished(step=2, status="stopped")):
@@ -204,8 +203,8 @@ def test_a_variable_is_restored_when_no_step_runs_and_also_once_the_run_is_over(
     assert control.take_notes() == ["I have given sales back the value that it had before this run."]
     assert shown(view)["cards"][0]["chips"][0]["how"] == "restored"
     view.close()
-    view._receive(None, {"op": "restore", "n": 2, "name": "sales"}, None)
-    assert view._snapshot()["cards"][1]["chips"][0]["how"] == "restored", "sent although the sender is gone"
+    view._receive({"op": "restore", "n": 2, "name": "sales"})
+    assert view._link.snapshot()["cards"][1]["chips"][0]["how"] == "restored", "sent although the sender is gone"
 
 
 def test_a_variable_whose_process_is_gone_is_shown_as_not_restorable(shell: Shell, tmp_path: Path) -> None:
@@ -217,7 +216,7 @@ def test_a_variable_whose_process_is_gone_is_shown_as_not_restorable(shell: Shel
     *before, end = [story.started(), *story.load_step(1)]
     for event in before:
         stream.emit(event)
-    view._receive(None, {"op": "restore", "n": 1, "name": "sales"}, None)
+    view._receive({"op": "restore", "n": 1, "name": "sales"})
     stream.emit(end)
     assert shown(view)["cards"][0]["chips"][0]["how"] == "not restorable"
     stream.emit(RunFinished(step=1, status="stopped"))

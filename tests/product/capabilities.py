@@ -74,6 +74,8 @@ def _undo(action: Action) -> str:
 
 
 def _replay(action: Action, effects: Effects) -> str:
+    if isinstance(action, Query):
+        return "of a connection from the record, else done again"
     if effects.answer is not None or any(map(_question, action.parts())):
         return "from the record"
     return "done again"

@@ -132,7 +132,7 @@ def said(result: Any) -> str:
 
 async def until(condition: Callable[[], bool]) -> None:
     """Wait for something that happens elsewhere."""
-    end = time.monotonic() + 60
+    end = time.monotonic() + 200
     while not condition():
         assert time.monotonic() < end
         await asyncio.sleep(0.02)

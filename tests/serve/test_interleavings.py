@@ -14,7 +14,7 @@ from tests.serve.turmoil import Turmoil
 
 pytestmark = [
     pytest.mark.kernel,
-    pytest.mark.timeout(300),
+    pytest.mark.timeout(600),
     pytest.mark.skipif(not SERVES, reason="serving needs ipykernel 7"),
 ]
 

@@ -20,7 +20,7 @@ ATTEMPTS = [
     "_agent.state.settings['approve'] = 'auto'",
     "globals()['_agent']",
     "import agentloop_nb",
-    "from agentloop_nb.notebook.serve import command; command._served.clear()",
+    "from agentloop_nb.notebook.serve import serve_command; serve_command._served.clear()",
     "import agentloop_nb.agent.approval as a; a.ApprovalGate.admit = None",
     "__import__('agentloop_nb').run_agent('x')",
     "import importlib; importlib.import_module('agentloop_nb.safety.permission')",

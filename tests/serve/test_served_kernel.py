@@ -15,6 +15,8 @@ import pytest
 from mcp import Client
 from mcp.client.streamable_http import streamable_http_client
 
+from agentloop_nb.errors import UserError
+from agentloop_nb.notebook.serve import http
 from tests.serve.conftest import SERVES, file_of, said, until
 from tests.wire import Wire, decision, finish
 
@@ -305,20 +307,28 @@ async def test_without_the_token_nobody_is_answered(notebook, served):
         writer.close()
 
 
+def test_a_port_is_one_kernels_and_answers_from_the_moment_it_is_named():
+    with http.bind(0) as taken:
+        port = taken.getsockname()[1]
+        with pytest.raises(UserError, match="--http 0 takes a free one"):
+            http.bind(port)
+        socket.create_connection(("127.0.0.1", port), timeout=60).close()
+
+
 async def test_by_http_with_the_token_and_for_no_page_in_a_browser(notebook, served):
     shown = served("--approve auto --http 0")
     found = file_of(notebook)
     assert found["token"] not in shown
     bearer, url = {"Authorization": f"Bearer {found['token']}"}, found["url"]
     async with (
-        httpx2.AsyncClient(headers=bearer) as web,
+        httpx2.AsyncClient(headers=bearer, timeout=60) as web,
         Client(streamable_http_client(url, http_client=web)) as client,
     ):
         answer = await client.call_tool("run_code", {"code": "print(6 * 7)", "why": "w"})
         assert said(answer).startswith("42")
     ping = {"jsonrpc": "2.0", "id": 1, "method": "ping"}
     accepts = {"Accept": "application/json, text/event-stream"}
-    async with httpx2.AsyncClient() as web:
+    async with httpx2.AsyncClient(timeout=60) as web:
         for headers, status in (
             ({}, 401),
             ({"Authorization": "Bearer wrong"}, 401),

@@ -63,7 +63,7 @@ class Cells:
 
     async def shown(self, request: str) -> str:
         """What a cell showed, once it is over."""
-        assert await asyncio.to_thread(self._ended(request).wait, 60), "a cell never ended"
+        assert await asyncio.to_thread(self._ended(request).wait, 200), "a cell never ended"
         return "".join(self._shown[request])
 
     async def run(self, code: str) -> str:
@@ -182,12 +182,12 @@ class Turmoil:
     # -- what must hold
 
     async def _check(self) -> None:
-        answers = dict(zip(self.calls, await asyncio.wait_for(asyncio.gather(*self.calls.values()), 90), strict=True))
-        looked = await asyncio.wait_for(asyncio.gather(*self.looks), 90)
+        answers = dict(zip(self.calls, await asyncio.wait_for(asyncio.gather(*self.calls.values()), 200), strict=True))
+        looked = await asyncio.wait_for(asyncio.gather(*self.looks), 200)
         assert all(any(word in said(each) for word in EXPECTED) for each in looked if each.is_error), looked
         await self._collect()
         await self._serve_anew()
-        last = await asyncio.wait_for(self.agent.run("note('+last'); print('last'); note('-last')"), 60)
+        last = await asyncio.wait_for(self.agent.run("note('+last'); print('last'); note('-last')"), 200)
         assert said(last).startswith("last"), said(last)
         await self.cells.run("%agent serve --stop")
         self._check_answers(answers)

@@ -176,7 +176,7 @@ class AppPanel(PanelView):
         self._place = place
 
     def _publish(self, bundle: dict[str, Any], *, update: bool = False) -> None:
-        shown = widgets.HTML(f"{_WITHIN}{static_html(self._state, typed=False)}</div>") if update else self._widget
+        shown = widgets.HTML(f"{_WITHIN}{static_html(self._state, typed=False)}</div>") if update else self._link.widget
         self._place.children = (shown,)
 
 

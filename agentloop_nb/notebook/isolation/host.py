@@ -20,7 +20,7 @@ from agentloop_nb.isolated.resource_limits import Limits
 from agentloop_nb.isolated.unsupported import GONE, Refused
 from agentloop_nb.notebook.kernel.kernel_workspace import KernelWorkspace
 from agentloop_nb.protocols import Output, Web
-from agentloop_nb.safety.effects import Mandate
+from agentloop_nb.safety.observed_effects import Mandate
 
 _LAST_WORDS = 5
 """Seconds of processor time between the signal that tells why and the one that kills."""

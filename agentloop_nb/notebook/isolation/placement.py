@@ -15,6 +15,7 @@ from typing import Any
 
 from agentloop_nb._internal.platform import IN_BROWSER
 from agentloop_nb.agent.control import Control
+from agentloop_nb.cluster.connecting import connection, elsewhere, named
 from agentloop_nb.errors import Hint, UserError
 from agentloop_nb.events import AnyEvent
 from agentloop_nb.export.inputs import is_inside
@@ -72,12 +73,12 @@ def workspace(
     """
     _check_place()
     folder = home / str(settings.output_dir)
-    limits = parse_limits(settings.limits)
+    limits, connect = parse_limits(settings.limits), connection(settings, folder.name)
     if isinstance(goal, str):
         goal = pack(shell.user_ns, home, goal, settings.bring) if goal else Luggage()
     luggage = goal
     for name in luggage.files:
-        _copy(home / name, folder / name)
+        _copy((luggage.home or home) / name, folder / name)
     made = kind(
         folder,
         web=web,
@@ -86,6 +87,7 @@ def workspace(
         cells=cell_history.everything(shell, failed=False),
         luggage=luggage.values,
         told=_told(luggage, limits),
+        connect=connect,
     )
     made.privacy, made.memory, made.earlier = settings.privacy, settings.undo_memory * 2**20, list(earlier)
     return made
@@ -97,6 +99,8 @@ def go_on(run: Run, workspace: IsolatedWorkspace, *, web: Web, settings: Setting
         raise UserError(
             "the limits of a process that lives stay as they are", Hint("fork --limits ...", "starts a new one")
         )
+    if elsewhere(settings) != named(run.state.settings.get("on")):
+        raise UserError("a process that lives stays where it is", Hint("fork --on ...", "starts a new one"))
     if (locating.home(run.journal) / str(settings.output_dir)).resolve() != workspace.folder:
         raise UserError(f"this run goes on where its files are, in {workspace.folder}; leave --output-dir out")
     workspace.keep_copies(settings.undo_memory * 2**20)
@@ -121,6 +125,7 @@ def forked_workspace(
     parent, home = fold(events), locating.home(path)
     folder = home / str(settings.output_dir)
     at = parent.current_step if at is None else at
+    connect = connection(settings, folder.name)
     copied = copy_folder(source, folder, parent, at)
     luggage = Luggage() if namespace is None else _untouched(namespace, home, parent)
     made = IsolatedWorkspace(
@@ -131,6 +136,7 @@ def forked_workspace(
         cells=parent.cells,
         luggage=luggage.values,
         told=_told_of_files(copied),
+        connect=connect,
     )
     made.privacy, made.memory = settings.privacy, settings.undo_memory * 2**20
     return made
@@ -145,11 +151,13 @@ class Luggage:
     files: list[str] = field(default_factory=list)
     left: dict[str, str] = field(default_factory=dict)
     """Names the goal mentions that could not be taken, with the reason."""
+    home: Path | None = None
+    """The folder that the files lie in."""
 
 
 def pack(namespace: Mapping[str, Any], home: Path, goal: str, bring: str | None) -> Luggage:
     """Pack what `bring` names, else what the goal names and that holds no secret. Raises `UserError`."""
-    luggage = Luggage()
+    luggage = Luggage(home=home)
     if bring is not None:
         for name in filter(None, (part.strip() for part in bring.split(","))):
             _pack_asked(luggage, namespace, home, name)

@@ -13,7 +13,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from agentloop_nb.notebook.kernel.audit_callers import called_by, called_by_library, is_finalizer, is_installed
-from agentloop_nb.safety.effects import Effect, is_temporary, told_line
+from agentloop_nb.safety.observed_effects import Effect, is_temporary, told_line
 
 WRITING = os.O_WRONLY | os.O_RDWR | os.O_TRUNC | os.O_CREAT
 """Flags by any of which opening a file may change it."""

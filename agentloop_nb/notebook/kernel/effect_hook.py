@@ -12,32 +12,47 @@ import re
 import socket
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
-from typing import Any
+from typing import Any, Protocol
 
 from agentloop_nb.notebook.kernel import output_scope, worker_threads
 from agentloop_nb.notebook.kernel.audit_events import HEARD, WRITING, effects_of
 from agentloop_nb.notebook.kernel.loop_tasks import context_of, is_due, tasks, timers
+from agentloop_nb.notebook.kernel.output_scope import OUTSIDE
+from agentloop_nb.notebook.kernel.output_scope import current as scope
 from agentloop_nb.notebook.kernel.run_past import Past
 from agentloop_nb.notebook.kernel.thread_frames import current_frames
 from agentloop_nb.safety.effect_rules import objection
-from agentloop_nb.safety.effects import Effect, Mandate
+from agentloop_nb.safety.observed_effects import Effect, Mandate
 
-Hear = Callable[[str, tuple[Any, ...]], bool]
-"""Hears an event; True when it need not hear of this file being read again."""
 Ask = Callable[[str], bool | None]
 """Asks a person from inside the step; None where nobody can answer."""
 
 NOBODY = "nobody is there to allow it (--trust-web lets it through); reach the goal another way, or finish and say so"
 DENIED = "the user did not allow it"
 
+MAX_READINGS = 5_000
+"""Files that are remembered to have been read between two events."""
+
+
+class Listener(Protocol):
+    """Is told of what code does; what it raises is lost."""
+
+    def hear(self, event: str, args: tuple[Any, ...]) -> None:
+        """Take an event. Runs inside whatever caused it, so it must be quick."""
+
+    def hear_readings(self, paths: Iterable[object]) -> None:
+        """Take what was opened to be read since the last event; names, and whatever else can be opened."""
+
+
 _installed = False
 _on = False
 """The flag: something listens."""
-_listeners: list[Hear] = []
+_listeners: list[Listener] = []
 _supervisions: list[Supervision] = []
-_read_before: set[str] = set()
+_readings: dict[object, None] = {}
+"""What was opened to be read and is not told of yet, in order."""
 _INTERESTING = HEARD | {"os.chdir", "os.listdir", "os.scandir", "os.truncate"}
 
 
@@ -52,10 +67,13 @@ def _hear(event: str, args: tuple[Any, ...]) -> None:
     if not _on:
         return
     if event == "open":
-        if args[0].__class__ is str and args[2].__class__ is int and not args[2] & WRITING:
-            if args[0] not in _read_before:  # a file is told of once, which makes reading many cheap
-                _tell(event, args)
-            return
+        try:
+            if not args[2] & WRITING:  # what is common costs no call
+                if args[0] not in _readings and len(_readings) < MAX_READINGS and scope() is not OUTSIDE:
+                    _readings[args[0]] = None
+                return
+        except Exception:  # noqa: BLE001, S110  # no flags, or no name: told and judged below
+            pass
     elif event not in _INTERESTING or (event == "import" and args[1] is None):  # no library is loaded by that
         return
     _tell(event, args)
@@ -64,15 +82,20 @@ def _hear(event: str, args: tuple[Any, ...]) -> None:
 
 
 def _tell(event: str, args: tuple[Any, ...]) -> None:
+    _tell_readings()
     for listener in _listeners:
-        try:
-            heard = listener(event, args)
-        except Exception:  # noqa: BLE001, S112  # what listens must not change what happens
-            continue
-        if event == "os.chdir":
-            _read_before.clear()
-        elif heard:
-            _read_before.add(args[0])
+        with suppress(Exception):  # what listens must not change what happens
+            listener.hear(event, args)
+
+
+def _tell_readings() -> None:
+    global _readings
+    if not _readings:
+        return
+    paths, _readings = _readings, {}
+    for listener in _listeners:
+        with suppress(Exception):
+            listener.hear_readings(paths)
 
 
 def _judge(event: str, args: tuple[Any, ...]) -> None:
@@ -88,17 +111,18 @@ def _turn() -> None:
     _on = bool(_listeners or _supervisions)
 
 
-def listen(hear: Hear) -> None:
-    """Call `hear` with each event from now on; what it raises is lost."""
+def listen(listener: Listener) -> None:
+    """Tell a listener of each event from now on."""
     _install()
-    _read_before.clear()
-    _listeners.append(hear)
+    _tell_readings()
+    _listeners.append(listener)
     _turn()
 
 
-def unlisten(hear: Hear) -> None:
+def unlisten(listener: Listener) -> None:
     """End what `listen` began."""
-    _listeners.remove(hear)
+    _tell_readings()
+    _listeners.remove(listener)
     _turn()
 
 
@@ -155,7 +179,7 @@ class Supervision:
 
     def is_context(self) -> bool:
         """Whether the calling code runs in the context of the step: a task, a timer, what they call."""
-        return output_scope.current() is self._step
+        return scope() is self._step
 
     def owns(self) -> bool:
         """Whether the calling code belongs to the step and is not judged already."""

@@ -33,7 +33,7 @@ from agentloop_nb.protocols import (
     Web,
     WrittenFile,
 )
-from agentloop_nb.safety.effects import Mandate
+from agentloop_nb.safety.observed_effects import Mandate
 from agentloop_nb.sql.cells import as_cell
 
 MEMORY = 512 * 2**20
@@ -41,7 +41,7 @@ MEMORY = 512 * 2**20
 BINDING_TIMEOUT = 30
 """Seconds in which the results of delegated parts are bound."""
 _BROUGHT = "_agentloop_brought"
-_WAITS: Output = {
+ANOTHER_STEP: Output = {
     "output_type": "stream",
     "name": "stderr",
     "text": "[waiting: a step of another run is at work in this process]\n",
@@ -52,7 +52,7 @@ class KernelWorkspace:
     """Actions take place in an IPython shell: the user's, or a private one. One workspace serves one run.
 
     `folder` is where files are written and code runs; left out, it is the current folder. `memory` is how many bytes
-    copies of variables may take, for undo.
+    copies of variables may take, for undo; `made` are names that earlier runs made.
     """
 
     def __init__(
@@ -63,6 +63,9 @@ class KernelWorkspace:
         folder: Path | None = None,
         control: Control | None = None,
         memory: int = MEMORY,
+        privacy: Privacy = "full",
+        earlier: Sequence[tuple[str, str]] = (),
+        made: frozenset[str] = frozenset(),
     ) -> None:
         self.shell = shell
         self.folder = (folder or Path.cwd()).resolve()
@@ -70,15 +73,15 @@ class KernelWorkspace:
         self.control = control or Control()
         self.goal = ""
         """What the user asked for; files that it names may be read."""
-        self.earlier: list[tuple[str, str]] = []
+        self.earlier = list(earlier)
         """Goals and summaries of earlier runs in this kernel, oldest first."""
         self.labels: dict[str, str] = {}
         """Step numbers by the file name IPython gave to their code, so that tracebacks say `step 3`."""
         self.written: dict[str, int] = {}
         """When files that steps wrote were modified, in nanoseconds, by their names in the folder."""
-        self.before_run = frozenset(shell.user_ns)
+        self.before_run = frozenset(shell.user_ns) - made
         """The user's names: they existed before the run, or its resumption, and no run made them."""
-        self.privacy: Privacy = "full"
+        self.privacy = privacy
         self.tools: Tools | None = None
         self.past = History(memory)
         self._noted_steps: list[tuple[int, cell_history.Entry]] = []
@@ -89,6 +92,12 @@ class KernelWorkspace:
         self._pins = Pins()
         self.children: Children | None = None
         """Has the parts of the goal done that the run delegates; None where it may not."""
+
+    def go_on(self, *, web: Web, control: Control, memory: int, privacy: Privacy, made: frozenset[str]) -> None:
+        """Serve its run from here on as it is set now; what was bound since by no run is the user's."""
+        self.web, self.control, self.privacy = web, control, privacy
+        self.before_run |= frozenset(self.shell.user_ns) - made
+        self.past.limit = memory
 
     def describe(self, tokens: int) -> str:
         """Tell a model about the namespace, recent cells and earlier runs within a budget of tokens."""
@@ -180,7 +189,9 @@ class KernelWorkspace:
     async def _run(self, code: str, step: int, timeout: float, on_output: OnOutput, past: History) -> CodeOutcome:
         mandate, self.mandate = self.mandate, None
         bench, loop = runner.bench(), asyncio.get_running_loop()
-        turn = await TURNS.take(bench.thread if bench else threading.get_ident(), partial(_tell, on_output, _WAITS))
+        turn = await TURNS.take(
+            bench.thread if bench else threading.get_ident(), partial(_tell, on_output, ANOTHER_STEP)
+        )
         with ExitStack() as stack:
             stack.callback(turn.release)
             if self.control.stopping:

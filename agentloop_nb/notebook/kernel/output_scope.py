@@ -7,7 +7,7 @@ threads have no context, so a thread is marked with the scope it was started in.
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 
@@ -22,9 +22,8 @@ _steps = 0
 """How many steps run now whose threads are marked."""
 
 
-def current() -> object | None:
-    """The scope of the running code: a step, `OUTSIDE`, or None for everything that has nothing to do with us."""
-    return _scope.get()
+current: Callable[[], object | None] = _scope.get
+"""The scope of the running code: a step, `OUTSIDE`, or None for everything that has nothing to do with us."""
 
 
 def in_step() -> bool:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from agentloop_nb.safety.code_risks import as_cell
-from agentloop_nb.safety.effects import Effect, Mandate
+from agentloop_nb.safety.observed_effects import Effect, Mandate
 
 
 class Past:

@@ -188,6 +188,7 @@ def _stops(control: Control, patience: int) -> Callable[[], None]:
         nonlocal seen
         seen += 1
         if seen > patience:
+            control.kill()
             raise KeyboardInterrupt
         control.stop()
 

@@ -76,20 +76,20 @@ class SideEffects:
     def __enter__(self) -> SideEffects:
         self._began = time.time() - _CLOCK
         self._in_shell = named_in_shell(self._code, self._folder)
-        effect_hook.listen(self.hear)
+        effect_hook.listen(self)
         return self
 
     def __exit__(self, *_: object) -> None:
-        effect_hook.unlisten(self.hear)
+        effect_hook.unlisten(self)
         self._resolve()
 
-    def hear(self, event: str, args: tuple[Any, ...]) -> bool:
+    def hear(self, event: str, args: tuple[Any, ...]) -> None:
         """Take an audit event. Runs inside whatever caused it, so it must be quick."""
         if output_scope.current() is output_scope.OUTSIDE:
-            return False
+            return
         if event == "open":
-            return self._hear_open(args)
-        if event == "os.chdir":
+            self._hear_open(*args)
+        elif event == "os.chdir":
             self._resolve()
         elif event in _PROCESSES:
             self.processes = True
@@ -99,7 +99,6 @@ class SideEffects:
             self._hear_network(event, args)
         else:
             self._hear_files(event, args)
-        return False
 
     def _hear_files(self, event: str, args: tuple[Any, ...]) -> None:
         if event in _CHANGING:
@@ -110,18 +109,26 @@ class SideEffects:
         elif event in _LISTING:
             self._hear_listing(args[0])
 
-    def _hear_open(self, args: tuple[Any, ...]) -> bool:
-        path, mode, flags = args
-        if not isinstance(path, str | bytes) or len(self._opened) + len(self._named) > MAX_EVENTS:
-            return False
+    def _hear_open(self, path: Any, mode: Any, flags: Any) -> None:
         if isinstance(flags, int):
             writing = bool(flags & (os.O_WRONLY | os.O_RDWR))
         else:
             writing = any(sign in (mode or "") for sign in "wax+")
-        if writing and not any(self._named.get(path, ())):
-            self._keep(os.path.abspath(os.fsdecode(path)))  # noqa: PTH100
-        self._named.setdefault(path, []).append(writing)
-        return not writing and isinstance(path, str)
+        if not writing:
+            self.hear_readings([path])
+        elif isinstance(path, str | bytes) and self._has_room():
+            if not any(self._named.get(path, ())):
+                self._keep(os.path.abspath(os.fsdecode(path)))  # noqa: PTH100
+            self._named.setdefault(path, []).append(True)
+
+    def hear_readings(self, paths: Iterable[object]) -> None:
+        """Take the names of files that were opened to be read."""
+        for path in paths:
+            if isinstance(path, str | bytes) and path not in self._named and self._has_room():
+                self._named[path] = [False]
+
+    def _has_room(self) -> bool:
+        return len(self._opened) + len(self._named) <= MAX_EVENTS
 
     def _keep(self, path: str) -> None:
         """Keep a file as it is before it is written for the first time."""

@@ -29,7 +29,7 @@ from agentloop_nb.notebook.snapshots.step_record import TOO_LARGE, Record
 from agentloop_nb.notebook.snapshots.tracker import Watch
 from agentloop_nb.notebook.snapshots.undo_history import History
 from agentloop_nb.protocols import Change, CodeError, CodeOutcome, OnOutput
-from agentloop_nb.safety.effects import Mandate
+from agentloop_nb.safety.observed_effects import Mandate
 
 if TYPE_CHECKING:
     from agentloop_nb.notebook.kernel.kernel_workspace import KernelWorkspace

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import time
 from collections.abc import Callable
 from typing import Any, Protocol
 
@@ -11,6 +12,7 @@ from pydantic import ValidationError
 
 from agentloop_nb.actions.action import Action
 from agentloop_nb.agent.control import Control
+from agentloop_nb.agent.unanswered import what_then
 from agentloop_nb.decision import Decision
 from agentloop_nb.events import ApprovalAsked, ApprovalGiven
 from agentloop_nb.notebook.kernel.runner import read_line
@@ -27,8 +29,8 @@ class Desk(Protocol):
     served: threading.Event
     """Set once a front end's message arrived while the run was going on."""
 
-    def ask(self, step: int, fields: dict[str, str]) -> None:
-        """Show buttons for a step; `fields` may be edited."""
+    def ask(self, step: int, fields: dict[str, str], until: float = 0) -> None:
+        """Show buttons for a step; `fields` may be edited, and the time is over at `until`, unless it is 0."""
 
     def complain(self, step: int, message: str) -> None:
         """Say why an edit cannot be used."""
@@ -48,7 +50,7 @@ class Approval:
         self._step = 0
 
     async def __call__(self, asked: ApprovalAsked, decision: Decision) -> ApprovalGiven:
-        """Wait for an answer; never wait where none can come."""
+        """Wait for an answer; never wait where none can come. Raises `TimeoutError`."""
         if not self._anybody():
             return ApprovalGiven(step=asked.step, approved=False, reason=NOBODY, by="policy")
         if self._desk is not None and await reachable(self._desk):
@@ -57,15 +59,16 @@ class Approval:
 
     async def _by_buttons(self, desk: Desk, asked: ApprovalAsked, decision: Decision) -> ApprovalGiven:
         self._step = asked.step
-        desk.ask(asked.step, editable(decision.action))
+        desk.ask(asked.step, editable(decision.action), until_of(asked.seconds))
         try:
-            while True:
-                self._answer = asyncio.get_running_loop().create_future()
-                answer = await self._answer
-                try:
-                    return self._given(asked.step, decision, answer)
-                except ValidationError as error:
-                    desk.complain(asked.step, _explain(error))
+            async with asyncio.timeout(asked.seconds or None):
+                while True:
+                    self._answer = asyncio.get_running_loop().create_future()
+                    answer = await self._answer
+                    try:
+                        return self._given(asked.step, decision, answer)
+                    except ValidationError as error:
+                        desk.complain(asked.step, _explain(error))
         finally:
             self._answer = None
 
@@ -88,10 +91,12 @@ class Approval:
         """Ask in the cell itself; used where a busy kernel cannot serve the panel's buttons."""
         risks = f" [touches: {', '.join(asked.risks)}]" if asked.risks else ""
         prompt = f"Step {asked.step}: {decision.action.name}{risks} — y yes, a yes to all, or the reason why not: "
+        if limit := what_then(asked.seconds):
+            prompt = f"{limit}\n{prompt}"
         if self._desk is None:
             prompt = "\n".join([*editable(decision.action).values(), "", prompt])
         try:
-            words = await read_line(prompt, self._control)
+            words = await read_line(prompt, self._control, seconds=asked.seconds or None)
         except (KeyboardInterrupt, EOFError):
             self._control.stopping = True
             raise asyncio.CancelledError from None
@@ -101,6 +106,11 @@ class Approval:
             return ApprovalGiven(step=asked.step, approved=True, rest=words.lower().startswith("a"))
         reason = "" if words.lower() in ("", "n", "no") else words
         return ApprovalGiven(step=asked.step, approved=False, reason=reason or "no reason given")
+
+
+def until_of(seconds: float) -> float:
+    """When a wait that begins now is over, in seconds since the epoch; 0 for one without end."""
+    return time.time() + seconds if seconds else 0.0
 
 
 async def reachable(desk: Desk) -> bool:

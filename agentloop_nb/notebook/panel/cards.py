@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import TypedDict
+from typing import Any, TypedDict
 
 from agentloop_nb._internal.amounts import count, dollars, duration
 from agentloop_nb.actions import ActionResult, Finish, Query, RunCode, UseTool, WriteFile
@@ -65,6 +65,8 @@ class Card(TypedDict, total=False):
     """When its action began, in seconds since the epoch."""
     memory: str
     """What the process held when it was last looked at while its code ran."""
+    ask: dict[str, Any] | None
+    """What a person is asked: the `fields` of an approval, a `question` or a `plan`; and a `complaint`."""
 
 
 def card(step: Step, state: State) -> Card:

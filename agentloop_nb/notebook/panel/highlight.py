@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from functools import cache
+from itertools import groupby
 from typing import Any
 
 from agentloop_nb.notebook.panel.safe_text import escape
@@ -38,7 +39,9 @@ _LEXERS = {"python": "ipython3", "markdown": "markdown", "json": "json"}
 
 def highlighted(code: str, lang: str, mark: int = 0) -> str:
     """Code as escaped, coloured HTML; line `mark` (from 1) is shown as the one that failed."""
-    lines = "".join(_token(kind, value) for kind, value in _tokens(code, lang)).removesuffix("\n").split("\n")
+    coloured = groupby(_tokens(code, lang), key=lambda token: _colour(str(token[0])))
+    text = "".join(_piece(colour, "".join(value for _, value in tokens)) for colour, tokens in coloured)
+    lines = text.removesuffix("\n").split("\n")
     if 0 < mark <= len(lines):
         lines[mark - 1] = f'<span style="{_MARKED}">{lines[mark - 1] or " "}</span>'
     return "\n".join(lines)
@@ -67,9 +70,8 @@ def _lexer(name: str) -> Any:
         return get_lexer_by_name("python", stripnl=False)
 
 
-def _token(kind: Any, value: str) -> str:
-    """Colour one token, line by line, so that a mark around a line never crosses a span."""
-    colour = _colour(str(kind))
+def _piece(colour: str, value: str) -> str:
+    """Colour a piece of code, line by line, so that a mark around a line never crosses a span."""
     if not colour:
         return escape(value)
     return "\n".join(f'<span style="{colour}">{escape(part)}</span>' if part else "" for part in value.split("\n"))

@@ -15,6 +15,7 @@ from agentloop_nb._internal.markup import figure, harmless
 from agentloop_nb._internal.text import counted
 from agentloop_nb.actions import Finish, RunCode
 from agentloop_nb.agent.conclusion import MET
+from agentloop_nb.export.claim_links import anchor, grounds_of, with_links
 from agentloop_nb.export.evidence import Exhibit, exhibits, kinds
 from agentloop_nb.notebook.panel.cards import Card, card
 from agentloop_nb.notebook.panel.highlight import PALETTE
@@ -24,13 +25,25 @@ from agentloop_nb.notebook.panel.outputs import Block, block_of, markdown
 from agentloop_nb.notebook.panel.plan_card import plan_html
 from agentloop_nb.notebook.panel.run_header import Header, header
 from agentloop_nb.notebook.panel.safe_text import escape, one_line, prose, shortened
-from agentloop_nb.notebook.panel.static_steps import BAD, BOX, GOOD, LINE, MUTED, SIGNS, block_html, inline, step_html
+from agentloop_nb.notebook.panel.saved_picture import with_saved_picture
+from agentloop_nb.notebook.panel.static_steps import (
+    BAD,
+    BOX,
+    GOOD,
+    LINE,
+    MUTED,
+    SIGNS,
+    TONES,
+    block_html,
+    inline,
+    step_html,
+)
 from agentloop_nb.state import State
 from agentloop_nb.step import Step
 
 MimeBundle = dict[str, Any]
 
-UI = f"font-family:var(--jp-ui-font-family, system-ui, sans-serif);font-size:13px;line-height:1.45;{PALETTE}"
+UI = f"font-family:var(--jp-ui-font-family, system-ui, sans-serif);font-size:13px;line-height:1.45;{PALETTE};{TONES}"
 _DOTS = {"finished": "#1a7f37", "failed": "#d1242f", "interrupted": "#d1242f"}
 _WARN = "#9a6700"
 _PART = f"padding:6px 10px;border-top:1px solid {LINE}"
@@ -73,8 +86,8 @@ def static_html(state: State, *, natives: bool = False, place: str = "", typed: 
     top, shown = header(state), exhibits(state)
     hidden = sum(not _interactive(bundle) for bundle in final_outputs(state)) if natives else 0
     marks = "".join(f"--k{number}:1;" for number in range(1, min(hidden, NATIVES) + 1))
-    parts = [_header(top), _answer(state), *_exhibits(shown), _files(state), _verdict(state, typed=typed)]
-    parts += [plan_html(state), _steps(state, shown)]
+    parts = [_header(top), _answer(state, place), *_exhibits(shown), _files(state), _verdict(state, typed=typed)]
+    parts += [plan_html(state), _steps(state, shown, place)]
     parts += [lines_html(_untold(state, top["reason"]))] if typed and state.status != "running" else []
     style, mark = f"{marks}{UI};{BOX};margin:2px 0 6px;overflow:hidden", f' data-agentloop="{place}"' if place else ""
     return f'<div class="agentloop-run"{mark} style="{style}">{"".join(parts)}{PAPER}</div>'
@@ -107,7 +120,7 @@ def final_outputs(state: State) -> list[MimeBundle]:
     What only an interactive figure's own output can show comes last, and is not hidden by the panel's sheet.
     """
     shown = [dict(each.output["data"]) for each in exhibits(state) if each.kind == "figure"]
-    figures = [kept for data in shown if (kept := figure(data, _code_of(state)))]
+    figures = [with_saved_picture(kept) for data in shown if (kept := figure(data, _code_of(state)))]
     found = [bundle for bundle in figures if not _interactive(bundle)]
     if state.summary:
         answer = shortened(state.summary, MAX_PROSE)
@@ -160,7 +173,7 @@ def _reason(reason: str) -> str:
     """Why it ended, and what to type as a line of its own that can be copied."""
     said, command = advice(reason)
     told = f'<div style="margin:2px 0;white-space:pre-wrap" dir="auto">{inline(said)}</div>' if said else ""
-    box = f"display:block;margin:3px 0;padding:3px 8px;{BOX};background:rgba(128,128,128,.09);white-space:pre-wrap"
+    box = f"display:block;margin:3px 0;padding:3px 8px;{BOX};background:var(--agl-t);white-space:pre-wrap"
     return told + (f'<div>To go on, type: <code style="{box}">{escape(command)}</code></div>' if command else "")
 
 
@@ -173,10 +186,12 @@ def advice(reason: str) -> tuple[str, str]:
     return said, found[1].strip()
 
 
-def _answer(state: State) -> str:
+def _answer(state: State, place: str) -> str:
+    """The answer; what a step shows of it is a link to that step."""
     if not state.summary:
         return ""
-    answer = markdown(shortened(state.summary, MAX_PROSE))
+    answer, known = markdown(shortened(state.summary, MAX_PROSE)), {step.number for step in state.steps}
+    answer = with_links(answer, grounds_of(state), known, lambda step: f"#{anchor(state, place, step)}")
     return f'<div data-answer style="{_PART};overflow-x:auto" dir="auto">{answer}</div>'
 
 
@@ -223,8 +238,9 @@ def _verdict(state: State, *, typed: bool) -> str:
     return f'<div style="{_INNER};{MUTED}">{told}{line}</div>'
 
 
-def _steps(state: State, shown: Sequence[Exhibit]) -> str:
-    rows = [_step(step, state, shown) for step in state.steps]
+def _steps(state: State, shown: Sequence[Exhibit], place: str) -> str:
+    targets = {ground.step: anchor(state, place, ground.step) for ground in grounds_of(state)}
+    rows = [_step(step, state, shown, targets.get(step.number, "")) for step in state.steps]
     early = len(rows) - LAST if len(rows) > LONG else 0
     if not early:
         return "".join(rows)
@@ -248,14 +264,14 @@ def _held(steps: Sequence[Step]) -> Iterable[str]:
     return [counted(count, noun) for noun, count in found.items() if count]
 
 
-def _step(step: Step, state: State, shown: Sequence[Exhibit]) -> str:
+def _step(step: Step, state: State, shown: Sequence[Exhibit], target: str) -> str:
     row = _row(step, state)
     above = [block_of(each.output) for each in shown if each.step == step.number]
     if above and "out" in row:
         row["out"] = [block for block in row["out"] if block not in above]
         row["quiet"] = [*row.get("quiet", []), "Its result is shown above, with the answer."]
     last = step is state.steps[-1]
-    return step_html(row, opened=last and not state.summary, marks=_marks(step))
+    return step_html(row, opened=last and not state.summary, marks=_marks(step), target=target)
 
 
 def _marks(step: Step) -> list[str]:

@@ -383,7 +383,8 @@ function drawAsk(view, box, card) {
   };
   box.onkeydown = (event) => { if (event.key === "Escape" && !cancel.hidden) { event.preventDefault(); back(); } };
   box.complaint = node("p", { class: "agl-complaint", role: "alert" }, ask.complaint || "");
-  box.replaceChildren(editor, refusal, node("div", { class: "agl-buttons", role: "group", "aria-label": `Approval of step ${card.n}` }, approve, edit, reject, rest, cancel), box.complaint);
+  box.replaceChildren(editor, refusal, node("div", { class: "agl-buttons", role: "group", "aria-label": `Approval of step ${card.n}` }, approve, edit, reject, rest, cancel),
+    box.complaint, ...waits(view, ask.until));
   if (inputs.size === 0) edit.hidden = true;
 }
 
@@ -411,7 +412,7 @@ function drawQuestion(view, box, n, { question, choices, default: usual, until }
 
 // A plan: go, edit it, or reject it with a reason.
 
-function drawPlan(view, box, { lines, complaint }) {
+function drawPlan(view, box, { lines, complaint, until }) {
   const key = `${lines.join("\n")}\n${complaint}`;
   if (box.asked === key) { for (const each of box.querySelectorAll("button, input, textarea")) each.disabled = false; return; }
   const typed = complaint ? box.querySelector("textarea")?.value : null;
@@ -440,8 +441,16 @@ function drawPlan(view, box, { lines, complaint }) {
   };
   box.onkeydown = (event) => { if (event.key === "Escape" && !cancel.hidden) { event.preventDefault(); back(); } };
   box.replaceChildren(list, area, reason, node("div", { class: "agl-buttons", role: "group", "aria-label": "The plan" }, go, edit, reject, cancel),
-    node("p", { class: "agl-complaint", role: "alert" }, complaint));
+    node("p", { class: "agl-complaint", role: "alert" }, complaint), ...waits(view, until));
   if (complaint) begin(area);
+}
+
+/** What happens if nobody answers, where something does: nothing is done, and the run ends. */
+function waits(view, until) {
+  if (!until) return [];
+  const left = node("span", { class: "agl-left", "data-until": until });
+  countDown(view, left);
+  return [node("p", { class: "agl-default" }, "Without an answer the run ends here and can be resumed ", left)];
 }
 
 function countDown(view, element) {

@@ -13,9 +13,10 @@ from agentloop_nb.actions import Plan
 from agentloop_nb.actions.plan import MOST_LINES, numbered
 from agentloop_nb.agent.control import Control
 from agentloop_nb.agent.planning import edited, understood, unseen
+from agentloop_nb.agent.unanswered import what_then
 from agentloop_nb.events import PlanMade, PlanSettled
 from agentloop_nb.notebook.kernel.runner import read_line
-from agentloop_nb.notebook.panel.approval_prompt import Desk, reachable
+from agentloop_nb.notebook.panel.approval_prompt import Desk, reachable, until_of
 
 ASK = "g go, e 2 TEXT changes a line, or the reason why not: "
 
@@ -37,7 +38,7 @@ class PlanPrompt:
         self._waiting: asyncio.Future[dict[str, Any]] | None = None
 
     async def __call__(self, made: PlanMade) -> PlanSettled:
-        """Wait for a verdict; where none can come, the plan stands."""
+        """Wait for a verdict; where none can come, the plan stands. Raises `TimeoutError`."""
         if not self._anybody():
             return unseen(made)
         if await reachable(self._desk):
@@ -45,16 +46,17 @@ class PlanPrompt:
         return await self._by_input(made)
 
     async def _on_card(self, made: PlanMade) -> PlanSettled:
-        complaint = ""
+        complaint, until = "", until_of(made.seconds)
         try:
-            while True:
-                self._waiting = asyncio.get_running_loop().create_future()
-                self._desk.put_plan({"lines": made.lines, "complaint": complaint})
-                message = await self._waiting
-                try:
-                    return _settled(made, message)
-                except ValidationError:
-                    complaint = f"A plan has 1 to {MOST_LINES} lines."
+            async with asyncio.timeout(made.seconds or None):
+                while True:
+                    self._waiting = asyncio.get_running_loop().create_future()
+                    self._desk.put_plan({"lines": made.lines, "complaint": complaint, "until": until})
+                    message = await self._waiting
+                    try:
+                        return _settled(made, message)
+                    except ValidationError:
+                        complaint = f"A plan has 1 to {MOST_LINES} lines."
         finally:
             self._waiting = None
 
@@ -70,9 +72,10 @@ class PlanPrompt:
         """Ask in the cell itself, where a busy kernel cannot serve the panel."""
         lines = made.lines
         while True:
-            shown = clean("\n".join(filter(None, ["Plan:", numbered(lines), made.forecast])))
+            shown = clean("\n".join(filter(None, ["Plan:", numbered(lines), made.forecast, what_then(made.seconds)])))
             try:
-                answer = understood(await read_line(f"{shown}\n{ASK}", self._control), made, lines)
+                words = await read_line(f"{shown}\n{ASK}", self._control, seconds=made.seconds or None)
+                answer = understood(words, made, lines)
             except (KeyboardInterrupt, EOFError):
                 self._control.stopping = True
                 raise asyncio.CancelledError from None

@@ -13,18 +13,25 @@ from agentloop_nb.notebook.panel.cards import Card, Chip
 from agentloop_nb.notebook.panel.highlight import highlighted
 from agentloop_nb.notebook.panel.outputs import Block
 from agentloop_nb.notebook.panel.safe_text import escape, one_line, prose
+from agentloop_nb.notebook.panel.saved_picture import PNG, saved
 
-LINE = "rgba(128,128,128,.35)"
-BOX = f"border:1px solid {LINE};border-radius:4px"
-MUTED = "color:color-mix(in srgb, currentColor 72%, transparent)"
-BAD = "color:#d1242f;color:color-mix(in srgb, #d1242f 75%, currentColor)"
-GOOD = "color:#1a7f37;color:color-mix(in srgb, #1a7f37 75%, currentColor)"
-_PRE = (
-    "font-family:var(--jp-code-font-family, ui-monospace, monospace);font-size:12px;line-height:1.4;margin:4px 0;"
-    "padding:4px 8px;white-space:pre-wrap;overflow-wrap:anywhere;background:transparent;color:inherit;border:0;"
-    "unicode-bidi:isolate;text-align:start"
+_FACE = "var(--jp-code-font-family, ui-monospace, monospace)"
+TONES = (
+    "--agl-l:rgba(128,128,128,.35);--agl-q:color-mix(in srgb, currentColor 72%, transparent);"
+    "--agl-x:color-mix(in srgb, #d1242f 75%, currentColor);--agl-g:color-mix(in srgb, #1a7f37 75%, currentColor);"
+    f"--agl-f:{_FACE};--agl-t:rgba(128,128,128,.09)"
 )
-_CODE = _PRE + ";background:rgba(128,128,128,.09);border-radius:3px"
+"""What the styles below name, as properties of an element around the steps: said once, not at each of them."""
+LINE = "var(--agl-l)"
+BOX = f"border:1px solid {LINE};border-radius:4px"
+MUTED = "color:var(--agl-q)"
+BAD = "color:var(--agl-x)"
+GOOD = "color:var(--agl-g)"
+_PRE = (
+    "font:12px/1.4 var(--agl-f);margin:4px 0;padding:4px 8px;white-space:pre-wrap;overflow-wrap:anywhere;"
+    "background:transparent;color:inherit;border:0;unicode-bidi:isolate;text-align:start"
+)
+_CODE = _PRE + ";background:var(--agl-t);border-radius:3px"
 _ROW = "display:flex;flex-wrap:wrap;align-items:baseline;gap:0 6px;padding:3px 10px;cursor:pointer"
 _TITLE = "flex:1 1 10em;min-width:0;overflow:hidden;text-overflow:ellipsis;white-space:nowrap;unicode-bidi:isolate"
 _META = f"margin-inline-start:auto;{MUTED};font-size:11.5px;font-variant-numeric:tabular-nums;white-space:nowrap"
@@ -38,8 +45,12 @@ def inline(text: str) -> str:
     return re.sub(r"`([^`\n]+)`", r"<code>\1</code>", prose(text))
 
 
-def step_html(shown: Card, *, opened: bool = False, marks: Iterable[str] = ()) -> str:
-    """One step behind its fold; `marks` say what it holds."""
+def step_html(shown: Card, *, opened: bool = False, marks: Iterable[str] = (), target: str = "") -> str:
+    """One step behind its fold; `marks` say what it holds.
+
+    A browser that follows a link to `target` opens the fold that it is in; JupyterLab only scrolls, so to the step.
+    """
+    named, seen = (f' id="{target}"', f' data-jupyter-id="{target}"') if target else ("", "")
     failed = shown["state"] == "failed"
     sign = f'<span style="{BAD if failed else GOOD if shown["state"] == "done" else MUTED}">' + SIGNS.get(
         shown["state"], "·"
@@ -48,11 +59,11 @@ def step_html(shown: Card, *, opened: bool = False, marks: Iterable[str] = ()) -
     told = "".join(f' <span style="{_mark()}">{prose(mark)}</span>' for mark in marks)
     meta = " · ".join(shown.get("meta", ()))
     return (
-        f'<div style="border-top:1px solid {LINE}"><details data-n="{shown["n"]}"{" open" if opened else ""}>'
+        f'<div{seen} style="border-top:1px solid {LINE}"><details data-n="{shown["n"]}"{" open" if opened else ""}>'
         f'<summary style="{_ROW}" dir="auto">{sign}</span> {shown["icon"]} '
         f'<span style="{_TITLE}"><b style="font-weight:inherit">{shown["n"]}. {inline(shown["title"])}</b>{hint}</span>'
         f'{told} <span style="{_META}">{prose(meta)}</span></summary>'
-        f'<div style="padding:0 10px 8px 30px">{_body(shown)}</div></details></div>'
+        f'<div{named} style="padding:0 10px 8px 30px">{_body(shown)}</div></details></div>'
     )
 
 
@@ -104,11 +115,17 @@ def _chip(chip: Chip) -> str:
     )
 
 
+def _saved(address: str) -> str:
+    """The address of a picture as it is saved."""
+    head, _, picture = address.partition(",")
+    return f"{head},{saved(picture)}" if head == f"data:{PNG};base64" else address
+
+
 def block_html(block: Block) -> str:
     """One block of output as HTML with inline styles; a long text scrolls in a box."""
     if block["kind"] == "picture":
         style = "max-width:100%;height:auto;background:#fff;margin:4px 0"
-        return f'<img src="{escape(block["src"])}" alt="{escape(block["alt"])}" style="{style}">'
+        return f'<img src="{escape(_saved(block["src"]))}" alt="{escape(block["alt"])}" style="{style}">'
     if block["kind"] == "html":
         return f'<div style="overflow-x:auto;overflow-wrap:anywhere" dir="auto">{block["html"]}</div>'
     lines = list(block["head"])

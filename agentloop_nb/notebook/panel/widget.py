@@ -27,15 +27,15 @@ class PanelWidget(anywidget.AnyWidget):
     def __init__(self, snapshot: Callable[[], dict[str, Any]]) -> None:
         self.snapshot = snapshot
         super().__init__()
-        _guard(self.comm)
+        serve_while_busy(self.comm)
 
     def resend(self) -> None:
         """Send the whole board as state; it arrives even before the page has loaded the widget's script."""
         self.send_state("board")
 
 
-def _guard(comm: Any) -> None:
-    """Two defects of ipykernel's comms, undone for this comm only.
+def serve_while_busy(comm: Any) -> None:
+    """Undo two defects of ipykernel's comms, for this comm only.
 
     7.4 answers a message on the shell that last published here, which may be busy (`_reply_subshell_for`); and every
     message fires `post_execute`, which makes matplotlib close a figure the running step still draws (`handle_msg`).

@@ -14,7 +14,7 @@ CANCELLED = "the client cancelled this call"
 
 
 @asynccontextmanager
-async def heard(call: Call | None, control: Control, withdraw: Callable[[], None]) -> AsyncIterator[None]:
+async def heard(call: Call | None, control: Control, withdraw: Callable[[], object]) -> AsyncIterator[None]:
     """End the step of `call` when its client cancels it: `withdraw` before it begins, or interrupt it."""
     watching = asyncio.ensure_future(_give_up(call, control, withdraw)) if call is not None else None
     try:
@@ -24,7 +24,7 @@ async def heard(call: Call | None, control: Control, withdraw: Callable[[], None
             watching.cancel()
 
 
-async def _give_up(call: Call, control: Control, withdraw: Callable[[], None]) -> None:
+async def _give_up(call: Call, control: Control, withdraw: Callable[[], object]) -> None:
     await call.gone.wait()
     withdraw()
     while True:  # it may be about to begin

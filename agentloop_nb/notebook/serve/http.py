@@ -20,6 +20,7 @@ def bind(port: int) -> socket.socket:
     taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         taken.bind(("127.0.0.1", port))
+        taken.listen()  # from now on nobody else gets it, and who connects before the server runs is kept waiting
     except (OSError, OverflowError) as error:
         taken.close()
         raise UserError(f"port {port} cannot be had ({error}); --http 0 takes a free one") from None

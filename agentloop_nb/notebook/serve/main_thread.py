@@ -9,13 +9,12 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import contextvars
-from collections.abc import AsyncIterator, Callable
-from concurrent.futures import Future, InvalidStateError
-from contextlib import asynccontextmanager
-from typing import Any, TypeVar
+from collections.abc import Awaitable, Callable, Coroutine
+from concurrent.futures import Future
+from typing import Any, Generic, TypeVar
 
 from agentloop_nb.errors import UserError
-from agentloop_nb.notebook.kernel.runner import Bench, fulfil
+from agentloop_nb.notebook.kernel.runner import Bench
 
 T = TypeVar("T")
 
@@ -37,46 +36,33 @@ class MainThread(Bench):
         """Whether a cell or a step runs."""
         return self._lock is not None and self._lock.locked()
 
-    @asynccontextmanager
-    async def between_cells(self, hold: Hold) -> AsyncIterator[bool]:
-        """Keep cells from running for the length of the body. Yields False if `hold` was withdrawn meanwhile."""
-        over = asyncio.Event()
-        self._start(lambda: self._keep(hold, over))
-        try:
-            yield await asyncio.wrap_future(hold.acquired)
-        finally:
-            hold.withdraw()
-            with contextlib.suppress(RuntimeError):  # the kernel's loop is closed
-                self._loop.call_soon_threadsafe(over.set)
+    def between_cells(self, work: Callable[[], Awaitable[T]]) -> Job[T]:
+        """Have `work` done between the person's cells."""
+        job = Job[T](self._loop)
+        self._start(lambda: self._carry_out(job, work))
+        return job
 
-    async def _keep(self, hold: Hold, over: asyncio.Event) -> None:
+    async def _carry_out(self, job: Job[T], work: Callable[[], Awaitable[T]]) -> None:
         async with self._lock or contextlib.nullcontext():
-            try:
-                hold.acquired.set_result(True)
-            except InvalidStateError:
+            if not job.begin():
                 return
             self._tell("busy")
-            try:
-                await over.wait()
-            finally:
-                self._tell("idle")
+            await job.carry_out(work)
+            self._tell("idle")
 
     def submit(self, work: Callable[[], T]) -> Future[T]:
-        """Have `work` done at once; call it from the body of `between_cells`."""
-        future: Future[T] = Future()
+        """Have `work` done between the person's cells."""
 
-        async def job() -> None:
-            fulfil(future, work)
+        async def job() -> T:
+            return work()
 
-        self._start(job)
-        return future
+        return self.between_cells(job).done
 
     async def do(self, work: Callable[[], T]) -> T:
         """Do `work` between the person's cells, and return what it returns."""
-        async with self.between_cells(Hold()):
-            return await asyncio.wrap_future(self.submit(work))
+        return await asyncio.wrap_future(self.submit(work))
 
-    def _start(self, job: Callable[[], Any]) -> None:
+    def _start(self, job: Callable[[], Coroutine[Any, Any, None]]) -> None:
         """Begin a task on the kernel's loop whose output appears in the cell that serves."""
         self._loop.call_soon_threadsafe(lambda: self._loop.create_task(job(), context=self._context.copy()))
 
@@ -88,13 +74,37 @@ class MainThread(Bench):
         kernel.session.send(kernel.iopub_socket, "status", {"execution_state": state}, parent=parent, ident=topic)
 
 
-class Hold:
-    """The wish to keep cells from running; it may be withdrawn until it is granted."""
+class Job(Generic[T]):
+    """Work that waits for its turn between the person's cells; until it begins it may be withdrawn."""
 
-    def __init__(self) -> None:
-        self.acquired: Future[bool] = Future()
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+        self._task: asyncio.Task[Any] | None = None
+        self.done: Future[T] = Future()
 
-    def withdraw(self) -> None:
-        """Give it up; nothing happens if it was granted before."""
-        with contextlib.suppress(InvalidStateError):
-            self.acquired.set_result(False)
+    def begin(self) -> bool:
+        """Begin it, in the task that carries it out. False if it was withdrawn."""
+        self._task = asyncio.current_task()
+        return self.done.set_running_or_notify_cancel()
+
+    async def carry_out(self, work: Callable[[], Awaitable[T]]) -> None:
+        """Do the work of a job that has begun."""
+        try:
+            self.done.set_result(await work())
+        except BaseException as error:  # noqa: BLE001 - it is raised where the job is awaited
+            self.done.set_exception(error)
+
+    def withdraw(self) -> bool:
+        """Give it up, from any thread. False if it has begun."""
+        return self.done.cancel()
+
+    def break_off(self) -> None:
+        """Break off what it awaits, from any thread."""
+        if not self.withdraw() and self._task is not None:
+            with contextlib.suppress(RuntimeError):  # the kernel's loop is closed
+                self._loop.call_soon_threadsafe(self._task.cancel)
+
+    async def ended(self) -> bool:
+        """Wait for its end, on any loop. False if it was withdrawn."""
+        await asyncio.wait([asyncio.wrap_future(self.done)])
+        return not self.done.cancelled()

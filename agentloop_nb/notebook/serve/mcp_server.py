@@ -96,7 +96,7 @@ class Requests:
         if problem := self._problem(name, arguments):
             return Answer(problem, no_step(problem) if is_step else None, failed=True)
         if not is_step:
-            text, failed = await self._served.questions.answer(name, arguments)
+            text, failed = await self._served.tools.answer(name, arguments)
             return Answer(text, failed=failed)
         call = Call(name, arguments, client_name(context), Progress(context))
         try:

@@ -45,7 +45,7 @@ async def read(served: ServedKernelRun, uri: str) -> str:
         case TRANSCRIPT.uri:
             return masker.mask(bounded("\n".join(_transcript(served.session.state)), LONGEST))
         case VERDICT.uri:
-            return masker.mask(served.questions.verdict or "nothing was exported yet; call export")
+            return masker.mask(served.tools.verdict or "nothing was exported yet; call export")
         case _:
             known = ", ".join(each.uri for each in RESOURCES)
             return f"there is no resource {uri} here; there are {known}"

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
 from agentloop_nb.isolated.isolated_workspace import IsolatedWorkspace
 from agentloop_nb.notebook.kernel import runner
-from agentloop_nb.notebook.kernel.kernel_workspace import KernelWorkspace
-from agentloop_nb.notebook.serve.cancellation import as_told, cancelled, heard
-from agentloop_nb.notebook.serve.main_thread import Hold, MainThread
+from agentloop_nb.notebook.kernel.kernel_workspace import ANOTHER_STEP, KernelWorkspace
+from agentloop_nb.notebook.kernel.step import Step
+from agentloop_nb.notebook.serve.cancellation import as_told, heard
+from agentloop_nb.notebook.serve.execution import Execution
+from agentloop_nb.notebook.serve.main_thread import MainThread
 from agentloop_nb.notebook.serve.outside_model import OutsideModel
+from agentloop_nb.notebook.snapshots.undo_history import History
 from agentloop_nb.protocols import CodeOutcome, OnOutput, Output
 
 T = TypeVar("T")
@@ -40,18 +43,25 @@ class ServedWorkspace(KernelWorkspace):
 
     async def run_code(self, code: str, *, step: int, timeout: float, on_output: OnOutput) -> CodeOutcome:
         """Run code once, after the cell that runs now and before the next one."""
+        call = self._model.current if runner.bench() is self._place else None
+        outcome = await super().run_code(code, step=step, timeout=timeout, on_output=on_output)
+        return as_told(outcome, call, self.control)
+
+    async def _run(self, code: str, step: int, timeout: float, on_output: OnOutput, past: History) -> CodeOutcome:
         if runner.bench() is not self._place:  # a run of our own goes on from here; its cell keeps others waiting
-            return await super().run_code(code, step=step, timeout=timeout, on_output=on_output)
-        call, began, hold = self._model.current, time.monotonic(), Hold()
+            return await super()._run(code, step, timeout, on_output, past)
         if self._place.is_busy:
             on_output(_WAITS)
-        async with heard(call, self.control, hold.withdraw), self._place.between_cells(hold) as granted:
-            if call is not None:
-                call.waited, call.at_work = time.monotonic() - began, granted
-            if not granted:
-                return cancelled(CodeOutcome(ending="error"))
-            outcome = await super().run_code(code, step=step, timeout=timeout, on_output=on_output)
-        return as_told(outcome, call, self.control)
+        call, mandate, self.mandate, loop = self._model.current, self.mandate, None, asyncio.get_running_loop()
+
+        def post(output: Output) -> None:
+            loop.call_soon_threadsafe(on_output, output)
+
+        make = partial(Step, self, code, step, timeout, post, mandate=mandate, past=past)
+        execution = Execution(make, call, self.control, partial(post, ANOTHER_STEP))
+        job = self._place.between_cells(execution.work)
+        async with heard(call, self.control, job.withdraw):
+            return await execution.outcome(job)
 
 
 class ServedIsolatedWorkspace(IsolatedWorkspace):

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
+from agentloop_nb.safety.code_risks.cell_reader import learned, read
+from agentloop_nb.safety.code_risks.code_reading import Kind, Reading, Target
 from agentloop_nb.safety.code_risks.ipython_cells import as_cell
 from agentloop_nb.safety.code_risks.places import hosts, outside
-from agentloop_nb.safety.code_risks.reading import Kind, Reading, Target, learned, read
 
 ORDER = (
     "deletes outside the folder",

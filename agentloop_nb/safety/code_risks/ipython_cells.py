@@ -118,7 +118,7 @@ def _of_notebook(content: str) -> str:
         return content
 
 
-def parse(source: str) -> ast.Module | None:
+def parse(source: str, tries: int = 3) -> ast.Module | None:
     """Parse Python with top-level await; None when it is no Python."""
     flags = ast.PyCF_ONLY_AST | ast.PyCF_ALLOW_TOP_LEVEL_AWAIT
     try:
@@ -127,6 +127,8 @@ def parse(source: str) -> ast.Module | None:
             tree = compile(source, "<cell>", "exec", flags, dont_inherit=True)
     except (SyntaxError, ValueError, RecursionError, MemoryError, OverflowError):
         return None
+    except SystemError:  # Python 3.11 counts the depth of two threads that parse at once together
+        return parse(source, tries - 1) if tries > 1 else None
     return tree if isinstance(tree, ast.Module) else None
 
 

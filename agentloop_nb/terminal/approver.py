@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from pydantic import ValidationError
 
 from agentloop_nb.actions import Action, RunCode, WriteFile
+from agentloop_nb.agent.unanswered import what_then
 from agentloop_nb.decision import Decision
 from agentloop_nb.events import ApprovalAsked, ApprovalGiven
 
@@ -35,15 +36,16 @@ class TerminalApprover:
         """Called before each question, so that nothing moves on the screen."""
 
     async def __call__(self, asked: ApprovalAsked, decision: Decision) -> ApprovalGiven:
-        """Ask until the answer is clear; without a terminal refuse at once."""
+        """Ask until the answer is clear; without a terminal refuse at once. Raises `TimeoutError`."""
         if not sys.stdin or not sys.stdin.isatty():
             return ApprovalGiven(step=asked.step, approved=False, by="policy", reason=NOBODY)
         self._before()
+        self._console.print(what_then(asked.seconds), end="\n" if asked.seconds else "")
         edited: Decision | None = None
         while True:
             self._console.print(QUESTION, end="")
             self._console.file.flush()
-            answer = (await read_line() or CLOSED).strip()
+            answer = (await read_line(asked.seconds) or CLOSED).strip()
             match answer.lower():
                 case "y" | "yes":
                     return ApprovalGiven(step=asked.step, approved=True, edited=edited)
@@ -105,8 +107,20 @@ async def in_editor(text: str, suffix: str) -> str:
         return path.read_text(encoding="utf-8")
 
 
-async def read_line() -> str:
-    """Read a line without blocking the loop, so that a stop is obeyed meanwhile; empty where there is no more."""
+async def read_line(seconds: float = 0) -> str:
+    """Read a line without blocking the loop, so that a stop is obeyed meanwhile; empty where there is no more.
+
+    Raises `TimeoutError` where nothing was typed in `seconds`, unless that is 0.
+    """
+    try:
+        async with asyncio.timeout(seconds or None):
+            return await _line()
+    except TimeoutError:
+        print()  # noqa: T201 - what comes next begins a line
+        raise
+
+
+async def _line() -> str:
     loop = asyncio.get_running_loop()
     line: asyncio.Future[str] = loop.create_future()
 

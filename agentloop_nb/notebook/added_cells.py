@@ -11,7 +11,7 @@ from typing import Any
 from agentloop_nb._internal.text import counted
 from agentloop_nb.errors import UserError
 from agentloop_nb.export import export, run_cells
-from agentloop_nb.notebook.panel.panel_view import KEPT_OPEN
+from agentloop_nb.notebook.panel.page_link import KEPT_OPEN
 
 Json = dict[str, Any]
 

@@ -10,8 +10,8 @@ from typing import Any
 from agentloop_nb._internal.amounts import count, duration
 from agentloop_nb._internal.amounts import dollars as rounded_dollars
 from agentloop_nb._internal.text import counted
+from agentloop_nb.evals.evaluation import Evaluation
 from agentloop_nb.evals.outcome import Outcome
-from agentloop_nb.evals.runner import Evaluation
 from agentloop_nb.evals.scores import TEST, Pairing, Score, pairings, scores
 
 NONE = "—"

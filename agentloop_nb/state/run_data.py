@@ -1,41 +1,22 @@
-"""The state of a run: a fold of its events, so that the record alone rebuilds it."""
+"""What is known about a run, and what follows from it."""
 
 from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
 from agentloop_nb.actions import ACTIONS, WriteFile
-from agentloop_nb.actions.registry import Actions, resolve
+from agentloop_nb.actions.registry import Actions
 from agentloop_nb.errors import Front, Hint, worded
 from agentloop_nb.events import (
-    Adjustment,
-    AnyEvent,
-    ContractChecked,
-    DecisionMade,
-    DecisionRejected,
-    LimitsReplaced,
     ModelCalled,
-    ModelFailed,
-    ModelReplied,
-    NamespaceRebuilt,
-    OutputsEvicted,
-    PlanMade,
-    PlanSettled,
-    RunFinished,
-    RunForked,
-    RunInterrupted,
-    RunResumed,
-    RunStarted,
     Status,
-    StepsUndone,
     TranscriptCompacted,
     TriesRanked,
-    UnknownEvent,
 )
 from agentloop_nb.protocols import Change, Check, CodeRan, Usage
 from agentloop_nb.step import Step
@@ -47,8 +28,8 @@ THROUGH = ", through MCP"
 
 
 @dataclass
-class State:
-    """Everything known about a run. Only `apply` changes it."""
+class RunData:
+    """Everything known about a run. Only `State.apply` changes it."""
 
     run: str = ""
     goal: str = ""
@@ -102,6 +83,8 @@ class State:
     """Which part of that it is."""
     ranked: TriesRanked | None = None
     """How the tries of one goal were ranked, if this run is one of them."""
+    borrowed: tuple[str, ...] | None = None
+    """Words in its steps that are another person's, who recorded them; None where all are this user's."""
     began: float = 0.0
     ended: float | None = None
     revision: int = field(default=0, compare=False, repr=False)
@@ -172,8 +155,8 @@ class State:
     @property
     def written(self) -> frozenset[str]:
         """SHA-256 of the files this run wrote, also where its kernel died before that could be recorded."""
-        files = (step.effects.file for step in self.steps)
-        return frozenset(file.sha256 for file in files if file) | frozenset(self._cut_off())
+        files = (file for step in self.steps for file in step.effects.placed)
+        return frozenset(file.sha256 for file in files) | frozenset(self._cut_off())
 
     def _cut_off(self) -> Iterator[str]:
         for step in self.steps:
@@ -221,131 +204,7 @@ class State:
             lines.append(f"\nVariables: {', '.join(f'`{name}`' for name in self.changed)}")
         return "\n".join(["The run ended before its goal was met. What was done:", "", *lines])
 
-    def apply(self, event: AnyEvent | Adjustment) -> None:
-        """Fold one event in."""
-        self.revision += 1
-        match event:
-            case RunInterrupted() | LimitsReplaced() | OutputsEvicted():
-                self._adjust(event)
-            case RunStarted():
-                self._start(event)
-            case RunFinished() | RunResumed():
-                self._close_call()
-                self._finish(event) if isinstance(event, RunFinished) else self._resume(event)
-            case RunForked():
-                self._fork(event)
-            case ContractChecked() | TranscriptCompacted() | TriesRanked():
-                self._note(event)
-            case StepsUndone():
-                self._undo(event.first)
-            case NamespaceRebuilt() | UnknownEvent():
-                pass
-            case _:
-                self.revision -= not isinstance(event, PlanSettled)
-                self._apply_step(event)
-
-    def _adjust(self, event: Adjustment) -> None:
-        match event:
-            case RunInterrupted():
-                self.status, self.reason = "interrupted", "its kernel died"
-            case LimitsReplaced():
-                self.max_steps, self.budget = event.max_steps, event.budget
-            case OutputsEvicted():
-                self.paid[event.index].result = event.result
-
-    def _start(self, event: RunStarted) -> None:
-        self.run, self.goal, self.context = event.run, event.goal, event.context
-        self.cells, self.ran, self.earlier_goals = event.cells, event.ran, event.earlier_goals
-        self.settings, self.began = event.settings, event.at
-        self.part_of, self.part = event.part_of, event.part
-        self.actions = resolve(event.actions)
-        self.max_steps = int(event.settings.get("max_steps", self.max_steps))
-        budget = event.settings.get("budget")
-        self.budget = None if budget is None else Decimal(str(budget))
-
-    def _finish(self, event: RunFinished) -> None:
-        self.status, self.reason, self.hints, self.ended = event.status, event.reason, event.hints, event.at
-        self.summary, self.artifacts, self.doubts = event.summary, event.artifacts, event.doubts
-
-    def _resume(self, event: RunResumed) -> None:
-        self.status, self.reason, self.summary, self.artifacts, self.ended = "running", "", "", (), None
-        self.doubts, self.hints, self.resumed_at = (), (), self.current_step
-        self.max_steps, self.budget, self.rejections = event.max_steps, event.budget, 0
-        self.settings = self.settings | event.settings
-        self.actions = resolve(event.actions) if event.actions else self.actions
-
-    def _note(self, event: ContractChecked | TranscriptCompacted | TriesRanked) -> None:
-        if isinstance(event, TranscriptCompacted):
-            self.compacted = event
-            return
-        if isinstance(event, TriesRanked):
-            self.ranked = event
-            return
-        self.checks = event.checks
-        if event.before and not self.steps:
-            self.held_before = tuple(check.expression for check in event.checks if check.held)
-
     @property
     def until(self) -> tuple[str, ...]:
         """The expressions that must be True at the end."""
         return tuple(map(str, self.settings.get("until") or ()))
-
-    def _fork(self, event: RunForked) -> None:
-        """What was spent before was spent by the parent."""
-        self.forked_from, self.began, self.undone, self.last_call = (event.parent, event.step), event.at, [], None
-        for step in self.steps:
-            step.inherited = True
-            step.cost, step.cost_known, step.usage, step.saved = Decimal(0), True, Usage(), Decimal(0)
-
-    def _undo(self, first: int) -> None:
-        self.undone += [step for step in self.steps if step.number >= first]
-        self.steps = [step for step in self.steps if step.number < first]
-        if self.status != "running":
-            self.status, self.summary, self.artifacts = "stopped", "", ()
-            self.reason, self.hints = f"step {first} and what followed were taken back", ()
-        self.checks = ()
-        if self.compacted is not None and self.compacted.through >= first:
-            self.compacted = None
-
-    def _step(self, event: AnyEvent) -> Step:
-        """Return the step an event belongs to, opening it with its first event."""
-        if not self.steps or self.steps[-1].number != event.step:
-            self.steps.append(Step(number=event.step, began=event.at))
-        return self.steps[-1]
-
-    def _apply_step(self, event: AnyEvent) -> None:
-        """Fold in an event of a step: into the step itself, then what the run makes of it."""
-        step = self._step(event)
-        step.apply(event)
-        match event:
-            case ModelCalled():
-                self._close_call()
-                self.last_call, self.window = event, event.window or self.window
-            case ModelReplied():
-                self.last_call, self.prompt = None, event.usage.input or self.prompt
-            case ModelFailed():
-                self.last_call = None
-            case DecisionRejected():
-                self.rejections += 1
-            case DecisionMade():
-                self.rejections, self.plan_line = 0, event.line or self.plan_line
-            case PlanMade():
-                self.rejections = 0
-            case PlanSettled() if step.plans and event.approved:
-                self.plan, self.plan_line = step.plans[-1].lines, 0
-            case _:
-                pass
-
-    def _close_call(self) -> None:
-        """Count a call that never reported its end (a killed kernel) at its worst case."""
-        if self.last_call is not None and self.steps:
-            self.steps[-1].spend(self.last_call.reserved)
-        self.last_call = None
-
-
-def fold(events: Iterable[AnyEvent]) -> State:
-    """Rebuild a state from its events."""
-    state = State()
-    for event in events:
-        state.apply(event)
-    return state

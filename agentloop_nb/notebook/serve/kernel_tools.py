@@ -24,7 +24,7 @@ LONGEST = 20_000
 """Characters of one answer."""
 
 
-class Questions:
+class KernelTools:
     """Answers them for one served run. Runs on the server's loop; what touches variables goes to the main thread."""
 
     def __init__(self, served: ServedKernelRun) -> None:

@@ -13,11 +13,11 @@ from agentloop_nb._internal.paths import from_here, typed_path
 from agentloop_nb._internal.text import clean, counted
 from agentloop_nb.errors import UserError
 from agentloop_nb.evals.contender import REFERENCE, contenders
+from agentloop_nb.evals.evaluation import Evaluation
+from agentloop_nb.evals.evaluation_report import Report, as_json, gather
 from agentloop_nb.evals.outcome import Outcome
-from agentloop_nb.evals.report import Report, as_json, gather
 from agentloop_nb.evals.report_page import write_page
 from agentloop_nb.evals.report_text import as_text
-from agentloop_nb.evals.runner import Evaluation
 from agentloop_nb.evals.suite import load_suite
 from agentloop_nb.settings import environment
 from agentloop_nb.settings.convert import DOLLARS, Kind, whole
@@ -35,7 +35,7 @@ def evaluate(typed: str, options: Mapping[str, Any]) -> bool:
         contenders=contenders(options.get("models", ()), options.get("prompts", ())),
         home=home,
         variables=environment(),
-        arguments={name: options[name] for name in ("base_url", "effort", "max_steps") if name in options},
+        arguments={name: options[name] for name in ("base_url", "effort", "max_steps", "on") if name in options},
         repeats=_number("--repeat", _COUNT, options.get("repeat")) or 1,
         jobs=_number("--jobs", _COUNT, options.get("jobs")) or 1,
         budget=_number("--budget", DOLLARS, options.get("budget")),

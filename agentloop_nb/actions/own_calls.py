@@ -1,0 +1,101 @@
+"""Calls of the user's functions as a record tells them: which names they may have, and which code is such a call."""
+
+from __future__ import annotations
+
+import ast
+import builtins
+import keyword
+import re
+import unicodedata
+from collections.abc import Mapping
+from typing import Any
+
+LONGEST_NAME = 100
+"""Characters of a name that a person is shown whole."""
+_HARMLESS = re.compile(r"__import__\('(datetime|pathlib)', fromlist=\['\w+'\]\)")
+_OF_ONE = ("float", "fromisoformat", "Path", "PurePath", "PosixPath", "WindowsPath", "PurePosixPath", "PureWindowsPath")
+
+
+def is_function_name(name: str) -> bool:
+    """Whether a function of the user's can have a name: none of Python's own."""
+    return is_plain_name(name) and not name.startswith("__") and not hasattr(builtins, name)
+
+
+def is_parameter_name(name: str) -> bool:
+    """Whether a parameter that a model fills in can have a name."""
+    return is_plain_name(name) and not name.startswith("_")
+
+
+def is_plain_name(name: str) -> bool:
+    """Whether a name is one in Python as it is written, and short enough to be shown."""
+    same = unicodedata.normalize("NFKC", name) == name
+    return name.isidentifier() and not keyword.iskeyword(name) and same and len(name) <= LONGEST_NAME
+
+
+def is_call(code: str, name: str, arguments: Mapping[str, Any]) -> bool:
+    """Whether code is nothing but the call of a function with arguments, given as JSON values; `into` binds it."""
+    given = dict(arguments)
+    into = str(given.pop("into", "") or "")
+    try:
+        call, *rest = ast.parse(code).body
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return False
+    if into:
+        bound = isinstance(call, ast.Assign) and ast.unparse(call.targets[0]) == into and len(call.targets) == 1
+        if not bound or [ast.unparse(each) for each in rest] != [into]:
+            return False
+    elif rest or not isinstance(call, ast.Expr):
+        return False
+    value: Any = call.value  # type: ignore[attr-defined]
+    return _calls(value.value if isinstance(value, ast.Await) else value, name, given)
+
+
+def _calls(node: ast.expr, name: str, given: Mapping[str, Any]) -> bool:
+    if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Name) or node.func.id != name or node.args:
+        return False
+    told = {each.arg: each.value for each in node.keywords if each.arg}
+    return len(told) == len(node.keywords) and told.keys() == given.keys() and _all_tell(told, given)
+
+
+def _all_tell(nodes: Mapping[str, ast.expr], values: Mapping[str, Any]) -> bool:
+    return all(name in values and _tells(node, values[name]) for name, node in nodes.items())
+
+
+def _tells(node: ast.expr, value: Any) -> bool:
+    """Whether an expression makes a value of a record again and does nothing else."""
+    match node:
+        case ast.List(elts=inside) | ast.Tuple(elts=inside):
+            return isinstance(value, list) and len(value) == len(inside) and all(map(_tells, inside, value))
+        case ast.Set(elts=inside):
+            return isinstance(value, list) and len(inside) <= len(value)
+        case ast.Attribute():
+            return _is_dotted(node)  # a member of an Enum
+        case ast.Call():
+            return _makes(node, value)
+    try:
+        found = ast.literal_eval(node)
+    except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
+        return False
+    return bool(found == value)
+
+
+def _makes(node: ast.Call, value: Any) -> bool:
+    """Whether a call makes a date, a path, a number or an object out of nothing but the value."""
+    kind = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
+    if not _is_dotted(node.func):
+        return False
+    if node.keywords:
+        told = {str(each.arg): each.value for each in node.keywords}
+        return not node.args and kind[:1].isupper() and isinstance(value, dict) and _all_tell(told, value)
+    if kind in ("set", "frozenset"):
+        return not value if not node.args else _tells(node.args[0], value)
+    if kind in _OF_ONE:
+        return len(node.args) == 1 and isinstance(node.args[0], ast.Constant)
+    return False
+
+
+def _is_dotted(node: ast.expr) -> bool:
+    """Whether an expression only names something, in the namespace or in a module that does nothing when imported."""
+    while isinstance(node, ast.Attribute):
+        node = node.value
+    return isinstance(node, ast.Name) or _HARMLESS.fullmatch(ast.unparse(node)) is not None

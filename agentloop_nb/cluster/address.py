@@ -1,0 +1,83 @@
+"""Where a running cluster is: `PROFILE[:CLUSTER]`, or the connection file that its controller wrote."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from agentloop_nb.errors import UserError
+
+_CHANNELS = ("registration", "control", "mux", "iopub", "notification")
+_LOOPBACK = ("127.0.0.1", "localhost", "::1", "[::1]")
+_ANY = ("*", "0.0.0.0", "")  # noqa: S104 - how a controller writes that it listens everywhere
+
+
+@dataclass(frozen=True)
+class Address:
+    """What it takes to speak with a controller."""
+
+    name: str
+    """As the person named it."""
+    urls: dict[str, str]
+    key: bytes
+    scheme: str
+    curve: bytes
+
+
+def address(on: str) -> Address:
+    """Read where a cluster is. Raises `UserError`."""
+    path = Path(on).expanduser() if on.endswith(".json") else _connection_file(on)
+    try:
+        return _parsed(on, json.loads(path.read_text(encoding="utf-8")))
+    except OSError as error:
+        raise UserError(f"--on {on}: {path} cannot be read ({error.strerror})") from None
+    except (ValueError, KeyError, TypeError, AttributeError):
+        raise UserError(
+            f"--on {on}: {path} is no connection file of a controller (ipcontroller-...-client.json)"
+        ) from None
+
+
+def _connection_file(on: str) -> Path:
+    profile, _, cluster = on.partition(":")
+    if not profile or any(each in profile + cluster for each in "/\\"):
+        raise UserError(f"--on takes PROFILE or PROFILE:CLUSTER, or the path of a connection file; not {on!r}")
+    home = Path(os.environ.get("IPYTHONDIR") or "~/.ipython").expanduser()
+    folder = home / f"profile_{profile}" / "security"
+    files = sorted(folder.glob("ipcontroller*client.json"))
+    found = {path.name.removeprefix("ipcontroller").removesuffix("client.json").strip("-"): path for path in files}
+    if cluster in found:
+        return found[cluster]
+    if not found:
+        raise UserError(f"--on {on}: no cluster of profile {profile!r} runs here; start one: ipcluster start -n 2")
+    if not cluster and len(found) == 1:
+        return next(iter(found.values()))
+    names = ", ".join(f"{profile}:{name}" if name else profile for name in sorted(found))
+    raise UserError(f"--on {on}: {'there is no such cluster' if cluster else 'there are several'}; name one of {names}")
+
+
+def _parsed(on: str, told: dict[str, Any]) -> Address:
+    if told["pack"] != "json" or told["unpack"] != "json":
+        raise UserError(f"--on {on}: its controller speaks {told['unpack']}; only json is read here")
+    transport, _, host = str(told["interface"]).partition("://")
+    host = _host(on, host, told)
+    urls = {channel: f"{transport}://{host}:{int(told[channel])}" for channel in _CHANNELS}
+    curve = str(told.get("curve_serverkey") or os.environ.get("IPP_CURVE_SERVERKEY") or "")
+    return Address(on, urls, str(told["key"]).encode(), str(told["signature_scheme"]), curve.encode("ascii"))
+
+
+def _host(on: str, host: str, told: dict[str, Any]) -> str:
+    """The host to connect to. Raises `UserError` for one that is reached by a tunnel only."""
+    location = str(told.get("location") or "")
+    here = location in ("", socket.gethostname(), *_LOOPBACK)
+    if host in _ANY:
+        return "127.0.0.1" if here else location
+    if host in _LOOPBACK and not here and not told.get("tunnelled"):
+        raise UserError(
+            f"--on {on}: the controller listens on the loopback of {location} only; start it with --ip='*', or tunnel "
+            f'its ports and add "tunnelled": true to the connection file'
+        )
+    return host

@@ -1,0 +1,107 @@
+"""Figures as they are saved with a notebook: PNG with a palette, which looks the same in a third of the bytes.
+
+The record and the exports keep the figure as it was drawn.
+"""
+
+from __future__ import annotations
+
+import base64
+import io
+import math
+import threading
+from collections import OrderedDict
+from collections.abc import Iterable
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
+
+from agentloop_nb._internal.text import joined
+from agentloop_nb.protocols import Output
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+PNG = "image/png"
+SMALL = 6_000
+"""Characters of base64 up to which a picture is kept as it is."""
+MOST_PIXELS = 4_000_000
+"""A larger picture is kept as it is, because it would take seconds."""
+COLOURS = (128, 256)
+"""Sizes of palettes that are tried, the smaller first."""
+PHOTO = 40_000
+"""Colours from which on no palette is tried."""
+ALIKE = 42.0
+"""Signal to noise in decibels from which on nobody sees a difference."""
+KEPT = 128
+"""Pictures that are remembered, so that no picture is made smaller twice."""
+
+_saved: OrderedDict[tuple[int, int], str] = OrderedDict()
+"""By length and hash of the picture as it was drawn."""
+_lock = threading.Lock()
+
+
+def saved(picture: str) -> str:
+    """The picture (PNG in base64) with a palette, or as it is where that would be seen or saves nothing."""
+    if len(picture) <= SMALL:
+        return picture
+    key = len(picture), hash(picture)
+    with _lock:
+        found = _saved.pop(key, None)
+    found = _smaller(picture) if found is None else found
+    with _lock:
+        _saved[key] = found  # the newest last
+        while len(_saved) > KEPT:
+            _saved.popitem(last=False)
+    return found or picture
+
+
+def with_saved_picture(data: dict[str, Any]) -> dict[str, Any]:
+    """The data of an output, with its PNG as it is saved."""
+    return {**data, PNG: saved(joined(data[PNG]))} if PNG in data else data
+
+
+def prepare(outputs: Iterable[Output]) -> None:
+    """Make the pictures of a step smaller now, so that nobody waits for it when the run is over."""
+    for output in outputs:
+        with_saved_picture(output.get("data") or {})
+
+
+def _smaller(picture: str) -> str:
+    """The same in fewer bytes; empty where there is no way."""
+    try:
+        from PIL import Image as Pillow
+    except ImportError:
+        return ""
+    with suppress(Exception):  # a broken picture fails in many ways, and is then kept as it is
+        drawn = Pillow.open(io.BytesIO(base64.b64decode(picture)), formats=("PNG",))
+        if drawn.width * drawn.height <= MOST_PIXELS and not getattr(drawn, "is_animated", False):
+            made = base64.b64encode(_written(_reduced(drawn))).decode()
+            return made if len(made) < len(picture) else ""
+    return ""
+
+
+def _reduced(drawn: Image) -> Image:
+    """The picture with as few colours as it can be shown in; itself where it is partly transparent."""
+    if drawn.mode not in ("RGB", "RGBA") or (drawn.mode == "RGBA" and drawn.getextrema()[3] != (255, 255)):
+        return drawn
+    plain = drawn.convert("RGB")
+    used = len(plain.getcolors(PHOTO) or ()) or PHOTO
+    for colours in (used,) if used <= COLOURS[-1] else COLOURS if used < PHOTO else ():
+        made = plain.quantize(colours, dither=0)
+        if _decibels(plain, made.convert("RGB")) >= ALIKE:
+            return made
+    return plain
+
+
+def _decibels(one: Image, other: Image) -> float:
+    """The peak signal-to-noise ratio of two pictures."""
+    from PIL import ImageChops, ImageStat
+
+    squares = ImageStat.Stat(ImageChops.difference(one, other)).sum2
+    error = sum(squares) / (len(squares) * one.width * one.height)
+    return 10 * math.log10(255**2 / error) if error else math.inf
+
+
+def _written(picture: Image) -> bytes:
+    file = io.BytesIO()
+    picture.save(file, "PNG", optimize=True)
+    return file.getvalue()

@@ -1,0 +1,8 @@
+"""The state of a run: what its events add up to."""
+
+from __future__ import annotations
+
+from agentloop_nb.state.fold import State, fold
+from agentloop_nb.state.run_data import OUTSIDE, THROUGH
+
+__all__ = ["OUTSIDE", "THROUGH", "State", "fold"]

@@ -1,0 +1,219 @@
+"""A process on an engine: it stops, it ends with whom it works for, and a dead engine costs a step, not a run."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import subprocess
+import sys
+import threading
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import psutil
+import pytest
+
+from agentloop_nb.cluster.engines import cluster
+from agentloop_nb.cluster.overview import overview
+from agentloop_nb.errors import UserError
+from agentloop_nb.isolated.connection import Died
+from agentloop_nb.record import reading
+from tests.cluster.conftest import ON, wait_for
+from tests.isolated.conftest import code
+from tests.isolated.test_process import run, stop_when_told
+from tests.wire import Wire
+
+pytestmark = [pytest.mark.kernel, pytest.mark.timeout(300)]
+
+NATIVE = "import re\nprint('begun', flush=True)\nre.match(r'(a+)+$', 'a' * 40 + 'b')"
+
+
+DOOMED = f"""
+import asyncio, pathlib
+from agentloop_nb.cluster.engines import cluster
+from agentloop_nb.isolated.isolated_workspace import IsolatedWorkspace
+from agentloop_nb.testing import FakeWeb
+own = IsolatedWorkspace(pathlib.Path("own"), web=FakeWeb(), connect=cluster({ON!r}).line("doomed"))
+code = '''import subprocess, sys
+subprocess.Popen([sys.executable, "-c", "import time; time.sleep(1000)"], start_new_session=True)
+{NATIVE}'''
+asyncio.run(own.run_code(code, step=1, timeout=500, on_output=lambda _: print("begun", flush=True)))
+"""
+"""A process with a run on an engine, in code that heeds nothing and has started something."""
+
+
+def is_gone(process: psutil.Process) -> bool:
+    try:
+        return not process.is_running() or process.status() == psutil.STATUS_ZOMBIE
+    except psutil.Error:
+        return True
+
+
+async def test_code_that_heeds_no_stop_is_ended_and_the_engine_serves_others(place, lab):
+    stubborn, other = place("stubborn"), place("other")
+    engines = len(lab.engines())
+    await run(other, "kept = 1")
+    await run(stubborn, "lost = 1")
+    assert (await stop_when_told(stubborn, "print('begun', flush=True)\nwhile True: pass")).ending == "stopped"
+    assert stubborn.variables(["lost"]) == {"lost": 1}
+    stubborn.control = type(stubborn.control)()
+    ended = await stop_when_told(stubborn, NATIVE)
+    assert ended.ending == "stopped"
+    assert ended.notes == ("The isolated kernel was ended: it did not stop when asked to.",)
+    assert not stubborn.alive
+    assert other.variables(["kept"]) == {"kept": 1}
+    assert len(lab.engines()) == engines
+
+
+async def test_a_time_limit_holds_there_and_runs_on_one_engine_do_not_wait_for_each_other(place, engines, monkeypatch):
+    monkeypatch.setattr(engines, "used", Counter(dict.fromkeys(range(1, 20), 99)))
+    first, second = place("first"), place("second")
+    await run(first, "a = 1")
+    await run(second, "b = 1")
+    assert "2 runs\n" in overview(ON, {}).splitlines(keepends=True)[1]
+    slow = asyncio.ensure_future(run(first, "while True: pass", timeout=3))
+    assert (await run(second, "b += 1\nprint(b)")).outputs[0]["text"] == "2\n"
+    assert (await slow).ending == "timeout"
+
+
+async def test_values_and_files_of_megabytes_come_whole(place):
+    own = place()
+    outcome = await run(
+        own,
+        "import numpy as np\nvalues = np.arange(3 * 10**6)\nvalues.tofile('values.raw')\n"
+        "for number in range(30_000): print(number)",
+    )
+    assert outcome.outputs[0]["text"].endswith("29999\n")
+    assert len(outcome.outputs[0]["text"]) == len("".join(f"{number}\n" for number in range(30_000)))
+    assert np.array_equal(own.variables(["values"])["values"], np.arange(3 * 10**6))
+    assert np.array_equal(np.fromfile(own.folder / "values.raw", dtype=int), np.arange(3 * 10**6))
+
+
+def test_a_dead_engine_is_a_failed_step_and_the_run_goes_on_elsewhere(user, lab):
+    lab.add()
+    wait_for(lambda: len(cluster(ON).wire.engines) == 3)
+    begun, before = user.folder / "begun", lab.kernels()
+    deadly = f"open({str(begun)!r}, 'w').close()\nimport time\ntime.sleep(100)"
+    steps = code("x = 41\nopen('x.txt', 'w').write('1')", deadly, "print(x + 1, open('x.txt').read())")
+
+    def kill() -> None:
+        wait_for(begun.exists)
+        (kernel,) = [each for each in lab.kernels() if each not in before]
+        kernel.parent().kill()
+
+    killer = threading.Thread(target=kill)
+    with Wire(steps) as wire:
+        killer.start()
+        user.agent(f"--on {ON}", wire)
+    killer.join()
+    state = reading.load(user.records[-1])
+    died, after = state.steps[1].result, state.steps[2].result
+    assert "KernelDied" in str(died.error)
+    assert "is gone" in str(died.error), died.error
+    assert after.output.startswith("42 1"), after.output
+    assert state.status == "finished"
+    assert len(cluster(ON).wire.engines) == 2
+
+
+@pytest.mark.parametrize("end", ["parent", "engine"])
+def test_nothing_is_left_when_a_parent_or_an_engine_is_killed(lab, tmp_path, end):
+    lab.add()
+    wait_for(lambda: len(cluster(ON).wire.engines) == 3)
+    before = lab.kernels()
+    parent = subprocess.Popen([sys.executable, "-c", DOOMED], cwd=tmp_path, stdout=subprocess.PIPE, env=os.environ)
+    try:
+        assert parent.stdout.readline() == b"begun\n"
+        (kernel,) = [each for each in lab.kernels() if each not in before]
+        left = [kernel, *kernel.children(recursive=True)]
+        assert len(left) == 2
+        home = Path(kernel.environ()["HOME"])
+        folder = Path(kernel.cwd())
+        (parent if end == "parent" else kernel.parent()).kill()
+        wait_for(lambda: all(map(is_gone, left)), "processes were left")
+        wait_for(lambda: not home.exists() and not folder.exists(), "folders were left")
+    finally:
+        parent.kill()
+        parent.wait()
+    if end == "parent":
+        lab.engines()[-1].kill()
+    wait_for(lambda: len(cluster(ON).wire.engines) == 2)
+
+
+async def test_another_machine_shares_no_files_and_serves_as_well(lab, machine, engines, place, monkeypatch, tmp_path):
+    there = machine()
+    lab.add(
+        there / "venv" / "bin" / "python", there / "work", HOME=str(there / "home"), IPYTHONDIR=str(there / "ipython")
+    )
+    wait_for(lambda: len(engines.wire.engines) == 3)
+    number = max(engines.wire.engines)
+    monkeypatch.setattr(engines, "used", Counter(dict.fromkeys(range(number), 99)))
+    own = place()
+    own.write_file("in.txt", "from here")
+    outcome = await run(
+        own, "import agentloop_nb, sys\ntext = open('in.txt').read()\nprint(agentloop_nb.__file__, sys.prefix)"
+    )
+    assert f"engine {number}" in outcome.notes[0]
+    assert outcome.outputs[0]["text"].split() == [
+        str(next((there / "venv" / "lib").glob("python*")) / "site-packages" / "agentloop_nb" / "__init__.py"),
+        str(there / "venv"),
+    ]
+    assert own.variables(["text"]) == {"text": "from here"}
+    own.close()
+    lab.engines()[-1].kill()
+    wait_for(lambda: len(engines.wire.engines) == 2)
+
+
+def test_an_engine_of_another_version_or_without_the_package_is_told_in_a_line(lab, machine, engines, tmp_path):
+    old = machine(version="0.0.1")
+    lab.add(old / "venv" / "bin" / "python", old / "work")
+    tmp_path.joinpath("sitecustomize.py").write_text(
+        "import sys\nclass Hide:\n    def find_spec(self, name, *_):\n"
+        "        if name.startswith('agentloop_nb'):\n"
+        "            raise ModuleNotFoundError(f'No module named {name!r}')\n"
+        "sys.meta_path.insert(0, Hide())\n"
+    )
+    lab.add(PYTHONPATH=str(tmp_path))
+    wait_for(lambda: len(engines.wire.engines) == 4)
+    faults = []
+    for number in sorted(engines.wire.engines)[-2:]:
+        with pytest.raises(UserError) as fault:
+            engines.load(number)
+        faults.append(str(fault.value))
+    told = " ".join(faults)
+    assert "has agentloop-nb 0.0.1; here it is" in told
+    assert "has no agentloop-nb" in told
+    engines.check()  # two others can be used
+    for each in lab.engines()[-2:]:
+        each.kill()
+    wait_for(lambda: len(engines.wire.engines) == 2)
+
+
+def test_a_cluster_without_usable_engines_starts_nothing(engines, monkeypatch):
+    monkeypatch.setattr(engines.wire, "engines", {})
+    with pytest.raises(UserError, match="has no engines; start some"):
+        engines.check()
+    with pytest.raises(Died, match="has no engines"):
+        engines.choose()
+
+
+def test_what_runs_where_is_told(place, engines, agentloop_text):
+    own = place(told="20261130-000000-abcd")
+    own.open()
+    told = overview(ON, {})
+    assert told.startswith(f"Cluster {ON}: 2 engines\n  engine 0: ")
+    assert "run 20261130-000000-abcd, for " in told
+    assert "run 20261130-000000-abcd, for " in agentloop_text("cluster", ON)
+    own.close()
+    wait_for(lambda: "nothing runs" in overview("", {"AGENTLOOP_ON": ON}))
+
+
+@pytest.fixture
+def agentloop_text(tmp_path):
+    def call(*words: str) -> str:
+        done = subprocess.run(
+            [sys.executable, "-m", "agentloop_nb", *words], cwd=tmp_path, capture_output=True, text=True, check=False
+        )
+        return done.stdout + done.stderr
+
+    return call
