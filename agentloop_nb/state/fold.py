@@ -12,6 +12,7 @@ from agentloop_nb.events import (
     ContractChecked,
     DecisionMade,
     DecisionRejected,
+    FunctionProposed,
     LimitsReplaced,
     ModelCalled,
     ModelFailed,
@@ -51,6 +52,8 @@ class State(RunData):
                 self._finish(event) if isinstance(event, RunFinished) else self._resume(event)
             case RunForked():
                 self._fork(event)
+            case FunctionProposed():
+                self.proposed.append(event)
             case ContractChecked() | TranscriptCompacted() | TriesRanked():
                 self._note(event)
             case StepsUndone():
@@ -107,6 +110,7 @@ class State(RunData):
     def _fork(self, event: RunForked) -> None:
         """What was spent before was spent by the parent."""
         self.forked_from, self.began, self.undone, self.last_call = (event.parent, event.step), event.at, [], None
+        self.proposed = []
         for step in self.steps:
             step.inherited = True
             step.cost, step.cost_known, step.usage, step.saved = Decimal(0), True, Usage(), Decimal(0)
