@@ -23,10 +23,14 @@ def copied_a_failure(state: State) -> bool:
     return newest is not None and _failed(newest) and _is_repeat(newest)
 
 
+def leaves_out(state: State) -> bool:
+    """Whether the code of failed steps is told no more."""
+    return state.compacted is not None and state.compacted.in_vain
+
+
 def is_left_out(state: State, step: Step) -> bool:
     """Whether a step is told only by its error: one that failed, but for the newest if it was no repetition."""
-    alone = state.compacted is not None and state.compacted.in_vain
-    return alone and _failed(step) and (step is not _newest(state) or _is_repeat(step))
+    return leaves_out(state) and _failed(step) and (step is not _newest(state) or _is_repeat(step))
 
 
 def _newest(state: State) -> Step | None:
@@ -35,7 +39,7 @@ def _newest(state: State) -> Step | None:
 
 def told_in_vain(state: State) -> str:
     """List the errors of the steps that are left out; empty where there are none."""
-    found = {(name, below): told for name, below, told in _errors(state)}
+    found = {(name, below): told for name, below, told in _errors(state)} if leaves_out(state) else {}
     if not found:
         return ""
     listed = "\n".join(f"- {each}" for each in list(found.values())[-MOST_TOLD:])
