@@ -154,9 +154,9 @@ def _bring(goal: str, folder: Path, *, verbose: bool) -> None:
     """Copy the files of the current folder that the goal names to where the run works, and say so."""
     brought = bring(goal, caller_folder(), folder)
     if brought.copied and verbose:
-        print(f"Copied to {folder.name}/ for the run: {', '.join(brought.copied)}")  # noqa: T201
+        print(f"Copied to {folder.name}/ for the run: {', '.join(brought.copied)}")
     for name, reason in brought.kept_out.items():
-        print(f"Not copied, {name}: {reason}", file=sys.stderr)  # noqa: T201
+        print(f"Not copied, {name}: {reason}", file=sys.stderr)
 
 
 def _launcher() -> RunManager:

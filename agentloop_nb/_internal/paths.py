@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from agentloop_nb.errors import UserError
@@ -14,6 +15,11 @@ def typed_path(path: str | Path) -> Path:
     except RuntimeError:
         home = Path(path).parts[0]
         raise UserError(f"{home} is no folder known here, so {path} cannot be found; write the path in full") from None
+
+
+def from_home(path: str) -> str:
+    """The path with `~` spelled out, where anybody knows that home folder; never raises."""
+    return os.path.expanduser(path)  # noqa: PTH111 - pathlib raises
 
 
 def from_here(path: Path) -> Path:

@@ -21,7 +21,7 @@ def ask_to_run(shell: Any, record: Path) -> None:
     """Have a stranger's record vouched for before its code runs. Raises `UserError` where nobody says yes."""
     standing = trust.standing(record)
     if standing == "vouched":
-        print(_VOUCHED.format(run=record.stem))  # noqa: T201 - a model other than the recorded one may cost money
+        print(_VOUCHED.format(run=record.stem))  # a model other than the recorded one may cost money
     if standing != "foreign":
         return
     folder = locating.home(record)
@@ -43,7 +43,7 @@ def says_yes(shell: Any, question: str) -> bool:
         return False
     *shown, asked = map(on_one_line, question.splitlines())
     for line in shown:
-        print(line)  # noqa: T201
+        print(line)
     try:
         return input(f"{asked} [y/N] ").strip().lower() in ("y", "yes")
     except (KeyboardInterrupt, EOFError):

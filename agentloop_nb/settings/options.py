@@ -18,7 +18,7 @@ class Option:
         self,
         setting: str,
         flags: tuple[str, ...],
-        help: str,  # noqa: A002 - the word people know
+        help: str,
         value: str = "",
         example: str = "",
         *,

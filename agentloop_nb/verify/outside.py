@@ -8,6 +8,7 @@ import os
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from agentloop_nb._internal.paths import from_home
 from agentloop_nb.export.inputs import describe, is_inside
 from agentloop_nb.verify.kernel_run import Asked, Performance
 from agentloop_nb.verify.place import ABOVE
@@ -20,7 +21,7 @@ _NO_FILES = ("/proc/", "/sys/", "/dev/", "/run/")
 
 def real_path(name: str, origin: Path) -> Path:
     """Where a file lies that the notebook knows by this name."""
-    return Path(os.path.expanduser(name)) if name.startswith("~/") else origin / name  # noqa: PTH111 - never raises
+    return Path(from_home(name)) if name.startswith("~/") else origin / name
 
 
 def described(name: str, origin: Path) -> Json:

@@ -10,6 +10,8 @@ import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
+from agentloop_nb._internal.paths import from_home
+
 MEANS = ("namespaces", "landlock")
 """What of the system may hold the kernel; without either, Python alone watches it."""
 ABOVE = ("up",) * 6
@@ -104,7 +106,7 @@ class Place:
 
     def _copy_caches(self) -> None:
         """The lists of fonts that matplotlib keeps: made again, they cost seconds."""
-        kept = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")  # noqa: PTH111 - never raises
+        kept = os.environ.get("XDG_CACHE_HOME") or from_home("~/.cache")
         source = Path(os.environ.get("MPLCONFIGDIR") or Path(kept) / "matplotlib")
         (self.cache / "matplotlib").mkdir()
         with contextlib.suppress(OSError):
@@ -114,7 +116,7 @@ class Place:
     def _link_surroundings(self) -> None:
         """Let what lies around the notebook's folder, and at home, be found from the clean folder too."""
         pairs = list(zip(self.folder.parents, self._origin.parents, strict=False))[: len(ABOVE)]
-        for here, there in [*pairs, (self.home, Path(os.path.expanduser("~")))]:  # noqa: PTH111
+        for here, there in [*pairs, (self.home, Path(from_home("~")))]:
             with contextlib.suppress(OSError):
                 for each in there.iterdir():
                     if not os.path.lexists(here / each.name):

@@ -170,7 +170,7 @@ def pack(namespace: Mapping[str, Any], home: Path, goal: str, bring: str | None)
                 room -= len(packed[1])
             except _TooLarge:
                 luggage.left[name] = f"past the {MAX_UNASKED >> 20} MB copied unasked; --with {name} brings it along"
-            except Exception as error:  # noqa: BLE001 - pickling runs the value's own code
+            except Exception as error:  # pickling runs the value's own code
                 luggage.left[name] = _reason(error)
     luggage.files = sorted({name for name in re.findall(r"[\w./-]*\w\.\w+", goal) if _is_file(home, name)})
     return luggage
@@ -195,7 +195,7 @@ def _pack_asked(luggage: Luggage, namespace: Mapping[str, Any], home: Path, name
     if name in namespace:
         try:
             luggage.values[name] = _packed(namespace[name])
-        except Exception as error:  # noqa: BLE001
+        except Exception as error:
             raise UserError(f"{name} cannot be copied into an isolated run ({_reason(error)}); leave it out") from None
     elif _is_file(home, name):
         luggage.files.append(name)

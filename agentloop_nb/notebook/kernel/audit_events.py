@@ -38,11 +38,11 @@ def absolute(path: Any, dir_fd: Any = -1) -> str:
             return str(Path(f"/proc/self/fd/{path}").readlink())
         return ""
     text = os.fsdecode(path)
-    if not os.path.isabs(text) and isinstance(dir_fd, int) and dir_fd >= 0:  # noqa: PTH117
+    if not os.path.isabs(text) and isinstance(dir_fd, int) and dir_fd >= 0:
         with suppress(OSError):
-            text = os.path.join(os.readlink(f"/proc/self/fd/{dir_fd}"), text)  # noqa: PTH118, PTH115
-    head, tail = os.path.split(os.path.abspath(text))  # noqa: PTH100
-    return os.path.join(os.path.realpath(head), tail)  # noqa: PTH118
+            text = os.path.join(os.readlink(f"/proc/self/fd/{dir_fd}"), text)
+    head, tail = os.path.split(os.path.abspath(text))
+    return os.path.join(os.path.realpath(head), tail)
 
 
 # -- files
@@ -53,7 +53,7 @@ def _opened(args: tuple[Any, ...]) -> Iterator[Effect]:
     if isinstance(flags, int) and flags & WRITING and not isinstance(path, int):
         real = os.path.realpath(os.fsdecode(path))
         bytecode = f"{os.sep}__pycache__{os.sep}" in real and called_by("<frozen importlib")
-        if not bytecode and not os.path.isdir(real):  # noqa: PTH112  # a folder is opened so for a file without a name
+        if not bytecode and not os.path.isdir(real):  # a folder is opened so for a file without a name
             yield Effect("write", real)
 
 
@@ -128,7 +128,7 @@ def _pty(args: tuple[Any, ...]) -> Iterator[Effect]:
 
 def _forked(_: tuple[Any, ...]) -> Iterator[Effect]:
     """A fork alone is harmless; pexpect, by which IPython runs `!`, tells what it forks for."""
-    frame: FrameType | None = sys._getframe()  # noqa: SLF001
+    frame: FrameType | None = sys._getframe()
     while frame is not None:
         if frame.f_code.co_name == "spawn" and frame.f_globals.get("__name__") == "ptyprocess.ptyprocess":
             words = [os.fsdecode(word) for word in frame.f_locals["argv"]]

@@ -34,7 +34,7 @@ def _safely(tell: Callable[[Any], str], value: Any) -> str:
     """Only code of known libraries runs here, but a value may have been taken apart by hand."""
     try:
         return tell(value).encode("utf-8", "replace").decode()
-    except (Exception, SystemExit):  # noqa: BLE001
+    except (Exception, SystemExit):
         return ""
 
 

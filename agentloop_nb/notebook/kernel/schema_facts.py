@@ -39,7 +39,7 @@ def _outline(value: Any) -> str:
     try:
         table = tables.table(value)
         return "" if table is None else f" {_shape(table)}{_columns(table)}"
-    except Exception:  # noqa: BLE001 - a table that cannot be read is told by its type
+    except Exception:  # a table that cannot be read is told by its type
         return ""
 
 

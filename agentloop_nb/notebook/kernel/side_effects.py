@@ -118,7 +118,7 @@ class SideEffects:
             self.hear_readings([path])
         elif isinstance(path, str | bytes) and self._has_room():
             if not any(self._named.get(path, ())):
-                self._keep(os.path.abspath(os.fsdecode(path)))  # noqa: PTH100
+                self._keep(os.path.abspath(os.fsdecode(path)))
             self._named.setdefault(path, []).append(True)
 
     def hear_readings(self, paths: Iterable[object]) -> None:
@@ -137,19 +137,19 @@ class SideEffects:
 
     def _hear_database(self, path: Any) -> None:
         if isinstance(path, str | bytes | os.PathLike) and len(self._opened) < MAX_EVENTS:
-            path = os.path.abspath(os.fsdecode(path))  # noqa: PTH100
+            path = os.path.abspath(os.fsdecode(path))
             self._replaced.keep(path)
-            self._opened.setdefault(path, []).append(not os.path.exists(path))  # noqa: PTH110
+            self._opened.setdefault(path, []).append(not os.path.exists(path))
 
     def _hear_listing(self, path: Any) -> None:
         if len(self._listed) < MAX_BEYOND and isinstance(path, str | bytes | os.PathLike | None):
-            self._listed[os.path.abspath(os.fsdecode(path or "."))] = None  # noqa: PTH100
+            self._listed[os.path.abspath(os.fsdecode(path or "."))] = None
 
     def _resolve(self) -> None:
         """Make the paths named so far absolute: where they lie depends on the folder of their time."""
         named, self._named = self._named, {}
         for path, flags in named.items():
-            self._opened.setdefault(os.path.abspath(os.fsdecode(path)), []).extend(flags)  # noqa: PTH100
+            self._opened.setdefault(os.path.abspath(os.fsdecode(path)), []).extend(flags)
 
     def _hear_network(self, event: str, args: tuple[Any, ...]) -> None:
         if event == "socket.getaddrinfo":

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from agentloop_nb._internal import type_info
+from agentloop_nb._internal.pandas_blocks import block_manager
 from agentloop_nb.notebook.kernel.plain_text import cut, short
 
 MAX_COLUMNS = 30
@@ -66,7 +67,7 @@ def blocks(value: Any) -> list[Any] | None:
     found = base(value)
     if found is None or type_info.package(found) != "pandas" or type_info.name(found) == "Index":
         return None
-    return [block.values for block in _manager(value).blocks]
+    return [block.values for block in block_manager(value).blocks]
 
 
 def label(value: Any) -> str:
@@ -115,12 +116,8 @@ def _element(value: Any) -> str:
 # -- pandas: tables are read through their block manager, which no subclass changes
 
 
-def _manager(value: Any) -> Any:
-    return object.__getattribute__(value, "_mgr")
-
-
 def _frame(value: Any) -> Table:
-    manager = _manager(value)
+    manager = block_manager(value)
     labels, index = manager.axes
     dtypes = [manager.blocks[number].dtype for number in manager.blknos[:MAX_COLUMNS]]
     names = [label(each) for each in _labels(labels, MAX_COLUMNS)]
@@ -172,7 +169,7 @@ def _name(name: Any) -> str:
 
 
 def _series(value: Any) -> Table:
-    manager = _manager(value)
+    manager = block_manager(value)
     (index,), values = manager.axes, manager.blocks[0].values
     name = object.__getattribute__(value, "_name")
 

@@ -52,7 +52,7 @@ class Moved:
         try:
             self.source.write(self.key, self.before)
             return _equal(self.source.read().get(self.key, MISSING), self.before)
-        except Exception:  # noqa: BLE001
+        except Exception:
             return False
 
 
@@ -86,7 +86,7 @@ class Remembered:
 def _read(source: Source) -> Settings:
     try:
         return source.read()
-    except Exception:  # noqa: BLE001 - a library of another version
+    except Exception:  # a library of another version
         return {}
 
 
@@ -95,7 +95,7 @@ def _equal(one: Any, other: Any) -> bool:
         return True
     try:
         return type(one) is type(other) and bool(one == other)
-    except Exception:  # noqa: BLE001
+    except Exception:
         return False
 
 

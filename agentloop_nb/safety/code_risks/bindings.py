@@ -19,7 +19,7 @@ class Bindings:
         self._defined: set[str] = set()
         self._parameters: dict[str, list[str]] = {}
 
-    def learn(self, tree: ast.AST) -> None:  # noqa: C901, PLR0912  # a line for each kind of node
+    def learn(self, tree: ast.AST) -> None:
         """Take in what a tree binds; later trees add to earlier ones."""
         for node in ast.walk(tree):
             match node:

@@ -46,7 +46,7 @@ class Values(Bindings):
         copied._parameters, copied._stars = dict(self._parameters), list(self._stars)
         return copied
 
-    def dotted(self, node: ast.expr, depth: int = 0) -> str:  # noqa: PLR0911  # a line for each kind of node
+    def dotted(self, node: ast.expr, depth: int = 0) -> str:
         """Name what an expression refers to: `os.system`, `requests.Session().post`; `?` for what is not known."""
         if depth > _DEPTH or not self.spend():
             return "?"
@@ -130,7 +130,7 @@ class Values(Bindings):
         found = self._text(node, depth)
         return found if found is None or len(found) <= MAX_STRING else found[:MAX_STRING]
 
-    def _text(self, node: ast.expr, depth: int) -> str | None:  # noqa: C901, PLR0911, PLR0912  # a line for each kind
+    def _text(self, node: ast.expr, depth: int) -> str | None:
         match node:
             case ast.Constant(value=str(value)):
                 return value
@@ -208,7 +208,7 @@ class Values(Bindings):
             return None
         return f"{whole}/.." if node.attr == "parent" else whole
 
-    def _called(self, node: ast.Call, depth: int) -> str | None:  # noqa: C901, PLR0911  # a line for each function
+    def _called(self, node: ast.Call, depth: int) -> str | None:
         name = self.dotted(node.func, depth + 1)
         last = name.rsplit(".", 1)[-1]
         receiver = self.text(node.func.value, depth + 1) if isinstance(node.func, ast.Attribute) else None
