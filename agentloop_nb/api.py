@@ -160,7 +160,7 @@ def _bring(goal: str, folder: Path, *, verbose: bool) -> None:
 
 
 def _launcher() -> RunManager:
-    """What starts runs here: that of the notebook's shell, or one for a private shell."""
+    """Return what starts runs here: that of the notebook's shell, or one for a private shell."""
     shell = current_shell()
     if shell is None or is_private(shell):  # the shell of a run that works on another thread is not the user's
         return RunManager(private_shell(), private=True)

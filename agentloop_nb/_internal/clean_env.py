@@ -17,7 +17,7 @@ _KEPT = {
 
 
 def plain_environment(home: Path) -> dict[str, str]:
-    """The variables that say where things are installed, and another home."""
+    """Return the variables that say where things are installed, and another home."""
     kept = {name: value for name, value in os.environ.items() if name.upper() in _KEPT or name.startswith("LC_")}
     cache = from_home("~/.cache")
     return kept | {

@@ -9,7 +9,10 @@ from agentloop_nb.errors import UserError
 
 
 def typed_path(path: str | Path) -> Path:
-    """The path meant, with `~` and `~name` spelled out. Raises `UserError` where nobody knows that home folder."""
+    """Return the path meant, with `~` and `~name` spelled out.
+
+    Raises `UserError` where nobody knows that home folder.
+    """
     try:
         return Path(path).expanduser()
     except RuntimeError:
@@ -18,10 +21,10 @@ def typed_path(path: str | Path) -> Path:
 
 
 def from_home(path: str) -> str:
-    """The path with `~` spelled out, where anybody knows that home folder; never raises."""
+    """Return the path with `~` spelled out, where anybody knows that home folder; never raises."""
     return os.path.expanduser(path)  # noqa: PTH111 - pathlib raises
 
 
 def from_here(path: Path) -> Path:
-    """The path relative to the current folder, where it lies in it."""
+    """Return the path relative to the current folder, where it lies in it."""
     return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path

@@ -239,7 +239,7 @@ class _Search:
                 start = packed.find(needle, end)
 
     def _end(self, packed: bytes, start: int, needle: bytes) -> int:
-        """The end of a needle; of a long beginning, as far as it goes on like the whole."""
+        """Return the end of a needle; of a long beginning, as far as it goes on like the whole."""
         wholes = self._wholes.get(needle, ())
         return start + max((_common(packed, start, whole) for whole in wholes), default=len(needle))
 

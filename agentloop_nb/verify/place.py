@@ -66,7 +66,7 @@ class Place:
         return Path(os.path.normpath(self.folder / path))
 
     def name(self, place: str) -> str:
-        """The name that the notebook would know a place by: the other way round."""
+        """Return the name that the notebook would know a place by: the other way round."""
         path = Path(place)
         if path.is_relative_to(self.home):
             return f"~/{path.relative_to(self.home).as_posix()}"
@@ -105,7 +105,7 @@ class Place:
         return [str(self.root / name) for name in ("kernel.json", "children", self.log.name)]
 
     def _copy_caches(self) -> None:
-        """The lists of fonts that matplotlib keeps: made again, they cost seconds."""
+        """Bring the lists of fonts that matplotlib keeps: made again, they cost seconds."""
         kept = os.environ.get("XDG_CACHE_HOME") or from_home("~/.cache")
         source = Path(os.environ.get("MPLCONFIGDIR") or Path(kept) / "matplotlib")
         (self.cache / "matplotlib").mkdir()

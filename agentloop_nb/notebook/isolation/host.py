@@ -157,7 +157,7 @@ _host: Host | None = None
 
 
 def host() -> Host:
-    """The host of this process."""
+    """Return the host of this process."""
     assert _host is not None
     return _host
 

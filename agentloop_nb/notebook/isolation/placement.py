@@ -204,7 +204,10 @@ def _pack_asked(luggage: Luggage, namespace: Mapping[str, Any], home: Path, name
 
 
 def _packed(value: Any) -> tuple[str, bytes]:
-    """The source of a function or class of the notebook's own, else the pickled value. Raises what pickling raises."""
+    """Return the source of a function or class of the notebook's own, else the pickled value.
+
+    Raises what pickling raises.
+    """
     if isinstance(value, FunctionType | type) and value.__module__ == "__main__":
         return "source", inspect.cleandoc("\n" + inspect.getsource(value)).encode()
     return "pickle", pickle.dumps(value)
@@ -236,7 +239,7 @@ def _copy(source: Path, target: Path) -> None:
 
 
 def _told(luggage: Luggage, limits: Limits) -> str:
-    """What the model is told of where it is."""
+    """Return what the model is told of where it is."""
     copied = [*luggage.values, *luggage.files]
     lines = [
         "This run is isolated: code runs in a process of its own, in an almost empty folder of its own.",
@@ -249,7 +252,7 @@ def _told(luggage: Luggage, limits: Limits) -> str:
 
 
 def _told_of_files(copied: Copied) -> str:
-    """What the model is told of the files of a fork that it has not, or not as they were."""
+    """Return what the model is told of the files of a fork that it has not, or not as they were."""
     told = {
         "Not copied, for want of room": copied.left_out,
         "Not copied, because they cannot be": copied.failed,

@@ -103,7 +103,7 @@ def _popen(args: tuple[Any, ...]) -> Iterator[Effect]:
 
 
 def _changed_variables(environment: Any) -> Iterator[Effect]:
-    """The variables that a child gets otherwise than this process has them."""
+    """Yield the variables that a child gets otherwise than this process has them."""
     if isinstance(environment, Mapping):
         for key, value in environment.items():
             name = os.fsdecode(key)
@@ -127,7 +127,7 @@ def _pty(args: tuple[Any, ...]) -> Iterator[Effect]:
 
 
 def _forked(_: tuple[Any, ...]) -> Iterator[Effect]:
-    """A fork alone is harmless; pexpect, by which IPython runs `!`, tells what it forks for."""
+    """Tell what a fork is for: alone it is harmless; pexpect, by which IPython runs `!`, says it."""
     frame: FrameType | None = sys._getframe()
     while frame is not None:
         if frame.f_code.co_name == "spawn" and frame.f_globals.get("__name__") == "ptyprocess.ptyprocess":
@@ -182,7 +182,7 @@ def _browsed(args: tuple[Any, ...]) -> Iterator[Effect]:
 
 
 def _requested(args: tuple[Any, ...]) -> Iterator[Effect]:
-    """What goes through a proxy names its real host in its first line."""
+    """Yield the real host of what goes through a proxy, which its first line names."""
     head = bytes(args[1][:300]) if isinstance(args[1], bytes | bytearray) else b""
     if match := re.match(rb"CONNECT (\[[^\]]+\]|[^\s:]+)|[A-Z]+ https?://([^\s/:]+)", head):
         yield Effect("host", (match[1] or match[2]).decode("ascii", "replace"))
@@ -209,7 +209,7 @@ def _imported(args: tuple[Any, ...]) -> Iterator[Effect]:
 
 
 def _database(args: tuple[Any, ...]) -> Iterator[Effect]:
-    """A database that is opened may be written; what it attaches later is not told of."""
+    """Yield a database that is opened: it may be written; what it attaches later is not told of."""
     name = os.fsdecode(args[0]) if isinstance(args[0], str | bytes | os.PathLike) else ""
     path, _, options = name.removeprefix("file:").partition("?") if name.startswith("file:") else (name, "", "")
     if path not in ("", ":memory:") and not re.search(r"mode=(ro|memory)|immutable=1", options):

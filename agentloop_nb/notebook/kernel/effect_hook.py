@@ -271,7 +271,7 @@ def _read(event: str, args: tuple[Any, ...]) -> list[Effect]:
 
 
 def _port(address: Any) -> int | None:
-    """The port of an address of this machine."""
+    """Return the port of an address of this machine."""
     here = isinstance(address, tuple) and str(address[0]) in ("127.0.0.1", "::1", "localhost")
     return int(address[1]) if here else None
 

@@ -82,7 +82,7 @@ _bench: contextvars.ContextVar[Bench | None] = contextvars.ContextVar("agentloop
 
 
 def bench() -> Bench | None:
-    """The bench of the run that the calling code belongs to; None when its loop runs on the kernel's own."""
+    """Return the bench of the run that the calling code belongs to; None when its loop runs on the kernel's own."""
     return _bench.get()
 
 

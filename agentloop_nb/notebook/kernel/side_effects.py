@@ -160,7 +160,7 @@ class SideEffects:
             found[_text(place[0]), str(place[1] or "")] = None
 
     def beyond(self) -> tuple[str, ...]:
-        """What was seen that nothing can take back: `started git push`, `connected to example.org:443`."""
+        """Return what was seen that nothing can take back: `started git push`, `connected to example.org:443`."""
         named = {port for _, port in self._hosts}
         places = [*(self._hosts if self._addresses else ()), *(at for at in self._addresses if at[1] not in named)]
         connected = [f"connected to {host}:{port}" if port else f"connected to {host}" for host, port in places]
@@ -186,7 +186,7 @@ class SideEffects:
         return {name: content for name, content in self._replaced.files.items() if name not in self._known_before}
 
     def _name(self, path: str) -> str | None:
-        """The path of an existing file relative to the folder; None for a file elsewhere, and for caches."""
+        """Return the path of an existing file relative to the folder; None for a file elsewhere, and for caches."""
         with suppress(ValueError, OSError):
             relative = Path(path).relative_to(self._folder)
             hidden = any(part.startswith(".") or part in _SKIPPED for part in relative.parts)
@@ -218,7 +218,7 @@ class SideEffects:
 
 
 def _command(event: str, args: tuple[Any, ...]) -> str:
-    """What a process was started as; nothing where only a fork is told of."""
+    """Return what a process was started as; nothing where only a fork is told of."""
     if event in ("os.fork", "os.forkpty"):
         return ""
     words = args[0] if event in ("os.system", "pty.spawn") else args[1]

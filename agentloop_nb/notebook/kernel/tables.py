@@ -51,7 +51,7 @@ def table(value: Any) -> Table | None:
 
 
 def base(value: Any) -> Any:
-    """The type of a library that a value is read as; None where it is none of them."""
+    """Return the type of a library that a value is read as; None where it is none of them."""
     for each in type_info.mro(type(value)):
         home = type_info.package(each)
         if home not in _READERS:
@@ -63,7 +63,7 @@ def base(value: Any) -> Any:
 
 
 def blocks(value: Any) -> list[Any] | None:
-    """The arrays that a table or a column of pandas is made of; None for any other value."""
+    """Return the arrays that a table or a column of pandas is made of; None for any other value."""
     found = base(value)
     if found is None or type_info.package(found) != "pandas" or type_info.name(found) == "Index":
         return None
@@ -71,7 +71,7 @@ def blocks(value: Any) -> list[Any] | None:
 
 
 def label(value: Any) -> str:
-    """A label as code has to spell it: a plain word as it is, anything else as a literal."""
+    """Return a label as code has to spell it: a plain word as it is, anything else as a literal."""
     if type(value) is str and value.isidentifier() and value not in _SPECIAL:
         return cut(value, MAX_LABEL)
     return cut(short(value, 2) or f"<{type_info.name(type(value))}>", MAX_LABEL)
@@ -85,7 +85,7 @@ def _cell(value: Any) -> str:
 
 
 def _dtype(dtype: Any) -> str:
-    """A type of a column; one that another package made is told by its class, as its name is made by code."""
+    """Return a type of a column; one that another package made is told by its class, as its name is made by code."""
     if type_info.package(type(dtype)) not in _DATA_PACKAGES | {"pyarrow", "polars"}:
         return type_info.name(type(dtype))
     return " ".join(cut(str(dtype), MAX_DTYPE).split())
@@ -102,7 +102,7 @@ def _array(value: Any) -> Table:
 
 
 def _nested(array: Any) -> str:
-    """The first values of each side: a whole array is never written out, whatever numpy's options say."""
+    """Return the first values of each side: a whole array is never written out, whatever numpy's options say."""
     if array.ndim == 0:
         return _element(array[()])
     parts = [_nested(array[place, ...]) for place in range(min(len(array), FEW))]
@@ -143,7 +143,7 @@ def _tuple_of(value: Any) -> tuple[Any, ...]:
 
 
 def _first(values: Any, count: int) -> list[Any]:
-    """The first cells of a column; those of an array type that another package made are not asked for."""
+    """Return the first cells of a column; those of an array type that another package made are not asked for."""
     if type_info.package(type(values)) not in _DATA_PACKAGES:
         return [Ellipsis] * min(count, len(values))
     return list(values[:count])
@@ -246,7 +246,7 @@ def _arrow_array(value: Any) -> Table:
 
 
 def _arrow_values(values: Any, count: int) -> list[Any]:
-    """The first values; those of an extension type are made by code of its own."""
+    """Return the first values; those of an extension type are made by code of its own."""
     first = values.slice(0, count)
     plain = type_info.package(type(values.type)) == "pyarrow" and type_info.name(type(values.type)) != "ExtensionType"
     return list(first.to_pylist()) if plain else [Ellipsis] * len(first)

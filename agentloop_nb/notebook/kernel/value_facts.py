@@ -72,7 +72,7 @@ def _size(value: Any) -> int:
 
 
 def memory_holders(*, tables: bool) -> tuple[type, ...]:
-    """The types whose values have memory roots: arrays, and tables if they are wanted."""
+    """Return the types whose values have memory roots: arrays, and tables if they are wanted."""
     numpy, pandas = sys.modules.get("numpy"), sys.modules.get("pandas")
     found = [getattr(numpy, "ndarray", None)]
     found += [getattr(pandas, name, None) for name in ("DataFrame", "Series")] if tables else []

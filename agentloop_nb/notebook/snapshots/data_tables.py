@@ -44,7 +44,7 @@ def _same_table(table: Any, saved: Any) -> bool:
 
 
 def name_of(table: Any) -> Any:
-    """The name of a single column; a table has none, though it may have a column that is called so."""
+    """Return the name of a single column; a table has none, though it may have a column that is called so."""
     return table._name if block_manager(table).ndim == 1 else None  # noqa: SLF001
 
 
@@ -86,7 +86,7 @@ def _table_children(saved: Any) -> Iterable[Any]:
 
 
 def _kept_table(table: Any, saved: Any) -> int:
-    """What a lazily saved table still shares with the present one costs nothing."""
+    """Return the bytes that a saved table holds; what it still shares with the present one costs nothing."""
     shared = {place for block in block_manager(table).blocks if (place := _place(block.values))}
     return sum(int(block.values.nbytes) for block in block_manager(saved).blocks if _place(block.values) not in shared)
 

@@ -101,7 +101,10 @@ def _cells(values: Any) -> tuple[Any, ...]:
 
 
 def _label(value: Any, *, own: bool = True) -> Any:
-    """A cell by its content where it is plain data; else by its identity, if it is not made anew when asked for."""
+    """Return a cell by its content where it is plain data.
+
+    Else by its identity, if it is not made anew when asked for.
+    """
     if type(value) is tuple:
         return tuple(_label(each, own=own) for each in value)
     if type(value) in _NUMBERS:

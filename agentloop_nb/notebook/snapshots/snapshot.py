@@ -126,7 +126,7 @@ class Memory:
         return flat
 
     def changed(self) -> dict[int, Piece]:
-        """The pieces that are no longer what they were."""
+        """Return the pieces that are no longer what they were."""
         return {ident: piece for ident, piece in self.pieces.items() if not piece.same()}
 
     def keep(self, values: Iterable[Any], changed: set[int]) -> None:
@@ -184,7 +184,10 @@ def _outline(value: Any) -> tuple[Any, ...]:
 
 
 def checksum(array: Any) -> Any:
-    """Sums by row and by column of the bits, so that values that change places are seen; runs at memory speed."""
+    """Return sums by row and by column of the bits, so that values that change places are seen.
+
+    Runs at memory speed.
+    """
     if isinstance(array, int):
         return array
     numpy = sys.modules["numpy"]

@@ -146,7 +146,7 @@ class Trace:
 
 
 def sampled(value: Any) -> Any:
-    """A brief look at any value; None where it fails."""
+    """Return a brief look at any value; None where it fails."""
     try:
         return sample(value)
     except Exception:

@@ -99,7 +99,7 @@ class Bindings:
         return frozenset(self._aliases.values())
 
     def bindings(self, name: str) -> list[ast.expr]:
-        """The expressions last bound to a name."""
+        """Return the expressions last bound to a name."""
         return self._bound.get(name, [])
 
     def defined(self, name: str) -> bool:

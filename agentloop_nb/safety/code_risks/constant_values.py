@@ -39,7 +39,7 @@ class Values(Bindings):
         return self._work > 0
 
     def copy(self) -> Values:
-        """The same names, to learn more without changing these."""
+        """Return the same names, to learn more without changing these."""
         copied = Values()
         copied._aliases, copied._defined = dict(self._aliases), set(self._defined)
         copied._bound = {name: list(bound) for name, bound in self._bound.items()}
@@ -86,7 +86,7 @@ class Values(Bindings):
             self._busy.discard(name)
 
     def _starred(self, name: str) -> str:
-        """A name nobody bound may have come with a star, most gravely from one of the modules that touch the system."""
+        """Guess where a name that is not bound came from: a star, most gravely of a module that touches the system."""
         if name in self._defined or hasattr(builtins, name) or not self._stars:
             return name
         grave = [module for module in self._stars if module in ("os", "subprocess", "shutil", "socket")]
