@@ -137,7 +137,9 @@ class ApprovalGate:
     def _replaced(self, action: Action) -> tuple[str, ...]:
         """The file that would be replaced although no run wrote it as it is and the goal does not name it."""
         state = self.stream.state
-        if not isinstance(action, WriteFile) or action.filename in state.goal or action.filename in state.files:
+        if not isinstance(action, WriteFile):
+            return ()
+        if state.borrowed is None and (action.filename in state.goal or action.filename in state.files):
             return ()
         if not safe_files.foreign(self.folder, action.filename, state.written):
             return ()

@@ -68,8 +68,7 @@ class Book:
         """Fold one entry in. Entries of newer versions are passed over."""
         match entry:
             case {"do": "budget", "account": name, "parent": parent, "amount": amount}:
-                account = self.accounts.setdefault(name, Account())
-                account.limit, account.parent = _amount(amount), parent
+                self._limit(name, parent, _amount(amount))
             case {"do": "hold", "id": number, "account": name, "amount": amount, "owner": owner}:
                 self.waits.pop(number, None)
                 self.holds[number] = Claim(name, _amount(amount), owner)
@@ -87,12 +86,22 @@ class Book:
             case {"do": "leave", "id": number}:
                 self.waits.pop(number, None)
 
+    def _limit(self, name: str, parent: str | None, amount: Decimal | None) -> None:
+        if parent is not None and name in [above for above, _ in self._above(parent)]:
+            raise ValueError(f"the account {name!r} is a part of itself")
+        account = self.accounts.setdefault(name, Account())
+        account.limit, account.parent = amount, parent
+
     def chain(self, name: str) -> Iterator[Account]:
         """The account and all that it is a part of."""
+        for _, account in self._above(name):
+            yield account
+
+    def _above(self, name: str) -> Iterator[tuple[str, Account]]:
         following: str | None = name
         while following is not None:
             account = self.accounts[following]
-            yield account
+            yield following, account
             following = account.parent
 
     def is_limited(self, name: str) -> bool:
@@ -138,4 +147,8 @@ class Book:
 
 
 def _amount(text: str | None) -> Decimal | None:
-    return None if text is None else Decimal(text)
+    """An amount of an entry. Raises `ValueError` for one that nobody can have spent: it would lift the budget."""
+    amount = None if text is None else Decimal(text)
+    if amount is not None and not (amount.is_finite() and amount >= ZERO):
+        raise ValueError(f"{text!r} is no amount")
+    return amount

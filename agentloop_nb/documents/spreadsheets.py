@@ -13,7 +13,7 @@ from agentloop_nb.documents.outline import MAX_COLUMNS, MAX_ROWS, Outline, Part,
 _S = "{http://schemas.openxmlformats.org/spreadsheetml/2006/main}"
 _R = "{http://schemas.openxmlformats.org/officeDocument/2006/relationships}"
 _PLACE = re.compile(r"([A-Z]{1,3})(\d{1,7})")
-_QUOTED = re.compile(r'"[^"]*"|\[[^\]]*\]|\\.')
+_QUOTED = re.compile(r'"[^"]{0,255}"|\[[^\]]{0,255}\]|\\.')
 MAX_MERGED = 2_000
 
 Rows = dict[int, dict[int, str]]

@@ -196,5 +196,5 @@ def read_html(file: IO[bytes], name: str) -> Outline:
 
     text = extract(body, output_format="markdown", include_tables=True, favor_recall=True, fast=size > 400_000) or ""
     if not text.strip():
-        text = re.sub(r"(?s)<(script|style).*?</\1>|<[^>]{0,2000}>", " ", decoded(body)[0])
+        text = re.sub(r"(?s)<(script|style).*?(</\1>|\Z)|<[^<>]{0,2000}>", " ", decoded(body)[0])
     return Outline([f"{size:,} bytes"], _pieces(text.strip()))

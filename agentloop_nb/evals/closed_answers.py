@@ -7,7 +7,7 @@ import re
 from agentloop_nb.evals.value_compare import TOLERANCE
 
 _NUMBER = re.compile(r"[-−]?\d[\d,_ \u202f]*(?:\.\d+)?(?:[eE][-+]?\d+)?")
-_ANSWER = re.compile(r"@(\w+)\[(.*?)\]")
+_ANSWER = re.compile(r"@(\w{1,80})\[([^\]\n]{0,1000})\]")
 _FINAL = re.compile(r"(?:final )?answer\W{0,3}:\W{0,3}(.*)", re.IGNORECASE)
 
 

@@ -105,6 +105,8 @@ class RunResumed(Event):
     """What it may do from here on; empty: what it could do before."""
     settings: RecordedSettings = {}
     """The settings it goes on with, without any secret."""
+    borrowed: bool = False
+    """What stands before was not recorded by this user: none of its words are the user's."""
 
 
 class NamespaceRebuilt(Event):

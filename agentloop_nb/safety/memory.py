@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from agentloop_nb.actions import Action, RunCode, WriteFile
 from agentloop_nb.safety.code_risks import Reading, Target, as_cell, learned, ordered, read
 from agentloop_nb.safety.code_risks.constant_values import Values
-from agentloop_nb.safety.provenance import Source, goal_of_part, of_step, said_by_user, split
+from agentloop_nb.safety.provenance import Source, of_step, said_by_user, split, words_of_others
 from agentloop_nb.state import State
 from agentloop_nb.step import Step
 
@@ -42,7 +42,7 @@ class Memory:
         if self._cells is None:
             self._cells = tuple(cells)
             self.values = _learned_from(self._cells)
-            self.sources += map(plain_source, (*split(state.context)[1], *goal_of_part(state)))
+            self.sources += map(plain_source, (*split(state.context)[1], *words_of_others(state)))
         self._forget_undone(state)
         for step in state.steps[len(self._steps) :]:
             if step.result is None and step is state.steps[-1]:
@@ -89,7 +89,8 @@ class Memory:
         """What the user said, in plain words; put together anew when a note was added."""
         notes = self._notes + sum(len(step.said) for step in state.steps[len(self._steps) :])
         if self._said[0] != notes:
-            said = [plain_text(said_by_user(state)), *map(_plain_cell, self._cells or ())]
+            cells = (self._cells or ()) if state.borrowed is None else ()
+            said = [plain_text(said_by_user(state)), *map(_plain_cell, cells)]
             self._said = (notes, "\n".join(said))
         return self._said[1]
 

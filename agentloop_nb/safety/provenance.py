@@ -6,6 +6,7 @@ Everything here is a function of the state, so that a recorded run is judged as 
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
@@ -51,14 +52,25 @@ def said_by_user(state: State, cells: Sequence[str] = ()) -> str:
 
     The goal of a delegated part is a model's words; those of the person are the goals before it.
     """
-    goal = "" if state.delegated else state.goal
     words = [said for step in state.steps for said in step.said]
-    return "\n".join([goal, *state.earlier_goals, *words, *cells, split(state.context)[0]])
+    if state.borrowed is not None:
+        return "\n".join((Counter(words) - Counter(state.borrowed)).elements())
+    return "\n".join([goals_of_user(state), *words, *cells, split(state.context)[0]])
 
 
-def goal_of_part(state: State) -> Iterator[Source]:
-    """The goal of a delegated part: whoever moved the model that wrote it may speak in it."""
-    if state.delegated:
+def goals_of_user(state: State) -> str:
+    """The goals that the person typed: none of somebody else's record, none that a model wrote for a part."""
+    if state.borrowed is not None:
+        return ""
+    return "\n".join([*(() if state.delegated else (state.goal,)), *state.earlier_goals])
+
+
+def words_of_others(state: State) -> Iterator[Source]:
+    """The goal of a delegated part, in which may speak who moved the model; and all words of a stranger's record."""
+    if state.borrowed is not None:
+        text = "\n".join([state.goal, *state.earlier_goals, *state.borrowed, *state.cells, state.context])
+        yield Source("the record that somebody else wrote", text)
+    elif state.delegated:
         yield Source("the goal that a model gave this part", state.goal)
 
 

@@ -52,6 +52,7 @@ def continuation(
     chosen = {
         "settings": recorded(settings, model, variables, control),
         "actions": chosen_anew(overrides, settings, model, workspace, control, own=own),
+        "borrowed": not own,
     }
     limits = limits.model_copy(update=chosen)
     return Continuation(limits, settings, model, workspace, another(model, settings, variables))

@@ -20,6 +20,7 @@ from agentloop_nb.record import journal, locating
 from agentloop_nb.reports.forecast import forecast
 from agentloop_nb.reports.replay_diff import ReplayDiff
 from agentloop_nb.run import Run
+from agentloop_nb.safety.provenance import goals_of_user
 from agentloop_nb.safety.secrets import Masker
 from agentloop_nb.session.rebuilding import Rebuilding
 from agentloop_nb.settings import Settings
@@ -93,7 +94,7 @@ class Session:
         try:
             for event in self.opening:
                 stream.emit(event)
-            self.workspace.goal = self.state.goal
+            self.workspace.goal = goals_of_user(self.state)
             if self.rebuilding is not None:
                 await self.rebuilding.carry_out(stream, self.workspace, self.control)
             self.account = loop.account

@@ -88,6 +88,8 @@ class State(RunData):
         self.max_steps, self.budget, self.rejections = event.max_steps, event.budget, 0
         self.settings = self.settings | event.settings
         self.actions = resolve(event.actions) if event.actions else self.actions
+        if event.borrowed:
+            self.borrowed = tuple(words for step in self.steps for words in step.said)
 
     def _note(self, event: ContractChecked | TranscriptCompacted | TriesRanked) -> None:
         if isinstance(event, TranscriptCompacted):

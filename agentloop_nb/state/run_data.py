@@ -83,6 +83,8 @@ class RunData:
     """Which part of that it is."""
     ranked: TriesRanked | None = None
     """How the tries of one goal were ranked, if this run is one of them."""
+    borrowed: tuple[str, ...] | None = None
+    """Words in its steps that are another person's, who recorded them; None where all are this user's."""
     began: float = 0.0
     ended: float | None = None
 

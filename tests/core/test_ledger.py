@@ -286,6 +286,12 @@ def test_what_was_spent_stays_spent_when_it_is_opened_again(tmp_path):
     assert Ledger(path=path).left == Decimal("0.4")
 
 
+CIRCLE = "\n".join(
+    f'{{"do": "budget", "account": "{part}", "parent": "{whole}", "amount": "1"}}'
+    for part, whole in (("a", ""), ("b", "a"), ("a", "b"))
+)
+
+
 @pytest.mark.parametrize(
     ("budget", "content", "word"),
     [
@@ -296,6 +302,18 @@ def test_what_was_spent_stays_spent_when_it_is_opened_again(tmp_path):
         (1, '{"kind": "run_started"}\n', "another file"),
         (1, '{"do": "open", "format": 1}\n{"do": "settle"\n{}\n', "damaged"),
         (1, '{"do": "open", "format": 1}\n{"do": "spend", "account": "nobody", "amount": "1"}\n', "damaged"),
+        *(
+            (1, '{"do": "open", "format": 1}\n' + entry + "\n", "damaged")
+            for entry in (
+                '{"do": "spend", "account": "", "amount": "-1000"}',
+                '{"do": "spend", "account": "", "amount": "NaN"}',
+                '{"do": "budget", "account": "", "parent": null, "amount": "Infinity"}',
+                '{"do": "budget", "account": "", "parent": "", "amount": "1"}',
+                CIRCLE,
+                '{"do": "hold", "id": "1", "account": "", "amount": "-5", "owner": "x"}',
+                '{"do": "spend", "account": ["a"], "amount": "1"}',
+            )
+        ),
     ],
 )
 def test_what_is_no_ledger_is_said_in_one_line(tmp_path, budget, content, word):
