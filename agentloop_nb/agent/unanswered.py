@@ -8,6 +8,11 @@ from agentloop_nb.errors import Hint
 ASK_AGAIN = Hint("resume", "asks again")
 
 
+def what_then(seconds: float) -> str:
+    """What comes of it where nobody answers, on one line; empty where it waits without end."""
+    return f"Nothing within {duration(seconds)} ends the run, which can be resumed." if seconds else ""
+
+
 class Unanswered(Exception):
     """Nobody answered: the run ends, nothing is granted, and the same is asked when it is resumed."""
 

@@ -13,7 +13,7 @@ from agentloop_nb.isolated.relay import Relay
 
 REQUEST, TOPIC = "agentloop_relay", "agentloop."
 """As the wire has them; that module is not for engines."""
-_GUARD = "from agentloop_nb.cluster.guard import main; main()"
+_GUARD = "from agentloop_nb.cluster.engine_guard import main; main()"
 
 _end: EngineEnd | None = None
 

@@ -21,9 +21,9 @@ from agentloop_nb.isolated.relay import versions
 from agentloop_nb.isolated.remote_line import Answered, RemoteLine
 from agentloop_nb.isolated.resource_limits import Limits
 
-WORD = 2.0
+WORD = 1.0
 """Seconds between two words to an engine that our processes are still wanted."""
-MISSED = 8
+MISSED = 30
 """Words in a row without an answer, after which an engine counts as gone."""
 LOAD = 30.0
 """Seconds that an engine may take to begin its relay: it cannot while somebody's code runs there."""
@@ -36,6 +36,7 @@ _BEGIN = "__import__('agentloop_nb.cluster.engine_end', fromlist=['begin']).begi
 class _Call:
     """A request that waits for its answer."""
 
+    engine: int
     on_output: Callable[[Any], None] | None
     future: Answered = field(default_factory=Future)
     number: int = 0
@@ -135,7 +136,7 @@ class Cluster:
     ) -> Answered:
         """Send a request to an engine's relay."""
         mark = uuid.uuid4().hex
-        self._calls[mark] = call = _Call(on_output)
+        self._calls[mark] = call = _Call(number, on_output)
         call.future.add_done_callback(lambda _: self._calls.pop(mark, None))
         self.tell(number, {**request, "call": mark}, buffers)
         return call.future
@@ -155,20 +156,23 @@ class Cluster:
         return f"engine {number} of cluster {self.on} is not heard any more" if sent - heard > MISSED else ""
 
     def _give_words(self) -> None:
+        """Tell the engines whose relay has begun, and where something of ours runs, that it is wanted."""
         while not self._over.wait(WORD):
-            for number in [each for each, runs in list(self.used.items()) if runs > 0]:
-                sent, heard = self._words.get(number, (0, 0))
-                self._words[number] = (sent + 1, heard)
-                self.tell(number, {"do": "lease", "number": sent + 1, "engine": number})
+            for number, identity in list(self.wire.engines.items()):
+                if identity in self.loaded and self.used[number] > 0:
+                    sent, heard = self._words.get(number, (0, 0))
+                    self._words[number] = (sent + 1, heard)
+                    self.tell(number, {"do": "lease", "number": sent + 1, "engine": number})
 
     def _hear(self, content: dict[str, Any], buffers: Sequence[bytes]) -> None:
         """Take what a relay sent, on the wire's thread. What is not as agreed ends the call that it names."""
         if isinstance(content.get("lease"), int):
-            self._note_word(content)
+            self._note_word(content.get("engine"))
             return
         call = self._calls.get(str(content.get("call")))
         if call is None or call.future.done():
             return
+        self._note_word(call.engine)
         call.number += 1
         if content.get("number") != call.number:
             call.future.set_result(({"garbled": "some of what it sent was lost, or came twice"}, ()))
@@ -180,11 +184,11 @@ class Cluster:
         else:
             call.future.set_result((content, buffers))
 
-    def _note_word(self, content: dict[str, Any]) -> None:
-        number = content.get("engine")
+    def _note_word(self, number: Any) -> None:
+        """Note that an engine is heard."""
         if isinstance(number, int) and number in self._words:
             sent, _ = self._words[number]
-            self._words[number] = (sent, min(sent, content["lease"]))
+            self._words[number] = (sent, sent)
 
 
 class ClusterEngine:

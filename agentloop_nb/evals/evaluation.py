@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from agentloop_nb.agent.ledger import Ledger
+from agentloop_nb.cluster.connecting import connection
 from agentloop_nb.evals.contender import Contender
 from agentloop_nb.evals.judge import refuse_certain
 from agentloop_nb.evals.outcome import Outcome, load_outcome
@@ -68,6 +69,8 @@ class Evaluation:
         """Check all that can be wrong before anything is spent, and take up what is done. Raises `UserError`."""
         refuse_missing_modules(self.suite.tasks)
         refuse_certain(self.suite.tasks)
+        for trial in self.trials[:1]:
+            connection(trial.settings(self.variables), "")  # a cluster that cannot be used
         for contender in self.contenders:
             for task in self.suite.tasks:
                 self._check_model(Trial(task, contender, arguments=self.arguments))

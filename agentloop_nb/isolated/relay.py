@@ -131,7 +131,7 @@ class Relay:
             self._forget(run)
             raise
         self._runs[str(request["run"])] = run
-        return {"handed": str(line.private / HANDED), "host": platform.node()}
+        return {"handed": str(line.private / HANDED)}
 
     def _close(self, run: _Run | None, request: dict[str, Any], *_: Any) -> None:
         self._runs.pop(str(request["run"]), None)

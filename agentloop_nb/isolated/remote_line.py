@@ -85,7 +85,7 @@ class RemoteLine:
             self._engine = engine = self._find()
             opened, _ = self._asked("open", limits=asdict(self._limits), told=self._told)
             self._handed = str(opened["handed"])
-            self.remarks.append(f"Code runs on {engine.name}, {str(opened['host'])[:100]}.")
+            self.remarks.append(f"Code runs on {engine.name}.")
         except (KeyError, TypeError):
             self.close()
             raise Died("the relay there answered nothing usable") from None

@@ -147,6 +147,10 @@ async def _published(run: Run, destination: Path) -> str:
         return f"it failed ({type(error).__name__}: {error})"
 
 
+ANSWER_WITHIN = 600
+"""Seconds after which a question about code that is to run again is answered by no."""
+
+
 async def ask_on_input(shell: Any, control: Control, code: str, risks: tuple[str, ...]) -> bool:
     """Ask in the cell or on the terminal whether code may run a second time; no without anyone there."""
     terminal = getattr(shell, "kernel", None) is None and sys.stdin is not None and sys.stdin.isatty()
@@ -154,7 +158,7 @@ async def ask_on_input(shell: Any, control: Control, code: str, risks: tuple[str
         return False
     question = f"{code}\n\nThis cannot be repeated safely ({', '.join(risks)}). Run it again? [y/N] "
     try:
-        answer = await read_line(question, control)
-    except (KeyboardInterrupt, EOFError):
+        answer = await read_line(question, control, seconds=ANSWER_WITHIN)
+    except (KeyboardInterrupt, EOFError, TimeoutError):
         return False
     return answer.lower() in ("y", "yes")

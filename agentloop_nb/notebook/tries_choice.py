@@ -150,14 +150,15 @@ class Choice:
         return sys.stdin is not None and sys.stdin.isatty()
 
     async def _asked(self, best: Try) -> Try | None:
-        """Ask which try to adopt; None for none."""
+        """Ask which try to adopt; None for none, also where nobody answers in time."""
         met = {str(each.number): each for each in self.over if each.is_complete}
         others = ", ".join(number for number, each in met.items() if each is not best)
         other = f", the number of another one ({others})" if others else ""
         while True:
             try:
-                answer = await read_line(f"Adopt try {best.number}? [Y/n{other}] ", self.group)
-            except (KeyboardInterrupt, EOFError):
+                question = f"Adopt try {best.number}? [Y/n{other}] "
+                answer = await read_line(question, self.group, seconds=self.settings.answer_within)
+            except (KeyboardInterrupt, EOFError, TimeoutError):
                 return None
             if answer.lower() in ("n", "no"):
                 return None

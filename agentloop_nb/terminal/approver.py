@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from pydantic import ValidationError
 
 from agentloop_nb.actions import Action, RunCode, WriteFile
+from agentloop_nb.agent.unanswered import what_then
 from agentloop_nb.decision import Decision
 from agentloop_nb.events import ApprovalAsked, ApprovalGiven
 
@@ -39,6 +40,7 @@ class TerminalApprover:
         if not sys.stdin or not sys.stdin.isatty():
             return ApprovalGiven(step=asked.step, approved=False, by="policy", reason=NOBODY)
         self._before()
+        self._console.print(what_then(asked.seconds), end="\n" if asked.seconds else "")
         edited: Decision | None = None
         while True:
             self._console.print(QUESTION, end="")

@@ -11,6 +11,7 @@ from agentloop_nb._internal.text import clean
 from agentloop_nb.actions import Plan
 from agentloop_nb.actions.plan import numbered
 from agentloop_nb.agent.planning import edited, understood, unseen
+from agentloop_nb.agent.unanswered import what_then
 from agentloop_nb.events import PlanMade, PlanSettled
 from agentloop_nb.terminal.approver import in_editor, read_line
 from agentloop_nb.terminal.questioner import has_terminal
@@ -34,6 +35,7 @@ class TerminalPlanner:
         if not has_terminal():
             return unseen(made)
         self._before()
+        self._console.print(what_then(made.seconds), end="\n" if made.seconds else "")
         lines = made.lines
         while True:
             self._console.print(ASK, end="")

@@ -163,6 +163,32 @@ def test_stop_works_while_code_runs_and_what_happens_is_asked_before(browser, ap
     assert len(wire.bodies) == 1, "the model is not asked again"
 
 
+ASKS = [
+    decision("ask_user", "Both are there.", question="Net or gross?", choices=["net", "gross"], default="net"),
+    decision("ask_user", "It is not said.", question="Which years?", default="all"),
+    finish("So be it."),
+]
+
+
+@pytest.mark.parametrize("script", [ASKS], ids=["asks"])
+def test_a_visitor_is_asked_and_clicks_or_writes_an_answer(browser, app, wire):
+    page = visit(browser, app)
+    page.locator("textarea").fill("Sum the prices")
+    run(page)
+    page.wait_for_selector(".agl-question >> text=Net or gross?", timeout=90_000)
+    page.wait_for_selector(".agl-default >> text=Without an answer: net (in ")
+    picture(page, "app-question")
+    assert serious(page, "body") == []
+    page.get_by_role("button", name="gross", exact=True).click()
+    page.wait_for_selector(".agl-question >> text=Which years?", timeout=60_000)
+    page.locator(".agl-answer input").fill("from 2020 on")
+    page.get_by_role("button", name="Answer", exact=True).click()
+    page.wait_for_selector("text=reports the goal met", timeout=60_000)
+    first, second = (json.dumps(wire.bodies[request]["messages"][-1]) for request in (1, 2))
+    assert "The person answered: gross" in first
+    assert "The person answered: from 2020 on" in second
+
+
 UPLOADED = [
     decision(
         "run_code",

@@ -239,3 +239,18 @@ def test_a_variable_is_restored_from_its_chip_and_a_slow_step_gets_more_time(pag
         assert "given [60]" in json.dumps(wire.bodies[-1])
         expect(page.page.locator(".jp-OutputArea-output", has_text="sales are [1, 2]").first).to_be_visible()
     assert page.problems == []
+
+
+def test_a_click_on_a_figure_of_the_answer_opens_the_step_that_shows_it(page: Page, server: Server) -> None:
+    replies = [decision("run_code", code="print('mean', 12_345.5)"), finish("The mean is 12,345.5 here.")]
+    with Wire(replies) as wire:
+        page.open(server.notebook("links.ipynb", LOAD, goal(wire, "Find the mean")))
+        page.run_all()
+        claim = page.static("[data-answer] a")
+        expect(claim).to_have_text("12,345.5")
+        shown = page.static("details").first
+        expect(shown).not_to_have_attribute("open", "")
+        claim.click()
+        expect(shown).to_have_attribute("open", "")
+        expect(shown.locator("pre", has_text="mean 12345.5").last).to_be_visible()
+    assert page.problems == []

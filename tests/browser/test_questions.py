@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import threading
 
 import pytest
 from playwright.sync_api import expect
 
 from tests.browser.conftest import SERVES_WHILE_BUSY, Page, Server
-from tests.wire import Wire, decision, finish
+from tests.wire import Reply, Wire, decision, finish
 
 LOAD = "%load_ext agentloop_nb"
 served = pytest.mark.skipif(not SERVES_WHILE_BUSY, reason="this ipykernel serves no messages while a cell runs")
@@ -74,4 +75,27 @@ def test_a_plan_is_rejected_edited_and_followed(page: Page, server: Server) -> N
         page.picture(f"{page.front}-plan-line")
         expect(page.static()).to_contain_text("Sum them by year.")
         assert "It is now:\\n1. Read the prices.\\n2. Sum them twice." in told(wire, 2)
+    assert page.problems == []
+
+
+@pytest.mark.parametrize("front", ["lab"])
+def test_code_that_runs_long_is_told_to_the_model_which_waits_and_then_stops_it(page: Page, server: Server) -> None:
+    code = "import time\nprint('at work', flush=True)\nwhile True:\n    time.sleep(0.1)"
+    seen = threading.Event()
+    replies = [
+        decision("run_code", "Count.", code=code, timeout=300),
+        decision("wait", "It may come.", seconds=1),
+        Reply(text=json.dumps(decision("stop", "It hangs.")), gate=seen),
+        *[finish("It hangs.")] * 2,  # with nothing done it is questioned once
+    ]
+    with Wire(replies) as wire:
+        cell = f"%%agent -m scripted --base-url {wire.base_url} --long-step 1\nCount"
+        page.open(server.notebook("long.ipynb", LOAD, cell))
+        page.run_all()
+        expect(page.card(1)).to_contain_text("the agent looked at the running code and waited 1.0 s more: It may come.")
+        page.picture(f"{page.front}-long-step")
+        seen.set()
+        expect(page.static()).to_contain_text("the agent looked at the running code and stopped it: It hangs.")
+        assert "at work" in told(wire, 1)
+        assert "as you decided" in told(wire, 3)
     assert page.problems == []

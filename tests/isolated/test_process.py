@@ -319,3 +319,16 @@ async def test_what_a_run_made_stays_its_own_when_it_goes_on_with_another_bound_
     await run(own, "x = [1]")
     own.keep_copies(10**6)
     assert [(change.name, change.previous) for change in (await run(own, "x = [2]")).changes] == [("x", False)]
+
+
+async def test_a_kill_waits_for_nothing_and_whoever_waits_is_told(place):
+    own = place()
+    begun = asyncio.Event()
+    source = "print(1, flush=True)\nimport time\ntime.sleep(600)"
+    running = asyncio.ensure_future(own.run_code(source, step=1, timeout=600, on_output=lambda _: begun.set()))
+    await begun.wait()
+    own.kill()
+    outcome = await running
+    assert (outcome.ending, outcome.error.message) == ("error", "the isolated kernel is gone: it was ended by the user")
+    own.kill()
+    assert not own.alive

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from agentloop_nb.notebook.panel.cards import card
@@ -100,6 +100,7 @@ fields = st.fixed_dictionaries(
 )
 
 
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])  # the machine may be busy
 @given(st.lists(st.tuples(st.integers(1, 3), fields, st.booleans()), max_size=20))
 def test_any_sequence_of_changes_arrives(changes: list[tuple[int, dict[str, Any], bool]]) -> None:
     board, reader = Board(), Reader()

@@ -64,6 +64,9 @@ def test_the_claims_of_an_answer_lead_to_their_steps() -> None:
         "held by a variable of step 1",
     ]
     assert not list(page.iter("script"))
+    assert [each.get("data-jupyter-id") for each in page.xpath(".//*[@data-jupyter-id]")] == [
+        each.get("id") for each in page.xpath(".//*[@id]")
+    ], "JupyterLab scrolls to the step itself"
     assert all(target.xpath("ancestor::details") for target in page.xpath(".//*[@id]")), "a browser opens the fold"
 
 
@@ -80,7 +83,7 @@ def test_several_runs_and_views_of_one_page_do_not_take_each_others_links() -> N
 
 
 def test_without_ids_which_some_front_ends_take_away_the_answer_and_its_steps_still_read() -> None:
-    bare = re.sub(r' (?:id|href|title)="[^"]*"', "", static_html(fold(run())))
+    bare = re.sub(r' (?:id|data-jupyter-id|href|title)="[^"]*"', "", static_html(fold(run())))
     words = " ".join(lxml_html.fromstring(bare).text_content().split())
     assert "The mean is 12,500 of 3 shops, up 7.5 % from 2024; total holds all." in words
     assert "Shown by step 1: 12,500, `total`; step 2: 7.5 % (derived)" in words

@@ -11,7 +11,7 @@ from typing import Any
 import nbformat
 import pytest
 
-from tests.serve.conftest import SERVES, Agent, Notebook, until
+from tests.serve.conftest import SERVES, Agent, Notebook, said, until
 
 pytestmark = [pytest.mark.kernel, pytest.mark.timeout(300)]
 
@@ -31,24 +31,72 @@ def ended(command: list[str], cwd: Path, environment: dict[str, str]) -> Any:
     )
 
 
+class Converted(Notebook):
+    """A notebook whose cells nbconvert runs."""
+
+    def __init__(self, folder: Path, environment: dict[str, str], *sources: str) -> None:
+        self.folder = folder
+        self.environment = environment | {"JUPYTER_RUNTIME_DIR": str(folder / "rt")}
+        made = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(source) for source in sources])
+        nbformat.write(made, folder / "in.ipynb")
+        words = ["--to", "notebook", "--execute", "in.ipynb", "--output", "out.ipynb"]
+        command = [sys.executable, "-m", "nbconvert", *words]
+        self._work = asyncio.ensure_future(asyncio.to_thread(ended, command, folder, self.environment))
+
+    async def is_served(self) -> None:
+        """Wait until an agent can connect."""
+        await until(lambda: self._work.done() or bool(list((self.folder / "rt").glob("agentloop-*.json"))))
+
+    async def cells(self) -> list[Any]:
+        """The cells of the notebook that it saves."""
+        done = await self._work
+        assert done.returncode == 0, done.stderr
+        return list(nbformat.read(self.folder / "out.ipynb", as_version=4).cells)
+
+
 @pytest.mark.skipif(not SERVES, reason="serving needs ipykernel 7")
 async def test_nbconvert_lets_a_step_in_between_two_cells(notebook: Notebook, tmp_path: Path):
-    environment = notebook.environment | {"JUPYTER_RUNTIME_DIR": str(tmp_path / "rt")}
     sources = ["%load_ext agentloop_nb\nmine = 6", "%agent serve --approve auto --name converted", WAITS, "answer"]
-    made = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(source) for source in sources])
-    nbformat.write(made, tmp_path / "in.ipynb")
-    convert = [sys.executable, "-m", "nbconvert", "--to", "notebook", "--execute", "in.ipynb", "--output", "out.ipynb"]
-    work = asyncio.ensure_future(asyncio.to_thread(ended, convert, tmp_path, environment))
-    await until(lambda: work.done() or bool(list((tmp_path / "rt").glob("agentloop-*.json"))))
-    here = Notebook.__new__(Notebook)  # its kernel is nbconvert's
-    here.folder, here.environment = tmp_path, environment
+    here = Converted(tmp_path, notebook.environment, *sources)
+    await here.is_served()
     async with here.agent("--kernel", "converted") as agent:
         await _step(agent, tmp_path)
-        done = await work
-    assert done.returncode == 0, done.stderr
-    cells = nbformat.read(tmp_path / "out.ipynb", as_version=4).cells
+        cells = await here.cells()
     assert cells[3].outputs[0]["data"]["text/plain"] == "42"
     assert "Served as 'converted'" in str(cells[1].outputs)
+
+
+@pytest.mark.skipif(not SERVES, reason="serving needs ipykernel 7")
+async def test_a_cell_of_nbconvert_serves_for_a_while(notebook: Notebook, tmp_path: Path):
+    serve = "%agent serve --approve auto --for 100 double mine"
+    here = Converted(tmp_path, notebook.environment, "%load_ext agentloop_nb\nmine = 6", serve, "answer")
+    await here.is_served()
+    async with here.agent() as agent:
+        assert "mine: int" in await agent.text("describe_namespace")
+        assert (await agent.run("1 / 0")).is_error
+        lost = asyncio.ensure_future(agent.run("import time; time.sleep(100)"))
+        await asyncio.sleep(0.5)
+        lost.cancel()
+        code = "import asyncio\nawait asyncio.sleep(0.01)\nanswer = 2 * mine\nprint('twice is', answer)"
+        assert said(await agent.run(code)).startswith("twice is 12")
+        await agent.run("mine = 0")
+        assert "put back: mine" in await agent.text("undo")
+        await agent.call("finish", summary="It is 12.", why="done")
+        assert "Reproduced" in await agent.text("export", path="steps.ipynb")
+    cells = await here.cells()
+    assert cells[2].outputs[0]["data"]["text/plain"] == "12"
+    shown = str(cells[1].outputs)
+    for each in ("Served as", "double mine", "to see what it does", "twice is 12", "It is 12.", "Served no longer"):
+        assert each in shown
+
+
+@pytest.mark.skipif(not SERVES, reason="serving needs ipykernel 7")
+async def test_a_cell_of_nbconvert_ends_when_its_time_is_over(notebook: Notebook, tmp_path: Path):
+    serve = "%agent serve --approve auto --for 0.01"
+    here = Converted(tmp_path, notebook.environment, "%load_ext agentloop_nb\nmine = 6", serve, "mine")
+    cells = await here.cells()
+    assert "the 0.01 minutes it was served for are over" in str(cells[1].outputs)
+    assert cells[2].outputs[0]["data"]["text/plain"] == "6"
 
 
 async def _step(agent: Agent, folder: Path) -> None:

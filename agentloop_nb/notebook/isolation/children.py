@@ -179,9 +179,12 @@ class Children:
     def _put_file(self, source: Path, name: str) -> WrittenFile:
         """Put one file there; what no run wrote is not replaced. Raises `ActionFailed` and `OSError`."""
         target = self.parent.workspace.folder
-        if not (source / name).resolve().is_relative_to(source):
+        made = (source / name).resolve()
+        if not made.is_relative_to(source):
             raise ActionFailed("it is a link that leads out of the part's folder")
-        data, own = (source / name).read_bytes(), self.parent.state.written
+        if not made.is_file():  # reading a pipe would wait for ever
+            raise FileNotFoundError(name)
+        data, own = made.read_bytes(), self.parent.state.written
         if safe_files.foreign(target, name, own | {sha256(data).hexdigest()}) and safe_files.foreign(
             target, name, locating.written(self.manager.folder)
         ):

@@ -12,6 +12,7 @@ from pydantic import ValidationError
 
 from agentloop_nb.actions.action import Action
 from agentloop_nb.agent.control import Control
+from agentloop_nb.agent.unanswered import what_then
 from agentloop_nb.decision import Decision
 from agentloop_nb.events import ApprovalAsked, ApprovalGiven
 from agentloop_nb.notebook.kernel.runner import read_line
@@ -90,6 +91,8 @@ class Approval:
         """Ask in the cell itself; used where a busy kernel cannot serve the panel's buttons."""
         risks = f" [touches: {', '.join(asked.risks)}]" if asked.risks else ""
         prompt = f"Step {asked.step}: {decision.action.name}{risks} — y yes, a yes to all, or the reason why not: "
+        if limit := what_then(asked.seconds):
+            prompt = f"{limit}\n{prompt}"
         if self._desk is None:
             prompt = "\n".join([*editable(decision.action).values(), "", prompt])
         try:

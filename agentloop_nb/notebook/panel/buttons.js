@@ -26,6 +26,13 @@ async function copy(pressed, text) {
 
 // The notebook around the views.
 
+/** Open the folds around the step that a link of the answer leads to: JupyterLab scrolls to it, and opens nothing. */
+function unfold(event) {
+  const link = event.target.closest?.('[data-answer] a[href^="#"]');
+  const target = link && document.getElementById(link.getAttribute("href").slice(1));
+  for (let fold = target?.closest("details"); fold; fold = fold.parentElement.closest("details")) fold.open = true;
+}
+
 /** The notebook's model, where the front end gives it; JupyterLab and Notebook do. */
 function notebookOf(model) {
   const manager = model.widget_manager, context = manager?.context ?? manager?._context;
@@ -197,9 +204,11 @@ function mount(model, view, root) {
   if (lines) lines.hidden = true;
   const open = (event) => { if (event.target.open && event.target.dataset.n) addStepTools(view, bar, event.target); };
   root.addEventListener("toggle", open, true);
+  root.addEventListener("click", unfold, true);
   for (const details of root.querySelectorAll("details[data-n][open]")) addStepTools(view, bar, details);
   return () => {
     root.removeEventListener("toggle", open, true);
+    root.removeEventListener("click", unfold, true);
     bar.next.remove();
     for (const tools of root.querySelectorAll(".agl-step")) tools.remove();
     if (lines) lines.hidden = false;

@@ -13,6 +13,7 @@ from agentloop_nb.actions import Plan
 from agentloop_nb.actions.plan import MOST_LINES, numbered
 from agentloop_nb.agent.control import Control
 from agentloop_nb.agent.planning import edited, understood, unseen
+from agentloop_nb.agent.unanswered import what_then
 from agentloop_nb.events import PlanMade, PlanSettled
 from agentloop_nb.notebook.kernel.runner import read_line
 from agentloop_nb.notebook.panel.approval_prompt import Desk, reachable, until_of
@@ -71,7 +72,7 @@ class PlanPrompt:
         """Ask in the cell itself, where a busy kernel cannot serve the panel."""
         lines = made.lines
         while True:
-            shown = clean("\n".join(filter(None, ["Plan:", numbered(lines), made.forecast])))
+            shown = clean("\n".join(filter(None, ["Plan:", numbered(lines), made.forecast, what_then(made.seconds)])))
             try:
                 words = await read_line(f"{shown}\n{ASK}", self._control, seconds=made.seconds or None)
                 answer = understood(words, made, lines)

@@ -46,8 +46,11 @@ def inline(text: str) -> str:
 
 
 def step_html(shown: Card, *, opened: bool = False, marks: Iterable[str] = (), target: str = "") -> str:
-    """One step behind its fold; `marks` say what it holds, links to `target` open the fold."""
-    named = f' id="{target}"' if target else ""
+    """One step behind its fold; `marks` say what it holds.
+
+    A browser that follows a link to `target` opens the fold that it is in; JupyterLab only scrolls, so to the step.
+    """
+    named, seen = (f' id="{target}"', f' data-jupyter-id="{target}"') if target else ("", "")
     failed = shown["state"] == "failed"
     sign = f'<span style="{BAD if failed else GOOD if shown["state"] == "done" else MUTED}">' + SIGNS.get(
         shown["state"], "·"
@@ -56,7 +59,7 @@ def step_html(shown: Card, *, opened: bool = False, marks: Iterable[str] = (), t
     told = "".join(f' <span style="{_mark()}">{prose(mark)}</span>' for mark in marks)
     meta = " · ".join(shown.get("meta", ()))
     return (
-        f'<div style="border-top:1px solid {LINE}"><details data-n="{shown["n"]}"{" open" if opened else ""}>'
+        f'<div{seen} style="border-top:1px solid {LINE}"><details data-n="{shown["n"]}"{" open" if opened else ""}>'
         f'<summary style="{_ROW}" dir="auto">{sign}</span> {shown["icon"]} '
         f'<span style="{_TITLE}"><b style="font-weight:inherit">{shown["n"]}. {inline(shown["title"])}</b>{hint}</span>'
         f'{told} <span style="{_META}">{prose(meta)}</span></summary>'

@@ -52,6 +52,11 @@ class Listener:
             **described, pid=os.getpid(), socket=str(self._socket), token=self.token, at=time.time()
         )
 
+    @property
+    def is_connected(self) -> bool:
+        """Whether a client is there."""
+        return self._open > 0
+
     @asynccontextmanager
     async def listening(self, speak: Speak) -> AsyncIterator[None]:
         """Listen for the length of the body; `speak` talks to one client that has shown the token."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import contextvars
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from concurrent.futures import Future
 from typing import Any, Generic, TypeVar
 
@@ -47,12 +47,8 @@ class MainThread(Bench):
             if not job.begin():
                 return
             self._tell("busy")
-            try:
-                job.done.set_result(await work())
-            except BaseException as error:  # noqa: BLE001 - it is raised where the job is awaited
-                job.done.set_exception(error)
-            finally:
-                self._tell("idle")
+            await job.carry_out(work)
+            self._tell("idle")
 
     def submit(self, work: Callable[[], T]) -> Future[T]:
         """Have `work` done between the person's cells."""
@@ -66,7 +62,7 @@ class MainThread(Bench):
         """Do `work` between the person's cells, and return what it returns."""
         return await asyncio.wrap_future(self.submit(work))
 
-    def _start(self, job: Callable[[], Any]) -> None:
+    def _start(self, job: Callable[[], Coroutine[Any, Any, None]]) -> None:
         """Begin a task on the kernel's loop whose output appears in the cell that serves."""
         self._loop.call_soon_threadsafe(lambda: self._loop.create_task(job(), context=self._context.copy()))
 
@@ -90,6 +86,13 @@ class Job(Generic[T]):
         """Begin it, in the task that carries it out. False if it was withdrawn."""
         self._task = asyncio.current_task()
         return self.done.set_running_or_notify_cancel()
+
+    async def carry_out(self, work: Callable[[], Awaitable[T]]) -> None:
+        """Do the work of a job that has begun."""
+        try:
+            self.done.set_result(await work())
+        except BaseException as error:  # noqa: BLE001 - it is raised where the job is awaited
+            self.done.set_exception(error)
 
     def withdraw(self) -> bool:
         """Give it up, from any thread. False if it has begun."""

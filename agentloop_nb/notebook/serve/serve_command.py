@@ -14,7 +14,7 @@ from agentloop_nb.command_table import BY_NAME
 from agentloop_nb.errors import UserError
 from agentloop_nb.isolated.isolated_workspace import IsolatedWorkspace
 from agentloop_nb.notebook.isolation.placement import what_can_be_adopted
-from agentloop_nb.notebook.kernel.runner import refuse_nesting
+from agentloop_nb.notebook.kernel.runner import can_ask, refuse_nesting
 from agentloop_nb.settings import Settings
 from agentloop_nb.settings.options import parse_options
 from agentloop_nb.state import OUTSIDE
@@ -51,13 +51,22 @@ def serve(magics: AgentMagics, rest: str) -> None:
     from agentloop_nb.notebook.serve.served_kernel import ServedKernelRun
 
     taken = None if port is None else bind(port)
-    served = ServedKernelRun(
-        magics.manager, goal or GOAL, settings, name=name, minutes=minutes, read_only=read_only, port=taken
-    )
+    held = minutes is not None and not can_ask(magics.shell)
+    how: dict[str, Any] = {"minutes": minutes, "read_only": read_only, "port": taken, "held": held}
+    try:
+        served = ServedKernelRun(magics.manager, goal or GOAL, settings, name=name, **how)
+    except BaseException:
+        if taken is not None:
+            taken.close()
+        raise
     _served[id(magics.shell)] = served
-    print(_how_to_connect(name, settings, read_only=read_only))
+    until = f"for {minutes:g} minutes at most, in this cell" if held else "until %agent serve --stop"
+    print(_how_to_connect(name, until, settings, read_only=read_only))
     if taken is not None:
         print(f"By HTTP: {address(taken)}; its bearer token stands in {served.listener.file}")
+    if held:
+        served.wait()
+        print(_farewell(served))
 
 
 def _check_place(shell: Any) -> None:
@@ -123,7 +132,7 @@ def _free_name(name: str | None, folder: Path) -> str:
     return name
 
 
-def _how_to_connect(name: str, settings: Settings, *, read_only: bool) -> str:
+def _how_to_connect(name: str, until: str, settings: Settings, *, read_only: bool) -> str:
     rule = {
         "auto": "Code runs without asking, except what is suspicious.",
         "code": "Code and files wait for your click in the panel above.",
@@ -132,7 +141,7 @@ def _how_to_connect(name: str, settings: Settings, *, read_only: bool) -> str:
     rule = "It may look, and change nothing." if read_only else rule
     apart = settings.isolated
     return (
-        f"Served as {name!r} until %agent serve --stop. {rule}\n"
+        f"Served as {name!r} {until}. {rule}\n"
         f"An agent connects with: agentloop mcp --kernel {shlex.quote(name)}   "
         "(claude mcp add agentloop -- agentloop mcp)\n"
         "Its model is paid for where it runs; what that costs is not metered here."
@@ -145,6 +154,10 @@ def _stop(magics: AgentMagics) -> str:
     if served is None or served.over.is_set():
         raise UserError("this kernel is not served; %agent serve begins it")
     served.close("the person ended it")
+    return _farewell(served)
+
+
+def _farewell(served: ServedKernelRun) -> str:
     apart = isinstance(served.workspace, IsolatedWorkspace)
     adoptable = f"\n{what_can_be_adopted(served.session.run)}" if apart else ""
     return f"Served no longer. {served.session.run!r}{adoptable}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import atexit
+import contextlib
 import contextvars
 import logging
 import socket
@@ -17,12 +18,13 @@ from agentloop_nb._internal.amounts import duration
 from agentloop_nb.decision import Decision
 from agentloop_nb.errors import UserError
 from agentloop_nb.events import AnyEvent, ApprovalAsked, ApprovalGiven, StepsUndone
-from agentloop_nb.notebook.kernel import output_scope, runner
+from agentloop_nb.notebook.kernel import interrupts, output_scope, runner
 from agentloop_nb.notebook.panel.panel_view import PanelView
 from agentloop_nb.notebook.serve import http
 from agentloop_nb.notebook.serve.call_answers import Answers
 from agentloop_nb.notebook.serve.cancellation import CANCELLED
 from agentloop_nb.notebook.serve.client_connection import speak
+from agentloop_nb.notebook.serve.held_cell import HeldCell
 from agentloop_nb.notebook.serve.kernel_tools import KernelTools
 from agentloop_nb.notebook.serve.listener import Listener
 from agentloop_nb.notebook.serve.main_thread import MainThread
@@ -43,6 +45,8 @@ _PATIENCE = 1.5
 """Seconds in which an open page says that it is there."""
 _FAREWELL = 0.3
 """Seconds for the last answers to leave."""
+_LOOK, _PARTING = 0.2, 5.0
+"""Seconds between two looks at whether somebody is connected, and those after which nobody comes back."""
 
 
 class ServedKernelRun:
@@ -58,10 +62,12 @@ class ServedKernelRun:
         minutes: float | None = None,
         read_only: bool = False,
         port: socket.socket | None = None,
+        held: bool = False,
     ) -> None:
-        """Begin the run, and listen. Raises `UserError`."""
+        """Begin the run, and listen. With `held` the cell calls `wait`. Raises `UserError`."""
         shell = manager.shell
-        self.place, self.model = MainThread(shell.kernel), OutsideModel()
+        self.place = HeldCell(shell.kernel) if held else MainThread(shell.kernel)
+        self.model = OutsideModel()
         self.read_only, self._minutes, self._port = read_only, minutes, port
         self.session = begin_served(manager, goal, settings, self.model, self.place)
         self.workspace = self._workspace()
@@ -87,7 +93,8 @@ class ServedKernelRun:
         self.panel.restore = self.workspace.restore
         self.panel.open()
         run_in_context = contextvars.copy_context().run  # what it shows belongs to this cell
-        threading.Thread(target=run_in_context, args=(self._work,), name="agentloop-serve", daemon=True).start()
+        self._thread = threading.Thread(target=run_in_context, args=(self._work,), name="agentloop-serve", daemon=True)
+        self._thread.start()
         self._ready.wait(30)
 
     def _workspace(self) -> Served:
@@ -103,12 +110,20 @@ class ServedKernelRun:
 
     # -- from the main thread
 
-    def close(self, reason: str) -> None:
-        """Serve no longer. Call it from a cell."""
+    def wait(self) -> None:
+        """Keep the cell until nothing is served any more, and run the steps in it."""
+        with interrupts.heard(lambda: self._end("the person ended it")):
+            self.place.serve(lambda: not self._thread.is_alive())
+
+    def _end(self, reason: str) -> None:
         self.session.control.reason = reason
         self.session.control.stop()
         if self._loop is not None and not self._loop.is_closed():
             self._loop.call_soon_threadsafe(self._closing.set)
+
+    def close(self, reason: str) -> None:
+        """Serve no longer. Call it from a cell."""
+        self._end(reason)
         self.over.wait(5)
         self.panel.close()
 
@@ -167,10 +182,19 @@ class ServedKernelRun:
             self.model.refuse_waiting(self._over_text)
             closing = asyncio.ensure_future(self.place.do(self.panel.close))
             if self.session.state.status in ("finished", "step_limit"):  # what was done can still be asked about
-                await self._closing.wait()
+                await self._asked_no_more()
             await asyncio.sleep(_FAREWELL)
         self.over.set()
         await closing
+
+    async def _asked_no_more(self) -> None:
+        """Wait until it is to be served no longer; a cell that waits goes on some time after the last client left."""
+        alone = 0.0
+        while not self._closing.is_set() and alone < _PARTING:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._closing.wait(), _LOOK)
+            waits = isinstance(self.place, HeldCell) and self._port is None and not self.listener.is_connected
+            alone = alone + _LOOK if waits else 0.0
 
     def _listening_by_http(self, server: Any) -> AbstractAsyncContextManager[None]:
         return nullcontext() if self._port is None else http.listening(server, self._port, self.listener.token)
