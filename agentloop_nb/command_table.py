@@ -46,6 +46,7 @@ JOBS = Option("jobs", ("--jobs",), "runs at once (1)", "J", "2")
 MOST_STEPS = Option("max_steps", ("--max-steps",), "decisions a run may take", "N", "12")
 RESULTS = Option("output_dir", ("-o", "--output-dir"), "folder of the results (./eval-SUITE)", "DIR", "results")
 ALLOW = Option("allow", ("--allow",), "look at the tools of these servers, and let runs use them")
+LET = Option("allow", ("--allow",), "look at actions that were learned, and let runs call them")
 FORGET = Option("forget", ("--forget",), "take that permission back")
 _SERVED = (
     *("max_steps", "approve", "timeout", "privacy", "allow_changes", "undo_memory", "trust_web"),
@@ -206,6 +207,12 @@ COMMANDS = (
         "[--allow | --forget] [NAME | FILE]",
         "list the MCP servers of this folder, see the tools of one, and let runs use them",
         (ALLOW, FORGET),
+    ),
+    Command(
+        "learn",
+        "[RUN] NAME [STEPS] [options] | [--allow | --forget] [NAME]",
+        "make a function of what worked in a run, for later runs of this folder; alone, list those there are",
+        (LET, FORGET, *(each for each in RUN_OPTIONS if each.setting in ("model", "base_url", "effort", "budget"))),
     ),
     Command("cluster", "[PROFILE[:CLUSTER]]", "list the engines that `--on` uses, what runs on each, and its memory"),
     Command("models", "[PROVIDER]", "list the models that the configured server offers"),

@@ -25,6 +25,7 @@ from agentloop_nb.actions.output_text import text_of
 from agentloop_nb.actions.own_calls import is_call, is_function_name, is_parameter_name
 from agentloop_nb.actions.own_values import without_nulls, written
 from agentloop_nb.actions.run_code import RunCode
+from agentloop_nb.errors import ActionFailed
 from agentloop_nb.protocols import OnOutput, Workspace
 
 LIVE: dict[str, type[OwnAction]] = {}
@@ -48,6 +49,8 @@ class OwnAction(Action):
     """What it reads or writes outside the kernel, by its own word; then its recorded result is exported, no call."""
     asks: ClassVar[bool] = False
     """A person is asked before each call."""
+    learned_source: ClassVar[str] = ""
+    """The file that declares it, where it was learned in an earlier run."""
     undo: ClassVar[Any] = None
     """The function that takes a call back, if there is one."""
 
@@ -76,7 +79,7 @@ class OwnAction(Action):
         return self
 
     @classmethod
-    def declared(cls) -> str:
+    def declared_effects(cls) -> str:
         """What its declaration says it does, in a few words; empty where it says nothing."""
         undone = f"undo by {cls.undo.__name__}" if cls.undo is not None else ""
         asked = "asks before each call" if cls.asks else ""
@@ -127,6 +130,10 @@ class OwnAction(Action):
                 self.model_dump(exclude_unset=True), context={"timeout": self._timeout}
             )
             return await now.perform(workspace, step=step, on_output=on_output)
+        if self.into == self.name:
+            raise ActionFailed(
+                f"into cannot be {self.name}, which is the function itself: give the result another name"
+            )
         running = RunCode(code=self.code, timeout=self._timeout)
         result = await running.perform(workspace, step=step, on_output=on_output)
         return result.with_effects(own=OwnCall(code=self.code, reaches=self.reaches))

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from agentloop_nb import __version__, command_table
 from agentloop_nb.cli.exits import FINISHED, NOT_FINISHED, WRONG_USE, complain
@@ -14,6 +15,9 @@ from agentloop_nb.cli.record_commands import ask, compare, show, trust_folder, v
 from agentloop_nb.cli.run_commands import as_goal, demo_run, end_of_options, fork, resume, retry, run_goal
 from agentloop_nb.errors import AgentFailed, AgentStopped, UserError
 from agentloop_nb.settings.options import RUN_OPTIONS
+
+if TYPE_CHECKING:
+    from agentloop_nb.notebook.run_manager import RunManager
 
 _HELP = ("-h", "--help")
 _CODES = "Exit codes: 0 finished, 1 not finished, 2 wrong use. Settings are also read from the environment and .env."
@@ -100,6 +104,33 @@ def _tools(words: list[str]) -> int:
     return FINISHED
 
 
+def _learn(words: list[str]) -> int:
+    options, named = command_table.parsed("learn", words, "shell", 8)
+    from agentloop_nb.learn.command import learn
+    from agentloop_nb.notebook.learning import desk
+
+    print(learn(desk(_private_manager(), {}, "shell"), named, options))
+    return FINISHED
+
+
+def _actions(words: list[str]) -> int:
+    options, others = command_table.parsed("actions", words, "shell", 2)
+    from agentloop_nb.notebook.learning import bring
+    from agentloop_nb.reports.queries import QUERIES, Folder
+
+    manager = _private_manager()
+    bring(manager, print, asks=False)
+    print(QUERIES["actions"](Folder(manager.shell.user_ns), others, options))
+    return FINISHED
+
+
+def _private_manager() -> RunManager:
+    from agentloop_nb.notebook.kernel.private_shell import private_shell
+    from agentloop_nb.notebook.run_manager import RunManager
+
+    return RunManager(private_shell(), private=True)
+
+
 def _eval(words: list[str]) -> int:
     options, suite = command_table.parsed("eval", words, "shell", 1)
     from agentloop_nb.evals.eval_command import evaluate
@@ -122,6 +153,8 @@ COMMANDS: dict[str, Callable[[list[str]], int]] = {
     "verify": verify_notebook,
     "trust": trust_folder,
     "tools": _tools,
+    "learn": _learn,
+    "actions": _actions,
     "cluster": _cluster,
     "show": show,
     "compare": compare,
@@ -133,6 +166,6 @@ COMMANDS: dict[str, Callable[[list[str]], int]] = {
     "skill": _skill,
     "eval": _eval,
     "help": _help,
-    **{name: partial(ask, name) for name in ("status", "runs", "who", "why", "cost", "sent", "models", "actions")},
+    **{name: partial(ask, name) for name in ("status", "runs", "who", "why", "cost", "sent", "models")},
 }
 """What carries out each command of the table that lives in a shell."""

@@ -34,6 +34,7 @@ from agentloop_nb.events.event import FORMAT, Dollars, Event, RecordedSettings, 
 from agentloop_nb.events.progress import OutputAppeared, Progress, ReplyStreamed, WaitStarted
 from agentloop_nb.events.run_events import (
     ContractChecked,
+    FunctionProposed,
     NamespaceRebuilt,
     NoteAdded,
     RunFinished,
@@ -59,6 +60,7 @@ __all__ = [
     "DecisionRejected",
     "Dollars",
     "Event",
+    "FunctionProposed",
     "KnownEvent",
     "LimitsReplaced",
     "LongStepDecided",
@@ -126,6 +128,7 @@ KnownEvent = (
     | NamespaceRebuilt
     | RunForked
     | TriesRanked
+    | FunctionProposed
 )
 AnyEvent = KnownEvent | UnknownEvent
 

@@ -13,7 +13,7 @@ from pydantic import (
 from agentloop_nb.actions.registry import ActionRecord
 from agentloop_nb.errors import Hint
 from agentloop_nb.events.event import FORMAT, Dollars, Event, RecordedSettings, RunId, Status
-from agentloop_nb.protocols import Check, CodeRan, Value
+from agentloop_nb.protocols import Check, CodeRan, Usage, Value
 
 
 class RunStarted(Event):
@@ -127,6 +127,23 @@ class RunForked(Event):
     kind: Literal["run_forked"] = "run_forked"
     parent: RunId
     """The id of the run it was forked from."""
+
+
+class FunctionProposed(Event):
+    """A model proposed a function that does what steps of the run did, after its end."""
+
+    kind: Literal["function_proposed"] = "function_proposed"
+    name: str
+    asked: str = ""
+    """What the model was told."""
+    text: str
+    """The reply as it was written."""
+    problem: str = ""
+    """Why it was not taken; empty where its test passed."""
+    model: str = ""
+    usage: Usage = Usage()
+    cost: Dollars | None = None
+    """What the reply cost; None where that is unknown."""
 
 
 class TryRank(Value):

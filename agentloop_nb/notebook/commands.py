@@ -234,9 +234,26 @@ def tools(magics: AgentMagics, rest: str) -> None:
     print(looking(magics.manager.folder, words, options, partial(says_yes, magics.manager.shell)))
 
 
-runs, who, why, cost, sent, models, actions = (
-    partial(ask, name) for name in ("runs", "who", "why", "cost", "sent", "models", "actions")
-)
+def learn(magics: AgentMagics, rest: str) -> None:
+    """Make a function of what worked in a run, or say which there are."""
+    from agentloop_nb.learn.command import learn as learned
+    from agentloop_nb.notebook.kernel.runner import refuse_nesting
+    from agentloop_nb.notebook.learning import desk
+
+    refuse_nesting()
+    options, words = table.parsed("learn", rest, "notebook", 8)
+    print(learned(desk(magics.manager, magics.config_values(), "notebook"), words, options))
+
+
+def actions(magics: AgentMagics, rest: str) -> None:
+    """What a run may do here, and where each action comes from."""
+    from agentloop_nb.notebook.learning import bring
+
+    bring(magics.manager, print, asks=False)
+    ask("actions", magics, rest)
+
+
+runs, who, why, cost, sent, models = (partial(ask, name) for name in ("runs", "who", "why", "cost", "sent", "models"))
 
 COMMANDS: dict[str, Callable[..., Any]] = {
     "status": status,
@@ -261,6 +278,7 @@ COMMANDS: dict[str, Callable[..., Any]] = {
     "sent": sent,
     "models": models,
     "actions": actions,
+    "learn": learn,
     "login": login,
     "trust": trust,
     "tools": tools,

@@ -19,6 +19,7 @@ from agentloop_nb.events import NoteAdded
 from agentloop_nb.export.destination import checked
 from agentloop_nb.mcp_tools.configuration import given
 from agentloop_nb.models.keys import known_keys
+from agentloop_nb.notebook import learning
 from agentloop_nb.notebook.isolation import placement
 from agentloop_nb.notebook.isolation.adoption import Adoption
 from agentloop_nb.notebook.isolation.children import children_of
@@ -97,6 +98,8 @@ class RunManager:
         """
         refuse_nesting()
         _check_output(settings)
+        if part is None and not settings.isolated:
+            learning.bring(self, print)
         self.workspaces.make_room(settings)
         control, run_id = self._control(), locating.new_run_id()
         settings = placement.placed(settings, run_id)

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Any
 
-from agentloop_nb._internal.text import on_one_line
+from agentloop_nb._internal.text import clean, on_one_line
 from agentloop_nb.errors import UserError
-from agentloop_nb.notebook.kernel.runner import can_ask
+from agentloop_nb.notebook.kernel.runner import is_attended
 from agentloop_nb.record import locating, trust
 
 _VOUCHED = (
@@ -38,10 +37,14 @@ def ask_to_run(shell: Any, record: Path) -> None:
 
 def says_yes(shell: Any, question: str) -> bool:
     """Put a question to the person, if one can be asked; a text of several lines is shown before it."""
-    terminal = getattr(shell, "kernel", None) is None and sys.stdin is not None and sys.stdin.isatty()
-    if not terminal and not can_ask(shell):
+    return says_yes_to(shell, "\n".join(map(on_one_line, question.splitlines())))
+
+
+def says_yes_to(shell: Any, question: str) -> bool:
+    """Do what `says_yes` does with code above the question, whose lines keep their form."""
+    if not is_attended(shell):
         return False
-    *shown, asked = map(on_one_line, question.splitlines())
+    *shown, asked = clean(question).splitlines()
     for line in shown:
         print(line)
     try:

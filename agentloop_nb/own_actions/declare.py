@@ -55,6 +55,13 @@ def action(
 
 def action_of(function: F, reaches: str, undo: Callable[..., Any] | None, *, asks: bool) -> F:
     """Declare a function, and return it as it is. Raises `UserError`."""
+    model = model_of(function, reaches, undo, asks=asks)
+    LIVE[model.name] = model
+    return function
+
+
+def model_of(function: Any, reaches: str, undo: Callable[..., Any] | None, *, asks: bool) -> type[OwnAction]:
+    """Return the action that a function is. Raises `UserError`."""
     _check(function)
     if undo is not None:
         _check_undo(function, undo)
@@ -71,8 +78,7 @@ def action_of(function: F, reaches: str, undo: Callable[..., Any] | None, *, ask
     model.fields, model.awaited = schema_of(parameters), inspect.iscoroutinefunction(function)
     model.reaches, model.asks = reaches, asks
     model.undo = None if undo is None else staticmethod(undo)
-    LIVE[name] = model
-    return function
+    return model
 
 
 def _check(function: Any) -> None:

@@ -61,6 +61,9 @@ class Folder:
 
     front: Front = "shell"
 
+    def __init__(self, functions: Mapping[str, Any] | None = None) -> None:
+        self.functions = functions or {}
+
     @property
     def folder(self) -> Path:
         return Path.cwd()
@@ -70,10 +73,6 @@ class Folder:
 
     def state(self, reference: str | None) -> State:
         return reading.load(self.find(reference))
-
-    @property
-    def functions(self) -> Mapping[str, Any]:
-        return {}
 
     def settings(self, arguments: Mapping[str, Any]) -> Settings:
         return resolve(arguments, {}, environment(self.folder))

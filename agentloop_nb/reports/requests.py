@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from agentloop_nb.agent.prompt import compose
 from agentloop_nb.errors import UserError
-from agentloop_nb.events import AnyEvent, ModelCalled
+from agentloop_nb.events import AnyEvent, FunctionProposed, ModelCalled
 from agentloop_nb.protocols import Message
 from agentloop_nb.safety.provenance import split
 from agentloop_nb.state import State
@@ -45,7 +45,14 @@ def sent(events: Sequence[AnyEvent], step: int | None = None) -> str:
     pictures = sum(len(message.images) for message in messages)
     table = "\n".join(f"{size:>9,} characters: {name}" for name, size in sizes.items() if size)
     table += f"\n{pictures:>9,} picture{'s' * (pictures > 1)}" if pictures else ""
-    return f"{text}{folded}\n\n--- sizes\n{table}"
+    return f"{text}{folded}\n\n--- sizes\n{table}" + ("" if step else "".join(map(_asked, events)))
+
+
+def _asked(event: AnyEvent) -> str:
+    """What was sent after the run to have a function proposed."""
+    if not isinstance(event, FunctionProposed):
+        return ""
+    return f"\n\n--- asked for the function {event.name}, after the run\n{event.asked}"
 
 
 def _pictures(message: Message) -> str:

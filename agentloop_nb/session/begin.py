@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from agentloop_nb import __version__, demo
+from agentloop_nb.actions.own import OwnAction
 from agentloop_nb.actions.registry import record_of
 from agentloop_nb.agent.approval import Judge
 from agentloop_nb.agent.contract import refuse_unsound
@@ -66,7 +67,11 @@ def begin(
     if model.name == "demo":
         demo.prepare(workspace.folder)
     actions = chosen(settings, model, workspace, control, goal)
-    state = State()
+    state, learned = (
+        State(),
+        [each.learned_source for each in actions if issubclass(each, OwnAction) and each.learned_source],
+    )
+    ran = workspace.code_ran() if isinstance(workspace, Remembering) else ()
     run_id = run_id or locating.new_run_id()
     opening = RunStarted(
         run=run_id,
@@ -75,15 +80,16 @@ def begin(
         actions=tuple(map(record_of, actions)),
         settings=recorded(settings, model, variables, control),
         versions={"agentloop_nb": __version__, "python": platform.python_version()},
-        cells=workspace.history(),
-        ran=workspace.code_ran() if isinstance(workspace, Remembering) else (),
+        cells=(*learned, *workspace.history()),
+        ran=tuple(each.model_copy(update={"index": each.index + len(learned)}) for each in ran),
         earlier_goals=tuple(earlier_goals),
         part_of=part and part.of,
         part=part.which if part else "",
     )
     record = journal.Journal.create(folder, run_id, limit=settings.record_limit * journal.MEGABYTE)
     run = Run(state, record.path, workspace)
-    recover_with(workspace, record.path, None, cells=False)
+    if settings.isolated:
+        recover_with(workspace, record.path, None, cells=False)
     return Session(
         run,
         [opening, *notes],

@@ -12,6 +12,7 @@ from agentloop_nb.events import (
     ContractChecked,
     DecisionMade,
     DecisionRejected,
+    FunctionProposed,
     LimitsReplaced,
     ModelCalled,
     ModelFailed,
@@ -40,6 +41,7 @@ class State(RunData):
 
     def apply(self, event: AnyEvent | Adjustment) -> None:
         """Fold one event in."""
+        self.revision += 1
         match event:
             case RunInterrupted() | LimitsReplaced() | OutputsEvicted():
                 self._adjust(event)
@@ -50,6 +52,8 @@ class State(RunData):
                 self._finish(event) if isinstance(event, RunFinished) else self._resume(event)
             case RunForked():
                 self._fork(event)
+            case FunctionProposed():
+                self.proposed.append(event)
             case ContractChecked() | TranscriptCompacted() | TriesRanked():
                 self._note(event)
             case StepsUndone():
@@ -57,6 +61,7 @@ class State(RunData):
             case NamespaceRebuilt() | UnknownEvent():
                 pass
             case _:
+                self.revision -= not isinstance(event, PlanSettled)
                 self._apply_step(event)
 
     def _adjust(self, event: Adjustment) -> None:
@@ -105,6 +110,7 @@ class State(RunData):
     def _fork(self, event: RunForked) -> None:
         """What was spent before was spent by the parent."""
         self.forked_from, self.began, self.undone, self.last_call = (event.parent, event.step), event.at, [], None
+        self.proposed = []
         for step in self.steps:
             step.inherited = True
             step.cost, step.cost_known, step.usage, step.saved = Decimal(0), True, Usage(), Decimal(0)

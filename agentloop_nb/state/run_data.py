@@ -13,6 +13,7 @@ from agentloop_nb.actions import ACTIONS, WriteFile
 from agentloop_nb.actions.registry import Actions
 from agentloop_nb.errors import Front, Hint, worded
 from agentloop_nb.events import (
+    FunctionProposed,
     ModelCalled,
     Status,
     TranscriptCompacted,
@@ -81,12 +82,16 @@ class RunData:
     """The run that delegated this one, or what the tries of one goal have in common."""
     part: str = ""
     """Which part of that it is."""
+    proposed: list[FunctionProposed] = field(default_factory=list)
+    """Functions that were proposed after its end; they cost something, too."""
     ranked: TriesRanked | None = None
     """How the tries of one goal were ranked, if this run is one of them."""
     borrowed: tuple[str, ...] | None = None
     """Words in its steps that are another person's, who recorded them; None where all are this user's."""
     began: float = 0.0
     ended: float | None = None
+    revision: int = field(default=0, compare=False, repr=False)
+    """Grows with all that may change what was told before the last step; not with what belongs to that step alone."""
 
     @property
     def current_step(self) -> int:
@@ -122,17 +127,19 @@ class RunData:
     @property
     def total_cost(self) -> Decimal:
         """Dollars known to have been spent."""
-        return sum((step.cost for step in self.paid), Decimal(0))
+        return sum(
+            (*(step.cost for step in self.paid), *(each.cost or Decimal(0) for each in self.proposed)), Decimal(0)
+        )
 
     @property
     def cost_known(self) -> bool:
         """Whether `total_cost` is all that was spent."""
-        return all(step.cost_known for step in self.paid)
+        return all(step.cost_known for step in self.paid) and all(each.cost is not None for each in self.proposed)
 
     @property
     def usage(self) -> Usage:
         """Tokens of all calls."""
-        return sum((step.usage for step in self.paid), Usage())
+        return sum((*(step.usage for step in self.paid), *(each.usage for each in self.proposed)), Usage())
 
     @property
     def paid(self) -> list[Step]:

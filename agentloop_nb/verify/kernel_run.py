@@ -15,7 +15,7 @@ from concurrent.futures import Future
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import nbformat
 from jupyter_client.kernelspec import KernelSpec, KernelSpecManager
@@ -27,6 +27,7 @@ from agentloop_nb._internal.clean_env import plain_environment
 from agentloop_nb.verify.place import Place
 
 Json = dict[str, Any]
+T = TypeVar("T")
 
 _NOWHERE = "http://127.0.0.1:9"
 
@@ -77,7 +78,7 @@ def perform(
         place = Place(Path(name).resolve(), origin, opened=opened)
         place.furnish(inputs)
         run = _Run(notebook, place)
-        _wait(run.perform(_environment(place, hash_seed), timeout))
+        in_thread(run.perform(_environment(place, hash_seed), timeout))
         return run.performance
 
 
@@ -91,17 +92,17 @@ def stop() -> None:
         each()
 
 
-def _wait(work: Coroutine[Any, Any, None]) -> None:
+def in_thread(work: Coroutine[Any, Any, T]) -> T:
     """Run to the end in a thread of its own: the caller may be inside a running event loop, and may be interrupted."""
     loop = asyncio.new_event_loop()
     task = loop.create_task(work)
     cancel = partial(loop.call_soon_threadsafe, task.cancel)
-    done: Future[None] = Future()
+    done: Future[T] = Future()
     thread = threading.Thread(target=_run_in, args=(loop, task, done), name="agentloop-verify", daemon=True)
     _RUNNING.add(cancel)
     thread.start()
     try:
-        done.result()
+        return done.result()
     except BaseException:
         with contextlib.suppress(RuntimeError):  # it has ended by now
             cancel()
@@ -111,17 +112,17 @@ def _wait(work: Coroutine[Any, Any, None]) -> None:
         _RUNNING.discard(cancel)
 
 
-def _run_in(loop: asyncio.AbstractEventLoop, task: asyncio.Task[None], done: Future[None]) -> None:
+def _run_in(loop: asyncio.AbstractEventLoop, task: asyncio.Task[T], done: Future[T]) -> None:
     try:
         asyncio.set_event_loop(loop)
-        loop.run_until_complete(task)
+        found = loop.run_until_complete(task)
         loop.run_until_complete(loop.shutdown_asyncgens())
     except BaseException as error:  # noqa: BLE001 - it is raised where it is waited for
         loop.close()
         done.set_exception(error)
     else:
         loop.close()
-        done.set_result(None)
+        done.set_result(found)
 
 
 class _Run:

@@ -12,7 +12,7 @@ from agentloop_nb.actions import ActionResult
 from agentloop_nb.actions.own import LIVE
 from agentloop_nb.actions.registry import choose, record_of
 from agentloop_nb.decision import Decision, parse
-from agentloop_nb.errors import UserError
+from agentloop_nb.errors import ActionFailed, UserError
 from agentloop_nb.events import ActionFinished, ActionStarted, AnyEvent, DecisionMade, RunFinished, RunStarted
 from agentloop_nb.export.anonymize import Anonymizer
 from agentloop_nb.export.notebook_writer import build
@@ -81,6 +81,13 @@ async def test_it_shows_prints_and_binds(workspace):
     assert "added eight: int" in result.output
     workspace.undo(1)
     assert "eight" not in workspace.shell.user_ns
+
+
+async def test_a_result_never_takes_the_place_of_the_function(workspace):
+    with pytest.raises(ActionFailed, match="give the result another name"):
+        await called(workspace, "double", n=4, into="double")
+    _, result = await called(workspace, "double", n=4)
+    assert result.success
 
 
 async def test_an_asynchronous_one_is_awaited(workspace):

@@ -160,7 +160,7 @@ def _header(top: Header) -> str:
         ("Model", top["model"]),
         ("Run", top["run"]),
     ]
-    told = " · ".join(f"<span>{name}</span> {prose(value)}" for name, value in meters if value)
+    told = "&nbsp;· ".join(f"<span>{name}</span> {prose(value)}" for name, value in meters if value)
     return (
         f'<div style="padding:6px 10px"><div dir="auto">{dot}'
         f'<b style="{tone}">{prose(top["label"].capitalize())}</b> · '
