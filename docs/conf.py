@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import runpy
+import shutil
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -62,8 +63,15 @@ def lead_to_pages(app: Sphinx, relative_path: Path, parent: str, content: list[s
         content[0] = content[0].replace(f"]({file}", f"]({page}")
 
 
+def add_reports(app: Sphinx, error: Exception | None) -> None:
+    """Put the reports of the gallery beside its page, as they are."""
+    if error is None and app.builder.format == "html":
+        shutil.copytree(Path(app.srcdir, "gallery"), Path(app.outdir, "gallery"), dirs_exist_ok=True)
+
+
 def setup(app: Sphinx) -> None:
     """Colour cells as IPython reads them; show the diagram as its text, so that no script is fetched."""
     app.add_lexer("python", IPython3Lexer)
     app.add_lexer("mermaid", TextLexer)
     app.connect("include-read", lead_to_pages)
+    app.connect("build-finished", add_reports)

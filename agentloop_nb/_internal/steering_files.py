@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
+import os
 import re
 import unicodedata
 from contextlib import suppress
@@ -107,7 +109,7 @@ INSTRUCTING = ("AGENTS.md", ".env")
 LEDGER = Path(".agentloop") / "steering"
 """Where the SHA-256 of each such file that a run wrote are kept, one a line."""
 
-Marks = dict[Path, tuple[int, int]]
+Marks = dict[str, tuple[int, int]]
 """When files were modified, and their sizes."""
 _ABOVE = 4
 """How many folders above the working folder are looked at, too."""
@@ -140,17 +142,24 @@ def folded(part: str) -> str:
 def marks(folder: Path) -> Marks:
     """Return how the instructing files of a folder, and of those above it, are now."""
     found: Marks = {}
-    for place in (folder, *folder.parents[:_ABOVE]):
-        for name in INSTRUCTING:
-            with suppress(OSError):
-                status = (place / name).stat()
-                found[place / name] = (status.st_mtime_ns, status.st_size)
+    for path in _instructing(folder):
+        try:
+            status = os.stat(path)  # noqa: PTH116 - before and after each step
+        except OSError:
+            continue
+        found[path] = (status.st_mtime_ns, status.st_size)
     return found
+
+
+@functools.lru_cache(maxsize=64)
+def _instructing(folder: Path) -> tuple[str, ...]:
+    """Return where a folder, and those above it, would have their instructing files."""
+    return tuple(str(place / name) for place in (folder, *folder.parents[:_ABOVE]) for name in INSTRUCTING)
 
 
 def note_changes(folder: Path, before: Marks) -> list[str]:
     """Remember the instructing files that a step changed since `before` as a run's; return their names."""
-    changed = [path for path, mark in marks(folder).items() if before.get(path) != mark]
+    changed = [Path(path) for path, mark in marks(folder).items() if before.get(path) != mark]
     for path in changed:
         ledger = path.parent / LEDGER
         with suppress(OSError):

@@ -14,13 +14,19 @@ _basic_size = vars(type)["__basicsize__"].__get__
 
 
 class TypeSet:
-    """A set of types that is asked by identity: a metaclass may have a `__hash__` or an `__eq__` that fails."""
+    """A set of types that is asked by identity: a metaclass may have a `__hash__` or an `__eq__` that fails.
+
+    `id` is not asked either: where an audit hook listens, as one does here, each call of it is an event.
+    """
 
     def __init__(self, *types: type) -> None:
-        self._types = {id(each): each for each in types}
+        self._plain = frozenset(each for each in types if type(each) is type)
+        self._others = tuple(each for each in types if type(each) is not type)
 
     def __contains__(self, cls: object) -> bool:
-        return id(cls) in self._types
+        if type(cls) is type:
+            return cls in self._plain
+        return any(cls is each for each in self._others)
 
 
 def name(cls: type) -> str:
@@ -51,7 +57,20 @@ def mro(cls: type) -> tuple[type, ...]:
 
 def inherits(cls: type, *bases: type) -> bool:
     """Tell whether a class is one of some bases or derived from one; no `__subclasscheck__` is asked."""
-    return any(each is base for each in mro(cls) for base in bases)
+    for each in _mro(cls):
+        for base in bases:
+            if each is base:
+                return True
+    return False
+
+
+def first_of(cls: type, types: TypeSet) -> type | None:
+    """Return the first of a class and its bases that is in a set; None where none is."""
+    for each in _mro(cls):
+        if each in types:
+            found: type = each
+            return found
+    return None
 
 
 def namespace(cls: type) -> Mapping[str, Any]:

@@ -69,10 +69,10 @@ class InputBound:
         """Bound the tokens of `messages`. A message that changed since the last usage counts as new."""
         shared = 0
         for old, new in zip(self._messages, messages, strict=False):
-            if old != new:
+            if old is not new and old != new:
                 break
             shared += 1
-        least = sum(len(message.content.encode()) for message in messages[:shared]) // LEAST_BYTES
+        least = sum(message.measured[0] for message in messages[:shared]) // LEAST_BYTES
         known = max(self._tokens, least) if shared else SCHEMA_TOKENS
         return known + sum(map(_bound_message, messages[shared:]))
 
@@ -89,7 +89,7 @@ class InputBound:
 
 
 def _bound_message(message: Message) -> int:
-    return len(message.content.encode()) + MESSAGE_TOKENS + IMAGE_TOKENS * len(message.images)
+    return message.measured[0] + MESSAGE_TOKENS + IMAGE_TOKENS * len(message.images)
 
 
 def own_ledger(state: State) -> Ledger:

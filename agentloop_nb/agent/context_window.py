@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from agentloop_nb.models.usage import estimate, tokens_in
+from agentloop_nb.models.usage import prompt_tokens, tokens_in
 from agentloop_nb.protocols import Message, Usage
 
 NAMESPACE = 2000
@@ -56,13 +56,13 @@ class Gauge:
 
     def learn(self, messages: Iterable[Message], usage: Usage) -> None:
         """Take in what a server counted for these messages."""
-        guess = estimate(messages, "").input
+        guess = prompt_tokens(messages)
         if not usage.estimated and usage.input and guess:
             self._rate = min(max(usage.input / guess, 0.3), 3.0)
 
     def tokens(self, messages: Iterable[Message]) -> int:
         """Estimate the tokens of a prompt."""
-        return round(estimate(messages, "").input * self._rate)
+        return round(prompt_tokens(messages) * self._rate)
 
     def fits(self, messages: Iterable[Message], window: int | None) -> bool:
         """Whether a prompt leaves room for a reply."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import time
 from collections.abc import Callable
 
 from agentloop_nb.actions import ActionResult
@@ -24,8 +25,9 @@ class Control:
         """Why, for the record."""
         self.interrupt: Callable[[], None] | None = None
         """Set by a workspace while blocking code runs: cuts that code short from another thread."""
-        self.extend: Callable[[float], None] | None = None
-        """Set by a workspace while code runs: gives that code so many more seconds before its time limit."""
+        self._extend: Callable[[float], None] | None = None
+        self.code_began = 0.0
+        """When the code that runs began, on time.monotonic()."""
         self.memory: Callable[[], int | None] | None = None
         """Set by a workspace while code runs: the bytes of memory that its process holds now."""
         self._notes: list[str] = []
@@ -34,6 +36,17 @@ class Control:
         self._task: asyncio.Task[object] | None = None
         self._paused = False
         self._wake: asyncio.Event | None = None
+
+    @property
+    def extend(self) -> Callable[[float], None] | None:
+        """Set by a workspace while code runs: gives that code so many more seconds before its time limit."""
+        return self._extend
+
+    @extend.setter
+    def extend(self, extend: Callable[[float], None] | None) -> None:
+        if extend is not None:
+            self.code_began = time.monotonic()
+        self._extend = extend
 
     def attach(self) -> None:
         """Bind to the task that runs the loop; called inside it, before its first await."""

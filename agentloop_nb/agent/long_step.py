@@ -1,7 +1,8 @@
 """Code that runs long: the model is told how it gets on while it runs, and decides to wait for it or to stop it.
 
 The code may hold the thread of the run's event loop, so the look takes place on a thread of its own, with an event
-loop and a connection of its own. It only moves the time limit of the code: that is what ends it, as always.
+loop and a connection of its own; most steps are over before there is one. It only moves the time limit of the code:
+that is what ends it, as always.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from typing import Any
 from agentloop_nb.actions import ActionResult
 from agentloop_nb.actions.output_text import bounded, text_of
 from agentloop_nb.actions.wait_or_stop import WHILE_IT_RUNS, Wait
+from agentloop_nb.agent.alarm import Alarm
 from agentloop_nb.agent.budget import CostLimit
 from agentloop_nb.agent.control import Control
 from agentloop_nb.agent.event_stream import Stream
@@ -46,11 +48,18 @@ class LongStep:
     """Watches one step of code. Use as a context manager around it."""
 
     def __init__(
-        self, stream: Stream, control: Control, caller: ModelCaller, make_model: Callable[[], Model], *, step: int
+        self,
+        stream: Stream,
+        control: Control,
+        caller: ModelCaller,
+        make_model: Callable[[], Model],
+        alarm: Alarm,
+        *,
+        step: int,
     ) -> None:
-        """`caller` is that of the run, from whose budget looks are paid, too."""
+        """`caller` is that of the run, from whose budget looks are paid, too; `alarm` says when to look first."""
         self._stream, self._control, self._caller, self._make_model = stream, control, caller, make_model
-        self._step = step
+        self._alarm, self._step = alarm, step
         self._outputs: list[Output] = []
         self._over = threading.Event()
         self._thread: threading.Thread | None = None
@@ -80,11 +89,17 @@ class LongStep:
         return note
 
     def __enter__(self) -> LongStep:
-        self._thread = threading.Thread(target=self._run, name="agent-long-step", daemon=True)
-        self._thread.start()
+        self._alarm.set(max(self._first - BEFORE, 0), self._start)
         return self
 
+    def _start(self) -> None:
+        with self._lock:
+            if not self._over.is_set():
+                self._thread = threading.Thread(target=self._run, name="agent-long-step", daemon=True)
+                self._thread.start()
+
     def __exit__(self, *_: object) -> None:
+        self._alarm.switch_off()
         with self._lock:
             self._over.set()
             if self._task is not None and self._loop is not None:
@@ -112,7 +127,7 @@ class LongStep:
         while (extend := self._control.extend) is None:  # it waits for its turn, or is being prepared
             if self._over.wait(0.05):
                 return
-        began = time.monotonic()
+        began = self._control.code_began
         look, deadline = began + self._first, began + self._timeout
         while self._waits <= MOST_WAITS and not self._over.wait(max(look - BEFORE - time.monotonic(), 0)):
             extend(GRACE)

@@ -13,6 +13,7 @@ from agentloop_nb.actions.effects import Answer, Effects
 from agentloop_nb.actions.mending import mended
 from agentloop_nb.actions.registry import Actions
 from agentloop_nb.agent import contract
+from agentloop_nb.agent.alarm import Alarm
 from agentloop_nb.agent.approval import ApprovalGate, Judge
 from agentloop_nb.agent.budget import CostLimit
 from agentloop_nb.agent.conclusion import conclusion
@@ -85,6 +86,9 @@ class Loop:
         folder = self.workspace.folder
         self._repetitions = Repetitions(folder)
         self._gate = ApprovalGate(self.stream, self.settings, folder, self.approver, self.written_before, self.judge)
+        self._alarm = Alarm()
+        self._decides_by_itself = isinstance(self.model, Unprompted)
+        self._supervised = self.workspace if isinstance(self.workspace, Supervised) else None
         self._questions = Questions(self.stream, self.settings, self.asker)
         self._planning = Planning(self.stream, self.settings, self.planner, self.forecast)
         self._contract = ContractGate(self.stream, self.workspace, self.settings, self._gate.mandate)
@@ -128,6 +132,7 @@ class Loop:
             self._emit_end("failed", f"a defect of agentloop_nb ended the run: {type(error).__name__}: {error}")
             raise
         finally:
+            self._alarm.close()
             self.control.detach()
         return self.state
 
@@ -187,7 +192,7 @@ class Loop:
     @property
     def _may_repeat(self) -> bool:
         """Whether the same again is no mistake: a record's, or an outside agent's, between whose steps cells run."""
-        return bool(self.replayed) or isinstance(self.model, Unprompted)
+        return bool(self.replayed) or self._decides_by_itself
 
     @property
     def _final(self) -> bool:
@@ -281,8 +286,8 @@ class Loop:
         return None
 
     async def _result(self, action: Action, step: int) -> ActionResult:
-        if isinstance(self.workspace, Supervised):
-            self.workspace.mandate = self._gate.mandate(action)
+        if self._supervised is not None:
+            self._supervised.mandate = self._gate.mandate(action)
         try:
             return await self._carried_out(action, step)
         except Offline as error:
@@ -302,7 +307,7 @@ class Loop:
             return await action.again(self.workspace, kept, step=step, on_output=appeared)
         if not isinstance(action, RunCode) or self.make_model is None or not self._looks_at(action):
             return await action.perform(self.workspace, step=step, on_output=appeared)
-        watch = LongStep(self.stream, self.control, self._asker, self.make_model, step=step)
+        watch = LongStep(self.stream, self.control, self._asker, self.make_model, self._alarm, step=step)
         with watch.watch(self.settings.long_step, action.timeout, self.workspace.privacy):
             result = await action.perform(self.workspace, step=step, on_output=watch.heard(appeared))
         return watch.told(result)

@@ -14,7 +14,7 @@ from agentloop_nb.agent.context_window import Gauge, reply_bound
 from agentloop_nb.agent.event_stream import Stream
 from agentloop_nb.agent.ledger import Ledger
 from agentloop_nb.agent.offer import offered, usual
-from agentloop_nb.agent.prompt import compaction, compose, overflow_compaction, shrink_figures
+from agentloop_nb.agent.prompt import Transcript, compaction, overflow_compaction, shrink_figures
 from agentloop_nb.errors import ContextOverflow, Hint, ModelFault, PermanentFault, TransientFault
 from agentloop_nb.events import ModelCalled, ModelFailed, ModelReplied, ReplyStreamed, WaitStarted
 from agentloop_nb.protocols import Measurable, Model, ModelReply, ModelRequest, Sized, Unprompted
@@ -47,17 +47,25 @@ class ModelCaller:
     _account: Ledger | None = None
     _bound: InputBound = field(default_factory=InputBound)
     _gauge: Gauge = field(default_factory=Gauge)
+    _transcript: Transcript = field(init=False)
     _doublings: int = 0
     """Replies in a row that were thought out to their bound."""
     _is_full: bool = False
     """The last reply was cut off by the end of the context."""
 
+    def __post_init__(self) -> None:
+        self._transcript = Transcript(self.max_retries)
+        model = self.model  # what it is able to do is asked once
+        self._decides_by_itself = isinstance(model, Unprompted)
+        self._sized = model if isinstance(model, Sized) else None
+        self._measurable = model if isinstance(model, Measurable) else None
+
     async def reply(self, *, final: bool, only: tuple[str, ...] = ()) -> ModelReply:
         """Ask once, retrying transport faults. Raises `GaveUp`, or `CostLimit` before a call that might not fit."""
         attempt, waits = 1, Backoff(self.max_retries)
         while True:
-            if isinstance(self.model, Measurable):  # a server that was loading can tell by now
-                await asyncio.to_thread(self.model.measure)
+            if self._measurable and not self._measurable.is_measured:  # a server that was loading can tell by now
+                await asyncio.to_thread(self._measurable.measure)
             request = await self._next_request(final=final, only=only)
             reservation = await self._reserve(request)
             request = request.model_copy(update={"max_tokens": reservation.max_tokens})
@@ -108,7 +116,7 @@ class ModelCaller:
             raise GaveUp(f"the budget cannot be kept: {error}") from error
 
     async def _next_request(self, *, final: bool, only: tuple[str, ...]) -> ModelRequest:
-        if isinstance(self.model, Unprompted):
+        if self._decides_by_itself:
             return ModelRequest(messages=(), final=final)
         await shrink_figures(self.stream.state)
         return self._request(final=final, only=only)
@@ -122,7 +130,7 @@ class ModelCaller:
         while True:
             if event is not None:
                 self.stream.emit(event)
-            messages = compose(state, max_retries=self.max_retries)
+            messages = self._transcript.messages(state)
             if self._gauge.fits(messages, window) or (event := overflow_compaction(state)) is None:
                 break
         tokens = self._gauge.tokens(messages)
@@ -141,7 +149,7 @@ class ModelCaller:
 
     @property
     def _is_small(self) -> bool:
-        return isinstance(self.model, Sized) and self.model.is_small
+        return self._sized is not None and self._sized.is_small
 
     async def _attempt(self, request: ModelRequest, reservation: Reservation, attempt: int) -> ModelReply:
         step = self.stream.state.next_step
@@ -182,7 +190,7 @@ class ModelCaller:
     def _compact(self, fault: ContextOverflow) -> None:
         event = overflow_compaction(self.stream.state)
         if event is None:
-            window, messages = self.model.context_window, compose(self.stream.state, max_retries=self.max_retries)
+            window, messages = self.model.context_window, self._transcript.messages(self.stream.state)
             told = "" if window is None else f" ({_too_small(window, self._gauge.tokens(messages))})"
             raise GaveUp(
                 f"the prompt no longer fits into the model's context, even shortened: {fault}{told}"

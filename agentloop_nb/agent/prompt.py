@@ -10,10 +10,11 @@ import asyncio
 import json
 from collections import Counter
 from collections.abc import Iterator
+from typing import NamedTuple
 
 from agentloop_nb._internal.platform import IN_BROWSER
 from agentloop_nb._internal.text import counted
-from agentloop_nb.actions import Plan
+from agentloop_nb.actions import ActionResult, Plan
 from agentloop_nb.actions.output_text import bounded
 from agentloop_nb.actions.plan import as_reply, numbered
 from agentloop_nb.actions.wait_or_stop import Stop, Wait
@@ -60,31 +61,72 @@ LINE_FIRST = 'Begin each reasoning with the number of the line that it is for, a
 
 def compose(state: State, *, max_retries: int = 3) -> tuple[Message, ...]:
     """Turn a state into the messages of the next request."""
-    return tuple(_messages(state, max_retries))
+    return Transcript(max_retries).messages(state)
 
 
-def _messages(state: State, max_retries: int) -> Iterator[Message]:
-    yield Message(role="system", content=system_prompt(state.actions))
-    digested = state.compacted.digested if state.compacted else 0
-    told = (
-        f"Goal:\n{state.goal}\n\n{_context(state)}".rstrip()
-        + _further(state)
-        + _standing_plan(state, digested)
-        + _digest(state.steps[:digested])
-    )
+class Transcript:
+    """The messages of one run. What was told of all steps but the last is kept: it only grows, as the run does."""
+
+    def __init__(self, max_retries: int) -> None:
+        self._max_retries = max_retries
+        self._revision = -1
+        self._kept: list[Message] = []
+        self._steps = 0
+        """Steps that these tell."""
+        self._next = _Told("")
+
+    def messages(self, state: State) -> tuple[Message, ...]:
+        """Turn the state into the messages of the next request."""
+        if state.revision != self._revision:
+            self._begin(state)
+        while self._steps < len(state.steps) - 1 and state.steps[self._steps].result is not None:
+            self._kept += _of_step(state, state.steps[self._steps], self._next)
+            self._next = _told(state, self._steps, self._max_retries)
+            self._steps += 1
+        return (*self._kept, *self._newest(state))
+
+    def _begin(self, state: State) -> None:
+        self._revision = state.revision
+        self._steps = state.compacted.digested if state.compacted else 0
+        self._kept = [Message(role="system", content=system_prompt(state.actions))]
+        self._next = _Told(
+            f"Goal:\n{state.goal}\n\n{_context(state)}".rstrip()
+            + _further(state)
+            + _standing_plan(state, self._steps)
+            + _digest(state.steps[: self._steps])
+        )
+
+    def _newest(self, state: State) -> Iterator[Message]:
+        told = self._next
+        for index, step in enumerate(state.steps[self._steps :], self._steps):
+            yield from _of_step(state, step, told)
+            if step.result is None:
+                return
+            told = _told(state, index, self._max_retries)
+        yield Message(role="user", content=told.text + _nudge(state, state.next_step), images=told.images)
+
+
+class _Told(NamedTuple):
+    """What the message before a decision begins with."""
+
+    text: str
     images: tuple[Image, ...] = ()
-    for index, step in enumerate(state.steps[digested:], digested):
-        yield Message(role="user", content=told + _notes(step) + _nudge(state, step.number), images=images)
-        yield from _planned(step)
-        if step.is_looked_at:
-            yield from _looked_at(step)
-            return
-        if step.result is None:
-            yield from _repairs(step)
-            return
+
+
+def _told(state: State, index: int, max_retries: int) -> _Told:
+    return _Told(observation(state, index, max_retries), _images(state, state.steps[index]))
+
+
+def _of_step(state: State, step: Step, told: _Told) -> Iterator[Message]:
+    """What came before a decision, and the decision; where there is none yet, what was wrong with those before."""
+    yield Message(role="user", content=told.text + _notes(step) + _nudge(state, step.number), images=told.images)
+    yield from _planned(step)
+    if step.is_looked_at:
+        yield from _looked_at(step)
+    elif step.result is None:
+        yield from _repairs(step)
+    else:
         yield Message(role="assistant", content=_decided(step))
-        told, images = observation(state, index, max_retries), _images(state, step)
-    yield Message(role="user", content=told + _nudge(state, state.next_step), images=images)
 
 
 def _context(state: State) -> str:
@@ -141,17 +183,26 @@ def _images(state: State, step: Step) -> tuple[Image, ...]:
 
 
 def _shows_images(state: State, step: Step) -> bool:
-    compacted = state.compacted is not None and step.number <= state.compacted.through
-    return (
-        not compacted and bool(state.settings.get("images", True)) and state.settings.get("privacy", "full") == "full"
-    )
+    return _shows_any(state) and (state.compacted is None or step.number > state.compacted.through)
+
+
+def _shows_any(state: State) -> bool:
+    return bool(state.settings.get("images", True)) and state.settings.get("privacy", "full") == "full"
+
+
+def _whole(state: State) -> list[ActionResult]:
+    """What came of the steps that are told whole."""
+    through = state.compacted.through if state.compacted else 0
+    return [step.result for step in state.steps if step.number > through and step.result is not None]
 
 
 async def shrink_figures(state: State) -> None:
     """Make the figures of the next request small, away from the event loop, so that composing it takes no time."""
-    shown = [step for step in state.steps if step.result and _shows_images(state, step)]
-    if not IN_BROWSER and not all(prompt_images.is_ready(step.result.outputs) for step in shown if step.result):
-        await asyncio.to_thread(lambda: [_images(state, step) for step in shown])
+    if IN_BROWSER or not _shows_any(state):
+        return
+    shown = [result.outputs for result in _whole(state)]
+    if not all(map(prompt_images.is_ready, shown)):
+        await asyncio.to_thread(lambda: [prompt_images.figures(outputs) for outputs in shown])
 
 
 def _repairs(step: Step) -> Iterator[Message]:
@@ -226,17 +277,14 @@ def _nudge(state: State, number: int) -> str:
 
 def compaction(state: State, model: Model) -> TranscriptCompacted | None:
     """Shorten old outputs once the whole ones have outgrown what is worth resending, or half the model's context."""
-    growth = _worth_resending(model)
-    done = state.compacted.through if state.compacted else 0
-    whole = [step for step in state.steps if step.number > done and step.result is not None]
-    pictures = sum(
-        prompt_images.count(step.result.outputs) for step in whole if step.result and _shows_images(state, step)
-    )
-    size = sum(len(step.result.output) for step in whole if step.result) + pictures * prompt_images.CHARACTERS
+    growth, whole = _worth_resending(model), _whole(state)
+    pictures = sum(prompt_images.count(result.outputs) for result in whole) if _shows_any(state) else 0
+    size = sum(len(result.output) for result in whole) + pictures * prompt_images.CHARACTERS
     limit = min(growth, model.context_window * 2) if model.context_window else growth
     if len(whole) <= (WHOLE_STEPS if size > limit or pictures > prompt_images.MOST_TOLD else MOST_WHOLE):
         return None
-    return _compacted(state, through=whole[-WHOLE_STEPS - 1].number, short_steps=SHORT_STEPS)
+    told = [step.number for step in state.steps if step.result is not None]
+    return _compacted(state, through=told[-WHOLE_STEPS - 1], short_steps=SHORT_STEPS)
 
 
 def _worth_resending(model: Model) -> float:

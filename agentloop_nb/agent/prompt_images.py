@@ -45,7 +45,8 @@ def is_ready(outputs: Iterable[Output]) -> bool:
 
 
 def _shown(outputs: Iterable[Output]) -> list[tuple[str, str]]:
-    return [picture for output in outputs for picture in _pictures(output)][-MOST:]
+    rich = [output for output in outputs if "data" in output]  # most outputs are plain text
+    return [picture for output in rich for picture in _pictures(output)][-MOST:] if rich else []
 
 
 def _pictures(output: Output) -> Iterator[tuple[str, str]]:

@@ -7,7 +7,7 @@ the person's variables is meant for strong models, and is not measured on those.
 
 from __future__ import annotations
 
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
 
 from agentloop_nb.actions import ACTIONS, Action
@@ -60,8 +60,9 @@ def further_actions(actions: tuple[type[Action], ...]) -> str:
     return "\n".join(["One more action:" if len(told) == 1 else "More actions:", *told]) if told else ""
 
 
+@lru_cache(maxsize=256)
 def describe_action(action: type[Action]) -> str:
-    """Tell one action in a line: its name, what it does, and its fields."""
+    """Tell one action in a line: its name, what it does, and its fields. Kept, as its schema takes milliseconds."""
     schema = action.model_json_schema()
     describe = _describe_typed_field if issubclass(action, OwnAction) else _describe_field
     fields = ", ".join(describe(name, field) for name, field in schema["properties"].items())

@@ -30,6 +30,7 @@ footer{{margin-top:3em;border-top:1px solid var(--line);padding-top:.8em}}
 @media print{{body{{max-width:none;padding:0;font-size:11pt}}details{{display:none}}pre{{max-height:none}}
 figure{{break-inside:avoid}}a{{color:inherit}}}}
 """
+GAPS = "Steps that the result does not need are left out."
 _TEXT = re.compile(r"""(<(?:"[^"]*"|[^">])*>)|\bstep\s+(\d{1,6})\b""", re.IGNORECASE)
 
 
@@ -37,7 +38,7 @@ def as_html(report: Report) -> str:
     """One page: no script, no request, light and dark, fit to print (code is left out on paper)."""
     parts = [
         f"<h1>{prose(report.title)}</h1>",
-        f'<p class="muted">The question: {prose(report.goal)}</p>',
+        f'<p class="muted">The question: {_inline(report.goal)}</p>',
         f"<p><b>Not finished</b> — {prose(report.unfinished)}</p>" if report.unfinished else "",
         f'<section class="wide">{_linked(markdown(report.answer), report)}</section>' if report.answer else "",
         *(_figure(each) for each in report.exhibits),
@@ -94,7 +95,13 @@ def _method(report: Report) -> str:
         f'<li id="step-{each.number}" value="{each.number}">{_inline(each.reason)}{_shown(each)}</li>'
         for each in report.method
     )
-    return f"<h2>How it was done</h2><ol>{steps}</ol>"
+    told = f'<p class="muted">{GAPS}</p>' if _has_gaps(report) else ""
+    return f"<h2>How it was done</h2>{told}<ol>{steps}</ol>"
+
+
+def _has_gaps(report: Report) -> bool:
+    """Whether steps are left out, so that a reader wonders at their numbers."""
+    return [each.number for each in report.method] != list(range(1, len(report.method) + 1))
 
 
 def _shown(each: MethodStep) -> str:
@@ -157,7 +164,9 @@ def as_markdown(report: Report) -> str:
     parts += [harmless(report.answer)] if report.answer else []
     parts += map(_md_exhibit, report.exhibits)
     parts += ["## Files", "\n".join(f"- {code_span(name)}" for name in report.files)] if report.files else []
-    parts += ["## How it was done", *map(_md_step, report.method)] if report.method else []
+    parts += ["## How it was done"] if report.method else []
+    parts += [GAPS] if _has_gaps(report) else []
+    parts += map(_md_step, report.method)
     sources = "\n".join(f"- {harmless(title)}: <{address}>" for title, address in report.sources if _safe(address))
     parts += ["## Sources", sources] if sources else []
     data = "\n".join(f"- {code_span(each['path'])}, SHA-256 `{each['sha256'] or 'missing'}`" for each in report.inputs)

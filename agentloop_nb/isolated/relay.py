@@ -63,7 +63,9 @@ class Relay:
         self._send, self._watch = send, watch
         self._runs: dict[str, _Run] = {}
         self._heard: dict[str, float] = {}
-        self._verbs = {name: getattr(self, f"_{name}") for name in ("call", "list", "get", "put", "make", "remove")}
+        self._verbs = {
+            name: getattr(self, f"_{name}") for name in ("call", "alive", "list", "get", "put", "make", "remove")
+        }
         self._opening = ThreadPoolExecutor(4, "agentloop-relay-open")
         threading.Thread(target=self._end_forgotten, name="agentloop-relay-lease", daemon=True).start()
 
@@ -141,6 +143,9 @@ class Relay:
 
     def _call(self, run: _Run, request: dict[str, Any], _buffers: Any, send: Callable[[dict[str, Any]], None]) -> Any:
         return run.line.submit(request["what"], request["given"], lambda output: send({"output": output})).result()
+
+    def _alive(self, run: _Run, *_: Any) -> bool:
+        return run.line.check().result()
 
     def _list(self, run: _Run, request: dict[str, Any], *_: Any) -> dict[str, tuple[int, str]]:
         return run.roots[request["root"]].listing()

@@ -153,10 +153,11 @@ class RemoteLine:
 
     def _checked(self) -> bool:
         try:
-            self._asked("call", patience=CHECK, what="hello", given={})
+            alive = self._asked("alive", patience=CHECK)[0] is True
         except (Died, Garbled):
             return False
-        return True
+        self._dead = self._dead or ("" if alive else "it ended by itself")
+        return alive
 
     def _called(self, what: str, arguments: dict[str, Any], on_output: Callable[[Any], None]) -> Any:
         match what:

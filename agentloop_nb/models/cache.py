@@ -90,6 +90,11 @@ class CachedModel:
         """Whether the model behind is small."""
         return isinstance(self.model, Sized) and self.model.is_small
 
+    @property
+    def is_measured(self) -> bool:
+        """Whether nothing is left to ask of the model behind."""
+        return not isinstance(self.model, Measurable) or self.model.is_measured
+
     def measure(self) -> None:
         """Ask for the window of the model behind."""
         if isinstance(self.model, Measurable):

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from agentloop_nb.errors import ContextOverflow
 from agentloop_nb.models.openai_compatible import OpenAICompatible
 from agentloop_nb.models.probe import loaded_by_ollama
-from agentloop_nb.models.usage import estimate
+from agentloop_nb.models.usage import prompt_tokens
 from agentloop_nb.protocols import Delta, ModelReply, ModelRequest
 
 CERTAIN = 1.5
@@ -24,7 +24,7 @@ class Ollama(OpenAICompatible):
 
     async def reply(self, request: ModelRequest, on_delta: Callable[[Delta], None]) -> ModelReply:
         """Answer as any server, but refuse a prompt that would be cut. Raises a `ModelFault`."""
-        if self.window is not None and estimate(request.messages, "").input > CERTAIN * self.window:
+        if self.window is not None and prompt_tokens(request.messages) > CERTAIN * self.window:
             raise ContextOverflow(
                 f"{self.server.host}: the prompt is too long, Ollama reads only {self.window} tokens of it; give it "
                 "more: OLLAMA_CONTEXT_LENGTH=32768 ollama serve",

@@ -38,9 +38,14 @@ class OpenAICompatible(StreamedModel):
     """How large the model is, where the server told it."""
     _client: AsyncOpenAI | None = field(default=None, repr=False)
 
+    @property
+    def is_measured(self) -> bool:
+        """Whether the server has told what it can, or is not asked."""
+        return self._measured or IN_BROWSER or not (is_loopback(self.server.base_url) or self.context_window is None)
+
     def measure(self) -> None:
         """Ask the server for the window, once: where it is near, or where no list tells. Blocks for a few seconds."""
-        if self._measured or IN_BROWSER or not (is_loopback(self.server.base_url) or self.context_window is None):
+        if self.is_measured:
             return
         answers = probe.ask(self.server, self.key)
         self._measured, self._reports_progress = answers.reached, answers.llama_server

@@ -8,7 +8,7 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
-from functools import cached_property
+from functools import cached_property, lru_cache
 from ipaddress import ip_address
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -112,6 +112,7 @@ class Pricing:
         return (provider, model) if rest == "" or (rest != self.model and _DATED.fullmatch(rest)) else None
 
 
+@lru_cache(maxsize=64)
 def is_loopback(base_url: str) -> bool:
     """Whether an address is this machine."""
     host = urlsplit(base_url).hostname or ""

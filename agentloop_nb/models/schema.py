@@ -9,7 +9,7 @@ one without end.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
 
 from pydantic import BaseModel
@@ -38,15 +38,16 @@ def decision_schema(
     `brief` gives the reasoning one, too.
     """
     names = ("finish",) if final else only
-    there: tuple[type[Any], ...] = actions or (BUILT_IN if names else ACTIONS)
+    there: tuple[Any, ...] = actions or (BUILT_IN if names else ACTIONS)
     variants = [_variant(action, limits=limits) for action in there if not names or action.name in names]
     action = variants[0] if len(variants) == 1 else {"anyOf": variants}
     reasoning = {"type": "string"} | ({"maxLength": BRIEF} if limits and brief else {})
     return _object({"reasoning": reasoning, "action": action})
 
 
-def _variant(action: type[Any], *, limits: bool) -> dict[str, Any]:
-    """One action, `name` first: a server may tell variants apart by their first key only."""
+@lru_cache(maxsize=256)
+def _variant(action: Any, *, limits: bool) -> dict[str, Any]:
+    """One action, `name` first: a server may tell variants apart by their first key only. Shared: do not change it."""
     schema = action.model_json_schema()
     required = schema.get("required", ())
     fields = {

@@ -75,10 +75,12 @@ def read_cost(reported: Mapping[str, Any] | None) -> Decimal | None:
 
 def estimate(messages: Iterable[Message], text: str) -> Usage:
     """Estimate the usage of a call whose server reported none."""
-    spent = sum(
-        tokens_in(message.content) + MESSAGE_TOKENS + IMAGE_TOKENS * len(message.images) for message in messages
-    )
-    return Usage(input=spent, output=tokens_in(text), estimated=True)
+    return Usage(input=prompt_tokens(messages), output=tokens_in(text), estimated=True)
+
+
+def prompt_tokens(messages: Iterable[Message]) -> int:
+    """Estimate the tokens of a prompt."""
+    return sum(_tokens(*message.measured) + MESSAGE_TOKENS + IMAGE_TOKENS * len(message.images) for message in messages)
 
 
 def plausible(reported: Usage | None, messages: Iterable[Message], text: str) -> Usage:
@@ -95,8 +97,11 @@ def plausible(reported: Usage | None, messages: Iterable[Message], text: str) ->
 def tokens_in(text: str) -> int:
     """Estimate the tokens of a text: a quarter of its bytes, and digits apart, which tokenizers split finely."""
     data = text.encode(errors="replace")
-    digits = len(data) - len(data.translate(None, b"0123456789"))
-    return (len(data) + 3) // 4 + digits // 3
+    return _tokens(len(data), len(data) - len(data.translate(None, b"0123456789")))
+
+
+def _tokens(size: int, digits: int) -> int:
+    return (size + 3) // 4 + digits // 3
 
 
 def _count(value: object) -> int | None:

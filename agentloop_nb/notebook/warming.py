@@ -1,4 +1,4 @@
-"""Imports that a run needs, made in the background while the user reads and types."""
+"""What each first run needs, done in the background while the user reads and types: imports, schemas, prices."""
 
 from __future__ import annotations
 
@@ -35,3 +35,23 @@ def _import_ahead() -> None:
         _pending.set()
     for name in _OTHERS:
         importlib.import_module(name)
+    _work_ahead()
+
+
+def _work_ahead() -> None:
+    """Do once what is kept for the life of the process."""
+    import openai
+
+    from agentloop_nb.actions import BUILT_IN
+    from agentloop_nb.actions.registry import record_of
+    from agentloop_nb.agent.rules import describe_action
+    from agentloop_nb.models.prices import Pricing
+    from agentloop_nb.models.schema import decision_schema
+    from agentloop_nb.protocols import Usage
+
+    for action in BUILT_IN:
+        record_of(action)
+        describe_action(action)
+    decision_schema(actions=BUILT_IN)
+    Pricing("", "http://127.0.0.1").quote(Usage())
+    openai.DefaultAsyncHttpxClient(trust_env=False, verify=False)  # which imports its transport only now

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from decimal import Decimal
+from functools import cached_property
 from typing import Any, Literal, Protocol, runtime_checkable
 
 from pydantic import Field
@@ -51,6 +52,12 @@ class Message(Value):
     role: Literal["system", "user", "assistant"]
     content: str
     images: tuple[Image, ...] = ()
+
+    @cached_property
+    def measured(self) -> tuple[int, int]:
+        """Bytes of the text, and how many of them are digits: counted once, however often it is sent."""
+        data = self.content.encode(errors="replace")
+        return len(data), len(data) - len(data.translate(None, b"0123456789"))
 
 
 class ModelRequest(Value):
@@ -138,6 +145,10 @@ class Unprompted(Protocol):
 @runtime_checkable
 class Measurable(Protocol):
     """A model whose server can be asked for its context window."""
+
+    @property
+    def is_measured(self) -> bool:
+        """Whether there is nothing left to ask."""
 
     def measure(self) -> None:
         """Learn the window, if the server tells. Blocks for a few seconds at most; never raises."""

@@ -48,16 +48,21 @@ class Chain(NamedTuple):
 
     last: bytes
     """The signature before the next line, or the word that stands before the first."""
+    key: bytes
 
     def sign(self, line: bytes) -> tuple[bytes, Chain]:
         """A line (an object in JSON, without its break) with its signature, and the chain after it."""
-        signature = _signature(self.last, line)
-        return line[:-1] + _HEAD + signature + _TAIL, Chain(signature)
+        signature = self.signature(line)
+        return line[:-1] + _HEAD + signature + _TAIL, self._replace(last=signature)
+
+    def signature(self, line: bytes) -> bytes:
+        """What the next line is signed with."""
+        return hmac.new(self.key, self.last + b"\n" + line, "sha256").hexdigest().encode()
 
 
 def begin(standing: Standing = "own") -> Chain | None:
     """The chain of a new record; None for one that nobody vouches for."""
-    return None if standing == "foreign" else Chain(standing.encode())
+    return None if standing == "foreign" else Chain(standing.encode(), _key(data_folder()))
 
 
 def standing(record: Path) -> Standing:
@@ -75,8 +80,9 @@ def _judged(record: Path) -> tuple[Standing, Chain | None]:
         lines = _content(record).removesuffix(b"\n").split(b"\n")
     except OSError:
         lines = []
-    for word in ("own", "vouched"):
-        if lines and (chain := _follow(Chain(word.encode()), lines)):
+    words: tuple[Standing, ...] = ("own", "vouched")
+    for word in words if lines else ():
+        if (chain := _follow(Chain(word.encode(), _key(data_folder())), lines)) is not None:
             return word, chain
     return "foreign", None
 
@@ -96,8 +102,8 @@ def _follow(chain: Chain, lines: list[bytes]) -> Chain | None:
         if not line.strip():
             continue
         signature = line[-_DIGITS - len(_TAIL) : -len(_TAIL)]
-        if hmac.compare_digest(signature, _signature(chain.last, _unsigned(line))):
-            chain = Chain(signature)
+        if hmac.compare_digest(signature, chain.signature(_unsigned(line))):
+            chain = chain._replace(last=signature)
         elif number < len(lines) or not _torn(line):
             return None
     return None if chain is start else chain
@@ -118,10 +124,6 @@ def _torn(line: bytes) -> bool:
     except (ValueError, RecursionError):
         return False
     return False
-
-
-def _signature(before: bytes, line: bytes) -> bytes:
-    return hmac.new(_key(data_folder()), before + b"\n" + line, "sha256").hexdigest().encode()
 
 
 # -- the key
@@ -238,7 +240,7 @@ def _records(folder: Path) -> Iterator[Path]:
 
 def _sign(record: Path) -> None:
     """Sign all whole lines of a record as vouched for; the file is replaced in one step. Raises `OSError`."""
-    chain, signed = Chain(b"vouched"), []
+    chain, signed = Chain(b"vouched", _key(data_folder())), []
     for line in _content(record).split(b"\n"):
         plain = _unsigned(line.strip())
         if plain.endswith(b"}") and not _torn(plain):

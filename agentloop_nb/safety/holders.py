@@ -25,7 +25,7 @@ DEPTH = 6
 DATA = frozenset({
     *("numpy", "pandas", "matplotlib", "polars", "pyarrow", "torch"),
     *("IPython", "ipykernel", "traitlets", "ipywidgets", "anywidget", "comm", "zmq", "tornado", "jupyter_client"),
-    "agentloop_nb",
+    *("pathlib", "agentloop_nb"),
 })  # fmt: skip
 """Packages whose objects are data, or the machinery of a kernel."""
 
@@ -40,7 +40,7 @@ class Looker:
         from pydantic import SecretBytes, SecretStr
 
         self._found = found
-        self._hidden = (SecretStr, SecretBytes)
+        self._hidden = TypeSet(SecretStr, SecretBytes)
         self.room = room
         self._seen: set[int] = set()
 
@@ -52,48 +52,55 @@ class Looker:
             if len(value) < MAX_TEXT:
                 text = value if kind is str else bytes(value).decode("utf-8", "replace")
                 yield from self._found(name, text, attribute)
-        elif any(kind is each for each in self._hidden):
+        elif kind in self._hidden:
             text = value.get_secret_value()
             yield text if isinstance(text, str) else bytes(text).decode("utf-8", "replace")
-        elif depth and self.room > 0 and kind not in _PLAIN and id(value) not in self._seen:
-            self._seen.add(id(value))
+        elif depth and self.room > 0 and kind not in PLAIN and self._is_new(value):
             for key, item, is_attribute in _parts(name, value):
                 if self.room <= 0:
                     return
                 yield from self.into(key, item, depth - 1, attribute=is_attribute)
 
+    def _is_new(self, value: Any) -> bool:
+        """Whether a value is met for the first time in this look."""
+        before = len(self._seen)
+        self._seen.add(id(value))
+        return len(self._seen) > before
 
-_PLAIN = TypeSet(int, float, bool, complex, type(None), range, slice)
+
+PLAIN = TypeSet(int, float, bool, complex, type(None), range, slice)
+"""Types whose values hold nothing else."""
 
 
 def _parts(name: str, value: Any) -> Iterator[tuple[str, Any, bool]]:
     """The parts of a value, each with its name and whether it is an attribute."""
     kind = type(value)
-    if inherits(kind, dict):
+    base = type_info.first_of(kind, _CONTAINERS)
+    if base is dict:
         for key, item in islice(dict.items(value), MAX_ITEMS):
             yield (key if type(key) is str else name), item, False
-    elif inherits(kind, tuple) and type(fields := type_info.defined(kind, "_fields")) is tuple:
+    elif base is tuple and type(fields := type_info.defined(kind, "_fields")) is tuple:
         for field, item in zip(fields, tuple.__iter__(value), strict=False):
             yield (field if type(field) is str else name), item, True
-    elif inherits(kind, *_SEQUENCES):
-        yield from _items(name, value)
+    elif base is ModuleType:
+        yield from _of_dict(attributes(value), attribute=False) if is_users(value) else ()
+    elif base is type:
+        yield from _of_dict(_class_attributes(value), attribute=False)
+    elif base is not None:
+        yield from _items(name, value, base)
     else:
         yield from _of_object(name, value)
 
 
 def _of_object(name: str, value: Any) -> Iterator[tuple[str, Any, bool]]:
     kind = type(value)
-    if inherits(kind, ModuleType):
-        yield from _of_dict(attributes(value), attribute=False) if is_users(value) else ()
-    elif kind is FunctionType:
+    if kind is FunctionType:
         yield from _of_function(value)
     elif kind is MethodType:
         yield name, value.__self__, True
     elif kind is partial:
         yield from _of_dict(value.keywords, attribute=False)
         yield from ((name, item, False) for item in value.args)
-    elif inherits(kind, type):
-        yield from _of_dict(_class_attributes(value), attribute=False)
     elif type_info.package(kind) not in DATA and not _is_shell(kind):
         yield from _of_dict(attributes(value), attribute=kind is not SimpleNamespace)
         yield from _of_slots(value)
@@ -105,9 +112,8 @@ def _is_shell(kind: type) -> bool:
     return any((type_info.package(each), type_info.name(each)) == _SHELL for each in type_info.mro(kind))
 
 
-def _items(name: str, value: Any) -> Iterator[tuple[str, Any, bool]]:
+def _items(name: str, value: Any, base: Any) -> Iterator[tuple[str, Any, bool]]:
     """Items of a sequence; of a pair that begins with a text, such as a header, that is the name of the rest."""
-    base = next(each for each in _SEQUENCES if inherits(type(value), each))
     items = list(islice(base.__iter__(value), MAX_ITEMS))
     if base is tuple and 2 <= len(items) <= 3 and (label := _label(items[0])):
         yield from ((label, item, False) for item in items[1:] if _label(item) != label)
@@ -161,7 +167,7 @@ def _class_attributes(kind: type) -> dict[str, Any]:
 
 
 _SHELL = ("IPython", "InteractiveShell")
-_SEQUENCES = (list, tuple, set, frozenset, deque)
+_CONTAINERS = TypeSet(dict, list, tuple, set, frozenset, deque, ModuleType, type)
 _DESCRIPTORS = TypeSet(property, MemberDescriptorType, GetSetDescriptorType)
 
 

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import ast
 import functools
+import os
 import re
 import urllib.parse
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+from agentloop_nb._internal import environment
 from agentloop_nb._internal.ipython_syntax import parsed
 from agentloop_nb._internal.type_info import TypeSet
-from agentloop_nb.safety.holders import MAX_TEXT, Looker
+from agentloop_nb.safety.holders import MAX_TEXT, PLAIN, Looker
 from agentloop_nb.safety.redaction import MASK, MIN_LENGTH, Masker, Tail, maskable
 
 __all__ = ["MASK", "KnownSecrets", "Masker", "Tail", "known_secrets", "maskable", "secrets_in"]
@@ -107,24 +109,26 @@ class KnownSecrets(Masker):
         """Look at the environment and the namespace as they are now. Nothing is called that could run user's code."""
         found: list[str] = []
         looker = Looker(_in_text, MAX_OBJECTS)
-        for name, value in [*self._environ.items(), *reversed(list(self._namespace.items()))]:
+        variables = environment.variables() if self._environ is os.environ else self._environ
+        for name, value in [*variables.items(), *reversed(list(self._namespace.items()))]:
             if type(value) is not str:
-                found += self._inside(looker, name, value)
-            elif len(value) < MAX_TEXT and self._seen.get(name) != value:  # the environment makes them anew each time
+                found += self._inside(looker, name, value) if type(value) not in PLAIN else ()
+            elif (
+                len(value) < MAX_TEXT and self._seen.get(name) != value
+            ):  # the environment may make them anew each time
                 self._seen[name] = value
                 found += [value] if name in self._given else secrets_in(name, value)
         self.learn(found)
 
     def _inside(self, looker: Looker, name: str, value: Any) -> list[str]:
         """Secrets in a value; one with many parts is gone into when it is new, or longer or shorter than it was."""
-        sized = type(value) in _SIZED
-        state = (id(value), len(value) if sized else 0)
-        if (sized and self._large.get(name) == state) or looker.room <= 0:
+        known = self._large.get(name) if type(value) in _SIZED else None
+        if (known is not None and known == (id(value), len(value))) or looker.room <= 0:
             return []
         before = looker.room
         found = list(looker.into(name, value))
         if before - looker.room > MANY and looker.room > 0:
-            self._large[name] = state
+            self._large[name] = (id(value), len(value) if type(value) in _SIZED else 0)
         return found
 
 

@@ -18,6 +18,7 @@ MOST_FILES, MOST_SEEN = 40, 2000
 LONGEST_NAME = 80
 PACKAGES = ("numpy", "pandas", "polars", "pyarrow", "matplotlib", "scipy", "sklearn", "duckdb")
 """What data work asks for first; versions differ in what they can do."""
+_VERSION = re.compile(r"^Version: *(\S+)", re.MULTILINE)
 _TOLD = re.compile(
     r"^Today is \d{4}-\d\d-\d\d\. Python [^\n]*\n(?:Files in [^\n]*|<<data from the current folder.*?\ndata>>)$",
     re.DOTALL | re.MULTILINE,
@@ -57,9 +58,16 @@ def _versions() -> Iterator[str]:
             continue
         distribution = "scikit-learn" if name == "sklearn" else name
         try:
-            yield f"{distribution} {importlib.metadata.version(distribution)}"
+            yield f"{distribution} {_version(distribution)}"
         except importlib.metadata.PackageNotFoundError:
             yield distribution
+
+
+def _version(distribution: str) -> str:
+    """The version that is installed; the rest of what a package tells of itself is long, and is not parsed."""
+    found = importlib.metadata.distribution(distribution)
+    told = _VERSION.search((found.read_text("METADATA") or "").partition("\n\n")[0])
+    return told[1] if told else found.version
 
 
 def without_surroundings(text: str) -> str:

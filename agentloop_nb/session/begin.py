@@ -88,7 +88,8 @@ def begin(
     )
     record = journal.Journal.create(folder, run_id, limit=settings.record_limit * journal.MEGABYTE)
     run = Run(state, record.path, workspace)
-    recover_with(workspace, record.path, None, cells=False)
+    if settings.isolated:
+        recover_with(workspace, record.path, None, cells=False)
     return Session(
         run,
         [opening, *notes],

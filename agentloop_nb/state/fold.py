@@ -41,6 +41,7 @@ class State(RunData):
 
     def apply(self, event: AnyEvent | Adjustment) -> None:
         """Fold one event in."""
+        self.revision += 1
         match event:
             case RunInterrupted() | LimitsReplaced() | OutputsEvicted():
                 self._adjust(event)
@@ -60,6 +61,7 @@ class State(RunData):
             case NamespaceRebuilt() | UnknownEvent():
                 pass
             case _:
+                self.revision -= not isinstance(event, PlanSettled)
                 self._apply_step(event)
 
     def _adjust(self, event: Adjustment) -> None:

@@ -90,6 +90,8 @@ class RunData:
     """Words in its steps that are another person's, who recorded them; None where all are this user's."""
     began: float = 0.0
     ended: float | None = None
+    revision: int = field(default=0, compare=False, repr=False)
+    """Grows with all that may change what was told before the last step; not with what belongs to that step alone."""
 
     @property
     def current_step(self) -> int:

@@ -137,3 +137,20 @@ def test_links_lead_somewhere(name):
 def test_nothing_is_fetched_to_read_a_page(name):
     text = (ROOT / name).read_text(encoding="utf-8")
     assert not re.findall(r"!\[[^]]*\]\(https?:", text)
+
+
+def test_the_gallery_shows_every_report_as_a_small_page_that_fetches_nothing():
+    page = (DOCS / "gallery.md").read_text(encoding="utf-8")
+    linked = re.findall(r'<a href="gallery/([\w-]+\.html)">', page)
+    assert sorted(linked) == sorted(path.name for path in (DOCS / "gallery").iterdir())
+    assert re.findall(r'<iframe src="gallery/([\w-]+\.html)"', page) == linked
+    for name in linked:
+        report = (DOCS / "gallery" / name).read_text(encoding="utf-8")
+        assert "Reproduced" in report
+        assert len(report) < 200_000
+        assert not re.search(r"<script|<link|src=(?!\"data:)|url\((?!data:)|@import", report)
+
+
+@pytest.mark.parametrize("path", sorted([*DOCS.glob("*.png"), *DOCS.glob("*.webp")]), ids=lambda path: path.name)
+def test_pictures_load_quickly(path):
+    assert path.stat().st_size < 400_000

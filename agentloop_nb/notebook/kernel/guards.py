@@ -25,6 +25,9 @@ _SIGNALS = [
     if hasattr(signal, name)
 ]
 
+_handler = getattr(signal.getsignal, "__wrapped__", signal.getsignal)
+"""Without the enumeration that `signal` looks each handler up in, which takes longer than all the rest."""
+
 
 class KernelExit(Exception):
     """Code tried to end the kernel."""
@@ -104,14 +107,14 @@ class Guards:
     def _hold_signals(self, stack: ExitStack) -> None:
         if threading.current_thread() is not threading.main_thread():
             return
-        before = {number: signal.getsignal(number) for number in _SIGNALS}
+        before = {number: _handler(number) for number in _SIGNALS}
         alarm = signal.getitimer(signal.ITIMER_REAL)[0] if hasattr(signal, "getitimer") else 0.0
 
         def restore() -> None:
             if hasattr(signal, "getitimer") and not alarm and signal.getitimer(signal.ITIMER_REAL)[0]:
                 signal.setitimer(signal.ITIMER_REAL, 0)
                 self._notes.append("A running signal.alarm() was switched off after the step.")
-            moved = [number for number, handler in before.items() if signal.getsignal(number) != handler]
+            moved = [number for number, handler in before.items() if _handler(number) != handler]
             for number in moved:
                 with suppress(TypeError, OSError, ValueError):
                     signal.signal(number, before[number])

@@ -267,7 +267,7 @@ def _error_of(result: Any) -> BaseException | None:
 
 def _is_quiet(shell: Any, cell: str) -> bool:
     try:
-        return bool(shell.displayhook.semicolon_at_end_of_expression(cell))
+        return ";" in cell and bool(shell.displayhook.semicolon_at_end_of_expression(cell))
     except Exception:  # noqa: BLE001
         return False
 

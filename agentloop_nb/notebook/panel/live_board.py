@@ -201,12 +201,14 @@ class LiveBoard(Board):
 
     def put_question(self, step: int, question: dict[str, Any]) -> None:
         """Show a question with its choices, and the time that is left to answer it."""
-        self.put(step, {"ask": {"question": question}})
+        self.put(step, {"title": "A question for you", "ask": {"question": question}})
 
     def put_plan(self, plan: dict[str, Any]) -> None:
         """Show a plan with its buttons."""
         self._say("waiting for you")
         self.put(NUMBER, {"ask": {"plan": plan}})
+        if self.get(self._last_shown).get("state") == "thinking":  # it waits too, and comes back when it goes on
+            self.put(self._last_shown, {"state": "hidden"})
 
     def _plan(self, state: State) -> None:
         """Show the plan, what became of it, and the line that is worked on."""

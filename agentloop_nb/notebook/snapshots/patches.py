@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from inspect import getattr_static
 from types import ModuleType
@@ -17,15 +17,13 @@ from agentloop_nb._internal.type_info import inherits
 class Patches:
     """What code may patch: attributes of the modules that it names, and those that it sets on classes of libraries."""
 
-    def __init__(self, source: str, namespace: Mapping[str, Any]) -> None:
+    def __init__(self, tree: ast.Module | None, namespace: Mapping[str, Any]) -> None:
+        """`tree` is None for code that does not parse."""
         self._found: dict[int, Any] = {}
         self._attributes: list[tuple[Any, str]] = []
-        try:
-            tree = ast.parse(source)
-        except (SyntaxError, ValueError, RecursionError, MemoryError):
-            return
-        names = dict(_imported(tree))
-        for node in ast.walk(tree):
+        nodes = list(ast.walk(tree)) if tree else []
+        names = dict(_imported(nodes))
+        for node in nodes:
             if isinstance(node, ast.Name | ast.Attribute):
                 base = _resolved(node, namespace, names)
                 if inherits(type(base), ModuleType) and _contents(base).get("__name__") != "__main__":
@@ -84,9 +82,9 @@ class _Same:
     __hash__ = None  # type: ignore[assignment]
 
 
-def _imported(tree: ast.AST) -> Iterator[tuple[str, Any]]:
+def _imported(nodes: Iterable[ast.AST]) -> Iterator[tuple[str, Any]]:
     """Modules that code imports and that are loaded already, by the name it gives them."""
-    for node in ast.walk(tree):
+    for node in nodes:
         if isinstance(node, ast.Import):
             for alias in node.names:
                 name = alias.asname or alias.name.partition(".")[0]

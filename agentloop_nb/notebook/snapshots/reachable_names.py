@@ -43,12 +43,17 @@ class Reach:
     wide: bool
 
 
-def reach(source: str, namespace: Mapping[str, Any]) -> Reach:
-    """Read transformed code (no magics, but the calls they become). Code that does not parse touches nothing."""
+def parsed(source: str) -> ast.Module | None:
+    """Parse transformed code (no magics, but the calls they become); None where it does not parse."""
     try:
-        words = set(_words(ast.parse(source)))
+        return ast.parse(source)
     except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return Reach(frozenset(), wide=False)
+        return None
+
+
+def reach(tree: ast.Module | None, namespace: Mapping[str, Any]) -> Reach:
+    """Read parsed code. Code that does not parse touches nothing."""
+    words = set(_words(tree)) if tree else set()
     done: set[int] = set()
     waiting = list(words)
     while waiting and len(done) < MAX_FUNCTIONS:
@@ -62,11 +67,9 @@ def reach(source: str, namespace: Mapping[str, Any]) -> Reach:
 
 def strings(source: str) -> list[str]:
     """The texts that stand in code; they may be file names."""
-    try:
-        tree = ast.parse(source)
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return []
-    return [node.value for node in ast.walk(tree) if isinstance(node, ast.Constant) and isinstance(node.value, str)]
+    tree = parsed(source)
+    nodes = ast.walk(tree) if tree and ("'" in source or '"' in source) else ()
+    return [node.value for node in nodes if isinstance(node, ast.Constant) and isinstance(node.value, str)]
 
 
 def _words(tree: ast.AST) -> Iterator[str]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ast
 import contextlib
+import operator
 import os
 import random
 import sys
@@ -11,6 +13,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from agentloop_nb._internal import environment
 from agentloop_nb.notebook.snapshots.patches import Patches
 
 MISSING = object()
@@ -64,9 +67,9 @@ class Remembered:
     values: list[tuple[Source, Settings]] = field(default_factory=list)
 
     @classmethod
-    def now(cls, source: str, namespace: Mapping[str, Any]) -> Remembered:
-        """Read all settings; `source` is the code of the step, whose modules may be patched by it."""
-        patched = Source("{0[1]} of {0[0]}", Patches(source, namespace).read, _patch)
+    def now(cls, tree: ast.Module | None, namespace: Mapping[str, Any]) -> Remembered:
+        """Read all settings; `tree` is the code of the step, whose modules may be patched by it."""
+        patched = Source("{0[1]} of {0[0]}", Patches(tree, namespace).read, _patch)
         made = cls(patched)
         made.values = [(each, _read(each)) for each in (*SOURCES, patched)]
         return made
@@ -77,10 +80,16 @@ class Remembered:
             Moved(source, key, before.get(key, MISSING), now.get(key, MISSING))
             for source, before in self.values
             for now in [_read(source)]
+            if not _is_same(before, now)
             for key in {**before, **now}
             if now.get(key, MISSING) is not before.get(key, MISSING)
             and not _equal(now.get(key, MISSING), before.get(key, MISSING))
         ]
+
+
+def _is_same(before: Settings, now: Settings) -> bool:
+    """Whether all settings of a kind are the very objects that they were."""
+    return before.keys() == now.keys() and all(map(operator.is_, before.values(), map(now.get, before)))
 
 
 def _read(source: Source) -> Settings:
@@ -241,7 +250,7 @@ SOURCES = (
     Source("the state of random", lambda: {"state": random.getstate()}, lambda _key, state: random.setstate(state)),
     Source("the state of numpy.random", _numpy_state, _set_numpy_state),
     Source("sys.path", lambda: {"path": list(sys.path)}, _set_path),
-    Source("the environment variable {}", lambda: dict(os.environ), _set_variable),
+    Source("the environment variable {}", lambda: dict(environment.variables()), _set_variable),
     Source("the working folder", _folder, _set_folder),
     Source("matplotlib's {}", _mapping(_parameters, frozenset({"backend", "backend_fallback"})), _set_parameter),
     Source("the pandas option {}", _pandas_options, _set_pandas_option),

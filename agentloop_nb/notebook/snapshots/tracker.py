@@ -13,7 +13,7 @@ from agentloop_nb.notebook.kernel import value_facts
 from agentloop_nb.notebook.snapshots.arrays import ARRAY
 from agentloop_nb.notebook.snapshots.data_tables import copy_on_write
 from agentloop_nb.notebook.snapshots.kind import ATOMS
-from agentloop_nb.notebook.snapshots.reachable_names import Reach, reach
+from agentloop_nb.notebook.snapshots.reachable_names import Reach, parsed, reach
 from agentloop_nb.notebook.snapshots.settings import Remembered
 from agentloop_nb.notebook.snapshots.snapshot import Memory, Piece
 from agentloop_nb.notebook.snapshots.step_record import GONE, TOO_LARGE, Record, same_atom, sampled
@@ -32,10 +32,11 @@ class Watch:
         self._namespace = namespace
         self._before = dict(namespace)
         self._changeable: list[tuple[str, Any]] | None = None
-        self._reach = self._aliases(reach(source, namespace))
+        tree = parsed(source)
+        self._reach = self._aliases(reach(tree, namespace))
         self._memory = Memory(room)
         self._samples: dict[str, Any] = {}
-        self._settings = Remembered.now(source, namespace)
+        self._settings = Remembered.now(tree, namespace)
         now = thread_time()
         for name in self._reach.names:
             self._memory.add(self._before[name], now + TOUCHED_TIME)
@@ -57,8 +58,7 @@ class Watch:
 
     def _others(self) -> Iterator[str]:
         """Names of changeable values that the code does not mention, newest first."""
-        for name in reversed(self._before):
-            value = self._before[name]
+        for name, value in reversed(self._before.items()):
             if type(value) not in ATOMS and name not in self._reach.names and is_watched(name, value):
                 yield name
 
