@@ -28,6 +28,9 @@ _ID = re.compile(rb'"id"\s*:\s*(-?\d+|"(?:[^"\\]|\\.){0,200}")')
 _COMPLETE = {"resultType": "complete"}
 """Demanded by clients of 2026-07-28, ignored by older ones."""
 
+_ENVELOPE = "io.modelcontextprotocol/protocolVersion"
+"""In each request of 2026-07-28, and in no older one."""
+
 Message = dict[str, Any]
 
 
@@ -74,6 +77,8 @@ class Bridge:
         method, is_request = message.get("method"), "method" in message and "id" in message
         if method == "initialize":
             self._hello = message
+        elif _has_envelope(message):  # it speaks 2026-07-28, whatever it had tried: a handshake would bar it from that
+            self._hello = None
         problem = self._connect(first=method in ("initialize", "server/discover"))
         if not problem and self._connection is not None:
             if is_request:
@@ -131,6 +136,12 @@ class Bridge:
         for key in list(self._pending):
             if message := self._pending.pop(key, None):
                 self._to_client(alone(message, DIED))
+
+
+def _has_envelope(message: Message) -> bool:
+    params = message.get("params")
+    meta = params.get("_meta") if isinstance(params, dict) else None
+    return isinstance(meta, dict) and _ENVELOPE in meta
 
 
 def alone(message: Message, why: str) -> Message:

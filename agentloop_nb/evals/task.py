@@ -89,7 +89,7 @@ def read_task(path: Path) -> Task:
     """Read a task from its TOML file. Raises `UserError`, one line that names the file and what to change."""
     try:
         data = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise UserError(f"{path} is no TOML that can be read: {error}") from None
     return _Reader(path, data).task()
 

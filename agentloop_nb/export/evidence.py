@@ -121,4 +121,4 @@ def _numbers(text: str) -> set[str]:
 
 def _plain(output: Output) -> str:
     data: dict[str, Any] = output.get("data") or {}
-    return joined(data.get("text/plain", "")) + re.sub(r"<[^>]*>", " ", joined(data.get("text/html", "")))
+    return joined(data.get("text/plain", "")) + re.sub(r"<[^<>]*>", " ", joined(data.get("text/html", "")))

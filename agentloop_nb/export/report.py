@@ -103,7 +103,8 @@ def gather(story: Story, notebook: Json, scrub: Anonymizer, verdict: str = "", *
 def _title(state: State) -> str:
     """Return the finding: the first sentence of the answer, else the goal."""
     text = next((line for line in (state.summary or state.goal).splitlines() if line.strip(" #>*-|`")), "A run")
-    plain = re.sub(r"\*\*|__|`|^(?:[#>\s]|[-*+]\s)+", "", re.sub(r"!?\[([^\]]*)\]\([^)]*\)", r"\1", text)).strip()
+    text = re.sub(r"!?\[([^\[\]]{0,500})\]\([^()]{0,2000}\)", r"\1", text)
+    plain = re.sub(r"\*\*|__|`|^(?:[#>\s]|[-*+]\s)+", "", text).strip()
     sentence = re.split(r"(?<=[.!?])\s", plain, maxsplit=1)[0].rstrip(".")
     return sentence if len(sentence) <= LONGEST_TITLE else sentence[: LONGEST_TITLE - 1].rstrip() + "…"
 

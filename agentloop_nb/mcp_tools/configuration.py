@@ -19,7 +19,7 @@ USUAL = (".mcp.json", ".vscode/mcp.json")
 LARGEST = 1_000_000
 """Bytes of a file that is read."""
 _NAME = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9_ -]{0,39}")
-_VARIABLE = re.compile(r"\$\{([^}]*)\}")
+_VARIABLE = re.compile(r"\$\{([^{}]*)\}")
 _FOLDERS = ("workspaceFolder", "workspaceRoot")
 _LONGEST = 2_000
 """Characters of a command or an address: what is not shown whole is not allowed."""

@@ -27,7 +27,9 @@ _WINDOW = (
     re.compile(r"\d \+ \d+ > (\d+)"),
 )
 _PROMPT = re.compile(
-    r"\((\d[\d,]*) in the messages|request has (\d[\d,]*) input tokens|(\d+) \+ \d+ > \d+", re.IGNORECASE
+    r"\((\d[\d,]*) in the messages|request has (\d[\d,]*) input tokens|"
+    r"(?<!\d)(\d{1,12}) \+ \d{1,12} > \d",
+    re.IGNORECASE,
 )
 _STATUSES = {
     "rate_limit_exceeded": 429,
@@ -77,9 +79,9 @@ UNSUPPORTED = re.compile(
     r"support|unknown|unrecogni|not (?:allowed|permitted)|invalid|extra|deprecated|unexpected|only", re.IGNORECASE
 )
 """Says that something of a request is not taken."""
-_TITLE = re.compile(r"<(title|h1)[^>]*>(.*?)</\1>", re.IGNORECASE | re.DOTALL)
+_TITLE = re.compile(r"<(title|h1)[^<>]{0,300}>(.{0,500}?)</\1>", re.IGNORECASE | re.DOTALL)
 _AGAIN = re.compile(
-    r"(?:(?:try again|retry) in|retryDelay\W{1,5})\s*((?:\d+(?:\.\d+)?(?:ms|h|m|s)\s*)+)", re.IGNORECASE
+    r"(?:(?:try again|retry) in|retryDelay\W{1,5})\s*((?:\d{1,9}(?:\.\d{1,9})?(?:ms|h|m|s)\s{0,3})+)", re.IGNORECASE
 )
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
 
@@ -197,7 +199,7 @@ class Refusal:
             if (date := email.utils.parsedate_tz(value)) is not None:
                 return max(0.0, email.utils.mktime_tz(date) - time.time())
         if match := _AGAIN.search(self.text):
-            parts = re.findall(r"(\d+(?:\.\d+)?)(ms|h|m|s)", match[1], re.IGNORECASE)
+            parts = re.findall(r"(\d{1,9}(?:\.\d{1,9})?)(ms|h|m|s)", match[1], re.IGNORECASE)
             return sum(float(amount) * _UNITS[unit.lower()] for amount, unit in parts)
         return None
 
@@ -210,7 +212,7 @@ def _is_page(text: str) -> bool:
 def _title(page: str) -> str:
     """Return what a page says it is."""
     found = _TITLE.search(page)
-    return html.unescape(re.sub(r"<[^>]+>", " ", found[2])) if found else ""
+    return html.unescape(re.sub(r"<[^<>]+>", " ", found[2])) if found else ""
 
 
 def _status_of(word: object) -> int | None:

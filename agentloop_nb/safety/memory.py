@@ -13,7 +13,9 @@ from agentloop_nb.safety.provenance import Source, of_step, said_by_user, split,
 from agentloop_nb.state import State
 from agentloop_nb.step import Step
 
-_DOTS = re.compile(r"\s*(?:\[\s*(?:\.|dot)\s*\]|\(\s*(?:\.|dot)\s*\)|\sdot\s)\s*", re.IGNORECASE)
+_DOTS = re.compile(
+    r"\s{0,3}(?:\[\s{0,3}(?:\.|dot)\s{0,3}\]|\(\s{0,3}(?:\.|dot)\s{0,3}\)|\sdot\s)\s{0,3}", re.IGNORECASE
+)
 
 
 class Memory:

@@ -15,7 +15,7 @@ from agentloop_nb.safety.code_risks.ipython_cells import take_apart
 from agentloop_nb.safety.provenance import said_by_user
 from agentloop_nb.state import State
 
-_NAMES = re.compile(r"(?i:agentloop)|(?<!\w)_agent(?!\w)|AgentMagics|%+agent\b|mcp_types")
+_NAMES = re.compile(r"(?i:agentloop)|(?<!\w)_agent(?!\w)|AgentMagics|%agent\b|mcp_types")
 """Our package, our records and runtime files, the handle of a run, the magics."""
 _REACHING = {
     "_getframe": "reads the frames of its callers",

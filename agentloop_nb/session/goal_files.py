@@ -19,7 +19,7 @@ MOST_FILES, MOST_LOOKED_AT = 200, 5000
 """Files that one goal brings along, and that are looked at for it."""
 LARGEST = 2_000_000_000
 """Bytes of a file that is copied; a larger one is told by where it lies."""
-_PATTERN = re.compile(r"[\w./-]*[*?][\w.*?/-]*")
+_PATTERN = re.compile(r"(?<![\w./-])[\w./-]{0,200}[*?][\w.*?/-]*")
 
 
 class Brought(Value):

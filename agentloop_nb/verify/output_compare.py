@@ -24,7 +24,7 @@ _STYLER = re.compile(r"(?<![A-Za-z0-9])T_[0-9a-f]{5}(?=_|\b)")
 _ATTRIBUTE_ID = re.compile(r"""(?<![\w-])(?:id|for|href|aria-\w+)=["']#?([\w:.-]+)["']""")
 _RANDOM = re.compile(
     r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}|[0-9a-f]{32}"
-    r"|(?=[a-z_-]*\d)(?=[\d_-]*[a-z])[0-9a-f]{8,}|(?<![\d.])\d{9,}(?![\d.])"
+    r"|(?=[a-z_-]{0,40}\d)(?=[\d_-]{0,40}[a-z])[0-9a-f]{8,}|(?<![\d.])\d{9,}(?![\d.])"
 )
 _MODEL_ID = re.compile(r"""(["']?model_id["']?\s*[:=]\s*["']?)[0-9a-zA-Z_-]+""")
 _DURATION = re.compile(r"\b\d+(?:\.\d+)?(?:e[+-]?\d+)?\s?(?:ns|µs|μs|us|ms|s|sec|secs|seconds|min|minutes|h)\b")

@@ -12,6 +12,7 @@ from tests.evals.conftest import TASK
 WRONG = {
     "no TOML": ("goal = 'a", "is no TOML that can be read"),
     "not text": ("\x00", "is no TOML that can be read"),
+    "a bomb": ("a = " + "[" * 5000 + "]" * 5000, "is no TOML that can be read"),
     "no goal": ("checks = ['total == 1']", "it has no goal"),
     "blank goal": ("goal = '  '\nchecks = ['total == 1']", "it has no goal"),
     "goal no text": ("goal = 3\nchecks = ['total == 1']", "goal must be a text"),

@@ -25,6 +25,7 @@ from agentloop_nb.safety.provenance import split
         (f"{'x' * 500}.csv", f"{'x' * 80}.csv"),
         ("..csv.csv", "csv.csv"),
         ("a$(rm -rf).csv", "a_rm -rf_.csv"),
+        ("--checkpoint-action=x.csv", "checkpoint-action_x.csv"),
     ],
 )
 def test_names_are_plain(name: str, plain: str) -> None:
@@ -38,6 +39,9 @@ def test_names_are_plain(name: str, plain: str) -> None:
         "x.pth",
         "AGENTS.md",
         "readme.MD",
+        "AGENTS.override.md",
+        "agents .md",
+        "ＡＧＥＮＴＳ.md",
         ".env",
         "id_rsa",
         "x.ipynb",

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
+import socket
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 from typing import Any
@@ -157,3 +160,33 @@ def test_the_skill_names_the_tools_and_is_printed(place):
     assert done.stdout.startswith("---\nname: ")
     for name in ("describe_namespace", "run_code", "undo", "restore", "status", "finish", "export"):
         assert f"`{name}`" in done.stdout
+
+
+@pytest.mark.parametrize("newer", [True, False])
+def test_a_handshake_is_repeated_only_for_a_client_that_still_speaks_so(place, newer):
+    """A slow answer has a client try the handshake although it speaks the newer protocol; then the kernel restarts."""
+    envelope = {"_meta": {"io.modelcontextprotocol/protocolVersion": "2026-07-28"}} if newer else {}
+    listening = socket.socket(socket.AF_UNIX)
+    listening.bind(str(place / "sock"))
+    listening.listen()
+    listening.settimeout(60)
+    announce(place, "one", str(place))
+    read, write = os.pipe()
+    with os.fdopen(read, "rb") as source, os.fdopen(write, "wb", buffering=0) as client, io.BytesIO() as sink:
+        threading.Thread(target=pipe.Bridge(None, source, sink).run, daemon=True).start()
+        for calls, handshakes in ((["initialize", "tools/call"], 1), (["tools/call"], 0 if newer else 1)):
+            sent = [request(method, **(envelope if method != "initialize" else {})) for method in calls]
+            client.write("".join(f"{line}\n" for line in sent).encode())
+            kernel, _ = listening.accept()
+            kernel.settimeout(60)
+            with kernel, kernel.makefile("rb") as lines:
+                assert lines.readline() == b"t\n"
+                heard = []
+                while "tools/call" not in heard:
+                    heard.append(json.loads(lines.readline())["method"])
+            assert heard.count("initialize") == handshakes
+            while b"The kernel ended" not in sink.getvalue():
+                time.sleep(0.01)
+            sink.seek(0)
+            sink.truncate()
+    listening.close()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import stat
+import unicodedata
 from collections.abc import Collection, Iterator
 from pathlib import Path
 
@@ -20,13 +21,13 @@ MAX_BYTES, MAX_FILES = 25 * 2**20, 40
 """Of one file; files of one visit."""
 SHOWN = 300
 """Characters of a text that the model is shown at once."""
-_OBEYED = re.compile(r"(agents|claude|gemini|copilot[\w-]*|skill|readme|instructions)\.md", re.IGNORECASE)
+_OBEYED = re.compile(r"(agents|claude|gemini|copilot[\w-]*|skill|readme|instructions)( |\.[\w-]+)*\.md", re.IGNORECASE)
 
 
 def clean_name(name: str) -> str:
     """Return a plain file name for what a visitor calls a file. Raises `UserError` for a kind that is not taken."""
-    last = re.split(r"[\\/]", name)[-1]
-    plain = re.sub(r"[^\w. -]+", "_", last).strip(" .")
+    last = re.split(r"[\\/]", unicodedata.normalize("NFKC", name))[-1]
+    plain = re.sub(r"[^\w. -]+", "_", last).strip(" .").lstrip("-")  # no option of a command that is given `*`
     stem, dot, suffix = plain.rpartition(".")
     plain = f"{stem[:80]}{dot}{suffix.lower()}"
     if f".{suffix.lower()}" not in KINDS or not stem or _OBEYED.fullmatch(plain) or looks_secret(plain):

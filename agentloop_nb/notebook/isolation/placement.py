@@ -172,7 +172,8 @@ def pack(namespace: Mapping[str, Any], home: Path, goal: str, bring: str | None)
                 luggage.left[name] = f"past the {MAX_UNASKED >> 20} MB copied unasked; --with {name} brings it along"
             except Exception as error:  # pickling runs the value's own code
                 luggage.left[name] = _reason(error)
-    luggage.files = sorted({name for name in re.findall(r"[\w./-]*\w\.\w+", goal) if _is_file(home, name)})
+    named = re.findall(r"(?<![\w./-])[\w./-]{0,200}\w\.\w+", goal)
+    luggage.files = sorted({name for name in named if _is_file(home, name)})
     return luggage
 
 

@@ -48,7 +48,7 @@ _DOTS = {"finished": "#1a7f37", "failed": "#d1242f", "interrupted": "#d1242f"}
 _WARN = "#9a6700"
 _PART = f"padding:6px 10px;border-top:1px solid {LINE}"
 _INNER = "padding:2px 10px 6px"
-_COMMAND = re.compile(r"[:;,(]?\s*(?:or )?(?:type )?(%agent \w+(?: +(?:-{1,2}[a-z][\w-]*|\$?\d[\d.]*))*) *([^\n]*)")
+_COMMAND = re.compile(r"[:;,(]?\s{0,5}(?:or )?(?:type )?(%agent \w+(?: +(?:-{1,2}[a-z][\w-]*|\$?\d[\d.]*))*) *([^\n]*)")
 _PLAIN_FILE = re.compile(r"[\w-]+(?:[/ .][\w-]+)*\.\w{1,8}")
 LONG, LAST = 12, 3
 """A run of more steps than that shows the last few; the others stand behind one fold."""

@@ -137,7 +137,7 @@ class Command:
             return False
         if self.words and "/" in self.words[0] and not self.words[0].startswith(_SYSTEM):
             return False
-        if (allowed := _READ_ONLY_WITH.get(re.sub(r"[\d.]+$", "", self.name))) is not None:
+        if (allowed := _READ_ONLY_WITH.get(self.name.rstrip("0123456789."))) is not None:
             return allowed.fullmatch(" ".join(self.words[1:])) is not None
         if (writing := _WRITES_WITH.get(self.name)) is not None and any(map(writing.match, self.words[1:])):
             return False

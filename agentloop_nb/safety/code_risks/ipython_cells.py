@@ -30,7 +30,7 @@ _CALL = re.compile(r"^(?P<indent>\s*)[,;/](?P<name>[A-Za-z_][\w.]*)[ \t]+(?P<res
 _SHELL_FILE = re.compile(r"\.(sh|bash|zsh|command|mk|bat|ps1)$|^(gnu)?makefile$|^(justfile|dockerfile|procfile)$")
 _CODE_MAGICS = frozenset({"time", "timeit", "prun", "memit", "mprun", "lprun", "memray_flamegraph", "scalene", "heat"})
 """Magics whose own line is Python."""
-_PROMPT = re.compile(r"^\s*(>>> ?|\.\.\. ?|In \[\d+\]: ?|\s*\.\.\.+: ?)")
+_PROMPT = re.compile(r"^\s*(>>> ?|\.\.\. ?|In \[\d+\]: ?|\.\.\.+: ?)")
 _HELP = re.compile(r"^(\s*)(\?{1,2}\s*[\w.*]+|[\w.*%]+\?{1,2})\s*$")
 
 

@@ -1,0 +1,183 @@
+"""Every regular expression of the package, with how it is used; and texts made to stall it."""
+
+from __future__ import annotations
+
+import ast
+import functools
+import importlib
+import random
+import re
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from re import _constants as sre  # type: ignore[attr-defined]
+from re import _parser as parser  # type: ignore[attr-defined]
+from typing import Any, NamedTuple
+
+import agentloop_nb
+
+ROOT = Path(agentloop_nb.__file__).parent
+METHODS = frozenset({"search", "match", "fullmatch", "sub", "subn", "findall", "finditer", "split"})
+UNITS = (
+    *("\\", " ", "\n", "[", "](", "![", "`", "1", "/", "<", "$", "a.", "a b/", "\r", "\x1b[", "\x1b]", "eyJ", "eyJa."),
+    *(
+        "a://",
+        "password=",
+        "token: ",
+        "-----BEGIN ",
+        "sk-",
+        "```\n",
+        "- ",
+        '"a": ',
+        "Bearer ",
+        "\u202e",
+        "1.",
+        "%",
+        "'",
+    ),
+)
+
+
+class Use(NamedTuple):
+    """One pattern, and a method that the package calls on it."""
+
+    name: str
+    """`module:_NAME.method`, or the number of the line where it has no name."""
+    pattern: re.Pattern[Any]
+    method: str
+
+    def run(self, text: str) -> None:
+        """Do what the package does with a text; every match is looked for."""
+        subject = text.encode("utf-8", "replace") if isinstance(self.pattern.pattern, bytes) else text
+        if self.method in ("match", "fullmatch", "search"):
+            getattr(self.pattern, self.method)(subject)
+        else:
+            for _ in self.pattern.finditer(subject):
+                pass
+
+
+@functools.cache
+def uses() -> list[Use]:
+    """Find all patterns of the package, named ones by what the package does with them."""
+    trees = {path: ast.parse(path.read_text()) for path in sorted(ROOT.rglob("*.py"))}
+    called: dict[str, set[str]] = {}
+    for tree in trees.values():
+        for owner, method in _calls(tree):
+            called.setdefault(owner, set()).add(method)
+    return [use for path, tree in trees.items() for use in _of_file(path, tree, called)]
+
+
+def _calls(tree: ast.AST) -> Iterator[tuple[str, str]]:
+    """Names, and methods of patterns that are used of them: `_WORD.match`, `tables.WORD.match`."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Attribute) and node.attr in METHODS:
+            owner = node.value
+            yield getattr(owner, "id", "") or getattr(owner, "attr", ""), node.attr
+
+
+def _of_file(path: Path, tree: ast.AST, called: dict[str, set[str]]) -> Iterator[Use]:
+    relative = path.relative_to(ROOT.parent).with_suffix("")
+    label = "/".join(relative.parts[1:])
+    if any(isinstance(node, ast.Import) and node.names[0].name == "re" for node in ast.walk(tree)):
+        here = list(_calls(tree))
+        for name, value in vars(importlib.import_module(".".join(relative.parts))).items():
+            if isinstance(value, re.Pattern):
+                own = {method for owner, method in here if owner == name}
+                for method in sorted(own or called.get(name) or {"fullmatch"}):
+                    yield Use(f"{label}:{name}.{method}", value, method)
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and _is_re(node.func):
+            yield from _written_out(node, f"{label}:{node.lineno}")
+
+
+def _is_re(function: ast.Attribute) -> bool:
+    return isinstance(function.value, ast.Name) and function.value.id == "re" and function.attr in METHODS
+
+
+def _written_out(call: ast.Call, label: str) -> Iterator[Use]:
+    """A call such as `re.sub(...)` whose pattern stands there."""
+    first, method = call.args[0], call.func.attr  # type: ignore[attr-defined]
+    if isinstance(first, ast.Constant):
+        yield Use(f"{label}.{method}", re.compile(first.value), method)
+    elif isinstance(first, ast.JoinedStr):  # what is filled in counts as a word
+        filled = "".join(part.value if isinstance(part, ast.Constant) else "word" for part in first.values)
+        yield Use(f"{label}.{method}", re.compile(filled), method)
+
+
+# -- texts that a pattern is slow on
+
+
+def attacks(pattern: re.Pattern[Any], chance: random.Random, size: int) -> Iterator[str]:
+    """Yield texts without end: pieces of what matches, again and again, and at the end something that does not."""
+    source = pattern.pattern if isinstance(pattern.pattern, str) else pattern.pattern.decode("latin-1")
+    parsed = parser.parse(source, pattern.flags & ~re.UNICODE if isinstance(pattern.pattern, bytes) else pattern.flags)
+    while True:
+        found = "".join(_sample(parsed, chance))
+        first, last = sorted((chance.randrange(len(found) + 1), chance.randrange(len(found) + 1)))
+        unit = found[first:last] or chance.choice(UNITS)
+        if chance.random() < 0.3:
+            unit = chance.choice(unit)
+        head = chance.choice(("", found[:first], found[:last], "x = "))
+        yield (head + unit * max(1, size // len(unit)))[:size] + chance.choice(
+            ("", "\0", "\n", "!", found[last:], " x")
+        )
+
+
+def _sample(parsed: Any, chance: random.Random) -> Iterator[str]:
+    """Pieces of a text that a parsed pattern (almost) matches."""
+    for kind, value in parsed:
+        if kind in (sre.LITERAL, sre.NOT_LITERAL):
+            yield chr(value) if kind is sre.LITERAL else chance.choice("a \n1.")
+        elif kind is sre.ANY:
+            yield chance.choice("a 1./")
+        elif kind is sre.IN:
+            yield _of_set(value, chance)
+        elif kind is sre.BRANCH:
+            yield from _sample(chance.choice(value[1]), chance)
+        elif kind in (sre.SUBPATTERN, sre.ATOMIC_GROUP, sre.ASSERT):
+            yield from _sample(value if kind is sre.ATOMIC_GROUP else value[-1], chance)
+        elif kind in (sre.MAX_REPEAT, sre.MIN_REPEAT, sre.POSSESSIVE_REPEAT):
+            low, high, inner = value
+            for _ in range(chance.randint(low, max(low, min(high, low + 3)))):
+                yield from _sample(inner, chance)
+
+
+def _of_set(items: Any, chance: random.Random) -> str:
+    if items[0][0] is sre.NEGATE:
+        return chance.choice("a \n1./é")
+    kind, value = chance.choice(items)
+    if kind is sre.LITERAL:
+        return chr(value)
+    if kind is sre.RANGE:
+        return chr(chance.randint(*value))
+    return {"CATEGORY_DIGIT": "1", "CATEGORY_SPACE": " ", "CATEGORY_WORD": "a"}.get(str(value), "-")
+
+
+# -- measuring
+
+
+def cost(function: Callable[[str], object], text: str, times: int = 1) -> float:
+    """Seconds of processor time, the best of some times."""
+    spent = []
+    for _ in range(times):
+        begun = time.process_time()
+        function(text)
+        spent.append(time.process_time() - begun)
+    return min(spent)
+
+
+def grows_faster(function: Callable[[str], object], make: Callable[[int], str], size: int, floor: float) -> bool:
+    """Whether twice the text costs much more than twice the time."""
+    if cost(function, make(size // 16)) > floor:  # so slow already that more would take forever
+        return cost(function, make(size // 16), 3) > floor
+    if cost(function, make(size)) < floor:
+        return False
+    whole, half = (cost(function, make(each), 3) for each in (size, size // 2))
+    return whole > floor and whole > 3 * max(half, floor / 2)
+
+
+def short_texts(chance: random.Random) -> Iterator[str]:
+    """Yield short texts without end, put together of what patterns look for."""
+    pieces = [*UNITS, "word", "é", "\u200b", "://", "@", "x=1", '"', "{", "}", "(", ")", ":", "#", "|", "**", "&", "\0"]
+    while True:
+        yield "".join(chance.choices(pieces, k=chance.randint(1, 24)))

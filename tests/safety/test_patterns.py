@@ -1,0 +1,91 @@
+"""No regular expression of the package stalls, and no function that runs some: found by the package's own source.
+
+A few texts each here; `AGENTLOOP_FUZZ=1000000 pytest -s tests/safety/test_patterns.py` tries a million of each, and
+tells what took longest, also of a megabyte.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import re
+import sys
+import time
+from collections.abc import Callable, Iterator
+from itertools import islice
+
+import pytest
+
+from tests.safety.fuzz.patterns import UNITS, Use, attacks, cost, grows_faster, short_texts, uses
+from tests.safety.test_stalls import FUNCTIONS
+
+MANY = int(os.environ.get("AGENTLOOP_FUZZ", "0"))
+FLOOR = 0.03
+"""Seconds of processor time below which nothing stalls."""
+MEGABYTE = 1_000_000
+BOUNDED = {"export/claim_links:_TAG", "export/report_formats:_TEXT"}
+"""What runs over our own pages, in whose text no tag is open."""
+
+
+def stalls(use: Use, seed: int, size: int) -> bool:
+    def make(length: int) -> str:
+        return next(attacks(use.pattern, random.Random(seed), length))
+
+    return grows_faster(use.run, make, size, FLOOR)
+
+
+def test_patterns_are_found() -> None:
+    found = uses()
+    assert len(found) > 300
+    assert {"sub", "search", "match", "fullmatch"} <= {use.method for use in found}
+
+
+def test_no_pattern_stalls() -> None:
+    slow = {
+        use.name
+        for use in uses()
+        if use.name.rpartition(".")[0] not in BOUNDED
+        for seed in range(4)
+        if stalls(use, seed, 16_000)
+    }
+    assert not slow
+
+
+@pytest.mark.parametrize("source", [r"<script.*?</script>", r"\[[^\]]*\]"])
+def test_a_pattern_that_stalls_is_found(source: str) -> None:
+    use = Use(source, re.compile(source, re.DOTALL), "sub")
+    assert any(stalls(use, seed, 16_000) for seed in range(30))
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_short_texts_are_quick_and_raise_nothing(name: str) -> None:
+    function = FUNCTIONS[name]
+    worst = slowest(function, short_texts(random.Random(7)), MANY or 200)
+    if MANY:
+        large = max((cost(function, unit * (MEGABYTE // len(unit))), unit) for unit in UNITS)
+        tell(f"{name}: {worst[0] * 1000:.1f} ms {worst[1]!r}; 1 MB {large[0]:.2f} s {large[1]!r}")
+
+
+@pytest.mark.skipif(not MANY, reason="by hand: AGENTLOOP_FUZZ=1000000")
+def test_many_texts_for_each_pattern() -> None:
+    for use in uses():
+        worst = slowest(use.run, attacks(use.pattern, random.Random(7), 60), MANY)
+        slow = [seed for seed in range(60) if stalls(use, seed, 64_000)]
+        texts = attacks(use.pattern, random.Random(7), MEGABYTE)
+        large = max(cost(use.run, text) for text in islice(texts, 8)) if not slow else 0
+        tell(f"{use.name}: {worst[0] * 1000:.1f} ms {worst[1]!r}; 1 MB {large:.2f} s; stalls {slow}")
+
+
+def slowest(function: Callable[[str], object], texts: Iterator[str], count: int) -> tuple[float, str]:
+    """The text that takes longest, and its seconds of processor time, the best of three."""
+    found = (0.0, "")
+    for text in islice(texts, count):
+        begun = time.thread_time()
+        function(text)
+        found = max(found, (time.thread_time() - begun, text))
+    return cost(function, found[1], 3), found[1]
+
+
+def tell(line: str) -> None:
+    sys.stdout.write(f"\n{line}")
+    sys.stdout.flush()
