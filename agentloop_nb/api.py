@@ -154,13 +154,13 @@ def _bring(goal: str, folder: Path, *, verbose: bool) -> None:
     """Copy the files of the current folder that the goal names to where the run works, and say so."""
     brought = bring(goal, caller_folder(), folder)
     if brought.copied and verbose:
-        print(f"Copied to {folder.name}/ for the run: {', '.join(brought.copied)}")  # noqa: T201
+        print(f"Copied to {folder.name}/ for the run: {', '.join(brought.copied)}")
     for name, reason in brought.kept_out.items():
-        print(f"Not copied, {name}: {reason}", file=sys.stderr)  # noqa: T201
+        print(f"Not copied, {name}: {reason}", file=sys.stderr)
 
 
 def _launcher() -> RunManager:
-    """What starts runs here: that of the notebook's shell, or one for a private shell."""
+    """Return what starts runs here: that of the notebook's shell, or one for a private shell."""
     shell = current_shell()
     if shell is None or is_private(shell):  # the shell of a run that works on another thread is not the user's
         return RunManager(private_shell(), private=True)

@@ -41,7 +41,7 @@ class Decision(Value):
         return value
 
     def record(self) -> dict[str, Any]:
-        """The decision in the shape it is asked for: `{"reasoning", "action": {"name", **fields}}`."""
+        """Return the decision in the shape it is asked for: `{"reasoning", "action": {"name", **fields}}`."""
         own = {"own": True} if isinstance(self.action, OwnAction) else {}
         return {
             "reasoning": self.reasoning,
@@ -104,7 +104,7 @@ def _object(text: str) -> dict[str, Any]:
 
 
 def _candidates(text: str) -> Iterator[str]:
-    """The whole text, then the decision among thoughts and prose, a code fence, and all from first brace to last."""
+    """Yield the whole text, then the decision in thoughts and prose, a code fence, and from first brace to last."""
     yield text.strip().removeprefix("\ufeff")
     if (found := decision_in(text)) is not None:
         yield text[found.start : found.end]

@@ -25,7 +25,7 @@ class Hint(NamedTuple):
     """The front where it lives; empty: both."""
 
     def worded(self, front: Front) -> str:
-        """It as it is typed there, with what it does."""
+        """Return it as it is typed there, with what it does."""
         word = "agentloop" if front == "shell" else "%agent" if self.command else "%%agent"
         return " ".join(filter(None, (word, self.command, self.does)))
 
@@ -50,7 +50,7 @@ class UserError(Exception):
         return self.worded("notebook")
 
     def worded(self, front: Front) -> str:
-        """The message as it is said there."""
+        """Return the message as it is said there."""
         return worded(self.said, self.hints, front)
 
     def _render_traceback_(self) -> list[str]:

@@ -13,7 +13,7 @@ def dollars(amount: Decimal) -> str:
 
 
 def cost(amount: Decimal | float, *, known: bool = True) -> str:
-    """What was spent, with four decimals: `$0.0234`; says so when that is not all, or not known at all."""
+    """Return what was spent, with four decimals: `$0.0234`; says so when that is not all, or not known at all."""
     if known:
         return f"${amount:.4f}"
     return f"{cost(amount)} and more (a price is unknown)" if amount else "unknown (no price for this model)"

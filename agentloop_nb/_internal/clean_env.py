@@ -6,6 +6,8 @@ import os
 import site
 from pathlib import Path
 
+from agentloop_nb._internal.paths import from_home
+
 _KEPT = {
     *("PATH", "LANG", "LANGUAGE", "TZ", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "PYTHONPATH", "VIRTUAL_ENV", "TMPDIR"),
     *("CONDA_PREFIX", "SYSTEMROOT", "WINDIR", "COMSPEC", "PATHEXT", "TEMP", "TMP", "NUMBER_OF_PROCESSORS"),
@@ -15,9 +17,9 @@ _KEPT = {
 
 
 def plain_environment(home: Path) -> dict[str, str]:
-    """The variables that say where things are installed, and another home."""
+    """Return the variables that say where things are installed, and another home."""
     kept = {name: value for name, value in os.environ.items() if name.upper() in _KEPT or name.startswith("LC_")}
-    cache = os.path.expanduser("~/.cache")  # noqa: PTH111 - never raises
+    cache = from_home("~/.cache")
     return kept | {
         "HOME": str(home),
         "USERPROFILE": str(home),

@@ -54,7 +54,7 @@ def inside_strings(source: str) -> set[int]:
 
 
 def _open_quote(line: str, quote: str) -> str:
-    """The triple quotes that are open at the end of a line; `quote` are those at its beginning."""
+    """Return the triple quotes that are open at the end of a line; `quote` are those at its beginning."""
     position = 0
     while position < len(line):
         if quote:
@@ -75,14 +75,14 @@ def _open_quote(line: str, quote: str) -> str:
 
 
 def _assigned_magic(line: str) -> str:
-    """The left side of `files = !ls` and `x = %magic`, with its indentation; empty for any other line."""
+    """Return the left side of `files = !ls` and `x = %magic`, with its indentation; empty for any other line."""
     left, _, right = line.partition("=")
     magic = right.lstrip().startswith(("%", "!")) and _TARGETS.fullmatch(left)
     return left.rstrip() if magic else ""
 
 
 def parsed(source: str) -> ast.Module | None:
-    """The tree of Python code; None for what is no code, or too deeply nested to be read."""
+    """Return the tree of Python code; None for what is no code, or too deeply nested to be read."""
     try:
         return ast.parse(source)
     except (SyntaxError, ValueError, RecursionError, MemoryError):

@@ -9,7 +9,7 @@ PRIVATE = ".agentloop"
 
 
 def link_in(path: Path) -> Path | None:
-    """The first part of a path, from `.agentloop` on, that is a link: what lies there may be anybody's."""
+    """Return the first part of a path, from `.agentloop` on, that is a link: what lies there may be anybody's."""
     parts = path.absolute().parts
     if PRIVATE not in parts:
         return None

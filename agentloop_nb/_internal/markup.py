@@ -60,7 +60,7 @@ def plain(text: str) -> str:
 
 
 def link(text: str, address: str) -> str:
-    """A link to a web address; of any other address only the text."""
+    """Return a link to a web address; of any other address only the text."""
     text = plain(" ".join(text.split()))
     if not re.fullmatch(r"https?://[^\s()<>\[\]\\`\"]+", address):
         return text
@@ -97,7 +97,7 @@ def _rebuilt(source: str) -> str:
 
 
 def _without_math(text: str, math: list[str]) -> str:
-    """The text with a mark for each `$...$` that holds nothing which Markdown could take for something else."""
+    """Return the text with a mark for each `$...$` that holds nothing which Markdown could take for something else."""
     first, *rest = text.split("$")
     made, index = [first], 0
     while index < len(rest):
@@ -202,7 +202,7 @@ def _picture(node: SyntaxTreeNode) -> str:
 
 
 def _words(nodes: Iterable[SyntaxTreeNode]) -> str:
-    """The bare text of what stands in a picture's brackets."""
+    """Return the bare text of what stands in a picture's brackets."""
     return " ".join(node.content if node.type in ("text", "code_inline") else _words(node.children) for node in nodes)
 
 
@@ -238,7 +238,7 @@ _BLOCKS: dict[str, Callable[[SyntaxTreeNode], str]] = {
 
 
 def _escaped_start(found: re.Match[str]) -> str:
-    """What begins a heading, a quote, a list or a rule at the start of a line, as text."""
+    """Return what begins a heading, a quote, a list or a rule at the start of a line, as text."""
     space, sign = found[1], found[2]
     return f"{space}{sign}\\" if sign.isdigit() else f"{space}\\{sign}"
 
@@ -259,7 +259,7 @@ _FETCHING = frozenset({"url", "source", "src", "href", "baseURL"})
 
 
 def figure(data: dict[str, Any], code: Collection[str]) -> dict[str, Any]:
-    """The parts of an output that may be shown below the panel: pictures, and figures of a library that `code` names.
+    """Pick what of an output may be shown below the panel: pictures, and figures of a library that `code` names.
 
     No HTML, no script, and nothing that is fetched from elsewhere.
     """

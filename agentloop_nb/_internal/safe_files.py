@@ -197,7 +197,10 @@ def _keep(target: Path, kept: Path) -> str | None:
 
 
 def kept_version(path: Path) -> bytes:
-    """A kept version, as it was when it was kept. Raises `OSError` for one that was changed, or lies behind a link."""
+    """Return a kept version, as it was when it was kept.
+
+    Raises `OSError` for one that was changed, or lies behind a link.
+    """
     refuse_links(path)
     data = path.read_bytes()
     if hashlib.sha256(data).hexdigest() != path.name:
@@ -210,7 +213,7 @@ def _replace(target: Path, data: bytes) -> None:
 
 
 def _mode(target: Path) -> int:
-    """The permissions a file has, or a new one would get."""
+    """Return the permissions a file has, or a new one would get."""
     if target.exists():
         return stat.S_IMODE(target.stat().st_mode)
     mask = os.umask(0o077)

@@ -28,12 +28,12 @@ def weight(value: Any) -> int:
 
 
 def shown(result: Json) -> Json:
-    """The parts of a result that grow with what code shows: its outputs, and its error in all places."""
+    """Return the parts of a result that grow with what code shows: its outputs, and its error in all places."""
     return {"outputs": result["outputs"], "error": result["error"], "told": result["metadata"].get("error")}
 
 
 def cut(result: Json, longest: int) -> Json:
-    """A result as JSON values whose outputs hold about `longest` characters each; the metadata says what is missing.
+    """Return a result as JSON values whose outputs hold about `longest` characters; the metadata says what is missing.
 
     Of a text the beginning is kept; of pictures and other data nothing, since a part would be of no use.
     """
@@ -42,7 +42,7 @@ def cut(result: Json, longest: int) -> Json:
 
 
 def cut_parts(result: Json, longest: int, where: str) -> tuple[Json, int]:
-    """The `outputs`, `error` and `metadata` of a result after cutting, and how many characters were left out.
+    """Return the `outputs`, `error` and `metadata` of a result after cutting, and how many characters were left out.
 
     `where` tells what became of the rest.
     """
@@ -57,7 +57,7 @@ def cut_parts(result: Json, longest: int, where: str) -> tuple[Json, int]:
 
 
 def _cut_texts(value: Any, longest: int, where: str) -> tuple[Any, int]:
-    """A JSON value whose texts are cut; a list of texts counts as one."""
+    """Return a JSON value whose texts are cut; a list of texts counts as one."""
     if isinstance(value, str):
         return _cut_text(value, longest, where)
     if isinstance(value, list):
@@ -70,7 +70,7 @@ def _cut_texts(value: Any, longest: int, where: str) -> tuple[Any, int]:
 
 
 def _cut_output(output: Json, longest: int, where: str) -> tuple[Json, int]:
-    """An output, and how many characters of it were left out."""
+    """Return an output, and how many characters of it were left out."""
     if isinstance(output.get("data"), dict):
         data, missing = _cut_bundle(output["data"], longest, where)
         return {**output, "data": data}, missing

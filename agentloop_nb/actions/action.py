@@ -64,7 +64,7 @@ class Cell(Value):
 
 
 def markdown_cell(source: str) -> Cell:
-    """A cell of prose."""
+    """Return a cell of prose."""
     return Cell(cell_type="markdown", source=source)
 
 
@@ -84,7 +84,7 @@ class Action(BaseModel):
 
     @classmethod
     def description(cls) -> str:
-        """The sentence a model reads about this action."""
+        """Return the sentence a model reads about this action."""
         return " ".join(inspect.cleandoc(cls.__doc__ or "").split("\n\n", maxsplit=1)[0].split())
 
     @classmethod
@@ -93,7 +93,7 @@ class Action(BaseModel):
         return ""
 
     def parts(self) -> tuple[Action, ...]:
-        """The actions inside a composite one; any other is its own only part."""
+        """Return the actions inside a composite one; any other is its own only part."""
         return (self,)
 
     def outcomes(self, result: ActionResult) -> tuple[tuple[Action, ActionResult], ...]:
@@ -110,7 +110,7 @@ class Action(BaseModel):
         """Carry the action out, once. Raises `ActionFailed` with a reason for the model."""
 
     def cells(self, result: ActionResult, step: int) -> list[Cell]:
-        """The notebook cells that replay this action, without a model and without the network."""
+        """Return the notebook cells that replay this action, without a model and without the network."""
         return []
 
 

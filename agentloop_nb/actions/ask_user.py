@@ -62,7 +62,7 @@ class AskUser(Action):
         return Answer(text=self.default, by="default", why=why)
 
     def result(self, answer: Answer) -> ActionResult:
-        """What the model is told of an answer."""
+        """Return what the model is told of an answer."""
         told = f"The person answered: {answer.text}"
         if answer.by == "default":
             told = f"Your default holds, because {answer.why}: {answer.text}"

@@ -177,7 +177,7 @@ class Delegate(Action):
 
 
 def told_of(children: Sequence[Child]) -> ActionResult:
-    """What came of all parts together; one that was done is enough to go on."""
+    """Return what came of all parts together; one that was done is enough to go on."""
     told = "\n\n".join(_told(number, each) for number, each in enumerate(children, 1))
     good = any(child.status == "finished" for child in children)
     error = None if good else f"none of {len(children)} parts was done: {children[0].reason}"
@@ -185,20 +185,23 @@ def told_of(children: Sequence[Child]) -> ActionResult:
 
 
 def code_of(result: ActionResult, step: int) -> list[str]:
-    """The sources of the code cells that make the results of a step again."""
+    """Return the sources of the code cells that make the results of a step again."""
     tasks = [SubGoal(goal="a part") for _ in result.effects.children]
     cells = Delegate.model_construct(tasks=tuple(tasks)).cells(result, step)
     return [cell.source for cell in cells if cell.cell_type == "code"]
 
 
 def _failing(result: ActionResult) -> set[str]:
-    """Sources that failed then, so that they may fail again."""
+    """Return sources that failed then, so that they may fail again."""
     cells = [cell for child in result.effects.children for cell in child.cells]
     return {cell.source for cell in cells if any(output["output_type"] == "error" for output in cell.outputs)}
 
 
 def _cells(number: int, task: SubGoal, child: Child) -> list[Cell]:
-    """The heading of a part, and its steps; names of the user's that it changed for itself are put back after it."""
+    """Return the heading of a part, and its steps.
+
+    Names of the user's that it changed for itself are put back after it.
+    """
     head = f"#### Part {number}: {harmless(' '.join(task.goal.split())[:200])}"
     if child.status != "finished":
         return [Cell(cell_type="markdown", source=f"{head}\n\n*It was not done: {harmless(child.reason)}*")]
@@ -220,7 +223,7 @@ def _around(number: int, child: Child, steps: list[Cell]) -> list[Cell]:
 
 
 def _told(number: int, child: Child) -> str:
-    """What the parent is told of one part."""
+    """Return what the parent is told of one part."""
     if child.status != "finished":
         return f"[{number}] not done: {child.reason}"
     brought = f"\nBound here: {', '.join(child.brought)}." if child.brought else ""

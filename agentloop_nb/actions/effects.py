@@ -12,7 +12,7 @@ from agentloop_nb.protocols import CodeError, Document, Output, Page, SearchHit,
 
 
 def _texts(value: Any) -> Any:
-    """A record may be anybody's: what stands for a text in it is taken as one."""
+    """Take what stands for a text in a record as one: a record may be anybody's."""
     return tuple(map(str, value)) if isinstance(value, list | tuple) else value
 
 
@@ -65,7 +65,7 @@ class Queried(Value):
 
 
 def _names(names: tuple[str, ...]) -> tuple[str, ...]:
-    """A record may be anybody's: what stands for a name in code is one."""
+    """Keep what is a name in code: a record may be anybody's."""
     if wrong := next((name for name in names if not name.isidentifier() or keyword.iskeyword(name)), None):
         raise ValueError(f"{wrong[:60]!r} is no name of a variable")
     return names

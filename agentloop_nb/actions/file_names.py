@@ -40,6 +40,6 @@ def is_file_name(word: str) -> bool:
 
 
 def named_in(text: str) -> Iterator[str]:
-    """The names of files in a text, in order, each once; addresses and attributes of code are none."""
+    """Yield the names of files in a text, in order, each once; addresses and attributes of code are none."""
     found = (match[0] for match in _NAME.finditer(text) if match[1].lower() in KINDS)
     yield from dict.fromkeys(found)

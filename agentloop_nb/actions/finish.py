@@ -31,7 +31,7 @@ class Finish(Action):
     @model_validator(mode="before")
     @classmethod
     def _null_says_nothing(cls, fields: Any) -> Any:
-        """A null is no word about the goal: only what was said counts as said."""
+        """Drop what is null: it is no word about the goal, and only what was said counts as said."""
         if isinstance(fields, dict) and fields.get("goal_met", False) is None:
             return {name: value for name, value in fields.items() if name != "goal_met"}
         return fields
@@ -59,7 +59,7 @@ class Finish(Action):
         return ActionResult(success=True, output=self.summary, effects=Effects(artifacts=kept, dropped=tuple(missing)))
 
     def missing(self, folder: Path) -> list[str]:
-        """The artifacts that are no files of the folder."""
+        """Return the artifacts that are no files of the folder."""
         return [name for name in self.artifacts if not is_there(folder, name)]
 
     def cells(self, result: ActionResult, step: int) -> list[Cell]:

@@ -71,7 +71,7 @@ class LookUp(Action):
         return ", ".join(part.title for part in self.parts())
 
     def parts(self) -> tuple[Action, ...]:
-        """The searches and page reads in it."""
+        """Return the searches and page reads in it."""
         return tuple(request.action for request in self.requests)
 
     def outcomes(self, result: ActionResult) -> tuple[tuple[Action, ActionResult], ...]:
@@ -110,6 +110,6 @@ class LookUp(Action):
 
 
 def _told(number: int, part: Action, result: ActionResult) -> str:
-    """The line that heads a request's outcome, and what it brought."""
+    """Return the line that heads a request's outcome, and what it brought."""
     failed = "" if result.success else " failed"
     return f"[{number}] {part.name} {part.title}{failed}\n{result.output}"

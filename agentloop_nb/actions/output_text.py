@@ -32,7 +32,7 @@ def bounded(text: str, limit: int = MAX_TOLD) -> str:
 
 
 def text_of(outputs: Iterable[Output]) -> str:
-    """Outputs in order, as text; errors are left out because they are told apart."""
+    """Return outputs in order, as text; errors are left out because they are told apart."""
     parts = [_one(output) for output in outputs if output["output_type"] != "error"]
     return "".join(part if part.endswith("\n") else part + "\n" for part in parts if part).rstrip("\n")
 
@@ -56,7 +56,7 @@ def final_lines(text: str) -> str:
 
 
 def describe_change(change: Change) -> str:
-    """`added df: DataFrame 60 x 3`."""
+    """Return `added df: DataFrame 60 x 3`."""
     what = " ".join(filter(None, [change.type, change.detail]))
     mark = " (sampled)" if change.sampled else ""
     return f"{change.how} {change.name}" + (f": {what}" if what else "") + mark

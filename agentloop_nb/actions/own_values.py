@@ -50,7 +50,7 @@ def _is_object(value: Any) -> bool:
 
 
 def _given(value: Any) -> Iterator[tuple[str, Any]]:
-    """The fields that say how an object is made again."""
+    """Yield the fields that say how an object is made again."""
     if isinstance(value, BaseModel):
         for name, field in type(value).model_fields.items():
             if name in value.model_fields_set:
@@ -66,7 +66,7 @@ def _is_default(field: dataclasses.Field[Any], value: Any) -> bool:
 
 
 def _public_path(value: PurePath) -> type[Any]:
-    """The class that was written: `Path` makes a `PosixPath`."""
+    """Return the class that was written: `Path` makes a `PosixPath`."""
     return next(kind for kind in type(value).__mro__ if kind.__name__ in ("Path", "PurePath"))
 
 

@@ -46,12 +46,12 @@ class Plan(Action):
 
 
 def numbered(lines: tuple[str, ...], current: int = 0) -> str:
-    """A plan as text; an arrow stands at the line that is worked on."""
+    """Return a plan as text; an arrow stands at the line that is worked on."""
     marks = ("→ " if number == current else "" for number in range(1, len(lines) + 1))
     return "\n".join(f"{mark}{number}. {line}" for number, (mark, line) in enumerate(zip(marks, lines, strict=True), 1))
 
 
 def as_reply(reasoning: str, lines: tuple[str, ...]) -> str:
-    """A plan as the model would write it."""
+    """Return a plan as the model would write it."""
     action = {"name": Plan.name, "lines": list(lines)}
     return json.dumps({"reasoning": reasoning, "action": action}, ensure_ascii=False)

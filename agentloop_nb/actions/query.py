@@ -87,7 +87,7 @@ class Query(Action):
         return result.with_effects(query=went)
 
     def _of_source(self, workspace: Workspace) -> dict[str, bool]:
-        """What the exported cell has to know of the connection."""
+        """Return what the exported cell has to know of the connection."""
         found = workspace.variables([self.source]).get(self.source) if self.source else None
         percent = getattr(getattr(found, "dialect", None), "paramstyle", "") in ("format", "pyformat")
         doubled = percent and type(found).__module__.startswith("sqlalchemy.")

@@ -60,7 +60,7 @@ def _whole(document: Document) -> str:
 
 
 def _told(document: Document, privacy: Privacy) -> str:
-    """What a model may see of it: all, its structure, or its kind."""
+    """Return what a model may see of it: all, its structure, or its kind."""
     if privacy == "full":
         return _whole(document)
     structure = f": {document.facts}" if privacy == "schema" else ""

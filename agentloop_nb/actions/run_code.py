@@ -34,7 +34,7 @@ class RunCode(Action):
     @model_validator(mode="before")
     @classmethod
     def _bound_timeout(cls, fields: Any, info: ValidationInfo) -> Any:
-        """The default and the ceiling follow the user's `--timeout`."""
+        """Have the default and the ceiling follow the user's `--timeout`."""
         default, ceiling = timeout_bounds(info)
         asked = fields.get("timeout")
         return fields | {"timeout": default if asked is None else clamp(1, ceiling, asked)}

@@ -150,7 +150,7 @@ class UseTool(Action):
 
 
 def _told(answer: ToolAnswer, privacy: Privacy, limit: int) -> str:
-    """What a model may see of an answer: all, its structure, or that there is one."""
+    """Return what a model may see of an answer: all, its structure, or that there is one."""
     pictures = f"[{len(answer.images)} picture(s)]" if answer.images else ""
     if privacy == "full":
         return "\n".join(filter(None, [bounded(answer.text, limit), pictures])) or "(an empty answer)"

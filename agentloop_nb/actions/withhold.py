@@ -67,7 +67,7 @@ def _allowed_message(error: CodeError, code: str) -> str:
 
 
 def _syntax_problem(code: str) -> str:
-    """What is wrong with the code itself; an error in a text that it read is not told."""
+    """Return what is wrong with the code itself; an error in a text that it read is not told."""
     try:
         ast.parse(code)
     except SyntaxError as error:

@@ -56,12 +56,12 @@ _EXAMPLE = "--until 'df.shape[0] > 10'"
 
 
 def quoted(expression: str) -> str:
-    """An expression in quotes that it does not hold itself."""
+    """Return an expression in quotes that it does not hold itself."""
     return f'"{expression}"' if "'" in expression else f"'{expression}'"
 
 
 def called(expression: str) -> frozenset[str]:
-    """The names that an expression calls as functions."""
+    """Return the names that an expression calls as functions."""
     nodes = ast.walk(ast.parse(expression, mode="eval"))
     return frozenset(node.func.id for node in nodes if isinstance(node, ast.Call) and isinstance(node.func, ast.Name))
 
@@ -82,7 +82,7 @@ def rebound(name: str, step: int) -> str:
 
 
 def made(state: State) -> tuple[str, ...]:
-    """The names that the run itself added."""
+    """Return the names that the run itself added."""
     changes = (change for step in state.steps for change in (step.result.changes if step.result else ()))
     return tuple(dict.fromkeys(change.name for change in changes if change.how == "added"))
 
@@ -113,7 +113,7 @@ def unmet(checks: Sequence[Check], *, private: bool) -> str:
 
 
 def describe(check: Check) -> str:
-    """An expression, what it yielded, and its parts with their values, as an assertion of pytest shows them."""
+    """Return an expression, what it yielded, and its parts with their values, as an assertion of pytest shows them."""
     lines = [f"    {check.expression}", f"    {check.told}"]
     lines += [f"      where {source} = {value}" for source, value in check.parts[:MOST_PARTS]]
     if check.left:

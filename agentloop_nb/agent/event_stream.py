@@ -106,7 +106,7 @@ class Stream:
             self._held = output_limit.lighten([self.state], output_limit.LIMIT // 2)
 
     def _fit(self, event: AnyEvent) -> AnyEvent:
-        """The event as it may be kept and sent: no secret in it, and nothing that no request could carry."""
+        """Return the event as it may be kept and sent: no secret in it, and nothing that no request could carry."""
         try:
             text = event.model_dump_json()
         except PydanticSerializationError:  # half a surrogate pair in what code printed, or an object of the user's
@@ -138,7 +138,7 @@ class Stream:
                 return type(progress).model_validate(self._masker.mask_value(progress.model_dump()))
 
     def _clear(self, step: int, source: str, piece: str) -> str:
-        """The part of a piece that can be shown now."""
+        """Return the part of a piece that can be shown now."""
         return self._tails.setdefault((step, source), Tail(self._masker)).feed(piece) if piece else ""
 
     def _tell(self, call: Callable[[View], None]) -> None:
@@ -151,7 +151,7 @@ class Stream:
 
 
 def _sendable(value: Any) -> Any:
-    """A JSON value whose texts are Unicode: halves of a surrogate pair are joined, or replaced if they stand alone."""
+    """Make the texts of a JSON value Unicode: halves of a surrogate pair are joined, or replaced if alone."""
     if isinstance(value, str):
         return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
     if isinstance(value, list):

@@ -96,7 +96,7 @@ def _is_count(number: str, value: float, after: str) -> bool:
 
 
 def _scales(unit: str) -> tuple[float, ...]:
-    """What brings a value in this unit to those it may have been computed in."""
+    """Return what brings a value in this unit to those it may have been computed in."""
     if not unit:
         return (1.0,)
     family = next(each for each in _FAMILIES if unit in each)
@@ -116,7 +116,7 @@ def _half(number: str, *, about: bool) -> float:
 
 
 def _readings(number: str) -> Iterator[tuple[float, str]]:
-    """What a number may mean: in `1,234` the comma may part thousands or decimals."""
+    """Yield what a number may mean: in `1,234` the comma may part thousands or decimals."""
     for reading in dict.fromkeys([_SEPARATOR.sub("", number).replace(",", "."), number.replace(",", ".")]):
         try:
             yield float(reading), reading
@@ -143,7 +143,7 @@ def _within(known: Sequence[float], value: float, slack: float) -> bool:
 
 
 def derived(known: Sequence[float]) -> list[float]:
-    """The differences, sums, ratios and percent changes of each two numbers, sorted."""
+    """Return the differences, sums, ratios and percent changes of each two numbers, sorted."""
     found = set()
     for one in known:
         for other in known:
@@ -154,7 +154,7 @@ def derived(known: Sequence[float]) -> list[float]:
 
 
 def dates(text: str) -> dict[str, set[dt.date]]:
-    """The dates of a text as it writes them, with what each may mean."""
+    """Return the dates of a text as it writes them, with what each may mean."""
     found: dict[str, set[dt.date]] = {}
     for match in _DATE.finditer(text):
         parts = {key[0]: value for key, value in match.groupdict().items() if value}

@@ -126,7 +126,7 @@ def _find_names(summary: str, sources: Sequence[Source], made: Grounding) -> Non
 
 
 def _shown(state: State) -> Iterator[Source]:
-    """Outputs first, newest first; then the code and files that were run, what the person said, and the rest."""
+    """Yield outputs first, newest first; then the code and files that were run, what the person said, and the rest."""
     room, later = MOST_READ, list[Source]()
     for step in reversed(state.steps):
         later.append(Source(step.number, "\n".join(_told_by_person(step)), shown=False))
@@ -147,13 +147,13 @@ def _shown(state: State) -> Iterator[Source]:
 
 
 def _told_by_person(step: Step) -> list[str]:
-    """Notes, and the answer that a person gave; a default is the model's own word."""
+    """Return notes, and the answer that a person gave; a default is the model's own word."""
     answer = step.effects.answer
     return [*step.notes, *([answer.text] if answer is not None and answer.by != "default" else [])]
 
 
 def _values(state: State, workspace: Workspace, summary: str) -> Iterator[Source]:
-    """What variables hold that the run made, or that the summary names: computed, though not printed."""
+    """Yield what variables hold that the run made, or that the summary names: computed, though not printed."""
     changed = state.changed
     named = [match[1] for match in _NAME.finditer(summary) if match[1] not in changed]
     for name, value in workspace.variables([*changed, *named]).items():
@@ -167,7 +167,7 @@ def _values(state: State, workspace: Workspace, summary: str) -> Iterator[Source
 
 
 def _number(item: Any) -> float | None:
-    """An item as a finite number; None for what is none."""
+    """Return an item as a finite number; None for what is none."""
     try:
         number = float(item) if isinstance(item, Number) else float("nan")  # type: ignore[arg-type]
     except (TypeError, ValueError, OverflowError):
@@ -176,7 +176,7 @@ def _number(item: Any) -> float | None:
 
 
 def _items(value: Any, depth: int = 2) -> Iterator[Any]:
-    """The numbers, texts and dates in a value of at most `MOST_ITEMS`, and its size."""
+    """Yield the numbers, texts and dates in a value of at most `MOST_ITEMS`, and its size."""
     kind = type(value)
     if issubclass(kind, Number) or kind in (str, dt.date, dt.datetime):
         yield value

@@ -122,7 +122,7 @@ def understood(words: str, made: PlanMade, lines: tuple[str, ...]) -> PlanSettle
 
 
 def edited(made: PlanMade, lines: tuple[str, ...]) -> tuple[str, ...]:
-    """The lines of a plan where a person changed them; empty where not."""
+    """Return the lines of a plan where a person changed them; empty where not."""
     return () if lines == made.lines else lines
 
 

@@ -73,7 +73,7 @@ def may_ask(state: State) -> bool:
 
 
 def _asked_before(action: AskUser, state: State) -> tuple[int, Answer] | None:
-    """The step that put the same question to the person, and the answer."""
+    """Return the step that put the same question to the person, and the answer."""
     return next((found for step in state.steps for found in _answered(step, action.question)), None)
 
 

@@ -87,7 +87,7 @@ class Repetitions:
         return result
 
     def _brought(self, action: Action, result: ActionResult) -> str:
-        """What a step did, as one text to compare: what it showed, how it ended, names and files and their content."""
+        """Return what a step did as one text to compare: what it showed, how it ended, names, files, their content."""
         files = [(name, self._hash(name)) for name in result.effects.files_written]
         shown = text_of(result.outputs) if isinstance(action, RunCode) else result.output
         changes = sorted((each.name, each.type, each.detail) for each in result.changes)

@@ -158,7 +158,7 @@ _TYPES: dict[str, type | tuple[type, ...]] = {"string": str, "integer": int, "ar
 
 
 def given(name: str, arguments: dict[str, Any]) -> dict[str, Any]:
-    """The arguments of a call without those that say nothing: some clients send null for what is optional."""
+    """Return the arguments of a call without those that say nothing: some clients send null for what is optional."""
     required = BY_NAME[name]["inputSchema"]["required"] if name in BY_NAME else ()
     return {field: value for field, value in arguments.items() if value is not None or field in required}
 

@@ -26,5 +26,5 @@ def complain(problem: object, code: int) -> int:
 
 
 def told_of(published: Published) -> tuple[Path, str, bool]:
-    """The path of an export as a person would type it, what to say of it, and whether it is proven."""
+    """Return the path of an export as a person would type it, what to say of it, and whether it is proven."""
     return from_here(published.path), published.told, published.sound

@@ -70,7 +70,7 @@ def _parsed(on: str, told: dict[str, Any]) -> Address:
 
 
 def _host(on: str, host: str, told: dict[str, Any]) -> str:
-    """The host to connect to. Raises `UserError` for one that is reached by a tunnel only."""
+    """Return the host to connect to. Raises `UserError` for one that is reached by a tunnel only."""
     location = str(told.get("location") or "")
     here = location in ("", socket.gethostname(), *_LOOPBACK)
     if host in _ANY:

@@ -12,12 +12,12 @@ HERE = "here"
 
 
 def named(on: str | None) -> str:
-    """The cluster that is named; empty for none."""
+    """Return the cluster that is named; empty for none."""
     return "" if on in (None, HERE) else str(on)
 
 
 def elsewhere(settings: Settings) -> str:
-    """The cluster that the settings name; empty for none."""
+    """Return the cluster that the settings name; empty for none."""
     return named(settings.on)
 
 

@@ -37,7 +37,7 @@ def _told(found: Cluster) -> str:
 
 
 def _engine(found: Cluster, number: int) -> list[str]:
-    """The lines of one engine. What it says is looked at, not trusted."""
+    """Return the lines of one engine. What it says is looked at, not trusted."""
     try:
         found.load(number)
         status = found.status(number)

@@ -15,7 +15,7 @@ PACE = 1.5
 
 @functools.cache
 def goal() -> str:
-    """The goal of the packaged demo."""
+    """Return the goal of the packaged demo."""
     from agentloop_nb.record import reading
     from agentloop_nb.state import fold
 
@@ -30,7 +30,7 @@ def prepare(folder: Path) -> None:
 
 
 def known_goal_only(asked: str) -> str:
-    """What to say before a run of any other goal than the demo's own; empty for its own."""
+    """Return what to say before a run of any other goal than the demo's own; empty for its own."""
     if _words(asked) == _words(goal()):
         return ""
     return f"The demo knows one goal only and cannot do another. It shows this one instead: {goal()}"

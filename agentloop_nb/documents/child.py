@@ -53,7 +53,7 @@ def read(file: IO[bytes], name: str, part: str) -> dict[str, str]:
 
 
 def _listed(outline: Outline) -> str:
-    """The outline; a document of one part is told at once."""
+    """Return the outline; a document of one part is told at once."""
     if len(outline.parts) == 1:
         return _parts(outline, "1")
     lines = [f"{number}. {one_line(part.label)}" for number, part in enumerate(outline.parts[:MAX_LISTED], 1)]
@@ -62,7 +62,7 @@ def _listed(outline: Outline) -> str:
 
 
 def one_line(text: str) -> str:
-    """A label on one line, cut where it is long."""
+    """Return a label on one line, cut where it is long."""
     return " ".join(text.split())[:120]
 
 

@@ -49,7 +49,7 @@ def _section(title: str, texts: list[str]) -> Part:
 
 
 def _levels(styles: Any) -> dict[str, int]:
-    """The depth of a heading, by the id of its style."""
+    """Return the depth of a heading, by the id of its style."""
     found = {}
     for style in styles.iter(f"{_W}style") if styles is not None else ():
         name = style.find(f"{_W}name")
@@ -69,7 +69,7 @@ def _words(node: Any) -> str:
 
 
 def _grid(node: Any) -> str:
-    """A table; `<` stands for a cell merged with the one to its left, `^` with the one above."""
+    """Return a table; `<` stands for a cell merged with the one to its left, `^` with the one above."""
     return table([list(_row(row)) for row in node.iterchildren(f"{_W}tr")])
 
 

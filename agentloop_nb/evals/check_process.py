@@ -61,7 +61,7 @@ def evaluated(job: dict[str, Any]) -> list[tuple[bool, str]]:
 
 
 def _values(job: dict[str, Any]) -> tuple[dict[str, Any], dict[str, str]]:
-    """The variables that were handed over, and those that were not, with the reason."""
+    """Return the variables that were handed over, and those that were not, with the reason."""
     values: dict[str, Any] = {}
     refused = dict(job["refused"])
     for number, name in enumerate(job["names"]):
@@ -146,7 +146,7 @@ def _missing(error: NameError, expression: str, refused: dict[str, str]) -> str:
 
 
 def _compared(expression: str, scope: dict[str, Any]) -> str:
-    """What stands left of a comparison."""
+    """Return what stands left of a comparison."""
     tree = ast.parse(expression.strip(), mode="eval").body
     if not isinstance(tree, ast.Compare):
         return ""

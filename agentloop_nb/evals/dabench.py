@@ -14,7 +14,7 @@ QUESTIONS, LABELS, TABLES = "da-dev-questions.jsonl", "da-dev-labels.jsonl", "da
 
 
 def questions_file(folder: Path) -> Path | None:
-    """The benchmark's questions in a folder or its `data`, if they are there."""
+    """Return the benchmark's questions in a folder or its `data`, if they are there."""
     return next((path for path in (folder / QUESTIONS, folder / "data" / QUESTIONS) if path.is_file()), None)
 
 

@@ -14,7 +14,7 @@ _PLACES = ("data/tasks/dev.jsonl", "tasks/dev.jsonl", "dev.jsonl")
 
 
 def questions_file(folder: Path) -> Path | None:
-    """The dev tasks in a folder, if they and the files they are about are there."""
+    """Return the dev tasks in a folder, if they and the files they are about are there."""
     found = (folder / place for place in _PLACES)
     return next((path for path in found if path.is_file() and _context(path).is_dir()), None)
 
@@ -26,7 +26,7 @@ def read(questions: Path) -> Sequence[Task]:
 
 
 def _context(questions: Path) -> Path:
-    """The folder of the files that all questions are about."""
+    """Return the folder of the files that all questions are about."""
     home = questions.parent.parent if questions.parent.name == "tasks" else questions.parent
     return home / "context"
 

@@ -41,14 +41,14 @@ def evaluate(typed: str, options: Mapping[str, Any]) -> bool:
         budget=_number("--budget", DOLLARS, options.get("budget")),
     )
     evaluation.prepare()
-    print(_opening(evaluation))  # noqa: T201 - what a command says
-    evaluation.run(lambda outcome: print(_line(outcome, evaluation), flush=True))  # noqa: T201
+    print(_opening(evaluation))
+    evaluation.run(lambda outcome: print(_line(outcome, evaluation), flush=True))
     report = gather(evaluation)
     _write(report, home)
-    print(f"\n{as_text(report, shutil.get_terminal_size((110, 24)).columns)}")  # noqa: T201
-    print(f"Report: {from_here(home / PAGE)}")  # noqa: T201
+    print(f"\n{as_text(report, shutil.get_terminal_size((110, 24)).columns)}")
+    print(f"Report: {from_here(home / PAGE)}")
     if evaluation.missing:
-        print(f"{_why_missing(evaluation)} The same command goes on.")  # noqa: T201
+        print(f"{_why_missing(evaluation)} The same command goes on.")
     return not evaluation.missing and not any(each.fault for each in report.outcomes) and _sound(report)
 
 

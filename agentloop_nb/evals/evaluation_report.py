@@ -71,7 +71,7 @@ def gather(evaluation: Evaluation) -> Report:
 
 
 def cells(score: Score) -> tuple[str, ...]:
-    """What stands in each of `COLUMNS`."""
+    """Return what stands in each of `COLUMNS`."""
     low, high = score.interval or (0.0, 0.0)
     return (
         f"{score.right} of {score.runs}",
@@ -108,7 +108,7 @@ def compared(pair: Pairing) -> str:
 
 
 def as_json(report: Report) -> dict[str, Any]:
-    """The report as JSON values."""
+    """Return the report as JSON values."""
     return {
         "suite": report.suite,
         "tasks": list(report.tasks),
@@ -146,5 +146,5 @@ def _outcome(each: Outcome) -> dict[str, Any]:
 
 
 def marks(report: Report, task: str, contender: str) -> Sequence[Outcome]:
-    """The runs of one task by one contender."""
+    """Return the runs of one task by one contender."""
     return [each for each in report.outcomes if each.task == task and each.contender == contender]

@@ -23,7 +23,7 @@ def unsound(expression: str) -> str:
 
 
 def variables_in(expression: str) -> set[str]:
-    """The names that stand for variables of the run."""
+    """Return the names that stand for variables of the run."""
     tree = ast.parse(expression.strip(), mode="eval")
     bound = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)}
     named = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load)}
@@ -31,7 +31,7 @@ def variables_in(expression: str) -> set[str]:
 
 
 def _looked_up(tree: ast.AST) -> list[str]:
-    """The names in `values["total"]`, `values.get("total")` and `"total" in values`."""
+    """Return the names in `values["total"]`, `values.get("total")` and `"total" in values`."""
     found = []
     for node in ast.walk(tree):
         match node:
@@ -45,7 +45,7 @@ def _looked_up(tree: ast.AST) -> list[str]:
 
 
 def _unknown_call(tree: ast.AST) -> str:
-    """A called name that is none of the helpers: it could never hold."""
+    """Return a called name that is none of the helpers: it could never hold."""
     for node in ast.walk(tree):
         match node:
             case ast.Call(func=ast.Name(id=name)) if name not in _KNOWN:
@@ -56,7 +56,7 @@ def _unknown_call(tree: ast.AST) -> str:
 
 
 def _hidden(tree: ast.AST) -> str:
-    """An attribute that is nobody's business."""
+    """Return an attribute that is nobody's business."""
     for node in ast.walk(tree):
         if isinstance(node, ast.Attribute) and node.attr.startswith("_"):
             return f"looks at {node.attr}, which is private"

@@ -11,7 +11,7 @@ MOST = 10_000
 
 
 def figures_as_data(namespace: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """The figures of a namespace and those still open in pyplot: names, titles, labels, lines, bars and points."""
+    """Read the figures of a namespace and those open in pyplot: names, titles, labels, lines, bars and points."""
     if "matplotlib.figure" not in sys.modules:
         return []
     found = {id(figure): (f"figure {number}", figure) for number, figure in _open()}
@@ -88,7 +88,7 @@ def _bars(axes: Any) -> dict[str, float]:
 
 
 def _label(axis: Any, place: float) -> str:
-    """What stands at a place of an axis."""
+    """Return what stands at a place of an axis."""
     ticks = zip(axis.get_ticklocs(), axis.get_ticklabels(), strict=False)
     near = [text.get_text() for where, text in ticks if abs(where - place) < 1e-6 and text.get_text()]
     return near[0] if near else f"{place:g}"
@@ -99,7 +99,7 @@ def _points(collection: Any) -> list[list[float]]:
 
 
 def _plain(value: Any) -> Any:
-    """A number, or a text: of dates their day and time."""
+    """Return a number, or a text: of dates their day and time."""
     if isinstance(value, str | int | float):
         return value
     if hasattr(value, "isoformat"):

@@ -75,29 +75,29 @@ class Helpers:
         return (self._folder / name).is_file() or self._wrong(f"there is no file {name}")
 
     def text(self, name: str) -> str:
-        """The text of a file."""
+        """Return the text of a file."""
         return self._path(name).read_text(encoding="utf-8-sig")
 
     def lines(self, name: str) -> list[str]:
-        """The lines of a file that are not empty."""
+        """Return the lines of a file that are not empty."""
         return [line for line in self.text(name).splitlines() if line.strip()]
 
     def data(self, name: str) -> Any:
-        """The content of a JSON file."""
+        """Return the content of a JSON file."""
         return json.loads(self.text(name))
 
     def table(self, name: str, **options: Any) -> Any:
-        """A table from a file: CSV, TSV, JSON or Excel by its suffix; options are those of pandas."""
+        """Return a table from a file: CSV, TSV, JSON or Excel by its suffix; options are those of pandas."""
         return _read_table(self._path(name), options)
 
     def expected(self, name: str, **options: Any) -> Any:
-        """A table of the suite that only the checks know."""
+        """Return a table of the suite that only the checks know."""
         if name not in self._wanted:
             raise FileNotFoundError(f"the task lists no {name} under expected")
         return _read_table(Path(self._wanted[name]), options)
 
     def sql(self, name: str, query: str) -> list[tuple[Any, ...]]:
-        """The rows that a query yields in an SQLite file, which is opened to read."""
+        """Return the rows that a query yields in an SQLite file, which is opened to read."""
         connection = sqlite3.connect(f"{self._path(name).as_uri()}?mode=ro", uri=True)
         try:
             return connection.execute(query).fetchall()
@@ -153,22 +153,22 @@ class Helpers:
     # -- figures
 
     def figure(self, name: str | None = None) -> dict[str, Any]:
-        """What a figure shows: the one bound to a name, else the last."""
+        """Return what a figure shows: the one bound to a name, else the last."""
         found = [each for each in self._figures if name is None or each["name"] == name]
         if not found:
             raise LookupError(f"there is no figure {name}" if name else "there is no figure")
         return dict(found[-1])
 
     def bars(self, name: str | None = None, axes: int = 0) -> dict[str, float]:
-        """The bars of a figure: label -> length."""
+        """Return the bars of a figure: label -> length."""
         return dict(self.figure(name)["axes"][axes]["bars"])
 
     def line(self, index: int = 0, name: str | None = None, axes: int = 0) -> dict[str, Any]:
-        """A line of a figure: its `x`, `y` and `label`."""
+        """Return a line of a figure: its `x`, `y` and `label`."""
         return dict(self.figure(name)["axes"][axes]["lines"][index])
 
     def points(self, index: int = 0, name: str | None = None, axes: int = 0) -> list[list[float]]:
-        """The points of a scatter plot, each an x and a y."""
+        """Return the points of a scatter plot, each an x and a y."""
         return list(self.figure(name)["axes"][axes]["points"][index])
 
 

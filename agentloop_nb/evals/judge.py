@@ -94,7 +94,7 @@ def _job(task: Task, left: Left, place: Path) -> dict[str, Any]:
 
 
 def _answer(jobs: list[dict[str, Any]], home: Path) -> list[list[tuple[bool, str]]]:
-    """What the process says; where it says nothing, no check holds."""
+    """Return what the process says; where it says nothing, no check holds."""
     longest = SPARE + SECONDS * max((len(job["expressions"]) for job in jobs), default=0)
     try:
         done = subprocess.run(

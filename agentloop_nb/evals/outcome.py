@@ -60,7 +60,7 @@ class Outcome:
 
 
 def load_outcome(folder: Path) -> Outcome | None:
-    """The outcome that lies in a folder; None where there is none that can be read."""
+    """Return the outcome that lies in a folder; None where there is none that can be read."""
     try:
         data: dict[str, Any] = json.loads((folder / FILE).read_bytes())
         judged = tuple(Judged(*each) for each in data.pop("judged"))

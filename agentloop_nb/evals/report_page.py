@@ -71,7 +71,7 @@ def _overview(report: Report) -> str:
 
 
 def _bar(score: Score) -> str:
-    """The accuracy as a bar, with its interval drawn over it."""
+    """Return the accuracy as a bar, with its interval drawn over it."""
     if score.accuracy is None or score.interval is None:
         return ""
     low, high = score.interval
@@ -82,7 +82,7 @@ def _bar(score: Score) -> str:
 
 
 def _tasks(report: Report) -> str:
-    """A row a task, a mark a run, each of which leads to it."""
+    """Return a row a task, a mark a run, each of which leads to it."""
     heads = "".join(f'<th scope="col">{prose(score.contender)}</th>' for score in report.scores)
     rows = (
         f'<tr><th scope="row">{prose(task)}</th><td class="muted">{prose(area)}</td>{_marks(report, task)}</tr>'

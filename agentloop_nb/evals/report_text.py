@@ -14,7 +14,7 @@ from agentloop_nb.evals.evaluation_report import COLUMNS, Report, cells, compare
 
 
 def as_text(report: Report, width: int = 110) -> str:
-    """What was found: a column a contender, then the comparisons; `width` is that of the screen."""
+    """Return what was found: a column a contender, then the comparisons; `width` is that of the screen."""
     console = Console(file=io.StringIO(), width=width, color_system=None, markup=False, emoji=False, highlight=False)
     console.print(Text(clean(report.head)))
     table = Table(box=HORIZONTALS)

@@ -27,7 +27,7 @@ def write_run_page(state: State, judged: Sequence[Judged], title: str, path: Pat
 
 
 def checks_html(judged: Sequence[Judged]) -> str:
-    """The checks as a list, each with what speaks against it."""
+    """Return the checks as a list, each with what speaks against it."""
     return f"<ul>{''.join(map(_check, judged))}</ul>"
 
 

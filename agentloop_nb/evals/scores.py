@@ -135,7 +135,7 @@ def _right_by_run(score: Score) -> dict[tuple[str, int], bool]:
 
 
 def wilson(right: float, count: int) -> tuple[float, float]:
-    """The 95 % Wilson interval of a share."""
+    """Return the 95 % Wilson interval of a share."""
     share, spread = right / count, Z * Z / count
     middle = (share + spread / 2) / (1 + spread)
     half = Z / (1 + spread) * math.sqrt(share * (1 - share) / count + spread / (4 * count))
@@ -143,7 +143,7 @@ def wilson(right: float, count: int) -> tuple[float, float]:
 
 
 def sign_test(one: int, other: int) -> float:
-    """The two-sided exact probability of a split at least as uneven, were both sides equally likely."""
+    """Return the two-sided exact probability of a split at least as uneven, were both sides equally likely."""
     count = one + other
     tail: int = sum(math.comb(count, k) for k in range(min(one, other) + 1))
     return min(1.0, 2 * tail / float(2**count))

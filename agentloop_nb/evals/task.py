@@ -154,7 +154,7 @@ class _Reader:
         return tuple(found)
 
     def _files(self, key: str) -> dict[str, Path]:
-        """The files that a key names, without the folders that they have in the suite."""
+        """Return the files that a key names, without the folders that they have in the suite."""
         found: dict[str, Path] = {}
         for typed in self._texts(key):
             path = self._inside(typed)
@@ -163,7 +163,7 @@ class _Reader:
         return found
 
     def _inside(self, typed: str) -> Path:
-        """The file of the suite that is meant."""
+        """Return the file of the suite that is meant."""
         root = self._path.parent.resolve()
         found = (root / typed).resolve()
         if not found.is_relative_to(root):

@@ -72,14 +72,14 @@ class Trial:
         return hashlib.sha256(json.dumps(asked).encode()).hexdigest()
 
     def settings(self, variables: Mapping[str, str]) -> Settings:
-        """The settings of its run. Raises `UserError`."""
+        """Return the settings of its run. Raises `UserError`."""
         found = resolve({"model": self.contender.model, **self.task.options, **self.arguments}, {}, variables)
         told = self.contender.instructions
         placed = replace(found, isolated=True, output_dir=FILES, bring=None, export=None, output=None)
         return replace(placed, approve="auto", cache=None, strict=False, instructions=told)
 
     def outcome(self, **fields: Any) -> Outcome:
-        """What came of it."""
+        """Return what came of it."""
         return Outcome(self.task.name, self.digest, self.contender.name, self.repeat, **fields)
 
 
@@ -211,7 +211,7 @@ def _unanswered(state: State) -> bool:
 
 
 def reference_model(trial: Trial) -> Model | None:
-    """The model that plays a task's own solution, where that is who is measured. Raises `UserError`."""
+    """Return the model that plays a task's own solution, where that is who is measured. Raises `UserError`."""
     if trial.contender.model != REFERENCE:
         return None
     solution = trial.task.reference
@@ -222,7 +222,7 @@ def reference_model(trial: Trial) -> Model | None:
 
 
 def scripted(replies: list[Script], name: str) -> Model:
-    """A model that gives these replies, and costs nothing."""
+    """Return a model that gives these replies, and costs nothing."""
     model = ScriptedModel(replies, usage=Usage())
     model.name = name
     return model

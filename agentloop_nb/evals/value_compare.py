@@ -92,7 +92,7 @@ def _cell_difference(row: Row, wanted: Row, tol: float, number: int) -> str:
 
 
 def _cell(value: Any) -> Any:
-    """A cell as it compares: days as text, nothing as None, whole floats as they are."""
+    """Return a cell as it compares: days as text, nothing as None, whole floats as they are."""
     if hasattr(value, "isoformat"):
         told = str(value.isoformat()) if value == value else ""  # noqa: PLR0124 - NaT is not itself
         return told.removesuffix("T00:00:00") or None
@@ -109,7 +109,7 @@ def _key(order: Sequence[str]) -> Callable[[Row], tuple[tuple[str, Any], ...]]:
 
 
 def _rows(value: Any) -> list[Row] | None:
-    """A table as rows: of a data frame, a dict of columns, or a list of dicts."""
+    """Return a table as rows: of a data frame, a dict of columns, or a list of dicts."""
     if hasattr(value, "to_dict") and hasattr(value, "columns"):
         return [{str(key): cell for key, cell in row.items()} for row in value.to_dict("records")]
     if isinstance(value, Mapping):

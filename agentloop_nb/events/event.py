@@ -22,7 +22,7 @@ Dollars = Annotated[Decimal, Field(ge=0, le=10**9)]
 
 
 def _safe(run: str) -> str:
-    """A run's id names files, and is shown on terminals."""
+    """Check the id of a run: it names files, and is shown on terminals."""
     if not re.fullmatch(r"\w[\w.-]{0,63}", run, re.ASCII) or ".." in run:
         raise ValueError("a run's id is at most 64 letters, digits, dots, dashes and underscores")
     return run

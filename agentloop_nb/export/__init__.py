@@ -117,7 +117,7 @@ def write_report(
 
 
 def run_cells(source: Path, *, folder: Path, minimal: bool = False) -> list[dict[str, Any]]:
-    """The steps of an export as cells without outputs and ids, ready to be put below the run."""
+    """Return the steps of an export as cells without outputs and ids, ready to be put below the run."""
     events, _, hiding, scrub = _source(source, folder, None)
     told = story(events, minimal=minimal)
     made = build(without(told, left_out(told, folder, hiding)), folder, scrub)["cells"]
@@ -132,7 +132,7 @@ def run_cells(source: Path, *, folder: Path, minimal: bool = False) -> list[dict
 def _source(
     source: Path | Sequence[AnyEvent], folder: Path | None, mask: Callable[[str], str] | None
 ) -> tuple[list[AnyEvent], Path | None, Hiding, Anonymizer]:
-    """The events of a run, its folder, and what hides secrets and private places in them."""
+    """Return the events of a run, its folder, and what hides secrets and private places in them."""
     events = reading.read(source) if isinstance(source, Path) else list(source)
     folder = folder or (locating.home(source) if isinstance(source, Path) else None)
     hiding = mask if isinstance(mask, Hiding) else Hiding(mask or known_mask())
@@ -151,7 +151,7 @@ def _unchanged(names: Iterable[str], told: Story) -> list[str]:
 
 
 def data_folder(destination: Path) -> Path:
-    """The folder beside a notebook where its data lie."""
+    """Return the folder beside a notebook where its data lie."""
     return destination.with_name(re.sub(r"[^\w-]+", "-", destination.stem) + "-data")
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ast
 import getpass
-import os
 import re
 import sys
 import tempfile
@@ -13,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from agentloop_nb._internal.ipython_syntax import parsed
+from agentloop_nb._internal.paths import from_home
 
 _HOMES = re.compile(r"(?:/home|/Users)/[^/\s:'\"<>|]+|[A-Za-z]:\\+Users\\+[^\\\s:'\"<>|]+")
 _COMMON = {"root", "user", "admin", "ubuntu", "jovyan", "runner", "docker", "test", "guest", "nobody", "python", "data"}
@@ -56,7 +56,7 @@ def _replace(text: str, rules: list[tuple[re.Pattern[str], str]]) -> str:
 
 
 def _folders(folder: Path | None) -> dict[str, str]:
-    places = {os.path.expanduser("~"): "~"}  # noqa: PTH111 - never raises
+    places = {from_home("~"): "~"}
     return places if folder is None else {**places, str(folder.absolute()): "", str(folder.resolve()): ""}
 
 

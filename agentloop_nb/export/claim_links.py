@@ -17,13 +17,13 @@ Href = Callable[[int], str]
 
 
 def grounds_of(state: State) -> tuple[Ground, ...]:
-    """What stands behind the claims of the answer, where a step shows it."""
+    """Return what stands behind the claims of the answer, where a step shows it."""
     last = state.steps[-1].effects.grounds if state.steps else ()
     return tuple(ground for ground in last if ground.step)
 
 
 def anchor(state: State, place: str, step: int) -> str:
-    """The id of a step in a page, in which other runs may stand, too."""
+    """Return the id of a step in a page, in which other runs may stand, too."""
     return re.sub(r"[^\w-]", "", f"{place or state.run}-step-{step}", flags=re.ASCII)
 
 
@@ -41,7 +41,7 @@ def with_links(markup: str, grounds: Iterable[Ground], known: Collection[int], h
 
 
 def _written(ground: Ground) -> str:
-    """A claim as it stands in the page; a name has no back-ticks there."""
+    """Return a claim as it stands in the page; a name has no back-ticks there."""
     return escape(ground.claim.strip("`"))
 
 
@@ -51,7 +51,10 @@ def _link(claim: str, ground: Ground, href: Href) -> str:
 
 
 def _parts(markup: str) -> Iterator[tuple[str, bool]]:
-    """The tags of a page and the texts between them; whether a text may hold links: one inside of a link may not."""
+    """Yield the tags of a page and the texts between them.
+
+    Whether a text may hold links: one inside of a link may not.
+    """
     at, depth = 0, 0
     for tag in _TAG.finditer(markup):
         yield markup[at : tag.start()], depth == 0

@@ -88,7 +88,7 @@ class _Reader:
             self.statement(statement)
 
     def perhaps(self, body: Iterable[ast.stmt]) -> None:
-        """A block that may not run: what it binds is settled inside it only."""
+        """Read a block that may not run: what it binds is settled inside it only."""
         before = set(self.found.settles)
         self.block(body)
         self.found.settles = before
@@ -175,7 +175,7 @@ class _Reader:
         return all((alias.asname or alias.name).islower() for alias in node.names)
 
     def bind(self, target: ast.expr) -> None:
-        """A target is bound: a name is defined, an attribute or item changes the object it belongs to."""
+        """Bind a target: a name is defined, an attribute or item changes the object it belongs to."""
         match target:
             case ast.Name():
                 self._bound(target.id)
@@ -227,7 +227,7 @@ class _Reader:
 
 
 def _public(module: str) -> list[str]:
-    """What `from module import *` binds, where that is known without running anything of the user's."""
+    """Return what `from module import *` binds, where that is known without running anything of the user's."""
     if module.split(".", maxsplit=1)[0] in sys.stdlib_module_names and module not in ("this", "antigravity"):
         with contextlib.suppress(ImportError):
             importlib.import_module(module)
@@ -236,14 +236,17 @@ def _public(module: str) -> list[str]:
 
 
 def _root(node: ast.AST) -> str | None:
-    """The name that an expression like `a.b[c].d()` begins with."""
+    """Return the name that an expression like `a.b[c].d()` begins with."""
     while isinstance(node, ast.Attribute | ast.Subscript | ast.Call | ast.Starred | ast.Await):
         node = node.func if isinstance(node, ast.Call) else node.value
     return node.id if isinstance(node, ast.Name) else None
 
 
 def _path(node: ast.AST) -> list[str]:
-    """The names along an expression like `np.random.rand`; drawing a random number changes the generator's state."""
+    """Return the names along an expression like `np.random.rand`.
+
+    Drawing a random number changes the generator's state.
+    """
     return [
         n.attr if isinstance(n, ast.Attribute) else n.id
         for n in ast.walk(node)

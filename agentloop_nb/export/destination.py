@@ -21,7 +21,7 @@ _PAGE = re.compile(rb'<meta (?:name="generator" content="agentloop-nb"|content="
 
 
 def checked(destination: str | Path) -> Path:
-    """The absolute path of an export. Raises `UserError` where none can go, or none of ours was before."""
+    """Return the absolute path of an export. Raises `UserError` where none can go, or none of ours was before."""
     path = typed_path(destination).absolute()
     if path.suffix not in _MARKED:
         raise UserError(f"an export is a notebook, a script or a report: name it {path.stem}.ipynb, .py, .html or .md")
@@ -30,7 +30,7 @@ def checked(destination: str | Path) -> Path:
 
 
 def checked_report(destination: str | Path) -> Path:
-    """The absolute path of a report. Raises `UserError`."""
+    """Return the absolute path of a report. Raises `UserError`."""
     path = typed_path(destination).absolute()
     if path.suffix not in (".html", ".md"):
         raise UserError(f"a report is a page or Markdown: name it {path.stem}.html or {path.stem}.md")

@@ -121,7 +121,7 @@ def _fit_to_leave(name: str, value: Any, made: _Made, scrub: Anonymizer) -> bool
 
 
 def _names(value: Any) -> Iterator[str]:
-    """What a value calls its parts: keys of dictionaries, columns of tables."""
+    """Yield what a value calls its parts: keys of dictionaries, columns of tables."""
     if isinstance(value, dict):
         yield from (key for key in value if isinstance(key, str))
         for item in value.values():
@@ -134,7 +134,7 @@ def _names(value: Any) -> Iterator[str]:
 
 
 def _tagged(value: Any) -> _Made | None:
-    """What no other way brings: nested values of many types, and tables with such cells or labels."""
+    """Return what no other way brings: nested values of many types, and tables with such cells or labels."""
     pd = sys.modules.get("pandas")
     is_table = pd is not None and type(value) in (pd.DataFrame, pd.Series)
     if is_table and value.size > MAX_BYTES // 10:
@@ -219,7 +219,7 @@ def _json(value: Any) -> _Made | None:
 
 
 def _exact(value: Any) -> Any:
-    """A value with its types beside it: `1`, `1.0` and `True` are equal, and not the same."""
+    """Return a value with its types beside it: `1`, `1.0` and `True` are equal, and not the same."""
     kind = type(value)
     if kind is dict:
         return kind, [(_exact(key), _exact(item)) for key, item in value.items()]
@@ -240,7 +240,7 @@ def _array(value: Any) -> _Made | None:
 
 
 def _table(value: Any) -> _Made | None:
-    """A table or a column of pandas as CSV."""
+    """Return a table or a column of pandas as CSV."""
     pd = sys.modules.get("pandas")
     if pd is None or type(value) not in (pd.DataFrame, pd.Series) or value.size > MAX_BYTES:
         return None

@@ -12,7 +12,7 @@ Json = dict[str, Any]
 
 
 def script(notebook: Json) -> str:
-    """The notebook as a script of `# %%` cells: prose and magics as comments, cells that fail left out."""
+    """Return the notebook as a script of `# %%` cells: prose and magics as comments, cells that fail left out."""
     parts = [_part(cell) for cell in notebook["cells"]]
     body = "\n\n".join(part for part in parts if part)
     head = "from IPython.display import display\n\n" if "display(" in body else ""

@@ -51,7 +51,7 @@ def _goes_on(step: Step) -> bool:
 
 
 def _fit_to_leave(kept: dict[str, str], scrub: Anonymizer) -> bytes | None:
-    """The content, unless something private is in it."""
+    """Return the content, unless something private is in it."""
     if (text := kept.get("text")) is not None:
         private = scrub.text(text) != text or MASK in text or any(secrets_in("", word) for word in text.split())
         return None if private else text.encode()

@@ -59,7 +59,7 @@ def _read(path: str, folder: Path | None) -> bytes:
 
 
 def without(story: Story, files: Mapping[str, str]) -> Story:
-    """The story with a placeholder for each statement that reads one of these files."""
+    """Return the story with a placeholder for each statement that reads one of these files."""
     if not files:
         return story
     steps = tuple(_step(step, files) for step in story.steps)
@@ -86,7 +86,7 @@ def _piece(piece: Piece, files: Mapping[str, str]) -> Piece:
 
 
 def replaced(source: str, files: Mapping[str, str]) -> str:
-    """A cell in which a placeholder stands for each top-level statement that reads one of these files."""
+    """Return a cell in which a placeholder stands for each top-level statement that reads one of these files."""
     tree = parsed(to_python(source)[0])
     lines = source.split("\n")
     if tree is None or not tree.body:
@@ -102,7 +102,7 @@ def replaced(source: str, files: Mapping[str, str]) -> str:
 
 
 def _reads(statement: ast.stmt, files: Collection[str]) -> str:
-    """The file of these that a statement names, or reads without naming it."""
+    """Return the file of these that a statement names, or reads without naming it."""
     names = {PurePosixPath(path).name: path for path in files}
     for node in ast.walk(statement):
         if isinstance(node, ast.Constant) and isinstance(node.value, str) and len(node.value) < 1000:
@@ -115,7 +115,7 @@ def _reads(statement: ast.stmt, files: Collection[str]) -> str:
 
 
 def _mentions(text: str, files: Collection[str]) -> str:
-    """The file of these that a magic or a shell line names."""
+    """Return the file of these that a magic or a shell line names."""
     if not text.lstrip().startswith(("%", "!")) and "= !" not in text and "= %" not in text:
         return ""
     dotenv = next((path for path in files if ".env" in PurePosixPath(path).name), "")

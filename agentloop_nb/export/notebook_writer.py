@@ -63,7 +63,7 @@ def build_all(stories: Sequence[Story], folder: Path | None, scrub: Anonymizer) 
 
 
 def _numbered(name: str, goal: int) -> str:
-    """The id of a cell of one of several runs: `step-2-1-code` for the first step of the second goal."""
+    """Return the id of a cell of one of several runs: `step-2-1-code` for the first step of the second goal."""
     kind, _, rest = name.partition("-")
     return "-".join(filter(None, [kind, str(goal), rest]))
 
@@ -120,7 +120,10 @@ def _data_files(story: Story) -> list[InputFile]:
 
 
 def _decision(each: Recorded, scrub: Anonymizer) -> Json:
-    """A decision for replay. Code and files stay as they are, but for paths and secrets; prose is scrubbed as prose."""
+    """Return a decision for replay.
+
+    Code and files stay as they are, but for paths and secrets; prose is scrubbed as prose.
+    """
     record = each.record()
     runs = isinstance(each.decision.action, RunCode | WriteFile | Query | OwnAction)
     decision = scrub.value(record.pop("decision"), scrub.code if runs else scrub.text)
@@ -159,7 +162,7 @@ def _cells(story: Story) -> Iterator[tuple[str, Cell]]:
 
 
 def _contract(state: State) -> Iterator[tuple[str, Cell]]:
-    """The contract, last of all: what holds is asserted, so that a run of the notebook shows it again."""
+    """Yield the contract, last of all: what holds is asserted, so that a run of the notebook shows it again."""
     if not state.checks:
         return
     missed = [f"- {harmless(check.line)}" for check in state.checks if not check.held]
@@ -187,7 +190,7 @@ def _title(story: Story) -> str:
 
 
 def _plan(state: State) -> str:
-    """The plan that was followed last, and how often there was another one."""
+    """Return the plan that was followed last, and how often there was another one."""
     rounds = [each for step in state.steps for each in step.plans]
     told = ["", f"*{counted(len(rounds) - 1, 'plan')} before it did not stand.*"] if len(rounds) > 1 else []
     lines = [f"{number}. {harmless(line)}" for number, line in enumerate(state.plan, 1)]
@@ -212,7 +215,7 @@ def _parameters(missing: Iterable[str]) -> Cell:
 
 
 def _finish_cell(told: tuple[str, Cell], scrub: Anonymizer) -> Json:
-    """A cell as nbformat writes it, fit to leave."""
+    """Return a cell as nbformat writes it, fit to leave."""
     name, cell = told
     outputs = [output for each in cell.outputs if (output := fit_output(each, scrub))]
     unchecked = cell.unchecked or (_MASKED if MASK in json.dumps(outputs) else "")

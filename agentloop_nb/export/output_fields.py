@@ -12,7 +12,7 @@ Json = dict[str, Any]
 
 
 def fit_output(output: Output, scrub: Anonymizer) -> Json | None:
-    """An output with the fields of nbformat and no others."""
+    """Return an output with the fields of nbformat and no others."""
     kind = output.get("output_type")
     if kind == "stream":
         text = scrub.text(_text(output.get("text")))

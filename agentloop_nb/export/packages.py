@@ -25,7 +25,7 @@ def packages(sources: Iterable[str]) -> dict[str, str]:
 
 @functools.cache
 def _distributions() -> Mapping[str, list[str]]:
-    """Module -> distributions, where their names differ (sklearn: scikit-learn). Slow: it reads all there is."""
+    """Return module -> distributions, where their names differ (sklearn: scikit-learn). Slow: it reads all there is."""
     return importlib.metadata.packages_distributions()
 
 

@@ -101,7 +101,7 @@ def gather(story: Story, notebook: Json, scrub: Anonymizer, verdict: str = "", *
 
 
 def _title(state: State) -> str:
-    """The finding: the first sentence of the answer, else the goal."""
+    """Return the finding: the first sentence of the answer, else the goal."""
     text = next((line for line in (state.summary or state.goal).splitlines() if line.strip(" #>*-|`")), "A run")
     text = re.sub(r"!?\[([^\[\]]{0,500})\]\([^()]{0,2000}\)", r"\1", text)
     plain = re.sub(r"\*\*|__|`|^(?:[#>\s]|[-*+]\s)+", "", text).strip()
@@ -119,7 +119,7 @@ def _exhibited(found: list[Exhibit], scrub: Anonymizer) -> Iterator[Exhibited]:
 
 
 def _method(state: State, kept: set[int], scrub: Anonymizer) -> Iterator[MethodStep]:
-    """Steps that worked and that the result depends on, or that read something; dead ends are left out."""
+    """Yield steps that worked and that the result depends on, or that read something; dead ends are left out."""
     for step in state.steps:
         if step.decision is None or step.result is None or not step.result.success:
             continue

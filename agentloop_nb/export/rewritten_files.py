@@ -21,7 +21,7 @@ def rewritten(source: str) -> frozenset[str]:
 
 
 def _unconditional(body: Iterable[ast.stmt]) -> Iterator[ast.stmt | ast.expr]:
-    """Simple statements that run whenever the code does, and what `with` opens."""
+    """Yield simple statements that run whenever the code does, and what `with` opens."""
     for statement in body:
         if isinstance(statement, ast.With):
             yield from (item.context_expr for item in statement.items)
@@ -31,7 +31,7 @@ def _unconditional(body: Iterable[ast.stmt]) -> Iterator[ast.stmt | ast.expr]:
 
 
 def _calls(node: ast.AST) -> Iterator[ast.Call]:
-    """Calls in a statement, but for those in functions, comprehensions and choices, which may never be made."""
+    """Yield calls in a statement, but for those in functions, comprehensions and choices, which may never be made."""
     if isinstance(node, ast.Lambda | ast.ListComp | ast.SetComp | ast.DictComp | ast.GeneratorExp):
         return
     if isinstance(node, ast.IfExp | ast.BoolOp):
@@ -43,7 +43,7 @@ def _calls(node: ast.AST) -> Iterator[ast.Call]:
 
 
 def _replaced(call: ast.Call) -> str | None:
-    """The file that a call replaces, where it says so itself."""
+    """Return the file that a call replaces, where it says so itself."""
     match call:
         case ast.Call(func=ast.Name("open"), args=[ast.Constant(str(path)), ast.Constant(str(mode)), *_]):
             return path if mode.startswith(("w", "x")) else None

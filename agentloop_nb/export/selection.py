@@ -77,7 +77,7 @@ def story(events: Sequence[AnyEvent], *, minimal: bool = False, data: Data | Non
 
 
 def asserting(state: State) -> str:
-    """The code that asserts those expressions of the contract that held; empty where there is none."""
+    """Return the code that asserts those expressions of the contract that held; empty where there is none."""
     return "\n".join(f"assert {check.expression}" for check in state.checks if check.held)
 
 
@@ -90,7 +90,7 @@ def _worked(step: Step) -> bool:
 
 
 def _results(steps: Sequence[Step], state: State) -> set[int]:
-    """Steps that are results in themselves: makers of the artifacts, figures, and what was shown last."""
+    """Return steps that are results in themselves: makers of the artifacts, figures, and what was shown last."""
     found: set[int] = set()
     wanted = set(state.artifacts)
     last_shown = last_worked = None

@@ -72,7 +72,7 @@ def tell(runs: Sequence[Sequence[AnyEvent]]) -> list[Story]:
 
 
 def _of_the_user(started: RunStarted) -> list[Piece]:
-    """The user's own cells among what ran before; what earlier runs did stands in their steps."""
+    """Return the user's own cells among what ran before; what earlier runs did stands in their steps."""
     own = {each.index for each in started.ran if each.step}
     return [piece for piece in before(started) if piece.cell not in own]
 
@@ -104,7 +104,10 @@ def _stories(told: list[tuple[State, list[Piece], list[Step]]], chain: list[Piec
 
 
 def of_one_kernel(record: Path) -> list[Path]:
-    """The records of the runs that came before one in its kernel, oldest first, and its own. Raises `UserError`."""
+    """Return the records of the runs that came before one in its kernel, oldest first, and its own.
+
+    Raises `UserError`.
+    """
     states = {path: reading.load(path) for path in sorted(record.parent.glob("*.jsonl")) if path.stem <= record.stem}
     found = [record]
     while (state := states[found[0]]).earlier_goals:

@@ -52,7 +52,7 @@ class Piece:
 
 
 def pieces(earlier: Iterable[str | Piece], steps: Iterable[Step]) -> list[Piece]:
-    """The user's earlier cells, then the steps of the run, each read in the light of those before it."""
+    """Return the user's earlier cells, then the steps of the run, each read in the light of those before it."""
     modules: dict[str, str] = {}
     found: list[Piece] = []
     for each in earlier:
@@ -109,7 +109,10 @@ def _of_step(step: Step, modules: dict[str, str]) -> Piece:
 
 
 def _of_cell(action: Action, step: Step, modules: dict[str, str]) -> Piece:
-    """The plain cell of a query or a call; the tables of a query stand inside its SQL, where Python sees no names."""
+    """Return the plain cell of a query or a call.
+
+    The tables of a query stand inside its SQL, where Python sees no names.
+    """
     if step.result is None or not step.result.success:
         return Piece("")
     cell = next((each for each in action.cells(step.result, step.number) if each.cell_type == "code"), None)

@@ -38,7 +38,7 @@ def step_cells(step: Step, count: int) -> Iterator[tuple[str, Cell]]:
 
 
 def in_its_folder(name: str, cell: Cell) -> Iterator[tuple[str, Cell]]:
-    """A cell; one that moves into another folder is followed by one that moves back, as the run did."""
+    """Yield a cell; one that moves into another folder is followed by one that moves back, as the run did."""
     moves = cell.cell_type == "code" and _MOVES.search(cell.source)
     if moves:
         yield f"folder-{name}", Cell(cell_type="code", source=_REMEMBER, unchecked=_FOLDER)
@@ -48,13 +48,13 @@ def in_its_folder(name: str, cell: Cell) -> Iterator[tuple[str, Cell]]:
 
 
 def _files(action: Finish) -> str:
-    """What a run left, at its end; the answer stands at the top."""
+    """Return what a run left, at its end; the answer stands at the top."""
     files = "".join(f"\n- {code_span(name)}" for name in action.artifacts)
     return f"Files:\n{files}" if files else "The answer stands at the top; what was computed is in the variables."
 
 
 def _heading(reasoning: str, count: int) -> str:
-    """The first sentence of a reason as a heading, numbered, and the rest below it."""
+    """Return the first sentence of a reason as a heading, numbered, and the rest below it."""
     text = " ".join(reasoning.split("\n\n", maxsplit=1)[0].split())
     first = _SENTENCE.split(text, maxsplit=1)[0].rstrip(".:")
     if not 0 < len(first) <= _LONGEST_HEADING:
@@ -68,7 +68,7 @@ def _cut(text: str) -> str:
 
 
 def _replayed(step: Step) -> list[Cell]:
-    """The cells that do again what the step did; of what cannot be done again, the code is only shown."""
+    """Return the cells that do again what the step did; of what cannot be done again, the code is only shown."""
     assert step.decision is not None
     action, result = step.decision.action, step.result
     if not isinstance(action, RunCode):

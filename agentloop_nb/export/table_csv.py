@@ -34,7 +34,7 @@ def is_same(check: Callable[..., None], found: Any, value: Any) -> bool:
 
 
 def _csv(frame: Any, path: str, pick: str, is_value: Callable[[Any], bool]) -> tuple[str, bytes] | None:
-    """A table as CSV, with the options that make reading it give the value; None where there are none."""
+    """Return a table as CSV, with the options that make reading it give the value; None where there are none."""
     if frame.index.nlevels > 1 or not all(type(name) is str for name in frame.columns) or not frame.columns.is_unique:
         return None
     counted = type(frame.index).__name__ == "RangeIndex" and (frame.index.start, frame.index.step) == (0, 1)
@@ -52,7 +52,7 @@ def _csv(frame: Any, path: str, pick: str, is_value: Callable[[Any], bool]) -> t
 
 
 def _reading(frame: Any, content: bytes, *, counted: bool) -> dict[str, Any]:
-    """The options of `read_csv` that bring the types back."""
+    """Return the options of `read_csv` that bring the types back."""
     first = 0 if counted else 1
     times = [number + first for number, dtype in enumerate(frame.dtypes) if dtype.kind == "M"]
     times += [0] if not counted and frame.index.dtype.kind == "M" else []

@@ -59,7 +59,7 @@ class NoData(TypeError):
 
 
 def encoded(value: Any, depth: int = 0) -> Any:
-    """A value as JSON. Raises `NoData`."""
+    """Return a value as JSON. Raises `NoData`."""
     kind = type(value)
     if depth > MAX_DEPTH:
         raise NoData(kind)
@@ -109,7 +109,7 @@ _PLAIN: dict[type, Callable[[Any], Any]] = {
 
 
 def table_parts(table: Any) -> dict[str, Any]:
-    """What a table or a column of pandas consists of, for `TABLE`. Raises `NoData`."""
+    """Return what a table or a column of pandas consists of, for `TABLE`. Raises `NoData`."""
     columns = [table] if table.ndim == 1 else [table.iloc[:, number] for number in range(table.shape[1])]
     labels: Any = table.columns if table.ndim == 2 else table.index[:0]
     return {

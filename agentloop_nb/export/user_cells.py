@@ -20,7 +20,7 @@ _MINE = "agentloop_nb"
 
 
 def before(started: RunStarted) -> Iterator[Piece]:
-    """What ran before a run, fit to be brought along: without this package, imports in cells of their own."""
+    """Yield what ran before a run, fit to be brought along: without this package, imports in cells of their own."""
     known = {each.index: each for each in started.ran}
     for index, source in enumerate(started.cells):
         ran = known.get(index)

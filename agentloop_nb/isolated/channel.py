@@ -202,7 +202,7 @@ class Line:
         return answer["answer"]
 
     async def _next(self) -> dict[str, Any]:
-        """The next message. Raises `Died`."""
+        """Return the next message. Raises `Died`."""
         while True:
             try:
                 message: dict[str, Any] = await self._client.get_iopub_msg(timeout=TICK)

@@ -81,7 +81,10 @@ class FolderFiles:
         self._inside(name).unlink(missing_ok=True)
 
     def _inside(self, name: str) -> Path:
-        """The path of a file. Raises `OSError` for a name that leads out of the folder, or to what is not mirrored."""
+        """Return the path of a file.
+
+        Raises `OSError` for a name that leads out of the folder, or to what is not mirrored.
+        """
         try:
             relative = safe_files.safe_name(name)
         except ActionFailed as error:

@@ -48,7 +48,7 @@ def inherited(events: Sequence[AnyEvent], at: int | None, run: str, *, note: str
 
 
 def _end(events: Sequence[AnyEvent], at: int) -> int:
-    """The index after the last event of step `at`, as it stands now."""
+    """Return the index after the last event of step `at`, as it stands now."""
     if at == 0:
         return 1
     return 1 + max(

@@ -75,7 +75,7 @@ class Mirror:
                     self._files.remove(name)
 
     def listed(self, root: str) -> Listing:
-        """The files of a folder there. Raises `Died` and `Garbled`."""
+        """Return the files of a folder there. Raises `Died` and `Garbled`."""
         try:
             return _LISTING.validate_python(self._asked("list", root=root)[0])
         except ValidationError:

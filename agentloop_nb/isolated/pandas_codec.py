@@ -146,7 +146,7 @@ def _built_index(pd: Any, tree: Json, inner: Build) -> Any:
 
 
 def _built_column(pd: Any, tree: Json, inner: Build) -> Any:
-    """The column as a Series."""
+    """Return the column as a Series."""
     match tree["of"]:
         case "numpy":
             data = inner(tree["data"])

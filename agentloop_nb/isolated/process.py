@@ -118,14 +118,14 @@ class Process:
         return f"it was ended by signal {-code}"
 
     def _started(self) -> list[psutil.Process]:
-        """What it started, and what that started."""
+        """Return what it started, and what that started."""
         try:
             return _running(self._main.children(recursive=True)) if self._main else []
         except Exception:  # noqa: BLE001 - it is gone, or it may not be looked at
             return []
 
     def _left(self) -> list[psutil.Process]:
-        """What it started and is nobody's child any more: seen before, or with its home in the environment.
+        """Return what it started and is nobody's child any more: seen before, or with its home in the environment.
 
         What began and lost its parent between two looks, in an environment without that home, is not found.
         """
@@ -163,7 +163,7 @@ def _end(processes: list[psutil.Process]) -> None:
 
 
 def clean_environment(home: Path) -> dict[str, str]:
-    """The environment of a process that has this package, a home of its own, and nothing of the user's."""
+    """Return the environment of a process that has this package, a home of its own, and nothing of the user's."""
     proxies = {name: value for name, value in os.environ.items() if name.lower() in _PROXIES and "@" not in value}
     package = str(Path(__file__).parents[2])  # which may be on this process's path alone
     ours = [] if package in (*site.getsitepackages(), site.getusersitepackages()) else [package]

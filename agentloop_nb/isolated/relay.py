@@ -39,7 +39,7 @@ Watch = Callable[[str], None]
 
 
 def versions() -> dict[str, str]:
-    """What has to be the same on both sides."""
+    """Return what has to be the same on both sides."""
     return {"agentloop-nb": agentloop_nb.__version__, "Python": ".".join(map(str, sys.version_info[:2]))}
 
 
@@ -183,7 +183,7 @@ class Relay:
 
 
 def _shown(name: str, run: _Run) -> dict[str, Any]:
-    """A run as it is listed: whose it is, how long it has been there, and the memory it takes."""
+    """Return a run as it is listed: whose it is, how long it has been there, and the memory it takes."""
     return {"run": name, "told": run.told, "seconds": int(time.time() - run.began), "memory": run.line.memory}
 
 

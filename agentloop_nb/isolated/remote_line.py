@@ -194,7 +194,7 @@ class RemoteLine:
         patience: float | None = PATIENCE,
         **request: Any,
     ) -> tuple[Any, Sequence[bytes]]:
-        """The answer of the relay. Raises `Died` and `Garbled`."""
+        """Return the answer of the relay. Raises `Died` and `Garbled`."""
         if self._engine is None or self._dead:
             raise Died(self._dead or "it was never started")
         future = self._engine.ask({"do": verb, "run": self._run, **request}, buffers, on_output)

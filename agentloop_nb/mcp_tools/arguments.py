@@ -132,7 +132,7 @@ def _kinds(schema: Mapping[str, Any]) -> list[str]:
 
 
 def _target(ref: str, root: Mapping[str, Any]) -> Any:
-    """What a reference inside the schema points to; any other is not followed."""
+    """Return what a reference inside the schema points to; any other is not followed."""
     found: Any = root
     for part in ref.removeprefix("#/").split("/") if ref.startswith("#/") else ["", ""]:
         found = found.get(part) if isinstance(found, dict) else None

@@ -38,7 +38,7 @@ async def bounded_http(server: Server, ended: Ended) -> AsyncIterator[Any]:
 
 
 def _bounded(body: Any, ended: Ended) -> Any:
-    """The body of a response, which breaks off once it is too long."""
+    """Return the body of a response, which breaks off once it is too long."""
     import httpx2
 
     class Bounded(httpx2.AsyncByteStream):

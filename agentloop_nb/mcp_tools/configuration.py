@@ -107,7 +107,7 @@ def given(folder: Path) -> dict[str, str]:
 
 
 def _usual(folder: Path) -> list[Server]:
-    """The servers of the usual files; of two with the same name the first."""
+    """Return the servers of the usual files; of two with the same name the first."""
     found: dict[str, Server] = {}
     for name in USUAL:
         if (folder / name).is_file():

@@ -74,7 +74,7 @@ def plain(text: str, limit: int) -> str:
 
 
 def seen(text: str) -> str:
-    """A text of several lines without what nobody sees."""
+    """Return a text of several lines without what nobody sees."""
     return "\n".join(_UNSEEN.sub("", line.replace("\t", "    ")) for line in text.replace("\r\n", "\n").split("\n"))
 
 

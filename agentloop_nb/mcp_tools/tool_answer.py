@@ -38,7 +38,7 @@ def answer(result: Any, tool: str) -> ToolAnswer:
 
 
 def _texts(content: Any, pictures: list[Image]) -> Iterator[str]:
-    """The text of each block; pictures are put aside."""
+    """Yield the text of each block; pictures are put aside."""
     for block in content:
         match block.type:
             case "text":

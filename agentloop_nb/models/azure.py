@@ -38,6 +38,6 @@ def is_azure(base_url: str) -> bool:
 
 
 def deployment(base_url: str) -> str:
-    """The deployment that an address names."""
+    """Return the deployment that an address names."""
     found = re.search(r"/deployments/([^/?]+)", base_url)
     return found[1] if found else ""

@@ -128,7 +128,7 @@ class Dialect:
         return body
 
     def bound(self, body: dict[str, Any]) -> int | None:
-        """The most tokens that a reply to this request may have."""
+        """Return the most tokens that a reply to this request may have."""
         bound: int | None = body.get(self.length)
         return bound
 
@@ -246,7 +246,7 @@ def _mark_beginning(messages: list[dict[str, Any]], mark: Any) -> None:
 
 
 def _as_tool(schema: dict[str, Any]) -> dict[str, Any]:
-    """The one function that a model has to call, its arguments being the decision."""
+    """Return the one function that a model has to call, its arguments being the decision."""
     function = {"name": "decide", "description": "Say which action to take next, and why.", "parameters": schema}
     return {
         "tools": [{"type": "function", "function": function}],
@@ -259,13 +259,13 @@ def _has_format(body: dict[str, Any]) -> bool:
 
 
 def _messages(body: dict[str, Any]) -> list[dict[str, Any]]:
-    """The messages of a request, whichever API it is for."""
+    """Return the messages of a request, whichever API it is for."""
     messages: list[dict[str, Any]] = body.get("messages") or body["input"]
     return messages
 
 
 def lowered(refusal: Refusal, asked: int | None) -> int | None:
-    """The length of a reply that is allowed, where a refusal says that the one asked for is not."""
+    """Return the length of a reply that is allowed, where a refusal says that the one asked for is not."""
     named = refusal.param in _LENGTH_NAMES or any(name in refusal.text for name in _LENGTH_NAMES)
     if asked is None or not named or not _TOO_LARGE.search(refusal.text):
         return None

@@ -97,7 +97,7 @@ async def _open(client: AsyncOpenAI, path: str, body: dict[str, Any]) -> AsyncSt
 
 
 def error_in(chunk: Mapping[str, Any]) -> Mapping[str, Any] | None:
-    """The error that a chunk carries instead of a piece of the reply, in the form of an error answer's body."""
+    """Return the error that a chunk carries instead of a piece of the reply, in the form of an error answer's body."""
     if chunk.get("error"):
         return chunk
     choices = chunk.get("choices")
@@ -111,7 +111,10 @@ def error_in(chunk: Mapping[str, Any]) -> Mapping[str, Any] | None:
 
 
 def _refused(server: Server, refusal: Refusal, *, begun: bool) -> Exception:
-    """An error inside the answer; once the reply had begun it was billed, and no other way of asking is tried."""
+    """Return an error inside the answer.
+
+    Once the reply had begun it was billed, and no other way of asking is tried.
+    """
     if not begun:
         return Refused(refusal)
     fault = server.refused(replace(refusal, headers={}))

@@ -96,7 +96,7 @@ class MessagesDialect:
         return {name: value for name, value in body.items() if name not in self.dropped}
 
     def bound(self, body: dict[str, Any]) -> int | None:
-        """The most tokens that a reply to this request may have."""
+        """Return the most tokens that a reply to this request may have."""
         bound: int = body["max_tokens"]
         return bound
 
@@ -202,7 +202,7 @@ class MessagesDialect:
 
 
 def _text(text: str) -> dict[str, Any]:
-    """A block of text, which must not be empty; half characters are no JSON there."""
+    """Return a block of text, which must not be empty; half characters are no JSON there."""
     return {"type": "text", "text": text.encode(errors="replace").decode() if text.strip() else "(empty)"}
 
 

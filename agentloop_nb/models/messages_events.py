@@ -47,7 +47,7 @@ class MessagesReader:
         return {"model": message.get("model"), "choices": []}
 
     def _block(self, index: int, block: Mapping[str, Any]) -> dict[str, Any] | None:
-        """A block begins; some servers send all of its content here."""
+        """Begin a block; some servers send all of its content here."""
         kind = block.get("type")
         if kind == "tool_use" and self._call is None:
             self._call = index

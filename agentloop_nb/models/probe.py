@@ -67,7 +67,7 @@ def ask(server: Server, key: SecretStr | None) -> Answers:
 
 
 def loaded_by_ollama(answer: object, model: str) -> int | None:
-    """The window that Ollama loaded a model with, from its `/api/ps`."""
+    """Return the window that Ollama loaded a model with, from its `/api/ps`."""
     for loaded in _members(answer, "models"):
         if str(loaded.get("name")).removesuffix(":latest") == model.removesuffix(":latest"):
             return _tokens(loaded.get("context_length"))
@@ -92,7 +92,10 @@ def _lmstudio(root: str, model: str, key: SecretStr | None) -> int | None:
 
 
 def _entry(answer: object, model: str) -> Mapping[str, Any]:
-    """A model's entry in a list; the only one where there is no other, since local servers take any name for it."""
+    """Return a model's entry in a list.
+
+    The only one where there is no other, since local servers take any name for it.
+    """
     entries = list(_members(answer, "data"))
     named = [entry for entry in entries if str(entry.get("id")).removeprefix("models/") == model]
     return named[0] if named else entries[0] if len(entries) == 1 else {}

@@ -210,13 +210,13 @@ def _is_page(text: str) -> bool:
 
 
 def _title(page: str) -> str:
-    """What a page says it is."""
+    """Return what a page says it is."""
     found = _TITLE.search(page)
     return html.unescape(re.sub(r"<[^<>]+>", " ", found[2])) if found else ""
 
 
 def _status_of(word: object) -> int | None:
-    """The HTTP status that a code, a type or a status word of a body stands for."""
+    """Return the HTTP status that a code, a type or a status word of a body stands for."""
     text = str(word or "").strip().lower()
     if text.isdigit():
         return int(text) if 400 <= int(text[:4]) < 600 and len(text) == 3 else None

@@ -60,12 +60,12 @@ class Target:
     """Anthropic's Messages API is there, not chat completions."""
 
     def pricing(self, settings: Settings) -> Pricing:
-        """What the model costs there."""
+        """Return what the model costs there."""
         free = self.provider is not None and self.provider.free
         return Pricing(self.model, self.base_url, settings.price, free=free)
 
     def server(self) -> Server:
-        """The server, as messages speak of it."""
+        """Return the server, as messages speak of it."""
         name = self.provider.name if self.provider else ""
         start = self.provider.start if self.provider and self.provider.name in _BY_HAND else ""
         api = "Messages API" if self.speaks_messages else "chat completions"
@@ -106,7 +106,7 @@ def create(settings: Settings, variables: Mapping[str, str]) -> Model:
 
 
 def extra_parameters(found: Target, effort: Effort | None) -> dict[str, Any]:
-    """What one provider wants beside the common wire: routing, caching, and how much to think."""
+    """Return what one provider wants beside the common wire: routing, caching, and how much to think."""
     name = found.provider.name if found.provider else ""
     if name == "openrouter":
         extra = dict(_OPENROUTER)
@@ -188,7 +188,7 @@ def _configured(provider: Provider, variables: Mapping[str, str]) -> str | None:
 
 
 def recorded_address(settings: Settings, variables: Mapping[str, str]) -> str | None:
-    """The base URL that a record names: none where only OPENAI_BASE_URL is set and the provider has its own."""
+    """Return the base URL that a record names: none where only OPENAI_BASE_URL is set and the provider has its own."""
     provider, _ = split(settings.model)
     elsewhere = provider not in (None, OPENAI) and settings.base_url == variables.get("OPENAI_BASE_URL")
     return None if elsewhere else settings.base_url

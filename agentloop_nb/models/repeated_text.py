@@ -62,7 +62,7 @@ def _end(text: str, *, small: bool = False) -> tuple[int, int] | None:
 
 
 def _short_period(text: str) -> int | None:
-    """The length of the shortest text that a small model ends with too often."""
+    """Return the length of the shortest text that a small model ends with too often."""
     return next(
         (size for size in range(1, LONGEST_UNIT + 1) if text.endswith(text[-size:] * _allowed(text, size))), None
     )
@@ -99,7 +99,7 @@ def ended_after_prints(text: str, least: int = MOST_PRINTS) -> str | None:
 
 
 def _period(tail: str) -> int | None:
-    """The length of the shortest text that a tail consists of, again and again."""
+    """Return the length of the shortest text that a tail consists of, again and again."""
     if len(tail) < LEAST_TIMES * LONGEST_UNIT:
         return None
     return next((size for size in range(1, LONGEST_UNIT + 1) if tail[size:] == tail[:-size]), None)

@@ -87,12 +87,12 @@ class ReplayModel:
         return each.decision, self._outcomes.get(each.step)
 
     def answer(self, action: AskUser) -> Answer | None:
-        """What the record says to the question that was decided last; nobody's word counts as typed here."""
+        """Return what the record says to the question that was decided last; nobody's word counts as typed here."""
         each = self._last(action)
         return None if each is None or each.answer is None else Answer(text=each.answer.text, by="record")
 
     def queried(self, action: Query) -> ActionResult | None:
-        """What the query that was decided last brought, where the record holds what a connection answered."""
+        """Return what the query that was decided last brought, where the record holds what a connection answered."""
         each = self._last(action)
         if each is None or (each.query is None and each.error is None):
             return None
@@ -101,7 +101,7 @@ class ReplayModel:
         return known.with_effects(query=each.query)
 
     def _last(self, action: Action) -> Recorded | None:
-        """The decision that was given last, if it was for this action."""
+        """Return the decision that was given last, if it was for this action."""
         each = self.decisions[self.position - 1] if 0 < self.position <= len(self.decisions) else None
         return each if each is not None and each.decision.action == action else None
 
@@ -155,11 +155,14 @@ class ReplayModel:
         """Nothing is held open."""
 
     def web(self, live: Web | None = None) -> Web:
-        """Searches and pages as they were. `live` is never asked: a run that wants it (`--live`) keeps it instead."""
+        """Return searches and pages as they were.
+
+        `live` is never asked: a run that wants it (`--live`) keeps it instead.
+        """
         return RecordedWeb(self.decisions, self.position)
 
     def tools(self) -> Tools:
-        """The tools of servers as they answered; no server is needed."""
+        """Return the tools of servers as they answered; no server is needed."""
         return RecordedTools(self.decisions, self.position)
 
 
@@ -184,7 +187,7 @@ class _Answers:
         return answer
 
     def _take(self, question: tuple[str, str]) -> Brought:
-        """The next answer; the last one stays."""
+        """Return the next answer; the last one stays."""
         answers = self._answers[question]
         return answers.pop(0) if len(answers) > 1 else answers[0]
 
@@ -229,7 +232,7 @@ class RecordedTools(_Answers):
 
 
 def _written(each: Recorded) -> str:
-    """A decision as the model wrote it."""
+    """Return a decision as the model wrote it."""
     record = each.decision.record()
     if each.line:
         record["reasoning"] = f"{each.line}: {record['reasoning']}"
@@ -237,7 +240,7 @@ def _written(each: Recorded) -> str:
 
 
 def _answered(decisions: Iterable[Recorded]) -> Iterator[tuple[tuple[str, str], Brought]]:
-    """What the web and tools were asked, and what they answered, in order."""
+    """Yield what the web and tools were asked, and what they answered, in order."""
     for each in decisions:
         for part, answer in each.answers():
             if question := _question(part):
@@ -257,7 +260,7 @@ def _question(action: Action) -> tuple[str, str] | None:
 
 
 def _of_notebook(path: Path) -> tuple[list[Recorded], dict[int, ActionResult], tuple[str, ...]]:
-    """The decisions in an exported notebook's metadata, what its cells show, by step, and its contract.
+    """Return the decisions in an exported notebook's metadata, what its cells show, by step, and its contract.
 
     Raises `UserError`.
     """

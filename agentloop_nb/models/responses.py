@@ -62,7 +62,7 @@ def as_chunk(event: dict[str, Any]) -> dict[str, Any] | None:
 
 
 def _ended(answer: Mapping[str, Any], *, whole: bool) -> dict[str, Any] | None:
-    """The end of an answer, and its text where it came in one piece."""
+    """Return the end of an answer, and its text where it came in one piece."""
     if answer.get("error") or answer.get("status") == "failed":
         return {"error": answer.get("error") or {"message": "the response failed", "type": "server_error"}}
     if answer.get("status") not in ("completed", "incomplete"):

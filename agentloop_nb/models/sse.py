@@ -73,7 +73,7 @@ class Decoder:
             yield chunk
 
     def _other(self, line: str) -> Iterator[dict[str, Any] | None]:
-        """A line without a field's name: JSON a line, or a piece of one JSON answer, or nothing of ours."""
+        """Yield a line without a field's name: JSON a line, or a piece of one JSON answer, or nothing of ours."""
         if not self._kept and (chunk := _object(line)) is not None:
             self._understood = True
             yield chunk
@@ -139,7 +139,7 @@ def _split(text: str) -> list[str]:
 
 
 def _object(text: str) -> dict[str, Any] | None:
-    """The JSON object of a text; a list of one is taken as its only member."""
+    """Return the JSON object of a text; a list of one is taken as its only member."""
     try:
         data = json.loads(text, strict=False)
     except (ValueError, RecursionError):

@@ -80,7 +80,7 @@ def _asked(widget: Any, cells: Sequence[Json], place: str) -> bool:
 
 
 def _running_cell(kernel: Any) -> str:
-    """The id of the cell that is being run, where the front end tells it."""
+    """Return the id of the cell that is being run, where the front end tells it."""
     try:
         return str(kernel.get_parent("shell")["metadata"].get("cellId") or "")
     except (AttributeError, KeyError, TypeError):

@@ -249,5 +249,5 @@ class BestOf(Presenter):
 
 async def _asking(approver: Approver, number: int, asked: ApprovalAsked, decision: Decision) -> ApprovalGiven:
     """Ask about a decision of one of the tries, and say of which."""
-    print(f"Try {number} asks:")  # noqa: T201 - several may ask
+    print(f"Try {number} asks:")
     return await approver(asked, decision)

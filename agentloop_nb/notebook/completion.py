@@ -25,7 +25,7 @@ def completer(shell: Any) -> Any:
 
 
 def candidates(shell: Any, line: str) -> list[str] | None:
-    """What may stand at the end of a line; None where the line is none of ours."""
+    """Return what may stand at the end of a line; None where the line is none of ours."""
     from agentloop_nb.command_table import BY_NAME, available
 
     magic, *words = line.split(" ")
@@ -54,7 +54,7 @@ def _goal_begun(before: list[str]) -> bool:
 
 
 def _of_options(before: list[str], options: tuple[Option, ...]) -> list[str]:
-    """The values of the option that was typed last, else the options."""
+    """Return the values of the option that was typed last, else the options."""
     last = next((each for each in options if before and before[-1] in each.flags), None)
     if last is None or not last.value:
         return [each.flags[-1] for each in options]

@@ -37,7 +37,7 @@ def load(shell: Any) -> None:
     if not IN_BROWSER:
         shell.events.register("post_run_cell", _Warmer(shell).warm)
     if "cell" in before:
-        print("agentloop_nb: another extension's %%agent is replaced; %unload_ext agentloop_nb gives it back")  # noqa: T201
+        print("agentloop_nb: another extension's %%agent is replaced; %unload_ext agentloop_nb gives it back")
 
 
 def unload(shell: Any) -> None:

@@ -77,7 +77,7 @@ def fix(manager: RunManager, arguments: Mapping[str, Any], config: Mapping[str, 
 
 
 def _names(source: str) -> list[str]:
-    """The names that code mentions, in order; none of code that cannot be read."""
+    """Return the names that code mentions, in order; none of code that cannot be read."""
     try:
         nodes = list(ast.walk(ast.parse(source)))
     except (SyntaxError, ValueError, RecursionError, MemoryError):

@@ -38,7 +38,7 @@ def fork(magics: AgentMagics, rest: str, *, awaited: bool = False) -> Any:
 
 
 def retry(magics: AgentMagics, rest: str, *, awaited: bool = False) -> Any:
-    """The last goal again, from the variables before it."""
+    """Return the last goal again, from the variables before it."""
     from agentloop_nb.notebook.follow_up import retry as again
 
     arguments, note = _noted("retry", rest)
@@ -46,7 +46,7 @@ def retry(magics: AgentMagics, rest: str, *, awaited: bool = False) -> Any:
 
 
 def fix(magics: AgentMagics, rest: str, *, awaited: bool = False) -> Any:
-    """The person's last cell that failed, as a goal."""
+    """Return the person's last cell that failed, as a goal."""
     from agentloop_nb.notebook.follow_up import fix as mend
 
     arguments, note = _noted("fix", rest)
@@ -54,7 +54,7 @@ def fix(magics: AgentMagics, rest: str, *, awaited: bool = False) -> Any:
 
 
 def _noted(name: str, rest: str) -> tuple[dict[str, Any], str]:
-    """The options of a command that takes no other words, and the note after them, with `--` or quotes or without."""
+    """Part the options of a command that takes no other words from the note after them, with `--` or quotes or not."""
     before, *after = NOTE.split(f" {rest}", maxsplit=1)
     arguments, first, words = parse_command(before.strip(), table.BY_NAME[name].options_in("notebook"))
     return arguments, note_from(first, words, *after)

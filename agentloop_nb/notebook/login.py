@@ -39,7 +39,7 @@ def _tried(place: Place, provider: str) -> str:
 
 
 def _colab_key(provider: str) -> str | None:
-    """The key among Colab's user data, if this is Colab and it is there."""
+    """Return the key among Colab's user data, if this is Colab and it is there."""
     try:
         from google.colab import userdata
     except ImportError:

@@ -81,7 +81,7 @@ class AgentMagics(_Configured):
         return _nothing() if awaited and result is None else result  # help instead of a run
 
     def config_values(self) -> dict[str, Any]:
-        """The settings named in %config; None where nothing was named."""
+        """Return the settings named in %config; None where nothing was named."""
         return {name: getattr(self, name) for name in self.trait_names(config=True)}
 
     def note_failure(self, result: Any) -> None:
@@ -100,7 +100,7 @@ class AgentMagics(_Configured):
 
 
 async def _nothing() -> None:
-    """What a cell awaits where nothing runs."""
+    """Do nothing: a cell awaits this where nothing runs."""
 
 
 def _raise_unless_well(launch: Presenter, run: Run) -> None:

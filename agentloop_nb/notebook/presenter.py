@@ -56,7 +56,7 @@ class Presenter:
         self._tell_what_it_left(run)
         if destination := self._destination:
             told = await _published(run, caller_folder() / typed_path(destination))
-            print(f"Export to {destination}: {told}")  # noqa: T201 - the user asked for it
+            print(f"Export to {destination}: {told}")
         return run
 
     @property
@@ -65,7 +65,7 @@ class Presenter:
 
     def _tell_what_it_left(self, run: Run) -> None:
         if not self.private and isinstance(run.workspace, IsolatedWorkspace):
-            print(placement.what_can_be_adopted(run))  # noqa: T201 - nothing comes back unless the user says so
+            print(placement.what_can_be_adopted(run))  # nothing comes back unless the user says so
 
     async def _watched(self) -> Run:
         self._tell_of_demo()
@@ -90,7 +90,7 @@ class Presenter:
         from agentloop_nb import demo
 
         if self.verbose and self.session.model.name == "demo" and (told := demo.known_goal_only(self.session.goal)):
-            print(told)  # noqa: T201 - the user asked for something else
+            print(told)
 
     @property
     def _approver(self) -> Approver | None:

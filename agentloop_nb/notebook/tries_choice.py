@@ -127,7 +127,7 @@ class Choice:
     def _tell(self, best: Try, taken: Try | None, ranked: TriesRanked, *, private: bool) -> None:
         """Bring what was taken here, and say so; else say how that is done."""
         if taken is None:
-            print(_how(best, private=private))  # noqa: T201 - nothing comes here unless the user says so
+            print(_how(best, private=private))  # nothing comes here unless the user says so
             return
         if taken is not best:
             reason = f"you took try {taken.number}; ranked first, {ranked.reason}"
@@ -137,9 +137,9 @@ class Choice:
             self.manager.working_folder = folder = self.manager.folder / (self.settings.output_dir or FILES)
             folder.mkdir(parents=True, exist_ok=True)
         try:
-            print(adopt(self.manager, [taken.made.run.id]))  # noqa: T201 - the user asked for it
+            print(adopt(self.manager, [taken.made.run.id]))
         except UserError as error:
-            print(error, file=sys.stderr)  # noqa: T201
+            print(error, file=sys.stderr)
 
     @property
     def _anybody(self) -> bool:

@@ -20,7 +20,7 @@ def ask_to_run(shell: Any, record: Path) -> None:
     """Have a stranger's record vouched for before its code runs. Raises `UserError` where nobody says yes."""
     standing = trust.standing(record)
     if standing == "vouched":
-        print(_VOUCHED.format(run=record.stem))  # noqa: T201 - a model other than the recorded one may cost money
+        print(_VOUCHED.format(run=record.stem))  # a model other than the recorded one may cost money
     if standing != "foreign":
         return
     folder = locating.home(record)
@@ -46,7 +46,7 @@ def says_yes_to(shell: Any, question: str) -> bool:
         return False
     *shown, asked = clean(question).splitlines()
     for line in shown:
-        print(line)  # noqa: T201
+        print(line)
     try:
         return input(f"{asked} [y/N] ").strip().lower() in ("y", "yes")
     except (KeyboardInterrupt, EOFError):

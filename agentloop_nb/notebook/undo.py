@@ -70,7 +70,7 @@ def take_back(workspace: Undoing, steps: list[Step], tell: Callable[[str], None]
 
 
 def acting_steps(state: State) -> list[Step]:
-    """The steps of a run that did something: not its end, none that was refused or never came to be."""
+    """Return the steps of a run that did something: not its end, none that was refused or never came to be."""
     own = [step for step in state.steps if not step.inherited and step.started]
     return [step for step in own if step.decision is not None and not isinstance(step.decision.action, Finish)]
 
@@ -115,7 +115,7 @@ def _undo_calls(workspace: Undoing, steps: list[Step]) -> tuple[list[str], list[
 
 
 def _undoable(step: Step) -> OwnAction | None:
-    """The call of a step that worked and that a function takes back."""
+    """Return the call of a step that worked and that a function takes back."""
     action = step.decision.action if step.decision else None
     worked = step.result is not None and step.result.success
     return action if worked and isinstance(action, OwnAction) and has_undo(action) else None
@@ -134,7 +134,7 @@ def _undo_files(workspace: Undoing, steps: list[Step]) -> tuple[list[str], list[
 
 
 def _beyond(step: Step) -> list[str]:
-    """What a step did that lies beyond variables and `write_file`: as it was seen, and as its code says."""
+    """Return what a step did that lies beyond variables and `write_file`: as it was seen, and as its code says."""
     if _undoable(step) is not None:
         return []
     if (own := step.effects.own) and own.reaches:

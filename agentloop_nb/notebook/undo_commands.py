@@ -44,7 +44,7 @@ def restore(magics: AgentMagics, rest: str) -> None:
 
 
 def _served(run: Run) -> ServedKernelRun | None:
-    """What serves a run of outside agents that goes on."""
+    """Return what serves a run of outside agents that goes on."""
     if run.state.settings.get("model") != OUTSIDE or run.status != "running":
         return None
     from agentloop_nb.notebook.serve.serve_command import served_run
@@ -53,7 +53,7 @@ def _served(run: Run) -> ServedKernelRun | None:
 
 
 def _that_did(magics: AgentMagics, verb: str, reference: list[str], name: str = "") -> Run:
-    """The run of this kernel that is named, else the newest that took a step, or that changed a variable here."""
+    """Find the run of this kernel that is named, else the newest that took a step, or changed a variable here."""
     runs = magics.manager.runs
     if not runs:
         raise UserError(f"there is no run in this kernel to {verb}; give a goal first: %%agent what you want")

@@ -94,7 +94,7 @@ def _told(annotation: Any, default: Any, depth: int) -> Schema:
 
 
 def _plain(default: Any) -> Any:
-    """A default as a model is told it and as a record holds it."""
+    """Return a default as a model is told it and as a record holds it."""
     if isinstance(default, Enum):
         default = default.value
     if default is None:
@@ -105,7 +105,7 @@ def _plain(default: Any) -> Any:
 
 
 def _schema(annotation: Any, depth: int) -> Schema:
-    """The schema of a type. Raises `_Unfit` for one that not every server takes."""
+    """Return the schema of a type. Raises `_Unfit` for one that not every server takes."""
     origin, inner = typing.get_origin(annotation), typing.get_args(annotation)
     if origin is typing.Annotated:
         return _schema(inner[0], depth)
@@ -191,7 +191,7 @@ def _members(kind: type[Any]) -> Fields:
 
 
 def _at_top(kind: type[Any]) -> type[Any]:
-    """A type that a line of code can name. Raises `_Unfit`."""
+    """Return a type that a line of code can name. Raises `_Unfit`."""
     if "<locals>" in kind.__qualname__:
         raise _Unfit(f"define {kind.__name__} outside of functions")
     return kind

@@ -41,7 +41,7 @@ def take_back(action: OwnAction, result: ActionResult, namespace: Mapping[str, A
 
 
 def _returned(action: OwnAction, result: ActionResult, namespace: Mapping[str, Any]) -> Any:
-    """What the function returned: the variable it was bound to, or what was shown of it, if that says it all."""
+    """Return what the function returned: the variable it was bound to, or what was shown of it, if that says it all."""
     if action.into in namespace:
         return namespace[action.into]
     try:

@@ -76,7 +76,7 @@ class Rebuilt(Value):
 
 
 def loose_ends(state: State, parts: Iterable[State] = ()) -> list[AnyEvent]:
-    """The events that a killed kernel could not write any more: emit them before the run goes on.
+    """Return the events that a killed kernel could not write any more: emit them before the run goes on.
 
     A step in whose middle it died is closed as failed, and not repeated; after a `finish` the run is finished. Of
     `parts` that were delegated in it, those that were done count.
@@ -212,4 +212,4 @@ def _ending(outcome: CodeOutcome) -> str:
 
 
 def _nowhere(output: Output) -> None:
-    """What rebuilt code shows was shown before."""
+    """Ignore what rebuilt code shows: it was shown before."""

@@ -48,7 +48,10 @@ def child_of(
 
 
 def cut_off(action: Delegate, state: State, parts: Iterable[State]) -> ActionResult:
-    """What came of parts whose parent's kernel died, by their records; the code of those that were done runs again."""
+    """Return what came of parts whose parent's kernel died, by their records.
+
+    The code of those that were done runs again.
+    """
     found = {part.part: part for part in parts}
     which = (f"part {number} of {len(action.tasks)}, step {state.next_step}" for number in range(1, MOST + 1))
     mine = {name for code in state.cells for name in names_of(code).defines} | state.changed.keys()
@@ -70,7 +73,7 @@ def _cut_off(task: SubGoal, state: State | None, mine: Collection[str]) -> Child
 
 
 def _cells(state: State) -> Iterator[Cell]:
-    """The cells that do the steps of a part again; code that cannot be run again is only shown."""
+    """Yield the cells that do the steps of a part again; code that cannot be run again is only shown."""
     for step in state.steps:
         action, result = step.decision.action if step.decision else None, step.result
         if action is None or result is None or refused(step) or isinstance(action, Finish):

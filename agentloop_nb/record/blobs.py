@@ -67,7 +67,7 @@ def read(digest: str, folder: Path) -> str | None:
 
 
 def sizes(record: bytes, folder: Path) -> dict[str, int]:
-    """The long texts that a record refers to, digest -> size in bytes."""
+    """Return the long texts that a record refers to, digest -> size in bytes."""
     digests = {digest.decode() for digest in _REFERENCE.findall(record)}
     return {digest: (folder / digest).stat().st_size for digest in digests if (folder / digest).is_file()}
 

@@ -180,7 +180,7 @@ class Journal:
             return json.dumps(data).encode()
 
     def _fitting(self, result: dict[str, Any]) -> dict[str, Any]:
-        """A result whose outputs are cut where one is too long, or where the record has grown to its limit."""
+        """Return a result whose outputs are cut where one is too long, or where the record has grown to its limit."""
         if self.size + truncate.weight(truncate.shown(result)) <= self.limit:
             return truncate.cut(result, blobs.MAX_KEPT - truncate.SLACK)
         kept = truncate.cut(result, truncate.BEGINNING)

@@ -31,13 +31,13 @@ def runs_folder(folder: Path) -> Path:
 
 
 def home(record: Path) -> Path:
-    """The folder that a record belongs to: the one whose `.agentloop` holds it, else the record's own."""
+    """Return the folder that a record belongs to: the one whose `.agentloop` holds it, else the record's own."""
     folder = record.absolute().parent
     return folder.parent.parent if folder.parent.name == ".agentloop" else folder
 
 
 def working_folder(record: Path, output_dir: object) -> Path:
-    """The working folder that a record names. Raises `UserError` for one that is not inside its `home`.
+    """Return the working folder that a record names. Raises `UserError` for one that is not inside its `home`.
 
     A record may come from anybody; only a person may name a folder elsewhere.
     """
@@ -58,7 +58,7 @@ def is_own(record: Path, folder: Path) -> bool:
 
 
 def runs(folder: Path) -> list[State]:
-    """The runs recorded in a folder, newest first. One whose record is damaged says so in its `reason`."""
+    """Return the runs recorded in a folder, newest first. One whose record is damaged says so in its `reason`."""
     found = []
     for path in _records(folder):
         try:
@@ -69,7 +69,7 @@ def runs(folder: Path) -> list[State]:
 
 
 def parts(record: Path) -> Iterator[State]:
-    """The runs of the parts that a run delegated, by records of this user's own."""
+    """Yield the runs of the parts that a run delegated, by records of this user's own."""
     for path in sorted(record.parent.glob("*.jsonl")):
         if path.stem > record.stem and trust.standing(path) == "own":  # none is older than what delegated it
             with contextlib.suppress(UserError):
@@ -114,7 +114,7 @@ def _found(reference: str | None, folder: Path) -> Path:
 
 
 def _chosen(newest: Path) -> Path:
-    """The record itself; of tries of one goal, that of the one that was chosen."""
+    """Return the record itself; of tries of one goal, that of the one that was chosen."""
     with contextlib.suppress(UserError):
         ranked = reading.load(newest).ranked
         if ranked is not None and ranked.chosen and (chosen := newest.with_name(f"{ranked.chosen}.jsonl")).is_file():
@@ -135,5 +135,5 @@ def names_run(word: str, folder: Path) -> bool:
 
 
 def _records(folder: Path) -> list[Path]:
-    """The records of a folder, newest id first."""
+    """Return the records of a folder, newest id first."""
     return sorted(runs_folder(folder).glob("*.jsonl"), key=lambda path: path.stem, reverse=True)

@@ -17,7 +17,7 @@ SECONDS = 300
 
 
 def part_decisions(child: Child) -> tuple[list[Recorded], dict[int, ActionResult]]:
-    """The decisions that do a part again, and what its cells showed then, by step."""
+    """Return the decisions that do a part again, and what its cells showed then, by step."""
     cells = [cell for cell in child.cells if cell.cell_type == "code"]
     decisions = [_run(cell.source, step) for step, cell in enumerate(cells, 1)]
     shown = {step: _shown(cell.outputs) for step, cell in enumerate(cells, 1)}

@@ -59,7 +59,7 @@ def refused(step: Step) -> bool:
 
 
 def recorded(steps: Iterable[Step]) -> list[Recorded]:
-    """The decisions of a run's steps in order, without those that were refused."""
+    """Return the decisions of a run's steps in order, without those that were refused."""
     return [_recorded(step, step.decision) for step in steps if step.decision is not None and not refused(step)]
 
 

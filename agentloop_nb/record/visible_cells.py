@@ -67,7 +67,7 @@ def _shows(cell: Cell, action: Action) -> bool:
 
 
 def source_of(cell: Cell) -> str:
-    """The source of a cell; nbformat allows a list of lines."""
+    """Return the source of a cell; nbformat allows a list of lines."""
     source = cell.get("source", "")
     return "".join(map(str, source)) if isinstance(source, list | tuple) else str(source)
 
@@ -105,7 +105,7 @@ def _told(step: int, cells: Sequence[Cell], action: Action) -> str:
 
 
 def _hidden(action: Action) -> str:
-    """What an action would run or write."""
+    """Return what an action would run or write."""
     match action:
         case RunCode() | OwnAction():
             return action.code

@@ -55,7 +55,10 @@ def results(state: State, values: Mapping[str, Any]) -> Results:
 
 
 def agreement(one: Results, others: Sequence[Results]) -> float | None:
-    """The share of its figures and tables that the others came to, on average; None if there is nothing to compare."""
+    """Return the share of its figures and tables that the others came to, on average.
+
+    None if there is nothing to compare.
+    """
     if not one.count or not any(other.count for other in others):
         return None
     return sum(one.found_in(other) / one.count for other in others) / len(others)
@@ -66,7 +69,7 @@ def _is_number(value: Any) -> bool:
 
 
 def _table(value: Any) -> Table | None:
-    """A table, an array, or a list or mapping of numbers, whatever its order; None for anything else."""
+    """Return a table, an array, or a list or mapping of numbers, whatever its order; None for anything else."""
     shape = getattr(value, "shape", None)
     if shape is None and isinstance(value, list | tuple | dict) and value:
         cells = list(value.values() if isinstance(value, dict) else value)
@@ -80,7 +83,7 @@ def _table(value: Any) -> Table | None:
 
 
 def _cells(value: Any) -> Iterator[Any]:
-    """The cells of a pandas or numpy value that was built here from data."""
+    """Return the cells of a pandas or numpy value that was built here from data."""
     plain = value.to_numpy() if hasattr(value, "to_numpy") else value
     return iter(plain.ravel().tolist())
 

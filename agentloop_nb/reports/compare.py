@@ -122,14 +122,14 @@ def _settings(left: dict[str, Any], right: dict[str, Any]) -> Iterator[Row]:
 
 
 def _told(value: Any) -> str:
-    """A setting; one read from a record has a list where a running one has a tuple."""
+    """Return a setting; one read from a record has a list where a running one has a tuple."""
     if isinstance(value, list | tuple):
         return ", ".join(map(str, value))
     return "" if value is None else str(value)
 
 
 def _rows(left: dict[str, str], right: dict[str, str]) -> list[Row]:
-    """What either has, in the order of the left one, then of the right one."""
+    """Return what either has, in the order of the left one, then of the right one."""
     return [Row(name, left.get(name, ""), right.get(name, "")) for name in {**left, **right}]
 
 

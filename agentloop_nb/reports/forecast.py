@@ -76,7 +76,7 @@ def told(runs: Sequence[Taken], model: str) -> str:
 
 
 def ranges(runs: Sequence[Taken]) -> Ranges:
-    """The ranges of some runs."""
+    """Return the ranges of some runs."""
     costs = [each.cost for each in runs if each.cost is not None]
     steps, tokens = _most([each.steps for each in runs]), _most([each.tokens for each in runs])
     return Ranges(steps, tokens, _most(costs) if len(costs) == len(runs) else None)
@@ -88,7 +88,7 @@ def _most(values: Sequence[T]) -> tuple[T, T]:
 
 
 def earlier(folder: Path, model: str, *, without: str = "") -> list[Taken]:
-    """What the runs of a folder took that came to an end of their own with a model, the oldest first."""
+    """Return what the runs of a folder took that came to an end of their own with a model, the oldest first."""
     found = []
     paths = sorted(locating.runs_folder(folder).glob("*.jsonl"), key=lambda path: path.stem, reverse=True)
     for path in [path for path in paths if path.stem != without][:MOST_RUNS]:

@@ -21,7 +21,7 @@ def cached(usage: Usage) -> str:
 
 
 def share(part: int, whole: int) -> str:
-    """A share in percent; `under 1%` for little, and 100% only for all."""
+    """Return a share in percent; `under 1%` for little, and 100% only for all."""
     percent = 100 * part / whole
     if 0 < percent < 1:
         return "under 1%"

@@ -36,9 +36,9 @@ class ReplayDiff:
             self._emit(OutcomeDiffered(step=event.step, expected=was, found=is_now))
 
     def progress(self, progress: Progress) -> None:
-        """What happens in between is not compared."""
+        """Ignore what happens in between: it is not compared."""
 
     def _fit(self, result: ActionResult) -> ActionResult:
-        """A result without paths of the folder. A notebook holds what steps showed, not what they changed."""
+        """Return a result without paths of the folder. A notebook holds what steps showed, not what they changed."""
         shown = {"outputs": tuple(map(self._scrub.value, result.outputs))}
         return result.model_copy(update=shown if self._model.knows_changes else shown | {"changes": ()})

@@ -30,7 +30,7 @@ def tree(states: Sequence[State], describe: Describe, most: int | None = None) -
 
 
 def parent_of(state: State) -> str:
-    """What a run belongs to, or was forked from; empty for a run of its own."""
+    """Return what a run belongs to, or was forked from; empty for a run of its own."""
     forked = state.forked_from[0] if state.forked_from else ""
     return state.part_of or forked
 
@@ -45,7 +45,7 @@ def _below(run: str, below: dict[str, list[State]], describe: Describe, seen: se
 
 
 def _group(run: str, tries: Sequence[State]) -> str:
-    """The line of what has no record of its own: the tries of one goal, or what is left of a run that was deleted."""
+    """Return the line of what has no record of its own: the tries of one goal, or the rest of a deleted run."""
     first = tries[0]
     if not first.part.startswith("try "):
         return f"{run}  (its record is not here)"

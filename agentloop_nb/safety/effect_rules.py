@@ -48,7 +48,7 @@ def objection(effect: Effect, mandate: Mandate, place: Place) -> str:
 
 
 def _located(effect: Effect, folder: Path) -> str:
-    """An effect as it is told, with paths of the folder relative to it."""
+    """Return an effect as it is told, with paths of the folder relative to it."""
     if effect.kind not in ("write", "rename", "delete"):
         return str(effect)
     return str(effect._replace(target=_short(effect.target, folder), other=_short(effect.other, folder)))
@@ -59,7 +59,7 @@ def _short(path: str, folder: Path) -> str:
 
 
 def _steered(effect: Effect, mandate: Mandate, folder: Path) -> str:
-    """The file that steers others which an effect would write or move although the user did not ask for that."""
+    """Return the file that steers others which an effect would write or move although the user did not ask for that."""
     for path in [effect.target] if effect.kind == "write" else [effect.target, effect.other]:
         spelled = (_short(path, folder), path.replace(str(Path.home()), "~", 1), path)
         if (
@@ -72,7 +72,7 @@ def _steered(effect: Effect, mandate: Mandate, folder: Path) -> str:
 
 
 def _below(path: str, folder: Path) -> str:
-    """The part of a path that decides: below the working folder, else all of it."""
+    """Return the part of a path that decides: below the working folder, else all of it."""
     return os.path.relpath(path, folder) if _inside(path, folder) else path
 
 

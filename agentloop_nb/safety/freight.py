@@ -56,7 +56,7 @@ def _words(text: str) -> Iterator[str]:
 
 
 def _variants(text: str) -> Iterator[str]:
-    """A text, and what it says when it is decoded or read backwards."""
+    """Yield a text, and what it says when it is decoded or read backwards."""
     plain = f"{text} {unquote_plus(text)}"
     pieces = [plain, " ".join(_decodings(plain))]
     yield from pieces
@@ -66,7 +66,7 @@ def _variants(text: str) -> Iterator[str]:
 
 
 def _decodings(text: str) -> Iterator[str]:
-    """What parts of a text say when they are base64, base32 or hexadecimal."""
+    """Yield what parts of a text say when they are base64, base32 or hexadecimal."""
     for word in re.findall(r"[A-Za-z0-9+/_-]{6,}={0,6}", text):
         for piece in dict.fromkeys([word, *re.split(r"[/_-]", word), word[::-1]]):
             for decode in _DECODERS:

@@ -48,7 +48,7 @@ def _paths(reading: Reading) -> Iterator[str]:
 
 
 def _vetted(code: str, reading: Reading, state: State, judge: Judge, folder: Path) -> Iterator[str]:
-    """The SHA-256 of texts of the code, and of files that steps wrote, that raise no question if they are executed."""
+    """Yield the SHA-256 of texts of the code, and of files that steps wrote, that may be executed unasked."""
     for text in _texts(code, reading):
         if not judge.objects_to(text):
             yield hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()

@@ -135,7 +135,7 @@ class OutsideJudge:
                 return ()
 
     def _read(self, code: str, state: State) -> tuple[str, ...]:
-        """What cannot be read, and the hosts, packages and paths outside the folder that the person did not name."""
+        """Find what cannot be read, and hosts, packages and paths outside the folder that the person did not name."""
         reading = read(code)
         unknown = ("it executes text that is not known beforehand",) if reading.built or reading.entangled else ()
         self._learn(state)

@@ -60,7 +60,7 @@ def reasons_to_ask(
 
 
 def denial(reasons: Sequence[str]) -> str:
-    """What the model is told when nobody is there to ask."""
+    """Return what the model is told when nobody is there to ask."""
     why = "; ".join(reasons)
     return f"{why}. Nobody is there to allow it ({WAY_OUT}). Reach the goal another way, or finish and say so"
 
@@ -100,7 +100,7 @@ class Judge:
                 pass
 
     def own(self, action: OwnAction) -> Iterator[str]:
-        """A call whose arguments a stranger wrote, or that may carry the user's data out."""
+        """Yield a call whose arguments a stranger wrote, or that may carry the user's data out."""
         for name, value in action.arguments.items():
             for text in texts(value):
                 if plain_text(text).strip():
@@ -110,7 +110,7 @@ class Judge:
             yield from request_leaks(" ".join([*texts(action.arguments), *given]), self._origins)
 
     def tool(self, action: UseTool) -> Iterator[str]:
-        """A call of a tool of a server, which may be anybody's: its hints about itself count for nothing."""
+        """Yield a call of a tool of a server, which may be anybody's: its hints about itself count for nothing."""
         texts = list(action.texts)
         for name, text in texts:
             if plain_text(text).strip():
@@ -216,7 +216,7 @@ class Judge:
         return bool(named) and all(map(self._origins.asked_for_host, named))
 
     def _scripts(self, code: str, reading: Reading) -> Iterator[str]:
-        """The contents of files of this run that the code would execute."""
+        """Yield the contents of files of this run that the code would execute."""
         executed = {run.removeprefix("./") for run in reading.runs}
         executed |= {name for command in reading.commands for name in command.executed}
         for name, content in self._memory.written.items():

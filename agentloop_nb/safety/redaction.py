@@ -83,7 +83,7 @@ class Masker:
             _Search((core for core in cores if len(core) >= MIN_CORE), _LOWER, _SEPARATORS, begun),
             _Search((form for form in exact if len(form) >= _KEY), None, _BLANKS),
         )
-        self._longest = max(search.longest for search in self._searches)
+        self.longest = max(search.longest for search in self._searches)
 
     def __bool__(self) -> bool:
         return bool(self.values)
@@ -95,15 +95,15 @@ class Masker:
         for value in self._escaped:
             text = text.replace(value, MASK)
         data = text.encode(errors="surrogatepass")
-        spans = self._spans(data)
+        spans = self.spans(data)
         return _without(data, spans, 0, len(data)) if spans else text
 
-    def _spans(self, data: bytes) -> list[tuple[int, int]]:
+    def spans(self, data: bytes) -> list[tuple[int, int]]:
         """Return where secrets stand in UTF-8 text, in order."""
         calm = _calm(data)
         return sorted(span for search in self._searches for span in search.spans(calm))
 
-    def _begins(self, data: bytes) -> int:
+    def begins(self, data: bytes) -> int:
         """Return from where on the end of UTF-8 text may be the beginning of a secret; its length if it is none."""
         calm = _calm(data)
         return min(search.begins(calm) for search in self._searches)
@@ -142,19 +142,19 @@ class Tail:
         if not self._masker:
             return piece
         data = self._shown + self._held + piece.encode(errors="surrogatepass")
-        open_from = self._masker._begins(data)  # noqa: SLF001  # a masker over time
-        spans = [span for span in self._masker._spans(data) if span[0] < open_from]  # noqa: SLF001
+        open_from = self._masker.begins(data)
+        spans = [span for span in self._masker.spans(data) if span[0] < open_from]
         end = max([len(self._shown), open_from, *(end for _, end in spans)])
         return self._show(data, spans, end)
 
     def rest(self) -> str:
         """Return what was held back, at the end."""
         data = self._shown + self._held
-        return self._show(data, self._masker._spans(data), len(data))  # noqa: SLF001
+        return self._show(data, self._masker.spans(data), len(data))
 
     def _show(self, data: bytes, spans: list[tuple[int, int]], end: int) -> str:
         text = _without(data, spans, len(self._shown), end)
-        keep = max(end - 4 * self._masker._longest, 0)  # noqa: SLF001
+        keep = max(end - 4 * self._masker.longest, 0)
         while keep < end and data[keep] & 0xC0 == 0x80:  # not in the middle of a character
             keep += 1
         self._shown, self._held = data[keep:end], data[end:]
@@ -239,7 +239,7 @@ class _Search:
                 start = packed.find(needle, end)
 
     def _end(self, packed: bytes, start: int, needle: bytes) -> int:
-        """The end of a needle; of a long beginning, as far as it goes on like the whole."""
+        """Return the end of a needle; of a long beginning, as far as it goes on like the whole."""
         wholes = self._wholes.get(needle, ())
         return start + max((_common(packed, start, whole) for whole in wholes), default=len(needle))
 

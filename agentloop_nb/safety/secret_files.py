@@ -83,7 +83,7 @@ def gives_away(content: bytes, hides: Callable[[str], bool]) -> bool:
 
 
 def texts(content: bytes) -> Iterator[str]:
-    """What a file says, in every way it may be read: unpacked, and as UTF-8 or UTF-16."""
+    """Yield what a file says, in every way it may be read: unpacked, and as UTF-8 or UTF-16."""
     for part in _unpacked(content[:MAX_READ]):
         yield part.decode("utf-8", "replace")
         if b"\0" in part[:4096]:
@@ -107,7 +107,7 @@ def values_in(path: str, content: bytes) -> Iterator[str]:
 
 
 def _unpacked(content: bytes) -> Iterator[bytes]:
-    """The bytes, and those of the members where they are an archive."""
+    """Yield the bytes, and those of the members where they are an archive."""
     yield content
     try:
         if content.startswith(b"PK"):
@@ -162,7 +162,7 @@ def _random(value: str) -> bool:
 
 
 def _columns(text: str) -> Iterator[str]:
-    """The values of a table's columns of passwords."""
+    """Yield the values of a table's columns of passwords."""
     lines = text.split("\n", 100_000)
     names = [name.strip().strip("\"'").lower() for name in re.split("[,;\t]", lines[0])]
     wanted = [index for index, name in enumerate(names) if _PASSWORD_COLUMN.fullmatch(name)]

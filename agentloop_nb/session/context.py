@@ -42,7 +42,7 @@ def context(settings: Settings, model: Model, workspace: Workspace, folder: Path
 
 
 def _tools(model: Model, workspace: Workspace) -> str:
-    """The tools of servers: in the words of strangers."""
+    """Return the tools of servers: in the words of strangers."""
     tools = workspace.tools if isinstance(workspace, Equipped) else None
     window = model.context_window
     return tools.describe(ROOM if window is None else min(ROOM, window // 2)) if tools else ""

@@ -64,7 +64,7 @@ def _copy(source: Path, folder: Path, name: str) -> bool:
 
 
 def _named(goal: str, home: Path, folder: Path) -> Iterator[str]:
-    """The files below `home` that the goal names: by their name, their path, a pattern, or their folder and a slash."""
+    """Find the files below `home` that the goal names: by name, path, pattern, or their folder and a slash."""
     patterns = [re.compile(_as_expression(found)) for found in _PATTERN.findall(goal)]
     if not re.search(r"[.*?/]", goal):
         return

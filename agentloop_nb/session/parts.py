@@ -28,7 +28,7 @@ from agentloop_nb.web import LiveWeb
 
 
 def make_model(settings: Settings, variables: Mapping[str, str], ledger: Ledger | None = None) -> Model:
-    """The model that the settings name. Raises `UserError`, also where a budget could not be kept."""
+    """Return the model that the settings name. Raises `UserError`, also where a budget could not be kept."""
     model = registry.create(settings, variables)
     bounded = settings.budget is not None or (ledger is not None and ledger.is_limited)
     if bounded and model.quote(Usage(input=1, output=1)) is None:
@@ -42,14 +42,14 @@ def make_model(settings: Settings, variables: Mapping[str, str], ledger: Ledger 
 def another(
     model: Model, settings: Settings, variables: Mapping[str, str], ledger: Ledger | None = None
 ) -> Callable[[], Model] | None:
-    """What connects to a model once more, for looks at code that runs long; None where there are none."""
+    """Return what connects to a model once more, for looks at code that runs long; None where there are none."""
     if isinstance(model, ReplayModel | Unprompted) or (isinstance(model, Sized) and model.is_small):
         return None
     return lambda: make_model(settings, variables, ledger)
 
 
 def with_contract_of(model: Model, settings: Settings) -> Settings:
-    """The settings of a replay with the contract of the run that is replayed, unless they name another."""
+    """Return the settings of a replay with the contract of the run that is replayed, unless they name another."""
     if settings.until or not isinstance(model, ReplayModel) or not model.until:
         return settings
     refuse_unsound(model.until)
@@ -57,7 +57,7 @@ def with_contract_of(model: Model, settings: Settings) -> Settings:
 
 
 def make_web(model: Model, settings: Settings) -> Web:
-    """Searches and pages: the live web, or for a replay the record."""
+    """Return searches and pages: the live web, or for a replay the record."""
     live = LiveWeb(settings)
     return model.web(live) if isinstance(model, ReplayModel) and not settings.live else live
 
@@ -78,7 +78,7 @@ def _tools(model: Model, settings: Settings, folder: Path) -> Tools | None:
 def recorded(
     settings: Settings, model: Model, variables: Mapping[str, str], control: Control | None = None
 ) -> dict[str, Any]:
-    """The settings as the record has them: the model and its address as they were found, and whether it may ask."""
+    """Return the settings as the record has them: model and address as they were found, and whether it may ask."""
     found = {"model": model.name, "base_url": registry.recorded_address(settings, variables)}
     return settings.record() | found | {"asks": _asks(settings, model, control)}
 
@@ -93,13 +93,13 @@ def _asks(settings: Settings, model: Model, control: Control | None) -> bool:
 
 
 def with_limits_of(settings: Settings, state: State) -> State:
-    """The state with the steps and the budget that the person's own settings allow, not those of its record."""
+    """Return the state with the steps and the budget that the person's own settings allow, not those of its record."""
     state.apply(LimitsReplaced(max_steps=settings.max_steps, budget=settings.budget))
     return state
 
 
 def resumed_limits(state: State, overrides: Mapping[str, Any], settings: Settings, note: str) -> RunResumed:
-    """The limits a run goes on with. Raises `UserError` if they leave it nothing to do."""
+    """Return the limits a run goes on with. Raises `UserError` if they leave it nothing to do."""
     if state.is_complete and not note:
         raise UserError(f"run {state.run} is finished; to go on from it, add a note", Hint("resume -- what to do next"))
     max_steps = state.max_steps if overrides.get("max_steps") is None else settings.max_steps
@@ -116,7 +116,7 @@ def resumed_limits(state: State, overrides: Mapping[str, Any], settings: Setting
 def chosen(
     settings: Settings, model: Model, workspace: Workspace, control: Control | None = None, goal: str = ""
 ) -> Actions:
-    """What a run may do. A small model gets those of the original and the user's own, and others where they are named.
+    """Choose what a run may do. A small model gets those of the original, the user's own, and what is named.
 
     Raises `UserError`.
     """
@@ -152,7 +152,7 @@ def chosen_anew(
     *,
     own: bool,
 ) -> tuple[ActionRecord, ...]:
-    """What a run may do from here on, where that was said when it was resumed; empty: what its record says.
+    """Return what a run may do from here on, where that was said when it was resumed; empty: what its record says.
 
     The record of somebody else (not `own`) says nothing. Raises `UserError`.
     """
@@ -162,5 +162,8 @@ def chosen_anew(
 
 
 def _own_functions(workspace: Workspace, settings: Settings) -> dict[str, Any]:
-    """The values of the namespace that have the names of declared functions; an isolated kernel has none of them."""
+    """Return the values of the namespace that have the names of declared functions.
+
+    An isolated kernel has none of them.
+    """
     return {} if settings.isolated or not LIVE else workspace.variables(list(LIVE))

@@ -107,5 +107,5 @@ CACHE = Kind("text", _cache, "1, 0 or a path")
 
 
 def plain(value: Any) -> Any:
-    """A value as JSON has it: an amount of money becomes text."""
+    """Return a value as JSON has it: an amount of money becomes text."""
     return value if isinstance(value, bool | int | float | str | tuple | None) else str(value)

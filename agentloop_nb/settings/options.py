@@ -18,7 +18,7 @@ class Option:
         self,
         setting: str,
         flags: tuple[str, ...],
-        help: str,  # noqa: A002 - the word people know
+        help: str,
         value: str = "",
         example: str = "",
         *,
@@ -143,7 +143,10 @@ def step_number(text: str | None) -> int | None:
 
 
 def split_words(line: str) -> list[str]:
-    """The words of a line; what stands in quotes is one word, without them. A backslash is a character like any."""
+    """Return the words of a line.
+
+    What stands in quotes is one word, without them. A backslash is a character like any.
+    """
     words, found = _TextWords(line), []
     while words.peek():
         if words.unclosed():
@@ -153,7 +156,7 @@ def split_words(line: str) -> list[str]:
 
 
 def describe(options: Iterable[Option] = OPTIONS) -> str:
-    """The options as aligned lines of help."""
+    """Return the options as aligned lines of help."""
     options = list(options)
     width = max(len(option.usage) for option in options)
     return "\n".join(f"  {option.usage:<{width}}  {option.help}" for option in options)
@@ -170,7 +173,7 @@ class _TextWords:
         self._left = text.lstrip()
 
     def peek(self) -> str:
-        """The next word as typed; empty at the end."""
+        """Return the next word as typed; empty at the end."""
         word = re.match(_ANY_WORD if self.unclosed() else _WORD, self._left)
         return word[0] if word else ""
 

@@ -23,7 +23,7 @@ class Settings(Rows):
     """What a run is allowed and told to do. Holds no secret, so it may be recorded and shown."""
 
     def record(self) -> dict[str, Any]:
-        """The settings as JSON values, for the record."""
+        """Return the settings as JSON values, for the record."""
         return {key: convert.plain(value) for key, value in asdict(self).items()}
 
 

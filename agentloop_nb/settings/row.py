@@ -30,7 +30,7 @@ class Setting:
     repeatable = False
     """Whether its flag may be given several times."""
 
-    def __init__(self, kind: Kind, help: str, **rest: Any) -> None:  # noqa: A002 - the word people know
+    def __init__(self, kind: Kind, help: str, **rest: Any) -> None:
         self.kind = kind
         self.help = help
         """What it means; code stands in back-ticks."""
@@ -44,7 +44,7 @@ ROWS: list[Setting] = []
 """In the order in which they were written."""
 
 
-def row(default: T, kind: Kind, help: str, **rest: Any) -> T:  # noqa: A002 - the word people know
+def row(default: T, kind: Kind, help: str, **rest: Any) -> T:
     """Note a row; what a class attribute holds is the default."""
     ROWS.append(Setting(kind, help, **rest))
     return default

@@ -116,7 +116,7 @@ async def read_line(seconds: float = 0) -> str:
         async with asyncio.timeout(seconds or None):
             return await _line()
     except TimeoutError:
-        print()  # noqa: T201 - what comes next begins a line
+        print()  # what comes next begins a line
         raise
 
 

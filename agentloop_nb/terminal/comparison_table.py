@@ -23,7 +23,7 @@ SHOWN_LINES = 12
 
 
 def comparison_text(comparison: Comparison, width: int = 110) -> str:
-    """The comparison in two columns; `width` is that of the screen, in characters."""
+    """Return the comparison in two columns; `width` is that of the screen, in characters."""
     console = Console(
         file=io.StringIO(),
         width=width,
@@ -69,7 +69,7 @@ def _steps(pair: Pair) -> Row:
 
 
 def _step(step: Step | None) -> str:
-    """What was decided, why, and what came of it."""
+    """Return what was decided, why, and what came of it."""
     if step is None:
         return "-"
     if step.decision is None:

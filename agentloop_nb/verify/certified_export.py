@@ -95,7 +95,7 @@ def publish(
 
 
 def _left_out(notebook: Path) -> tuple[str, ...]:
-    """The input files that an exported notebook says it left out."""
+    """Return the input files that an exported notebook says it left out."""
     if notebook.suffix != ".ipynb":
         return ()
     return tuple(json.loads(notebook.read_bytes())["metadata"]["agentloop"].get("left_out", ()))
@@ -153,7 +153,7 @@ def publish_report(
 
 
 def _working_folder(record: Path, folder: Path | None) -> tuple[Path, bool]:
-    """The working folder of a run, and whether only its record says so, which may come from anybody."""
+    """Return the working folder of a run, and whether only its record says so, which may come from anybody."""
     named = folder or locating.home(record) / str(reading.load(record).settings.get("output_dir") or "")
     return named, folder is None and not locating.is_own(record, named)
 
@@ -164,7 +164,7 @@ def _doubtful(verdict: Verdict) -> bool:
 
 
 def _varying(verdict: Verdict) -> int:
-    """Steps that could not be compared."""
+    """Return steps that could not be compared."""
     return sum(name.startswith("step-") for name in verdict.unchecked)
 
 

@@ -83,14 +83,14 @@ class Certifier:
         write(self._notebook, self._path)
 
     def _forged(self) -> Verdict | None:
-        """A verdict if a cell hides its code, or shows outputs that no run made; then nothing is run."""
+        """Return a verdict if a cell hides its code, or shows outputs that no run made; then nothing is run."""
         forged = ((cell["id"], why) for cell in self._cells if (why := visible_cells.forged(cell)))
         return next((Verdict(ok=False, cell=cell, cause=why) for cell, why in forged), None)
 
     # -- input files
 
     def _inputs(self) -> Verdict | None:
-        """A verdict if an input file is missing or changed."""
+        """Return a verdict if an input file is missing or changed."""
         for file in self._ours["inputs"]:
             found = described(file["path"], self._path.parent.absolute())
             if file["sha256"] is None and found["sha256"] is None:
@@ -182,7 +182,7 @@ class Certifier:
         return reason or self._date(cell, first), ""
 
     def _perform(self, number: int) -> Performance:
-        """The run of that number; each is made once, with another order of sets."""
+        """Return the run of that number; each is made once, with another order of sets."""
         while len(self._performances) <= number:
             self._performances.append(self._performed(HASH_SEEDS[len(self._performances)]))
         return self._performances[number]
@@ -228,7 +228,7 @@ class Certifier:
         return "it shows the time" if cell["id"] in self._clock else None
 
     def _date(self, cell: Json, performance: Performance) -> str | None:
-        """A cell that came out the same, and will not tomorrow."""
+        """Return a cell that came out the same, and will not tomorrow."""
         today = dt.datetime.now().astimezone()
         shown = json.dumps(performance.outputs.get(cell["id"], []))
         shows = any(today.strftime(form) in shown for form in DATES)

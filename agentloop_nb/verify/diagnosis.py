@@ -78,7 +78,7 @@ def _first_difference(recorded: list[Json], fresh: list[Json]) -> str:
 
 
 def _short(values: list[Any] | None, others: list[Any] | None) -> str:
-    """The text around the first place where two lists of outputs differ."""
+    """Return the text around the first place where two lists of outputs differ."""
     if not values:
         return "nothing"
     text, other = ("\n".join(map(str, each or ())) for each in (values, others))

@@ -62,7 +62,7 @@ def environment() -> "list[str]":
 
 
 def _modules(entry: str) -> "set[str]":
-    """The modules of a folder that is on the path for development: data that lies beside them is no part of it."""
+    """Find the modules of a folder that is on the path for development: data beside them is no part of it."""
     if any(entry.startswith(prefix + "/lib") for prefix in (sys.prefix, sys.base_prefix)):
         return {entry}
     try:

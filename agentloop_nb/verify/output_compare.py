@@ -53,7 +53,7 @@ def same_for_nbval(recorded: Iterable[Json], fresh: Iterable[Json]) -> bool:
 
 
 def flat(outputs: Iterable[Json]) -> Flat:
-    """What is compared, by kind: stream name, MIME type, error name and message; in order within each kind."""
+    """Return what is compared, by kind: stream name, MIME type, error name and message; in order within each kind."""
     found: Flat = defaultdict(list)
     for output in outputs:
         match output["output_type"]:
@@ -70,12 +70,12 @@ def flat(outputs: Iterable[Json]) -> Flat:
 
 
 def skeleton(outputs: Iterable[Json]) -> dict[str, list[int]]:
-    """The shape of outputs: which kinds, and how many lines each has."""
+    """Return the shape of outputs: which kinds, and how many lines each has."""
     return {key: [str(value).count("\n") for value in values] for key, values in flat(outputs).items()}
 
 
 def failed(outputs: Iterable[Json]) -> Json | None:
-    """The error that a cell ended with, if it did."""
+    """Return the error that a cell ended with, if it did."""
     return next((output for output in outputs if output["output_type"] == "error"), None)
 
 
@@ -92,7 +92,7 @@ def _settled(outputs: Iterable[Json], *, timed: bool, pictures: bool) -> Flat:
 
 
 def _settled_value(mime: str, value: Any, *, timed: bool) -> Any:
-    """An output without what is made up anew each time: addresses and ids."""
+    """Return an output without what is made up anew each time: addresses and ids."""
     if not isinstance(value, str):
         return json.loads(_without_ids(json.dumps(value, sort_keys=True))) if mime.endswith("json") else value
     return _plain(_without_ids(value, markup=mime in _MARKUP or "<" in value), timed=timed)

@@ -8,6 +8,7 @@ import os
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from agentloop_nb._internal.paths import from_home
 from agentloop_nb.export.inputs import describe, is_inside
 from agentloop_nb.verify.kernel_run import Asked, Performance
 from agentloop_nb.verify.place import ABOVE
@@ -20,7 +21,7 @@ _NO_FILES = ("/proc/", "/sys/", "/dev/", "/run/")
 
 def real_path(name: str, origin: Path) -> Path:
     """Where a file lies that the notebook knows by this name."""
-    return Path(os.path.expanduser(name)) if name.startswith("~/") else origin / name  # noqa: PTH111 - never raises
+    return Path(from_home(name)) if name.startswith("~/") else origin / name
 
 
 def described(name: str, origin: Path) -> Json:
@@ -61,17 +62,17 @@ class Outside:
         self._sources = sources
 
     def inputs(self) -> list[Json]:
-        """The plain files among it, as inputs."""
+        """Return the plain files among it, as inputs."""
         names = {self._name(each) for each in self._run.asked if each.kind in ("file", "stat")}
         files = [_described(name, real_path(name, self._origin)) for name in sorted(names) if _is_plain(name)]
         return [file for file in files if file["sha256"] is not None and may_be_input(file)]
 
     def of(self, cell: str) -> list[Asked]:
-        """What a cell asked for that is there, or that nobody could watch."""
+        """Return what a cell asked for that is there, or that nobody could watch."""
         return [each for each in self._run.asked if each.cell == cell and self._counts(each)]
 
     def unseen(self, cell: str) -> Asked | None:
-        """What taints a cell even if it came out the same."""
+        """Return what taints a cell even if it came out the same."""
         kinds = ("program", "library", "machine")
         return next((each for each in self.of(cell) if each.kind in kinds or (each.direct and _reads(each))), None)
 
@@ -92,7 +93,7 @@ class Outside:
         return is_harmless(words, each.folder, own, hooked=each.hooked, source=self._sources.get(each.cell, ""))
 
     def told(self, each: Asked) -> str:
-        """What was asked for, and what helps, in words."""
+        """Return what was asked for, and what helps, in words."""
         what = self._name(each) if each.kind in ("file", "folder", "stat") else each.what
         return _TOLD[each.kind].format(_shown(what) if each.kind == "program" else what)
 

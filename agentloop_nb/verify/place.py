@@ -10,6 +10,8 @@ import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
+from agentloop_nb._internal.paths import from_home
+
 MEANS = ("namespaces", "landlock")
 """What of the system may hold the kernel; without either, Python alone watches it."""
 ABOVE = ("up",) * 6
@@ -64,7 +66,7 @@ class Place:
         return Path(os.path.normpath(self.folder / path))
 
     def name(self, place: str) -> str:
-        """The name that the notebook would know a place by: the other way round."""
+        """Return the name that the notebook would know a place by: the other way round."""
         path = Path(place)
         if path.is_relative_to(self.home):
             return f"~/{path.relative_to(self.home).as_posix()}"
@@ -103,8 +105,8 @@ class Place:
         return [str(self.root / name) for name in ("kernel.json", "children", self.log.name)]
 
     def _copy_caches(self) -> None:
-        """The lists of fonts that matplotlib keeps: made again, they cost seconds."""
-        kept = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")  # noqa: PTH111 - never raises
+        """Bring the lists of fonts that matplotlib keeps: made again, they cost seconds."""
+        kept = os.environ.get("XDG_CACHE_HOME") or from_home("~/.cache")
         source = Path(os.environ.get("MPLCONFIGDIR") or Path(kept) / "matplotlib")
         (self.cache / "matplotlib").mkdir()
         with contextlib.suppress(OSError):
@@ -114,7 +116,7 @@ class Place:
     def _link_surroundings(self) -> None:
         """Let what lies around the notebook's folder, and at home, be found from the clean folder too."""
         pairs = list(zip(self.folder.parents, self._origin.parents, strict=False))[: len(ABOVE)]
-        for here, there in [*pairs, (self.home, Path(os.path.expanduser("~")))]:  # noqa: PTH111
+        for here, there in [*pairs, (self.home, Path(from_home("~")))]:
             with contextlib.suppress(OSError):
                 for each in there.iterdir():
                     if not os.path.lexists(here / each.name):

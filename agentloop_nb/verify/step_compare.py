@@ -27,13 +27,13 @@ def alike(action: Action, before: ActionResult, now: ActionResult) -> bool:
 
 
 def shown_by(result: ActionResult) -> str:
-    """What a result shows and leaves behind, as text."""
+    """Return what a result shows and leaves behind, as text."""
     outputs = " | ".join(str(value) for values in flat(result.outputs).values() for value in values)
     names = ", ".join(f"{change.name} {change.type} {change.detail}".strip() for change in result.changes)
     return " ".join(filter(None, [result.error or "", outputs, names and f"({names})"])) or "nothing shown"
 
 
 def in_a_line(text: str) -> str:
-    """An outcome in quotes on one line, shortened."""
+    """Return an outcome in quotes on one line, shortened."""
     text = " ".join(text.split())
     return repr(text if len(text) <= LONGEST else text[: LONGEST - 1] + "…")

@@ -86,7 +86,7 @@ class Verdict(Value):
         return Counter(why for name, why in self.unchecked.items() if name.startswith("step-"))
 
     def told(self, ours: dict[str, Any], file: str) -> str:
-        """The verdict as Markdown, with what it rests on."""
+        """Return the verdict as Markdown, with what it rests on."""
         lines = ["---", "", f"**Verification** — {self.text}. Check it yourself: `agentloop verify {file}`.", ""]
         lines += [f"- The fresh kernel was {HELD[self.held]}."] if self.held in HELD else []
         lines += [f"- Not compared: {self.names.get(name, 'a cell')} ({why})" for name, why in self.unchecked.items()]

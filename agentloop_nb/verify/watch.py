@@ -67,7 +67,7 @@ def _aside() -> Iterator[None]:
 
 
 def outside(path: object) -> "str | None":
-    """The place that a path names, if it is none of the notebook's and none of the environment's."""
+    """Return the place that a path names, if it is none of the notebook's and none of the environment's."""
     if not isinstance(path, str | bytes | os.PathLike):
         return None
     place = os.path.abspath(os.fsdecode(path))
@@ -111,7 +111,7 @@ def _of_library(place: str) -> bool:
 
 
 def _caller() -> str:
-    """The file of the code that asks, the standard library left out."""
+    """Return the file of the code that asks, the standard library left out."""
     frame = sys._getframe(1)
     standard = os.path.dirname(os.__file__)
     while frame is not None:
@@ -311,7 +311,7 @@ def _check_socket(event: str, arguments: "tuple[Any, ...]") -> None:
 
 
 def hook(event: str, arguments: "tuple[Any, ...]") -> None:
-    """The audit hook: it does not watch itself."""
+    """Hear an audit event; the hook does not watch itself."""
     if getattr(busy, "on", False):
         return
     with _aside():

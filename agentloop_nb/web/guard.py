@@ -150,7 +150,7 @@ def _check(url: httpx2.URL) -> None:
 
 
 def _directed(request: httpx2.Request, address: str) -> httpx2.Request:
-    """The same request to one address: the name stays in the Host header and in the TLS handshake."""
+    """Return the same request to one address: the name stays in the Host header and in the TLS handshake."""
     return httpx2.Request(
         request.method,
         request.url.copy_with(host=address),

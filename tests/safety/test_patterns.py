@@ -20,6 +20,7 @@ from tests.safety.fuzz.patterns import UNITS, Use, attacks, cost, grows_faster, 
 from tests.safety.test_stalls import FUNCTIONS
 
 MANY = int(os.environ.get("AGENTLOOP_FUZZ", "0"))
+pytestmark = [pytest.mark.timeout(0)] if MANY else []
 FLOOR = 0.03
 """Seconds of processor time below which nothing stalls."""
 MEGABYTE = 1_000_000

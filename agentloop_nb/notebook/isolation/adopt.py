@@ -65,7 +65,7 @@ def _undo(manager: RunManager) -> str:
 
 
 def _run(manager: RunManager, reference: str | None) -> Run:
-    """The run meant. Raises `UserError` for one that was not isolated."""
+    """Return the run meant. Raises `UserError` for one that was not isolated."""
     isolated = [run for run in manager.runs if run.state.settings.get("isolated")]
     if reference is None and isolated:
         run = isolated[-1]
@@ -145,7 +145,10 @@ def _told(adoption: Adoption, left: list[str]) -> str:
 
 
 def _rebuilt(manager: RunManager, run: Run) -> IsolatedWorkspace:
-    """A new process in which the code of a run whose own is gone ran again. Raises `UserError`; a stop is one too."""
+    """Return a new process in which the code of a run whose own is gone ran again.
+
+    Raises `UserError`; a stop is one too.
+    """
     control = Control()
     workspace = placement.workspace(
         manager.shell,

@@ -88,7 +88,7 @@ class Children:
         await asyncio.gather(*work, return_exceptions=True)
 
     def _shares(self, tasks: Sequence[SubGoal]) -> list[Decimal | None]:
-        """What each part may spend: its percentage of what is left, else an equal share of the rest."""
+        """Return what each part may spend: its percentage of what is left, else an equal share of the rest."""
         left = self.parent.account.left if self.parent.account else None
         if left is None:
             return [None] * len(tasks)
@@ -98,7 +98,7 @@ class Children:
         return [left * share / 100 for share in shares]
 
     def _before(self, tasks: Sequence[SubGoal]) -> Sequence[Child | None]:
-        """What came of the parts in the record that is replayed; nothing is known for a run with a model."""
+        """Return what came of the parts in the record that is replayed; nothing is known for a run with a model."""
         if not isinstance(self.parent.model, ReplayModel):
             return [None] * len(tasks)
         _, result = self.parent.model.latest or (None, None)
@@ -153,7 +153,7 @@ class Children:
         return replace(asked, **own)
 
     def _brought(self, made: Session, task: SubGoal) -> Done:
-        """What a part came to: its values as data, its files, and its steps as cells."""
+        """Return what a part came to: its values as data, its files, and its steps as cells."""
         state, place, values, left = made.state, made.workspace, dict[str, Any](), dict[str, str]()
         files: list[WrittenFile] = []
         if state.is_complete and isinstance(place, IsolatedWorkspace):
@@ -193,12 +193,12 @@ class Children:
 
 
 def _for_nothing(child: Child) -> Child:
-    """What a part came to in a record, and costs nothing now."""
+    """Return what a part came to in a record, and costs nothing now."""
     return child.model_copy(update={"cost": Decimal(0), "cost_known": True, "usage": Usage(), "run": ""})
 
 
 def _model(child: Child | None) -> ReplayModel | None:
-    """What decides in a part as it was decided then."""
+    """Return what decides in a part as it was decided then."""
     if child is None:
         return None
     decisions, shown = part_decisions(child)
@@ -222,7 +222,7 @@ class _Lines:
             self._tell(last.purpose.removeprefix("- "))
 
     def progress(self, progress: Progress) -> None:
-        """What happens in between is not told."""
+        """Ignore what happens in between: it is not told."""
 
     def _tell(self, text: str) -> None:
         output: Output = {"output_type": "stream", "name": "stdout", "text": f"{self._name}: {text}\n"}

@@ -102,7 +102,7 @@ class Host:
                     _define(name, content, namespace)
                 else:
                     namespace[name] = pickle.loads(content)  # noqa: S301 - made by the parent
-            except Exception as error:  # noqa: BLE001
+            except Exception as error:
                 failed[name] = f"{type(error).__name__}: {error}"
         self._workspace.before_run |= namespace.keys() - there
         self._workspace.past.limit = self._workspace.past.limit if memory is None else memory
@@ -122,7 +122,7 @@ class Host:
                 Packer(place).save(namespace[name], "value.json")
             except Refused as error:
                 refused[name] = str(error)
-            except Exception as error:  # noqa: BLE001
+            except Exception as error:
                 refused[name] = f"it cannot be handed over ({type(error).__name__}: {error})"
         return refused
 
@@ -157,7 +157,7 @@ _host: Host | None = None
 
 
 def host() -> Host:
-    """The host of this process."""
+    """Return the host of this process."""
     assert _host is not None
     return _host
 

@@ -170,7 +170,7 @@ def pack(namespace: Mapping[str, Any], home: Path, goal: str, bring: str | None)
                 room -= len(packed[1])
             except _TooLarge:
                 luggage.left[name] = f"past the {MAX_UNASKED >> 20} MB copied unasked; --with {name} brings it along"
-            except Exception as error:  # noqa: BLE001 - pickling runs the value's own code
+            except Exception as error:  # pickling runs the value's own code
                 luggage.left[name] = _reason(error)
     named = re.findall(r"(?<![\w./-])[\w./-]{0,200}\w\.\w+", goal)
     luggage.files = sorted({name for name in named if _is_file(home, name)})
@@ -196,7 +196,7 @@ def _pack_asked(luggage: Luggage, namespace: Mapping[str, Any], home: Path, name
     if name in namespace:
         try:
             luggage.values[name] = _packed(namespace[name])
-        except Exception as error:  # noqa: BLE001
+        except Exception as error:
             raise UserError(f"{name} cannot be copied into an isolated run ({_reason(error)}); leave it out") from None
     elif _is_file(home, name):
         luggage.files.append(name)
@@ -205,7 +205,10 @@ def _pack_asked(luggage: Luggage, namespace: Mapping[str, Any], home: Path, name
 
 
 def _packed(value: Any) -> tuple[str, bytes]:
-    """The source of a function or class of the notebook's own, else the pickled value. Raises what pickling raises."""
+    """Return the source of a function or class of the notebook's own, else the pickled value.
+
+    Raises what pickling raises.
+    """
     if isinstance(value, FunctionType | type) and value.__module__ == "__main__":
         return "source", inspect.cleandoc("\n" + inspect.getsource(value)).encode()
     return "pickle", pickle.dumps(value)
@@ -237,7 +240,7 @@ def _copy(source: Path, target: Path) -> None:
 
 
 def _told(luggage: Luggage, limits: Limits) -> str:
-    """What the model is told of where it is."""
+    """Return what the model is told of where it is."""
     copied = [*luggage.values, *luggage.files]
     lines = [
         "This run is isolated: code runs in a process of its own, in an almost empty folder of its own.",
@@ -250,7 +253,7 @@ def _told(luggage: Luggage, limits: Limits) -> str:
 
 
 def _told_of_files(copied: Copied) -> str:
-    """What the model is told of the files of a fork that it has not, or not as they were."""
+    """Return what the model is told of the files of a fork that it has not, or not as they were."""
     told = {
         "Not copied, for want of room": copied.left_out,
         "Not copied, because they cannot be": copied.failed,

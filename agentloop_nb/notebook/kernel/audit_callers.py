@@ -16,7 +16,7 @@ _PLACES = {
     sys.prefix,
     *sys.path,
 }
-_INSTALLED = tuple({os.path.realpath(place) + os.sep for place in _PLACES - {"", os.getcwd()}})  # noqa: PTH109
+_INSTALLED = tuple({os.path.realpath(place) + os.sep for place in _PLACES - {"", os.getcwd()}})
 """Where Python and installed packages lie; what a step adds to `sys.path` later is none of them."""
 _TIDYING = frozenset(
     {
@@ -36,13 +36,13 @@ _OWN = tuple(str(Path(__file__).with_name(name)) for name in ("audit_callers.py"
 
 def is_installed(path: str) -> bool:
     """Whether a file belongs to Python or an installed package."""
-    return path.startswith(("<frozen", *_INSTALLED)) and (os.path.isabs(path) or path.startswith("<frozen"))  # noqa: PTH117
+    return path.startswith(("<frozen", *_INSTALLED)) and (os.path.isabs(path) or path.startswith("<frozen"))
 
 
 def is_finalizer() -> bool:
     """Whether a library tidies up what nobody refers to any more, whoever made it."""
     tidying = False
-    frame: FrameType | None = sys._getframe(1)  # noqa: SLF001
+    frame: FrameType | None = sys._getframe(1)
     while frame is not None:
         if frame.f_code.co_name == "__call__" and frame.f_code.co_filename == weakref.__file__:
             return tidying
@@ -53,7 +53,7 @@ def is_finalizer() -> bool:
 
 def called_by(prefix: str) -> bool:
     """Whether the event comes from code of a file whose name begins so."""
-    frame: FrameType | None = sys._getframe(1)  # noqa: SLF001
+    frame: FrameType | None = sys._getframe(1)
     while frame is not None and frame.f_code.co_filename.startswith(_OWN):
         frame = frame.f_back
     return frame is not None and frame.f_code.co_filename.startswith(prefix)
@@ -61,7 +61,7 @@ def called_by(prefix: str) -> bool:
 
 def called_by_library() -> bool:
     """Whether an installed package, not code of the step, uses ctypes."""
-    frame: FrameType | None = sys._getframe(1)  # noqa: SLF001
+    frame: FrameType | None = sys._getframe(1)
     while frame is not None and (
         frame.f_code.co_filename.startswith(_OWN)
         or re.search(r"[/\\]ctypes[/\\]|_ctypeslib|ctypeslib", frame.f_code.co_filename)

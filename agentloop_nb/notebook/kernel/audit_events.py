@@ -38,11 +38,11 @@ def absolute(path: Any, dir_fd: Any = -1) -> str:
             return str(Path(f"/proc/self/fd/{path}").readlink())
         return ""
     text = os.fsdecode(path)
-    if not os.path.isabs(text) and isinstance(dir_fd, int) and dir_fd >= 0:  # noqa: PTH117
+    if not os.path.isabs(text) and isinstance(dir_fd, int) and dir_fd >= 0:
         with suppress(OSError):
-            text = os.path.join(os.readlink(f"/proc/self/fd/{dir_fd}"), text)  # noqa: PTH118, PTH115
-    head, tail = os.path.split(os.path.abspath(text))  # noqa: PTH100
-    return os.path.join(os.path.realpath(head), tail)  # noqa: PTH118
+            text = os.path.join(os.readlink(f"/proc/self/fd/{dir_fd}"), text)
+    head, tail = os.path.split(os.path.abspath(text))
+    return os.path.join(os.path.realpath(head), tail)
 
 
 # -- files
@@ -53,7 +53,7 @@ def _opened(args: tuple[Any, ...]) -> Iterator[Effect]:
     if isinstance(flags, int) and flags & WRITING and not isinstance(path, int):
         real = os.path.realpath(os.fsdecode(path))
         bytecode = f"{os.sep}__pycache__{os.sep}" in real and called_by("<frozen importlib")
-        if not bytecode and not os.path.isdir(real):  # noqa: PTH112  # a folder is opened so for a file without a name
+        if not bytecode and not os.path.isdir(real):  # a folder is opened so for a file without a name
             yield Effect("write", real)
 
 
@@ -103,7 +103,7 @@ def _popen(args: tuple[Any, ...]) -> Iterator[Effect]:
 
 
 def _changed_variables(environment: Any) -> Iterator[Effect]:
-    """The variables that a child gets otherwise than this process has them."""
+    """Yield the variables that a child gets otherwise than this process has them."""
     if isinstance(environment, Mapping):
         for key, value in environment.items():
             name = os.fsdecode(key)
@@ -127,8 +127,8 @@ def _pty(args: tuple[Any, ...]) -> Iterator[Effect]:
 
 
 def _forked(_: tuple[Any, ...]) -> Iterator[Effect]:
-    """A fork alone is harmless; pexpect, by which IPython runs `!`, tells what it forks for."""
-    frame: FrameType | None = sys._getframe()  # noqa: SLF001
+    """Tell what a fork is for: alone it is harmless; pexpect, by which IPython runs `!`, says it."""
+    frame: FrameType | None = sys._getframe()
     while frame is not None:
         if frame.f_code.co_name == "spawn" and frame.f_globals.get("__name__") == "ptyprocess.ptyprocess":
             words = [os.fsdecode(word) for word in frame.f_locals["argv"]]
@@ -182,7 +182,7 @@ def _browsed(args: tuple[Any, ...]) -> Iterator[Effect]:
 
 
 def _requested(args: tuple[Any, ...]) -> Iterator[Effect]:
-    """What goes through a proxy names its real host in its first line."""
+    """Yield the real host of what goes through a proxy, which its first line names."""
     head = bytes(args[1][:300]) if isinstance(args[1], bytes | bytearray) else b""
     if match := re.match(rb"CONNECT (\[[^\]]+\]|[^\s:]+)|[A-Z]+ https?://([^\s/:]+)", head):
         yield Effect("host", (match[1] or match[2]).decode("ascii", "replace"))
@@ -209,7 +209,7 @@ def _imported(args: tuple[Any, ...]) -> Iterator[Effect]:
 
 
 def _database(args: tuple[Any, ...]) -> Iterator[Effect]:
-    """A database that is opened may be written; what it attaches later is not told of."""
+    """Yield a database that is opened: it may be written; what it attaches later is not told of."""
     name = os.fsdecode(args[0]) if isinstance(args[0], str | bytes | os.PathLike) else ""
     path, _, options = name.removeprefix("file:").partition("?") if name.startswith("file:") else (name, "", "")
     if path not in ("", ":memory:") and not re.search(r"mode=(ro|memory)|immutable=1", options):

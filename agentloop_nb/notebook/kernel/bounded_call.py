@@ -28,7 +28,7 @@ def call(work: Callable[[], str | None], seconds: float) -> str | None:
     if IN_BROWSER:  # there are no threads
         try:
             return work()
-        except Exception:  # noqa: BLE001
+        except Exception:
             return None
     bounded = _Call(work)
     with _silenced(bounded):

@@ -216,5 +216,5 @@ def _text(error: BaseException) -> str:
         if isinstance(error, SyntaxError) and error.lineno is not None:  # str() would name the file it was compiled as
             return f"{error.msg} (line {error.lineno})"
         return str(error)
-    except BaseException as inner:  # noqa: BLE001
+    except BaseException as inner:
         return f"<its message failed: {type(inner).__name__}>"

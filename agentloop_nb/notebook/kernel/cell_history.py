@@ -50,7 +50,7 @@ _ran: WeakKeyDictionary[Any, _Log] = WeakKeyDictionary()
 
 
 def _log(shell: Any) -> _Log:
-    """The log of a shell, with the cells that ran since it was asked for last."""
+    """Return the log of a shell, with the cells that ran since it was asked for last."""
     inputs = shell.history_manager.input_hist_raw
     log = _ran.setdefault(shell, _Log())
     if len(inputs) < log.read:  # %reset began anew
@@ -101,7 +101,7 @@ def last_failure(shell: Any) -> Failure | None:
 
 
 def everything(shell: Any, *, failed: bool = True) -> tuple[str, ...]:
-    """Sources of what ran before the present cell: the user's cells, and the code of earlier runs in its place.
+    """Return sources of what ran before the present cell: the user's cells, and the code of earlier runs in its place.
 
     `failed` includes code that ended with an error.
     """
@@ -109,7 +109,7 @@ def everything(shell: Any, *, failed: bool = True) -> tuple[str, ...]:
 
 
 def known(shell: Any) -> tuple[CodeRan, ...]:
-    """What is known of the code in `everything`, each with its place there."""
+    """Return what is known of the code in `everything`, each with its place there."""
     entries = enumerate(_log(shell).entries)
     return tuple(entry.known.model_copy(update={"index": index}) for index, entry in entries if entry.known)
 

@@ -72,7 +72,7 @@ class Probe:
         return None
 
     def outcome(self, outcome: CodeOutcome, timeout: float, left: tuple[str, ...]) -> Check:
-        """What came of it, in the light of how its code ended."""
+        """Return what came of it, in the light of how its code ended."""
         ending = outcome.ending
         if ending in ("timeout", "stopped"):
             return Check(expression=self.expression, outcome=ending, value=f"{timeout:g} s", left=left)
@@ -139,7 +139,7 @@ def _tells(node: ast.expr) -> bool:
 
 
 def _text(value: Any) -> str:
-    """A value in a few words; nothing of the user's is called for that but representations made for models."""
+    """Return a value in a few words; nothing of the user's is called for that but representations made for models."""
     told = preview.text(value)
     if told.startswith("\n") or not told:
         return _kind(value)
@@ -187,7 +187,7 @@ class Aftermath:
 
 
 def _files(folder: Path) -> dict[str, tuple[int, int]]:
-    """The files below a folder, relative to it, each with its size and when it was changed last."""
+    """Return the files below a folder, relative to it, each with its size and when it was changed last."""
     found: dict[str, tuple[int, int]] = {}
     for base, _, names in os.walk(folder):
         for name in names:

@@ -51,7 +51,7 @@ def _pins(expression: str, namespace: Mapping[str, Any], made: Collection[str]) 
 
 
 def _path(node: ast.expr) -> list[str]:
-    """The names of `np.linalg.norm`; empty where it does not begin with a name."""
+    """Return the names of `np.linalg.norm`; empty where it does not begin with a name."""
     names: list[str] = []
     while isinstance(node, ast.Attribute):
         names.insert(0, node.attr)
@@ -60,7 +60,7 @@ def _path(node: ast.expr) -> list[str]:
 
 
 def _along(path: list[str], namespace: Mapping[str, Any], seen: set[int]) -> Iterator[_Pin]:
-    """What lies along a path, as far as modules and classes lead; of data, the method of its class."""
+    """Yield what lies along a path, as far as modules and classes lead; of data, the method of its class."""
     value = namespace.get(path[0], getattr(builtins, path[0], _MISSING))
     if isinstance(value, _CALLABLE):
         yield _pin(path[0], None, value)
@@ -86,7 +86,7 @@ def _pin(path: str, owner: Any, value: Any) -> _Pin:
 
 
 def _within(value: Any, namespace: Mapping[str, Any], seen: set[int], depth: int = 0) -> Iterator[_Pin]:
-    """The functions of the namespace that a function of the namespace calls."""
+    """Yield the functions of the namespace that a function of the namespace calls."""
     if not isinstance(value, FunctionType) or value.__globals__ is not namespace or depth > MAX_DEPTH:
         return
     if id(value) in seen:

@@ -72,7 +72,7 @@ def _hear(event: str, args: tuple[Any, ...]) -> None:
                 if args[0] not in _readings and len(_readings) < MAX_READINGS and scope() is not OUTSIDE:
                     _readings[args[0]] = None
                 return
-        except Exception:  # noqa: BLE001, S110  # no flags, or no name: told and judged below
+        except Exception:  # noqa: S110 - no flags, or no name: told and judged below
             pass
     elif event not in _INTERESTING or (event == "import" and args[1] is None):  # no library is loaded by that
         return
@@ -271,7 +271,7 @@ def _read(event: str, args: tuple[Any, ...]) -> list[Effect]:
 
 
 def _port(address: Any) -> int | None:
-    """The port of an address of this machine."""
+    """Return the port of an address of this machine."""
     here = isinstance(address, tuple) and str(address[0]) in ("127.0.0.1", "::1", "localhost")
     return int(address[1]) if here else None
 

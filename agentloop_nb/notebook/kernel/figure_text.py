@@ -21,7 +21,7 @@ def noticed(shell: Any, told: list[str]) -> Iterator[None]:
     def describe(figure: Any, **_: Any) -> None:
         try:
             told.append(description(figure))
-        except Exception:  # noqa: BLE001 - a figure may be of any subclass; it is shown all the same
+        except Exception:  # a figure may be of any subclass; it is shown all the same
             told.append("a figure")
 
     before = formatter.deferred_printers.get(name)

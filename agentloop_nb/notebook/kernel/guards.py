@@ -165,7 +165,7 @@ class Guards:
 
 def _folder() -> str | None:
     try:
-        return os.getcwd()  # noqa: PTH109
+        return os.getcwd()
     except OSError:
         return None
 

@@ -35,7 +35,7 @@ class Replaced:
             return
         self._busy = True
         try:
-            file = Path(os.path.abspath(os.fsdecode(path)))  # noqa: PTH100 - no link is followed
+            file = Path(os.path.abspath(os.fsdecode(path)))  # no link is followed
             name = file.relative_to(self._folder).as_posix()
             wanted = name not in self.files and not name.startswith(".")
             if wanted and file.is_file() and not file.is_symlink() and file.stat().st_size <= MAX_KEPT:

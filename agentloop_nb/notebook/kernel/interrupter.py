@@ -42,7 +42,7 @@ class Listener(Protocol):
     """What an overseer asks and tells while the step runs."""
 
     def interrupted(self) -> None:
-        """The user, not the overseer, sent SIGINT. Called in the signal handler."""
+        """Note that the user, not the overseer, sent SIGINT. Called in the signal handler."""
 
     def at_work(self, frame: FrameType | None) -> bool:
         """Whether a frame is inside the step's code, not in what surrounds it. Called in the signal handler."""
@@ -51,7 +51,7 @@ class Listener(Protocol):
         """Stream text waits to be told. Called on the overseer's thread, as is `stuck`."""
 
     def stuck(self) -> None:
-        """The code has been asked to end, and is in native code that cannot be cut."""
+        """Note that the code has been asked to end, and is in native code that cannot be cut."""
 
 
 class Interrupter:

@@ -8,7 +8,7 @@ from typing import Any
 
 
 def timers() -> list[asyncio.TimerHandle]:
-    """What is called later by the loop that runs here."""
+    """Return what is called later by the loop that runs here."""
     try:
         return list(getattr(asyncio.get_running_loop(), "_scheduled", ()))
     except RuntimeError:

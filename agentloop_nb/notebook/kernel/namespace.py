@@ -57,7 +57,7 @@ class Surroundings:
             yield f"```python\n{bounded(source, 1500)}\n```"
 
     def _variables(self, room: int) -> Iterator[str]:
-        """A line a name, with a preview while there is room and time; then bare names; then a count."""
+        """Yield a line a name, with a preview while there is room and time; then bare names; then a count."""
         deadline = time.monotonic() + PATIENCE
         waiting = [name for name in reversed(self.names) if is_watched(name, self.names[name]) and name.isidentifier()]
         bare: list[str] = []

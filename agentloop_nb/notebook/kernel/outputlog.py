@@ -84,7 +84,7 @@ class OutputLog:
             self._wait(name, text)
 
     def _begin(self, name: str) -> Output | None:
-        """A new output of a stream; without room for one its newest: order is given up before text."""
+        """Return a new output of a stream; without room for one its newest: order is given up before text."""
         if len(self._outputs) >= MAX_OUTPUTS:
             same = (output for output in reversed(self._outputs) if output.get("name") == name)
             if (newest := next(same, None)) is not None:
@@ -172,7 +172,7 @@ class OutputLog:
         self._tell(output)
 
     def final(self) -> tuple[Output, ...]:
-        """The outputs as nbformat keeps them."""
+        """Return the outputs as nbformat keeps them."""
         with self._lock:
             outputs = [_finished(output) for output in self._outputs]
             if self._dropped:

@@ -128,7 +128,7 @@ def _member(value: Any) -> str:
 
 
 def _moment(value: Any, _level: Level) -> str:
-    """A date or time, unless a foreign time zone would have to be asked."""
+    """Return a date or time, unless a foreign time zone would have to be asked."""
     zone = type(value).__dict__["tzinfo"].__get__(value) if type_info.module(type(value)) == "datetime" else value
     return repr(value) if type_info.package(type(zone)) in _ZONES and zone is not value else ""
 
@@ -174,7 +174,7 @@ def _set(value: Any, level: Level) -> str:
 
 
 def _sample(values: Iterator[Any]) -> list[Any]:
-    """A few of many values, in order where they have one: a set's own order differs from kernel to kernel."""
+    """Return a few of many values, in order where they have one: a set's own order differs from kernel to kernel."""
     found = list(islice(values, MAX_ITEMS))
     kinds = {id(type(each)) for each in found}
     return sorted(found) if kinds in ({id(str)}, {id(int)}, {id(float)}) else found
@@ -197,7 +197,10 @@ def _function(value: Any, _level: Level) -> str:
 
 
 def _object(value: Any, level: Level) -> str:
-    """An object of the user's own classes, or a record of plain fields; of any other the type is all that is told."""
+    """Return an object of the user's own classes, or a record of plain fields.
+
+    Of any other the type is all that is told.
+    """
     cls = type(value)
     if type_info.package(cls) in _OPEN_PACKAGES or _is_record(cls) or _is_users(cls):
         return _attributes(value, level)
@@ -240,7 +243,7 @@ def _named(value: Any, parts: Iterable[tuple[str, Any]], length: int, level: Lev
 
 
 def _scalar(value: Any) -> str:
-    """A single number, text or record of numpy."""
+    """Return a single number, text or record of numpy."""
     import numpy as np
 
     if not type_info.inherits(type(value), np.generic):
@@ -251,7 +254,7 @@ def _scalar(value: Any) -> str:
 
 
 def _moment_of_pandas(value: Any) -> str:
-    """A moment, a span or a missing value of pandas; nothing of its tables is told here."""
+    """Return a moment, a span or a missing value of pandas; nothing of its tables is told here."""
     if type_info.name(type(value)) not in ("Timestamp", "Timedelta", "Period", "NaTType", "NAType", "Interval"):
         return ""
     zone = value.tzinfo if type_info.inherits(type(value), dt.datetime) else None

@@ -34,7 +34,7 @@ def _safely(tell: Callable[[Any], str], value: Any) -> str:
     """Only code of known libraries runs here, but a value may have been taken apart by hand."""
     try:
         return tell(value).encode("utf-8", "replace").decode()
-    except (Exception, SystemExit):  # noqa: BLE001
+    except (Exception, SystemExit):
         return ""
 
 
@@ -66,7 +66,7 @@ def _typed(parts: Iterable[tuple[str, str]]) -> str:
 
 
 def _head(value: Any) -> str:
-    """The first rows of a table, with its index where that says something."""
+    """Return the first rows of a table, with its index where that says something."""
     table = tables.table(value)
     if table is None or not table.columns or not (rows := table.head()):
         return ""
@@ -84,7 +84,7 @@ def _aligned(rows: Sequence[Sequence[str]], *, more: bool) -> str:
 
 
 def _own_words(value: Any) -> str:
-    """A representation made for models: `_repr_llm_`, `_ai_repr_`, or a `text/llm` of the mime bundle."""
+    """Return a representation made for models: `_repr_llm_`, `_ai_repr_`, or a `text/llm` of the mime bundle."""
     cls = type(value)
     hook = next((name for name in _HOOKS if type_info.defined(cls, name) is not None), None)
     if hook is None or (hook == _HOOKS[-1] and type_info.module(cls) != "__main__"):
@@ -94,7 +94,7 @@ def _own_words(value: Any) -> str:
 
 
 def _as_text(told: Any) -> str | None:
-    """Called on the thread of the hook, as what it returned may be of any type, too."""
+    """Return called on the thread of the hook, as what it returned may be of any type, too."""
     bundle = told[0] if type(told) is tuple and told else told
     if type(bundle) is dict:
         bundle = next((bundle[mime] for mime in (*_FOR_MODELS, "text/plain") if mime in bundle), None)

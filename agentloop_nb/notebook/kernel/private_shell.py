@@ -39,7 +39,7 @@ def private_shell() -> Any:
     home = tempfile.mkdtemp(prefix="agentloop-")
     with _program_kept():
         shell = Private(config=config, ipython_dir=home, user_module=module)
-    shell._agentloop_private = True  # noqa: SLF001
+    shell._agentloop_private = True
     atexit.unregister(shell.atexit_operations)  # it would keep the shell and all its variables until the program ends
     weakref.finalize(shell, _remove, home)
     return shell
@@ -99,7 +99,7 @@ def _draw_in(shell: Any) -> None:
         return
     from IPython.core.pylabtools import select_figure_formats
 
-    shell._agentloop_draws = True  # noqa: SLF001
+    shell._agentloop_draws = True
     inline.configure_inline_support(shell, "inline")
     config = inline.InlineBackend.instance()
     select_figure_formats(shell, config.figure_formats, **config.print_figure_kwargs)

@@ -48,6 +48,6 @@ class Past:
 
 def _content(path: str) -> bytes | None:
     try:
-        return Path(path).read_bytes() if os.path.isfile(path) else None  # noqa: PTH113
+        return Path(path).read_bytes() if os.path.isfile(path) else None
     except OSError:
         return b""

@@ -33,7 +33,7 @@ def fulfil(future: Future[T], work: Callable[[], T]) -> None:
         return
     try:
         future.set_result(work())
-    except BaseException as error:  # noqa: BLE001
+    except BaseException as error:
         future.set_exception(error)
 
 
@@ -82,7 +82,7 @@ _bench: contextvars.ContextVar[Bench | None] = contextvars.ContextVar("agentloop
 
 
 def bench() -> Bench | None:
-    """The bench of the run that the calling code belongs to; None when its loop runs on the kernel's own."""
+    """Return the bench of the run that the calling code belongs to; None when its loop runs on the kernel's own."""
     return _bench.get()
 
 
@@ -147,7 +147,7 @@ def drive(make_coro: Callable[[], Coroutine[Any, Any, T]], control: Control) -> 
         _bench.set(place)
         try:
             outcome.set_result(asyncio.run(make_coro()))
-        except BaseException as error:  # noqa: BLE001
+        except BaseException as error:
             outcome.set_exception(error)
         finally:
             place.wake()

@@ -21,7 +21,7 @@ _WORD = re.compile(r"[^\W\d][\w .()/%-]*")
 
 
 def facts(name: str, value: Any) -> str:
-    """The allowed facts of a variable, on one line."""
+    """Return the allowed facts of a variable, on one line."""
     cls = type(value)
     if cls is FunctionType:
         code = value.__code__
@@ -39,7 +39,7 @@ def _outline(value: Any) -> str:
     try:
         table = tables.table(value)
         return "" if table is None else f" {_shape(table)}{_columns(table)}"
-    except Exception:  # noqa: BLE001 - a table that cannot be read is told by its type
+    except Exception:  # a table that cannot be read is told by its type
         return ""
 
 
@@ -48,7 +48,7 @@ def _shape(table: tables.Table) -> str:
 
 
 def dtype(name: str) -> str:
-    """The name of a dtype, without the categories or fields that it may list."""
+    """Return the name of a dtype, without the categories or fields that it may list."""
     text = name[:200]
     return text if _DTYPE.fullmatch(text) else re.split(r"\W", text, maxsplit=1)[0] or "other"
 
@@ -62,6 +62,9 @@ def _columns(table: tables.Table) -> str:
 
 
 def _label(label: str) -> str:
-    """A column's label, if it is a plain word; dates, numbers and pairs may be data that was turned into columns."""
+    """Return a column's label, if it is a plain word.
+
+    Dates, numbers and pairs may be data that was turned into columns.
+    """
     text = label[1:-1] if label[:1] in ("'", '"') and label[-1:] == label[:1] else label
     return text if len(text) <= MAX_LABEL and _WORD.fullmatch(text) else "<label>"

@@ -118,7 +118,7 @@ class SideEffects:
             self.hear_readings([path])
         elif isinstance(path, str | bytes) and self._has_room():
             if not any(self._named.get(path, ())):
-                self._keep(os.path.abspath(os.fsdecode(path)))  # noqa: PTH100
+                self._keep(os.path.abspath(os.fsdecode(path)))
             self._named.setdefault(path, []).append(True)
 
     def hear_readings(self, paths: Iterable[object]) -> None:
@@ -137,19 +137,19 @@ class SideEffects:
 
     def _hear_database(self, path: Any) -> None:
         if isinstance(path, str | bytes | os.PathLike) and len(self._opened) < MAX_EVENTS:
-            path = os.path.abspath(os.fsdecode(path))  # noqa: PTH100
+            path = os.path.abspath(os.fsdecode(path))
             self._replaced.keep(path)
-            self._opened.setdefault(path, []).append(not os.path.exists(path))  # noqa: PTH110
+            self._opened.setdefault(path, []).append(not os.path.exists(path))
 
     def _hear_listing(self, path: Any) -> None:
         if len(self._listed) < MAX_BEYOND and isinstance(path, str | bytes | os.PathLike | None):
-            self._listed[os.path.abspath(os.fsdecode(path or "."))] = None  # noqa: PTH100
+            self._listed[os.path.abspath(os.fsdecode(path or "."))] = None
 
     def _resolve(self) -> None:
         """Make the paths named so far absolute: where they lie depends on the folder of their time."""
         named, self._named = self._named, {}
         for path, flags in named.items():
-            self._opened.setdefault(os.path.abspath(os.fsdecode(path)), []).extend(flags)  # noqa: PTH100
+            self._opened.setdefault(os.path.abspath(os.fsdecode(path)), []).extend(flags)
 
     def _hear_network(self, event: str, args: tuple[Any, ...]) -> None:
         if event == "socket.getaddrinfo":
@@ -160,7 +160,7 @@ class SideEffects:
             found[_text(place[0]), str(place[1] or "")] = None
 
     def beyond(self) -> tuple[str, ...]:
-        """What was seen that nothing can take back: `started git push`, `connected to example.org:443`."""
+        """Return what was seen that nothing can take back: `started git push`, `connected to example.org:443`."""
         named = {port for _, port in self._hosts}
         places = [*(self._hosts if self._addresses else ()), *(at for at in self._addresses if at[1] not in named)]
         connected = [f"connected to {host}:{port}" if port else f"connected to {host}" for host, port in places]
@@ -186,7 +186,7 @@ class SideEffects:
         return {name: content for name, content in self._replaced.files.items() if name not in self._known_before}
 
     def _name(self, path: str) -> str | None:
-        """The path of an existing file relative to the folder; None for a file elsewhere, and for caches."""
+        """Return the path of an existing file relative to the folder; None for a file elsewhere, and for caches."""
         with suppress(ValueError, OSError):
             relative = Path(path).relative_to(self._folder)
             hidden = any(part.startswith(".") or part in _SKIPPED for part in relative.parts)
@@ -218,7 +218,7 @@ class SideEffects:
 
 
 def _command(event: str, args: tuple[Any, ...]) -> str:
-    """What a process was started as; nothing where only a fork is told of."""
+    """Return what a process was started as; nothing where only a fork is told of."""
     if event in ("os.fork", "os.forkpty"):
         return ""
     words = args[0] if event in ("os.system", "pty.spawn") else args[1]

@@ -36,7 +36,7 @@ def _constructor(cls: type) -> FunctionType | None:
 
 
 def _unwrapped(function: FunctionType) -> FunctionType:
-    """The function that a decorator wraps."""
+    """Return the function that a decorator wraps."""
     for _ in range(MAX_WRAPPED):
         inner = function.__dict__.get("__wrapped__")
         if type(inner) is not FunctionType:

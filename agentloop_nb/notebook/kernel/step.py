@@ -80,7 +80,7 @@ class Step:
         self._failed: Any = None
         try:
             self._cell = self._shell.transform_cell(self._code)
-        except Exception:  # noqa: BLE001
+        except Exception:
             self._cell, self._failed = self._code, sys.exc_info()
         self._awaits = self._shell.should_run_async(
             self._code, transformed_cell=self._cell, preprocessing_exc_tuple=self._failed
@@ -268,7 +268,7 @@ def _error_of(result: Any) -> BaseException | None:
 def _is_quiet(shell: Any, cell: str) -> bool:
     try:
         return ";" in cell and bool(shell.displayhook.semicolon_at_end_of_expression(cell))
-    except Exception:  # noqa: BLE001
+    except Exception:
         return False
 
 
@@ -286,14 +286,14 @@ def _complete(coro: Coroutine[Any, Any, CodeOutcome], *, awaits: bool) -> CodeOu
 
 def run_in_fresh_loop(coro: Coroutine[Any, Any, CodeOutcome]) -> CodeOutcome:
     """Run a coroutine in a new event loop on this thread, even while another one is running here."""
-    running = asyncio._get_running_loop()  # noqa: SLF001
+    running = asyncio._get_running_loop()
     swap = getattr(asyncio.tasks, "_swap_current_task", None)
     current = swap(running, None) if swap and running else None
-    asyncio._set_running_loop(None)  # noqa: SLF001
+    asyncio._set_running_loop(None)
     try:
         with asyncio.Runner(loop_factory=asyncio.new_event_loop) as runner:  # leaves the thread's own loop set
             return runner.run(coro)
     finally:
-        asyncio._set_running_loop(running)  # noqa: SLF001
+        asyncio._set_running_loop(running)
         if swap and running:
             swap(running, current)

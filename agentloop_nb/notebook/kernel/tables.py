@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from agentloop_nb._internal import type_info
+from agentloop_nb._internal.pandas_blocks import block_manager
 from agentloop_nb.notebook.kernel.plain_text import cut, short
 
 MAX_COLUMNS = 30
@@ -50,7 +51,7 @@ def table(value: Any) -> Table | None:
 
 
 def base(value: Any) -> Any:
-    """The type of a library that a value is read as; None where it is none of them."""
+    """Return the type of a library that a value is read as; None where it is none of them."""
     for each in type_info.mro(type(value)):
         home = type_info.package(each)
         if home not in _READERS:
@@ -62,15 +63,15 @@ def base(value: Any) -> Any:
 
 
 def blocks(value: Any) -> list[Any] | None:
-    """The arrays that a table or a column of pandas is made of; None for any other value."""
+    """Return the arrays that a table or a column of pandas is made of; None for any other value."""
     found = base(value)
     if found is None or type_info.package(found) != "pandas" or type_info.name(found) == "Index":
         return None
-    return [block.values for block in _manager(value).blocks]
+    return [block.values for block in block_manager(value).blocks]
 
 
 def label(value: Any) -> str:
-    """A label as code has to spell it: a plain word as it is, anything else as a literal."""
+    """Return a label as code has to spell it: a plain word as it is, anything else as a literal."""
     if type(value) is str and value.isidentifier() and value not in _SPECIAL:
         return cut(value, MAX_LABEL)
     return cut(short(value, 2) or f"<{type_info.name(type(value))}>", MAX_LABEL)
@@ -84,7 +85,7 @@ def _cell(value: Any) -> str:
 
 
 def _dtype(dtype: Any) -> str:
-    """A type of a column; one that another package made is told by its class, as its name is made by code."""
+    """Return a type of a column; one that another package made is told by its class, as its name is made by code."""
     if type_info.package(type(dtype)) not in _DATA_PACKAGES | {"pyarrow", "polars"}:
         return type_info.name(type(dtype))
     return " ".join(cut(str(dtype), MAX_DTYPE).split())
@@ -101,7 +102,7 @@ def _array(value: Any) -> Table:
 
 
 def _nested(array: Any) -> str:
-    """The first values of each side: a whole array is never written out, whatever numpy's options say."""
+    """Return the first values of each side: a whole array is never written out, whatever numpy's options say."""
     if array.ndim == 0:
         return _element(array[()])
     parts = [_nested(array[place, ...]) for place in range(min(len(array), FEW))]
@@ -115,12 +116,8 @@ def _element(value: Any) -> str:
 # -- pandas: tables are read through their block manager, which no subclass changes
 
 
-def _manager(value: Any) -> Any:
-    return object.__getattribute__(value, "_mgr")
-
-
 def _frame(value: Any) -> Table:
-    manager = _manager(value)
+    manager = block_manager(value)
     labels, index = manager.axes
     dtypes = [manager.blocks[number].dtype for number in manager.blknos[:MAX_COLUMNS]]
     names = [label(each) for each in _labels(labels, MAX_COLUMNS)]
@@ -146,7 +143,7 @@ def _tuple_of(value: Any) -> tuple[Any, ...]:
 
 
 def _first(values: Any, count: int) -> list[Any]:
-    """The first cells of a column; those of an array type that another package made are not asked for."""
+    """Return the first cells of a column; those of an array type that another package made are not asked for."""
     if type_info.package(type(values)) not in _DATA_PACKAGES:
         return [Ellipsis] * min(count, len(values))
     return list(values[:count])
@@ -172,7 +169,7 @@ def _name(name: Any) -> str:
 
 
 def _series(value: Any) -> Table:
-    manager = _manager(value)
+    manager = block_manager(value)
     (index,), values = manager.axes, manager.blocks[0].values
     name = object.__getattribute__(value, "_name")
 
@@ -249,7 +246,7 @@ def _arrow_array(value: Any) -> Table:
 
 
 def _arrow_values(values: Any, count: int) -> list[Any]:
-    """The first values; those of an extension type are made by code of its own."""
+    """Return the first values; those of an extension type are made by code of its own."""
     first = values.slice(0, count)
     plain = type_info.package(type(values.type)) == "pyarrow" and type_info.name(type(values.type)) != "ExtensionType"
     return list(first.to_pylist()) if plain else [Ellipsis] * len(first)

@@ -16,7 +16,7 @@ def current_frames() -> dict[int, FrameType]:
     collects = gc.isenabled()
     gc.disable()
     try:
-        return sys._current_frames()  # noqa: SLF001
+        return sys._current_frames()
     finally:
         if collects:
             gc.enable()

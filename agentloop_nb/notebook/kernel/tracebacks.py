@@ -121,7 +121,7 @@ def _last_lines(error: BaseException, place: Place) -> str:
     try:
         told = traceback.TracebackException(type(error), error, error.__traceback__, limit=0)
         text = "".join(told.format_exception_only())
-    except BaseException:  # noqa: BLE001
+    except BaseException:
         return f"{type(error).__name__}: {_message(error)}\n"
     if isinstance(error, SyntaxError) and error.filename and (name := place(error.filename)):
         text = text.replace(f'File "{error.filename}"', name)
@@ -142,5 +142,5 @@ def _short(filename: str) -> str:
 def _message(error: BaseException) -> str:
     try:
         return str(error)
-    except BaseException as inner:  # noqa: BLE001
+    except BaseException as inner:
         return f"<its message failed: {type(inner).__name__}>"

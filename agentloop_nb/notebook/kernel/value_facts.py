@@ -26,7 +26,7 @@ def detail(value: Any) -> str:
     """Shape, dtype or length of plain data: `60 x 3`, `float64[10]`, `len 4`; empty for all other values."""
     try:
         return _detail(value)
-    except Exception:  # noqa: BLE001
+    except Exception:
         return ""
 
 
@@ -57,7 +57,7 @@ def size(value: Any) -> int:
     """Bytes of a value, about; arrays and tables by their data."""
     try:
         return _size(value)
-    except Exception:  # noqa: BLE001
+    except Exception:
         return 0
 
 
@@ -72,7 +72,7 @@ def _size(value: Any) -> int:
 
 
 def memory_holders(*, tables: bool) -> tuple[type, ...]:
-    """The types whose values have memory roots: arrays, and tables if they are wanted."""
+    """Return the types whose values have memory roots: arrays, and tables if they are wanted."""
     numpy, pandas = sys.modules.get("numpy"), sys.modules.get("pandas")
     found = [getattr(numpy, "ndarray", None)]
     found += [getattr(pandas, name, None) for name in ("DataFrame", "Series")] if tables else []

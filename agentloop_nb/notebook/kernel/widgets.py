@@ -53,7 +53,7 @@ class ShownWidgets:
 
 
 def _widget(view: Any) -> Any:
-    """The widget that a view shows, if ipywidgets is loaded and still knows it."""
+    """Return the widget that a view shows, if ipywidgets is loaded and still knows it."""
     known = getattr(sys.modules.get("ipywidgets.widgets.widget"), "_instances", {})
     return known.get(view.get("model_id")) if isinstance(view, dict) else None
 

@@ -96,7 +96,7 @@ def card(step: Step, state: State) -> Card:
 
 
 def decided(decision: Decision) -> Card:
-    """The part of a card that a decision fills."""
+    """Return the part of a card that a decision fills."""
     action = decision.action
     code, lang = body(action)
     shown = Card(
@@ -121,7 +121,7 @@ def _title(decision: Decision) -> str:
 
 
 def body(action: Action) -> tuple[str, str]:
-    """The part of an action that is worth a code block, and its language."""
+    """Return the part of an action that is worth a code block, and its language."""
     match action:
         case RunCode():
             return action.code.strip("\n"), "python"
@@ -167,7 +167,7 @@ def _quiet(step: Step, state: State) -> list[str]:
 
 
 def look_line(look: Look) -> str:
-    """What the agent decided about code that ran long."""
+    """Return what the agent decided about code that ran long."""
     after = f"After {duration(look.shown.seconds)} the agent looked at the running code"
     if look.decided is None:
         return after
@@ -176,7 +176,7 @@ def look_line(look: Look) -> str:
 
 
 def _failures(step: Step, state: State) -> list[str]:
-    """Attempts that brought no reply, each cause once; what ended the run stands in the header already."""
+    """Return attempts that brought no reply, each cause once; what ended the run stands in the header already."""
     found = []
     for failure in dict.fromkeys(step.failures):
         count = step.failures.count(failure)

@@ -22,7 +22,7 @@ _NAME = f"{_CELL};width:7em;{MUTED}"
 
 
 def comparison_html(comparison: Comparison) -> str:
-    """The comparison as one piece of HTML with inline styles."""
+    """Return the comparison as one piece of HTML with inline styles."""
     left, right = comparison.left, comparison.right
     parts = [
         _table("", comparison, map(_row, comparison.heads)),
@@ -36,7 +36,7 @@ def comparison_html(comparison: Comparison) -> str:
 
 
 def comparison_page(comparison: Comparison) -> str:
-    """The same as a page of its own, which follows the reader's light or dark."""
+    """Return the same as a page of its own, which follows the reader's light or dark."""
     title = f"{prose(comparison.left.run)} and {prose(comparison.right.run)}"
     return (
         f'<!DOCTYPE html>\n<html lang="en"><head>{PAGE_MARK}<meta charset="utf-8"><title>{title}</title>'
@@ -63,7 +63,7 @@ def _shared(comparison: Comparison) -> str:
 
 
 def _table(name: str, comparison: Comparison, rows: Iterable[tuple[str, str, str]]) -> str:
-    """A table of a name and a cell a run; the cells are markup already. Empty without rows."""
+    """Return a table of a name and a cell a run; the cells are markup already. Empty without rows."""
     body = "".join(
         f'<tr style="background:transparent"><td style="{_NAME}">{head}</td>'
         f'<td style="{_CELL}">{left}</td><td style="{_CELL}">{right}</td></tr>'
@@ -82,7 +82,7 @@ def _row(row: Row) -> tuple[str, str, str]:
 
 
 def _pairs(comparison: Comparison) -> Iterator[tuple[str, str, str]]:
-    """The steps that are not shared; where the runs part, the cards are open."""
+    """Yield the steps that are not shared; where the runs part, the cards are open."""
     for index, pair in enumerate(comparison.pairs):
         number = (pair.left or pair.right or Step(0)).number
         mark = "the same" if pair.same else "decided the same" if pair.same_decision else ""

@@ -36,7 +36,7 @@ class Board:
         self._dirty.add(number)
 
     def get(self, number: int) -> Card:
-        """A card as it is now; an empty one if there is none."""
+        """Return a card as it is now; an empty one if there is none."""
         return cast("Card", self._cards.get(number, {}))
 
     def take(self) -> Delta | None:

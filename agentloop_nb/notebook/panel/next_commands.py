@@ -46,7 +46,7 @@ class NextCommand(NamedTuple):
         return " ".join(parts)
 
     def offered(self) -> dict[str, Any]:
-        """It as the page is told of it."""
+        """Return it as the page is told of it."""
         fields = [field._asdict() for field in self.fields]
         return {"label": self.label, "does": self.does, "command": self.command, "fields": fields}
 
@@ -101,7 +101,7 @@ def _acted(state: State) -> list[int]:
 
 
 def lines_html(commands: Sequence[NextCommand]) -> str:
-    """What to type, for where no kernel puts buttons; the buttons of a live one replace it on the page."""
+    """Return what to type, for where no kernel puts buttons; the buttons of a live one replace it on the page."""
     rows = "".join(_line(each) for each in commands if not each.newest)
     head = '<summary style="padding:3px 10px;cursor:pointer">Go on from here: what to type in a cell</summary>'
     body = f'<div style="padding:0 10px 6px 30px;font-size:12px">{rows}</div>'

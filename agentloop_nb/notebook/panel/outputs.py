@@ -83,14 +83,14 @@ def markdown(source: str) -> str:
 
 
 def text_block(text: str, name: str = "result") -> Block:
-    """A whole text as one block."""
+    """Return a whole text as one block."""
     lines = Lines()
     lines.feed(text)
     return of_lines(lines, name)
 
 
 def of_lines(lines: Lines, name: str) -> Block:
-    """The block of a text that may still grow."""
+    """Return the block of a text that may still grow."""
     return Block(kind="text", name=name, head=list(lines.head), skipped=lines.skipped, tail=lines.ending())
 
 
@@ -141,7 +141,7 @@ def _plain(data: dict[str, Any]) -> Block | None:
 
 
 def link(address: str, text: str) -> str:
-    """A link that is followed only if it leads to the web."""
+    """Return a link that is followed only if it leads to the web."""
     if not address.startswith(("http://", "https://")):
         return prose(text)
     return f'<a href="{escape(address)}" target="_blank" rel="noopener noreferrer">{prose(text)}</a>'

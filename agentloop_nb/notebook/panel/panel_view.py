@@ -151,7 +151,7 @@ class PanelView:
             board.head(fields)
 
     def _code_of(self, number: Any) -> list[str]:
-        """The whole code of a step, if there is such a step."""
+        """Return the whole code of a step, if there is such a step."""
         return [body(step.decision.action)[0] for step in self._state.steps if step.number == number and step.decision]
 
     def _restore_name(self, step: int, name: str) -> None:

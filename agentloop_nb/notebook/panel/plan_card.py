@@ -20,7 +20,7 @@ def rounds(state: State) -> list[PlanRound]:
 
 
 def plan_card(state: State) -> Card:
-    """The plan that was made last; an arrow stands at the line that is worked on."""
+    """Return the plan that was made last; an arrow stands at the line that is worked on."""
     made = rounds(state)
     last = made[-1]
     waits = last.settled is None
@@ -31,7 +31,7 @@ def plan_card(state: State) -> Card:
 
 
 def _told(each: PlanRound) -> list[str]:
-    """What became of a plan, and what it was said to take."""
+    """Return what became of a plan, and what it was said to take."""
     forecast = [one_line(each.made.forecast, 600)] if each.made.forecast else []
     if each.settled is None:
         return forecast
@@ -42,14 +42,14 @@ def _told(each: PlanRound) -> list[str]:
 
 
 def plan_line(state: State) -> str:
-    """The line that is worked on: `2 of 5: Check the totals`; empty where that is not known."""
+    """Return the line that is worked on: `2 of 5: Check the totals`; empty where that is not known."""
     if not 0 < state.plan_line <= len(state.plan):
         return ""
     return one_line(f"{state.plan_line} of {len(state.plan)}: {state.plan[state.plan_line - 1]}")
 
 
 def plan_html(state: State) -> str:
-    """The plan of a finished run, folded."""
+    """Return the plan of a finished run, folded."""
     if not state.plan:
         return ""
     lines = "".join(f"<li>{prose(line)}</li>" for line in state.plan)

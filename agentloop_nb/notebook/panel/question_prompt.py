@@ -75,7 +75,7 @@ class QuestionPrompt:
 
 
 def in_words(action: AskUser, seconds: float) -> str:
-    """A question as text, with what may be typed."""
+    """Return a question as text, with what may be typed."""
     lines = [f"The agent asks: {on_one_line(action.question)}"]
     lines += [f"  {label}  {on_one_line(choice)}" for label, choice in zip(action.labels, action.choices, strict=True)]
     how = "A label, or your own words" if action.choices else "Your answer"

@@ -63,7 +63,7 @@ class Totals:
 
 
 def header(state: State) -> Header:
-    """The header of a run as its state says; what happens in between is the panel's to add."""
+    """Return the header of a run as its state says; what happens in between is the panel's to add."""
     last = state.steps[-1] if state.steps else None
     shown = Header(
         goal=shortened(state.goal, MAX_GOAL),
@@ -92,7 +92,7 @@ def _reason(state: State) -> str:
 
 
 def contract_line(check: Check) -> str:
-    """What became of an expression of the contract."""
+    """Return what became of an expression of the contract."""
     return shortened(f"{'☑' if check.held else '☐'} The contract {check.line}", MAX_GOAL)
 
 
@@ -104,7 +104,7 @@ def _elapsed(state: State) -> float:
 
 
 def meters(totals: Totals, state: State) -> Header:
-    """The part of a header that grows with every reply."""
+    """Return the part of a header that grows with every reply."""
     budget = state.budget
     full = f", context {gauge.share(state.prompt, state.window)} full" if state.window and state.prompt else ""
     context = gauge.context(state)

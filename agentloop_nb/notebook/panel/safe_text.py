@@ -48,7 +48,7 @@ def shortened(text: str, limit: int) -> str:
 
 
 def one_line(text: str, limit: int = 160) -> str:
-    """The first line that says something, shortened."""
+    """Return the first line that says something, shortened."""
     line = next((line.strip() for line in text[:10_000].splitlines() if line.strip()), "")
     return clean(line if len(line) <= limit else line[: limit - 1].rstrip() + "…")
 
@@ -179,14 +179,14 @@ class Lines:
             self.skipped += 1
 
     def ending(self) -> list[str]:
-        """The rolling tail, with the line that is still open, if any."""
+        """Return the rolling tail, with the line that is still open, if any."""
         if not self._open:
             return list(self.tail)
         return [*self.tail, self._ansi.copy().line(_visible(self._open))]
 
 
 def _visible(line: str) -> str:
-    """What a terminal would show of a line: after its last carriage return, with backspaces done, not too wide."""
+    """Return what a terminal would show of a line: after its last carriage return, backspaces done, not too wide."""
     line = line.rstrip("\r").rsplit("\r", 1)[-1]
     line = _backspaced(line) if "\b" in line else line
     return line if len(line) <= Lines.WIDTH else line[: Lines.WIDTH] + " … (this line is cut)"

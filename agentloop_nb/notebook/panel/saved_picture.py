@@ -40,7 +40,7 @@ _lock = threading.Lock()
 
 
 def saved(picture: str) -> str:
-    """The picture (PNG in base64) with a palette, or as it is where that would be seen or saves nothing."""
+    """Return the picture (PNG in base64) with a palette, or as it is where that would be seen or saves nothing."""
     if len(picture) <= SMALL:
         return picture
     key = len(picture), hash(picture)
@@ -55,7 +55,7 @@ def saved(picture: str) -> str:
 
 
 def with_saved_picture(data: dict[str, Any]) -> dict[str, Any]:
-    """The data of an output, with its PNG as it is saved."""
+    """Return the data of an output, with its PNG as it is saved."""
     return {**data, PNG: saved(joined(data[PNG]))} if PNG in data else data
 
 
@@ -66,7 +66,7 @@ def prepare(outputs: Iterable[Output]) -> None:
 
 
 def _smaller(picture: str) -> str:
-    """The same in fewer bytes; empty where there is no way."""
+    """Return the same in fewer bytes; empty where there is no way."""
     try:
         from PIL import Image as Pillow
     except ImportError:
@@ -80,7 +80,7 @@ def _smaller(picture: str) -> str:
 
 
 def _reduced(drawn: Image) -> Image:
-    """The picture with as few colours as it can be shown in; itself where it is partly transparent."""
+    """Return the picture with as few colours as it can be shown in; itself where it is partly transparent."""
     if drawn.mode not in ("RGB", "RGBA") or (drawn.mode == "RGBA" and drawn.getextrema()[3] != (255, 255)):
         return drawn
     plain = drawn.convert("RGB")
@@ -93,7 +93,7 @@ def _reduced(drawn: Image) -> Image:
 
 
 def _decibels(one: Image, other: Image) -> float:
-    """The peak signal-to-noise ratio of two pictures."""
+    """Return the peak signal-to-noise ratio of two pictures."""
     from PIL import ImageChops, ImageStat
 
     squares = ImageStat.Stat(ImageChops.difference(one, other)).sum2

@@ -116,7 +116,7 @@ def _chip(chip: Chip) -> str:
 
 
 def _saved(address: str) -> str:
-    """The address of a picture as it is saved."""
+    """Return the address of a picture as it is saved."""
     head, _, picture = address.partition(",")
     return f"{head},{saved(picture)}" if head == f"data:{PNG};base64" else address
 

@@ -24,7 +24,7 @@ def _part(part: Action, result: ActionResult) -> list[Block]:
 
 
 def _parts(action: Action, result: ActionResult) -> Iterator[Block]:
-    """What each part of an action brought that has several."""
+    """Yield what each part of an action brought that has several."""
     if isinstance(action, Delegate):
         for child in result.effects.children:
             yield from _child(child)
@@ -77,7 +77,7 @@ def _hits(hits: Sequence[SearchHit]) -> str:
 
 
 def _read(effects: Effects) -> str:
-    """The page or document that was read, or what a tool answered."""
+    """Return the page or document that was read, or what a tool answered."""
     if page := effects.page:
         return f"{page.title}\n{page.url}\n\n{page.text}".lstrip("\n")
     if tool := effects.tool:

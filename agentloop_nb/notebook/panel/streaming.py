@@ -33,7 +33,7 @@ class LiveReply:
         return bool(self._text.strip())
 
     def card(self) -> Card:
-        """The fields of a card that are known by now."""
+        """Return the fields of a card that are known by now."""
         if not self.writing:
             return Card(state="thinking", reasoning=clean(self._thinking[-_MAX_THINKING:]))
         data = _partial(self._text)
@@ -53,7 +53,7 @@ class LiveReply:
 
 
 def _title(value: Any) -> str:
-    """A field as a card's title; of a list of requests, what each asks for."""
+    """Return a field as a card's title; of a list of requests, what each asks for."""
     if not isinstance(value, list):
         return str(value or "")
     members = (each for each in value if isinstance(each, dict))
@@ -107,5 +107,5 @@ class LiveOutput:
             lines.feed(text)
 
     def blocks(self) -> list[Block]:
-        """What there is to see now."""
+        """Return what there is to see now."""
         return [of_lines(shown, name) if isinstance(shown, Lines) else shown for name, shown, _ in self._entries]

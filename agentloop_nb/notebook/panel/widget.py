@@ -51,7 +51,7 @@ _lanes: list[str] = []
 
 
 def _lane() -> str | None:
-    """A subshell of our own, for front ends that ask for none (Voila, VS Code): clicks are served while code runs.
+    """Return a subshell of ours, for front ends that ask for none (Voila, VS Code): clicks are served while code runs.
 
     Called where messages are routed, on the one thread that may make subshells; None, the main shell, where it fails.
     """

@@ -70,7 +70,7 @@ class Answers:
             self._untold.append(text)
 
     def _notes(self) -> list[str]:
-        """What the person said since the last answer; the loop takes it right after this one."""
+        """Return what the person said since the last answer; the loop takes it right after this one."""
         ahead = self._control.notes()
         notes, self._untold = [*self._untold, *ahead], []
         self._told += ahead

@@ -40,6 +40,6 @@ def cancelled(outcome: CodeOutcome) -> CodeOutcome:
 
 
 def as_told(outcome: CodeOutcome, call: Call | None, control: Control) -> CodeOutcome:
-    """The outcome of a step, whose stop was the person's or the client's."""
+    """Return the outcome of a step, whose stop was the person's or the client's."""
     by_client = call is not None and call.gone.is_set() and outcome.ending == "stopped" and not control.stopping
     return cancelled(outcome) if by_client else outcome

@@ -46,7 +46,7 @@ class Call:
     """Its code runs."""
 
     def decision(self) -> str:
-        """The call in the shape in which a model decides."""
+        """Return the call in the shape in which a model decides."""
         action = {name: value for name, value in self.arguments.items() if name != "why"}
         return json.dumps({"reasoning": self.arguments["why"], "action": {"name": self.name, **action}})
 
@@ -101,10 +101,10 @@ class OutsideModel:
                 call.answer.set_result(Answer(why, no_step(why), failed=True))
 
     async def close(self) -> None:
-        """The client pays for its own model and closes it."""
+        """Close nothing: the client pays for its own model and closes it."""
 
 
 def no_step(why: str, *, step: int | None = None, steps_left: int = 0) -> dict[str, Any]:
-    """The structured answer of a call that came to no result."""
+    """Return the structured answer of a call that came to no result."""
     nothing: dict[str, Any] = {"changes": [], "files": [], "seconds": 0.0, "waited": 0.0}
     return {"step": step, "ok": False, "output": why, "error": why[:2000], **nothing, "steps_left": steps_left}

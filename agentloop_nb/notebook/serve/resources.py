@@ -52,7 +52,7 @@ async def read(served: ServedKernelRun, uri: str) -> str:
 
 
 def _tail(served: ServedKernelRun) -> str:
-    """The end of the record, in whole lines."""
+    """Return the end of the record, in whole lines."""
     with served.session.record.path.open("rb") as record:
         size = record.seek(0, 2)
         record.seek(max(size - LONGEST, 0))

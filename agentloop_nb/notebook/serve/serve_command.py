@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import shlex
 import sys
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 GOAL = "Work of outside agents"
 ALWAYS = 1_000_000
 """Calls in a row that may be no valid decision: the client is told each time, and the run goes on."""
+_LIBRARIES = ("anyio", "mcp.server.lowlevel", "mcp_types", "uvicorn")
 
 _served: dict[int, ServedKernelRun] = {}
 """What is served in this process, by the identity of its shell."""
@@ -36,7 +38,7 @@ def serve(magics: AgentMagics, rest: str) -> None:
     refuse_nesting()
     options, goal = parse_options(rest, BY_NAME["serve"].options)
     if options.pop("stop", False):
-        print(_stop(magics))  # noqa: T201
+        print(_stop(magics))
         return
     _check_place(magics.shell)
     name, minutes = options.pop("name", None), _minutes(options.pop("minutes", None))
@@ -59,12 +61,12 @@ def serve(magics: AgentMagics, rest: str) -> None:
         raise
     _served[id(magics.shell)] = served
     until = f"for {minutes:g} minutes at most, in this cell" if held else "until %agent serve --stop"
-    print(_how_to_connect(name, until, settings, read_only=read_only))  # noqa: T201
+    print(_how_to_connect(name, until, settings, read_only=read_only))
     if taken is not None:
-        print(f"By HTTP: {address(taken)}; its bearer token stands in {served.listener.file}")  # noqa: T201
+        print(f"By HTTP: {address(taken)}; its bearer token stands in {served.listener.file}")
     if held:
         served.wait()
-        print(_farewell(served))  # noqa: T201
+        print(_farewell(served))
 
 
 def _check_place(shell: Any) -> None:
@@ -76,10 +78,8 @@ def _check_place(shell: Any) -> None:
             "serving needs unix sockets, which this system has not; a kernel in WSL or on a server has them"
         )
     try:
-        import anyio  # noqa: F401
-        import mcp.server.lowlevel  # noqa: F401
-        import mcp_types  # noqa: F401
-        import uvicorn  # noqa: F401
+        for name in _LIBRARIES:
+            importlib.import_module(name)
     except ImportError:
         raise UserError("serving needs the MCP SDK: %pip install 'agentloop-nb[mcp]'") from None
 

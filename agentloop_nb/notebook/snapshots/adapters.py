@@ -49,7 +49,7 @@ _OPAQUE_HOMES = frozenset({
 
 
 def kind_of(value: Any) -> Kind | None:
-    """The kind of a value; None for one that cannot change, or that we cannot save (see `is_opaque`)."""
+    """Return the kind of a value; None for one that cannot change, or that we cannot save (see `is_opaque`)."""
     cls = type(value)
     if cls in ATOMS:
         return None
@@ -66,7 +66,7 @@ def kind_of(value: Any) -> Kind | None:
 
 
 def _built_in(cls: type) -> type | None:
-    """The built-in container that a class derives from."""
+    """Return the built-in container that a class derives from."""
     return next((base for base in type_info.mro(cls) if id(base) in EXACT), None)
 
 
@@ -77,7 +77,7 @@ def _special(value: Any) -> Kind | None:
 
 
 def _with_state(kind: Kind) -> Kind:
-    """A container that may have attributes, too."""
+    """Return a container that may have attributes, too."""
     if kind in _STATEFUL:
         return _STATEFUL[kind]
 

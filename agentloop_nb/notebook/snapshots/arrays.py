@@ -14,13 +14,13 @@ def plain_array(array: Any) -> Any:
 
 
 def mask_of(array: Any) -> Any:
-    """The mask of a masked array; None for any other."""
+    """Return the mask of a masked array; None for any other."""
     masked = getattr(sys.modules.get("numpy.ma"), "MaskedArray", None)
     return array.mask if masked is not None and issubclass(type(array), masked) else None
 
 
 def _save_array(array: Any) -> tuple[Any, Any, bool]:
-    """The data, the mask of a masked array, and whether it could be written to."""
+    """Return the data, the mask of a masked array, and whether it could be written to."""
     mask = mask_of(array)
     return (
         plain_array(array).copy(order="K"),

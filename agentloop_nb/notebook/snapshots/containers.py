@@ -22,7 +22,7 @@ def _has_plain_keys(value: dict[Any, Any]) -> bool:
 
 
 def _read_as(value: dict[Any, Any]) -> Any:
-    """The type by whose methods a dictionary is read: an OrderedDict hashes its keys, so only plain ones are asked."""
+    """Choose a type by whose methods a dictionary is read: an OrderedDict hashes keys, so plain ones are asked."""
     base = _dict_type(value)
     return base if base is dict or _has_plain_keys(value) else dict
 
@@ -35,7 +35,10 @@ def restore_dict(value: dict[Any, Any], content: dict[Any, Any]) -> None:
 
 
 def _save_dict(value: dict[Any, Any]) -> dict[Any, Any]:
-    """A copy. Keys of the user's own types are not hashed anew; where that cannot be, the dictionary is not saved."""
+    """Return a copy.
+
+    Keys of the user's own types are not hashed anew; where that cannot be, the dictionary is not saved.
+    """
     if type(value) is dict:
         return dict.copy(value)
     if _has_plain_keys(value):

@@ -6,6 +6,7 @@ import sys
 from collections.abc import Iterable
 from typing import Any
 
+from agentloop_nb._internal.pandas_blocks import block_manager, replace
 from agentloop_nb.notebook.snapshots.arrays import plain_array, same_data
 from agentloop_nb.notebook.snapshots.containers import same_dict
 from agentloop_nb.notebook.snapshots.kind import Kind, identical
@@ -21,7 +22,7 @@ def copy_on_write() -> bool:
 
 
 def _table_size(table: Any) -> int:
-    return sum(int(block.values.nbytes) for block in table._mgr.blocks)  # noqa: SLF001
+    return sum(int(block.values.nbytes) for block in block_manager(table).blocks)
 
 
 def _is_lazy(table: Any) -> bool:
@@ -37,14 +38,14 @@ def _save_table(table: Any) -> Any:
 def _same_table(table: Any, saved: Any) -> bool:
     if not same_dict(table.attrs, saved.attrs) or not identical([name_of(table)], [name_of(saved)]):
         return False
-    if [len(axis) for axis in table._mgr.axes] != [len(axis) for axis in saved._mgr.axes]:  # noqa: SLF001
+    if [len(axis) for axis in block_manager(table).axes] != [len(axis) for axis in block_manager(saved).axes]:
         return False
     return all(map(_same_axis, table.axes, saved.axes)) and _same_blocks(table, saved)
 
 
 def name_of(table: Any) -> Any:
-    """The name of a single column; a table has none, though it may have a column that is called so."""
-    return table._name if table._mgr.ndim == 1 else None  # noqa: SLF001
+    """Return the name of a single column; a table has none, though it may have a column that is called so."""
+    return table._name if block_manager(table).ndim == 1 else None  # noqa: SLF001
 
 
 def _same_axis(one: Any, other: Any) -> bool:
@@ -52,7 +53,7 @@ def _same_axis(one: Any, other: Any) -> bool:
 
 
 def _same_blocks(table: Any, saved: Any) -> bool:
-    ours, theirs = table._mgr.blocks, saved._mgr.blocks  # noqa: SLF001
+    ours, theirs = block_manager(table).blocks, block_manager(saved).blocks
     aligned = len(ours) == len(theirs) and all(
         type(one.values) is type(other.values) and (one.mgr_locs.as_array == other.mgr_locs.as_array).all()
         for one, other in zip(ours, theirs, strict=True)
@@ -72,22 +73,22 @@ def _same_values(one: Any, other: Any) -> bool:
 
 def _restore_table(table: Any, saved: Any) -> None:
     copy = saved.copy(deep=not _is_lazy(saved))
-    table._update_inplace(copy)  # noqa: SLF001
+    replace(table, copy)
     table.attrs = dict(saved.attrs)
     if table.ndim == 1:
         table.name = saved.name
 
 
 def _table_children(saved: Any) -> Iterable[Any]:
-    for block in saved._mgr.blocks:  # noqa: SLF001
+    for block in block_manager(saved).blocks:
         if block.values.dtype == object:
             yield from plain_array(block.values).ravel().tolist()
 
 
 def _kept_table(table: Any, saved: Any) -> int:
-    """What a lazily saved table still shares with the present one costs nothing."""
-    shared = {place for block in table._mgr.blocks if (place := _place(block.values))}  # noqa: SLF001
-    return sum(int(block.values.nbytes) for block in saved._mgr.blocks if _place(block.values) not in shared)  # noqa: SLF001
+    """Return the bytes that a saved table holds; what it still shares with the present one costs nothing."""
+    shared = {place for block in block_manager(table).blocks if (place := _place(block.values))}
+    return sum(int(block.values.nbytes) for block in block_manager(saved).blocks if _place(block.values) not in shared)
 
 
 def _place(values: Any) -> int | None:

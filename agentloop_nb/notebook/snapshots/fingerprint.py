@@ -9,6 +9,7 @@ from types import NoneType
 from typing import Any
 
 from agentloop_nb._internal import type_info
+from agentloop_nb._internal.pandas_blocks import block_manager
 from agentloop_nb._internal.type_info import TypeSet
 from agentloop_nb.notebook.snapshots.arrays import ARRAY, mask_of
 from agentloop_nb.notebook.snapshots.data_tables import TABLE, name_of
@@ -29,7 +30,7 @@ def likeness(value: Any, kind: Kind) -> Any:
     """Look at a value; None if it cannot be looked at. Holds nothing of the value alive."""
     try:
         return _likeness(value, kind) if kind.look is None else kind.look(value)
-    except Exception:  # noqa: BLE001
+    except Exception:
         return None
 
 
@@ -75,7 +76,7 @@ def _array(array: Any) -> Any:
 def _table(table: Any) -> Any:
     """By column and by value: pandas may arrange columns anew when a table is merely read."""
     columns = dict(_columns(table))
-    axes = table._mgr.axes  # noqa: SLF001
+    axes = block_manager(table).axes
     labels = [_cells(axis) for axis in axes]
     names = [_label(name) for axis in axes for name in axis.names]
     attributes = (_identities(table.attrs), _identities(table.attrs.values()))
@@ -84,9 +85,9 @@ def _table(table: Any) -> Any:
 
 def _columns(table: Any) -> Iterator[tuple[int, Any]]:
     numpy = sys.modules["numpy"]
-    for block in table._mgr.blocks:  # noqa: SLF001
+    for block in block_manager(table).blocks:
         plain = type(block.values) is numpy.ndarray
-        places = block.mgr_locs.as_array.tolist() if table._mgr.ndim == 2 else [0]  # noqa: SLF001
+        places = block.mgr_locs.as_array.tolist() if block_manager(table).ndim == 2 else [0]
         for row, place in enumerate(places):
             column = block.values[row] if block.values.ndim == 2 else block.values
             yield place, (str(column.dtype), _array(column) if plain else _cells(column))
@@ -100,7 +101,10 @@ def _cells(values: Any) -> tuple[Any, ...]:
 
 
 def _label(value: Any, *, own: bool = True) -> Any:
-    """A cell by its content where it is plain data; else by its identity, if it is not made anew when asked for."""
+    """Return a cell by its content where it is plain data.
+
+    Else by its identity, if it is not made anew when asked for.
+    """
     if type(value) is tuple:
         return tuple(_label(each, own=own) for each in value)
     if type(value) in _NUMBERS:

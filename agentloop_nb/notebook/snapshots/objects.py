@@ -31,7 +31,10 @@ def slots_of(base: type) -> tuple[str, ...]:
 
 
 def state_of(value: Any) -> dict[str, Any] | None:
-    """The attributes of an object; those in slots, and its class, are marked by a NUL. None: it has no attributes."""
+    """Return the attributes of an object.
+
+    Those in slots, and its class, are marked by a NUL. None: it has no attributes.
+    """
     found = type_info.instance_dict(value)
     state = None if found is None else dict(found)
     for base in type_info.mro(type(value)):

@@ -55,7 +55,7 @@ class Moved:
         try:
             self.source.write(self.key, self.before)
             return _equal(self.source.read().get(self.key, MISSING), self.before)
-        except Exception:  # noqa: BLE001
+        except Exception:
             return False
 
 
@@ -95,7 +95,7 @@ def _is_same(before: Settings, now: Settings) -> bool:
 def _read(source: Source) -> Settings:
     try:
         return source.read()
-    except Exception:  # noqa: BLE001 - a library of another version
+    except Exception:  # a library of another version
         return {}
 
 
@@ -104,7 +104,7 @@ def _equal(one: Any, other: Any) -> bool:
         return True
     try:
         return type(one) is type(other) and bool(one == other)
-    except Exception:  # noqa: BLE001
+    except Exception:
         return False
 
 

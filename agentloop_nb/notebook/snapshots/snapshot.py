@@ -14,6 +14,7 @@ from itertools import islice
 from typing import Any
 
 from agentloop_nb._internal import type_info
+from agentloop_nb._internal.pandas_blocks import block_manager
 from agentloop_nb._internal.platform import thread_time
 from agentloop_nb._internal.type_info import TypeSet
 from agentloop_nb.notebook.kernel import tables
@@ -44,7 +45,7 @@ class Piece:
         """Whether the value still is what it was. A value that cannot be compared counts as changed."""
         try:
             return self.kind.same(self.value, self.content)
-        except Exception:  # noqa: BLE001
+        except Exception:
             return False
 
     def inside(self) -> Iterable[Any]:
@@ -60,7 +61,7 @@ class Piece:
         try:
             if self.restorable:
                 self.kind.restore(self.value, self.content)
-        except Exception:  # noqa: BLE001
+        except Exception:
             return False
         return self.restorable
 
@@ -97,7 +98,7 @@ class Memory:
                     self.full = True
                     self.partial.add(id(value))
                 waiting += found or ()
-            except Exception:  # noqa: BLE001
+            except Exception:
                 self.opaque[id(each)] = each
 
     def _save(self, value: Any) -> Iterable[Any] | None:
@@ -125,7 +126,7 @@ class Memory:
         return flat
 
     def changed(self) -> dict[int, Piece]:
-        """The pieces that are no longer what they were."""
+        """Return the pieces that are no longer what they were."""
         return {ident: piece for ident, piece in self.pieces.items() if not piece.same()}
 
     def keep(self, values: Iterable[Any], changed: set[int]) -> None:
@@ -177,13 +178,16 @@ def _arrays(value: Any) -> Iterator[Any]:
 def _outline(value: Any) -> tuple[Any, ...]:
     """Shape, types and labels of an array or a table."""
     if (blocks := tables.blocks(value)) is not None:
-        return (*map(len, value._mgr.axes), tuple(map(id, value._mgr.axes)), len(blocks))  # noqa: SLF001
+        return (*map(len, block_manager(value).axes), tuple(map(id, block_manager(value).axes)), len(blocks))
     value = sys.modules["numpy"].asarray(value)
     return (value.shape, str(value.dtype), value.strides)
 
 
 def checksum(array: Any) -> Any:
-    """Sums by row and by column of the bits, so that values that change places are seen; runs at memory speed."""
+    """Return sums by row and by column of the bits, so that values that change places are seen.
+
+    Runs at memory speed.
+    """
     if isinstance(array, int):
         return array
     numpy = sys.modules["numpy"]
@@ -203,7 +207,8 @@ def sample(value: Any) -> Any:
         ends = base.__getitem__(value, slice(-32, None)) if base in (list, tuple) else ()
         return (base.__len__(value), *_some(base.__iter__(value)), *map(id, ends))
     if tables.blocks(value) is not None:
-        return (*_outline(value), id(value._mgr), *(_sample_array(array) for array in list(_arrays(value))[:8]))  # noqa: SLF001
+        first = (_sample_array(array) for array in list(_arrays(value))[:8])
+        return (*_outline(value), id(block_manager(value)), *first)
     if (numpy := sys.modules.get("numpy")) is not None and issubclass(type(value), numpy.ndarray):
         return (*_outline(value), _sample_array(numpy.asarray(value)))
     state = type_info.instance_dict(value)

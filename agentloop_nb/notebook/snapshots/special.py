@@ -97,7 +97,7 @@ def _nothing(*_: Any) -> None:
 
 
 def _fixed(parts: Callable[[Any], Iterable[Any]]) -> Kind:
-    """A value that does not change itself, and holds others that may."""
+    """Return a value that does not change itself, and holds others that may."""
     return Kind(
         save=lambda value: value, same=lambda *_: True, restore=_nothing, children=lambda content: list(parts(content))
     )
@@ -192,7 +192,7 @@ PICTURE = Kind(
 
 
 def special_kind(value: Any) -> Kind | None:
-    """The kind of a function, a method, a random generator or a picture; None for all else."""
+    """Return the kind of a function, a method, a random generator or a picture; None for all else."""
     known = id(type(value))  # a metaclass may have a `__hash__` that fails
     return _CONDITIONAL[known](value) if known in _CONDITIONAL else _EXACT.get(known) or _of_library(value)
 

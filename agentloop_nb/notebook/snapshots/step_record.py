@@ -146,10 +146,10 @@ class Trace:
 
 
 def sampled(value: Any) -> Any:
-    """A brief look at any value; None where it fails."""
+    """Return a brief look at any value; None where it fails."""
     try:
         return sample(value)
-    except Exception:  # noqa: BLE001
+    except Exception:
         return None
 
 

@@ -19,7 +19,7 @@ class Bindings:
         self._defined: set[str] = set()
         self._parameters: dict[str, list[str]] = {}
 
-    def learn(self, tree: ast.AST) -> None:  # noqa: C901, PLR0912  # a line for each kind of node
+    def learn(self, tree: ast.AST) -> None:
         """Take in what a tree binds; later trees add to earlier ones."""
         for node in ast.walk(tree):
             match node:
@@ -99,7 +99,7 @@ class Bindings:
         return frozenset(self._aliases.values())
 
     def bindings(self, name: str) -> list[ast.expr]:
-        """The expressions last bound to a name."""
+        """Return the expressions last bound to a name."""
         return self._bound.get(name, [])
 
     def defined(self, name: str) -> bool:

@@ -149,7 +149,7 @@ class Command:
         return [word + following for word, following in zip(self.words, (*self.words[1:], ""), strict=True)]
 
     def _without_redirections(self) -> tuple[str, ...]:
-        """The arguments, without the files that are read or written by `<` and `>`."""
+        """Return the arguments, without the files that are read or written by `<` and `>`."""
         before = zip(self.words, self.words[1:], strict=False)
         return tuple(word for left, word in before if not word.startswith(("-", "<", ">")) and left not in _REDIRECTING)
 
@@ -260,7 +260,7 @@ def _unwrapped(words: list[str]) -> list[str]:
 
 
 def _script(words: list[str]) -> str:
-    """The command line handed to a shell with -c."""
+    """Return the command line handed to a shell with -c."""
     if words[0].rsplit("/", 1)[-1] == "eval":
         return " ".join(words[1:])
     for index, word in enumerate(words[1:-1], 1):

@@ -84,7 +84,7 @@ class CommandReader:
         elif command.words[0].startswith(("./", "../", "/")):
             self._reading.runs.add(command.words[0])
 
-    def magic(self, name: str, rest: str) -> None:  # noqa: C901  # a line for each kind of magic
+    def magic(self, name: str, rest: str) -> None:
         """Take in a magic and what it is given."""
         reading = self._reading
         if name in ("pip", "conda", "mamba", "micromamba", "uv"):

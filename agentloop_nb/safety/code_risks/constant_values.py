@@ -39,14 +39,14 @@ class Values(Bindings):
         return self._work > 0
 
     def copy(self) -> Values:
-        """The same names, to learn more without changing these."""
+        """Return the same names, to learn more without changing these."""
         copied = Values()
         copied._aliases, copied._defined = dict(self._aliases), set(self._defined)
         copied._bound = {name: list(bound) for name, bound in self._bound.items()}
         copied._parameters, copied._stars = dict(self._parameters), list(self._stars)
         return copied
 
-    def dotted(self, node: ast.expr, depth: int = 0) -> str:  # noqa: PLR0911  # a line for each kind of node
+    def dotted(self, node: ast.expr, depth: int = 0) -> str:
         """Name what an expression refers to: `os.system`, `requests.Session().post`; `?` for what is not known."""
         if depth > _DEPTH or not self.spend():
             return "?"
@@ -86,7 +86,7 @@ class Values(Bindings):
             self._busy.discard(name)
 
     def _starred(self, name: str) -> str:
-        """A name nobody bound may have come with a star, most gravely from one of the modules that touch the system."""
+        """Guess where a name that is not bound came from: a star, most gravely of a module that touches the system."""
         if name in self._defined or hasattr(builtins, name) or not self._stars:
             return name
         grave = [module for module in self._stars if module in ("os", "subprocess", "shutil", "socket")]
@@ -130,7 +130,7 @@ class Values(Bindings):
         found = self._text(node, depth)
         return found if found is None or len(found) <= MAX_STRING else found[:MAX_STRING]
 
-    def _text(self, node: ast.expr, depth: int) -> str | None:  # noqa: C901, PLR0911, PLR0912  # a line for each kind
+    def _text(self, node: ast.expr, depth: int) -> str | None:
         match node:
             case ast.Constant(value=str(value)):
                 return value
@@ -208,7 +208,7 @@ class Values(Bindings):
             return None
         return f"{whole}/.." if node.attr == "parent" else whole
 
-    def _called(self, node: ast.Call, depth: int) -> str | None:  # noqa: C901, PLR0911  # a line for each function
+    def _called(self, node: ast.Call, depth: int) -> str | None:
         name = self.dotted(node.func, depth + 1)
         last = name.rsplit(".", 1)[-1]
         receiver = self.text(node.func.value, depth + 1) if isinstance(node.func, ast.Attribute) else None

@@ -8,7 +8,7 @@ import codecs
 from urllib.parse import unquote
 
 
-def decoded(name: str, last: str, text: str | None) -> str | None:  # noqa: PLR0911  # a line for each encoding
+def decoded(name: str, last: str, text: str | None) -> str | None:
     """Undo an encoding that code undoes itself."""
     if not text:
         return None

@@ -13,9 +13,7 @@ _DEPTH = 100
 _WHOLE_NAMESPACE = frozenset({"globals()", "locals()", "vars()", "get_ipython().user_ns", "dir()", "sys.modules"})
 
 
-def carried(  # noqa: C901  # a line for each kind of node
-    node: ast.AST, values: Values, seen: frozenset[str] = frozenset(), depth: int = 0
-) -> set[str]:
+def carried(node: ast.AST, values: Values, seen: frozenset[str] = frozenset(), depth: int = 0) -> set[str]:
     """Name what a value is made of that is the user's: `secrets`, `a file`, or `the variable df`.
 
     What is too entangled to tell counts as `data`.

@@ -75,7 +75,7 @@ def _bare(code: str) -> str:
 
 
 def _without_options(piece: str) -> str:
-    """The code of a magic's line, after its options."""
+    """Return the code of a magic's line, after its options."""
     first, _, rest = piece.partition("\n")
     words = first.strip()
     while words.startswith("-"):

@@ -196,7 +196,7 @@ class PythonReader:
 
 
 def _mode(node: ast.Call, values: Values, *, on_path: bool) -> str | None:
-    """The mode a file is opened with; None when it is not known."""
+    """Return the mode a file is opened with; None when it is not known."""
     place = 0 if on_path else 1
     for keyword in node.keywords:
         if keyword.arg == "mode":

@@ -65,46 +65,46 @@ class _Reader:
             self.parts[-1].append("".join(self._word))
         self._word = None
 
-    def _end_part(self) -> None:
+    def end_part(self) -> None:
         self._end_word()
         self.parts.append([])
         self._at += 1
 
-    def _comment(self) -> None:
+    def comment(self) -> None:
         end = self._text.find("\n", self._at)
         self._at = len(self._text) if end < 0 else end
 
-    def _escape(self) -> None:
+    def escape(self) -> None:
         following = self._text[self._at + 1 : self._at + 2]
         if following == "\n":
             self._at += 2
         else:
             self._add(following, 2)
 
-    def _single(self) -> None:
+    def single(self) -> None:
         end = self._text.find("'", self._at + 1)
         end = len(self._text) if end < 0 else end
         self._add(self._text[self._at + 1 : end], end + 1 - self._at)
 
-    def _double(self) -> None:
+    def double(self) -> None:
         self._add("", 1)
         while self._at < len(self._text) and self._text[self._at] != '"':
             if (match := _QUOTED.match(self._text, self._at)) is not None:
                 said = match[0][1:] if match[0][:1] == "\\" and match[0][1:2] in '"\\$`\n' else match[0]
                 self._add(said.removeprefix("\n") if match[0] == "\\\n" else said, len(match[0]))
             elif self._text[self._at] == "`":
-                self._backticks()
+                self.backticks()
             else:
-                self._dollar(quoted=True)
+                self.dollar(quoted=True)
         self._add("", 1)
 
-    def _backticks(self) -> None:
+    def backticks(self) -> None:
         match = re.compile(r"`((?:\\.|[^`\\])*)`?", re.DOTALL).match(self._text, self._at)
         if match is not None:
             self.inner.append(re.sub(r"\\([`$\\])", r"\1", match[1]))
             self._add(match[0])
 
-    def _dollar(self, *, quoted: bool = False) -> None:
+    def dollar(self, *, quoted: bool = False) -> None:
         if self._text.startswith("$(", self._at):
             self._substitution(2)
         elif not quoted and (match := _ANSI.match(self._text, self._at)) is not None:
@@ -121,10 +121,10 @@ class _Reader:
             self.inner.append(content)
         self._add(self._text[self._at : end + 1])
 
-    def _redirect_or_end(self) -> None:
+    def redirect_or_end(self) -> None:
         match = _REDIRECTION.match(self._text, self._at)
         if match is None:
-            self._end_part()
+            self.end_part()
         elif self._text.startswith(("<(", ">("), self._at):
             self._substitution(2)
         else:
@@ -146,16 +146,16 @@ class _Reader:
 
 
 _READERS = {
-    "\\": _Reader._escape,  # noqa: SLF001
-    "'": _Reader._single,  # noqa: SLF001
-    '"': _Reader._double,  # noqa: SLF001
-    "`": _Reader._backticks,  # noqa: SLF001
-    "$": _Reader._dollar,  # noqa: SLF001
-    "#": _Reader._comment,  # noqa: SLF001
-    "<": _Reader._redirect_or_end,  # noqa: SLF001
-    ">": _Reader._redirect_or_end,  # noqa: SLF001
-    "&": _Reader._redirect_or_end,  # noqa: SLF001
-    **dict.fromkeys(";|\n()", _Reader._end_part),  # noqa: SLF001
+    "\\": _Reader.escape,
+    "'": _Reader.single,
+    '"': _Reader.double,
+    "`": _Reader.backticks,
+    "$": _Reader.dollar,
+    "#": _Reader.comment,
+    "<": _Reader.redirect_or_end,
+    ">": _Reader.redirect_or_end,
+    "&": _Reader.redirect_or_end,
+    **dict.fromkeys(";|\n()", _Reader.end_part),
 }
 
 
