@@ -81,7 +81,7 @@ def _labels(value: Any) -> Iterable[Any]:
 def _safe_fact(value: Any) -> str:
     try:
         return _fact(value)
-    except Exception:  # noqa: BLE001 - a value may have been taken apart by hand
+    except Exception:  # a value may have been taken apart by hand
         return ""
 
 
