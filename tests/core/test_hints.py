@@ -11,8 +11,11 @@ from agentloop_nb.events import RunFinished, RunResumed, RunStarted, event_from
 from agentloop_nb.state import fold
 
 EDGES = ("notebook", "bridge", "cli", "command_table.py", "errors.py")
-SAYS_BOTH = {"settings/options.py", "settings/table.py", "export/user_cells.py", "terminal/terminal_view.py"}
-"""They name the notebook's word where it is meant: a table's text for both, a cell that is read, a choice of words."""
+SAYS_BOTH = {
+    "settings/options.py", "settings/table.py", "export/user_cells.py", "terminal/terminal_view.py",
+    "safety/outside_agents.py",
+}  # fmt: skip
+"""They name the notebook's word where it is meant: a table's text for both, cells that are read, a choice of words."""
 
 
 @pytest.mark.parametrize(
