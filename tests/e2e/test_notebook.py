@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 import pytest
 
@@ -27,7 +28,7 @@ def test_a_goal_is_met_on_the_users_variables(run_notebook, streams):
     assert errors(notebook) == []
     assert text(notebook, 3) == "'finished'"
     shown = notebook.cells[2].outputs[0].data
-    assert "The total is 40." in shown["text/html"]
+    assert re.search(r"The total is <a [^>]*>40</a>\.", shown["text/html"]), "the figure links to its step"
     assert "total 40" in shown["text/html"]
     assert "application/vnd.jupyter.widget-view+json" not in shown
     told = json.dumps(wire.bodies[0]["messages"])
