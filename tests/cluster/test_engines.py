@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import subprocess
 import sys
 import threading
@@ -201,7 +202,7 @@ def test_what_runs_where_is_told(place, engines, agentloop_text):
     own = place(told="20261130-000000-abcd")
     own.open()
     told = overview(ON, {})
-    assert told.startswith(f"Cluster {ON}: 2 engines\n  engine 0: ")
+    assert re.match(rf"Cluster {ON}: 2 engines\n  engine \d+: ", told)
     assert "run 20261130-000000-abcd, for " in told
     assert "run 20261130-000000-abcd, for " in agentloop_text("cluster", ON)
     own.close()

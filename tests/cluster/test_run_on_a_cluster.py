@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 import pytest
 
@@ -79,5 +80,4 @@ def test_tries_are_on_both_engines(user):
     assert f"Adopted from run {won.run}: " in told
     assert user.value("total") == 42
     notes = " ".join(path.read_text() for path in user.records)
-    assert "Code runs on engine 0" in notes
-    assert "Code runs on engine 1" in notes
+    assert len(set(re.findall(r"Code runs on engine (\d+)", notes))) == 2

@@ -124,3 +124,11 @@ def test_readings_are_told_in_their_order(kernel: Kernel, code: str, read: tuple
     outcome = judged(kernel, code.replace("'k'", repr(str(kernel.folder))))
     assert outcome.ending == "ok"
     assert outcome.read == read
+
+
+def test_bytecode_of_an_own_module_is_no_file_of_the_run(kernel: Kernel) -> None:
+    (kernel.folder / "helper_of_mine.py").write_text("x = 1\n")
+    outcome = kernel.step("import sys\nsys.dont_write_bytecode = False\nsys.path.insert(0, '')\nimport helper_of_mine")
+    assert list((kernel.folder / "__pycache__").iterdir()), "it was written"
+    assert outcome.replaced == {}
+    assert outcome.files == ()

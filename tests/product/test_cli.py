@@ -389,8 +389,12 @@ def test_the_app_is_served(tmp_path, environment):
                 break
             time.sleep(0.2)
     finally:
-        os.killpg(process.pid, signal.SIGINT)
-        process.wait(30)
+        for _ in range(10):  # as a person would who sees that it goes on
+            os.killpg(process.pid, signal.SIGINT)
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(6)
+                break
+    assert process.returncode is not None
     assert b"<title>AgentLoop</title>" in page
     assert b"Traceback" not in page
 

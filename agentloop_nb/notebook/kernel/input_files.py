@@ -36,8 +36,9 @@ class Replaced:
         self._busy = True
         try:
             file = Path(os.path.abspath(os.fsdecode(path)))  # no link is followed
-            name = file.relative_to(self._folder).as_posix()
-            wanted = name not in self.files and not name.startswith(".")
+            relative = file.relative_to(self._folder)
+            name = relative.as_posix()
+            wanted = name not in self.files and not name.startswith(".") and "__pycache__" not in relative.parts
             if wanted and file.is_file() and not file.is_symlink() and file.stat().st_size <= MAX_KEPT:
                 self.files[name] = _content(file.read_bytes())
         except (OSError, ValueError):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import contextlib
 import functools
 import importlib
 import random
@@ -59,12 +60,20 @@ class Use(NamedTuple):
 @functools.cache
 def uses() -> list[Use]:
     """Find all patterns of the package, named ones by what the package does with them."""
-    trees = {path: ast.parse(path.read_text()) for path in sorted(ROOT.rglob("*.py"))}
+    trees = {path: _parsed(path.read_text()) for path in sorted(ROOT.rglob("*.py"))}
     called: dict[str, set[str]] = {}
     for tree in trees.values():
         for owner, method in _calls(tree):
             called.setdefault(owner, set()).add(method)
     return [use for path, tree in trees.items() for use in _of_file(path, tree, called)]
+
+
+def _parsed(source: str) -> ast.Module:
+    """Python 3.11 fails now and then where another thread parses at the same time."""
+    for _ in range(20):
+        with contextlib.suppress(SystemError):
+            return ast.parse(source)
+    return ast.parse(source)
 
 
 def _calls(tree: ast.AST) -> Iterator[tuple[str, str]]:
