@@ -7,6 +7,8 @@ import re
 from collections.abc import Iterator
 from itertools import islice
 
+from agentloop_nb._internal.ipython_syntax import parsed
+
 _ECHO = re.compile(r"""["'}\]\s]{0,20}\}[.,\s]{0,5}(?:You are told|step \d{1,3}:)""")
 """Where a decision's end, and what a run says next, was written into its code."""
 _ON_ONE_LINE = re.compile(r"(?m)^([ \t]*)((?:for|while|if|with)\b[^\n:]*:)[ \t]+(?=(?:for|while|if|with|try|def)\b)")
@@ -65,9 +67,8 @@ def _indented(code: str, deeper: int = MOST_NESTED) -> str:
 
 def _printed(code: str) -> str:
     """Print what a cell returns: outside a function nothing is returned, and to show it is all that can be meant."""
-    try:
-        tree = ast.parse(code)
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
+    tree = parsed(code)
+    if tree is None:
         return code
     lines = code.encode().split(b"\n")
     for node in _outside_functions(tree):
@@ -97,10 +98,8 @@ def _not_indented(code: str) -> int | None:
 
 
 def _is_one_statement(code: str) -> bool:
-    try:
-        return '"""' not in code and "'''" not in code and len(ast.parse(code).body) == 1
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return False
+    tree = parsed(code)
+    return tree is not None and '"""' not in code and "'''" not in code and len(tree.body) == 1
 
 
 def _joined(code: str) -> str:
@@ -128,8 +127,4 @@ def _unterminated(code: str) -> int | None:
 
 
 def _compiles(code: str) -> bool:
-    try:
-        ast.parse(code)
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return False
-    return True
+    return parsed(code) is not None

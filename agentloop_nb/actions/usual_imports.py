@@ -5,6 +5,8 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
+from agentloop_nb._internal.ipython_syntax import parsed
+
 USUAL = {
     "np": "import numpy as np", "pd": "import pandas as pd", "pl": "import polars as pl",
     "plt": "import matplotlib.pyplot as plt", "sns": "import seaborn as sns",
@@ -13,9 +15,8 @@ USUAL = {
 
 def not_imported(code: str) -> list[str]:
     """List the usual aliases that code uses and binds nowhere."""
-    try:
-        tree = ast.parse(code)
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
+    tree = parsed(code)
+    if tree is None:
         return []
     nodes = list(ast.walk(tree))
     bound = set(_bound(nodes))

@@ -22,7 +22,7 @@ SOON_TIMES, SOON_TIMES_LONG = 5, 4
 """How often a small model may say the same; a text of more than 80 characters less often."""
 _WORDS = re.compile(r"[^\W\d_]{2,}.*[^\W\d_]{2,}", re.DOTALL)
 _WORD = re.compile(r"[^\W\d_]{3,}")
-_CODE = re.compile(r'"name":\s*"run_code",\s*"code":\s*"')
+CODE_BEGINS = re.compile(r'"name":\s*"run_code",\s*"code":\s*"')
 _PRINT = r"\nprint("
 """The beginning of one more line that prints, as it stands in JSON."""
 _OTHER_LINE = re.compile(r"\\n\s*[^\W\d]|\"\s*[,}]")
@@ -83,7 +83,7 @@ def ended_after_prints(text: str, least: int = MOST_PRINTS) -> str | None:
 
     None where fewer lines print in a row.
     """
-    begin = _CODE.search(text)
+    begin = CODE_BEGINS.search(text)
     if begin is None:
         return None
     first, *lines = f"\\n{text[begin.end() :]}".split(_PRINT)

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Iterator
 from types import FrameType
 from typing import Any
 
+from agentloop_nb._internal.ipython_syntax import parsed
 from agentloop_nb.notebook.kernel import preview, tables, value_facts
 
 MOST_NAMES = 3
@@ -53,12 +54,9 @@ def _names(source: str) -> Iterator[str]:
     """The names of a line, also of one that only begins or ends a statement."""
     text = source.strip()
     for whole in (text, f"{text}\n    pass", text.rstrip(",([{"), text.rstrip(",)]}")):
-        try:
-            tree = ast.parse(whole)
-        except (SyntaxError, ValueError, RecursionError, MemoryError):
-            continue
-        yield from (node.id for node in ast.walk(tree) if isinstance(node, ast.Name))
-        return
+        if (tree := parsed(whole)) is not None:
+            yield from (node.id for node in ast.walk(tree) if isinstance(node, ast.Name))
+            return
 
 
 def _meant(key: Any, value: Any) -> str:
