@@ -18,7 +18,8 @@ from agentloop_nb.events import (
     RunFinished,
     RunStarted,
 )
-from agentloop_nb.notebook.panel.html import final_outputs, plain_text, static_html
+from agentloop_nb.notebook.panel.html import plain_text, static_html
+from agentloop_nb.notebook.panel.native_outputs import final_outputs
 from agentloop_nb.notebook.panel.run_header import header
 from agentloop_nb.protocols import Usage
 from agentloop_nb.state import fold
