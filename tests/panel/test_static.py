@@ -37,8 +37,8 @@ def test_without_styles_and_folding_every_step_still_reads() -> None:
     words = stripped(static_html(fold(story.whole())))
     for expected in (
         f"Finished · {story.GOAL}",
-        "Steps 6 of 12",
-        "Cost $0.0057 of $0.50",
+        "6 of 12 steps",
+        "$0.0057 of $0.50",
         "1. retail sales seasonality",
         "Seasonality in retail",
         'sales = pd.read_csv("sales.csv")',

@@ -83,7 +83,7 @@ def static_html(state: State, *, natives: bool = False, place: str = "", typed: 
     hidden = sum(not interactive(bundle) for bundle in final_outputs(state)) if natives else 0
     marks = "".join(f"--k{number}:1;" for number in range(1, min(hidden, NATIVES) + 1))
     parts = [_header(top), _answer(state, place), *_exhibits(shown), _files(state), _verdict(state, typed=typed)]
-    parts += [plan_html(state), _steps(state, shown, place)]
+    parts += [plan_html(state), _steps(state, shown, place), _foot(top)]
     parts += [lines_html(_untold(state, top["reason"]))] if typed and state.status != "running" else []
     style, mark = f"{marks}{UI};{BOX};margin:2px 0 6px;overflow:hidden", f' data-agentloop="{place}"' if place else ""
     return f'<div class="agentloop-run"{mark} style="{style}">{"".join(parts)}{PAPER}</div>'
@@ -116,21 +116,21 @@ def _header(top: Header) -> str:
         f'<span style="display:inline-block;width:8px;height:8px;border-radius:50%;margin-inline-end:6px;'
         f'background:{_DOTS.get(top["status"], _WARN)}"></span>'
     )
-    meters = [
-        ("Steps", f"{top['step']} of {top['steps']}"),
-        ("Time", duration(top["elapsed"])),
-        ("Tokens", top["tokens_detail"]),
-        ("Cost", top["cost"]),
-        ("Model", top["model"]),
-        ("Run", top["run"]),
-    ]
-    told = "&nbsp;· ".join(f"<span>{name}</span> {prose(value)}" for name, value in meters if value)
+    steps = f"{top['step']} of {counted(top['steps'], 'step')}"
+    meters = [steps, duration(top["elapsed"]), top["tokens"], top["cost"], top["model"]]
+    told = "&nbsp;· ".join(prose(meter) for meter in meters if meter)
     return (
         f'<div style="padding:6px 10px"><div dir="auto">{dot}'
         f'<b style="{tone}">{prose(top["label"].capitalize())}</b> · '
         f'<span style="white-space:pre-wrap;overflow-wrap:anywhere">{prose(top["goal"])}</span></div>'
         f'{_reason(top["reason"].removeprefix(MET).lstrip())}<div style="font-size:12px;{MUTED}">{told}</div></div>'
     )
+
+
+def _foot(top: Header) -> str:
+    """What one looks up rarely: which run it was, and its tokens by kind."""
+    told = f"Run {prose(top['run'])}&nbsp;· Tokens: {prose(top['tokens_detail'])}"
+    return f'<div style="{_PART};font-size:11.5px;{MUTED}">{told}</div>'
 
 
 def _reason(reason: str) -> str:
@@ -194,7 +194,7 @@ def _verdict(state: State, *, typed: bool) -> str:
     if not state.is_complete:
         return ""
     run = one_line(state.run)
-    proof = f"%agent export {run} {run}.ipynb"
+    proof = f"%agent export {run} proof.ipynb"
     told = "The agent reports that the goal is met."
     if not typed:
         return f'<div style="{_INNER};{MUTED}">{told}</div>'
