@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
+from itertools import groupby
 from typing import Any
 from urllib.parse import quote
 
@@ -51,7 +52,7 @@ _INNER = "padding:2px 10px 6px"
 _COMMAND = re.compile(r"[:;,(]?\s{0,5}(?:or )?(?:type )?(%agent \w+(?: +(?:-{1,2}[a-z][\w-]*|\$?\d[\d.]*))*) *([^\n]*)")
 _PLAIN_FILE = re.compile(r"[\w-]+(?:[/ .][\w-]+)*\.\w{1,8}")
 LONG, LAST = 12, 3
-"""A run of more steps than that shows the last few; the others stand behind one fold."""
+"""A run of more steps than that shows the last few, and those its answer rests on; the others stand behind folds."""
 NATIVES = 10
 """Outputs below the panel that are hidden where its style sheet is read, at most."""
 
@@ -86,7 +87,13 @@ def static_html(state: State, *, natives: bool = False, place: str = "", typed: 
     top, shown = header(state), exhibits(state)
     hidden = sum(not _interactive(bundle) for bundle in final_outputs(state)) if natives else 0
     marks = "".join(f"--k{number}:1;" for number in range(1, min(hidden, NATIVES) + 1))
-    parts = [_header(top), _answer(state, place), *_exhibits(shown), _files(state), _verdict(state, typed=typed)]
+    parts = [
+        _header(top, typed=typed),
+        _answer(state, place),
+        *_exhibits(shown),
+        _files(state),
+        _verdict(state, typed=typed),
+    ]
     parts += [plan_html(state), _steps(state, shown, place)]
     parts += [lines_html(_untold(state, top["reason"]))] if typed and state.status != "running" else []
     style, mark = f"{marks}{UI};{BOX};margin:2px 0 6px;overflow:hidden", f' data-agentloop="{place}"' if place else ""
@@ -146,7 +153,7 @@ def _code_of(state: State) -> list[str]:
     return [*state.cells, *(action.code for action in decisions if isinstance(action, RunCode))]
 
 
-def _header(top: Header) -> str:
+def _header(top: Header, *, typed: bool) -> str:
     tone = GOOD if top["status"] == "finished" else BAD if top["status"] in ("failed", "interrupted") else ""
     dot = (
         f'<span style="display:inline-block;width:8px;height:8px;border-radius:50%;margin-inline-end:6px;'
@@ -161,17 +168,19 @@ def _header(top: Header) -> str:
         ("Run", top["run"]),
     ]
     told = "&nbsp;· ".join(f"<span>{name}</span> {prose(value)}" for name, value in meters if value)
+    reason = _reason(top["reason"].removeprefix(MET).lstrip(), typed=typed)
     return (
         f'<div style="padding:6px 10px"><div dir="auto">{dot}'
         f'<b style="{tone}">{prose(top["label"].capitalize())}</b> · '
         f'<span style="white-space:pre-wrap;overflow-wrap:anywhere">{prose(top["goal"])}</span></div>'
-        f'{_reason(top["reason"].removeprefix(MET).lstrip())}<div style="font-size:12px;{MUTED}">{told}</div></div>'
+        f'{reason}<div style="font-size:12px;{MUTED}">{told}</div></div>'
     )
 
 
-def _reason(reason: str) -> str:
-    """Why it ended, and what to type as a line of its own that can be copied."""
+def _reason(reason: str, *, typed: bool) -> str:
+    """Why it ended, and what to type, where one can, as a line of its own that can be copied."""
     said, command = advice(reason)
+    command = command if typed else ""
     told = f'<div style="margin:2px 0;white-space:pre-wrap" dir="auto">{inline(said)}</div>' if said else ""
     box = f"display:block;margin:3px 0;padding:3px 8px;{BOX};background:var(--agl-t);white-space:pre-wrap"
     return told + (f'<div>To go on, type: <code style="{box}">{escape(command)}</code></div>' if command else "")
@@ -239,19 +248,22 @@ def _verdict(state: State, *, typed: bool) -> str:
 
 
 def _steps(state: State, shown: Sequence[Exhibit], place: str) -> str:
+    """The steps; of a long run those stand behind folds that are neither the last nor what the answer rests on."""
     targets = {ground.step: anchor(state, place, ground.step) for ground in grounds_of(state)}
-    rows = [_step(step, state, shown, targets.get(step.number, "")) for step in state.steps]
-    early = len(rows) - LAST if len(rows) > LONG else 0
-    if not early:
-        return "".join(rows)
-    told = f"Show {counted(early, 'step')}"
-    held = ", ".join(_held(state.steps[:early]))
-    group = f'<summary style="padding:3px 10px;cursor:pointer">{told}<span style="{MUTED}"> · {held}</span></summary>'
-    group = group if held else group.replace(f'<span style="{MUTED}"> · </span>', "")
-    return (
-        f'<div style="border-top:1px solid {LINE}"><details>{group}{"".join(rows[:early])}</details></div>'
-        + "".join(rows[early:])
-    )
+    kept = {step.number for step in (state.steps[-LAST:] if len(state.steps) > LONG else state.steps)} | set(targets)
+    parts = []
+    for open_, group in groupby(state.steps, lambda step: step.number in kept):
+        steps = list(group)
+        rows = "".join(_step(step, state, shown, targets.get(step.number, "")) for step in steps)
+        parts.append(rows if open_ or len(steps) == 1 else _folded(steps, rows))
+    return "".join(parts)
+
+
+def _folded(steps: Sequence[Step], rows: str) -> str:
+    held = ", ".join(_held(steps))
+    told = f'<span style="{MUTED}"> · {held}</span>' if held else ""
+    group = f'<summary style="padding:3px 10px;cursor:pointer">Show {counted(len(steps), "step")}{told}</summary>'
+    return f'<div style="border-top:1px solid {LINE}"><details>{group}{rows}</details></div>'
 
 
 def _held(steps: Sequence[Step]) -> Iterable[str]:
