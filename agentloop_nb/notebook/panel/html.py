@@ -57,7 +57,10 @@ NATIVES = 10
 
 
 def _paper() -> str:
-    """The sheet: folds open on paper, open titles are whole, and what stands below for others is not shown twice."""
+    """Return the sheet.
+
+    Folds open on paper, open titles are whole, and what stands below for others is not shown twice.
+    """
     chain, below = "", []
     for number in range(1, NATIVES + 1):
         chain += "+*"
@@ -78,7 +81,7 @@ PAPER = _paper()
 
 
 def static_html(state: State, *, natives: bool = False, place: str = "", typed: bool = True) -> str:
-    """The whole run as one piece of HTML: inline styles but for `PAPER`, no script, nothing fetched.
+    """Draw the whole run as one piece of HTML: inline styles but for `PAPER`, no script, nothing fetched.
 
     `natives` says that `final_outputs` follow as outputs of their own. `place` is where a live kernel puts buttons;
     `typed` says that the reader can type commands.
@@ -94,13 +97,13 @@ def static_html(state: State, *, natives: bool = False, place: str = "", typed: 
 
 
 def _untold(state: State, reason: str) -> list[NextCommand]:
-    """What can be done next, without what the reason of the end says already."""
+    """Return what can be done next, without what the reason of the end says already."""
     told = advice(reason)[1]
     return [each for each in next_commands(state) if not (told and each.command.startswith(told.split(" -", 1)[0]))]
 
 
 def plain_text(state: State) -> str:
-    """The run in a few lines of plain text."""
+    """Tell the run in a few lines of plain text."""
     top = header(state)
     lines = [f"agent: {top['label']}, {top['step']} of {top['steps']} steps, {top['cost']}", one_line(top["goal"])]
     if top["reason"]:
@@ -115,7 +118,7 @@ def plain_text(state: State) -> str:
 
 
 def final_outputs(state: State) -> list[MimeBundle]:
-    """Outputs of their own below the panel, for readers that strip its HTML: the answer's figures, and the answer.
+    """Return outputs below the panel, for readers that strip its HTML: the answer's figures, and the answer.
 
     What only an interactive figure's own output can show comes last, and is not hidden by the panel's sheet.
     """
@@ -178,7 +181,7 @@ def _reason(reason: str) -> str:
 
 
 def advice(reason: str) -> tuple[str, str]:
-    """A reason without the command it ends with, and that command (empty if there is none)."""
+    """Return a reason without the command it ends with, and that command (empty if there is none)."""
     found = _COMMAND.search(reason)
     if found is None or found[2].count(" ") > 8 or "%agent" in found[2]:
         return reason, ""
@@ -187,7 +190,7 @@ def advice(reason: str) -> tuple[str, str]:
 
 
 def _answer(state: State, place: str) -> str:
-    """The answer; what a step shows of it is a link to that step."""
+    """Draw the answer; what a step shows of it is a link to that step."""
     if not state.summary:
         return ""
     answer, known = markdown(shortened(state.summary, MAX_PROSE)), {step.number for step in state.steps}
@@ -218,7 +221,7 @@ def _files(state: State) -> str:
 
 
 def _file(name: str, folder: str) -> str:
-    """A file of the run; a plain name is a link, which Jupyter opens beside the notebook."""
+    """Return a file of the run; a plain name is a link, which Jupyter opens beside the notebook."""
     path = f"{folder}/{name}" if folder else name
     if not _PLAIN_FILE.fullmatch(path):
         return f"<code>{escape(one_line(name))}</code>"
@@ -255,7 +258,7 @@ def _steps(state: State, shown: Sequence[Exhibit], place: str) -> str:
 
 
 def _held(steps: Sequence[Step]) -> Iterable[str]:
-    """What steps hold that one may look for: errors, figures, tables."""
+    """Return what steps hold that one may look for: errors, figures, tables."""
     errors = sum(step.result is not None and not step.result.success for step in steps)
     found = {"error": errors}
     for step in steps:
@@ -281,7 +284,7 @@ def _marks(step: Step) -> list[str]:
 
 
 def _row(step: Step, state: State) -> Card:
-    """The card of a step; the answer stands above, so the step that gave it does not say it again."""
+    """Draw the card of a step; the answer stands above, so the step that gave it does not say it again."""
     shown = card(step, state)
     finish = step.decision is not None and isinstance(step.decision.action, Finish)
     if finish and state.summary and step.result is not None and step.result.success:
