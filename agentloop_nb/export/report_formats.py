@@ -159,7 +159,7 @@ def _commands(report: Report) -> tuple[str, str]:
 
 
 def as_markdown(report: Report) -> str:
-    """The same as one Markdown file; figures are held in it as data."""
+    """Return the same as one Markdown file; figures are held in it as data."""
     known = {each.number for each in report.method}
     parts = [MARKDOWN_MARK, f"# {harmless(report.title)}", f"*The question: {harmless(' '.join(report.goal.split()))}*"]
     parts += [f"**Not finished** — {harmless(report.unfinished)}"] if report.unfinished else []

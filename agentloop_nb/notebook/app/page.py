@@ -63,7 +63,6 @@ class App(widgets.VBox):
         self._last: Run | None = None
         self._given, self._data = widgets.HTML(), _given_data(self._folder)
         self._word = widgets.Text(placeholder="a word to the agent", layout={"width": "60%"})
-        self._word.add_class("agentloop-word")
         self._resume = widgets.Button(description="Go on", tooltip="Go on with this run where it ended")
         self._later = widgets.HBox([self._word, self._resume], layout={"flex_flow": "row wrap", "display": "none"})
         self._banner, self._cards, self._files = widgets.HTML(), widgets.VBox(), widgets.VBox()
