@@ -43,7 +43,7 @@ def reply_bound(window: int | None, prompt: int, *, doublings: int = 0, effort: 
 
 
 def _reply_room(window: int) -> int:
-    """What a prompt leaves free for the reply."""
+    """Return what a prompt leaves free for the reply."""
     return min(USEFUL_REPLY, max(window // 4, LEAST_REPLY))
 
 

@@ -68,7 +68,7 @@ def secrets_in(name: str, value: str) -> list[str]:
 
 
 def shapes_in(text: str) -> list[str]:
-    """What in a text looks like a key of a known service, and the passwords in its addresses."""
+    """Return what in a text looks like a key of a known service, and the passwords in its addresses."""
     shapes = [found[0] for found in _SECRET_SHAPE.finditer(text)]
     passwords = _URL_PASSWORD.findall(text) if "://" in text else []
     return [*shapes, *passwords, *map(urllib.parse.unquote, passwords)]
@@ -133,7 +133,7 @@ class KnownSecrets(Masker):
 
 
 def _in_text(name: str, text: str, attribute: bool) -> Iterator[str]:  # noqa: FBT001 - a `Found`
-    """What is secret in a text inside a value."""
+    """Yield what is secret in a text inside a value."""
     header = _HEADER.fullmatch(name)
     if header and text.lower() != name.lower():
         yield from (text, text.rpartition(" ")[2])
@@ -145,7 +145,7 @@ def _in_text(name: str, text: str, attribute: bool) -> Iterator[str]:  # noqa: F
 
 @functools.lru_cache(maxsize=4096)
 def _taught(source: str) -> tuple[frozenset[str], tuple[str, ...]]:
-    """What code tells of secrets: the names that will hold one, and those that are written in it."""
+    """Return what code tells of secrets: the names that will hold one, and those that are written in it."""
     tree = parsed(source)
     names = frozenset(_given(tree)) if "get" in source else frozenset[str]()
     return names, tuple(_written(tree))
