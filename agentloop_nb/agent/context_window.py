@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from agentloop_nb.models.usage import prompt_tokens, tokens_in
+from agentloop_nb.models.usage import prompt_tokens
 from agentloop_nb.protocols import Message, Usage
+from agentloop_nb.protocols.tokens import tokens_in
 
 NAMESPACE = 2000
 """Tokens that the description of the namespace may take where there is room."""

@@ -93,17 +93,20 @@ class KnownSecrets(Masker):
         """Values with many parts that were looked into, by name: their identity and length then."""
         self.look()
 
-    def expect(self, sources: Iterable[str]) -> None:
-        """Learn from code which names will hold secrets, or do already, and the secrets that are written in it."""
+    def expect(self, sources: Iterable[str]) -> bool:
+        """Learn from code the secrets that are written in it, and tell whether it names what holds some, or will."""
+        names_any = False
         for source in sources:
             if source in self._read or len(source) > MAX_CELL:
                 continue
             names, written = _taught(source)
             self.learn(written)
             if names:
+                names_any = True
                 self._given |= names
                 self._seen = {name: text for name, text in self._seen.items() if name not in names}
             self._read.add(source)
+        return names_any
 
     def look(self) -> None:
         """Look at the environment and the namespace as they are now. Nothing is called that could run user's code."""

@@ -10,6 +10,7 @@ from types import CodeType, FunctionType, MethodType
 from typing import Any
 
 from agentloop_nb._internal import type_info
+from agentloop_nb._internal.ipython_syntax import parsed
 
 _WIDE = frozenset({
     *("globals", "locals", "vars", "exec", "eval", "compile", "get_ipython", "user_ns", "__main__", "__import__"),
@@ -41,14 +42,6 @@ class Reach:
 
     names: frozenset[str]
     wide: bool
-
-
-def parsed(source: str) -> ast.Module | None:
-    """Parse transformed code (no magics, but the calls they become); None where it does not parse."""
-    try:
-        return ast.parse(source)
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return None
 
 
 def reach(tree: ast.Module | None, namespace: Mapping[str, Any]) -> Reach:
