@@ -22,7 +22,7 @@ _MONEY = re.compile(r"(?<!\\)\$(?=\d[\d,.]*[kKmMbB]?(?![\w$^_{\\]))", re.ASCII)
 
 
 def final_outputs(state: State) -> list[MimeBundle]:
-    """Outputs of their own below the panel, for readers that strip its HTML: the answer's figures, and the answer.
+    """Return outputs below the panel, for readers that strip its HTML: the answer's figures, and the answer.
 
     What only an interactive figure's own output can show comes last, and is not hidden by the panel's sheet.
     """
