@@ -13,9 +13,13 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from agentloop_nb.actions.table_argument import TableArgument
+
 
 def written(value: Any, names: Mapping[str, Any]) -> str:
     """Write a value as source that makes it again; `names` is the namespace in which the source will run."""
+    if isinstance(value, TableArgument):
+        return value.source
     if isinstance(value, Enum):
         kind = _name(type(value), names)
         return f"{kind}.{value.name}" if value.name in type(value).__members__ else f"{kind}({value.value!r})"

@@ -112,3 +112,40 @@ def test_a_file_that_changed_is_asked_about_and_a_strangers_never_runs(notebook)
     assert "no longer allowed" in notebook.said("%agent learn --forget total_of")
     notebook.run("Again", *DONE)
     assert "- total_of" not in sent(notebook)
+
+
+TABLE = '''\
+import pandas as pd
+
+
+def region_total(sales: pd.DataFrame, region: str = "N") -> int:
+    """Add up the amounts of one region of a table of sales."""
+    return int(sales[sales.region == region].amount.sum())
+'''
+
+
+def test_a_function_of_a_table_is_called_by_the_name_of_a_variable_or_of_a_file(notebook):
+    live, folder = notebook.live, notebook.folder
+    live.run("import pandas as pd\ntable = pd.read_csv('sales.csv')")
+    summed = decision("run_code", code="north = int(table[table.region == 'N'].amount.sum())\nnorth")
+    notebook.run("What did N sell, by `table`?", summed, finish("It is 40."))
+    emptied = TABLE.replace("    return", "    sales.drop(sales.index, inplace=True)\n    return")
+    call = "region_total(table)"
+    notebook.wire.script += [proposed(emptied, call, "north"), proposed(TABLE, call, "north")]
+    told = notebook.said("%agent learn region_total", "y")
+    assert "it changes the table it is given: ['table']" in proposals(folder)[-2]["problem"]
+    assert f"The test passed in a fresh kernel (namespaces): {call} brought what the run had as north" in told
+    wrong = decision("region_total", sales="table.head()")
+    by_name = decision("region_total", sales="table", region="S", into="south")
+    by_file = decision("region_total", sales="sales.csv", into="again")
+    notebook.run("And S?", wrong, by_name, by_file, finish("It is 20, and 40 by the file."))
+    said = json.dumps(notebook.wire.bodies[-1]["messages"])
+    assert "sales (string: name of a variable that is a pandas DataFrame, or a file: .csv" in said
+    assert "'table.head()' is not the name of a variable or a file" in json.dumps(notebook.wire.bodies[-3]["messages"])
+    assert notebook.said("print(south, again)") == "20 40\n"
+    assert "Reproduced" in notebook.said("%agent export table.ipynb")
+    cells = json.loads((folder / "table.ipynb").read_text())["cells"]
+    code = "\n".join("".join(cell["source"]) for cell in cells if cell["cell_type"] == "code")
+    assert "south = region_total(sales=table, region='S')" in code
+    assert "again = region_total(sales=__import__('pandas').read_csv('sales.csv'))" in code
+    assert "table = pd.read_csv('sales.csv')" in code
