@@ -44,8 +44,10 @@ def _all_tell(nodes: Mapping[str, ast.expr], values: Mapping[str, Any]) -> bool:
 
 def _tells(node: ast.expr, value: Any) -> bool:
     """Whether an expression makes a value of a record again and does nothing else."""
-    if is_table_source(node, value):
-        return True
+    return is_table_source(node, value) or _is_same(node, value)
+
+
+def _is_same(node: ast.expr, value: Any) -> bool:
     match node:
         case ast.List(elts=inside) | ast.Tuple(elts=inside):
             return isinstance(value, list) and len(value) == len(inside) and all(map(_tells, inside, value))

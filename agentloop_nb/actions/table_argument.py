@@ -41,7 +41,7 @@ class TableArgument(str):
     def checked(cls, text: str) -> TableArgument:
         """Return it if it names a variable or a file. Raises `ValueError`."""
         text = text.strip()
-        if is_parameter_name(text) or cls._reader(text):
+        if is_parameter_name(text) or cls.reader_of(text):
             return cls(text)
         files = f" or a file with the suffix {', '.join(cls.readers)}" if cls.readers else ""
         raise ValueError(f"{text[:60]!r} is not the name of a variable{files}")
@@ -53,7 +53,8 @@ class TableArgument(str):
         return f"name of a variable that is a {cls.kind}{files}"
 
     @classmethod
-    def _reader(cls, text: str) -> str:
+    def reader_of(cls, text: str) -> str:
+        """The function that reads a file; empty where it is none of this kind."""
         path = PurePath(text)
         return "" if "://" in text or not path.stem else cls.readers.get(path.suffix.lower(), "")
 
@@ -65,7 +66,7 @@ class TableArgument(str):
     @property
     def source(self) -> str:
         """The expression that is the table."""
-        return f"__import__({self.library!r}).{self._reader(self)}({str(self)!r})" if self.is_file else str(self)
+        return f"__import__({self.library!r}).{self.reader_of(self)}({str(self)!r})" if self.is_file else str(self)
 
     def fits(self, value: Any) -> bool:
         """Whether a value is of this kind."""
@@ -157,5 +158,5 @@ def is_table_source(node: ast.expr, value: Any) -> bool:
         return False
     if isinstance(node, ast.Name):
         return node.id == value and is_parameter_name(value)
-    sources = (kind(value).source for kind in _KINDS.values() if kind._reader(value) and kind(value).is_file)
+    sources = (kind(value).source for kind in _KINDS.values() if kind.reader_of(value) and kind(value).is_file)
     return ast.unparse(node) in (ast.unparse(ast.parse(source, mode="eval").body) for source in sources)

@@ -69,6 +69,8 @@ class IsolatedWorkspace:
         self.privacy: Privacy = "full"
         self.tools: Tools | None = None
         self.goal = ""
+        self.functions: frozenset[str] = frozenset()
+        """Declared functions of the user's that its process has."""
         self.earlier: list[tuple[str, str]] = []
         """Goals and summaries of earlier runs in the parent kernel."""
         self.memory: int | None = None

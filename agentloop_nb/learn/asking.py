@@ -30,8 +30,8 @@ import pandas as pd at the top) where the steps work on a table. It has a return
 sentence that says what it does and what it returns.
 - The function uses nothing but its parameters, its imports and Python's own: no variable of the run. It returns its \
 result, prints nothing and does not change a table it is given.
-- call: the expression {name}(...) with the arguments with which it does what the steps did. It is evaluated before the \
-steps run: a table that they read themselves is pd.read_csv("the file") there.
+- call: the expression {name}(...) with the arguments with which it does what the steps did. It is evaluated before \
+the steps run: a table that they read themselves is pd.read_csv("the file") there.
 - result: the variable of the run that this call has to equal, or an expression that stands in the steps.
 Both are run in a fresh kernel and compared."""
 

@@ -18,6 +18,7 @@ from agentloop_nb.agent.ledger import Ledger
 from agentloop_nb.agent.offer import worth_delegating
 from agentloop_nb.errors import Hint, UserError
 from agentloop_nb.events import LimitsReplaced, RunResumed
+from agentloop_nb.isolated.isolated_workspace import IsolatedWorkspace
 from agentloop_nb.mcp_tools.toolbox import toolbox
 from agentloop_nb.models import registry
 from agentloop_nb.models.replay import ReplayModel
@@ -162,8 +163,7 @@ def chosen_anew(
 
 
 def _own_functions(workspace: Workspace, settings: Settings) -> dict[str, Any]:
-    """Return the values of the namespace that have the names of declared functions.
-
-    An isolated kernel has none of them.
-    """
+    """Return the declared functions that the namespace of a run has; an isolated one has those that went along."""
+    if isinstance(workspace, IsolatedWorkspace):
+        return {name: LIVE[name].function for name in workspace.functions if name in LIVE}
     return {} if settings.isolated or not LIVE else workspace.variables(list(LIVE))

@@ -64,7 +64,11 @@ def checked(code: str = GOOD, call: str = "north('s.csv')", result: str = "total
 @pytest.mark.parametrize(
     "code",
     [
-        *(GOOD, TYPED, GOOD.replace("import pandas as pd\n", "").replace("    df", "    import pandas as pd\n    df", 1)),
+        *(
+            GOOD,
+            TYPED,
+            GOOD.replace("import pandas as pd\n", "").replace("    df", "    import pandas as pd\n    df", 1),
+        ),
         TABLE,
         TABLE.replace("import pandas as pd", "from pandas import DataFrame").replace("pd.DataFrame", "DataFrame"),
         TABLE.replace("pd.DataFrame", "pd.DataFrame | None"),
