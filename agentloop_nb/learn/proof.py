@@ -19,7 +19,7 @@ Json = dict[str, Any]
 
 CALL, COMPARE = "learn-call", "learn-compare"
 """Ids of the cells that are put around those of the steps."""
-_CALL = """\
+CALL_CELL = """\
 def _copied(values):
     return {{name: value.copy() for name, value in values.items() if type(value).__name__ in ("DataFrame", "Series")}}
 
@@ -31,6 +31,7 @@ _learned = eval({call!r}, {{**_space, **globals(), {name!r}: _space[{name!r}]}})
 _changed = [name for name, value in _before.items() if not value.equals(globals()[name])]
 assert not _changed, f"it changes the table it is given: {{_changed}}"
 del _copied, _before, _changed"""
+"""The cell that calls the function before the steps, and keeps what it brought."""
 _COMPARE = """\
 def _same(a, b):
     import math
@@ -106,7 +107,7 @@ def _notebook(proposal: ProposeFunction, name: str, found: Material) -> Json:
     notebook = deepcopy(found.notebook)
     first, last = found.places
     given = sorted(names_of(proposal.call).uses)
-    call = _CALL.format(code=proposal.code, file=f"{name}.py", name=name, given=given, call=proposal.call.strip())
+    call = CALL_CELL.format(code=proposal.code, file=f"{name}.py", name=name, given=given, call=proposal.call.strip())
     cells = notebook["cells"]
     cells[last + 1 :] = [_cell(COMPARE, _COMPARE.format(result=proposal.result.strip()))]
     cells.insert(first, _cell(CALL, call))

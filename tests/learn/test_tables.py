@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from contextlib import nullcontext
 
+import pandas as pd
 import pytest
 
+from agentloop_nb.learn.proof import CALL_CELL
 from tests.learn.scene import Scene, proposed, scene
-from tests.learn.test_learning import proposals, sent
+from tests.learn.test_learning import sent
 from tests.wire import decision, finish
 
 pytestmark = pytest.mark.timeout(600)
@@ -39,11 +42,9 @@ def test_a_function_of_a_table_is_called_by_the_name_of_a_variable_or_of_a_file(
     folder = notebook.folder
     summed = decision("run_code", code="north = int(table[table.region == 'N'].amount.sum())\nnorth")
     notebook.run("What did N sell, by `table`?", summed, finish("It is 40."))
-    emptied = TABLE.replace("    return", "    sales.drop(sales.index, inplace=True)\n    return")
     call = "region_total(table)"
-    notebook.wire.script += [proposed(emptied, call, "north"), proposed(TABLE, call, "north")]
+    notebook.wire.script.append(proposed(TABLE, call, "north"))
     told = notebook.said("%agent learn region_total", "y")
-    assert "it changes the table it is given: ['table']" in proposals(folder)[-2]["problem"]
     assert f": {call} brought what the run had as north" in told
     wrong = decision("region_total", sales="table.head()")
     by_name = decision("region_total", sales="table", region="S", into="south")
@@ -62,7 +63,7 @@ def test_a_function_of_a_table_is_called_by_the_name_of_a_variable_or_of_a_file(
 
 
 def test_an_isolated_run_has_what_was_learned_and_the_functions_of_the_notebook(notebook):
-    live, folder = notebook.live, notebook.folder
+    live = notebook.live
     live.run(
         "from enum import Enum\nfrom agentloop_nb import action\nLIMIT = 3\nclass Colour(Enum):\n    RED = 'red'\n"
         "def helper(x): return x * LIMIT\n"
@@ -73,8 +74,16 @@ def test_an_isolated_run_has_what_was_learned_and_the_functions_of_the_notebook(
     assert "region_total is done" in sent(notebook)
     assert "stock is done" in sent(notebook)
     assert notebook.said("print('red' in globals())") == "False\n"
-    assert "Reproduced" in notebook.said("%agent export isolated.ipynb")
-    cells = json.loads((folder / "isolated.ipynb").read_text())["cells"]
-    code = "\n".join("".join(cell["source"]) for cell in cells if cell["cell_type"] == "code")
-    assert "north = region_total(sales=table)" in code
-    assert "red = stock(colour=Colour.RED)" in code
+
+
+def test_a_function_that_changes_the_table_it_is_given_is_not_fit():
+    emptied = TABLE.replace("    return", "    sales.drop(sales.index, inplace=True)\n    return")
+    for code, changes in ((TABLE, False), (emptied, True)):
+        table = pd.DataFrame({"region": ["N"], "amount": [40]})
+        cell = CALL_CELL.format(
+            code=code, file="f.py", name="region_total", given=["region_total", "table"], call="region_total(table)"
+        )
+        space: dict = {"table": table}
+        with pytest.raises(AssertionError, match="it changes the table") if changes else nullcontext():
+            exec(cell, space)
+        assert changes or space["_learned"] == 40
