@@ -77,7 +77,7 @@ def test_an_isolated_run_has_what_was_learned_and_the_functions_of_the_notebook(
 
 
 def test_a_function_that_changes_the_table_it_is_given_is_not_fit():
-    emptied = TABLE.replace("    return", "    sales.drop(sales.index, inplace=True)\n    return")
+    emptied = TABLE.replace("    return", '    sales["amount"] = 0\n    return')
     for code, changes in ((TABLE, False), (emptied, True)):
         table = pd.DataFrame({"region": ["N"], "amount": [40]})
         cell = CALL_CELL.format(
