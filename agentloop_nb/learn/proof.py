@@ -103,7 +103,7 @@ def prove(proposal: ProposeFunction, name: str, found: Material, timeout: int) -
 
 
 def _notebook(proposal: ProposeFunction, name: str, found: Material) -> Json:
-    """The notebook of the run with the call before the steps and the comparison after them."""
+    """Return the notebook of the run with the call before the steps and the comparison after them."""
     notebook = deepcopy(found.notebook)
     first, last = found.places
     given = sorted(names_of(proposal.call).uses)
