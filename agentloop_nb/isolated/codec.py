@@ -165,7 +165,7 @@ class Builder:
         return array.reshape([int(side) for side in tree["shape"]])
 
 
-def _spread(keys: Iterable[Any]) -> Iterable[Any]:
+def _spread(keys: Iterable[Any]) -> list[Any]:
     """Return the keys of a set or a dictionary. Raises `Refused` where too many have the same hash."""
     alike = Counter(map(hash, kept := list(keys)))
     if alike and max(alike.values()) > MOST_ALIKE:
