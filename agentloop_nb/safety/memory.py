@@ -59,7 +59,7 @@ class Memory:
             self._notes += len(step.said)
 
     def _hear(self, remarks: Sequence[str]) -> None:
-        """What the system tells may quote strangers: an error, a file that was given, a summary."""
+        """Take in what the system tells, which may quote strangers: an error, a file that was given, a summary."""
         for remark in remarks:
             if remark not in self._remarks:
                 self._remarks.add(remark)
@@ -98,7 +98,7 @@ class Memory:
         return ordered(self.read(code).risks)
 
     def said(self, state: State) -> str:
-        """What the user said, in plain words; put together anew when a note was added."""
+        """Return what the user said, in plain words; put together anew when a note was added."""
         notes = self._notes + sum(len(step.said) for step in state.steps[len(self._steps) :])
         if self._said[0] != notes:
             cells = typed(state, self._cells or ()) if state.borrowed is None else ()
@@ -112,7 +112,10 @@ _known: tuple[tuple[str, ...], Values] = ((), Values())
 
 
 def _learned_from(cells: tuple[str, ...]) -> Values:
-    """The names that cells bind; of cells that were read for an earlier run, only those that came since are read."""
+    """Return the names that cells bind.
+
+    Of cells that were read for an earlier run, only those that came since are read.
+    """
     global _known  # noqa: PLW0603
     before, values = _known
     if cells[: len(before)] != before:

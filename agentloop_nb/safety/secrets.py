@@ -59,7 +59,7 @@ def secrets_in(name: str, value: str) -> list[str]:
 
 
 def shapes_in(text: str) -> list[str]:
-    """What in a text looks like a key of a known service, and the passwords in its addresses."""
+    """Return what in a text looks like a key of a known service, and the passwords in its addresses."""
     return [*(found[0] for found in _SECRET_SHAPE.finditer(text)), *url_passwords(text)]
 
 
@@ -82,17 +82,20 @@ class KnownSecrets(Masker):
         """Values with many parts that were looked into, by name: their identity and length then."""
         self.look()
 
-    def expect(self, sources: Iterable[str]) -> None:
-        """Learn from code which names will hold secrets, or do already, and the secrets that are written in it."""
+    def expect(self, sources: Iterable[str]) -> bool:
+        """Learn from code the secrets that are written in it, and tell whether it names what holds some, or will."""
+        names_any = False
         for source in sources:
             if source in self._read or len(source) > MAX_CELL:
                 continue
             names, written = _taught(source)
             self.learn(written)
             if names:
+                names_any = True
                 self._given |= names
                 self._seen = {name: text for name, text in self._seen.items() if name not in names}
             self._read.add(source)
+        return names_any
 
     def look(self) -> None:
         """Look at the environment and the namespace as they are now. Nothing is called that could run user's code."""
@@ -122,7 +125,7 @@ class KnownSecrets(Masker):
 
 
 def _in_text(name: str, text: str, attribute: bool) -> Iterator[str]:  # noqa: FBT001 - a `Found`
-    """What is secret in a text inside a value."""
+    """Yield what is secret in a text inside a value."""
     header = _HEADER.fullmatch(name)
     if header and text.lower() != name.lower():
         yield from (text, text.rpartition(" ")[2])
@@ -134,14 +137,14 @@ def _in_text(name: str, text: str, attribute: bool) -> Iterator[str]:  # noqa: F
 
 @functools.lru_cache(maxsize=4096)
 def _taught(source: str) -> tuple[frozenset[str], tuple[str, ...]]:
-    """What code tells of secrets: the names that will hold one, and those that are written in it."""
+    """Return what code tells of secrets: the names that will hold one, and those that are written in it."""
     tree = parsed(to_python(source)[0])
     names = frozenset([*(_given(tree) if "get" in source else ()), *put_in_addresses(tree)])
     return names, tuple(_written(source, tree))
 
 
 def _written(source: str, tree: ast.AST | None) -> Iterator[str]:
-    """Secrets that are written in a cell."""
+    """Yield secrets that are written in a cell."""
     for node in ast.walk(tree) if tree else ():
         if isinstance(node, ast.Constant) and isinstance(node.value, str) and len(node.value) < MAX_TEXT:
             yield from shapes_in(node.value)

@@ -58,20 +58,20 @@ InText = Callable[[str, str], Iterator[str]]
 
 
 def passwords(text: str) -> list[str]:
-    """The passwords in addresses and connection strings, as they are written and as they are meant."""
+    """Return the passwords in addresses and connection strings, as they are written and as they are meant."""
     found = [*_URL_PASSWORD.findall(text), *_DATABASE_URL.findall(text)] if "://" in text else []
     found += _filled(_PAIR, text) if "=" in text else []
     return [*found, *map(urllib.parse.unquote, found)]
 
 
 def url_passwords(text: str) -> list[str]:
-    """The passwords in addresses alone."""
+    """Return the passwords in addresses alone."""
     found = _URL_PASSWORD.findall(text) if "://" in text else []
     return [*found, *map(urllib.parse.unquote, found)]
 
 
 def of_commands(source: str) -> Iterator[str]:
-    """What is secret in the shell lines and magics of a cell."""
+    """Yield what is secret in the shell lines and magics of a cell."""
     whole = source.lstrip().startswith("%%")
     lines = source.split("\n") if whole else [line for line in source.split("\n") if _COMMAND.match(line)]
     for line in (each[:MAX_TEXT] for each in lines):
@@ -83,7 +83,7 @@ def of_commands(source: str) -> Iterator[str]:
 
 
 def of_tree(tree: ast.AST | None, in_text: InText) -> Iterator[str]:
-    """What is secret of the texts that stand in code."""
+    """Yield what is secret of the texts that stand in code."""
     addressed = frozenset(put_in_addresses(tree))
     for node in ast.walk(tree) if tree else ():
         for name, value in _named(node):
@@ -98,7 +98,7 @@ def of_tree(tree: ast.AST | None, in_text: InText) -> Iterator[str]:
 
 
 def put_in_addresses(tree: ast.AST | None) -> Iterator[str]:
-    """Names that an address or a connection string takes its password from."""
+    """Yield names that an address or a connection string takes its password from."""
     for node in ast.walk(tree) if tree else ():
         if isinstance(node, ast.JoinedStr):
             yield from _filling(node)
@@ -117,13 +117,13 @@ def _filling(text: ast.JoinedStr) -> Iterator[str]:
 
 
 def is_secret(name: str, value: str) -> bool:
-    """Whether a value is secret by its name. `PWD` is where a shell stands, if its value is a path."""
+    """Tell whether a value is secret by its name. `PWD` is where a shell stands, if its value is a path."""
     standing = name.lower() in ("pwd", "oldpwd") and (value[:1] in "/~." or value[1:2] == ":")
     return bool(NAME.search(name)) and not standing and not HARMLESS_NAME.search(name)
 
 
 def _named(node: ast.AST) -> Iterator[tuple[str, ast.expr | None]]:
-    """The values that code gives to names."""
+    """Yield the values that code gives to names."""
     match node:
         case ast.keyword(arg=str(name), value=value):
             yield name, value
@@ -157,7 +157,7 @@ def _name_of(target: ast.expr) -> str:
 
 
 def _text(value: ast.expr | None) -> str | None:
-    """The text that an expression is, if it is one that is written out."""
+    """Return the text that an expression is, if it is one that is written out."""
     match value:
         case ast.Constant(value=str(text)):
             return text if len(text) < MAX_TEXT else ""
@@ -170,7 +170,7 @@ def _text(value: ast.expr | None) -> str | None:
 
 
 def _arguments(function: str, arguments: list[ast.expr]) -> Iterator[str]:
-    """Secrets that a function is called with, which only their looks tell."""
+    """Yield secrets that a function is called with, which only their looks tell."""
     texts = [_text(each) for each in arguments]
     if _TAKERS.search(function):
         yield from (text for text in texts if text and _by_chance(text))
@@ -188,5 +188,5 @@ def _filled(pattern: re.Pattern[str], text: str) -> list[str]:
 
 
 def _of(found: re.Match[str], first: int) -> str:
-    """The one group that took part, from a number on."""
+    """Return the one group that took part, from a number on."""
     return next((group for group in found.groups()[first - 1 :] if group), "")

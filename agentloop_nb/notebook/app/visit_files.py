@@ -39,7 +39,7 @@ def clean_name(name: str) -> str:
 
 
 def _is_device(name: str) -> bool:
-    """Whether a name is that of a device on some systems."""
+    """Tell whether a name is that of a device on some systems."""
     try:
         safe_name(name)
     except ActionFailed:
