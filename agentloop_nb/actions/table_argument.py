@@ -48,13 +48,13 @@ class TableArgument(str):
 
     @classmethod
     def told(cls) -> str:
-        """What a model reads about it."""
+        """Tell a model of it."""
         files = f", or a file: {', '.join(cls.readers)}" if cls.readers else ""
         return f"name of a variable that is a {cls.kind}{files}"
 
     @classmethod
     def reader_of(cls, text: str) -> str:
-        """The function that reads a file; empty where it is none of this kind."""
+        """Name the function that reads a file; empty where it is none of this kind."""
         path = PurePath(text)
         return "" if "://" in text or not path.stem else cls.readers.get(path.suffix.lower(), "")
 

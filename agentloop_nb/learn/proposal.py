@@ -163,7 +163,7 @@ def _check_call(call: str, name: str) -> None:
 
 
 def _check_given(proposal: ProposeFunction, later: frozenset[str], there: frozenset[str]) -> None:
-    """A call is made before the steps, so it uses nothing that only they make."""
+    """Refuse a call that uses what only the steps make: it is made before them."""
     late = (names_of(proposal.call).uses & later) - names_of(proposal.code).defines
     if late:
         names = ", ".join(sorted(there)) or "none"

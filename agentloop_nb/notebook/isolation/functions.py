@@ -97,7 +97,7 @@ def _used(source: str) -> set[str]:
 
 
 def _import(name: str, value: Any) -> str:
-    """The line that imports a value under a name; empty where none does."""
+    """Write the line that imports a value under a name; empty where none does."""
     if isinstance(value, ModuleType):
         return f"import {value.__name__} as {name}"
     home, inside = getattr(value, "__module__", None), getattr(value, "__name__", None)
@@ -108,7 +108,7 @@ def _import(name: str, value: Any) -> str:
 
 
 def _literal(name: str, value: Any) -> str:
-    """The line that makes a plain value; empty where none does."""
+    """Write the line that makes a plain value; empty where none does."""
     try:
         return f"{name} = {value!r}" if ast.literal_eval(repr(value)) == value else ""
     except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):

@@ -93,6 +93,7 @@ def workspace(
     )
     made.privacy, made.memory, made.earlier = settings.privacy, settings.undo_memory * 2**20, list(earlier)
     made.functions = names
+    made.ran = cell_history.by_runs(shell)
     return made
 
 
