@@ -20,6 +20,9 @@ MOST_ENDS = 8
 """Such lines that are tried."""
 MOST_NESTED = 5
 """Blocks inside one another whose indentation is mended."""
+_LEAVING = (ast.Return, ast.Raise, ast.Break, ast.Continue)
+_FUNCTION = re.compile(r"(?:async )?def\b")
+_OPENED = re.compile(r"(?:async )?with\b.*\bas (\w+)\s*:\s*$")
 MOST_JOINED = 200
 """Line breaks that are mended in one cell."""
 
@@ -53,16 +56,18 @@ def _apart(code: str, deeper: int = MOST_NESTED) -> str:
 
 
 def _indented(code: str, deeper: int = MOST_NESTED) -> str:
-    """Indent the end of the code below the line that asks for a block, if that end is one statement."""
+    """Indent what belongs below the line that asks for a block, where that is certain."""
     line = _not_indented(code)
     if line is None or line < 2 or not deeper:
         return code
     lines = code.split("\n")
     head, rest = lines[: line - 1], _indented("\n".join(lines[line - 1 :]), deeper - 1)
     above = head[-1]
-    if above[:1].isspace() or not above.rstrip().endswith(":") or not _is_one_statement(rest):
+    size = 0 if above[:1].isspace() or not above.rstrip().endswith(":") else _lines_of_block(above, rest)
+    if not size:
         return code
-    return "\n".join([*head, *(f"    {each}" if each.strip() else each for each in rest.split("\n"))])
+    below = rest.split("\n")
+    return "\n".join([*head, *(f"    {each}" if each.strip() else each for each in below[:size]), *below[size:]])
 
 
 def _printed(code: str) -> str:
@@ -97,9 +102,34 @@ def _not_indented(code: str) -> int | None:
     return None
 
 
-def _is_one_statement(code: str) -> bool:
+def _lines_of_block(header: str, code: str) -> int:
+    """Count the lines of code that belong below a header; 0 where that is not certain."""
     tree = parsed(code)
-    return tree is not None and '"""' not in code and "'''" not in code and len(tree.body) == 1
+    if tree is None or '"""' in code or "'''" in code or not tree.body:
+        return 0
+    count = _statements_of_block(header, tree.body)
+    return len(code.split("\n")) if count == len(tree.body) else (tree.body[count - 1].end_lineno or 0) if count else 0
+
+
+def _statements_of_block(header: str, statements: list[ast.stmt]) -> int:
+    """One statement alone, all up to the first that leaves the block, or those that use what `with` has opened."""
+    if len(statements) == 1 or isinstance(statements[0], _LEAVING):
+        return 1
+    if _FUNCTION.match(header):
+        return next((number for number, each in enumerate(statements, 1) if isinstance(each, ast.Return)), 0)
+    opened = _OPENED.match(header)
+    return _last_use(opened[1], statements) if opened else 0
+
+
+def _last_use(name: str, statements: list[ast.stmt]) -> int:
+    """How many statements it is up to the last that uses a name, before one binds it anew."""
+    last = 0
+    for number, statement in enumerate(statements, 1):
+        uses = [node.ctx for node in ast.walk(statement) if isinstance(node, ast.Name) and node.id == name]
+        if any(isinstance(use, ast.Store) for use in uses):
+            break
+        last = number if uses else last
+    return last
 
 
 def _joined(code: str) -> str:
