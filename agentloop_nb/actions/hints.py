@@ -47,10 +47,12 @@ _MODULES = frozenset(
 )
 MOST_FILES = 12
 """Names of files that a hint lists."""
+_HALF = "The code ends in the middle: write it whole, with single quotes inside it, such as df['name']."
 _INSIDE = (
     (re.compile("'(return|yield|await)' outside"), "A cell is no function: print the value instead."),
     (re.compile("unterminated .*string"), r"Inside quotes a line break is written \\n in this JSON."),
     (re.compile("indent"), "Write each line with its indentation, four spaces a level."),
+    (re.compile("incomplete input"), _HALF),
     (re.compile("was never closed|unmatched|does not match"), "Count the brackets."),
 )
 

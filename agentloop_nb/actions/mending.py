@@ -16,6 +16,7 @@ _ON_ONE_LINE = re.compile(r"(?m)^([ \t]*)((?:for|while|if|with)\b[^\n:]*:)[ \t]+
 _CLOSING = re.compile(r"""["'}\]\s]{0,20}\}\s*\Z""")
 _END = re.compile(r"""(?m)^([^#\n]*?)["'\]\s]{0,5}\}\}""")
 """A line on which the two marks that end a decision were written into its code, and perhaps prose after them."""
+_ACTION_AT_END = re.compile(r"\n(finish|run_code|write_file|search_web|read_url)(?:\([^()\n]*\))?\s*\Z")
 MOST_ENDS = 8
 """Such lines that are tried."""
 MOST_NESTED = 5
@@ -30,6 +31,17 @@ MOST_JOINED = 200
 def mended(code: str) -> str:
     """Put right what keeps code from compiling, where there is one way only to do it; else leave it as it is."""
     return _printed(_compiling(code))
+
+
+def ends_with_an_action(code: str) -> list[str]:
+    """Name the action that a cell ends with as if it were Python, `finish` or `finish()`, on a line of its own."""
+    found = _ACTION_AT_END.search(code)
+    return [found[1]] if found and code[: found.start()].strip() and parsed(code) is not None else []
+
+
+def without_last_line(code: str) -> str:
+    """Return code without its last line that is not empty."""
+    return code.rstrip().rpartition("\n")[0]
 
 
 def _compiling(code: str) -> str:

@@ -6,6 +6,7 @@ import re
 
 from agentloop_nb.actions import AskUser, Plan
 from agentloop_nb.actions.registry import Actions
+from agentloop_nb.agent.code_as_text import was_refused
 from agentloop_nb.agent.questions import may_ask
 from agentloop_nb.state import State
 from agentloop_nb.step import Step
@@ -43,7 +44,7 @@ def offered(state: State, *, small: bool = False) -> tuple[str, ...]:
     it did again, with the same result, it would do once more, so it has to decide on something else.
     """
     last = state.steps[-1].result if state.steps else None
-    if last is not None and not last.success and last.effects.work:
+    if last is not None and not last.success and (last.effects.work or (small and was_refused(state.steps[-1]))):
         return ("run_code",)
     no_web = is_offline(state) or (small and not _speaks_of_the_web(state))
     names = tuple(action.name for action in usual(state))

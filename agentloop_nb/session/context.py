@@ -10,9 +10,10 @@ from agentloop_nb.actions.output_text import bounded
 from agentloop_nb.actions.registry import Actions
 from agentloop_nb.agent.context_window import namespace_tokens
 from agentloop_nb.agent.rules import system_prompt
-from agentloop_nb.protocols import Equipped, Measurable, Model, Workspace
+from agentloop_nb.protocols import Equipped, Measurable, Model, Sized, Workspace
 from agentloop_nb.safety.provenance import TOOLS, mark
 from agentloop_nb.safety.surroundings import surroundings
+from agentloop_nb.session.named_files import named_files
 from agentloop_nb.settings import Settings
 
 EMPTY = "The namespace is empty."
@@ -22,7 +23,14 @@ ROOM = 7_000
 """Characters of all tools of servers together, about 2,000 tokens; in a small window a character for two tokens."""
 
 
-def context(settings: Settings, model: Model, workspace: Workspace, folder: Path, actions: Actions = ACTIONS) -> str:
+def context(
+    settings: Settings,
+    model: Model,
+    workspace: Workspace,
+    folder: Path,
+    actions: Actions = ACTIONS,
+    goal: str = "",
+) -> str:
     """Tell the project's instructions, the limits, where the code runs, and what is in the folder and the namespace."""
     of_project, of_a_run = _agents_file(folder)
     instructions = "\n\n".join(filter(None, [of_project, settings.instructions.strip()]))
@@ -35,10 +43,15 @@ def context(settings: Settings, model: Model, workspace: Workspace, folder: Path
         f"You may take at most {settings.max_steps} steps, finish included.",
         mark(of_a_run, "AGENTS.md, which a run wrote") if of_a_run else "",
         surroundings(workspace.folder),
+        named_files(goal, workspace.folder, beginnings=_is_small(model) and settings.privacy == "full"),
         f"Tools of connected servers, for use_tool:\n{mark(tools, TOOLS)}" if tools else "",
         described if described == EMPTY else mark(described, "the namespace"),
     ]
     return "\n\n".join(filter(None, parts))
+
+
+def _is_small(model: Model) -> bool:
+    return isinstance(model, Sized) and model.is_small
 
 
 def _tools(model: Model, workspace: Workspace) -> str:
