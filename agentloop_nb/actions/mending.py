@@ -16,7 +16,12 @@ _ON_ONE_LINE = re.compile(r"(?m)^([ \t]*)((?:for|while|if|with)\b[^\n:]*:)[ \t]+
 _CLOSING = re.compile(r"""["'}\]\s]{0,20}\}\s*\Z""")
 _END = re.compile(r"""(?m)^([^#\n]*?)["'\]\s]{0,5}\}\}""")
 """A line on which the two marks that end a decision were written into its code, and perhaps prose after them."""
-_ACTION_AT_END = re.compile(r"\n(finish|run_code|write_file|search_web|read_url)(?:\([^()\n]*\))?\s*\Z")
+_ACTIONS = r"(finish|run_code|write_file|search_web|read_url)"
+_ACTION_AT_END = re.compile(rf"\n(?:{_ACTIONS}(?:\([^()\n]*\))?|print\({_ACTIONS}\([^()\n]*\)\))\s*\Z")
+_PROSE = re.compile(r"(?<=\))\.\s+[A-Z][a-z]*(?: [\w',]+){4}")
+"""A sentence written behind the code of a line."""
+MOST_CLOSED = 20
+"""Lines whose missing bracket is put at their end, in one cell."""
 MOST_ENDS = 8
 """Such lines that are tried."""
 MOST_NESTED = 5
@@ -36,7 +41,7 @@ def mended(code: str) -> str:
 def ends_with_an_action(code: str) -> list[str]:
     """Name the action that a cell ends with as if it were Python, `finish` or `finish()`, on a line of its own."""
     found = _ACTION_AT_END.search(code)
-    return [found[1]] if found and code[: found.start()].strip() and parsed(code) is not None else []
+    return [found[1] or found[2]] if found and code[: found.start()].strip() and parsed(code) is not None else []
 
 
 def without_last_line(code: str) -> str:
@@ -47,7 +52,7 @@ def without_last_line(code: str) -> str:
 def _compiling(code: str) -> str:
     if _compiles(code):
         return code
-    found = (mend(each) for each in _without_closing(code) for mend in (str, _joined, _indented, _apart))
+    found = (mend(each) for each in _without_closing(code) for mend in (str, _joined, _closed, _indented, _apart))
     return next(filter(_compiles, found), code)
 
 
@@ -57,6 +62,8 @@ def _without_closing(code: str) -> Iterator[str]:
     if echo := _ECHO.search(code):
         yield code[: echo.start()].rstrip()
     yield from (code[: end.end(1)].rstrip() for end in islice(_END.finditer(code), MOST_ENDS))
+    if prose := _PROSE.search(code):
+        yield code[: prose.start()]
     if marks := _CLOSING.search(code):
         yield from (code[:end].rstrip() for end in range(len(code) - 1, marks.start() - 1, -1))
 
@@ -153,6 +160,28 @@ def _joined(code: str) -> str:
         lines[line - 1 : line + 1] = [f"{lines[line - 1]}\\n{lines[line]}"]
         joined += 1
     return "\n".join(lines) if joined and _compiles("\n".join(lines)) else code
+
+
+def _closed(code: str) -> str:
+    """Close the bracket of each line that is a whole statement with it. A last line alone may have been cut off."""
+    lines = code.rstrip().split("\n")
+    open_lines = [
+        number for number, line in enumerate(lines) if _never_closed(line.strip()) and _compiles(f"{line.strip()})")
+    ]
+    if open_lines[:1] == [len(lines) - 1] or len(open_lines) > MOST_CLOSED:
+        return code
+    return "\n".join(f"{line.rstrip()})" if number in open_lines else line for number, line in enumerate(lines))
+
+
+def _never_closed(line: str) -> bool:
+    """Whether a bracket that is never closed keeps a line from compiling."""
+    try:
+        ast.parse(line)
+    except SyntaxError as error:
+        return str(error.msg) == "'(' was never closed"
+    except (ValueError, RecursionError, MemoryError):
+        return False
+    return False
 
 
 def _unterminated(code: str) -> int | None:

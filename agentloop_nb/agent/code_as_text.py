@@ -12,7 +12,6 @@ from pathlib import PurePosixPath
 from agentloop_nb._internal.ipython_syntax import parsed
 from agentloop_nb.actions import ActionResult, WriteFile
 from agentloop_nb.state import State
-from agentloop_nb.step import Step
 
 _DATA = frozenset({"txt", "csv", "tsv", "json", "jsonl", "ndjson", "log", "dat", "md", "xml", "yaml", "yml", "html"})
 """Kinds of files that hold no code."""
@@ -21,9 +20,12 @@ _OF_CODE = re.compile(r"\b(?:code|python|script\w*|program\w*|source|snippet\w*|
 """A goal that may want code in a file."""
 
 
-def asks_to_run(action: WriteFile, state: State) -> ActionResult | None:
-    """Answer a file of text that is code, once; a model that decides so again is taken at its word."""
-    if _may_hold_code(action, state.goal) or not _is_code(action.content) or _asked(action, state):
+def asks_to_run(action: WriteFile, state: State, *, small: bool) -> ActionResult | None:
+    """Answer a file of text that is code, once; a model that decides so again is taken at its word, if it is no small
+    one, which copies itself.
+    """
+    taken = not small and _asked(action, state)
+    if taken or _may_hold_code(action, state.goal) or not _is_code(action.content):
         return None
     told = (
         f"{_REFUSED}, so {action.filename} would hold the code, not what it makes. "
@@ -38,11 +40,6 @@ def printed_text(action: WriteFile, goal: str) -> str | None:
     texts = [_printed(statement) for statement in tree.body] if tree else []
     known = [text for text in texts if text is not None]
     return "\n".join(known) if known and len(known) == len(texts) else None
-
-
-def was_refused(step: Step) -> bool:
-    """Whether a step was answered by `asks_to_run`."""
-    return step.result is not None and str(step.result.error or "").startswith(_REFUSED)
 
 
 def _printed(statement: ast.stmt) -> str | None:

@@ -279,8 +279,8 @@ class Loop:
             return await self._finish_gate.objection(action, final=self._final, follows=self.replayed)
         if isinstance(action, AskUser):
             return await self._questions.answer(action, self.state.next_step)
-        if isinstance(action, WriteFile) and not self._may_repeat and (asked := asks_to_run(action, self.state)):
-            return asked
+        if isinstance(action, WriteFile) and not self._may_repeat:
+            return asks_to_run(action, self.state, small=self._asker.is_small)
         if action.name in WEB and is_offline(self.state):
             told = "This machine is offline, as an earlier look-up showed: go on without the web."
             return ActionResult(success=False, output=told, error=told)

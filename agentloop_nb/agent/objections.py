@@ -47,7 +47,7 @@ def objections(action: Finish, state: State, workspace: Workspace, grounding: Gr
         found += [*_missing_files(action, state, folder), *_not_there(action, state, folder)]
         found += [*_not_looked_at(state, folder), *_nothing_succeeded(state)]
         found += [*_echoes(action, state), *_ungrounded(grounding, state)]
-    return found
+    return list({each.doubt: each for each in found}.values())
 
 
 def asked_before(state: State) -> bool:

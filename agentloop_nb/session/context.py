@@ -10,10 +10,10 @@ from agentloop_nb.actions.output_text import bounded
 from agentloop_nb.actions.registry import Actions
 from agentloop_nb.agent.context_window import namespace_tokens
 from agentloop_nb.agent.rules import system_prompt
-from agentloop_nb.protocols import Equipped, Measurable, Model, Sized, Workspace
+from agentloop_nb.protocols import Equipped, Measurable, Model, Workspace
 from agentloop_nb.safety.provenance import TOOLS, mark
 from agentloop_nb.safety.surroundings import surroundings
-from agentloop_nb.session.named_files import named_files
+from agentloop_nb.session.named_files import missing_files
 from agentloop_nb.settings import Settings
 
 EMPTY = "The namespace is empty."
@@ -43,15 +43,11 @@ def context(
         f"You may take at most {settings.max_steps} steps, finish included.",
         mark(of_a_run, "AGENTS.md, which a run wrote") if of_a_run else "",
         surroundings(workspace.folder),
-        named_files(goal, workspace.folder, beginnings=_is_small(model) and settings.privacy == "full"),
         f"Tools of connected servers, for use_tool:\n{mark(tools, TOOLS)}" if tools else "",
         described if described == EMPTY else mark(described, "the namespace"),
+        missing_files(goal, workspace.folder),
     ]
     return "\n\n".join(filter(None, parts))
-
-
-def _is_small(model: Model) -> bool:
-    return isinstance(model, Sized) and model.is_small
 
 
 def _tools(model: Model, workspace: Workspace) -> str:

@@ -18,7 +18,7 @@ from agentloop_nb.protocols import CodeError, CodeOutcome, ModelReply, Usage
 from agentloop_nb.safety.surroundings import MOST_FILES, surroundings, without_surroundings
 from agentloop_nb.session.context import context
 from agentloop_nb.settings import Settings
-from agentloop_nb.testing import FakeWeb, code, decide, finish
+from agentloop_nb.testing import FakeWeb, ScriptedModel, code, decide, finish
 
 
 def told(folder, described="The namespace is empty."):
@@ -179,6 +179,9 @@ def test_other_code_is_left_as_it_is(code):
             "with open('a', 'w') as f:\nx = 1\nf.write(x)\nwith open('b') as f:\ny = f.read()\nz = 2",
             "with open('a', 'w') as f:\n    x = 1\n    f.write(x)\nwith open('b') as f:\n    y = f.read()\nz = 2",
         ),
+        ("x = 1\nprint(max(x)\nprint(min(x)\n", "x = 1\nprint(max(x))\nprint(min(x))"),
+        ("if x:\n    print(x\ny = 2", "if x:\n    print(x)\ny = 2"),
+        ("plt.savefig('a.png'). No step has succeeded so far, so it is not met.", "plt.savefig('a.png')"),
         ("while True:\nbreak\nx = 1", "while True:\n    break\nx = 1"),
         ("if not x:\nraise ValueError(\n    x)\ny = 1", "if not x:\n    raise ValueError(\n        x)\ny = 1"),
         ("if x:\ny = 1\n", "if x:\n    y = 1\n"),
@@ -213,6 +216,11 @@ def test_lost_indentation_and_closing_marks_are_mended(code, right):
         "with open('a') as f:\nx = 1\ny = 2",
         "def f():\nx = 1\ny = 2",
         "with lock:\nx = 1\ny = 2",
+        "print(\n    1,\n    2",
+        "print(f'{1}'",
+        "x = 1\nprint(x\n",
+        "x = max(1, (2",
+        "def f(a,\n    b:\n    pass",
         "if x:\ny = 1\nelse:\ny = 2",
         "if x:\ns = '''a\nb'''",
         "for n in x:",
@@ -361,6 +369,7 @@ ENDS = {
     "print(1)\nfinish()\n": "print(1)",
     "print(1)\n\nfinish('done')": "print(1)\n",
     "print(1)\nwrite_file": "print(1)",
+    "print(1)\nprint(run_code())": "print(1)",
     "finish": "finish",
     "finish = 1\nprint(finish)": "finish = 1\nprint(finish)",
     "print(1)\n# finish": "print(1)\n# finish",
@@ -441,16 +450,45 @@ def test_what_a_file_only_prints_is_its_text(content):
 
 
 @pytest.mark.parametrize("small", [True, False])
-async def test_a_small_model_means_the_text_that_it_prints(scenario, tmp_path, small):
+async def test_a_small_model_means_the_text_that_it_prints(scenario, monkeypatch, small):
+    monkeypatch.setattr(ScriptedModel, "is_small", small, raising=False)
     s = scenario([write("a.txt", "print('Hello')"), finish(), finish()])
-    s.model.is_small = small
     state = await s.run()
     assert state.steps[0].result.success is small
     assert not small or state.steps[0].decision.action.content == "Hello"
 
 
-async def test_after_that_a_small_model_is_offered_code_alone(scenario):
+async def test_after_that_a_small_model_is_offered_code_alone(scenario, monkeypatch):
+    monkeypatch.setattr(ScriptedModel, "is_small", True, raising=False)
     s = scenario([write("a.txt", "print(rows)"), code("x"), finish()])
-    s.model.is_small = True
     await s.run()
     assert [request.only for request in s.model.requests][1] == ("run_code",)
+
+
+async def test_a_small_model_that_copies_the_code_is_refused_again(scenario, monkeypatch):
+    monkeypatch.setattr(ScriptedModel, "is_small", True, raising=False)
+    s = scenario([write("a.txt", "print(rows)"), write("a.txt", "print(rows)"), finish(), finish()])
+    state = await s.run()
+    assert not any(step.result.success for step in state.steps[:2])
+
+
+@pytest.mark.parametrize(
+    ("name", "how"),
+    [
+        ("sales.csv", "sales.csv is a file, no module: read it with pandas.read_csv('sales.csv')"),
+        ("sales.json", "sales.json is a file, no module: read it with json.load(open('sales.json'))"),
+        ("sales.txt", "sales.txt is a file, no module: read it with open('sales.txt').read()"),
+        ("sales.py", "That cannot be imported here: use another package, or plain Python."),
+        ("other.csv", "That cannot be imported here: use another package, or plain Python."),
+    ],
+)
+def test_a_file_taken_for_a_module_is_read(tmp_path, name, how):
+    (tmp_path / name).touch()
+    error = CodeError(type="ModuleNotFoundError", message="No module named 'sales'", traceback="T")
+    assert hint(error, tmp_path) == how
+
+
+def test_code_that_ends_in_its_middle_has_no_example_to_copy(tmp_path):
+    told = hint(CodeError(type="SyntaxError", message="incomplete input", traceback="T"), tmp_path)
+    assert "single quotes" in told
+    assert "[" not in told
