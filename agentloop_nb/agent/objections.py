@@ -128,7 +128,9 @@ def _not_looked_at(state: State, folder: Path) -> Iterator[Objection]:
 
 
 def _not_there(action: Finish, state: State, folder: Path) -> Iterator[Objection]:
-    """Files that the goal wants read and that are not there, where the summary does not say so."""
+    """Files that the goal wants read and that are not there, where no step found them and the summary is silent."""
+    if any(step.result.success for step in state.steps if step.result is not None and not _only_words(step)):
+        return
     missing = [name for name in to_be_read(state.goal) if not is_there(folder, name) and not _outside(name)]
     if missing and not says_gone(action.summary):
         names = ", ".join(missing[:MOST_TOLD])

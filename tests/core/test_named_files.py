@@ -6,7 +6,7 @@ import pytest
 
 from agentloop_nb.actions.file_names import to_be_made, to_be_read
 from agentloop_nb.session.named_files import missing_files
-from agentloop_nb.testing import finish
+from agentloop_nb.testing import code, finish
 
 READ = {
     "what does letter.txt say?": ["letter.txt"],
@@ -65,3 +65,9 @@ async def test_a_finish_that_says_so_is_right(scenario, said):
     s = scenario([finish(said)], goal="what does letter.txt say?")
     state = await s.run()
     assert (state.status, state.current_step, state.doubts) == ("finished", 1, ())
+
+
+async def test_a_file_that_a_step_found_elsewhere_is_not_asked_about(scenario):
+    s = scenario([code("open('data/letter.txt').read()"), finish("It says hello.")], goal="what does letter.txt say?")
+    state = await s.run()
+    assert (state.status, state.current_step, state.doubts) == ("finished", 2, ())
