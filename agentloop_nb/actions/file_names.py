@@ -58,14 +58,14 @@ def named_in(text: str) -> Iterator[str]:
 
 
 def to_be_made(goal: str) -> list[str]:
-    """The files that a goal wants made: named after `to`, `as`, `file`, where it says to make something."""
+    """List the files that a goal wants made: named after `to`, `as`, `file`, where it says to make something."""
     if says_gone(goal) or not _MAKING.search(goal):
         return []
     return [name for name in named_in(goal) if re.search(rf"{_INTO}{re.escape(name)}", goal, re.IGNORECASE)]
 
 
 def to_be_read(goal: str) -> list[str]:
-    """The files that a goal wants read: those it names, where it makes nothing, or says to take something from."""
+    """List the files that a goal wants read: those it names, where it makes nothing, or says to take something from."""
     if says_gone(goal):
         return []
     names, making = [name for name in named_in(goal) if name not in to_be_made(goal)], _MAKING.search(goal)

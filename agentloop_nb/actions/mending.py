@@ -9,11 +9,14 @@ from itertools import islice
 
 from agentloop_nb._internal.ipython_syntax import parsed
 
-_ECHO = re.compile(r"""["'}\]\s]{0,20}\}[.,\s]{0,5}(?:You are told|step \d{1,3}:)""")
+_SAID_NEXT = re.compile(r"(?<=[}.,\s])(?:You are told|step \d{1,3}:)")
+_BEFORE_IT = re.compile(r"""["'}\]\s]{0,20}\}[.,\s]{0,5}\Z""")
 """Where a decision's end, and what a run says next, was written into its code."""
+LONGEST_BEFORE_IT = 26
 _ON_ONE_LINE = re.compile(r"(?m)^([ \t]*)((?:for|while|if|with)\b[^\n:]*:)[ \t]+(?=(?:for|while|if|with|try|def)\b)")
 """A block whose body, a block itself, stands on the same line."""
 _CLOSING = re.compile(r"""["'}\]\s]{0,20}\}\s*\Z""")
+MOST_MARKS = 21
 _END = re.compile(r"""(?m)^([^#\n]*?)["'\]\s]{0,5}\}\}""")
 """A line on which the two marks that end a decision were written into its code, and perhaps prose after them."""
 _ACTIONS = r"(finish|run_code|write_file|search_web|read_url)"
@@ -57,15 +60,23 @@ def _compiling(code: str) -> str:
 
 
 def _without_closing(code: str) -> Iterator[str]:
-    """The code, and the code without more and more of the closing marks of JSON that were written into its end."""
+    """Yield the code, then with fewer and fewer of the closing marks of JSON that were written into its end."""
     yield code
-    if echo := _ECHO.search(code):
-        yield code[: echo.start()].rstrip()
+    if (echo := _echo(code)) is not None:
+        yield code[:echo].rstrip()
     yield from (code[: end.end(1)].rstrip() for end in islice(_END.finditer(code), MOST_ENDS))
     if prose := _PROSE.search(code):
         yield code[: prose.start()]
-    if marks := _CLOSING.search(code):
+    if marks := _CLOSING.search(code, max(0, len(code.rstrip()) - MOST_MARKS)):
         yield from (code[:end].rstrip() for end in range(len(code) - 1, marks.start() - 1, -1))
+
+
+def _echo(code: str) -> int | None:
+    for said in _SAID_NEXT.finditer(code):
+        near = code[max(0, said.start() - LONGEST_BEFORE_IT) : said.start()]
+        if "}" in near[-6:] and (end := _BEFORE_IT.search(near)):
+            return said.start() - len(near) + end.start()
+    return None
 
 
 def _apart(code: str, deeper: int = MOST_NESTED) -> str:
@@ -111,7 +122,7 @@ def _outside_functions(tree: ast.AST) -> Iterator[ast.AST]:
 
 
 def _not_indented(code: str) -> int | None:
-    """The line that should be indented, if that is why the code does not compile."""
+    """Return the line that should be indented, if that is why the code does not compile."""
     try:
         ast.parse(code)
     except IndentationError as error:
@@ -185,7 +196,7 @@ def _never_closed(line: str) -> bool:
 
 
 def _unterminated(code: str) -> int | None:
-    """The line of a string that is not closed on it, if that is why the code does not compile."""
+    """Return the line of a string that is not closed on it, if that is why the code does not compile."""
     try:
         ast.parse(code)
     except SyntaxError as error:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from agentloop_nb.actions import AskUser, Finish
 from agentloop_nb.actions.output_text import bounded
 from agentloop_nb.agent.observation import error_line
 from agentloop_nb.safety.provenance import mark, unmarked
@@ -47,7 +46,7 @@ def told_in_vain(state: State) -> str:
 
 
 def _errors(state: State) -> Iterator[tuple[str, str, str]]:
-    """The head, the details and the whole of what is told of each failure; the same again has the same head."""
+    """Yield the head, the details and the whole of what is told of each failure; the same again has the same head."""
     for step in state.steps:
         if is_left_out(state, step) and step.decision and step.result and not step.effects.repeated:
             head = f"{step.decision.action.name} failed:{error_line(step)}"
@@ -58,7 +57,7 @@ def _errors(state: State) -> Iterator[tuple[str, str, str]]:
 
 
 def _details(output: str, error: str) -> str:
-    """What stands below an error in an output: the values at fault."""
+    """Return what stands below an error in an output: the values at fault."""
     kind = error.partition(":")[0]
     lines = output.splitlines()
     last = max((number for number, line in enumerate(lines) if kind and line.startswith(kind)), default=len(lines))
@@ -66,8 +65,7 @@ def _details(output: str, error: str) -> str:
 
 
 def _failed(step: Step) -> bool:
-    words = step.decision is not None and isinstance(step.decision.action, Finish | AskUser)
-    return step.result is not None and not step.result.success and not step.result.stopped and not words
+    return step.result is not None and not (step.result.success or step.result.stopped or step.is_only_words)
 
 
 def _is_repeat(step: Step) -> bool:

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from agentloop_nb.actions import ActionResult, AskUser, Finish
+from agentloop_nb.actions import ActionResult, Finish
 from agentloop_nb.actions.effects import Effects
 from agentloop_nb.actions.file_names import how_to_make, is_file_name, named_in, says_gone, to_be_made, to_be_read
 from agentloop_nb.actions.finish import is_there
@@ -120,7 +120,7 @@ def _outside(name: str) -> bool:
 
 def _not_looked_at(state: State, folder: Path) -> Iterator[Objection]:
     """Files that the goal names and that are there, where not one step was taken."""
-    if any(step.result is not None and not _only_words(step) for step in state.steps):
+    if any(step.result is not None and not step.is_only_words for step in state.steps):
         return
     if names := ", ".join([name for name in named_in(state.goal) if is_there(folder, name)][:MOST_TOLD]):
         told = f"The goal names {names}, which is in the folder, and no step has looked at it. Read it in run_code."
@@ -129,7 +129,7 @@ def _not_looked_at(state: State, folder: Path) -> Iterator[Objection]:
 
 def _not_there(action: Finish, state: State, folder: Path) -> Iterator[Objection]:
     """Files that the goal wants read and that are not there, where no step found them and the summary is silent."""
-    if any(step.result.success for step in state.steps if step.result is not None and not _only_words(step)):
+    if any(step.result.success for step in state.steps if step.result is not None and not step.is_only_words):
         return
     missing = [name for name in to_be_read(state.goal) if not is_there(folder, name) and not _outside(name)]
     if missing and not says_gone(action.summary):
@@ -139,14 +139,14 @@ def _not_there(action: Finish, state: State, folder: Path) -> Iterator[Objection
 
 
 def _nothing_succeeded(state: State) -> Iterator[Objection]:
-    """Steps were taken, and each of them failed; an answer without any step may be right."""
-    taken = [step for step in state.steps if step.result is not None and not _only_words(step) and not _denied(step)]
+    """Object that steps were taken, and each of them failed; an answer without any step may be right."""
+    taken = [step for step in state.steps if step.result is not None and not step.is_only_words and not _denied(step)]
     if taken and not any(step.result.success for step in taken if step.result):
         yield Objection("No step has succeeded so far, so nothing shows that the goal is met.", "No step succeeded.")
 
 
 def _echoes(action: Finish, state: State) -> Iterator[Objection]:
-    """A summary that only says what the system told the model: its goal, a hint, the answer of its example."""
+    """Object to a summary that only says what the system told the model: goal, a hint, the answer of its example."""
     said = _bare(action.summary)
     goal = said.removeprefix("the goal was ") == _bare(state.goal)
     told = len(said.split()) >= LEAST_ECHO and any(said in _bare(text) for step in state.steps for text in _told(step))
@@ -157,7 +157,7 @@ def _echoes(action: Finish, state: State) -> Iterator[Objection]:
 
 
 def _told(step: Step) -> Iterator[str]:
-    """What the system itself said of a step."""
+    """Yield what the system itself said of a step."""
     yield from (step.effects.hint, step.effects.again)
     if step.result is not None and (step.effects.repeated or step.effects.objections):
         yield step.result.output
@@ -196,7 +196,3 @@ def _ungrounded(found: Grounding, state: State) -> Iterator[Objection]:
 
 def _denied(step: Step) -> bool:
     return step.approval is not None and not step.approval.approved
-
-
-def _only_words(step: Step) -> bool:
-    return step.decision is not None and isinstance(step.decision.action, Finish | AskUser)

@@ -7,23 +7,31 @@ import re
 from agentloop_nb.evals.value_compare import TOLERANCE
 
 _NUMBER = re.compile(r"[-−]?\d[\d,_ \u202f]*(?:\.\d+)?(?:[eE][-+]?\d+)?")
-_ANSWER = re.compile(r"@(\w{1,80})\[([^\]\n]{0,1000})\]")
+_NAME = re.compile(r"@(\w{1,80})\[")
+_LONGEST_VALUE = 1_000
 _FINAL = re.compile(r"(?:final )?answer\W{0,3}:\W{0,3}(.*)", re.IGNORECASE)
 
 
 def named_answers(text: str) -> dict[str, str]:
-    """The answers of the form `@name[value]`; of two with one name, the last."""
-    return dict(_ANSWER.findall(text))
+    """Return the answers of the form `@name[value]`; of two with one name, the last."""
+    ends = (part for line in text.split("\n") for part in line.split("]")[:-1])
+    return dict(found for part in ends if (found := _at_end(part)))
+
+
+def _at_end(part: str) -> tuple[str, str] | None:
+    """Find the first `@name[value` that ends where the text ends; a pattern of both would try each value anew."""
+    near = _NAME.finditer(part, max(0, len(part) - _LONGEST_VALUE - 82))
+    return next(((name[1], part[name.end() :]) for name in near if len(part) - name.end() <= _LONGEST_VALUE), None)
 
 
 def numbers(text: str) -> list[float]:
-    """The numbers in a text, thousands marked or not."""
+    """Return the numbers in a text, thousands marked or not."""
     found = (re.sub(r"[,_ \u202f]", "", each).replace("−", "-") for each in _NUMBER.findall(text))
     return [float(each) for each in found]
 
 
 def final_answer(summary: str) -> str:
-    """What stands after the last `Answer:`; else the last line."""
+    """Return what stands after the last `Answer:`; else the last line."""
     told = [line.strip() for line in summary.splitlines() if line.strip()]
     for each in reversed(told):
         if found := _FINAL.search(each):
@@ -58,7 +66,7 @@ def _letters(text: str) -> str:
 
 
 def plain_text(text: str) -> str:
-    """A text without case, emphasis and line breaks."""
+    """Strip a text of case, emphasis and line breaks."""
     return " ".join(text.casefold().replace("**", "").replace("`", "").split())
 
 

@@ -6,6 +6,7 @@ import ast
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from agentloop_nb._internal.ipython_syntax import parsed
 from agentloop_nb.errors import UserError
 from agentloop_nb.events import NoteAdded
 from agentloop_nb.notebook.kernel import cell_history
@@ -53,8 +54,9 @@ def _ended(run: Run, *, private: bool) -> str:
     told = f"This goal was tried before, in run {run.id}, which ended {run.status}"
     if private:
         return f"{told}. What it did was taken back."
-    summary = f" Its summary was:\n{mark(run.summary, f'run {run.id}')}" if run.summary else ""
-    return f"{told}: {run.reason}. What it did was taken back; take another way where that one failed.{summary}"
+    ended = "\n".join(filter(None, [f"{run.reason}.", run.summary]))
+    advice = "What it did was taken back; take another way where that one failed."
+    return f"{told}. {advice} How it ended:\n{mark(ended, f'run {run.id}')}"
 
 
 def fix(manager: RunManager, arguments: Mapping[str, Any], config: Mapping[str, Any], note: str) -> Presenter:
@@ -78,8 +80,6 @@ def fix(manager: RunManager, arguments: Mapping[str, Any], config: Mapping[str, 
 
 def _names(source: str) -> list[str]:
     """Return the names that code mentions, in order; none of code that cannot be read."""
-    try:
-        nodes = list(ast.walk(ast.parse(source)))
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return []
+    tree = parsed(source)
+    nodes = ast.walk(tree) if tree else ()
     return list(dict.fromkeys(node.id for node in nodes if isinstance(node, ast.Name)))

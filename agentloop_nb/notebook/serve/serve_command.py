@@ -5,11 +5,11 @@ from __future__ import annotations
 import importlib
 import os
 import shlex
-import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from agentloop_nb._internal.platform import IN_BROWSER
 from agentloop_nb.command_table import BY_NAME
 from agentloop_nb.errors import UserError
 from agentloop_nb.isolated.isolated_workspace import IsolatedWorkspace
@@ -73,10 +73,8 @@ def _check_place(shell: Any) -> None:
     """Raise `UserError` where a kernel cannot be served."""
     if getattr(shell, "kernel", None) is None:
         raise UserError("only a notebook's kernel can be served; in a terminal, type jupyter lab first")
-    if sys.platform in ("win32", "emscripten"):
-        raise UserError(
-            "serving needs unix sockets, which this system has not; a kernel in WSL or on a server has them"
-        )
+    if IN_BROWSER:
+        raise UserError("a kernel in the browser cannot be served: nothing can connect to it; one on a server can")
     try:
         for name in _LIBRARIES:
             importlib.import_module(name)
@@ -85,7 +83,7 @@ def _check_place(shell: Any) -> None:
 
 
 def _settings(magics: AgentMagics, options: dict[str, Any]) -> Settings:
-    """The settings of a served run: code waits for the person unless the command itself says otherwise."""
+    """Return the settings of a served run: code waits for the person unless the command itself says otherwise."""
     config = magics.config_values()
     if options.get("approve") is None:
         options["approve"] = "all" if config.get("approve") == "all" else "code"
@@ -120,7 +118,7 @@ def _end_former(magics: AgentMagics) -> None:
 
 
 def _free_name(name: str | None, folder: Path) -> str:
-    """The name to serve under. Raises `UserError` for one that another kernel has."""
+    """Return the name to serve under. Raises `UserError` for one that another kernel has."""
     from agentloop_nb.bridge.served_kernels import alive
 
     taken = {each.name: each for each in alive() if each.pid != os.getpid()}
@@ -164,5 +162,5 @@ def _farewell(served: ServedKernelRun) -> str:
 
 
 def served_run(run: Run) -> ServedKernelRun | None:
-    """What serves a run that goes on, if anything does."""
+    """Return what serves a run that goes on, if anything does."""
     return next((each for each in _served.values() if each.session.run is run and each.is_going_on), None)

@@ -41,7 +41,7 @@ _STUCK = (
 _NOT_YOURS = "{} was written by this step, so later runs take it for data, not for the user's words."
 
 
-class Step:
+class RunningStep:
     """Runs `code` once in the workspace's shell."""
 
     def __init__(
@@ -93,7 +93,7 @@ class Step:
         self._overseer.stop()
 
     def interrupted(self) -> None:
-        """The user pressed Interrupt: that ends the run."""
+        """End the run, because the user pressed Interrupt."""
         self._workspace.control.stopping = True
 
     def at_work(self, frame: FrameType | None) -> bool:
