@@ -66,6 +66,8 @@ class RemoteLine:
         self._dead = ""
         self._killed = threading.Event()
         self._transferring = False
+        self._files: Any = None
+        """The list of files that came with the last answer."""
         self._lock = threading.Lock()
         self.remarks: list[str] = []
         self._mirror = Mirror(FolderFiles(folder), limits.file, self._asked, self._killed.is_set, self._remark)
@@ -173,14 +175,15 @@ class RemoteLine:
     def _ran(self, what: str, arguments: dict[str, Any], on_output: Callable[[Any], None]) -> Any:
         """Run code there, with the files that are here, and bring here what that did to them."""
         self._killed.clear()
+        self._files = None
         self._mirror.push()
         try:
-            return self._asked("call", on_output, patience=None, what=what, given=arguments)[0]
+            return self._asked("call", on_output, patience=None, what=what, given=arguments, list=True)[0]
         finally:
             self._transferring = True
             try:
                 if not self._dead:
-                    self._mirror.pull()
+                    self._mirror.pull(self._files)
             finally:
                 self._transferring = False
                 self._killed.clear()
@@ -201,6 +204,7 @@ class RemoteLine:
         answer, back = self._waited(future, patience)
         if "answer" in answer:
             self.remarks += [str(each)[:500] for each in answer.get("remarks") or ()][:10]
+            self._files = answer.get("files")
             return answer["answer"], back
         if "died" in answer:
             self._dead = str(answer["died"])[:500] or "it ended"
