@@ -77,7 +77,7 @@ class Command(NamedTuple):
         return f"{LEADS[front]} {self.name} {self.arguments}".rstrip()
 
     def options_in(self, front: Front) -> tuple[Option, ...]:
-        """The options it takes there; a run in a notebook works in the notebook's folder."""
+        """Return the options it takes there; a run in a notebook works in the notebook's folder."""
         return tuple(each for each in self.options if front == "shell" or each in OPTIONS or each not in RUN_OPTIONS)
 
 
@@ -255,12 +255,12 @@ BY_NAME = {command.name: command for command in COMMANDS}
 
 
 def available(front: Front) -> dict[str, Command]:
-    """The commands that live there, in the order help shows them."""
+    """Return the commands that live there, in the order help shows them."""
     return {name: command for name, command in BY_NAME.items() if command.lives in ("both", front)}
 
 
 def meant(word: str) -> str | None:
-    """The command a word is, or nearly is, in any case."""
+    """Return the command a word is, or nearly is, in any case."""
     close = difflib.get_close_matches(word.lower(), BY_NAME, n=1, cutoff=0.75)
     return close[0] if close else None
 
@@ -276,7 +276,10 @@ def check_lives(name: str, front: Front) -> None:
 def parsed(
     name: str, source: str | Sequence[str], front: Front, most: int, least: int = 0
 ) -> tuple[dict[str, Any], list[str]]:
-    """The options and other words of a command. Raises `UserError` for a wrong option, too few or too many words."""
+    """Return the options and other words of a command.
+
+    Raises `UserError` for a wrong option, too few or too many words.
+    """
     command = BY_NAME[name]
     usage = f"{command.wrong.format(LEADS[front]) or 'it is typed'}; {command.usage(front)}"
     try:
@@ -311,7 +314,7 @@ def help_of(name: str, front: Front) -> str:
 
 
 def help_for(front: Front, options: Iterable[Option]) -> str:
-    """What can be typed there, with the options of a run."""
+    """Return what can be typed there, with the options of a run."""
     lead, goal = ("agentloop", '"GOAL"') if front == "shell" else ("%agent", "goal   (more lines of it may follow)")
     rows = [(command.usage(front), _spoken(command.help)) for command in available(front).values()]
     first = f"{'agentloop' if front == 'shell' else '%%agent'} [options] {goal}"

@@ -52,7 +52,7 @@ def _run(program: str, *arguments: object, folder: Path = ROOT) -> None:
 
 
 def _pyodide(work: Path) -> Path:
-    """The interpreter, where JupyterLite looks for one of its own."""
+    """Return the interpreter, where JupyterLite looks for one of its own."""
     _run("npm", "pack", "--silent", f"pyodide@{PYODIDE_VERSION}", "--pack-destination", work)
     target = work / "static" / "pyodide"
     shutil.unpack_archive(next(work.glob("pyodide-*.tgz")), work / "npm")
@@ -92,7 +92,7 @@ def _lock(pyodide: Path) -> None:
 
 
 def _entry(wheel: Path) -> dict[str, Any]:
-    """What Pyodide wants to know of a wheel."""
+    """Return what Pyodide wants to know of a wheel."""
     name, version, *_ = parse_wheel_filename(wheel.name)
     return {
         "name": name,
@@ -126,7 +126,7 @@ def _needs(wheel: Path) -> Iterator[str]:
 
 
 def _notebooks(target: Path) -> None:
-    """The notebooks, with another suffix for records: JupyterLite takes `.jsonl` for a single JSON value."""
+    """Return the notebooks, with another suffix for records: JupyterLite takes `.jsonl` for a single JSON value."""
     shutil.copytree(ROOT / "notebooks", target, ignore=shutil.ignore_patterns("app.ipynb", ".*", "*.py"))
     for record in target.rglob("*.jsonl"):
         record.rename(record.with_suffix(".txt"))

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import ast
+import functools
 import re
+import warnings
+from contextlib import nullcontext
 
 _CELL_MAGIC = re.compile(r"^%%(\w+)(.*)")
 _TARGETS = re.compile(r"\s*\w[\w, ]*")
@@ -12,6 +15,10 @@ _MAGIC = re.compile(r"^(\s*)(?:[%!?].*|[\w.]+\?{1,2})$")
 _STRING = re.compile(r"""'(?:\\.|[^'\\])*'|"(?:\\.|[^"\\])*\"""")
 _EXPANDED = re.compile(r"[{$]\{?([A-Za-z_]\w*)")
 _PYTHON_CELLS = {"time", "timeit", "capture", "prun"}
+_SHORT = 10_000
+"""Characters of code whose tree is kept for a while."""
+_WARNED_OF = re.compile(r"\\|\d[A-Za-z]")
+"""What the parser may warn of: escapes that are none, and numbers that run into a word."""
 
 
 def to_python(source: str) -> tuple[str, set[str]]:
@@ -82,8 +89,23 @@ def _assigned_magic(line: str) -> str:
 
 
 def parsed(source: str) -> ast.Module | None:
-    """Return the tree of Python code; None for what is no code, or too deeply nested to be read."""
+    """Return the tree of Python code; None for what is no code, or too deeply nested to be read.
+
+    The trees of the last short cells are kept, since several rooms read the code of one step: they change none.
+    """
+    return _kept(source) if len(source) <= _SHORT else _parsed(source)
+
+
+def _parsed(source: str, tries: int = 3) -> ast.Module | None:
     try:
-        return ast.parse(source)
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        with warnings.catch_warnings() if _WARNED_OF.search(source) else nullcontext():
+            warnings.simplefilter("ignore")
+            tree = ast.parse(source, "<cell>")
+    except (SyntaxError, ValueError, RecursionError, MemoryError, OverflowError):
         return None
+    except SystemError:  # Python 3.11 counts the depth of two threads that parse at once together
+        return _parsed(source, tries - 1) if tries > 1 else None
+    return tree
+
+
+_kept = functools.lru_cache(maxsize=8)(_parsed)

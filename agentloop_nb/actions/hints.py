@@ -112,7 +112,7 @@ def _undefined(message: str, folder: Path) -> str:
 
 
 def _files(folder: Path) -> str:
-    """The files of the folder, those with plain names: a name is data, and tells nobody what to do."""
+    """Return the files of the folder, those with plain names: a name is data, and tells nobody what to do."""
     names = sorted(islice(_plain_names(folder), 200))
     if not names:
         return "The folder is empty."

@@ -37,7 +37,7 @@ def _compiling(code: str) -> str:
 
 
 def _without_closing(code: str) -> Iterator[str]:
-    """The code, and the code without more and more of the closing marks of JSON that were written into its end."""
+    """Yield the code, then with fewer and fewer of the closing marks of JSON that were written into its end."""
     yield code
     if echo := _ECHO.search(code):
         yield code[: echo.start()].rstrip()
@@ -87,7 +87,7 @@ def _outside_functions(tree: ast.AST) -> Iterator[ast.AST]:
 
 
 def _not_indented(code: str) -> int | None:
-    """The line that should be indented, if that is why the code does not compile."""
+    """Return the line that should be indented, if that is why the code does not compile."""
     try:
         ast.parse(code)
     except IndentationError as error:
@@ -114,7 +114,7 @@ def _joined(code: str) -> str:
 
 
 def _unterminated(code: str) -> int | None:
-    """The line of a string that is not closed on it, if that is why the code does not compile."""
+    """Return the line of a string that is not closed on it, if that is why the code does not compile."""
     try:
         ast.parse(code)
     except SyntaxError as error:

@@ -73,26 +73,26 @@ class OwnAction(Action):
 
     @model_validator(mode="after")
     def _are_parameters(self) -> OwnAction:
-        """A record may be anybody's: what stands for a parameter in it is the name of one."""
+        """Reject a parameter that is no name: a record may be anybody's."""
         if wrong := next((each for each in self.model_extra or () if not is_parameter_name(each)), None):
             raise ValueError(f"{wrong[:60]!r} is no name of a parameter")
         return self
 
     @classmethod
     def declared_effects(cls) -> str:
-        """What its declaration says it does, in a few words; empty where it says nothing."""
+        """Return what its declaration says it does, in a few words; empty where it says nothing."""
         undone = f"undo by {cls.undo.__name__}" if cls.undo is not None else ""
         asked = "asks before each call" if cls.asks else ""
         return ", ".join(filter(None, (cls.reaches, asked, undone)))
 
     @classmethod
     def description(cls) -> str:
-        """The sentence a model reads about this action."""
+        """Return the sentence a model reads about this action."""
         return cls.told
 
     @classmethod
     def model_json_schema(cls, *_: Any, **__: Any) -> dict[str, Any]:
-        """The schema in the few words that every server takes."""
+        """Return the schema in the few words that every server takes."""
         required = [name for name, field in cls.fields.items() if "default" not in field]
         return {"properties": {**cls.fields, "into": _INTO}, "required": required}
 
@@ -139,7 +139,7 @@ class OwnAction(Action):
         return result.with_effects(own=OwnCall(code=self.code, reaches=self.reaches))
 
     def _called(self, result: ActionResult) -> OwnCall:
-        """What was called, as the record has it where that is this call and nothing else."""
+        """Return what was called, as the record has it where that is this call and nothing else."""
         own = result.effects.own or OwnCall(code=self.code)
         same = own.code == self.code or is_call(own.code, self.name, self.model_dump(mode="json", exclude_unset=True))
         return own if same else own.model_copy(update={"code": self.code})

@@ -10,6 +10,8 @@ import unicodedata
 from collections.abc import Mapping
 from typing import Any
 
+from agentloop_nb._internal.ipython_syntax import parsed
+
 LONGEST_NAME = 100
 """Characters of a name that a person is shown whole."""
 _HARMLESS = re.compile(r"__import__\('(datetime|pathlib)', fromlist=\['\w+'\]\)")
@@ -36,17 +38,17 @@ def is_call(code: str, name: str, arguments: Mapping[str, Any]) -> bool:
     """Whether code is nothing but the call of a function with arguments, given as JSON values; `into` binds it."""
     given = dict(arguments)
     into = str(given.pop("into", "") or "")
-    try:
-        call, *rest = ast.parse(code).body
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
+    tree = parsed(code)
+    if tree is None or not tree.body:
         return False
-    if into:
-        bound = isinstance(call, ast.Assign) and ast.unparse(call.targets[0]) == into and len(call.targets) == 1
-        if not bound or [ast.unparse(each) for each in rest] != [into]:
-            return False
-    elif rest or not isinstance(call, ast.Expr):
+    call, *rest = tree.body
+    if not isinstance(call, ast.Assign if into else ast.Expr):
         return False
-    value: Any = call.value  # type: ignore[attr-defined]
+    if isinstance(call, ast.Assign) and (len(call.targets) > 1 or ast.unparse(call.targets[0]) != into):
+        return False
+    if [ast.unparse(each) for each in rest] != ([into] if into else []):
+        return False
+    value = call.value
     return _calls(value.value if isinstance(value, ast.Await) else value, name, given)
 
 

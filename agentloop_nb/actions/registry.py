@@ -98,7 +98,7 @@ def by_name(actions: Iterable[type[Action]]) -> Mapping[str, type[Action]]:
 
 
 def _told(action: type[Action]) -> str:
-    """What an action does, and what a function of the user's declares."""
+    """Return what an action does, and what a function of the user's declares."""
     declared = action.declared_effects() if issubclass(action, OwnAction) else ""
     return action.description() + (f" ({declared})" if declared else "")
 

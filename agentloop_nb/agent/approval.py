@@ -75,7 +75,7 @@ class ApprovalGate:
         return None
 
     def risks(self, action: Action) -> tuple[str, ...]:
-        """What an action's code touches, in the light of what the run's earlier code bound."""
+        """Return what an action's code touches, in the light of what the run's earlier code bound."""
         if not isinstance(action, RunCode):
             return ()
         try:
@@ -135,7 +135,7 @@ class ApprovalGate:
             return (f"it could not be judged ({type(error).__name__})",)
 
     def _replaced(self, action: Action) -> tuple[str, ...]:
-        """The file that would be replaced although no run wrote it as it is and the goal does not name it."""
+        """Return the file that would be replaced although no run wrote it as it is and the goal does not name it."""
         state = self.stream.state
         if not isinstance(action, WriteFile):
             return ()

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from agentloop_nb.models.usage import prompt_tokens, tokens_in
+from agentloop_nb.models.usage import prompt_tokens
 from agentloop_nb.protocols import Message, Usage
+from agentloop_nb.protocols.tokens import tokens_in
 
 NAMESPACE = 2000
 """Tokens that the description of the namespace may take where there is room."""
@@ -43,7 +44,7 @@ def reply_bound(window: int | None, prompt: int, *, doublings: int = 0, effort: 
 
 
 def _reply_room(window: int) -> int:
-    """What a prompt leaves free for the reply."""
+    """Return what a prompt leaves free for the reply."""
     return min(USEFUL_REPLY, max(window // 4, LEAST_REPLY))
 
 

@@ -92,7 +92,9 @@ class Stream:
                 self._masker.expect(event.cells)
             case ActionStarted():
                 last = self.state.steps[-1].decision if self.state.steps else None
-                self._masker.expect([last.action.code] if last and isinstance(last.action, RunCode) else [])
+                codes = [last.action.code] if last and isinstance(last.action, RunCode) else []
+                if not self._masker.expect(codes):
+                    return  # what the code brings up is looked for when it shows something, and at its end
             case ActionFinished():
                 pass
             case _:

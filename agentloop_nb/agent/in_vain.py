@@ -47,7 +47,7 @@ def told_in_vain(state: State) -> str:
 
 
 def _errors(state: State) -> Iterator[tuple[str, str, str]]:
-    """The head, the details and the whole of what is told of each failure; the same again has the same head."""
+    """Yield the head, the details and the whole of what is told of each failure; the same again has the same head."""
     for step in state.steps:
         if is_left_out(state, step) and step.decision and step.result and not step.effects.repeated:
             head = f"{step.decision.action.name} failed:{error_line(step)}"
@@ -58,7 +58,7 @@ def _errors(state: State) -> Iterator[tuple[str, str, str]]:
 
 
 def _details(output: str, error: str) -> str:
-    """What stands below an error in an output: the values at fault."""
+    """Return what stands below an error in an output: the values at fault."""
     kind = error.partition(":")[0]
     lines = output.splitlines()
     last = max((number for number, line in enumerate(lines) if kind and line.startswith(kind)), default=len(lines))

@@ -93,7 +93,7 @@ class Book:
         account.limit, account.parent = amount, parent
 
     def chain(self, name: str) -> Iterator[Account]:
-        """The account and all that it is a part of."""
+        """Yield the account and all that it is a part of."""
         for _, account in self._above(name):
             yield account
 
@@ -124,7 +124,7 @@ class Book:
         return least, False
 
     def _least(self, name: str, offers: Sequence[Offer]) -> Offer:
-        """The shortest reply to be content with, given that others may give back all they hold."""
+        """Return the shortest reply to be content with, given that others may give back all they hold."""
         free = [account.limit - account.spent for account in self.chain(name) if account.limit is not None]
         possible = [offer for offer in offers if offer.cost is not None and offer.cost <= min(free)]
         if not possible:
@@ -136,7 +136,7 @@ class Book:
         return all(account.has_room(cost + self._promised(ticket, account)) for account in self.chain(name))
 
     def _promised(self, ticket: str, account: Account) -> Decimal:
-        """What those wait for, of an account, who came before."""
+        """Return what those wait for, of an account, who came before."""
         promised = ZERO
         for waiting, claim in self.waits.items():
             if waiting == ticket:
@@ -147,7 +147,10 @@ class Book:
 
 
 def _amount(text: str | None) -> Decimal | None:
-    """An amount of an entry. Raises `ValueError` for one that nobody can have spent: it would lift the budget."""
+    """Return an amount of an entry.
+
+    Raises `ValueError` for one that nobody can have spent: it would lift the budget.
+    """
     amount = None if text is None else Decimal(text)
     if amount is not None and not (amount.is_finite() and amount >= ZERO):
         raise ValueError(f"{text!r} is no amount")

@@ -147,7 +147,7 @@ class FileStore(MemoryStore):
 
 @functools.cache
 def this_process(pid: int) -> str:
-    """What names this process, and no later one that is given the same number."""
+    """Return what names this process, and no later one that is given the same number."""
     return f"{pid}-{_began(pid)}"
 
 

@@ -115,7 +115,7 @@ def _missing_files(action: Finish, state: State, folder: Path) -> Iterator[Objec
 
 
 def _asked_for(goal: str) -> list[str]:
-    """The files that a goal wants made: named after `to`, `as`, `file`, where it says to make something."""
+    """Return the files that a goal wants made: named after `to`, `as`, `file`, where it says to make something."""
     if _GONE.search(goal) or not _MAKING.search(goal):
         return []
     return [name for name in named_in(goal) if re.search(rf"{_INTO}{re.escape(name)}", goal, re.IGNORECASE)]
@@ -145,14 +145,14 @@ def _not_looked_at(state: State, folder: Path) -> Iterator[Objection]:
 
 
 def _nothing_succeeded(state: State) -> Iterator[Objection]:
-    """Steps were taken, and each of them failed; an answer without any step may be right."""
+    """Object that steps were taken, and each of them failed; an answer without any step may be right."""
     taken = [step for step in state.steps if step.result is not None and not _only_words(step) and not _denied(step)]
     if taken and not any(step.result.success for step in taken if step.result):
         yield Objection("No step has succeeded so far, so nothing shows that the goal is met.", "No step succeeded.")
 
 
 def _echoes(action: Finish, state: State) -> Iterator[Objection]:
-    """A summary that only says what the system told the model: its goal, a hint, the answer of its example."""
+    """Object to a summary that only says what the system told the model: goal, a hint, the answer of its example."""
     said = _bare(action.summary)
     goal = said.removeprefix("the goal was ") == _bare(state.goal)
     told = len(said.split()) >= LEAST_ECHO and any(said in _bare(text) for step in state.steps for text in _told(step))
@@ -163,7 +163,7 @@ def _echoes(action: Finish, state: State) -> Iterator[Objection]:
 
 
 def _told(step: Step) -> Iterator[str]:
-    """What the system itself said of a step."""
+    """Yield what the system itself said of a step."""
     yield from (step.effects.hint, step.effects.again)
     if step.result is not None and (step.effects.repeated or step.effects.objections):
         yield step.result.output

@@ -37,7 +37,7 @@ def observation(state: State, index: int, max_retries: int) -> str:
 
 
 def _room(state: State, number: int) -> int | None:
-    """The characters that remain of a step's output; None is all."""
+    """Return the characters that remain of a step's output; None is all."""
     if state.compacted is None or number > state.compacted.through:
         return None
     return state.compacted.newest if _is_newest(state, number) else state.compacted.keep
@@ -69,7 +69,7 @@ def error_line(step: Step) -> str:
 
 
 def _told_beside(step: Step) -> str:
-    """What the system itself adds to an output, outside the marks: a hint, a word about a repetition."""
+    """Return what the system itself adds to an output, outside the marks: a hint, a word about a repetition."""
     return "".join(f"\n{unmarked(said)}" for said in (step.effects.hint, step.effects.again) if said)
 
 

@@ -133,7 +133,10 @@ def _told(state: State, index: int, max_retries: int) -> _Told:
 
 
 def _of_step(state: State, step: Step, told: _Told) -> Iterator[Message]:
-    """What came before a decision, and the decision; where there is none yet, what was wrong with those before."""
+    """Yield what came before a decision, and the decision.
+
+    Where there is none yet, what was wrong with those before.
+    """
     yield Message(role="user", content=told.text + _notes(step) + _nudge(state, step.number), images=told.images)
     yield from _planned(step)
     if step.is_looked_at:
@@ -150,14 +153,14 @@ def _context(state: State) -> str:
 
 
 def _further(state: State) -> str:
-    """The actions that this run has beside the five."""
+    """Return the actions that this run has beside the five."""
     actions = usual(state)
     told = further_actions(actions) + (f"\n{PLAN_FIRST}" if Plan in actions else "")
     return f"\n\n{told}" if told else ""
 
 
 def _looked_at(step: Step) -> Iterator[Message]:
-    """A step whose code runs: what it has shown, what was decided about it, and what is to be decided now."""
+    """Yield a step whose code runs: what it has shown, what was decided about it, and what is to be decided now."""
     yield Message(role="assistant", content=_decided(step))
     for look in step.looks:
         shown = look.shown
@@ -171,13 +174,13 @@ def _looked_at(step: Step) -> Iterator[Message]:
 
 
 def _standing_plan(state: State, digested: int) -> str:
-    """The plan, once the steps that it was made in are told in short, or were taken back."""
+    """Return the plan, once the steps that it was made in are told in short, or were taken back."""
     told = any(each.settled and each.settled.approved for step in state.steps[digested:] for each in step.plans)
     return f"\n\nThe plan:\n{numbered(state.plan)}" if state.plan and not told else ""
 
 
 def _planned(step: Step) -> Iterator[Message]:
-    """What was planned before a decision, and what became of it."""
+    """Yield what was planned before a decision, and what became of it."""
     for each in step.plans:
         if each.settled is not None:
             yield Message(role="assistant", content=as_reply(each.made.reasoning, each.made.lines))
@@ -193,7 +196,7 @@ def _verdict(settled: PlanSettled) -> str:
 
 
 def _images(state: State, step: Step) -> tuple[Image, ...]:
-    """The figures of a step, as long as it is told whole."""
+    """Return the figures of a step, as long as it is told whole."""
     return prompt_images.figures(step.result.outputs) if step.result and _shows_images(state, step) else ()
 
 
@@ -206,7 +209,7 @@ def _shows_any(state: State) -> bool:
 
 
 def _whole(state: State) -> list[ActionResult]:
-    """What came of the steps that are told whole."""
+    """Return what came of the steps that are told whole."""
     through = state.compacted.through if state.compacted else 0
     return [step.result for step in state.steps if step.number > through and step.result is not None]
 
@@ -346,7 +349,7 @@ def in_vain(state: State) -> TranscriptCompacted | None:
 
 
 def _length(state: State) -> int:
-    """The characters of the newest output."""
+    """Return the characters of the newest output."""
     result = state.steps[state.current_step - 1].result if state.current_step else None
     return len(result.output) if result else 0
 

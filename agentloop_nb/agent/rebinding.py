@@ -5,17 +5,16 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterable
 
+from agentloop_nb._internal.ipython_syntax import parsed
+
 
 def only_rebinds(code: str, names: Iterable[str]) -> bool:
     """Whether code only gives these names a value of its own; no for code that cannot be read."""
     names = set(names)
     if not names:
         return True
-    try:
-        statements = ast.parse(code).body
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return False
-    return all(_is_bound_first(statements, name) for name in names)
+    tree = parsed(code)
+    return tree is not None and all(_is_bound_first(tree.body, name) for name in names)
 
 
 def _is_bound_first(statements: Iterable[ast.stmt], name: str) -> bool:

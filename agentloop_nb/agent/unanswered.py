@@ -9,7 +9,7 @@ ASK_AGAIN = Hint("resume", "asks again")
 
 
 def what_then(seconds: float) -> str:
-    """What comes of it where nobody answers, on one line; empty where it waits without end."""
+    """Return what comes of it where nobody answers, on one line; empty where it waits without end."""
     return f"Without an answer the run ends in {duration(seconds)}; it can be resumed." if seconds else ""
 
 

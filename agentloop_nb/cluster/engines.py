@@ -100,7 +100,7 @@ class Cluster:
         return self.loaded[identity]
 
     def status(self, number: int) -> dict[str, Any]:
-        """What the relay of an engine tells of itself and its runs now. Raises `UserError`."""
+        """Return what the relay of an engine tells of itself and its runs now. Raises `UserError`."""
         future = ClusterEngine(self, number).ask({"do": "status"})
         try:
             told = future.result(timeout=LOAD)[0].get("answer")
@@ -218,7 +218,7 @@ _connecting = threading.Lock()
 
 
 def cluster(on: str) -> Cluster:
-    """The connection to a cluster; one that broke is made anew. Raises `UserError`."""
+    """Return the connection to a cluster; one that broke is made anew. Raises `UserError`."""
     with _connecting:
         if (made := _clusters.get(on)) is None or made.wire.closed or _moved(made):
             if made is not None:
@@ -228,7 +228,7 @@ def cluster(on: str) -> Cluster:
 
 
 def connected() -> list[Cluster]:
-    """The clusters that this process is connected to."""
+    """Return the clusters that this process is connected to."""
     return [each for each in _clusters.values() if not each.wire.closed]
 
 

@@ -30,7 +30,7 @@ class Book:
         self.zero = datetime(1904, 1, 1) if late else datetime(1899, 12, 30)  # noqa: DTZ001 - a sheet has no zone
 
     def value(self, cell: Any) -> str:
-        """A cell as a person would see it, but for its format."""
+        """Return a cell as a person would see it, but for its format."""
         kind, stored = cell.get("t", "n"), cell.find(f"{_S}v")
         if kind == "inlineStr":
             return "".join(text.text or "" for text in cell.iter(f"{_S}t"))
@@ -98,7 +98,10 @@ def _dimension(archive: zipfile.ZipFile, place: str) -> str:
 
 
 def _rows(archive: zipfile.ZipFile, place: str, book: Book) -> tuple[Rows, list[str]]:
-    """The first rows of a sheet, and what is merged. A tree of two million cells would take more than a gigabyte."""
+    """Return the first rows of a sheet, and what is merged.
+
+    A tree of two million cells would take more than a gigabyte.
+    """
     from lxml import etree
 
     rows: Rows = {}
@@ -162,7 +165,7 @@ def _column(letters: str) -> int:
 
 
 def _texts(shared: Any) -> list[str]:
-    """The texts that cells share, without what tells how they are spoken."""
+    """Return the texts that cells share, without what tells how they are spoken."""
     return [
         "".join(text.text or "" for text in each.iter(f"{_S}t") if text.getparent().tag != f"{_S}rPh")
         for each in (shared.iter(f"{_S}si") if shared is not None else ())

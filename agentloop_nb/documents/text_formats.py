@@ -176,7 +176,7 @@ def _facts(size: int, encoding: str, text: str) -> list[str]:
 
 
 def _pieces(text: str) -> list[Part]:
-    """A long text as parts of a size that is told whole, cut at ends of lines where there are some."""
+    """Return a long text as parts of a size that is told whole, cut at ends of lines where there are some."""
     return [Part(_first(piece) or "text", lambda piece=piece: piece) for piece in _cut(text)]  # type: ignore[misc]
 
 

@@ -12,18 +12,18 @@ _FINAL = re.compile(r"(?:final )?answer\W{0,3}:\W{0,3}(.*)", re.IGNORECASE)
 
 
 def named_answers(text: str) -> dict[str, str]:
-    """The answers of the form `@name[value]`; of two with one name, the last."""
+    """Return the answers of the form `@name[value]`; of two with one name, the last."""
     return dict(_ANSWER.findall(text))
 
 
 def numbers(text: str) -> list[float]:
-    """The numbers in a text, thousands marked or not."""
+    """Return the numbers in a text, thousands marked or not."""
     found = (re.sub(r"[,_ \u202f]", "", each).replace("−", "-") for each in _NUMBER.findall(text))
     return [float(each) for each in found]
 
 
 def final_answer(summary: str) -> str:
-    """What stands after the last `Answer:`; else the last line."""
+    """Return what stands after the last `Answer:`; else the last line."""
     told = [line.strip() for line in summary.splitlines() if line.strip()]
     for each in reversed(told):
         if found := _FINAL.search(each):
@@ -58,7 +58,7 @@ def _letters(text: str) -> str:
 
 
 def plain_text(text: str) -> str:
-    """A text without case, emphasis and line breaks."""
+    """Strip a text of case, emphasis and line breaks."""
     return " ".join(text.casefold().replace("**", "").replace("`", "").split())
 
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 from agentloop_nb._internal.markup import code_span, fenced, harmless
 from agentloop_nb.export.claim_links import with_links
 from agentloop_nb.export.destination import MARKDOWN_MARK, PAGE_MARK
+from agentloop_nb.export.markdown_links import step_anchor, step_link, with_markdown_links
 from agentloop_nb.export.report import Exhibited, Json, MethodStep, Report
 from agentloop_nb.notebook.panel.highlight import PALETTE, highlighted
 from agentloop_nb.notebook.panel.outputs import block_of, markdown
@@ -158,11 +159,12 @@ def _commands(report: Report) -> tuple[str, str]:
 
 
 def as_markdown(report: Report) -> str:
-    """The same as one Markdown file; figures are held in it as data."""
+    """Return the same as one Markdown file; figures are held in it as data."""
+    known = {each.number for each in report.method}
     parts = [MARKDOWN_MARK, f"# {harmless(report.title)}", f"*The question: {harmless(' '.join(report.goal.split()))}*"]
     parts += [f"**Not finished** — {harmless(report.unfinished)}"] if report.unfinished else []
-    parts += [harmless(report.answer)] if report.answer else []
-    parts += map(_md_exhibit, report.exhibits)
+    parts += [with_markdown_links(harmless(report.answer), report.grounds, known)] if report.answer else []
+    parts += (_md_exhibit(each, known) for each in report.exhibits)
     parts += ["## Files", "\n".join(f"- {code_span(name)}" for name in report.files)] if report.files else []
     parts += ["## How it was done"] if report.method else []
     parts += [GAPS] if _has_gaps(report) else []
@@ -180,8 +182,9 @@ def _safe(address: str) -> bool:
     return re.fullmatch(r"https?://[^\s<>]+", address) is not None
 
 
-def _md_exhibit(each: Exhibited) -> str:
-    block, caption = block_of(each.output), f"*{each.name} (step {each.step}). {harmless(one_line(each.caption))}*"
+def _md_exhibit(each: Exhibited, known: Collection[int]) -> str:
+    where = step_link(f"step {each.step}", each.step, known)
+    block, caption = block_of(each.output), f"*{each.name} ({where}). {harmless(one_line(each.caption))}*"
     if block is None:
         return caption
     if block["kind"] == "picture":
@@ -195,7 +198,7 @@ def _inert(markup: str) -> str:
 
 
 def _md_step(each: MethodStep) -> str:
-    told = f"**Step {each.number}.** {harmless(each.reason)}"
+    told = f"{step_anchor(each.number)}**Step {each.number}.** {harmless(each.reason)}"
     if not each.code:
         return told
     code = fenced(each.code, each.lang)

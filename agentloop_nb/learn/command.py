@@ -103,7 +103,7 @@ def _forget(learned: library.Learned) -> str:
 
 
 def _taken_apart(desk: Desk, words: list[str]) -> tuple[str | None, str, frozenset[int]]:
-    """The run, the name and the steps that were typed. Raises `UserError`."""
+    """Return the run, the name and the steps that were typed. Raises `UserError`."""
     reference = words.pop(0) if len(words) > 1 and locating.names_run(words[0], desk.folder) else None
     name, *steps = words
     if len(steps) > 1:
@@ -176,7 +176,7 @@ def _judged(proposal: ProposeFunction, *, name: str, found: Material, timeout: i
 
 
 def _existing(path: Path) -> str:
-    """The file as it is now; empty where there is none. Raises `UserError`."""
+    """Return the file as it is now; empty where there is none. Raises `UserError`."""
     try:
         refuse_links(path)
         return path.read_text(encoding="utf-8") if path.exists() else ""

@@ -145,7 +145,7 @@ def _does_the_same(value: Any, function: Any) -> bool:
 
 
 def _declared(learned: Learned) -> type[OwnAction] | str:
-    """What a file declares, or why it declares nothing."""
+    """Return what a file declares, or why it declares nothing."""
     space: dict[str, Any] = {"__name__": f"agentloop_learned_{learned.name}", "__file__": str(learned.path)}
     try:
         exec(compile(learned.source, str(learned.path), "exec"), space)  # noqa: S102 - allowed as it is

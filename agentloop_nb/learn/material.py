@@ -62,7 +62,7 @@ class Material:
         return found[0], found[-1]
 
     def told(self, privacy: Privacy) -> str:
-        """What a model reads of it: with `privacy` no values."""
+        """Return what a model reads of it: with `privacy` no values."""
         first, _ = self.places
         cells = [cell for cell in self.notebook["cells"][:first] if cell["cell_type"] == "code"]
         before = [str(cell["source"]) for cell in cells if privacy == "full" or _number(cell)]

@@ -93,7 +93,7 @@ def prove(proposal: ProposeFunction, name: str, found: Material, timeout: int) -
 
 
 def _notebook(proposal: ProposeFunction, name: str, found: Material) -> Json:
-    """The notebook of the run with the call before the steps and the comparison after them."""
+    """Return the notebook of the run with the call before the steps and the comparison after them."""
     notebook = deepcopy(found.notebook)
     first, last = found.places
     call = _CALL.format(code=proposal.code, file=f"{name}.py", name=name, call=proposal.call.strip())

@@ -65,7 +65,7 @@ def check(proposal: ProposeFunction, name: str, steps: list[str], made: frozense
 
 
 def _only_function(code: str, name: str) -> ast.FunctionDef:
-    """The function that code consists of, beside its imports."""
+    """Return the function that code consists of, beside its imports."""
     try:
         body = ast.parse(code).body
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:

@@ -49,5 +49,5 @@ def forget(server: Server) -> bool:
 
 
 def _identity(server: Server) -> tuple[str, str, str]:
-    """What a consent is for: where the server is named, its name, and how it is written there."""
+    """Return what a consent is for: where the server is named, its name, and how it is written there."""
     return str(server.file.resolve()), server.name, json.dumps(server.spec, sort_keys=True)

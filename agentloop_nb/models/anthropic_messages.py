@@ -67,7 +67,7 @@ class AnthropicMessages(StreamedModel):
             raise self.server.unreachable(error, answered=self._answered) from None
 
     def _connected(self) -> httpx2.AsyncClient:
-        """The client, made at the first call."""
+        """Return the client, made at the first call."""
         if self._client is None:
             self._client = connect(self.server, self.key, self.patience.connect)
         return self._client
@@ -139,7 +139,7 @@ async def _refusal(response: httpx2.Response) -> Refusal:
 
 
 def _as_json(text: str) -> Any:
-    """The JSON that a text is, else the text."""
+    """Return the JSON that a text is, else the text."""
     try:
         return json.loads(text)
     except (ValueError, RecursionError):

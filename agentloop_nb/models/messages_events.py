@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from agentloop_nb.models.json_values import mapping
-from agentloop_nb.models.usage import tokens_in
+from agentloop_nb.protocols.tokens import tokens_in
 
 
 @dataclass

@@ -38,7 +38,7 @@ class Ollama(OpenAICompatible):
         return reply
 
     async def _loaded_window(self) -> int | None:
-        """The window that the model was loaded with, which is seldom all it could have."""
+        """Return the window that the model was loaded with, which is seldom all it could have."""
         client = await self._connected()
         address = self.server.base_url.removesuffix("/v1") + "/api/ps"
         try:

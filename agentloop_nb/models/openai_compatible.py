@@ -57,7 +57,7 @@ class OpenAICompatible(StreamedModel):
         return self.local and is_small(self.server.model, self._parameters)
 
     def _form(self, request: ModelRequest) -> Dialect:
-        """What the server accepts; a format that it takes but does not follow is given up."""
+        """Return what the server accepts; a format that it takes but does not follow is given up."""
         dialect = dialect_of(self.server.base_url, self.server.model)
         dialect.brief = self.is_small
         if request.repairs >= 2 and self._ignored >= 2:
@@ -83,7 +83,7 @@ class OpenAICompatible(StreamedModel):
                 yield chunk
 
     async def _connected(self) -> AsyncOpenAI:
-        """The client, made at the first call; in a thread, because importing the SDK takes half a second."""
+        """Return the client, made at the first call; in a thread, because importing the SDK takes half a second."""
         if self._client is None:
             self._client = await asyncio.to_thread(connect, self.server, self.key, self.patience.connect)
         return self._client

@@ -97,7 +97,7 @@ class ReplyAssembler:
         return self._repetition.found
 
     def is_longer_than(self, tokens: int) -> bool:
-        """The reply has outgrown its bound for certain, so the server does not keep to it."""
+        """Tell whether the reply has outgrown its bound for certain, so the server does not keep to it."""
         return self.pieces > 1.25 * tokens + 64 or self.size > 16 * tokens + 4000
 
     def cut(self) -> None:
@@ -153,7 +153,7 @@ class ReplyAssembler:
 
 
 def _first(choices: object) -> Mapping[str, Any]:
-    """The first choice, or an empty one."""
+    """Return the first choice, or an empty one."""
     choice = choices[0] if isinstance(choices, list) and choices else None
     return choice if isinstance(choice, dict) else {}
 

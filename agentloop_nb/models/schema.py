@@ -67,7 +67,7 @@ def _object(properties: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _field(field: Mapping[str, Any], *, required: bool, limits: bool) -> dict[str, Any]:
-    """A property; an optional one may be null, because every property must be there."""
+    """Describe a property; an optional one may be null, because every property must be there."""
     kind = _kind(field, limits=limits)
     if required and not field.get("nullable"):
         return kind
@@ -95,7 +95,7 @@ def _kind(field: Mapping[str, Any], *, limits: bool) -> dict[str, Any]:
 
 
 def _inlined(field: Mapping[str, Any], schema: Mapping[str, Any]) -> Mapping[str, Any]:
-    """A list's members in place of the reference to them, which not every server follows."""
+    """Put a list's members in place of the reference to them, which not every server follows."""
     reference = field.get("items", {}).get("$ref")
     return {**field, "items": schema["$defs"][reference.rpartition("/")[2]]} if reference else field
 

@@ -65,7 +65,7 @@ class Form(Protocol):
         """Compose a request; `options` are sent as they are, unless they were refused."""
 
     def bound(self, body: dict[str, Any]) -> int | None:
-        """The most tokens that a reply to this request may have."""
+        """Return the most tokens that a reply to this request may have."""
 
     def adapt(self, refusal: Refusal, body: dict[str, Any]) -> bool:
         """Learn from a refusal of `body`; False when it names nothing that could be asked for differently."""
@@ -153,7 +153,10 @@ class StreamedModel(ABC):
         return False
 
     def _bound(self, asked: int | None) -> int | None:
-        """The length of a reply in tokens; what ran on without end as long as it liked is no reply of a small model."""
+        """Return the length of a reply in tokens.
+
+        What ran on without end as long as it liked is no reply of a small model.
+        """
         if not self.is_small:
             return asked
         longest = SMALL_REPLY * (2 if self._too_long else 1)
@@ -203,7 +206,7 @@ class StreamedModel(ABC):
         return self.server.refused(refusal)
 
     def _room(self, refusal: Refusal, asked: int | None) -> int | None:
-        """The reply length that fits, where prompt and reply are counted together and only the reply is too long."""
+        """Return the reply length that fits, where only the reply is too long for a window of both."""
         if asked is None or not refusal.is_overflow or refusal.window is None or refusal.prompt is None:
             return None
         room = refusal.window - refusal.prompt
@@ -247,7 +250,10 @@ class StreamedModel(ABC):
         return window is not None and usage.total >= window - FULL and usage.output < (bound or window)
 
     def _cost(self, usage: Usage, reported: Usage, charged: Decimal | None) -> Decimal | None:
-        """What the server says it charged, else the price; a server dearer than its price list raises later quotes."""
+        """Return what the server says it charged, else the price.
+
+        A server dearer than its price list raises later quotes.
+        """
         if charged is None:
             return self.quote(usage)
         quoted = self.quote(reported)
@@ -261,11 +267,11 @@ class StreamedModel(ABC):
 
     @abstractmethod
     def _form(self, request: ModelRequest) -> Form:
-        """What the server accepts."""
+        """Return what the server accepts."""
 
     @abstractmethod
     def _options(self) -> dict[str, Any]:
-        """What is sent beside messages and format."""
+        """Return what is sent beside messages and format."""
 
     @abstractmethod
     def _chunks(self, body: dict[str, Any]) -> AsyncGenerator[dict[str, Any] | None, None]:

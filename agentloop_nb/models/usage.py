@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Iterable, Mapping
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from agentloop_nb.protocols import Message, Usage
+from agentloop_nb.protocols.tokens import tokens_in
 
-IMAGE_TOKENS = 1000
-"""What one downsized picture is estimated to count."""
 MOST_TOKENS = 10**12
 """A larger count is no count."""
 UNDER = 20
 """An estimate is off by less than this factor, so a smaller count left something out."""
-MESSAGE_TOKENS = 4
-"""What a chat template adds around one message."""
 
 
 def merge(known: Mapping[str, Any] | None, *reports: object) -> Mapping[str, Any] | None:
@@ -80,7 +78,7 @@ def estimate(messages: Iterable[Message], text: str) -> Usage:
 
 def prompt_tokens(messages: Iterable[Message]) -> int:
     """Estimate the tokens of a prompt."""
-    return sum(_tokens(*message.measured) + MESSAGE_TOKENS + IMAGE_TOKENS * len(message.images) for message in messages)
+    return sum(map(operator.attrgetter("tokens"), messages))
 
 
 def plausible(reported: Usage | None, messages: Iterable[Message], text: str) -> Usage:
@@ -92,16 +90,6 @@ def plausible(reported: Usage | None, messages: Iterable[Message], text: str) ->
         return reported
     more = {"input": max(reported.input, guess.input), "output": max(reported.output, guess.output), "estimated": True}
     return reported.model_copy(update=more)
-
-
-def tokens_in(text: str) -> int:
-    """Estimate the tokens of a text: a quarter of its bytes, and digits apart, which tokenizers split finely."""
-    data = text.encode(errors="replace")
-    return _tokens(len(data), len(data) - len(data.translate(None, b"0123456789")))
-
-
-def _tokens(size: int, digits: int) -> int:
-    return (size + 3) // 4 + digits // 3
 
 
 def _count(value: object) -> int | None:

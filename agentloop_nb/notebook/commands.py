@@ -246,7 +246,7 @@ def learn(magics: AgentMagics, rest: str) -> None:
 
 
 def actions(magics: AgentMagics, rest: str) -> None:
-    """What a run may do here, and where each action comes from."""
+    """Print what a run may do here, and where each action comes from."""
     from agentloop_nb.notebook.learning import bring
 
     bring(magics.manager, print, asks=False)

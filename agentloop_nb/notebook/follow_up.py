@@ -6,6 +6,7 @@ import ast
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from agentloop_nb._internal.ipython_syntax import parsed
 from agentloop_nb.errors import UserError
 from agentloop_nb.events import NoteAdded
 from agentloop_nb.notebook.kernel import cell_history
@@ -78,8 +79,6 @@ def fix(manager: RunManager, arguments: Mapping[str, Any], config: Mapping[str, 
 
 def _names(source: str) -> list[str]:
     """Return the names that code mentions, in order; none of code that cannot be read."""
-    try:
-        nodes = list(ast.walk(ast.parse(source)))
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return []
+    tree = parsed(source)
+    nodes = ast.walk(tree) if tree else ()
     return list(dict.fromkeys(node.id for node in nodes if isinstance(node, ast.Name)))

@@ -58,5 +58,5 @@ def bring(manager: RunManager, say: Callable[[str], object], *, asks: bool = Tru
 
 
 def _asked(manager: RunManager) -> Any:
-    """The shell that a person answers through; a private one has only the terminal."""
+    """Return the shell that a person answers through; a private one has only the terminal."""
     return None if manager.private else manager.shell

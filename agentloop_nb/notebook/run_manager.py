@@ -206,7 +206,7 @@ class RunManager:
     def as_recorded(
         self, path: Path, overrides: Mapping[str, Any], config: Mapping[str, Any] | None = None
     ) -> Settings:
-        """The settings of a recorded run but for `overrides`. Raises `UserError`."""
+        """Return the settings of a recorded run but for `overrides`. Raises `UserError`."""
         if overrides.get("best_of") is not None:
             raise UserError("--best-of tries a new goal: %%agent --best-of 3 what you want; leave it out here")
         if overrides.get("output_dir") is None:
@@ -225,7 +225,7 @@ class RunManager:
         return settings
 
     def place(self, path: Path) -> Path:
-        """The working folder of a recorded run. Raises `UserError` for one that only its record vouches for."""
+        """Return the working folder of a recorded run. Raises `UserError` for one that only its record vouches for."""
         named = reading.load(path).settings.get("output_dir")
         return locating.home(path) / str(named or "") if self.run_of(path) else locating.working_folder(path, named)
 
@@ -268,7 +268,7 @@ class RunManager:
         return Control(attended=self.watched or is_attended(self.shell))
 
     def masker(self) -> Masker:
-        """What is kept out of records and requests: the secrets that are known here."""
+        """Return what is kept out of records and requests: the secrets that are known here."""
         variables = environment(self.folder)
         named = {**given(self.folder), **variables}
         return known_secrets(os.environ, named, known_keys(variables), self.shell.user_ns)
@@ -290,7 +290,7 @@ class RunManager:
 
 
 def run_manager_of(shell: Any) -> RunManager:
-    """The manager of the user's shell: one for its magics, `run_agent` and all reloads of the extension."""
+    """Return the manager of the user's shell: one for its magics, `run_agent` and all reloads of the extension."""
     manager: RunManager = vars(shell).setdefault("_agentloop_launcher", RunManager(shell))
     return manager
 

@@ -60,7 +60,7 @@ class Try:
         return self.is_over and self.made.state.is_complete
 
     async def results(self) -> Results:
-        """What it came to; the values of one that did not meet the goal are not looked at."""
+        """Return what it came to; the values of one that did not meet the goal are not looked at."""
         state, place, values = self.made.state, self.made.workspace, dict[str, Any]()
         if state.is_complete and isinstance(place, IsolatedWorkspace):
             values = await asyncio.to_thread(place.variables, list(state.changed)[-MOST_VALUES:])
@@ -94,7 +94,7 @@ class Choice:
         return chosen
 
     async def _results(self, each: Try) -> Results:
-        """What a try came to; after a stop no process is asked for values any more."""
+        """Return what a try came to; after a stop no process is asked for values any more."""
         return results(each.made.state, {}) if self.group.stopping else await each.results()
 
     def _record(self, ranked: TriesRanked) -> None:
@@ -119,7 +119,7 @@ class Choice:
             view.show(best.row.ended, best.made.state)
 
     async def _taken(self, best: Try) -> Try | None:
-        """The try that is to be brought here, as the settings or the person say; None for none."""
+        """Return the try that is to be brought here, as the settings or the person say; None for none."""
         if self.settings.adopt == "best":
             return best
         return await self._asked(best) if self.settings.adopt == "ask" and self._anybody else None

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import ast
 
+from agentloop_nb._internal.ipython_syntax import parsed
+
 _NAME, _HOME = "action", "agentloop_nb"
 
 
@@ -11,9 +13,8 @@ def undeclared(source: str) -> str:
     """Take `@action` off the functions of a cell; what is no Python, or has none, stays as it is."""
     if f"@{_NAME}" not in source and f".{_NAME}" not in source:
         return source
-    try:
-        tree = ast.parse(source)
-    except (SyntaxError, ValueError):
+    tree = parsed(source)
+    if tree is None:
         return source
     dropped: set[int] = set()
     for node in tree.body:

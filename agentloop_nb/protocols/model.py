@@ -9,6 +9,7 @@ from typing import Any, Literal, Protocol, runtime_checkable
 
 from pydantic import Field
 
+from agentloop_nb.protocols.tokens import IMAGE_TOKENS, MESSAGE_TOKENS, measure, tokens_of
 from agentloop_nb.protocols.value import Value
 
 
@@ -56,8 +57,12 @@ class Message(Value):
     @cached_property
     def measured(self) -> tuple[int, int]:
         """Bytes of the text, and how many of them are digits: counted once, however often it is sent."""
-        data = self.content.encode(errors="replace")
-        return len(data), len(data) - len(data.translate(None, b"0123456789"))
+        return measure(self.content)
+
+    @cached_property
+    def tokens(self) -> int:
+        """What it is estimated to count."""
+        return tokens_of(*self.measured) + MESSAGE_TOKENS + IMAGE_TOKENS * len(self.images)
 
 
 class ModelRequest(Value):

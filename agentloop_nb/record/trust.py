@@ -51,17 +51,17 @@ class Chain(NamedTuple):
     key: bytes
 
     def sign(self, line: bytes) -> tuple[bytes, Chain]:
-        """A line (an object in JSON, without its break) with its signature, and the chain after it."""
+        """Sign a line: return it (an object in JSON, without its break) with its signature, and the chain after it."""
         signature = self.signature(line)
         return line[:-1] + _HEAD + signature + _TAIL, self._replace(last=signature)
 
     def signature(self, line: bytes) -> bytes:
-        """What the next line is signed with."""
+        """Return what the next line is signed with."""
         return hmac.new(self.key, self.last + b"\n" + line, "sha256").hexdigest().encode()
 
 
 def begin(standing: Standing = "own") -> Chain | None:
-    """The chain of a new record; None for one that nobody vouches for."""
+    """Return the chain of a new record; None for one that nobody vouches for."""
     return None if standing == "foreign" else Chain(standing.encode(), _key(data_folder()))
 
 
@@ -71,7 +71,7 @@ def standing(record: Path) -> Standing:
 
 
 def chain_of(record: Path) -> Chain | None:
-    """The chain to go on with at the end of a record; None if it is nobody's we know."""
+    """Return the chain to go on with at the end of a record; None if it is nobody's we know."""
     return _judged(record)[1]
 
 
@@ -88,7 +88,7 @@ def _judged(record: Path) -> tuple[Standing, Chain | None]:
 
 
 def _content(record: Path) -> bytes:
-    """The bytes of a record. Raises `OSError` for what is none."""
+    """Return the bytes of a record. Raises `OSError` for what is none."""
     refuse_links(record)
     if not record.is_file() or record.stat().st_size > MAX_RECORD:
         raise OSError(f"{record} is no record")
@@ -96,7 +96,7 @@ def _content(record: Path) -> bytes:
 
 
 def _follow(chain: Chain, lines: list[bytes]) -> Chain | None:
-    """The chain after these lines, or None if one is not signed; a torn last line counts for nothing."""
+    """Return the chain after these lines, or None if one is not signed; a torn last line counts for nothing."""
     start = chain
     for number, line in enumerate(lines, 1):
         if not line.strip():
@@ -110,7 +110,7 @@ def _follow(chain: Chain, lines: list[bytes]) -> Chain | None:
 
 
 def _unsigned(line: bytes) -> bytes:
-    """A line without its signature."""
+    """Return a line without its signature."""
     end = len(line) - len(_HEAD) - _DIGITS - len(_TAIL)
     signed = end > 0 and line.endswith(_TAIL) and line.startswith(_HEAD, end)
     return line[:end] + b"}" if signed else line
@@ -161,7 +161,10 @@ def _key(folder: Path | None) -> bytes:
 
 
 def _kept(path: Path, fresh: bytes) -> bytes:
-    """The key in a file that only this user may read; `fresh` is put there if there is none yet. Raises `OSError`."""
+    """Return the key in a file that only this user may read.
+
+    `fresh` is put there if there is none yet. Raises `OSError`.
+    """
     if not path.exists():
         handle, unfinished = tempfile.mkstemp(dir=path.parent, prefix=".key-")  # mode 0600
         try:

@@ -6,6 +6,7 @@ import ast
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from agentloop_nb._internal.ipython_syntax import parsed
 from agentloop_nb._internal.text import on_one_line
 from agentloop_nb.actions import Action, Query, RunCode, UseTool, WriteFile
 from agentloop_nb.actions.own import OwnAction
@@ -84,9 +85,8 @@ def _plain_text(text: str) -> str:
 
 def _writes(source: str, action: WriteFile) -> bool:
     """Whether a cell holds the content and the name of a file."""
-    try:
-        tree = ast.parse(source)
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
+    tree = parsed(source)
+    if tree is None:
         return False
     texts = {node.value for node in ast.walk(tree) if isinstance(node, ast.Constant) and isinstance(node.value, str)}
     names = {_name(text) for text in texts if len(text) < 2000}

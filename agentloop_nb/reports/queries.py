@@ -43,17 +43,17 @@ class Place(Protocol):
         """The folder whose runs are meant."""
 
     def find(self, reference: str | None) -> Path:
-        """The record meant; None is the last run. Raises `UserError`."""
+        """Return the record meant; None is the last run. Raises `UserError`."""
 
     def state(self, reference: str | None) -> State:
-        """The state of the run meant; None is the last run. Raises `UserError`."""
+        """Return the state of the run meant; None is the last run. Raises `UserError`."""
 
     @property
     def functions(self) -> Mapping[str, Any]:
         """The namespace that the user's own functions are looked up in."""
 
     def settings(self, arguments: Mapping[str, Any]) -> Settings:
-        """Settings as they hold here. Raises `UserError`."""
+        """Return the settings as they hold here. Raises `UserError`."""
 
 
 class Folder:
@@ -87,7 +87,7 @@ def status(place: Place, words: list[str], options: Mapping[str, Any]) -> str:
 
 
 def runs(place: Place, words: list[str], options: Mapping[str, Any]) -> str:
-    """The runs of the folder, newest last."""
+    """Return the runs of the folder, newest last."""
     if words:
         raise UserError(f"runs lists all runs and takes no {words[0]!r}", Hint("show RUN", "draws one"))
     states = locating.runs(place.folder)
@@ -132,19 +132,19 @@ def _ago(began: float) -> str:
 
 
 def who(place: Place, words: list[str], options: Mapping[str, Any]) -> str:
-    """What a run made or changed, and which step did."""
+    """Return what a run made or changed, and which step did."""
     return lineage.who(place.state(_at_most_one(words, "who [RUN]")))
 
 
 def why(place: Place, words: list[str], options: Mapping[str, Any]) -> str:
-    """The cells and steps behind a variable."""
+    """Return the cells and steps behind a variable."""
     if not 1 <= len(words) <= 2:
         raise UserError("name a variable", Hint("why NAME"), Hint("who", "lists them"))
     return lineage.why(place.state(words[1] if len(words) > 1 else None), words[0])
 
 
 def cost(place: Place, words: list[str], options: Mapping[str, Any]) -> str:
-    """What a run cost, or would have cost on another model."""
+    """Return what a run cost, or would have cost on another model."""
     from agentloop_nb.models.prices import is_rates
     from agentloop_nb.models.registry import pricing
     from agentloop_nb.reports.cost import cost_report, what_if
@@ -160,7 +160,7 @@ def cost(place: Place, words: list[str], options: Mapping[str, Any]) -> str:
 
 
 def sent(place: Place, words: list[str], options: Mapping[str, Any]) -> str:
-    """The exact text that left the machine."""
+    """Return the exact text that left the machine."""
     from agentloop_nb.reports.requests import sent as show_sent
 
     step = int(words.pop(0)) if words and words[0].isdecimal() and len(words[0]) < 8 else None
@@ -170,7 +170,7 @@ def sent(place: Place, words: list[str], options: Mapping[str, Any]) -> str:
 
 
 def models(place: Place, words: list[str], options: Mapping[str, Any]) -> str:
-    """The models that the configured server offers."""
+    """Return the models that the configured server offers."""
     from agentloop_nb.models.providers import PROVIDERS
     from agentloop_nb.models.registry import list_models
 
@@ -185,7 +185,7 @@ def models(place: Place, words: list[str], options: Mapping[str, Any]) -> str:
 
 
 def actions(place: Place, words: list[str], options: Mapping[str, Any]) -> str:
-    """What a run may do here, and where each action comes from."""
+    """Return what a run may do here, and where each action comes from."""
     if words:
         raise UserError(f"actions takes no {words[0]!r}; to choose", Hint(f"actions --no-actions {words[0]}"))
     settings = place.settings(options)

@@ -49,7 +49,7 @@ def sent(events: Sequence[AnyEvent], step: int | None = None) -> str:
 
 
 def _asked(event: AnyEvent) -> str:
-    """What was sent after the run to have a function proposed."""
+    """Return what was sent after the run to have a function proposed."""
     if not isinstance(event, FunctionProposed):
         return ""
     return f"\n\n--- asked for the function {event.name}, after the run\n{event.asked}"

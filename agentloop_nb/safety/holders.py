@@ -73,7 +73,7 @@ PLAIN = TypeSet(int, float, bool, complex, type(None), range, slice)
 
 
 def _parts(name: str, value: Any) -> Iterator[tuple[str, Any, bool]]:
-    """The parts of a value, each with its name and whether it is an attribute."""
+    """Yield the parts of a value, each with its name and whether it is an attribute."""
     kind = type(value)
     base = type_info.first_of(kind, _CONTAINERS)
     if base is dict:
@@ -121,7 +121,7 @@ def _items(name: str, value: Any, base: Any) -> Iterator[tuple[str, Any, bool]]:
 
 
 def _label(value: Any) -> str:
-    """The text of a short label; empty for all else."""
+    """Return the text of a short label; empty for all else."""
     text = value if type(value) is str else value.decode("utf-8", "replace") if type(value) is bytes else ""
     return text if len(text) < 60 else ""
 
@@ -134,7 +134,7 @@ def _of_dict(found: dict[str, Any], *, attribute: bool) -> Iterator[tuple[str, A
 
 
 def _of_function(value: FunctionType) -> Iterator[tuple[str, Any, bool]]:
-    """What a function of the user's closes over, and its defaults."""
+    """Yield what a function of the user's closes over, and its defaults."""
     if type(value.__module__) is not str or value.__module__ != "__main__":
         return
     for key, cell in zip(value.__code__.co_freevars, value.__closure__ or (), strict=False):
@@ -155,7 +155,7 @@ def _of_slots(value: Any) -> Iterator[tuple[str, Any, bool]]:
 
 
 def _class_attributes(kind: type) -> dict[str, Any]:
-    """What the user's own classes define; of packages nothing."""
+    """Return what the user's own classes define; of packages nothing."""
     homes = [(each, type_info.module(each)) for each in type_info.mro(kind)]
     own = [each for each, home in homes if home == "__main__" or _is_users_name(home)]
     return {
@@ -191,5 +191,5 @@ _PREFIXES = tuple({sys.prefix, sys.base_prefix})
 
 
 def attributes(value: Any) -> dict[str, Any]:
-    """An object's own dictionary, unless its class makes one up by code of its own."""
+    """Return an object's own dictionary, unless its class makes one up by code of its own."""
     return type_info.instance_dict(value) or {}

@@ -7,6 +7,7 @@ import hashlib
 from collections.abc import Iterator
 from pathlib import Path
 
+from agentloop_nb._internal.ipython_syntax import parsed
 from agentloop_nb.safety.code_risks import Reading, as_cell
 from agentloop_nb.safety.code_risks.constant_values import HOLE
 from agentloop_nb.safety.memory import Memory
@@ -62,11 +63,8 @@ def _vetted(code: str, reading: Reading, state: State, judge: Judge, folder: Pat
 def _texts(code: str, reading: Reading) -> Iterator[str]:
     """Texts that a step may write into a file and execute."""
     yield from reading.bodies
-    try:
-        nodes = list(ast.walk(ast.parse(code)))
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return
-    for node in nodes:
+    tree = parsed(code)
+    for node in ast.walk(tree) if tree else ():
         if isinstance(node, ast.Constant) and isinstance(node.value, str) and len(node.value) < MAX_FILE:
             yield node.value
 

@@ -88,7 +88,7 @@ class Memory:
         return ordered(self.read(code).risks)
 
     def said(self, state: State) -> str:
-        """What the user said, in plain words; put together anew when a note was added."""
+        """Return what the user said, in plain words; put together anew when a note was added."""
         notes = self._notes + sum(len(step.said) for step in state.steps[len(self._steps) :])
         if self._said[0] != notes:
             cells = (self._cells or ()) if state.borrowed is None else ()
@@ -102,7 +102,10 @@ _known: tuple[tuple[str, ...], Values] = ((), Values())
 
 
 def _learned_from(cells: tuple[str, ...]) -> Values:
-    """The names that cells bind; of cells that were read for an earlier run, only those that came since are read."""
+    """Return the names that cells bind.
+
+    Of cells that were read for an earlier run, only those that came since are read.
+    """
     global _known  # noqa: PLW0603
     before, values = _known
     if cells[: len(before)] != before:

@@ -59,14 +59,17 @@ def said_by_user(state: State, cells: Sequence[str] = ()) -> str:
 
 
 def goals_of_user(state: State) -> str:
-    """The goals that the person typed: none of somebody else's record, none that a model wrote for a part."""
+    """Return the goals that the person typed: none of somebody else's record, none that a model wrote for a part."""
     if state.borrowed is not None:
         return ""
     return "\n".join([*(() if state.delegated else (state.goal,)), *state.earlier_goals])
 
 
 def words_of_others(state: State) -> Iterator[Source]:
-    """The goal of a delegated part, in which may speak who moved the model; and all words of a stranger's record."""
+    """Yield the goal of a delegated part, and all words of a stranger's record.
+
+    In the goal of a part may speak who moved the model.
+    """
     if state.borrowed is not None:
         text = "\n".join([state.goal, *state.earlier_goals, *state.borrowed, *state.cells, state.context])
         yield Source("the record that somebody else wrote", text)
@@ -75,7 +78,7 @@ def words_of_others(state: State) -> Iterator[Source]:
 
 
 def of_step(step: Step) -> Iterator[Source]:
-    """What one step brought in."""
+    """Yield what one step brought in."""
     if step.result is None or step.decision is None:
         return
     for part, result in step.decision.action.outcomes(step.result):

@@ -66,8 +66,9 @@ class Masker:
         if worth:
             self._index(self.values | worth)
 
-    def expect(self, sources: Iterable[str]) -> None:
+    def expect(self, sources: Iterable[str]) -> bool:
         """Learn from code which names will hold secrets; of use where namespaces are looked at."""
+        return False
 
     def look(self) -> None:
         """Look for secrets that came up since; of use where namespaces are looked at."""

@@ -68,7 +68,7 @@ def secrets_in(name: str, value: str) -> list[str]:
 
 
 def shapes_in(text: str) -> list[str]:
-    """What in a text looks like a key of a known service, and the passwords in its addresses."""
+    """Return what in a text looks like a key of a known service, and the passwords in its addresses."""
     shapes = [found[0] for found in _SECRET_SHAPE.finditer(text)]
     passwords = _URL_PASSWORD.findall(text) if "://" in text else []
     return [*shapes, *passwords, *map(urllib.parse.unquote, passwords)]
@@ -93,17 +93,20 @@ class KnownSecrets(Masker):
         """Values with many parts that were looked into, by name: their identity and length then."""
         self.look()
 
-    def expect(self, sources: Iterable[str]) -> None:
-        """Learn from code which names will hold secrets, or do already, and the secrets that are written in it."""
+    def expect(self, sources: Iterable[str]) -> bool:
+        """Learn from code the secrets that are written in it, and tell whether it names what holds some, or will."""
+        names_any = False
         for source in sources:
             if source in self._read or len(source) > MAX_CELL:
                 continue
             names, written = _taught(source)
             self.learn(written)
             if names:
+                names_any = True
                 self._given |= names
                 self._seen = {name: text for name, text in self._seen.items() if name not in names}
             self._read.add(source)
+        return names_any
 
     def look(self) -> None:
         """Look at the environment and the namespace as they are now. Nothing is called that could run user's code."""
@@ -133,7 +136,7 @@ class KnownSecrets(Masker):
 
 
 def _in_text(name: str, text: str, attribute: bool) -> Iterator[str]:  # noqa: FBT001 - a `Found`
-    """What is secret in a text inside a value."""
+    """Yield what is secret in a text inside a value."""
     header = _HEADER.fullmatch(name)
     if header and text.lower() != name.lower():
         yield from (text, text.rpartition(" ")[2])
@@ -145,7 +148,7 @@ def _in_text(name: str, text: str, attribute: bool) -> Iterator[str]:  # noqa: F
 
 @functools.lru_cache(maxsize=4096)
 def _taught(source: str) -> tuple[frozenset[str], tuple[str, ...]]:
-    """What code tells of secrets: the names that will hold one, and those that are written in it."""
+    """Return what code tells of secrets: the names that will hold one, and those that are written in it."""
     tree = parsed(source)
     names = frozenset(_given(tree)) if "get" in source else frozenset[str]()
     return names, tuple(_written(tree))

@@ -70,7 +70,7 @@ def _versions() -> Iterator[str]:
 
 
 def _version(distribution: str) -> str:
-    """The version that is installed; the rest of what a package tells of itself is long, and is not parsed."""
+    """Return the version that is installed; the rest of what a package tells of itself is long, and is not parsed."""
     found = importlib.metadata.distribution(distribution)
     told = _VERSION.search((found.read_text("METADATA") or "").partition("\n\n")[0])
     return told[1] if told else found.version

@@ -107,7 +107,7 @@ class Session:
         return self.run
 
     def _forecast(self) -> str:
-        """What earlier runs of this folder took with the same model."""
+        """Return what earlier runs of this folder took with the same model."""
         model = str(self.state.settings.get("model") or "")
         return forecast(locating.home(self.run.journal), model, without=self.state.run)
 

@@ -51,6 +51,6 @@ def as_cell(code: str) -> str:
 
 
 def _literal(sql: str) -> str:
-    """SQL as Python source: readable where it has lines."""
+    """Write SQL as Python source: readable where it has lines."""
     plain = sql.replace("\n", "").isprintable() and "\\" not in sql and '"""' not in sql and not sql.endswith('"')
     return f'"""{sql}"""' if plain else repr(sql)

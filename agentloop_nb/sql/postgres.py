@@ -84,7 +84,7 @@ def _refuse_effects(own: Any, sql: str) -> None:
 
 
 def _fetched(own: Any, sql: str) -> Any:
-    """A cursor of the server's holds one query and nothing else."""
+    """Return a cursor of the server's, which holds one query and nothing else."""
     with own.cursor(name="agentloop") as cursor:
         cursor.execute(sql)
         rows = cursor.fetchmany(1)
@@ -94,7 +94,7 @@ def _fetched(own: Any, sql: str) -> Any:
 
 
 def _explained(error: Exception) -> Exception:
-    """What the server says, in a line; what it will not do here, with what to do instead."""
+    """Return what the server says, in a line; what it will not do here, with what to do instead."""
     state = str(getattr(error, "sqlstate", None) or getattr(error, "pgcode", None) or "")
     told = " ".join(str(error).split())[:300]
     if state == "25006":

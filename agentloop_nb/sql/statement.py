@@ -88,7 +88,7 @@ def _entries(node: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def _table_function(function: dict[str, Any]) -> list[str] | None:
-    """The files a table function names; None for one that reads none. Raises `QueryRefused` for any other."""
+    """Return the files a table function names; None for one that reads none. Raises `QueryRefused` for any other."""
     name = str(function.get("function_name")).lower()
     if name in _TABLE_FUNCTIONS:
         return None

@@ -108,7 +108,7 @@ class State(RunData):
             self.held_before = tuple(check.expression for check in event.checks if check.held)
 
     def _fork(self, event: RunForked) -> None:
-        """What was spent before was spent by the parent."""
+        """Leave what was spent before to the parent."""
         self.forked_from, self.began, self.undone, self.last_call = (event.parent, event.step), event.at, [], None
         self.proposed = []
         for step in self.steps:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
@@ -14,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from playwright.sync_api import TimeoutError as Late
 
 from tests.browser.conftest import IPYKERNEL, PICTURES, REPOSITORY, _free_port, _install_kernel
 from tests.browser.test_accessibility import serious
@@ -47,7 +49,13 @@ def wire(script: list[Any]) -> Iterator[Wire]:
 
 
 @pytest.fixture
-def app(tmp_path: Path, wire: Wire) -> Iterator[str]:
+def within() -> dict[str, str]:
+    """How long the page waits for an answer, as the server's environment says."""
+    return {}
+
+
+@pytest.fixture
+def app(tmp_path: Path, wire: Wire, within: dict[str, str]) -> Iterator[str]:
     """Serve the app's notebook from a folder of its own; yields the address."""
     shutil.copy(REPOSITORY / "notebooks" / "app.ipynb", tmp_path)
     home = tmp_path / "home"
@@ -63,6 +71,7 @@ def app(tmp_path: Path, wire: Wire) -> Iterator[str]:
         "OPENAI_BASE_URL": wire.base_url,
         "OPENAI_API_KEY": KEY,
         "OPENAI_MODEL": "scripted",
+        **within,
     }
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("OPENAI_", "AGENTLOOP_"))}
     command = [sys.executable, "-m", "voila", "app.ipynb", f"--port={port}", "--no-browser", "--Voila.ip=127.0.0.1"]
@@ -77,7 +86,7 @@ def app(tmp_path: Path, wire: Wire) -> Iterator[str]:
 
 
 def _wait(address: str) -> None:
-    for _ in range(200):
+    for _ in range(600):
         try:
             urllib.request.urlopen(address, timeout=60).close()
         except OSError:
@@ -187,6 +196,35 @@ def test_a_visitor_is_asked_and_clicks_or_writes_an_answer(browser, app, wire):
     first, second = (json.dumps(wire.bodies[request]["messages"][-1]) for request in (1, 2))
     assert "The person answered: gross" in first
     assert "The person answered: from 2020 on" in second
+
+
+AWAY = [
+    decision("run_code", "It is costly.", code="open('made.txt', 'w').write('made')"),
+    finish("It is made."),
+]
+
+
+@pytest.mark.parametrize("script", [AWAY], ids=["away"])
+@pytest.mark.parametrize("within", [{"AGENTLOOP_ANSWER_WITHIN": "8"}], ids=["8s"])
+def test_an_approval_that_nobody_gave_in_time_is_asked_for_again(browser, app, wire, tmp_path):
+    page = visit(browser, app)
+    page.locator("textarea").fill("Make the file made.txt")
+    page.get_by_label("Ask me before code runs").check()
+    run(page)
+    page.wait_for_selector("text=nobody answered within 8.0 s: step 1 waits for your approval", timeout=90_000)
+    picture(page, "app-unanswered")
+    assert serious(page, "body") == []
+    assert "%agent" not in page.inner_text("body"), "a visitor has nowhere to type it"
+    assert not list(tmp_path.rglob("made.txt"))
+    for _ in range(30):  # the time to answer is short; who comes too late asks for it again
+        page.get_by_role("button", name="Go on").click()
+        with contextlib.suppress(Late):
+            page.get_by_role("button", name="Approve", exact=True).click(timeout=10_000)
+            page.wait_for_selector("text=reports the goal met", timeout=30_000)
+            break
+    assert [path.read_text() for path in tmp_path.rglob("made.txt")] == ["made"]
+    assert len(wire.bodies) == 2, "what was paid for is not asked of the model again"
+    assert not page.get_by_role("button", name="Go on").is_visible()
 
 
 UPLOADED = [

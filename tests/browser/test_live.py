@@ -246,6 +246,7 @@ def test_a_click_on_a_figure_of_the_answer_opens_the_step_that_shows_it(page: Pa
     with Wire(replies) as wire:
         page.open(server.notebook("links.ipynb", LOAD, goal(wire, "Find the mean")))
         page.run_all()
+        expect(page.page.locator("button:text-is('Copy')")).to_be_visible()  # the links work from then on
         claim = page.static("[data-answer] a")
         expect(claim).to_have_text("12,345.5")
         shown = page.static("details").first

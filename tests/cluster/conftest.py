@@ -61,6 +61,17 @@ class Lab:
         )
         assert self._starter.stdout is not None
         assert self._starter.stdout.readline() == b"up\n", home.joinpath(f"{name}.log").read_text()
+        wait_for(lambda: len(self.cluster.wire.engines) == engines, "the engines did not come")
+
+    @property
+    def on(self) -> str:
+        """What `--on` takes for it."""
+        return f"default:{self.name}"
+
+    @property
+    def cluster(self) -> Cluster:
+        """The connection of this process to it."""
+        return cluster(self.on)
 
     def add(self, python: str | Path = sys.executable, cwd: Path | None = None, **variables: str) -> subprocess.Popen:
         """Start a further engine, perhaps on what is like another machine."""
@@ -93,6 +104,7 @@ class Lab:
 
     def stop(self) -> None:
         assert self._starter.stdin is not None
+        self.cluster.close()
         for each in self._engines:
             each.kill()
             each.wait()
@@ -125,20 +137,30 @@ def ipython_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 @pytest.fixture(scope="session")
 def lab(ipython_home: Path) -> Iterator[Lab]:
-    """A cluster of two engines for all tests."""
+    """A cluster of two engines for all tests that leave its engines alone."""
     made = Lab(ipython_home, "lab", 2)
-    try:
-        wait_for(lambda: len(cluster(ON).wire.engines) == 2, "the engines did not come")
-        yield made
-    finally:
-        cluster(ON).close()
-        made.stop()
+    yield made
+    made.stop()
+
+
+@pytest.fixture
+def own_lab(ipython_home: Path) -> Iterator[Callable[[int], Lab]]:
+    """Makes a cluster of so many engines for one test, which may add to them and kill them."""
+    made: list[Lab] = []
+
+    def make(engines: int) -> Lab:
+        made.append(Lab(ipython_home, f"own{uuid.uuid4().hex[:8]}", engines))
+        return made[-1]
+
+    yield make
+    for each in made:
+        each.stop()
 
 
 @pytest.fixture
 def engines(lab: Lab) -> Cluster:
     """The connection of this process to the cluster."""
-    return cluster(ON)
+    return lab.cluster
 
 
 @pytest.fixture(scope="module")
@@ -153,12 +175,12 @@ def notebook(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Not
 
 
 @pytest.fixture
-def place(engines: Cluster, tmp_path: Path) -> Iterator[Callable[..., IsolatedWorkspace]]:
+def place(lab: Lab, tmp_path: Path) -> Iterator[Callable[..., IsolatedWorkspace]]:
     """Makes workspaces on engines, and ends them."""
     made: list[IsolatedWorkspace] = []
 
-    def make(name: str = "own", told: str = "a test") -> IsolatedWorkspace:
-        made.append(IsolatedWorkspace(tmp_path / name, web=FakeWeb(), connect=engines.line(told)))
+    def make(name: str = "own", told: str = "a test", on: Lab = lab) -> IsolatedWorkspace:
+        made.append(IsolatedWorkspace(tmp_path / name, web=FakeWeb(), connect=on.cluster.line(told)))
         return made[-1]
 
     yield make

@@ -15,7 +15,6 @@ import numpy as np
 import psutil
 import pytest
 
-from agentloop_nb.cluster.engines import cluster
 from agentloop_nb.cluster.overview import overview
 from agentloop_nb.errors import UserError
 from agentloop_nb.isolated.connection import Died
@@ -31,11 +30,11 @@ NATIVE = "import re\nprint('begun', flush=True)\nre.match(r'(a+)+$', 'a' * 40 + 
 
 
 DOOMED = f"""
-import asyncio, pathlib
+import asyncio, pathlib, sys
 from agentloop_nb.cluster.engines import cluster
 from agentloop_nb.isolated.isolated_workspace import IsolatedWorkspace
 from agentloop_nb.testing import FakeWeb
-own = IsolatedWorkspace(pathlib.Path("own"), web=FakeWeb(), connect=cluster({ON!r}).line("doomed"))
+own = IsolatedWorkspace(pathlib.Path("own"), web=FakeWeb(), connect=cluster(sys.argv[1]).line("doomed"))
 code = '''import subprocess, sys
 subprocess.Popen([sys.executable, "-c", "import time; time.sleep(1000)"], start_new_session=True)
 {NATIVE}'''
@@ -91,22 +90,21 @@ async def test_values_and_files_of_megabytes_come_whole(place):
     assert np.array_equal(np.fromfile(own.folder / "values.raw", dtype=int), np.arange(3 * 10**6))
 
 
-def test_a_dead_engine_is_a_failed_step_and_the_run_goes_on_elsewhere(user, lab):
-    lab.add()
-    wait_for(lambda: len(cluster(ON).wire.engines) == 3)
-    begun, before = user.folder / "begun", lab.kernels()
-    deadly = f"open({str(begun)!r}, 'w').close()\nimport time\ntime.sleep(100)"
+def test_a_dead_engine_is_a_failed_step_and_the_run_goes_on_elsewhere(user, own_lab):
+    lab = own_lab(2)
+    begun = user.folder / "begun"
+    deadly = f"open({str(begun)!r}, 'w').close()\nimport time\ntime.sleep(200)"
     steps = code("x = 41\nopen('x.txt', 'w').write('1')", deadly, "print(x + 1, open('x.txt').read())")
 
     def kill() -> None:
         wait_for(begun.exists)
-        (kernel,) = [each for each in lab.kernels() if each not in before]
+        (kernel,) = lab.kernels()
         kernel.parent().kill()
 
     killer = threading.Thread(target=kill)
     with Wire(steps) as wire:
         killer.start()
-        user.agent(f"--on {ON}", wire)
+        user.agent(f"--on {lab.on}", wire)
     killer.join()
     state = reading.load(user.records[-1])
     died, after = state.steps[1].result, state.steps[2].result
@@ -114,18 +112,18 @@ def test_a_dead_engine_is_a_failed_step_and_the_run_goes_on_elsewhere(user, lab)
     assert "is gone" in str(died.error), died.error
     assert after.output.startswith("42 1"), after.output
     assert state.status == "finished"
-    assert len(cluster(ON).wire.engines) == 2
+    assert len(lab.cluster.wire.engines) == 1
 
 
 @pytest.mark.parametrize("end", ["parent", "engine"])
-def test_nothing_is_left_when_a_parent_or_an_engine_is_killed(lab, tmp_path, end):
-    lab.add()
-    wait_for(lambda: len(cluster(ON).wire.engines) == 3)
-    before = lab.kernels()
-    parent = subprocess.Popen([sys.executable, "-c", DOOMED], cwd=tmp_path, stdout=subprocess.PIPE, env=os.environ)
+def test_nothing_is_left_when_a_parent_or_an_engine_is_killed(own_lab, tmp_path, end):
+    lab = own_lab(1)
+    parent = subprocess.Popen(
+        [sys.executable, "-c", DOOMED, lab.on], cwd=tmp_path, stdout=subprocess.PIPE, env=os.environ
+    )
     try:
         assert parent.stdout.readline() == b"begun\n"
-        (kernel,) = [each for each in lab.kernels() if each not in before]
+        (kernel,) = lab.kernels()
         left = [kernel, *kernel.children(recursive=True)]
         assert len(left) == 2
         home = Path(kernel.environ()["HOME"])
@@ -136,20 +134,18 @@ def test_nothing_is_left_when_a_parent_or_an_engine_is_killed(lab, tmp_path, end
     finally:
         parent.kill()
         parent.wait()
-    if end == "parent":
-        lab.engines()[-1].kill()
-    wait_for(lambda: len(cluster(ON).wire.engines) == 2)
 
 
-async def test_another_machine_shares_no_files_and_serves_as_well(lab, machine, engines, place, monkeypatch, tmp_path):
-    there = machine()
+async def test_another_machine_shares_no_files_and_serves_as_well(own_lab, machine, place):
+    lab, there = own_lab(1), machine()
+    (here,) = lab.cluster.wire.engines
     lab.add(
         there / "venv" / "bin" / "python", there / "work", HOME=str(there / "home"), IPYTHONDIR=str(there / "ipython")
     )
-    wait_for(lambda: len(engines.wire.engines) == 3)
-    number = max(engines.wire.engines)
-    monkeypatch.setattr(engines, "used", Counter(dict.fromkeys(range(number), 99)))
-    own = place()
+    wait_for(lambda: len(lab.cluster.wire.engines) == 2)
+    (number,) = {*lab.cluster.wire.engines} - {here}
+    lab.cluster.used[here] = 99
+    own = place(on=lab)
     own.write_file("in.txt", "from here")
     outcome = await run(
         own, "import agentloop_nb, sys\ntext = open('in.txt').read()\nprint(agentloop_nb.__file__, sys.prefix)"
@@ -160,13 +156,11 @@ async def test_another_machine_shares_no_files_and_serves_as_well(lab, machine, 
         str(there / "venv"),
     ]
     assert own.variables(["text"]) == {"text": "from here"}
-    own.close()
-    lab.engines()[-1].kill()
-    wait_for(lambda: len(engines.wire.engines) == 2)
 
 
-def test_an_engine_of_another_version_or_without_the_package_is_told_in_a_line(lab, machine, engines, tmp_path):
-    old = machine(version="0.0.1")
+def test_an_engine_of_another_version_or_without_the_package_is_told_in_a_line(own_lab, machine, tmp_path):
+    lab, old = own_lab(1), machine(version="0.0.1")
+    engines = lab.cluster
     lab.add(old / "venv" / "bin" / "python", old / "work")
     tmp_path.joinpath("sitecustomize.py").write_text(
         "import sys\nclass Hide:\n    def find_spec(self, name, *_):\n"
@@ -175,7 +169,7 @@ def test_an_engine_of_another_version_or_without_the_package_is_told_in_a_line(l
         "sys.meta_path.insert(0, Hide())\n"
     )
     lab.add(PYTHONPATH=str(tmp_path))
-    wait_for(lambda: len(engines.wire.engines) == 4)
+    wait_for(lambda: len(engines.wire.engines) == 3)
     faults = []
     for number in sorted(engines.wire.engines)[-2:]:
         with pytest.raises(UserError) as fault:
@@ -184,10 +178,7 @@ def test_an_engine_of_another_version_or_without_the_package_is_told_in_a_line(l
     told = " ".join(faults)
     assert "has agentloop-nb 0.0.1; here it is" in told
     assert "has no agentloop-nb" in told
-    engines.check()  # two others can be used
-    for each in lab.engines()[-2:]:
-        each.kill()
-    wait_for(lambda: len(engines.wire.engines) == 2)
+    engines.check()  # another can be used
 
 
 def test_a_cluster_without_usable_engines_starts_nothing(engines, monkeypatch):

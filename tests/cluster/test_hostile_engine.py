@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -13,7 +11,7 @@ from agentloop_nb.cluster.engines import Cluster
 from agentloop_nb.isolated.isolated_workspace import IsolatedWorkspace
 from agentloop_nb.isolated.resource_limits import Limits
 from agentloop_nb.testing import FakeWeb
-from tests.cluster.conftest import wait_for
+from tests.cluster.conftest import Lab
 from tests.isolated.test_process import run
 
 pytestmark = [pytest.mark.kernel, pytest.mark.timeout(300)]
@@ -84,13 +82,15 @@ HARMLESS = ("outputs", "outside", "steers", "sizes", "negative", "endless", "lon
 
 
 @pytest.fixture
-def tell(lab: Any, engines: Cluster, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Any:
-    """An engine that lies as it is told to, the only one that is chosen."""
-    before = {*engines.wire.engines}
-    process = lab.add()
-    wait_for(lambda: {*engines.wire.engines} - before)
-    (number,) = {*engines.wire.engines} - before
-    monkeypatch.setattr(engines, "used", Counter(dict.fromkeys(before, 99)))
+def engines(own_lab: Callable[[int], Lab]) -> Cluster:
+    """A cluster of one engine, which will lie."""
+    return own_lab(1).cluster
+
+
+@pytest.fixture
+def tell(engines: Cluster, tmp_path: Path) -> Callable[[str], None]:
+    """Make the engine lie in some way, or no more."""
+    (number,) = engines.wire.engines
     engines.load(number)
 
     def make(lie: str) -> None:
@@ -99,9 +99,7 @@ def tell(lab: Any, engines: Cluster, monkeypatch: pytest.MonkeyPatch, tmp_path: 
         told = engines.wire.request("mux", "execute_request", request, to=engines.wire.engines[number]).result(60)
         assert told["status"] == "ok", told
 
-    yield make
-    process.kill()
-    wait_for(lambda: {*engines.wire.engines} == before)
+    return make
 
 
 async def test_lies_end_a_step_or_are_left_out_and_nothing_of_them_runs_here(

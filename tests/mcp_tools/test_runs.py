@@ -9,7 +9,7 @@ import pytest
 
 from agentloop_nb import run_agent
 from agentloop_nb.errors import UserError
-from agentloop_nb.models.usage import tokens_in
+from agentloop_nb.protocols.tokens import tokens_in
 from tests.mcp_tools.allowing import allow, configure
 from tests.wire import Wire, decision, finish
 

@@ -134,7 +134,7 @@ def test_poison_is_stripped_from_what_is_told(tmp_path):
 
 
 def test_sixty_tools_are_told_in_little(tmp_path):
-    from agentloop_nb.models.usage import tokens_in
+    from agentloop_nb.protocols.tokens import tokens_in
 
     configure(tmp_path, "many")
     allow(tmp_path, "many")

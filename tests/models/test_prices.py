@@ -10,8 +10,9 @@ import pytest
 from agentloop_nb.errors import UserError
 from agentloop_nb.models.prices import Pricing, read_price
 from agentloop_nb.models.registry import create, pricing
-from agentloop_nb.models.usage import estimate, read_cost, read_usage, tokens_in
+from agentloop_nb.models.usage import estimate, read_cost, read_usage
 from agentloop_nb.protocols import Message, Usage
+from agentloop_nb.protocols.tokens import tokens_in
 from agentloop_nb.settings import resolve
 
 LOOPBACK = "http://127.0.0.1:1234/v1"

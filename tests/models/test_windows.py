@@ -10,8 +10,8 @@ from agentloop_nb.agent.event_stream import Stream
 from agentloop_nb.agent.loop import Loop
 from agentloop_nb.agent.prompt import compose, overflow_compaction, system_prompt
 from agentloop_nb.events import RunStarted, TranscriptCompacted
-from agentloop_nb.models.usage import tokens_in
 from agentloop_nb.protocols import CodeOutcome, Usage
+from agentloop_nb.protocols.tokens import tokens_in
 from agentloop_nb.session.context import context
 from agentloop_nb.settings import resolve
 from agentloop_nb.state import State, fold

@@ -7,12 +7,14 @@ from pathlib import Path
 
 import pytest
 from lxml import html as lxml_html
+from markdown_it import MarkdownIt
 
 from agentloop_nb.actions import ActionResult
 from agentloop_nb.actions.effects import Effects, Ground
 from agentloop_nb.events import ActionFinished, AnyEvent
 from agentloop_nb.export import write_report
 from agentloop_nb.export.claim_links import with_links
+from agentloop_nb.export.markdown_links import with_markdown_links
 from agentloop_nb.notebook.panel.html import static_html
 from agentloop_nb.state import fold
 from tests.record.made import finished, printed, started, step
@@ -82,6 +84,38 @@ def test_several_runs_and_views_of_one_page_do_not_take_each_others_links() -> N
     assert links(page) == EXPECTED * 3
 
 
+@pytest.mark.parametrize(
+    ("rests_on", "folds"),
+    [
+        ((), ["Show 17 steps"]),
+        ((1,), ["Show 16 steps"]),
+        ((5,), ["Show 4 steps", "Show 12 steps"]),
+        ((2, 16), ["Show 13 steps"]),
+        ((3, 5, 19), ["Show 2 steps", "Show 12 steps"]),
+    ],
+)
+def test_a_step_that_the_answer_rests_on_is_behind_no_fold_of_a_long_run(rests_on: tuple[int, ...], folds: list[str]):
+    """JupyterLab follows a link without a kernel, but opens no fold that its target is in."""
+    events = [started(), *(event for n in range(1, 20) for event in step(n, "run_code", printed(f"{n}00\n"), code="a"))]
+    grounds = tuple(Ground(claim=f"{n}00", step=n, how="shown") for n in rests_on)
+    summary = " ".join(["It is", *(each.claim for each in grounds)])
+    result = ActionResult(success=True, output=summary, effects=Effects(grounds=grounds))
+    last = finished(20, summary)
+    page = lxml_html.fromstring(
+        static_html(fold([*events, *(ActionFinished(step=20, result=result) if _ends(e) else e for e in last)]))
+    )
+    shown = page.xpath(".//details[not(@data-n)]/summary[starts-with(., 'Show')]")
+    assert [each.text_content().partition(" ·")[0] for each in shown] == folds
+    assert [int(each.get("data-n")) for each in page.xpath(".//details[@data-n]")] == list(range(1, 21))
+    targets = page.xpath(".//*[@data-jupyter-id]")
+    assert len(targets) == len(rests_on)
+    assert not any(each.xpath("ancestor::details") for each in targets)
+
+
+def _ends(event: AnyEvent) -> bool:
+    return isinstance(event, ActionFinished) and event.step == 20
+
+
 def test_without_ids_which_some_front_ends_take_away_the_answer_and_its_steps_still_read() -> None:
     bare = re.sub(r' (?:id|data-jupyter-id|href|title)="[^"]*"', "", static_html(fold(run())))
     words = " ".join(lxml_html.fromstring(bare).text_content().split())
@@ -92,6 +126,42 @@ def test_without_ids_which_some_front_ends_take_away_the_answer_and_its_steps_st
 def test_the_report_has_them_too(tmp_path: Path) -> None:
     page = lxml_html.fromstring(write_report(run(), tmp_path / "report.html", folder=tmp_path).read_text())
     assert links(page) == EXPECTED
+
+
+def test_so_has_the_report_in_markdown(tmp_path: Path) -> None:
+    source = write_report(run(), tmp_path / "report.md", folder=tmp_path).read_text()
+    page = lxml_html.fromstring(MarkdownIt("commonmark").render(source))
+    found = [each for each in page.iter("a") if each.get("href", "").startswith("#")]
+    assert [(each.text_content(), each.get("href")[-1]) for each in found] == EXPECTED
+    assert [each.get("title") for each in found][1] == "computed from step 2"
+    assert next(each.getparent().text_content() for each in page.xpath(".//a[@id]")).startswith("Step 1. ")
+    assert {each.get("href")[1:] for each in found} <= {each.get("id") for each in page.xpath(".//a[@id]")}
+
+
+@pytest.mark.parametrize(
+    ("source", "linked"),
+    [
+        ("12,500 and **12,500** and _12,500_", 3),
+        ("112,500 and 12,500,000 and 12,500.75", 0),
+        ("[12,500](https://x.org) and ![12,500](a.png) and <https://x.org/12,500>", 0),
+        ("`12,500` and ``12,500`` and `a + 12,500`", 0),
+        ("`total` and `total + 1`", 1),
+        ("```\n12,500\n```\n12,500", 1),
+        ("~~~~\n12,500\n~~~\n12,500\n~~~~\n12,500", 1),
+        ("    12,500\n\n12,500", 1),
+        ("| a | b |\n|---|---|\n| 12,500 | `total` |", 2),
+        ("$12,500 + x$ and $12,500", 1),
+        ("as step 1 shows, and step 7 does not, nor `step 1`", 1),
+        ("\\[12,500\\]", 1),
+        ("- 12,500\n1. 12,500\n> 12,500\n# 12,500", 4),
+        ("", 0),
+    ],
+)
+def test_markdown_keeps_its_code_links_and_formulas(source: str, linked: int) -> None:
+    grounds = [Ground(claim="12,500", step=1, how="shown"), Ground(claim="`total`", step=1, how="value")]
+    found = with_markdown_links(source, grounds, {1})
+    assert found.count("](#step-1") == linked
+    assert re.sub(r'\[([^\[\]]*)\]\(#step-1(?: "[^"]*")?\)', r"\1", found) == source
 
 
 @pytest.mark.parametrize(

@@ -163,3 +163,16 @@ def test_code_that_ends_with_a_syntax_error_runs_nothing_and_is_no_riddle(code):
 )
 def test_what_ipython_may_make_something_else_of_stays_unread(code):
     assert "cannot be read" in read_risks(code) or read_risks(code)
+
+
+def test_reading_a_cell_leaves_the_tree_that_others_read_as_it_was() -> None:
+    from agentloop_nb._internal.ipython_syntax import parsed
+    from agentloop_nb.safety.code_risks.ipython_cells import take_apart
+
+    for _ in range(2):
+        tree = take_apart("%time x = 1\ny = 2").tree
+        assert tree is not None
+        assert len(tree.body) == 3
+    rest = parsed("pass\ny = 2")
+    assert rest is not None
+    assert len(rest.body) == 2

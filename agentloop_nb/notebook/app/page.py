@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import secrets
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -60,9 +60,14 @@ class App(widgets.VBox):
         self._start = widgets.Button(description="Run", button_style="primary")
         self._upload = widgets.FileUpload(multiple=True, description="Add data", accept=",".join(visit_files.KINDS))
         self._upload.observe(self._take_in, "value")
+        self._last: Run | None = None
         self._given, self._data = widgets.HTML(), _given_data(self._folder)
+        self._word = widgets.Text(placeholder="a word to the agent", layout={"width": "60%"})
+        self._resume = widgets.Button(description="Go on", tooltip="Go on with this run where it ended")
+        self._later = widgets.HBox([self._word, self._resume], layout={"flex_flow": "row wrap", "display": "none"})
         self._banner, self._cards, self._files = widgets.HTML(), widgets.VBox(), widgets.VBox()
-        self._start.on_click(self._run)
+        self._start.on_click(lambda _button: self._run(self._begin))
+        self._resume.on_click(lambda _button: self._run(self._go_on))
         super().__init__(
             [
                 widgets.HTML("<h2>AgentLoop</h2>" + _ABOUT),
@@ -73,6 +78,7 @@ class App(widgets.VBox):
                     [self._model, self._steps, self._budget, self._ask, self._start], layout={"flex_flow": "row wrap"}
                 ),
                 self._banner,
+                self._later,
                 self._cards,
                 self._files,
             ]
@@ -106,25 +112,27 @@ class App(widgets.VBox):
 
     # -- running
 
-    def _run(self, _button: Any) -> None:
+    def _run(self, make: Callable[[], Presenter]) -> None:
         """Start the run on the kernel's own loop, whatever thread served the click."""
-        self._start.disabled = True
+        self._start.disabled = self._resume.disabled = True
         self._say("")
         self._files.children = ()
-        asyncio.run_coroutine_threadsafe(self._go(), self._loop)
+        asyncio.run_coroutine_threadsafe(self._go(make), self._loop)
 
-    async def _go(self) -> None:
+    async def _go(self, make: Callable[[], Presenter]) -> None:
         try:
-            launch = self._begin()
-            run = await launch.go()
+            launch = make()
+            launch.make_panel = lambda goal, control, shell: AppPanel(goal, control, shell, self._cards)
+            self._later.layout.display = "none"
+            self._last = run = await launch.go()
             self._conclude(run)
             await self._make_downloads(run)
         except UserError as error:
-            self._say(str(error), "#b00020")
+            self._say(error.said, "#b00020")
         except Exception as error:  # noqa: BLE001 - a visitor sees one line, never a traceback
             self._say(f"Something went wrong: {type(error).__name__}: {error}", "#b00020")
         finally:
-            self._start.disabled = False
+            self._start.disabled = self._resume.disabled = False
 
     def _begin(self) -> Presenter:
         arguments = {
@@ -134,9 +142,17 @@ class App(widgets.VBox):
             "approve": "code" if self._ask.value else None,
         }
         notes = visit_files.told(self._folder, self._data)
-        launch = self._launcher.begin(self._goal.value.strip(), self._launcher.settings(arguments), notes)
-        launch.make_panel = lambda goal, control, shell: AppPanel(goal, control, shell, self._cards)
-        return launch
+        return self._launcher.begin(self._goal.value.strip(), self._launcher.settings(arguments), notes)
+
+    def _go_on(self) -> Presenter:
+        """Go on with the last run: with as many steps again, and within the budget that the page says now."""
+        assert self._last is not None
+        limits = {
+            "max_steps": self._last.current_step + self._steps.value,
+            "budget": self._budget.value.strip() or None,
+        }
+        word, self._word.value = self._word.value.strip(), ""
+        return self._launcher.resume(self._last.id, limits, note=word)
 
     async def _make_downloads(self, run: Run) -> None:
         """Write the run as a notebook that is proven to re-run, and as a report, and list both first."""
@@ -157,9 +173,10 @@ class App(widgets.VBox):
 
     def _conclude(self, run: Run) -> None:
         cost = dollars(run.state.total_cost) if run.cost_known else "unknown"
-        told = f"{run.reason}; {counted(run.current_step, 'step')}, cost {cost}."
+        told = f"{run.state.reason}; {counted(run.current_step, 'step')}, cost {cost}."
         color = {"finished": "#1b7f3b", "failed": "#b00020"}.get(run.status, "#8a6100")
         self._say(f"{run.status.replace('_', ' ').capitalize()}: {told}", color)
+        self._later.layout.display = "none" if run.is_complete else ""
         self._list_files(run.artifacts)
 
     def _say(self, text: str, color: str = "inherit") -> None:

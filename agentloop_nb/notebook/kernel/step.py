@@ -93,7 +93,7 @@ class Step:
         self._overseer.stop()
 
     def interrupted(self) -> None:
-        """The user pressed Interrupt: that ends the run."""
+        """End the run, because the user pressed Interrupt."""
         self._workspace.control.stopping = True
 
     def at_work(self, frame: FrameType | None) -> bool:

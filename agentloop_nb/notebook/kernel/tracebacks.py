@@ -71,7 +71,7 @@ def _tell(error: BaseException, place: Place) -> str:
 
 
 def _chain(error: BaseException, seen: frozenset[int] = frozenset()) -> Iterator[tuple[str, BaseException]]:
-    """The error's causes, oldest first, each with the sentence that links it to the one before."""
+    """Yield the error's causes, oldest first, each with the sentence that links it to the one before."""
     before, link = error.__cause__, _CAUSE
     if before is None and not error.__suppress_context__:
         before, link = error.__context__, _CONTEXT
@@ -117,7 +117,7 @@ def _frame(frame: FrameType, line: int, name: str) -> str:
 
 
 def _last_lines(error: BaseException, place: Place) -> str:
-    """The error's type and message as Python prints them: with carets, notes and suggestions."""
+    """Return the error's type and message as Python prints them: with carets, notes and suggestions."""
     try:
         told = traceback.TracebackException(type(error), error, error.__traceback__, limit=0)
         text = "".join(told.format_exception_only())
@@ -131,7 +131,7 @@ def _last_lines(error: BaseException, place: Place) -> str:
 
 
 def _short(filename: str) -> str:
-    """The path of library code from where it was installed."""
+    """Return the path of library code from where it was installed."""
     path = Path(filename)
     for root in sorted(map(Path, filter(None, sys.path)), key=lambda root: -len(str(root))):
         if path.is_relative_to(root):

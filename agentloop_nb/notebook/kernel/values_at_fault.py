@@ -51,7 +51,7 @@ def _told(frame: FrameType, line: int, error: BaseException) -> Iterator[str]:
 
 
 def _names(source: str) -> Iterator[str]:
-    """The names of a line, also of one that only begins or ends a statement."""
+    """Yield the names of a line, also of one that only begins or ends a statement."""
     text = source.strip()
     for whole in (text, f"{text}\n    pass", text.rstrip(",([{"), text.rstrip(",)]}")):
         if (tree := parsed(whole)) is not None:
@@ -84,7 +84,7 @@ def _safe_fact(value: Any) -> str:
 
 
 def _fact(value: Any) -> str:
-    """What a table, a mapping or a sequence consists of; empty for all other values."""
+    """Return what a table, a mapping or a sequence consists of; empty for all other values."""
     if tables.table(value) is not None:
         return f"{value_facts.detail(value)}{preview.columns(value)}"
     if type(value) is dict and value:

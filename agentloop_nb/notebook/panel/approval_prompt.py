@@ -123,12 +123,12 @@ async def reachable(desk: Desk) -> bool:
 
 
 def editable(action: Action) -> dict[str, str]:
-    """The texts of an action that a person may change before it is carried out."""
+    """Return the texts of an action that a person may change before it is carried out."""
     return {name: value for name in type(action).model_fields if isinstance(value := getattr(action, name), str)}
 
 
 def _edited(decision: Decision, fields: dict[str, Any]) -> Decision | None:
-    """The decision with changed texts, or None when nothing differs. Raises `pydantic.ValidationError`."""
+    """Return the decision with changed texts, or None when nothing differs. Raises `pydantic.ValidationError`."""
     action = decision.action
     changed = {name: fields[name] for name, value in editable(action).items() if fields.get(name, value) != value}
     if not changed:

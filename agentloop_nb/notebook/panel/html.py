@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
+from functools import partial
 from typing import Any
 from urllib.parse import quote
 
@@ -38,6 +39,7 @@ from agentloop_nb.notebook.panel.static_steps import (
     inline,
     step_html,
 )
+from agentloop_nb.notebook.panel.step_folds import folded_steps
 from agentloop_nb.state import State
 from agentloop_nb.step import Step
 
@@ -50,14 +52,15 @@ _PART = f"padding:6px 10px;border-top:1px solid {LINE}"
 _INNER = "padding:2px 10px 6px"
 _COMMAND = re.compile(r"[:;,(]?\s{0,5}(?:or )?(?:type )?(%agent \w+(?: +(?:-{1,2}[a-z][\w-]*|\$?\d[\d.]*))*) *([^\n]*)")
 _PLAIN_FILE = re.compile(r"[\w-]+(?:[/ .][\w-]+)*\.\w{1,8}")
-LONG, LAST = 12, 3
-"""A run of more steps than that shows the last few; the others stand behind one fold."""
 NATIVES = 10
 """Outputs below the panel that are hidden where its style sheet is read, at most."""
 
 
 def _paper() -> str:
-    """The sheet: folds open on paper, open titles are whole, and what stands below for others is not shown twice."""
+    """Return the sheet.
+
+    Folds open on paper, open titles are whole, and what stands below for others is not shown twice.
+    """
     chain, below = "", []
     for number in range(1, NATIVES + 1):
         chain += "+*"
@@ -78,7 +81,7 @@ PAPER = _paper()
 
 
 def static_html(state: State, *, natives: bool = False, place: str = "", typed: bool = True) -> str:
-    """The whole run as one piece of HTML: inline styles but for `PAPER`, no script, nothing fetched.
+    """Draw the whole run as one piece of HTML: inline styles but for `PAPER`, no script, nothing fetched.
 
     `natives` says that `final_outputs` follow as outputs of their own. `place` is where a live kernel puts buttons;
     `typed` says that the reader can type commands.
@@ -86,7 +89,13 @@ def static_html(state: State, *, natives: bool = False, place: str = "", typed: 
     top, shown = header(state), exhibits(state)
     hidden = sum(not _interactive(bundle) for bundle in final_outputs(state)) if natives else 0
     marks = "".join(f"--k{number}:1;" for number in range(1, min(hidden, NATIVES) + 1))
-    parts = [_header(top), _answer(state, place), *_exhibits(shown), _files(state), _verdict(state, typed=typed)]
+    parts = [
+        _header(top, typed=typed),
+        _answer(state, place),
+        *_exhibits(shown),
+        _files(state),
+        _verdict(state, typed=typed),
+    ]
     parts += [plan_html(state), _steps(state, shown, place)]
     parts += [lines_html(_untold(state, top["reason"]))] if typed and state.status != "running" else []
     style, mark = f"{marks}{UI};{BOX};margin:2px 0 6px;overflow:hidden", f' data-agentloop="{place}"' if place else ""
@@ -94,13 +103,13 @@ def static_html(state: State, *, natives: bool = False, place: str = "", typed: 
 
 
 def _untold(state: State, reason: str) -> list[NextCommand]:
-    """What can be done next, without what the reason of the end says already."""
+    """Return what can be done next, without what the reason of the end says already."""
     told = advice(reason)[1]
     return [each for each in next_commands(state) if not (told and each.command.startswith(told.split(" -", 1)[0]))]
 
 
 def plain_text(state: State) -> str:
-    """The run in a few lines of plain text."""
+    """Tell the run in a few lines of plain text."""
     top = header(state)
     lines = [f"agent: {top['label']}, {top['step']} of {top['steps']} steps, {top['cost']}", one_line(top["goal"])]
     if top["reason"]:
@@ -115,7 +124,7 @@ def plain_text(state: State) -> str:
 
 
 def final_outputs(state: State) -> list[MimeBundle]:
-    """Outputs of their own below the panel, for readers that strip its HTML: the answer's figures, and the answer.
+    """Return outputs below the panel, for readers that strip its HTML: the answer's figures, and the answer.
 
     What only an interactive figure's own output can show comes last, and is not hidden by the panel's sheet.
     """
@@ -146,7 +155,7 @@ def _code_of(state: State) -> list[str]:
     return [*state.cells, *(action.code for action in decisions if isinstance(action, RunCode))]
 
 
-def _header(top: Header) -> str:
+def _header(top: Header, *, typed: bool) -> str:
     tone = GOOD if top["status"] == "finished" else BAD if top["status"] in ("failed", "interrupted") else ""
     dot = (
         f'<span style="display:inline-block;width:8px;height:8px;border-radius:50%;margin-inline-end:6px;'
@@ -161,24 +170,26 @@ def _header(top: Header) -> str:
         ("Run", top["run"]),
     ]
     told = "&nbsp;· ".join(f"<span>{name}</span> {prose(value)}" for name, value in meters if value)
+    reason = _reason(top["reason"].removeprefix(MET).lstrip(), typed=typed)
     return (
         f'<div style="padding:6px 10px"><div dir="auto">{dot}'
         f'<b style="{tone}">{prose(top["label"].capitalize())}</b> · '
         f'<span style="white-space:pre-wrap;overflow-wrap:anywhere">{prose(top["goal"])}</span></div>'
-        f'{_reason(top["reason"].removeprefix(MET).lstrip())}<div style="font-size:12px;{MUTED}">{told}</div></div>'
+        f'{reason}<div style="font-size:12px;{MUTED}">{told}</div></div>'
     )
 
 
-def _reason(reason: str) -> str:
-    """Why it ended, and what to type as a line of its own that can be copied."""
+def _reason(reason: str, *, typed: bool) -> str:
+    """Why it ended, and what to type, where one can, as a line of its own that can be copied."""
     said, command = advice(reason)
+    command = command if typed else ""
     told = f'<div style="margin:2px 0;white-space:pre-wrap" dir="auto">{inline(said)}</div>' if said else ""
     box = f"display:block;margin:3px 0;padding:3px 8px;{BOX};background:var(--agl-t);white-space:pre-wrap"
     return told + (f'<div>To go on, type: <code style="{box}">{escape(command)}</code></div>' if command else "")
 
 
 def advice(reason: str) -> tuple[str, str]:
-    """A reason without the command it ends with, and that command (empty if there is none)."""
+    """Return a reason without the command it ends with, and that command (empty if there is none)."""
     found = _COMMAND.search(reason)
     if found is None or found[2].count(" ") > 8 or "%agent" in found[2]:
         return reason, ""
@@ -187,7 +198,7 @@ def advice(reason: str) -> tuple[str, str]:
 
 
 def _answer(state: State, place: str) -> str:
-    """The answer; what a step shows of it is a link to that step."""
+    """Draw the answer; what a step shows of it is a link to that step."""
     if not state.summary:
         return ""
     answer, known = markdown(shortened(state.summary, MAX_PROSE)), {step.number for step in state.steps}
@@ -218,7 +229,7 @@ def _files(state: State) -> str:
 
 
 def _file(name: str, folder: str) -> str:
-    """A file of the run; a plain name is a link, which Jupyter opens beside the notebook."""
+    """Return a file of the run; a plain name is a link, which Jupyter opens beside the notebook."""
     path = f"{folder}/{name}" if folder else name
     if not _PLAIN_FILE.fullmatch(path):
         return f"<code>{escape(one_line(name))}</code>"
@@ -240,28 +251,8 @@ def _verdict(state: State, *, typed: bool) -> str:
 
 def _steps(state: State, shown: Sequence[Exhibit], place: str) -> str:
     targets = {ground.step: anchor(state, place, ground.step) for ground in grounds_of(state)}
-    rows = [_step(step, state, shown, targets.get(step.number, "")) for step in state.steps]
-    early = len(rows) - LAST if len(rows) > LONG else 0
-    if not early:
-        return "".join(rows)
-    told = f"Show {counted(early, 'step')}"
-    held = ", ".join(_held(state.steps[:early]))
-    group = f'<summary style="padding:3px 10px;cursor:pointer">{told}<span style="{MUTED}"> · {held}</span></summary>'
-    group = group if held else group.replace(f'<span style="{MUTED}"> · </span>', "")
-    return (
-        f'<div style="border-top:1px solid {LINE}"><details>{group}{"".join(rows[:early])}</details></div>'
-        + "".join(rows[early:])
-    )
-
-
-def _held(steps: Sequence[Step]) -> Iterable[str]:
-    """What steps hold that one may look for: errors, figures, tables."""
-    errors = sum(step.result is not None and not step.result.success for step in steps)
-    found = {"error": errors}
-    for step in steps:
-        for kind, count in kinds(step).items():
-            found[kind] = found.get(kind, 0) + count
-    return [counted(count, noun) for noun, count in found.items() if count]
+    row = partial(_step, state=state, shown=shown)
+    return folded_steps(state.steps, lambda step: row(step, target=targets.get(step.number, "")), set(targets))
 
 
 def _step(step: Step, state: State, shown: Sequence[Exhibit], target: str) -> str:
@@ -281,7 +272,7 @@ def _marks(step: Step) -> list[str]:
 
 
 def _row(step: Step, state: State) -> Card:
-    """The card of a step; the answer stands above, so the step that gave it does not say it again."""
+    """Draw the card of a step; the answer stands above, so the step that gave it does not say it again."""
     shown = card(step, state)
     finish = step.decision is not None and isinstance(step.decision.action, Finish)
     if finish and state.summary and step.result is not None and step.result.success:

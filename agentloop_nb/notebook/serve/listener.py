@@ -35,7 +35,10 @@ class Listener:
     """Listens for the clients of one served run. Made on any thread; `listening` runs on the server's loop."""
 
     def __init__(self, *, url: str | None = None, **described: Any) -> None:
-        """`described` are the fields of `ServedKernel` that the caller knows; `url` is where it is served by HTTP."""
+        """Note what is served.
+
+        `described` are the fields of `ServedKernel` that the caller knows, `url` its address by HTTP.
+        """
         self._url = url
         self.token = secrets.token_urlsafe(32)
         self._open = 0

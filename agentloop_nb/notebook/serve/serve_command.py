@@ -86,7 +86,7 @@ def _check_place(shell: Any) -> None:
 
 
 def _settings(magics: AgentMagics, options: dict[str, Any]) -> Settings:
-    """The settings of a served run: code waits for the person unless the command itself says otherwise."""
+    """Return the settings of a served run: code waits for the person unless the command itself says otherwise."""
     config = magics.config_values()
     if options.get("approve") is None:
         options["approve"] = "all" if config.get("approve") == "all" else "code"
@@ -121,7 +121,7 @@ def _end_former(magics: AgentMagics) -> None:
 
 
 def _free_name(name: str | None, folder: Path) -> str:
-    """The name to serve under. Raises `UserError` for one that another kernel has."""
+    """Return the name to serve under. Raises `UserError` for one that another kernel has."""
     from agentloop_nb.bridge.served_kernels import alive
 
     taken = {each.name: each for each in alive() if each.pid != os.getpid()}
@@ -165,5 +165,5 @@ def _farewell(served: ServedKernelRun) -> str:
 
 
 def served_run(run: Run) -> ServedKernelRun | None:
-    """What serves a run that goes on, if anything does."""
+    """Return what serves a run that goes on, if anything does."""
     return next((each for each in _served.values() if each.session.run is run and each.is_going_on), None)

@@ -44,7 +44,7 @@ class Patches:
             self._attributes.append((base, name))
 
     def read(self) -> dict[Any, Any]:
-        """The attributes as they are, by module or class and name."""
+        """Return the attributes as they are, by module or class and name."""
         found: dict[Any, Any] = {}
         for module in self._found.values():
             for name, value in list(_contents(module).items()):
@@ -57,7 +57,7 @@ class Patches:
 
 
 def _contents(owner: Any) -> Mapping[str, Any]:
-    """What a module or a class has of its own."""
+    """Return what a module or a class has of its own."""
     return type_info.namespace(owner) if inherits(type(owner), type) else type_info.instance_dict(owner) or {}
 
 
@@ -96,7 +96,7 @@ def _imported(nodes: Iterable[ast.AST]) -> Iterator[tuple[str, Any]]:
 
 
 def _resolved(node: ast.expr, namespace: Mapping[str, Any], names: Mapping[str, Any]) -> Any:
-    """What a dotted name leads to through modules and classes, without running anything; None for all else."""
+    """Return what a dotted name leads to through modules and classes, without running anything; None for all else."""
     if isinstance(node, ast.Name):
         return names.get(node.id, namespace.get(node.id))
     if isinstance(node, ast.Attribute):

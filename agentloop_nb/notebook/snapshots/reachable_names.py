@@ -10,6 +10,7 @@ from types import CodeType, FunctionType, MethodType
 from typing import Any
 
 from agentloop_nb._internal import type_info
+from agentloop_nb._internal.ipython_syntax import parsed
 
 _WIDE = frozenset({
     *("globals", "locals", "vars", "exec", "eval", "compile", "get_ipython", "user_ns", "__main__", "__import__"),
@@ -43,14 +44,6 @@ class Reach:
     wide: bool
 
 
-def parsed(source: str) -> ast.Module | None:
-    """Parse transformed code (no magics, but the calls they become); None where it does not parse."""
-    try:
-        return ast.parse(source)
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return None
-
-
 def reach(tree: ast.Module | None, namespace: Mapping[str, Any]) -> Reach:
     """Read parsed code. Code that does not parse touches nothing."""
     words = set(_words(tree)) if tree else set()
@@ -66,7 +59,7 @@ def reach(tree: ast.Module | None, namespace: Mapping[str, Any]) -> Reach:
 
 
 def strings(source: str) -> list[str]:
-    """The texts that stand in code; they may be file names."""
+    """Return the texts that stand in code; they may be file names."""
     tree = parsed(source)
     nodes = ast.walk(tree) if tree and ("'" in source or '"' in source) else ()
     return [node.value for node in nodes if isinstance(node, ast.Constant) and isinstance(node.value, str)]
@@ -97,7 +90,7 @@ def _words_of(node: ast.AST) -> Iterable[str]:
 
 
 def _magic(node: ast.Call) -> str | None:
-    """The method of `get_ipython().run_line_magic(...)` and its kin, which is what magics and `!` lines become."""
+    """Return the method of `get_ipython().run_line_magic(...)` and its kin, which magics and `!` lines become."""
     func = node.func
     if isinstance(func, ast.Attribute) and func.attr in _MAGIC_CALLS and isinstance(func.value, ast.Call):
         return func.attr if _called(func.value) == "get_ipython" else None
@@ -119,7 +112,7 @@ def _words_of_magic(call: str, arguments: Iterable[ast.expr]) -> Iterator[str]:
 
 
 def _words_behind(value: Any, namespace: Mapping[str, Any], done: set[int]) -> Iterator[str]:
-    """The globals used by the user's own functions and methods that a value leads to."""
+    """Yield the globals used by the user's own functions and methods that a value leads to."""
     for function in _functions(value):
         if id(function) not in done and function.__globals__ is namespace:
             done.add(id(function))
@@ -152,7 +145,7 @@ def _functions(value: Any) -> Iterator[FunctionType]:
 
 
 def _behind(member: Any) -> Any:
-    """What a property, a static or a class method calls."""
+    """Return what a property, a static or a class method calls."""
     if type(member) is property:
         return member.fget
     return member.__func__ if type(member) in (staticmethod, classmethod) else member

@@ -75,7 +75,7 @@ class Remembered:
         return made
 
     def moved(self) -> list[Moved]:
-        """What is no longer as it was."""
+        """Return what is no longer as it was."""
         return [
             Moved(source, key, before.get(key, MISSING), now.get(key, MISSING))
             for source, before in self.values

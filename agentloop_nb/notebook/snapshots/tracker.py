@@ -8,12 +8,13 @@ from itertools import compress
 from types import ModuleType
 from typing import Any
 
+from agentloop_nb._internal.ipython_syntax import parsed
 from agentloop_nb._internal.platform import thread_time
 from agentloop_nb.notebook.kernel import value_facts
 from agentloop_nb.notebook.snapshots.arrays import ARRAY
 from agentloop_nb.notebook.snapshots.data_tables import copy_on_write
 from agentloop_nb.notebook.snapshots.kind import ATOMS
-from agentloop_nb.notebook.snapshots.reachable_names import Reach, parsed, reach
+from agentloop_nb.notebook.snapshots.reachable_names import Reach, reach
 from agentloop_nb.notebook.snapshots.settings import Remembered
 from agentloop_nb.notebook.snapshots.snapshot import Memory, Piece
 from agentloop_nb.notebook.snapshots.step_record import GONE, TOO_LARGE, Record, same_atom, sampled

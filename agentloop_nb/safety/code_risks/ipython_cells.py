@@ -5,8 +5,9 @@ from __future__ import annotations
 import ast
 import json
 import re
-import warnings
 from dataclasses import dataclass, field
+
+from agentloop_nb._internal.ipython_syntax import parsed
 
 MAX_CODE = 200_000
 """Characters of a cell that are read; a longer one counts as unreadable."""
@@ -54,9 +55,9 @@ def take_apart(code: str, depth: int = 0) -> Cell:
     if len(code) > MAX_CODE or depth > _NESTED:
         return cell
     python = _cell_magic(_bare(code), cell)
-    cell.tree = parse(python)
+    cell.tree = parsed(python)
     if cell.tree is None:
-        cell.tree = parse(_without_escapes(python, cell))
+        cell.tree = parsed(_without_escapes(python, cell))
     for piece in cell.pieces:
         _add(cell, take_apart(_without_options(piece), depth + 1))
     return cell
@@ -66,7 +67,7 @@ def _bare(code: str) -> str:
     """Take the prompts and the common indent of a pasted cell away."""
     lines = code.expandtabs(4).lstrip("\n").split("\n") if code[:1] in " \t\n" else code.split("\n")
     first = next((line for line in lines if line.strip()), "")
-    if _PROMPT.match(first) and parse(code) is None:
+    if _PROMPT.match(first) and parsed(code) is None:
         lines = [_PROMPT.sub("", line, count=1) for line in lines]
         first = next((line for line in lines if line.strip()), "")
     if indent := len(first) - len(first.lstrip()):
@@ -80,7 +81,7 @@ def _without_options(piece: str) -> str:
     words = first.strip()
     while words.startswith("-"):
         words = words.partition(" ")[2].lstrip()
-        if words and not words.startswith(("-", "!", "%")) and parse(words) is None:
+        if words and not words.startswith(("-", "!", "%")) and parsed(words) is None:
             words = words.partition(" ")[2].lstrip()
     return f"{words}\n{rest}"
 
@@ -91,7 +92,7 @@ def _add(cell: Cell, other: Cell) -> None:
     if cell.tree is None or other.tree is None:
         cell.tree = None
     else:
-        cell.tree.body += other.tree.body
+        cell.tree = ast.Module([*cell.tree.body, *other.tree.body], [])
 
 
 def as_cell(filename: str, content: str) -> str | None:
@@ -118,20 +119,6 @@ def _of_notebook(content: str) -> str:
         return content
 
 
-def parse(source: str, tries: int = 3) -> ast.Module | None:
-    """Parse Python with top-level await; None when it is no Python."""
-    flags = ast.PyCF_ONLY_AST | ast.PyCF_ALLOW_TOP_LEVEL_AWAIT
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            tree = compile(source, "<cell>", "exec", flags, dont_inherit=True)
-    except (SyntaxError, ValueError, RecursionError, MemoryError, OverflowError):
-        return None
-    except SystemError:  # Python 3.11 counts the depth of two threads that parse at once together
-        return parse(source, tries - 1) if tries > 1 else None
-    return tree if isinstance(tree, ast.Module) else None
-
-
 _IPYTHONS_OWN = re.compile(r"^\s*(?:[%!?,;/]|>>>|\.\.\.|In \[)|\?\s*$|=\s*[%!]", re.MULTILINE)
 """What IPython may make something else of."""
 
@@ -139,7 +126,7 @@ _IPYTHONS_OWN = re.compile(r"^\s*(?:[%!?,;/]|>>>|\.\.\.|In \[)|\?\s*$|=\s*[%!]",
 def ends_at_once(code: str) -> bool:
     """Tell whether a cell that is no Python is none for IPython either: it ends with a SyntaxError and runs nothing."""
     lines = [line for line in code.split("\n") if line.strip()]
-    if not lines or len(code) > MAX_CODE or "\x00" in code or parse(code) is not None or _IPYTHONS_OWN.search(code):
+    if not lines or len(code) > MAX_CODE or "\x00" in code or parsed(code) is not None or _IPYTHONS_OWN.search(code):
         return False
     alone = len(lines) == 1 and re.match(r"\w+(?:\s|$)", lines[0])  # a magic may be called without its sign
     return not lines[0][:1].isspace() and not alone
@@ -174,7 +161,7 @@ def _without_escapes(source: str, cell: Cell) -> str:
             target = (match["target"] or "").strip()
             _note(match["escape"], match["rest"], cell)
             lines.append(f"{match['indent']}{target} = None" if target else f"{match['indent']}pass")
-        elif (match := _AUTO.match(line)) and parse(line.strip()) is None:
+        elif (match := _AUTO.match(line)) and parsed(line.strip()) is None:
             _note("%", f"{match['name']} {match['rest']}", cell)
             lines.append(f"{match['indent']}pass")
         elif match := _CALL.match(line):

@@ -6,12 +6,12 @@ import ast
 import re
 from collections.abc import Callable
 
+from agentloop_nb._internal.ipython_syntax import parsed
 from agentloop_nb.safety.code_risks import call_tables
 from agentloop_nb.safety.code_risks.code_reading import Reading, Sending, Target
 from agentloop_nb.safety.code_risks.command_lines import Command
 from agentloop_nb.safety.code_risks.command_reader import CommandReader
 from agentloop_nb.safety.code_risks.constant_values import HOLE, Values, strings
-from agentloop_nb.safety.code_risks.ipython_cells import parse
 from agentloop_nb.safety.code_risks.places import hosts
 
 
@@ -102,7 +102,7 @@ class PythonReader:
     def _built(self, node: ast.Call, source: str | None) -> None:
         self._reading.risks.add("runs built code")
         argument = node.args[0] if node.args else None
-        known = source is not None and HOLE not in source and parse(source) is not None
+        known = source is not None and HOLE not in source and parsed(source) is not None
         opened = argument is not None and _opens(argument, self._reading.values)
         if source and opened:
             self._reading.runs.add(source)
