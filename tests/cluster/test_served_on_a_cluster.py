@@ -9,6 +9,7 @@ import pytest
 
 pytest.importorskip("mcp", reason="needs the mcp extra")
 
+from agentloop_nb.record import locating
 from tests.serve.conftest import SERVES, notebook, said, served  # noqa: F401 - fixtures
 
 pytestmark = [
@@ -32,7 +33,8 @@ async def test_an_outside_agent_works_on_an_engine_and_the_person_adopts(lab, no
     notebook.cell("%agent adopt total out.txt")
     assert notebook.cell("total") == "3"
     assert (notebook.folder / "out.txt").read_text() == "3"
-    assert f"of cluster {file}" in notebook.records[-1].read_text()
+    (record,) = locating.runs_folder(notebook.folder).glob("*.jsonl")
+    assert f"of cluster {file}" in record.read_text()
 
 
 async def test_a_cluster_that_is_not_there_is_told_in_a_line(notebook, served):  # noqa: F811
