@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import concurrent.futures
 import tempfile
 import threading
@@ -10,6 +11,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import asdict
+from functools import cache
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -51,6 +53,14 @@ class Engine(Protocol):
 
     def leave(self) -> None:
         """Say that a run does not need it any more."""
+
+
+@cache
+def _clock() -> asyncio.AbstractEventLoop:
+    """Return a loop on a thread of its own, for what is done later: each step leaves its time limit behind."""
+    loop = asyncio.new_event_loop()
+    threading.Thread(target=loop.run_forever, name="agentloop-remote-clock", daemon=True).start()
+    return loop
 
 
 class RemoteLine:
@@ -106,9 +116,7 @@ class RemoteLine:
             self._engine.tell({"do": "tell", "run": self._run, "what": message, "given": content})
 
     def later(self, seconds: float, work: Callable[[], None]) -> None:
-        timer = threading.Timer(seconds, work)
-        timer.daemon = True
-        timer.start()
+        _clock().call_soon_threadsafe(_clock().call_later, seconds, work)
 
     def kill(self, why: str) -> None:
         self._killed.set()
