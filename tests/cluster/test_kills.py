@@ -1,7 +1,7 @@
 """Whatever is killed, at whatever moment: nothing is lost or doubled, no process is left, and the record tells.
 
 A *life* is ten kills: the isolated process, the engine and the notebook's kernel, each in the middle of a call, of a
-transfer and of an adoption; then the controller. A life takes a minute on an idle machine, so nothing dies unless asked:
+transfer and of an adoption; then the controller. A life takes a minute alone, so nothing dies unless asked for:
 `AGENTLOOP_TEST_KILLS=100 pytest tests/cluster/test_kills.py` has ten lives, by ten seeds.
 """
 
