@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from decimal import Decimal
 
-from agentloop_nb.actions import ActionResult, Finish
+from agentloop_nb.actions import ActionResult, AskUser, Finish
 from agentloop_nb.actions.effects import NO_EFFECTS, Effects
 from agentloop_nb.decision import Decision
 from agentloop_nb.events import (
@@ -104,6 +104,11 @@ class Step:
     def effects(self) -> Effects:
         """What it did and brought beside its output."""
         return self.result.effects if self.result else NO_EFFECTS
+
+    @property
+    def is_only_words(self) -> bool:
+        """Whether nothing was to be done: the run was to end, or a person was asked."""
+        return self.decision is not None and isinstance(self.decision.action, Finish | AskUser)
 
     @property
     def is_looked_at(self) -> bool:

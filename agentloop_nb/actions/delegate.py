@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import keyword
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
@@ -10,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from agentloop_nb._internal import safe_files
 from agentloop_nb._internal.markup import harmless
-from agentloop_nb.actions.action import Action, ActionResult, Cell, clamp
+from agentloop_nb.actions.action import Action, ActionResult, Cell, clamp, variable_name
 from agentloop_nb.actions.effects import Child, Effects
 from agentloop_nb.errors import ActionFailed
 from agentloop_nb.protocols import CodeOutcome, OnOutput, Workspace
@@ -84,9 +83,9 @@ def _file_name(name: str) -> str:
 
 
 def _variable(name: str) -> str:
-    if not name.isidentifier() or keyword.iskeyword(name) or name.startswith("_"):
+    if not name or name.startswith("_"):
         raise ValueError(f"{name[:60]!r} is no name of a variable")
-    return name
+    return variable_name(name)
 
 
 class Done(NamedTuple):

@@ -57,7 +57,6 @@ _INSIDE = (
 
 _IMPORT = "That cannot be imported here: use another package, or plain Python."
 _LOOK = "Take a name that is there, or print the columns, the keys or the length first."
-_ACTIONS = frozenset({"search_web", "read_url", "run_code", "write_file", "finish"})
 _ASK = "Look at what it is first: print its type, and what it offers."
 _PLAINLY = {
     "ModuleNotFoundError": _IMPORT,
@@ -102,9 +101,11 @@ def syntax_hint(code: str) -> str:
 
 
 def _undefined(message: str, folder: Path) -> str:
+    from agentloop_nb.actions import ACTIONS  # one of them asks for these hints
+
     found = re.search(r"'(\w+)'", message)
     name = found[1] if found else ""
-    if name in _ACTIONS:
+    if any(name == action.name for action in ACTIONS):
         return f"{name} is an action of its own, not Python: leave it out of the code."
     if name in _USUAL or name in _MODULES:
         return f"Import it first: {_USUAL.get(name, f'import {name}')}"

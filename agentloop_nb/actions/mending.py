@@ -9,11 +9,14 @@ from itertools import islice
 
 from agentloop_nb._internal.ipython_syntax import parsed
 
-_ECHO = re.compile(r"""["'}\]\s]{0,20}\}[.,\s]{0,5}(?:You are told|step \d{1,3}:)""")
+_SAID_NEXT = re.compile(r"(?<=[}.,\s])(?:You are told|step \d{1,3}:)")
+_BEFORE_IT = re.compile(r"""["'}\]\s]{0,20}\}[.,\s]{0,5}\Z""")
 """Where a decision's end, and what a run says next, was written into its code."""
+LONGEST_BEFORE_IT = 26
 _ON_ONE_LINE = re.compile(r"(?m)^([ \t]*)((?:for|while|if|with)\b[^\n:]*:)[ \t]+(?=(?:for|while|if|with|try|def)\b)")
 """A block whose body, a block itself, stands on the same line."""
 _CLOSING = re.compile(r"""["'}\]\s]{0,20}\}\s*\Z""")
+MOST_MARKS = 21
 _END = re.compile(r"""(?m)^([^#\n]*?)["'\]\s]{0,5}\}\}""")
 """A line on which the two marks that end a decision were written into its code, and perhaps prose after them."""
 MOST_ENDS = 8
@@ -39,11 +42,19 @@ def _compiling(code: str) -> str:
 def _without_closing(code: str) -> Iterator[str]:
     """Yield the code, then with fewer and fewer of the closing marks of JSON that were written into its end."""
     yield code
-    if echo := _ECHO.search(code):
-        yield code[: echo.start()].rstrip()
+    if (echo := _echo(code)) is not None:
+        yield code[:echo].rstrip()
     yield from (code[: end.end(1)].rstrip() for end in islice(_END.finditer(code), MOST_ENDS))
-    if marks := _CLOSING.search(code):
+    if marks := _CLOSING.search(code, max(0, len(code.rstrip()) - MOST_MARKS)):
         yield from (code[:end].rstrip() for end in range(len(code) - 1, marks.start() - 1, -1))
+
+
+def _echo(code: str) -> int | None:
+    for said in _SAID_NEXT.finditer(code):
+        near = code[max(0, said.start() - LONGEST_BEFORE_IT) : said.start()]
+        if "}" in near[-6:] and (end := _BEFORE_IT.search(near)):
+            return said.start() - len(near) + end.start()
+    return None
 
 
 def _apart(code: str, deeper: int = MOST_NESTED) -> str:

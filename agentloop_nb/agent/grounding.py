@@ -14,7 +14,8 @@ from typing import Any
 
 from agentloop_nb.actions import AskUser, Finish
 from agentloop_nb.actions.effects import Ground
-from agentloop_nb.agent.figures import Figure, dates, derived, figures, matches, numbers
+from agentloop_nb.agent.figures import Figure, derived, figures, matches, numbers
+from agentloop_nb.agent.spoken_dates import Day, dates, is_in, months
 from agentloop_nb.protocols import Workspace
 from agentloop_nb.state import State
 from agentloop_nb.step import Step
@@ -47,8 +48,8 @@ class Source:
         return sorted({*numbers(self.text), *map(abs, self.extra)})
 
     @cached_property
-    def dates(self) -> set[dt.date]:
-        return set().union(*dates(self.text).values())
+    def dates(self) -> set[Day]:
+        return set().union(*dates(self.text).values(), *months(self.text).values())
 
     def shows(self, figure: Figure) -> bool:
         """Whether it accounts for a figure."""
@@ -90,13 +91,24 @@ def _find(summary: str, sources: Sequence[Source], made: Grounding) -> None:
         supported.update(value for value, _ in figure.values[:1])
         made.grounds.append(Ground(claim=figure.text, step=source.step, how="value" if source.value else "shown"))
     _derive(missing, supported, sources, made)
-    for text, ways in dates(summary).items():
-        found = next((each for each in sources if ways & each.dates), None)
-        if found is None:
-            made.figures.append(text)
-        else:
-            made.grounds.append(Ground(claim=text, step=found.step, how="value" if found.value else "shown"))
+    _find_dates(summary, sources, made)
     _find_names(summary, sources, made)
+
+
+def _find_dates(summary: str, sources: Sequence[Source], made: Grounding) -> None:
+    """Look for dates, and for months of a year; those are missing only where other dates are shown."""
+    for text, ways in dates(summary).items():
+        _found(text, next((each for each in sources if ways & each.dates), None), made)
+    for text, month in months(summary).items():
+        if any(each.dates for each in sources):
+            _found(text, next((each for each in sources if is_in(month, each.dates)), None), made)
+
+
+def _found(text: str, source: Source | None, made: Grounding) -> None:
+    if source is None:
+        made.figures.append(text)
+    else:
+        made.grounds.append(Ground(claim=text, step=source.step, how="value" if source.value else "shown"))
 
 
 def _derive(missing: list[Figure], supported: set[float], sources: Sequence[Source], made: Grounding) -> None:
@@ -105,7 +117,7 @@ def _derive(missing: list[Figure], supported: set[float], sources: Sequence[Sour
     operands = [(0, sorted(supported)), *((each.step, each.numbers) for each in short[:3])]
     results = [(step, derived(known)) for step, known in operands]
     for figure in missing:
-        plain = figure._replace(scales=(1.0,))
+        plain = figure if figure.points else figure._replace(scales=(1.0,))
         step = next((step for step, known in results if matches(plain, known)), None)
         if step is None:
             made.figures.append(figure.text)
@@ -178,7 +190,7 @@ def _number(item: Any) -> float | None:
 def _items(value: Any, depth: int = 2) -> Iterator[Any]:
     """Yield the numbers, texts and dates in a value of at most `MOST_ITEMS`, and its size."""
     kind = type(value)
-    if issubclass(kind, Number) or kind in (str, dt.date, dt.datetime):
+    if issubclass(kind, Number | dt.date) or kind is str:
         yield value
     elif kind in (list, tuple, set, frozenset, dict):
         yield len(value)
@@ -188,8 +200,14 @@ def _items(value: Any, depth: int = 2) -> Iterator[Any]:
     elif kind.__module__.partition(".")[0] in ("numpy", "pandas", "polars") and hasattr(kind, "shape"):
         yield from value.shape
         if 0 < _size(value.shape) <= MOST_ITEMS:
-            yield from _items(value.to_numpy().tolist() if hasattr(kind, "to_numpy") else value.tolist())
+            yield from _items(_plain(value.to_numpy() if hasattr(kind, "to_numpy") else value))
             yield from (str(column) for column in getattr(value, "columns", ()))
+            yield from _items(_plain(value.index.to_numpy()) if hasattr(kind, "index") else [])
+
+
+def _plain(array: Any) -> Any:
+    """Return an array as lists; numpy tells instants as whole numbers otherwise."""
+    return (array.astype("datetime64[us]") if array.dtype.kind == "M" else array).tolist()
 
 
 def _size(shape: Sequence[int]) -> int:

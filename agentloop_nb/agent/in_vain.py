@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from agentloop_nb.actions import AskUser, Finish
 from agentloop_nb.actions.output_text import bounded
 from agentloop_nb.agent.observation import error_line
 from agentloop_nb.safety.provenance import mark, unmarked
@@ -66,8 +65,7 @@ def _details(output: str, error: str) -> str:
 
 
 def _failed(step: Step) -> bool:
-    words = step.decision is not None and isinstance(step.decision.action, Finish | AskUser)
-    return step.result is not None and not step.result.success and not step.result.stopped and not words
+    return step.result is not None and not (step.result.success or step.result.stopped or step.is_only_words)
 
 
 def _is_repeat(step: Step) -> bool:

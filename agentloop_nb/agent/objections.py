@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from agentloop_nb.actions import ActionResult, AskUser, Finish
+from agentloop_nb.actions import ActionResult, Finish
 from agentloop_nb.actions.effects import Effects
 from agentloop_nb.actions.file_names import how_to_make, is_file_name, named_in
 from agentloop_nb.actions.finish import is_there
@@ -137,7 +137,7 @@ def _outside(name: str) -> bool:
 
 def _not_looked_at(state: State, folder: Path) -> Iterator[Objection]:
     """Files that the goal names and that are there, where not one step was taken."""
-    if any(step.result is not None and not _only_words(step) for step in state.steps):
+    if any(step.result is not None and not step.is_only_words for step in state.steps):
         return
     if names := ", ".join([name for name in named_in(state.goal) if is_there(folder, name)][:MOST_TOLD]):
         told = f"The goal names {names}, which is in the folder, and no step has looked at it. Read it in run_code."
@@ -146,7 +146,7 @@ def _not_looked_at(state: State, folder: Path) -> Iterator[Objection]:
 
 def _nothing_succeeded(state: State) -> Iterator[Objection]:
     """Object that steps were taken, and each of them failed; an answer without any step may be right."""
-    taken = [step for step in state.steps if step.result is not None and not _only_words(step) and not _denied(step)]
+    taken = [step for step in state.steps if step.result is not None and not step.is_only_words and not _denied(step)]
     if taken and not any(step.result.success for step in taken if step.result):
         yield Objection("No step has succeeded so far, so nothing shows that the goal is met.", "No step succeeded.")
 
@@ -202,7 +202,3 @@ def _ungrounded(found: Grounding, state: State) -> Iterator[Objection]:
 
 def _denied(step: Step) -> bool:
     return step.approval is not None and not step.approval.approved
-
-
-def _only_words(step: Step) -> bool:
-    return step.decision is not None and isinstance(step.decision.action, Finish | AskUser)

@@ -102,7 +102,7 @@ class Presenter:
         return Approval(None, self.session.control, anybody=lambda: can_ask(self.shell))
 
     async def _in_panel(self) -> Run:
-        from agentloop_nb.notebook.panel.html import final_outputs
+        from agentloop_nb.notebook.panel.native_outputs import final_outputs
         from agentloop_nb.notebook.panel.panel_view import PanelView
 
         view = (self.make_panel or PanelView)(self.session.goal, self.session.control, self.shell)

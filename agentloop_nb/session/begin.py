@@ -15,8 +15,8 @@ from agentloop_nb.agent.contract import refuse_unsound
 from agentloop_nb.agent.control import Control
 from agentloop_nb.agent.ledger import Ledger
 from agentloop_nb.errors import UserError
-from agentloop_nb.events import NoteAdded, RunStarted
-from agentloop_nb.protocols import Model, Remembering, Web, Workspace
+from agentloop_nb.events import AnyEvent, NoteAdded, RunStarted
+from agentloop_nb.protocols import CodeRan, Model, Remembering, Web, Workspace
 from agentloop_nb.record import journal, locating
 from agentloop_nb.run import Run
 from agentloop_nb.safety.secrets import Masker
@@ -62,15 +62,9 @@ def begin(
     refuse_unsound(settings.until, goal)
     given, model = model, model or make_model(settings, variables, ledger)
     settings = with_contract_of(model, settings)
-    workspace = make_workspace(make_web(model, settings))
-    equip(workspace, model, settings, folder)
-    if model.name == "demo":
-        demo.prepare(workspace.folder)
+    workspace = _equipped(make_workspace(make_web(model, settings)), model, settings, folder)
     actions = chosen(settings, model, workspace, control, goal)
-    state, learned = (
-        State(),
-        [each.learned_source for each in actions if issubclass(each, OwnAction) and each.learned_source],
-    )
+    learned = [each.learned_source for each in actions if issubclass(each, OwnAction) and each.learned_source]
     ran = workspace.code_ran() if isinstance(workspace, Remembering) else ()
     run_id = run_id or locating.new_run_id()
     opening = RunStarted(
@@ -81,26 +75,27 @@ def begin(
         settings=recorded(settings, model, variables, control),
         versions={"agentloop_nb": __version__, "python": platform.python_version()},
         cells=(*learned, *workspace.history()),
-        ran=tuple(each.model_copy(update={"index": each.index + len(learned)}) for each in ran),
+        ran=(
+            *(CodeRan(index=index, by_model=True) for index in range(len(learned))),
+            *(each.model_copy(update={"index": each.index + len(learned)}) for each in ran),
+        ),
         earlier_goals=tuple(earlier_goals),
         part_of=part and part.of,
         part=part.which if part else "",
     )
-    record = journal.Journal.create(folder, run_id, limit=settings.record_limit * journal.MEGABYTE)
-    run = Run(state, record.path, workspace)
+    state, record = State(), journal.Journal.create(folder, run_id, limit=settings.record_limit * journal.MEGABYTE)
     if settings.isolated:
         recover_with(workspace, record.path, None, cells=False)
-    return Session(
-        run,
-        [opening, *notes],
-        state,
-        record,
-        model,
-        workspace,
-        settings,
-        control or Control(),
-        masker,
-        judge=judge,
-        ledger=ledger,
-        make_model=None if given else another(model, settings, variables, ledger),
-    )
+    openings: list[AnyEvent] = [opening, *notes]
+    run = Run(state, record.path, workspace)
+    parts = (run, openings, state, record, model, workspace, settings, control or Control(), masker)
+    connect = None if given else another(model, settings, variables, ledger)
+    return Session(*parts, judge=judge, ledger=ledger, make_model=connect)
+
+
+def _equipped(workspace: Workspace, model: Model, settings: Settings, folder: Path) -> Workspace:
+    """Give a workspace what its run works with."""
+    equip(workspace, model, settings, folder)
+    if model.name == "demo":
+        demo.prepare(workspace.folder)
+    return workspace

@@ -141,7 +141,7 @@ class TerminalView:
                 again = "" if event.wait is None else f"; trying again in {event.wait:.1f} s"
                 self._line(f"⚠️ No reply: {event.error}{again}")
             case DecisionRejected():
-                self._line(f"↩️ Not a decision, asked again: {event.reason}")
+                self._line(f"↩️ The reply could not be used, asked again: {event.reason}")
             case NoteAdded():
                 self._line(f"📝 Note: {event.text}" if event.by == "user" else f"ℹ️ The model is told: {event.text}")
             case TranscriptCompacted():

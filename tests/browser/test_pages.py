@@ -15,7 +15,8 @@ import nbformat
 import pytest
 from playwright.sync_api import expect
 
-from agentloop_nb.notebook.panel.html import final_outputs, plain_text, static_html
+from agentloop_nb.notebook.panel.html import plain_text, static_html
+from agentloop_nb.notebook.panel.native_outputs import final_outputs
 from agentloop_nb.state import fold
 from tests.browser.conftest import PICTURES, _free_port
 from tests.browser.test_live import LOAD, goal

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import random
 import re
 
@@ -249,6 +250,78 @@ def changed(summary: str, rng: random.Random) -> str:
     spot = rng.choice(spots)
     digit = rng.choice([each for each in "123456789" if each != summary[spot]])
     return summary[:spot] + digit + summary[spot + 1 :]
+
+
+MONTHS = (
+    ("May", "Mai", "mai", "mayo", "maggio"),
+    ("July", "Juli", "juillet", "julio", "luglio"),
+    ("October", "Oktober", "octobre", "octubre", "ottobre"),
+)
+
+
+def comma(text: str, thousands: str = ".") -> str:
+    return text.translate({ord(","): thousands, ord("."): ","})
+
+
+def indian(value: float) -> str:
+    whole, _, cents = f"{value:.2f}".partition(".")
+    head, tail = whole[:-3], whole[-3:]
+    return f"{re.sub(r'(?<=[0-9])(?=(?:[0-9]{2})+$)', ',', head)},{tail}.{cents}"
+
+
+def told_elsewhere(kind: int, rng: random.Random) -> tuple[str, str]:
+    """What a step printed, and how people elsewhere, or of another trade, would tell it."""
+    money, share, other = rng.uniform(1e6, 9e8), rng.uniform(0.1, 0.5), rng.uniform(0.5, 0.9)
+    size, seconds, speed = rng.randint(2 * 10**6, 10**9), rng.randint(4_000, 300_000), rng.uniform(3, 90)
+    date = dt.date(rng.randint(1990, 2030), rng.choice([5, 7, 10]), rng.randint(1, 28))
+    month = MONTHS[(5, 7, 10).index(date.month)]
+    exponent = rng.randint(6, 12)
+    shares, ratio = f"{share!r} {other!r}", f"{money!r} {money * (1 + share)!r}"
+    return (
+        (f"{money!r}", f"{comma(f'{money:,.2f}')} €"),
+        (f"{int(money)}", f"Es sind {comma(f'{int(money):,}')} Zeilen."),
+        (f"{int(money) // 1000}", f"{comma(f'{int(money) // 1000:,}')} Zeilen"),
+        (f"{money!r}", f"{comma(f'{money:,.2f}', chr(0x202F))} euros"),
+        (f"{money!r}", f"CHF {money:,.2f}".replace(",", "’")),
+        (f"{money!r}", f"₹{indian(money)}"),
+        (f"{money!r}", f"{money / 1e7:.3f} crore"),
+        (f"{money!r}", f"{comma(f'{money / 1e6:.2f}')} {rng.choice(['Mio. €', 'Millionen', 'millones'])}"),
+        (f"{money * 1e3!r}", f"{comma(f'{money / 1e6:.3f}')} {rng.choice(['Mrd. €', 'milliards', 'bn'])}"),
+        (f"{share * 10**exponent!r}", f"{share * 10:.3f} {rng.choice('×x·')} 10^{exponent - 1}"),
+        (shares, f"It rose by {(other - share) * 100:.2f} {rng.choice(['percentage points', 'pp', 'Prozentpunkte'])}."),
+        (shares, f"{(other - share) * 1e4:.0f} basis points"),
+        (f"{share!r}", f"{comma(f'{share * 100:.2f}')} {rng.choice(['Prozent', 'pour cent', 'por ciento'])}"),
+        (f"{share!r}", f"{share * 1000:.1f} ‰"),
+        (f"{size}", f"{size / 2**20:.2f} MiB, or {size / 1e6:.2f} MB"),
+        (f"{speed!r} m/s", f"{speed * 3.6:.2f} km/h"),
+        (f"{seconds}", f"{seconds // 3600} h {seconds % 3600 // 60} min"),
+        (f"{share * 1e4!r} {other * 1e4!r}", f"from {share * 1e4:.2f}-{other * 1e4:.2f}"),
+        (ratio, f"{money * (1 + share) / money:.3f}x as much"),
+        (f"{share!r}", f"{share:.4f}".removeprefix("0")),
+        (f"{date}", f"am {date.day}. {month[1]} {date.year}"),
+        (f"{date}", f"le {date.day} {month[2]} {date.year}"),
+        (f"{date}", f"el {date.day} de {month[3]} de {date.year}"),
+        (f"{date}", f"on {month[0]} {date.day}, {date.year}"),
+        (f"{date}", f"{date:%Y/%m/%d}"),
+        (f"{date}", f"{date.day}.{date.month}.{date.year}"),
+        (f"{date}", f"in {rng.choice(month)} {date.year}"),
+    )[kind]
+
+
+def test_so_are_figures_and_dates_of_other_languages_and_trades(tmp_path):
+    rng = random.Random(20_261)
+    missed, taken = [], []
+    for number in range(KINDS * 10):
+        shown, summary = told_elsewhere(number % KINDS, rng)
+        noise = " ".join(repr(rng.uniform(0, 10_000)) for _ in range(8))
+        lie = changed(summary, rng)
+        missed += [(shown, summary)] * bool(looked_for(tmp_path, summary, shown, noise).figures)
+        taken += [(shown, lie)] * (not looked_for(tmp_path, lie, shown, noise).figures)
+    assert len(missed) <= KINDS * 10 * 0.05, missed
+    assert len(taken) <= KINDS * 10 * 0.02, taken
+
+
+KINDS = 27
 
 
 def test_true_summaries_are_found_and_changed_ones_are_not(tmp_path):

@@ -10,17 +10,17 @@ from typing import Any
 
 import pytest
 
-from agentloop_nb.notebook.kernel import step
+from agentloop_nb.notebook.kernel import running_step
 from tests.kernel.conftest import Place
 
 
 async def test_a_stop_while_variables_are_saved_ends_the_step(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    class SlowWatch(step.Watch):
+    class SlowWatch(running_step.Watch):
         def __init__(self, *args: Any, **options: Any) -> None:
             time.sleep(0.3)
             super().__init__(*args, **options)
 
-    monkeypatch.setattr(step, "Watch", SlowWatch)
+    monkeypatch.setattr(running_step, "Watch", SlowWatch)
     place = Place(tmp_path)
 
     async def main() -> None:

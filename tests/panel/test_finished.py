@@ -12,7 +12,8 @@ from agentloop_nb.decision import Decision
 from agentloop_nb.events import AnyEvent, ModelCalled, ModelFailed, RunFinished
 from agentloop_nb.export.evidence import exhibits
 from agentloop_nb.notebook.panel.cards import card
-from agentloop_nb.notebook.panel.html import advice, final_outputs, static_html
+from agentloop_nb.notebook.panel.html import advice, static_html
+from agentloop_nb.notebook.panel.native_outputs import final_outputs
 from agentloop_nb.state import State, fold
 from tests.panel import gallery, story
 from tests.panel.test_static import stripped

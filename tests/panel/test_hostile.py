@@ -13,7 +13,8 @@ from rich.console import Console
 from agentloop_nb.events import ActionStarted, OutputAppeared
 from agentloop_nb.notebook.panel.cards import card
 from agentloop_nb.notebook.panel.delta import Board
-from agentloop_nb.notebook.panel.html import PAPER, final_outputs, plain_text, static_html
+from agentloop_nb.notebook.panel.html import PAPER, plain_text, static_html
+from agentloop_nb.notebook.panel.native_outputs import final_outputs
 from agentloop_nb.notebook.panel.run_header import header
 from agentloop_nb.state import State, fold
 from agentloop_nb.terminal.terminal_view import TerminalView

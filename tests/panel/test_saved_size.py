@@ -14,8 +14,9 @@ import pandas as pd
 import pytest
 from PIL import Image, ImageChops, PngImagePlugin
 
-from agentloop_nb.notebook.panel.html import final_outputs, plain_text, static_html
-from agentloop_nb.notebook.panel.saved_picture import SMALL, prepare, saved, with_saved_picture
+from agentloop_nb.notebook.panel.html import plain_text, static_html
+from agentloop_nb.notebook.panel.native_outputs import final_outputs
+from agentloop_nb.notebook.panel.saved_picture import SMALL, prepare, saved, saved_address, with_saved_picture
 from agentloop_nb.state import State
 from tests.panel import story
 from tests.panel.test_finished import answered, ran
@@ -23,6 +24,7 @@ from tests.panel.test_static import stripped
 
 BOUND = 498_000
 """Bytes that 50 steps with 16 figures and 16 tables may take in a notebook: what 0.1.0 took."""
+FIGURES = ("lines", "points", "histogram")
 random = np.random.default_rng(7)
 
 
@@ -64,17 +66,15 @@ def looked_at(picture: str) -> Image.Image:
 
 
 def fifty() -> State:
-    """Fifty steps: 16 figures, 16 tables, some text, an answer."""
+    """Fifty steps: 16 figures, each another one and two of three with hundreds of points, 16 tables, an answer."""
     table = pd.DataFrame(
         random.normal(50, 9, (6, 6)).round(2), columns=["North", "South", "East", "West", "Sum", "Mean"]
     )
-    kinds, steps = ("lines", "bars", "points", "histogram", "heat"), []
+    steps = []
     for step in range(1, 50):
         match step % 3:
             case 0:
-                output = story.shown(
-                    image_png=drawn(kinds[step % 5], step if step > 30 else 0), text_plain="<Figure size 640x480>"
-                )
+                output = story.shown(image_png=drawn(FIGURES[step // 3 % 3], step), text_plain="<Figure size 640x480>")
                 code = f"fig, ax = plt.subplots()\nax.plot(df.amount.cumsum())\nax.set(title='Amounts until {step}')"
             case 1 if step < 48:
                 output = story.shown(text_html=table.to_html(), text_plain=table.to_string())
@@ -108,6 +108,31 @@ def test_a_figure_is_saved_smaller_and_looks_the_same(kind: str) -> None:
     assert looked_at(small).format == "PNG"
     apart = ImageChops.difference(before, after).convert("L").histogram()
     assert sum(apart[32:]) < 0.005 * before.width * before.height, "a few pixels at edges may differ"
+
+
+@pytest.mark.parametrize("kind", ["lines", "points", "heat"])
+def test_a_figure_inside_html_is_smaller_still_and_the_same_pixels(kind: str) -> None:
+    small = saved(drawn(kind))
+    head, _, inside = saved_address(drawn(kind)).partition(",")
+    assert head == "data:image/webp;base64"
+    assert len(inside) < len(small)
+    assert looked_at(inside).convert("RGB").tobytes() == looked_at(small).convert("RGB").tobytes()
+
+
+def test_without_webp_a_figure_inside_html_is_the_png(monkeypatch: pytest.MonkeyPatch) -> None:
+    Image.init()
+    monkeypatch.delitem(Image.SAVE, "WEBP")
+    figure = drawn("bars", 99)
+    assert saved_address(figure) == f"data:image/png;base64,{saved(figure)}"
+
+
+def test_of_many_large_figures_the_newest_are_said_again_below() -> None:
+    figures = [ran(step, "draw()", story.shown(image_png=drawn("points", step))) for step in range(3, 49, 9)]
+    state = answered(49, "All of it shows it.", *figures)
+    *below, _ = final_outputs(state)
+    assert static_html(state, natives=True).count("<img ") == 6
+    assert 1 <= len(below) < 6
+    assert below[-1]["image/png"] == saved(drawn("points", 48))
 
 
 def test_few_colours_are_kept_exactly() -> None:

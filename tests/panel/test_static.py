@@ -18,7 +18,8 @@ from agentloop_nb.events import (
     RunFinished,
     RunStarted,
 )
-from agentloop_nb.notebook.panel.html import final_outputs, plain_text, static_html
+from agentloop_nb.notebook.panel.html import plain_text, static_html
+from agentloop_nb.notebook.panel.native_outputs import final_outputs
 from agentloop_nb.notebook.panel.run_header import header
 from agentloop_nb.protocols import Usage
 from agentloop_nb.state import fold
@@ -36,8 +37,8 @@ def test_without_styles_and_folding_every_step_still_reads() -> None:
     words = stripped(static_html(fold(story.whole())))
     for expected in (
         f"Finished · {story.GOAL}",
-        "Steps 6 of 12",
-        "Cost $0.0057 of $0.50",
+        "6 of 12 steps",
+        "$0.0057 of $0.50",
         "1. retail sales seasonality",
         "Seasonality in retail",
         'sales = pd.read_csv("sales.csv")',

@@ -144,7 +144,7 @@ def test_faults_rejections_and_notes_are_quiet_lines() -> None:
     )
     assert "📝 Note: use the 2023 file" in text
     assert "⚠️ No reply: 429 too many requests; trying again in 8.0 s" in text
-    assert '↩️ Not a decision, asked again: "reasoning" is missing' in text
+    assert '↩️ The reply could not be used, asked again: "reasoning" is missing' in text
     assert text.count("--- Step 1/50 ---") == 1
 
 

@@ -23,7 +23,7 @@ from agentloop_nb.actions import (
 from agentloop_nb.actions.own import stand_in
 from agentloop_nb.decision import Decision
 from agentloop_nb.events import ActionFinished, ActionStarted, DecisionMade, RunFinished, RunStarted
-from agentloop_nb.notebook.panel.html import final_outputs
+from agentloop_nb.notebook.panel.native_outputs import final_outputs
 from agentloop_nb.notebook.panel.outputs import markdown
 from agentloop_nb.state import fold
 

@@ -90,6 +90,7 @@ def workspace(
         connect=connect,
     )
     made.privacy, made.memory, made.earlier = settings.privacy, settings.undo_memory * 2**20, list(earlier)
+    made.ran = cell_history.by_runs(shell)
     return made
 
 

@@ -17,7 +17,7 @@ from agentloop_nb.notebook.kernel import cell_history, contract_check, output_sc
 from agentloop_nb.notebook.kernel.contract_pins import Pins
 from agentloop_nb.notebook.kernel.namespace import Surroundings
 from agentloop_nb.notebook.kernel.run_past import Past
-from agentloop_nb.notebook.kernel.step import Step
+from agentloop_nb.notebook.kernel.running_step import RunningStep
 from agentloop_nb.notebook.kernel.turn import TURNS
 from agentloop_nb.notebook.snapshots.undo_history import History
 from agentloop_nb.protocols import (
@@ -201,11 +201,13 @@ class KernelWorkspace:
                 loop.call_soon_threadsafe(on_output, output)
 
             if bench is None:
-                running = Step(self, code, step, timeout, post, partial(_tell, on_output), mandate=mandate, past=past)
+                running = RunningStep(
+                    self, code, step, timeout, post, partial(_tell, on_output), mandate=mandate, past=past
+                )
                 outcome = await running.run()
                 await asyncio.sleep(0)  # what was posted is told before the step counts as over
                 return outcome
-            running = Step(self, code, step, timeout, post, mandate=mandate, past=past)
+            running = RunningStep(self, code, step, timeout, post, mandate=mandate, past=past)
             job = bench.submit(running.run_blocking)
             job.add_done_callback(lambda _: turn.release())  # the step may outlive whoever waits for it here
             stack.pop_all()
@@ -225,7 +227,7 @@ class KernelWorkspace:
         return outcome
 
 
-async def _outcome_of(running: Step, job: Future[CodeOutcome]) -> CodeOutcome:
+async def _outcome_of(running: RunningStep, job: Future[CodeOutcome]) -> CodeOutcome:
     """Await a step on another thread. A cancellation ends the step, which is waited for all the same."""
     future = asyncio.wrap_future(job)
     try:

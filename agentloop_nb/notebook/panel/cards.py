@@ -153,7 +153,7 @@ def _step_state(step: Step, state: State) -> str:
 def _quiet(step: Step, state: State) -> list[str]:
     lines = [f"The model was told: {remark}" for remark in step.remarks]
     lines += _failures(step, state)
-    lines += [f"Not a decision, the model was told: {reason}" for _, reason in step.rejected]
+    lines += [f"The reply could not be used, and the model was told: {reason}" for _, reason in step.rejected]
     if step.approval:
         verb = "Edited and approved" if step.approval.edited else "Approved" if step.approval.approved else "Refused"
         because = f": {step.approval.reason}" if step.approval.reason else ""

@@ -1,4 +1,4 @@
-"""A finished run as static HTML, plain text and native outputs: the answer first, readable without scripts or styles.
+"""A finished run as static HTML and plain text: the answer first, readable without scripts or styles.
 
 It is the live panel's design, standing still. Styles sit on the elements themselves, because sanitisers drop sheets.
 """
@@ -8,25 +8,23 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 from functools import partial
-from typing import Any
 from urllib.parse import quote
 
 from agentloop_nb._internal.amounts import duration
-from agentloop_nb._internal.markup import figure, harmless
 from agentloop_nb._internal.text import counted
-from agentloop_nb.actions import Finish, RunCode
+from agentloop_nb.actions import Finish
 from agentloop_nb.agent.conclusion import MET
 from agentloop_nb.export.claim_links import anchor, grounds_of, with_links
 from agentloop_nb.export.evidence import Exhibit, exhibits, kinds
 from agentloop_nb.notebook.panel.cards import Card, card
 from agentloop_nb.notebook.panel.highlight import PALETTE
 from agentloop_nb.notebook.panel.limits import MAX_PROSE
+from agentloop_nb.notebook.panel.native_outputs import final_outputs, interactive
 from agentloop_nb.notebook.panel.next_commands import NextCommand, lines_html, next_commands
 from agentloop_nb.notebook.panel.outputs import Block, block_of, markdown
 from agentloop_nb.notebook.panel.plan_card import plan_html
 from agentloop_nb.notebook.panel.run_header import Header, header
 from agentloop_nb.notebook.panel.safe_text import escape, one_line, prose, shortened
-from agentloop_nb.notebook.panel.saved_picture import with_saved_picture
 from agentloop_nb.notebook.panel.static_steps import (
     BAD,
     BOX,
@@ -42,8 +40,6 @@ from agentloop_nb.notebook.panel.static_steps import (
 from agentloop_nb.notebook.panel.step_folds import folded_steps
 from agentloop_nb.state import State
 from agentloop_nb.step import Step
-
-MimeBundle = dict[str, Any]
 
 UI = f"font-family:var(--jp-ui-font-family, system-ui, sans-serif);font-size:13px;line-height:1.45;{PALETTE};{TONES}"
 _DOTS = {"finished": "#1a7f37", "failed": "#d1242f", "interrupted": "#d1242f"}
@@ -87,7 +83,7 @@ def static_html(state: State, *, natives: bool = False, place: str = "", typed: 
     `typed` says that the reader can type commands.
     """
     top, shown = header(state), exhibits(state)
-    hidden = sum(not _interactive(bundle) for bundle in final_outputs(state)) if natives else 0
+    hidden = sum(not interactive(bundle) for bundle in final_outputs(state)) if natives else 0
     marks = "".join(f"--k{number}:1;" for number in range(1, min(hidden, NATIVES) + 1))
     parts = [
         _header(top, typed=typed),
@@ -96,7 +92,7 @@ def static_html(state: State, *, natives: bool = False, place: str = "", typed: 
         _files(state),
         _verdict(state, typed=typed),
     ]
-    parts += [plan_html(state), _steps(state, shown, place)]
+    parts += [plan_html(state), _steps(state, shown, place), _foot(top)]
     parts += [lines_html(_untold(state, top["reason"]))] if typed and state.status != "running" else []
     style, mark = f"{marks}{UI};{BOX};margin:2px 0 6px;overflow:hidden", f' data-agentloop="{place}"' if place else ""
     return f'<div class="agentloop-run"{mark} style="{style}">{"".join(parts)}{PAPER}</div>'
@@ -123,53 +119,15 @@ def plain_text(state: State) -> str:
     return "\n".join(lines)
 
 
-def final_outputs(state: State) -> list[MimeBundle]:
-    """Return outputs below the panel, for readers that strip its HTML: the answer's figures, and the answer.
-
-    What only an interactive figure's own output can show comes last, and is not hidden by the panel's sheet.
-    """
-    shown = [dict(each.output["data"]) for each in exhibits(state) if each.kind == "figure"]
-    figures = [with_saved_picture(kept) for data in shown if (kept := figure(data, _code_of(state)))]
-    found = [bundle for bundle in figures if not _interactive(bundle)]
-    if state.summary:
-        answer = shortened(state.summary, MAX_PROSE)
-        found.append({"text/markdown": _tame(answer), "text/plain": answer})
-    return found + [bundle for bundle in figures if _interactive(bundle)]
-
-
-def _interactive(bundle: MimeBundle) -> bool:
-    return any(mime.startswith("application/vnd.") for mime in bundle)
-
-
-_MONEY = re.compile(r"(?<!\\)\$(?=\d[\d,.]*[kKmMbB]?(?![\w$^_{\\]))", re.ASCII)
-
-
-def _tame(source: str) -> str:
-    """Take from Markdown what would fetch something as soon as it is shown, and the mathematics from sums of money."""
-    return _MONEY.sub(r"\\$", harmless(source))
-
-
-def _code_of(state: State) -> list[str]:
-    """Code that was run, by the user before and by the run."""
-    decisions = (step.decision.action for step in state.steps if step.decision)
-    return [*state.cells, *(action.code for action in decisions if isinstance(action, RunCode))]
-
-
 def _header(top: Header, *, typed: bool) -> str:
     tone = GOOD if top["status"] == "finished" else BAD if top["status"] in ("failed", "interrupted") else ""
     dot = (
         f'<span style="display:inline-block;width:8px;height:8px;border-radius:50%;margin-inline-end:6px;'
         f'background:{_DOTS.get(top["status"], _WARN)}"></span>'
     )
-    meters = [
-        ("Steps", f"{top['step']} of {top['steps']}"),
-        ("Time", duration(top["elapsed"])),
-        ("Tokens", top["tokens_detail"]),
-        ("Cost", top["cost"]),
-        ("Model", top["model"]),
-        ("Run", top["run"]),
-    ]
-    told = "&nbsp;· ".join(f"<span>{name}</span> {prose(value)}" for name, value in meters if value)
+    steps = f"{top['step']} of {counted(top['steps'], 'step')}"
+    meters = [steps, duration(top["elapsed"]), top["tokens"], top["cost"], top["model"]]
+    told = "&nbsp;· ".join(prose(meter) for meter in meters if meter)
     reason = _reason(top["reason"].removeprefix(MET).lstrip(), typed=typed)
     return (
         f'<div style="padding:6px 10px"><div dir="auto">{dot}'
@@ -177,6 +135,12 @@ def _header(top: Header, *, typed: bool) -> str:
         f'<span style="white-space:pre-wrap;overflow-wrap:anywhere">{prose(top["goal"])}</span></div>'
         f'{reason}<div style="font-size:12px;{MUTED}">{told}</div></div>'
     )
+
+
+def _foot(top: Header) -> str:
+    """Return what one looks up rarely: which run it was, and its tokens by kind."""
+    told = f"Run {prose(top['run'])}&nbsp;· Tokens: {prose(top['tokens_detail'])}"
+    return f'<div style="{_PART};font-size:11.5px;{MUTED}">{told}</div>'
 
 
 def _reason(reason: str, *, typed: bool) -> str:
@@ -241,7 +205,7 @@ def _verdict(state: State, *, typed: bool) -> str:
     if not state.is_complete:
         return ""
     run = one_line(state.run)
-    proof = f"%agent export {run} {run}.ipynb"
+    proof = f"%agent export {run} proof.ipynb"
     told = "The agent reports that the goal is met."
     if not typed:
         return f'<div style="{_INNER};{MUTED}">{told}</div>'

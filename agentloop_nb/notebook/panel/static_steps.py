@@ -13,7 +13,7 @@ from agentloop_nb.notebook.panel.cards import Card, Chip
 from agentloop_nb.notebook.panel.highlight import highlighted
 from agentloop_nb.notebook.panel.outputs import Block
 from agentloop_nb.notebook.panel.safe_text import escape, one_line, prose
-from agentloop_nb.notebook.panel.saved_picture import PNG, saved
+from agentloop_nb.notebook.panel.saved_picture import PNG, saved_address
 
 _FACE = "var(--jp-code-font-family, ui-monospace, monospace)"
 TONES = (
@@ -118,7 +118,7 @@ def _chip(chip: Chip) -> str:
 def _saved(address: str) -> str:
     """Return the address of a picture as it is saved."""
     head, _, picture = address.partition(",")
-    return f"{head},{saved(picture)}" if head == f"data:{PNG};base64" else address
+    return saved_address(picture) if head == f"data:{PNG};base64" else address
 
 
 def block_html(block: Block) -> str:

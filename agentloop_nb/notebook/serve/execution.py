@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable
 
 from agentloop_nb.agent.control import Control
-from agentloop_nb.notebook.kernel.step import Step
+from agentloop_nb.notebook.kernel.running_step import RunningStep
 from agentloop_nb.notebook.kernel.turn import TURNS
 from agentloop_nb.notebook.serve.main_thread import Job
 from agentloop_nb.notebook.serve.outside_model import Call
@@ -22,11 +22,11 @@ class Execution:
     """Made on the server's loop; `make` makes the step, `waits` is called if another run's step is at work."""
 
     def __init__(
-        self, make: Callable[[], Step], call: Call | None, control: Control, waits: Callable[[], None]
+        self, make: Callable[[], RunningStep], call: Call | None, control: Control, waits: Callable[[], None]
     ) -> None:
         self._make, self._call, self._control, self._waits = make, call, control, waits
         self._began = time.monotonic()
-        self._running: Step | None = None
+        self._running: RunningStep | None = None
 
     async def work(self) -> CodeOutcome:
         """Run it on the main thread, which keeps cells from running."""

@@ -5,11 +5,11 @@ from __future__ import annotations
 import importlib
 import os
 import shlex
-import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from agentloop_nb._internal.platform import IN_BROWSER
 from agentloop_nb.cluster.connecting import elsewhere
 from agentloop_nb.command_table import BY_NAME
 from agentloop_nb.errors import UserError
@@ -74,10 +74,8 @@ def _check_place(shell: Any) -> None:
     """Raise `UserError` where a kernel cannot be served."""
     if getattr(shell, "kernel", None) is None:
         raise UserError("only a notebook's kernel can be served; in a terminal, type jupyter lab first")
-    if sys.platform in ("win32", "emscripten"):
-        raise UserError(
-            "serving needs unix sockets, which this system has not; a kernel in WSL or on a server has them"
-        )
+    if IN_BROWSER:
+        raise UserError("a kernel in the browser cannot be served: nothing can connect to it; one on a server can")
     try:
         for name in _LIBRARIES:
             importlib.import_module(name)

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 from agentloop_nb.isolated.isolated_workspace import IsolatedWorkspace
 from agentloop_nb.notebook.kernel import runner
 from agentloop_nb.notebook.kernel.kernel_workspace import ANOTHER_STEP, KernelWorkspace
-from agentloop_nb.notebook.kernel.step import Step
+from agentloop_nb.notebook.kernel.running_step import RunningStep
 from agentloop_nb.notebook.serve.cancellation import as_told, heard
 from agentloop_nb.notebook.serve.execution import Execution
 from agentloop_nb.notebook.serve.main_thread import MainThread
@@ -57,7 +57,7 @@ class ServedWorkspace(KernelWorkspace):
         def post(output: Output) -> None:
             loop.call_soon_threadsafe(on_output, output)
 
-        make = partial(Step, self, code, step, timeout, post, mandate=mandate, past=past)
+        make = partial(RunningStep, self, code, step, timeout, post, mandate=mandate, past=past)
         execution = Execution(make, call, self.control, partial(post, ANOTHER_STEP))
         job = self._place.between_cells(execution.work)
         async with heard(call, self.control, job.withdraw):

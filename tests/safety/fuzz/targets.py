@@ -26,7 +26,8 @@ from agentloop_nb.demo import RECORD
 from agentloop_nb.errors import ActionFailed, DecisionError, UserError
 from agentloop_nb.events import ActionFinished, AnyEvent, DecisionMade, RunFinished, RunStarted
 from agentloop_nb.export import export
-from agentloop_nb.notebook.panel.html import final_outputs, plain_text, static_html
+from agentloop_nb.notebook.panel.html import plain_text, static_html
+from agentloop_nb.notebook.panel.native_outputs import final_outputs
 from agentloop_nb.notebook.panel.outputs import blocks, markdown, sanitise, text_block
 from agentloop_nb.notebook.panel.safe_text import Lines
 from agentloop_nb.protocols import Change

@@ -41,7 +41,7 @@ _STUCK = (
 _NOT_YOURS = "{} was written by this step, so later runs take it for data, not for the user's words."
 
 
-class Step:
+class RunningStep:
     """Runs `code` once in the workspace's shell."""
 
     def __init__(
