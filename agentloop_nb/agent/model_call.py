@@ -10,11 +10,13 @@ from decimal import Decimal
 from agentloop_nb._internal.backoff import backoff
 from agentloop_nb.actions.wait_or_stop import WHILE_IT_RUNS
 from agentloop_nb.agent.budget import InputBound, Reservation, own_ledger, reserve, share_of
+from agentloop_nb.agent.compaction import compaction, in_vain, overflow_compaction
 from agentloop_nb.agent.context_window import Gauge, reply_bound
 from agentloop_nb.agent.event_stream import Stream
 from agentloop_nb.agent.ledger import Ledger
 from agentloop_nb.agent.offer import offered, usual
-from agentloop_nb.agent.prompt import Transcript, compaction, in_vain, overflow_compaction, shrink_figures
+from agentloop_nb.agent.prompt import Transcript
+from agentloop_nb.agent.shown_figures import shrink_figures
 from agentloop_nb.errors import ContextOverflow, Hint, ModelFault, PermanentFault, TransientFault
 from agentloop_nb.events import ModelCalled, ModelFailed, ModelReplied, ReplyStreamed, WaitStarted
 from agentloop_nb.protocols import Measurable, Model, ModelReply, ModelRequest, Sized, Unprompted

@@ -30,6 +30,8 @@ from agentloop_nb.web import LiveWeb
 def make_model(settings: Settings, variables: Mapping[str, str], ledger: Ledger | None = None) -> Model:
     """Return the model that the settings name. Raises `UserError`, also where a budget could not be kept."""
     model = registry.create(settings, variables)
+    if settings.isolated and isinstance(model, ReplayModel):
+        model.delegate_nothing()
     bounded = settings.budget is not None or (ledger is not None and ledger.is_limited)
     if bounded and model.quote(Usage(input=1, output=1)) is None:
         raise UserError(
