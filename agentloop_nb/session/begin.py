@@ -70,7 +70,7 @@ def begin(
     opening = RunStarted(
         run=run_id,
         goal=goal,
-        context=context(settings, model, workspace, folder, actions),
+        context=context(settings, model, workspace, folder, actions, goal),
         actions=tuple(map(record_of, actions)),
         settings=recorded(settings, model, variables, control),
         versions={"agentloop_nb": __version__, "python": platform.python_version()},
