@@ -18,6 +18,7 @@ from agentloop_nb.notebook.presenter import Presenter
 from agentloop_nb.notebook.run_manager import RunManager, run_manager_of
 from agentloop_nb.record import locating, reading, trust
 from agentloop_nb.run import Run
+from agentloop_nb.safety.provenance import mark
 from agentloop_nb.session.goal_files import bring
 from agentloop_nb.settings import Settings
 
@@ -103,7 +104,7 @@ def retry_run(*, note: str = "", verbose: bool = True, **options: Any) -> Run:
         manager.working_folder = _usable(Path(settings.output_dir or OUTPUT_DIR))
         _bring(state.goal, manager.working_folder, verbose=verbose and not settings.quiet)
     told = f"This goal was tried before, in run {state.run}, which ended {state.status}"
-    told += f": {state.reason}." if settings.privacy == "full" else "."
+    told += f":\n{mark(state.reason, f'run {state.run}')}" if settings.privacy == "full" else "."
     notes = [NoteAdded(step=1, text=told, by="system"), *([NoteAdded(step=1, text=note)] if note else [])]
     launch = manager.begin(state.goal, settings, notes=notes)
     launch.verbose = verbose and launch.verbose

@@ -50,7 +50,7 @@ LET = Option("allow", ("--allow",), "look at actions that were learned, and let 
 FORGET = Option("forget", ("--forget",), "take that permission back")
 _SERVED = (
     *("max_steps", "approve", "timeout", "privacy", "allow_changes", "undo_memory", "trust_web"),
-    *("isolated", "bring", "limits"),
+    *("isolated", "bring", "limits", "on"),
 )
 KERNEL = Option("kernel", ("--kernel",), "the kernel to connect to (the one of the nearest folder)", "NAME", "sales")
 FOLDER = Option("output_dir", ("--output-dir",), "folder of the files it makes (./output)", "DIR", "results")
@@ -173,7 +173,7 @@ COMMANDS = (
     ),
     Command(
         "serve",
-        "[--name NAME] [--for MINUTES] [--read-only] [--isolated] [options] [GOAL] | --stop",
+        "[--name NAME] [--for MINUTES] [--read-only] [--isolated] [--on CLUSTER] [options] [GOAL] | --stop",
         "let outside agents (Claude Code, Cursor and other MCP clients) work in this kernel, under its rules",
         (STOP, NAME, MINUTES, READ_ONLY, HTTP, *(each for each in OPTIONS if each.setting in _SERVED)),
         "notebook",

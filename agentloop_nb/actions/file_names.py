@@ -27,6 +27,18 @@ _TEXT = (
 KINDS = frozenset(_TEXT) | HOW_TO_MAKE.keys()
 _NAME = re.compile(r"(?<![\w./:@~*?%-])\w[\w./-]*\.(\w{1,7})\b(?![\w/*(]|\?\w|\.\w)")
 
+_GONE = re.compile(
+    r"\b(?:not|no|none|never|cannot|can't|isn't|doesn't|without|missing|absent|fail\w*|delet\w*|remov\w*|renam\w*|mov(?:e|ed|ing))\b",
+    re.IGNORECASE,
+)
+_MAKING = re.compile(
+    r"\b(?:sav|writ|export|stor|creat|mak|generat|convert|produc|dump|sort|copy|merg|speicher|schreib|erstell|enregistr"
+    r"|écri|guard|escrib|salv|scriv)",
+    re.IGNORECASE,
+)
+_INTO = r"\b(?:to|as|into|file|named|called|als|nach|sous|como|en|come)\s+[\"'`“„«]?"
+_FROM = r"\b(?:from|in|of|load|read|open|convert|sort|plot|use|with|aus|von|lies|lade|de|dans|lire)\s+[\"'`“„«]?"
+
 
 def how_to_make(name: str) -> str | None:
     """Say how a file is made that is no text; None for one that is, or that nothing is known of."""
@@ -43,3 +55,23 @@ def named_in(text: str) -> Iterator[str]:
     """Yield the names of files in a text, in order, each once; addresses and attributes of code are none."""
     found = (match[0] for match in _NAME.finditer(text) if match[1].lower() in KINDS)
     yield from dict.fromkeys(found)
+
+
+def to_be_made(goal: str) -> list[str]:
+    """List the files that a goal wants made: named after `to`, `as`, `file`, where it says to make something."""
+    if says_gone(goal) or not _MAKING.search(goal):
+        return []
+    return [name for name in named_in(goal) if re.search(rf"{_INTO}{re.escape(name)}", goal, re.IGNORECASE)]
+
+
+def to_be_read(goal: str) -> list[str]:
+    """List the files that a goal wants read: those it names, where it makes nothing, or says to take something from."""
+    if says_gone(goal):
+        return []
+    names, making = [name for name in named_in(goal) if name not in to_be_made(goal)], _MAKING.search(goal)
+    return [name for name in names if not making or re.search(rf"{_FROM}{re.escape(name)}", goal, re.IGNORECASE)]
+
+
+def says_gone(text: str) -> bool:
+    """Whether a text may rightly name a file that is not there; what stands in the names themselves says nothing."""
+    return _GONE.search(_NAME.sub(" ", text)) is not None

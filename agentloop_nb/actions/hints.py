@@ -47,10 +47,12 @@ _MODULES = frozenset(
 )
 MOST_FILES = 12
 """Names of files that a hint lists."""
+_HALF = "The code ends in the middle, perhaps at a double quote: write it whole, with single quotes inside it."
 _INSIDE = (
     (re.compile("'(return|yield|await)' outside"), "A cell is no function: print the value instead."),
     (re.compile("unterminated .*string"), r"Inside quotes a line break is written \\n in this JSON."),
     (re.compile("indent"), "Write each line with its indentation, four spaces a level."),
+    (re.compile("incomplete input"), _HALF),
     (re.compile("was never closed|unmatched|does not match"), "Count the brackets."),
 )
 
@@ -84,7 +86,8 @@ def hint(error: CodeError, folder: Path) -> str:
         return f"There is no such file here. {_files(folder)}"
     if error.type in ("SyntaxError", "IndentationError", "TabError"):
         return next((told for pattern, told in _INSIDE if pattern.search(error.message)), "")
-    return _PLAINLY.get(error.type, "")
+    read = _file_of(error.message, folder) if error.type == "ModuleNotFoundError" else ""
+    return read or _PLAINLY.get(error.type, "")
 
 
 def syntax_hint(code: str) -> str:
@@ -110,6 +113,20 @@ def _undefined(message: str, folder: Path) -> str:
     if name in _USUAL or name in _MODULES:
         return f"Import it first: {_USUAL.get(name, f'import {name}')}"
     return f"Nothing is named {name}: define or import it first, or read it from its file. {_files(folder)}"
+
+
+_HOW_TO_READ = {"csv": "pandas.read_csv({!r})", "json": "json.load(open({!r}))", "xlsx": "pandas.read_excel({!r})"}
+
+
+def _file_of(message: str, folder: Path) -> str:
+    """How the file is read that was taken for a module; empty where none is called so."""
+    found = re.search(r"No module named '(\w+)", message)
+    names = sorted(name for name in islice(_plain_names(folder), 200) if found and name.partition(".")[0] == found[1])
+    names = [name for name in names if not name.endswith(".py")]
+    if not names:
+        return ""
+    how = _HOW_TO_READ.get(names[0].rpartition(".")[2], "open({!r}).read()").format(names[0])
+    return f"{names[0]} is a file, no module: read it with {how}"
 
 
 def _files(folder: Path) -> str:

@@ -22,9 +22,11 @@ from agentloop_nb.actions.action import (
 )
 from agentloop_nb.actions.effects import OwnCall
 from agentloop_nb.actions.output_text import text_of
-from agentloop_nb.actions.own_calls import is_call, is_function_name, is_parameter_name
-from agentloop_nb.actions.own_values import without_nulls, written
+from agentloop_nb.actions.own_calls import is_call
+from agentloop_nb.actions.own_names import is_function_name, is_parameter_name
+from agentloop_nb.actions.own_values import texts, without_nulls, written
 from agentloop_nb.actions.run_code import RunCode
+from agentloop_nb.actions.table_argument import TableArgument
 from agentloop_nb.errors import ActionFailed
 from agentloop_nb.protocols import OnOutput, Workspace
 
@@ -136,7 +138,16 @@ class OwnAction(Action):
             )
         running = RunCode(code=self.code, timeout=self._timeout)
         result = await running.perform(workspace, step=step, on_output=on_output)
+        if not result.success and (told := self._wrong_tables(workspace)):
+            result = result.model_copy(update={"output": f"{result.output}\n{told}"})
         return result.with_effects(own=OwnCall(code=self.code, reaches=self.reaches))
+
+    def _wrong_tables(self, workspace: Workspace) -> str:
+        """Say which variables are no tables of the kind that the function takes."""
+        wanted = [each for each in texts(self.arguments) if isinstance(each, TableArgument) and not each.is_file]
+        there = workspace.variables(wanted) if wanted else {}
+        wrong = [each for each in wanted if each in there and not each.fits(there[each])]
+        return "\n".join(f"{each} is a {type(there[each]).__name__}, not a {each.kind}." for each in wrong)
 
     def _called(self, result: ActionResult) -> OwnCall:
         """Return what was called, as the record has it where that is this call and nothing else."""

@@ -1,37 +1,17 @@
-"""Calls of the user's functions as a record tells them: which names they may have, and which code is such a call."""
+"""Calls of the user's functions as a record tells them: which code is such a call, and nothing else."""
 
 from __future__ import annotations
 
 import ast
-import builtins
-import keyword
 import re
-import unicodedata
 from collections.abc import Mapping
 from typing import Any
 
 from agentloop_nb._internal.ipython_syntax import parsed
+from agentloop_nb.actions.table_argument import is_table_source
 
-LONGEST_NAME = 100
-"""Characters of a name that a person is shown whole."""
 _HARMLESS = re.compile(r"__import__\('(datetime|pathlib)', fromlist=\['\w+'\]\)")
 _OF_ONE = ("float", "fromisoformat", "Path", "PurePath", "PosixPath", "WindowsPath", "PurePosixPath", "PureWindowsPath")
-
-
-def is_function_name(name: str) -> bool:
-    """Whether a function of the user's can have a name: none of Python's own."""
-    return is_plain_name(name) and not name.startswith("__") and not hasattr(builtins, name)
-
-
-def is_parameter_name(name: str) -> bool:
-    """Whether a parameter that a model fills in can have a name."""
-    return is_plain_name(name) and not name.startswith("_")
-
-
-def is_plain_name(name: str) -> bool:
-    """Whether a name is one in Python as it is written, and short enough to be shown."""
-    same = unicodedata.normalize("NFKC", name) == name
-    return name.isidentifier() and not keyword.iskeyword(name) and same and len(name) <= LONGEST_NAME
 
 
 def is_call(code: str, name: str, arguments: Mapping[str, Any]) -> bool:
@@ -65,6 +45,10 @@ def _all_tell(nodes: Mapping[str, ast.expr], values: Mapping[str, Any]) -> bool:
 
 def _tells(node: ast.expr, value: Any) -> bool:
     """Whether an expression makes a value of a record again and does nothing else."""
+    return is_table_source(node, value) or _is_same(node, value)
+
+
+def _is_same(node: ast.expr, value: Any) -> bool:
     match node:
         case ast.List(elts=inside) | ast.Tuple(elts=inside):
             return isinstance(value, list) and len(value) == len(inside) and all(map(_tells, inside, value))

@@ -13,6 +13,8 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from agentloop_nb.actions.table_argument import TableArgument
+
 
 def written(value: Any, names: Mapping[str, Any]) -> str:
     """Write a value as source that makes it again; `names` is the namespace in which the source will run."""
@@ -26,9 +28,15 @@ def written(value: Any, names: Mapping[str, Any]) -> str:
     if _is_object(value):
         given = ", ".join(f"{name}={written(each, names)}" for name, each in _given(value))
         return f"{_name(type(value), names)}({given})"
+    if isinstance(value, list | tuple | set | frozenset | dict):
+        return _container(value, names)
+    return _plain(value)
+
+
+def _plain(value: Any) -> str:
     if isinstance(value, float) and not math.isfinite(value):
         return f"float({str(value)!r})"
-    return _container(value, names) if isinstance(value, list | tuple | set | frozenset | dict) else repr(value)
+    return value.source if isinstance(value, TableArgument) else repr(value)
 
 
 def _container(value: Any, names: Mapping[str, Any]) -> str:

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Sequence
 
 from agentloop_nb.errors import UserError
 from agentloop_nb.protocols import Check
+from agentloop_nb.safety.provenance import mark
 from agentloop_nb.state import State
 
 _SIGN = re.compile(r"(?:[<>]=?|[=!]=)\s|[-+*/%&|^]\s|(?:and|or)\b")
@@ -108,8 +109,8 @@ def unmet(checks: Sequence[Check], *, private: bool) -> str:
     """Tell the model why its finish is refused: each expression that does not hold, with the values in it."""
     if private:
         return "Not finished: the person's condition does not hold."
-    told = [describe(check) for check in checks if not check.held]
-    return "\n".join(["Not finished: the person's condition does not hold.", *told])
+    told = "\n".join(describe(check) for check in checks if not check.held)
+    return f"Not finished: the person's condition does not hold.\n{mark(told, 'the namespace')}"
 
 
 def describe(check: Check) -> str:

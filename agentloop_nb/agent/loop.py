@@ -8,15 +8,14 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from agentloop_nb._internal.platform import IN_BROWSER
-from agentloop_nb.actions import Action, ActionResult, AskUser, Finish, Plan, Query, RunCode
+from agentloop_nb.actions import Action, ActionResult, AskUser, Finish, Plan, Query, RunCode, WriteFile
 from agentloop_nb.actions.effects import Answer, Effects
-from agentloop_nb.actions.mending import mended
 from agentloop_nb.actions.registry import Actions
-from agentloop_nb.actions.usual_imports import not_imported, with_imports
 from agentloop_nb.agent import contract
 from agentloop_nb.agent.alarm import Alarm
 from agentloop_nb.agent.approval import ApprovalGate, Judge
 from agentloop_nb.agent.budget import CostLimit
+from agentloop_nb.agent.code_as_text import asks_to_run
 from agentloop_nb.agent.conclusion import conclusion
 from agentloop_nb.agent.contract_gate import ContractGate
 from agentloop_nb.agent.control import STOPPED, Control
@@ -30,6 +29,7 @@ from agentloop_nb.agent.planning import Planner, Planning
 from agentloop_nb.agent.questions import Asker, Questions
 from agentloop_nb.agent.rejection import rejection
 from agentloop_nb.agent.repetition import Repetitions
+from agentloop_nb.agent.slips import put_right
 from agentloop_nb.agent.unanswered import ASK_AGAIN, Unanswered
 from agentloop_nb.decision import Decision, parse
 from agentloop_nb.errors import ActionFailed, DecisionError, Hint, Offline
@@ -209,7 +209,7 @@ class Loop:
                 reply = await self._asker.reply(final=self._final, only=only)
                 step, final = self.state.next_step, self._final  # an outside agent may have taken steps back meanwhile
                 read = parse(reply.text, timeout=self.settings.timeout, final=final, actions=self._understood)
-                decision = self._mended(read)
+                decision = self._put_right(read)
                 self._planning.check(decision.action, first=bool(only))
             except DecisionError as error:
                 self.stream.emit(DecisionRejected(step=step, reason=rejection(error, reply.finish_reason)))
@@ -243,19 +243,10 @@ class Loop:
         self.stream.emit(DecisionMade(step=step, decision=decision, line=line))
         return decision
 
-    def _mended(self, decision: Decision) -> Decision:
-        """Put right what keeps code from running, where there is one way only; a record's code stays as it was."""
-        action = decision.action
-        if self.replayed or not isinstance(action, RunCode):
-            return decision
-        code = mended(action.code)
-        if missing := not_imported(code):
-            there = self.workspace.variables(missing)
-            if missing := [name for name in missing if name not in there]:
-                code = with_imports(code, missing)
-        if code == action.code:
-            return decision
-        return decision.model_copy(update={"action": action.model_copy(update={"code": code})})
+    def _put_right(self, decision: Decision) -> Decision:
+        """Mend the slips of a decision; a record's stays as it was."""
+        small = self._asker.is_small
+        return decision if self.replayed else put_right(decision, self.state.goal, self.workspace, small=small)
 
     # -- perform
 
@@ -283,11 +274,13 @@ class Loop:
             self._conclude(decision.action, result, final=final)
 
     async def _known(self, action: Action) -> ActionResult | None:
-        """Answer without carrying it out: a finish that something speaks against, a question, a look-up offline."""
+        """Answer without carrying it out: a finish that something speaks against, a question, code as text, offline."""
         if isinstance(action, Finish):
             return await self._finish_gate.objection(action, final=self._final, follows=self.replayed)
         if isinstance(action, AskUser):
             return await self._questions.answer(action, self.state.next_step)
+        if isinstance(action, WriteFile) and not self._may_repeat:
+            return asks_to_run(action, self.state, small=self._asker.is_small)
         if action.name in WEB and is_offline(self.state):
             told = "This machine is offline, as an earlier look-up showed: go on without the web."
             return ActionResult(success=False, output=told, error=told)

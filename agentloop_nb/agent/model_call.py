@@ -10,11 +10,13 @@ from decimal import Decimal
 from agentloop_nb._internal.backoff import backoff
 from agentloop_nb.actions.wait_or_stop import WHILE_IT_RUNS
 from agentloop_nb.agent.budget import InputBound, Reservation, own_ledger, reserve, share_of
+from agentloop_nb.agent.compaction import compaction, in_vain, overflow_compaction
 from agentloop_nb.agent.context_window import Gauge, reply_bound
 from agentloop_nb.agent.event_stream import Stream
 from agentloop_nb.agent.ledger import Ledger
 from agentloop_nb.agent.offer import offered, usual
-from agentloop_nb.agent.prompt import Transcript, compaction, in_vain, overflow_compaction, shrink_figures
+from agentloop_nb.agent.prompt import Transcript
+from agentloop_nb.agent.shown_figures import shrink_figures
 from agentloop_nb.errors import ContextOverflow, Hint, ModelFault, PermanentFault, TransientFault
 from agentloop_nb.events import ModelCalled, ModelFailed, ModelReplied, ReplyStreamed, WaitStarted
 from agentloop_nb.protocols import Measurable, Model, ModelReply, ModelRequest, Sized, Unprompted
@@ -124,7 +126,7 @@ class ModelCaller:
     def _request(self, *, final: bool, only: tuple[str, ...]) -> ModelRequest:
         """Compose the next request, shortened until it leaves room for a reply."""
         state = self.stream.state
-        if self._is_small and (told := in_vain(state)) is not None:
+        if self.is_small and (told := in_vain(state)) is not None:
             self.stream.emit(told)
         event = overflow_compaction(state) if self._is_full else compaction(state, self.model)
         self._is_full = False
@@ -144,13 +146,14 @@ class ModelCaller:
             messages=messages,
             final=final,
             actions=WHILE_IT_RUNS if state.steps and state.steps[-1].is_looked_at else usual(state),
-            only=only or offered(state, small=self._is_small),
+            only=only or offered(state, small=self.is_small),
             repairs=state.rejections,
             max_tokens=longest,
         )
 
     @property
-    def _is_small(self) -> bool:
+    def is_small(self) -> bool:
+        """Whether the model is known to be a small one."""
         return self._sized is not None and self._sized.is_small
 
     async def _attempt(self, request: ModelRequest, reservation: Reservation, attempt: int) -> ModelReply:

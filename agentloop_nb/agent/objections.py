@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from agentloop_nb.actions import ActionResult, Finish
 from agentloop_nb.actions.effects import Effects
-from agentloop_nb.actions.file_names import how_to_make, is_file_name, named_in
+from agentloop_nb.actions.file_names import how_to_make, is_file_name, named_in, says_gone, to_be_made, to_be_read
 from agentloop_nb.actions.finish import is_there
 from agentloop_nb.actions.output_text import bounded
 from agentloop_nb.agent.grounding import Grounding
@@ -22,19 +22,8 @@ from agentloop_nb.safety.provenance import mark
 from agentloop_nb.state import State
 from agentloop_nb.step import Step
 
-_GONE = re.compile(
-    r"\b(?:not|no|none|never|cannot|can't|isn't|doesn't|without|missing|absent|fail\w*|delet\w*|remov\w*|renam\w*|mov(?:e|ed|ing))\b",
-    re.IGNORECASE,
-)
-"""A sentence that may rightly name a file that is not there."""
 SHOWN_AGAIN = 200
 """Characters of the last output that are told again."""
-_MAKING = re.compile(
-    r"\b(?:sav|writ|export|stor|creat|mak|generat|convert|produc|dump|sort|copy|merg|speicher|schreib|erstell|enregistr"
-    r"|écri|guard|escrib|salv|scriv)",
-    re.IGNORECASE,
-)
-_INTO = r"\b(?:to|as|into|file|named|called|als|nach|sous|como|en|come)\s+[\"'`“„«]?"
 LEAST_ECHO = 4
 """Words of a summary that cannot be those of a hint by chance."""
 MOST_TOLD = 6
@@ -55,9 +44,10 @@ def objections(action: Finish, state: State, workspace: Workspace, grounding: Gr
     folder = workspace.folder
     found = [*_wrong_artifacts(action, state, folder)]
     if action.goal_met:
-        found += [*_missing_files(action, state, folder), *_not_looked_at(state, folder), *_nothing_succeeded(state)]
+        found += [*_missing_files(action, state, folder), *_not_there(action, state, folder)]
+        found += [*_not_looked_at(state, folder), *_nothing_succeeded(state)]
         found += [*_echoes(action, state), *_ungrounded(grounding, state)]
-    return found
+    return list({each.doubt: each for each in found}.values())
 
 
 def asked_before(state: State) -> bool:
@@ -101,8 +91,8 @@ def _made(state: State, folder: Path) -> set[str]:
 
 def _missing_files(action: Finish, state: State, folder: Path) -> Iterator[Objection]:
     """Files that goal or summary name, but for those it says are not there, and those listed as artifacts."""
-    named = [*_asked_for(state.goal), *_claimed(action.summary)]
-    excused = {name for sentence in _sentences(action.summary) if _GONE.search(sentence) for name in named_in(sentence)}
+    named = [*to_be_made(state.goal), *_claimed(action.summary)]
+    excused = {name for sentence in _sentences(action.summary) if says_gone(sentence) for name in named_in(sentence)}
     missing = [
         name
         for name in dict.fromkeys(named)
@@ -114,16 +104,9 @@ def _missing_files(action: Finish, state: State, folder: Path) -> Iterator[Objec
         yield Objection(f"There is no file {name} in the folder.{advice}", f"There is no file {name}.")
 
 
-def _asked_for(goal: str) -> list[str]:
-    """Return the files that a goal wants made: named after `to`, `as`, `file`, where it says to make something."""
-    if _GONE.search(goal) or not _MAKING.search(goal):
-        return []
-    return [name for name in named_in(goal) if re.search(rf"{_INTO}{re.escape(name)}", goal, re.IGNORECASE)]
-
-
 def _claimed(summary: str) -> Iterator[str]:
     for sentence in _sentences(summary):
-        if not _GONE.search(sentence):
+        if not says_gone(sentence):
             yield from named_in(sentence)
 
 
@@ -142,6 +125,17 @@ def _not_looked_at(state: State, folder: Path) -> Iterator[Objection]:
     if names := ", ".join([name for name in named_in(state.goal) if is_there(folder, name)][:MOST_TOLD]):
         told = f"The goal names {names}, which is in the folder, and no step has looked at it. Read it in run_code."
         yield Objection(told, f"No step looked at {names}.")
+
+
+def _not_there(action: Finish, state: State, folder: Path) -> Iterator[Objection]:
+    """Files that the goal wants read and that are not there, where no step found them and the summary is silent."""
+    if any(step.result.success for step in state.steps if step.result is not None and not step.is_only_words):
+        return
+    missing = [name for name in to_be_read(state.goal) if not is_there(folder, name) and not _outside(name)]
+    if missing and not says_gone(action.summary):
+        names = ", ".join(missing[:MOST_TOLD])
+        told = f"The goal names {names}, and there is no such file in the folder. Say that it is not there."
+        yield Objection(told, f"There is no file {names}.", work=False)
 
 
 def _nothing_succeeded(state: State) -> Iterator[Objection]:

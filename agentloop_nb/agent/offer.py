@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from agentloop_nb.actions import AskUser, Plan
+from agentloop_nb.actions import AskUser, Plan, WriteFile
 from agentloop_nb.actions.registry import Actions
 from agentloop_nb.agent.questions import may_ask
 from agentloop_nb.state import State
@@ -38,12 +38,14 @@ def is_offline(state: State) -> bool:
 def offered(state: State, *, small: bool = False) -> tuple[str, ...]:
     """Name the actions that make sense now; empty: all.
 
-    After a finish that came too early something is left to do, once; without a network nothing can be looked up. A
-    small model looks up what it has at hand, so it is offered the web only where goal or notes speak of it; and what
-    it did again, with the same result, it would do once more, so it has to decide on something else.
+    After a finish that came too early something is left to do, once, and so it is after a file that a small model
+    failed to write; without a network nothing can be looked up. A small model looks up what it has at hand, so it is
+    offered the web only where goal or notes speak of it; and what it did again, with the same result, it would do once
+    more, so it has to decide on something else.
     """
     last = state.steps[-1].result if state.steps else None
-    if last is not None and not last.success and last.effects.work:
+    failed = last is not None and not last.success
+    if last is not None and failed and (last.effects.work or (small and _decided(state.steps[-1]) == WriteFile.name)):
         return ("run_code",)
     no_web = is_offline(state) or (small and not _speaks_of_the_web(state))
     names = tuple(action.name for action in usual(state))

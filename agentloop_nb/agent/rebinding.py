@@ -21,8 +21,26 @@ def _is_bound_first(statements: Iterable[ast.stmt], name: str) -> bool:
     """Whether the first statement that mentions a name binds it without reading it."""
     for statement in statements:
         if statement_binds := _mentions(statement, name):
-            return statement_binds == {"bound"}
+            return statement_binds == {"bound"} or _heads_with(statement, name)
     return False
+
+
+def _heads_with(statement: ast.stmt, name: str) -> bool:
+    """Whether a block begins with binding a name, which its body then uses: `with open(path) as file`, `for n in x`."""
+    match statement:
+        case ast.With(items=items) | ast.AsyncWith(items=items):
+            targets = [item.optional_vars for item in items if item.optional_vars is not None]
+            heads: list[ast.expr] = [item.context_expr for item in items]
+        case ast.For(target=target, iter=head) | ast.AsyncFor(target=target, iter=head):
+            targets, heads = [target], [head]
+        case _:
+            return False
+    bound = any(_names(target, name) for target in targets)
+    return bound and not any(_names(head, name) for head in heads)
+
+
+def _names(node: ast.expr, name: str) -> bool:
+    return any(isinstance(each, ast.Name) and each.id == name for each in ast.walk(node))
 
 
 def _mentions(statement: ast.stmt, name: str) -> set[str]:

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from agentloop_nb import __version__
-from agentloop_nb.bridge.served_kernels import NO_KERNEL, choose
+from agentloop_nb.bridge.served_kernels import NO_KERNEL, choose, connect
 from agentloop_nb.bridge.tools import INSTRUCTIONS, TOOLS
 
 LIMIT = 8 * 2**20
@@ -102,14 +102,10 @@ class Bridge:
         found = choose(self._wanted, Path.cwd())
         if isinstance(found, str):
             return found
-        connection = socket.socket(socket.AF_UNIX)
+        repeated = self._repeated_handshake() if self._hello is not None and not first else b""
         try:
-            connection.connect(found.socket)
-            connection.sendall(found.token.encode() + b"\n")
-            repeated = self._repeated_handshake() if self._hello is not None and not first else b""
-            connection.sendall(repeated)
+            connection = connect(found, repeated)
         except OSError:
-            connection.close()
             return NO_KERNEL
         self._connection = connection
         swallowed = f"bridge-{self._repeats}" if repeated else None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import socket
 import stat
 import sys
 from pathlib import Path
@@ -13,6 +14,10 @@ NO_KERNEL = (
     "No kernel is served here. Ask the person to type `%load_ext agentloop_nb` and `%agent serve` in their notebook, "
     "then call again."
 )
+
+
+LOOPBACK = "127.0.0.1:"
+"""What the place of a socket begins with that is a port, where there are no unix sockets."""
 
 
 class ServedKernel(NamedTuple):
@@ -25,6 +30,7 @@ class ServedKernel(NamedTuple):
     cwd: str
     pid: int
     socket: str
+    """The path of a unix socket, or `127.0.0.1:` and a port."""
     token: str
     run: str
     at: float
@@ -42,6 +48,8 @@ def runtime_dir() -> Path:
         return Path(data) / "runtime"
     if sys.platform == "darwin":
         return Path.home() / "Library/Jupyter/runtime"
+    if sys.platform == "win32" and (roaming := os.environ.get("APPDATA")):
+        return Path(roaming) / "jupyter/runtime"
     home = os.environ.get("XDG_DATA_HOME") or Path.home() / ".local/share"
     return Path(home) / "jupyter/runtime"
 
@@ -54,16 +62,48 @@ def alive() -> list[ServedKernel]:
 
 def _read(file: Path) -> ServedKernel | None:
     try:
-        with os.fdopen(os.open(file, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK), encoding="utf-8") as opened:
-            status = os.fstat(opened.fileno())
-            if status.st_uid != os.getuid() or status.st_mode & 0o077 or not stat.S_ISREG(status.st_mode):
+        with os.fdopen(os.open(file, _OPENS), encoding="utf-8") as opened:
+            if not _is_own(os.fstat(opened.fileno())):
                 return None
             data = json.loads(opened.read(100_000))
         found = ServedKernel(**{field: kind(data[field]) for field, kind in _FIELDS.items()})
-        os.kill(found.pid, 0)
-    except (OSError, ValueError, KeyError, TypeError):
+        return found if found.pid > 0 and _lives(found.pid) else None
+    except (OSError, OverflowError, ValueError, KeyError, TypeError):
         return None
-    return found if found.pid > 0 else None
+
+
+_OPENS = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
+
+
+def _is_own(status: os.stat_result) -> bool:
+    """Whether only this user can have written a file; on Windows the folder of their profile sees to that."""
+    if sys.platform == "win32":
+        return stat.S_ISREG(status.st_mode)
+    return status.st_uid == os.getuid() and not status.st_mode & 0o077 and stat.S_ISREG(status.st_mode)
+
+
+def _lives(pid: int) -> bool:
+    """Whether a process is there. Raises `OSError` if not."""
+    if sys.platform != "win32":  # signal 0 is Ctrl-C there; a port that nobody listens on refuses the connection
+        os.kill(pid, 0)
+    return True
+
+
+def connect(found: ServedKernel, greeting: bytes) -> socket.socket:
+    """Open a connection, show the token, and send what comes first. Raises `OSError`."""
+    by_port = found.socket.startswith(LOOPBACK)
+    connection = socket.socket(socket.AF_INET if by_port else socket.AF_UNIX)
+    try:
+        if by_port:
+            connection.connect(("127.0.0.1", int(found.socket.removeprefix(LOOPBACK))))
+            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        else:
+            connection.connect(found.socket)
+        connection.sendall(found.token.encode() + b"\n" + greeting)
+    except (OSError, OverflowError, ValueError) as error:
+        connection.close()
+        raise OSError(str(error)) from error
+    return connection
 
 
 _FIELDS = dict(zip(ServedKernel._fields, (str, str, str, str, int, str, str, str, float), strict=True))

@@ -7,13 +7,21 @@ import re
 from agentloop_nb.evals.value_compare import TOLERANCE
 
 _NUMBER = re.compile(r"[-−]?\d[\d,_ \u202f]*(?:\.\d+)?(?:[eE][-+]?\d+)?")
-_ANSWER = re.compile(r"@(\w{1,80})\[([^\]\n]{0,1000})\]")
+_NAME = re.compile(r"@(\w{1,80})\[")
+_LONGEST_VALUE = 1_000
 _FINAL = re.compile(r"(?:final )?answer\W{0,3}:\W{0,3}(.*)", re.IGNORECASE)
 
 
 def named_answers(text: str) -> dict[str, str]:
     """Return the answers of the form `@name[value]`; of two with one name, the last."""
-    return dict(_ANSWER.findall(text))
+    ends = (part for line in text.split("\n") for part in line.split("]")[:-1])
+    return dict(found for part in ends if (found := _at_end(part)))
+
+
+def _at_end(part: str) -> tuple[str, str] | None:
+    """Find the first `@name[value` that ends where the text ends; a pattern of both would try each value anew."""
+    near = _NAME.finditer(part, max(0, len(part) - _LONGEST_VALUE - 82))
+    return next(((name[1], part[name.end() :]) for name in near if len(part) - name.end() <= _LONGEST_VALUE), None)
 
 
 def numbers(text: str) -> list[float]:

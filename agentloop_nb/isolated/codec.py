@@ -12,7 +12,8 @@ import os
 import re
 import stat
 import sys
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Iterable
 from datetime import date, datetime, time, timedelta, timezone, tzinfo
 from decimal import Decimal
 from fractions import Fraction
@@ -28,6 +29,8 @@ MAX_DEPTH = 60
 """How deep containers may lie in each other; a list that holds itself is refused by it."""
 MAX_BYTES = 2 * 2**30
 """Bytes of one value."""
+MOST_ALIKE = 100
+"""Keys with one hash; how long it takes to build a dictionary of them grows with the square of their number."""
 _DTYPE = re.compile(r"[<>|=]?(?:[biufc]\d{1,2}|[SU]\d{1,9}|[mM]8(?:\[\d{0,4}(?:Y|M|W|D|h|m|s|ms|us|ns)\])?)")
 _SEQUENCES: tuple[type, ...] = (list, tuple, set, frozenset)
 _TEXTS: dict[type, tuple[str, Callable[[Any], str], Callable[[str], Any]]] = {
@@ -132,14 +135,17 @@ class Builder:
         if kind in _FROM_TEXT:
             return _FROM_TEXT[kind](str(tree["text"]))
         if kind in _BUILT:
-            return _BUILT[kind]([self.build(item) for item in tree["items"]])
+            items = [self.build(item) for item in tree["items"]]
+            return _BUILT[kind](items if kind in ("list", "tuple") else _spread(items))
         if kind in _PLAIN:
             return _PLAIN[kind](tree)
         own = {"dict": self._dict, "array": self._array, "objects": self._objects}.get(kind)
         return own(tree) if own else pandas_codec.build(tree, self.build)
 
     def _dict(self, tree: Json) -> Any:
-        return {self.build(key): self.build(item) for key, item in tree["pairs"]}
+        pairs = [(self.build(key), self.build(item)) for key, item in tree["pairs"]]
+        _spread(key for key, _ in pairs)
+        return dict(pairs)
 
     def _array(self, tree: Json) -> Any:
         import numpy as np
@@ -157,6 +163,14 @@ class Builder:
         array: Any = np.empty(len(items), dtype=object)
         array[:] = items
         return array.reshape([int(side) for side in tree["shape"]])
+
+
+def _spread(keys: Iterable[Any]) -> list[Any]:
+    """Return the keys of a set or a dictionary. Raises `Refused` where too many have the same hash."""
+    alike = Counter(map(hash, kept := list(keys)))
+    if alike and max(alike.values()) > MOST_ALIKE:
+        raise Refused("too many of its keys have the same hash")
+    return kept
 
 
 def _zone(value: datetime | time) -> dict[str, Any]:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
-from contextlib import suppress
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -16,8 +17,8 @@ PIECE = 8 * 2**20
 MOST = 5_000
 """Files of a folder that are mirrored, in the order of their names."""
 _SKIPPED = frozenset({"__pycache__", "node_modules"})
-_PART = ".agentloop-part"
-"""The file that is written before it takes its place."""
+_PART, _ARRIVING = ".agentloop-part", ".agentloop-arriving"
+"""What is written before it takes its place: one file, and a folder of several."""
 
 Listing = dict[str, tuple[int, str]]
 """Path in the folder -> size and SHA-256."""
@@ -33,7 +34,7 @@ class FolderFiles:
     def listing(self) -> Listing:
         """Every file with its size and SHA-256; one that has not changed is not read again."""
         found: Listing = {}
-        for name in sorted(_walk(self.folder, ""))[:MOST]:
+        for name in sorted(_walk(self.folder))[:MOST]:
             with suppress(OSError):
                 found[name] = self._looked_at(name)
         self._hashes = {name: self._hashes[name] for name in found}
@@ -66,6 +67,16 @@ class FolderFiles:
             part.unlink(missing_ok=True)
             raise
 
+    @contextmanager
+    def arriving(self) -> Iterator[Arriving]:
+        """Take several files that take their places together; what a process left that ended here is removed."""
+        aside = self.folder / _ARRIVING
+        shutil.rmtree(aside, ignore_errors=True)
+        try:
+            yield Arriving(aside, self._inside)
+        finally:
+            shutil.rmtree(aside, ignore_errors=True)
+
     def add(self, name: str, piece: bytes, at: int, *, last: bool) -> None:
         """Write a file piece by piece: it takes its place with the last one. Raises `OSError`."""
         target, part = self._inside(name), self.folder / _PART
@@ -96,15 +107,48 @@ class FolderFiles:
         return path
 
 
-def _walk(folder: Path, prefix: str) -> Iterator[str]:
-    with suppress(OSError), os.scandir(folder) as entries:
-        for entry in entries:
-            if _is_skipped(entry.name):
-                continue
-            if entry.is_dir(follow_symlinks=False):
-                yield from _walk(Path(entry.path), f"{prefix}{entry.name}/")
-            elif entry.is_file(follow_symlinks=False):
-                yield prefix + entry.name
+@dataclass
+class Arriving:
+    """Files that have come, and wait for the others."""
+
+    _aside: Path
+    _inside: Callable[[str], Path]
+    names: list[str] = field(default_factory=list)
+
+    def write(self, name: str, pieces: Iterator[bytes]) -> None:
+        """Write a file from its pieces. Raises `OSError`."""
+        self._inside(name)
+        self._aside.mkdir(exist_ok=True)
+        with (self._aside / str(len(self.names))).open("wb") as file:
+            file.writelines(pieces)
+        self.names.append(name)
+
+    def place(self) -> list[str]:
+        """Have the files take their places; returns those that cannot, with the reason."""
+        left = []
+        for number, name in enumerate(list(self.names)):
+            try:
+                target = self._inside(name)
+                target.parent.mkdir(parents=True, exist_ok=True)
+                (self._aside / str(number)).replace(target)
+            except OSError as error:
+                self.names.remove(name)
+                left.append(f"{name} ({error})")
+        return left
+
+
+def _walk(folder: Path) -> Iterator[str]:
+    todo = [(folder, "")]
+    while todo:
+        place, prefix = todo.pop()
+        with suppress(OSError), os.scandir(place) as entries:
+            for entry in entries:
+                if _is_skipped(entry.name):
+                    continue
+                if entry.is_dir(follow_symlinks=False):
+                    todo.append((Path(entry.path), f"{prefix}{entry.name}/"))
+                elif entry.is_file(follow_symlinks=False):
+                    yield prefix + entry.name
 
 
 def _is_skipped(name: str) -> bool:

@@ -24,6 +24,7 @@ from agentloop_nb.isolated.unsupported import Refused
 from agentloop_nb.protocols import (
     Check,
     CodeOutcome,
+    CodeRan,
     Document,
     OnOutput,
     Privacy,
@@ -69,6 +70,8 @@ class IsolatedWorkspace:
         self.privacy: Privacy = "full"
         self.tools: Tools | None = None
         self.goal = ""
+        self.functions: frozenset[str] = frozenset()
+        """Declared functions of the user's that its process has."""
         self.earlier: list[tuple[str, str]] = []
         """Goals and summaries of earlier runs in the parent kernel."""
         self.memory: int | None = None
@@ -80,6 +83,8 @@ class IsolatedWorkspace:
         """Luggage that could not be unpacked, with the reason."""
         self._limits = limits or Limits()
         self._cells = cells
+        self.ran: tuple[CodeRan, ...] = ()
+        """What is known of some of `cells`."""
         self._luggage = luggage or {}
         self.told = told
         """What the model is told of where it is."""
@@ -171,6 +176,10 @@ class IsolatedWorkspace:
     def history(self) -> tuple[str, ...]:
         """Return the user's own cells in the kernel that started this one: an export may bring them along."""
         return self._cells
+
+    def code_ran(self) -> tuple[CodeRan, ...]:
+        """Return what is known of some of these."""
+        return self.ran
 
     def write_file(self, filename: str, content: str) -> WrittenFile:
         """Write UTF-8 text inside the folder. Raises `ActionFailed` for a name outside it."""

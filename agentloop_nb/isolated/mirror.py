@@ -44,25 +44,31 @@ class Mirror:
             self._asked("remove", root="files", names=gone)
             self._same = {name: self._same[name] for name in here}
 
-    def pull(self) -> None:
-        """Bring here what changed there. A file that cannot be had is told of, and tried again after the next step."""
-        there, left = self.listed("files"), list[str]()
+    def pull(self, told: Any = None) -> None:
+        """Bring here what changed there, by the list that was `told`, or else asked for.
+
+        A file that cannot be had is told of, and tried again after the next step. All take their places at the end: a
+        machine that is lost on the way leaves nothing of the step here. Raises `Died` and `Garbled`.
+        """
+        there, left = self.listed("files") if told is None else _listing(told), list[str]()
         if len(there) >= MOST:
             self._remark(f"The folder holds more than {MOST:,} files; only the first by name are brought here.")
         room = MOST_BYTES
-        for name, look in there.items():
-            room -= look[0]
-            if self._same.get(name) == look:
-                continue
-            if self._hurried() or room < 0 or steers(name):
-                left.append(name)
-                continue
-            try:
-                self.get("files", name, self._files, name)
-                self._same[name] = look
-            except (OSError, Garbled) as error:
-                left.append(f"{name} ({error})")
-        self._remove_here([name for name in self._same if name not in there])
+        with self._files.arriving() as arrived:
+            for name, look in there.items():
+                room -= look[0]
+                if self._same.get(name) == look:
+                    continue
+                if self._hurried() or room < 0 or steers(name):
+                    left.append(name)
+                    continue
+                try:
+                    arrived.write(name, self._pieces("files", name))
+                except (OSError, Garbled) as error:
+                    left.append(f"{name} ({error})")
+            self._remove_here([name for name in self._same if name not in there])
+            left += arrived.place()
+        self._same |= {name: there[name] for name in arrived.names}
         if left:
             self._remark(f"Files that could not be brought here: {', '.join(left[:10])}.")
 
@@ -76,10 +82,7 @@ class Mirror:
 
     def listed(self, root: str) -> Listing:
         """Return the files of a folder there. Raises `Died` and `Garbled`."""
-        try:
-            return _LISTING.validate_python(self._asked("list", root=root)[0])
-        except ValidationError:
-            raise Garbled("the list of its files is not usable") from None
+        return _listing(self._asked("list", root=root)[0])
 
     def put(self, root: str, files: FolderFiles, name: str, target: str) -> None:
         """Send a file. Raises `Died` and `Garbled`."""
@@ -108,3 +111,11 @@ class Mirror:
             last = len(back[0]) < PIECE
             at += len(back[0])
             yield back[0]
+
+
+def _listing(told: Any) -> Listing:
+    """Return a list of files as told. Raises `Garbled`."""
+    try:
+        return _LISTING.validate_python(told)
+    except ValidationError:
+        raise Garbled("the list of its files is not usable") from None

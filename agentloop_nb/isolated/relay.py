@@ -101,7 +101,8 @@ class Relay:
             answer = work(run, request, buffers, send)
             back = [answer] if isinstance(answer, bytes) else []
             remarks = [run.line.remarks.pop(0) for _ in list(run.line.remarks)] if run else []
-            send({"answer": None if back else answer, "remarks": remarks}, back)
+            files = {"files": run.roots["files"].listing()} if run and request.get("list") else {}
+            send({"answer": None if back else answer, "remarks": remarks, **files}, back)
         except Died as error:
             send({"died": str(error)})
         except Garbled as error:

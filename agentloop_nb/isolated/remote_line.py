@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import concurrent.futures
 import tempfile
 import threading
@@ -10,6 +11,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import asdict
+from functools import cache
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -53,6 +55,14 @@ class Engine(Protocol):
         """Say that a run does not need it any more."""
 
 
+@cache
+def _clock() -> asyncio.AbstractEventLoop:
+    """Return a loop on a thread of its own, for what is done later: each step leaves its time limit behind."""
+    loop = asyncio.new_event_loop()
+    threading.Thread(target=loop.run_forever, name="agentloop-remote-clock", daemon=True).start()
+    return loop
+
+
 class RemoteLine:
     """Speaks with one kernel process on another machine; the folder there is a mirror of the one here."""
 
@@ -66,6 +76,8 @@ class RemoteLine:
         self._dead = ""
         self._killed = threading.Event()
         self._transferring = False
+        self._files: Any = None
+        """The list of files that came with the last answer."""
         self._lock = threading.Lock()
         self.remarks: list[str] = []
         self._mirror = Mirror(FolderFiles(folder), limits.file, self._asked, self._killed.is_set, self._remark)
@@ -104,9 +116,7 @@ class RemoteLine:
             self._engine.tell({"do": "tell", "run": self._run, "what": message, "given": content})
 
     def later(self, seconds: float, work: Callable[[], None]) -> None:
-        timer = threading.Timer(seconds, work)
-        timer.daemon = True
-        timer.start()
+        _clock().call_soon_threadsafe(_clock().call_later, seconds, work)
 
     def kill(self, why: str) -> None:
         self._killed.set()
@@ -173,14 +183,15 @@ class RemoteLine:
     def _ran(self, what: str, arguments: dict[str, Any], on_output: Callable[[Any], None]) -> Any:
         """Run code there, with the files that are here, and bring here what that did to them."""
         self._killed.clear()
+        self._files = None
         self._mirror.push()
         try:
-            return self._asked("call", on_output, patience=None, what=what, given=arguments)[0]
+            return self._asked("call", on_output, patience=None, what=what, given=arguments, list=True)[0]
         finally:
             self._transferring = True
             try:
                 if not self._dead:
-                    self._mirror.pull()
+                    self._mirror.pull(self._files)
             finally:
                 self._transferring = False
                 self._killed.clear()
@@ -201,6 +212,7 @@ class RemoteLine:
         answer, back = self._waited(future, patience)
         if "answer" in answer:
             self.remarks += [str(each)[:500] for each in answer.get("remarks") or ()][:10]
+            self._files = answer.get("files")
             return answer["answer"], back
         if "died" in answer:
             self._dead = str(answer["died"])[:500] or "it ended"

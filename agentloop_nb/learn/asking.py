@@ -25,12 +25,13 @@ Reply with one JSON object and nothing else:
 {{"reasoning": "one sentence", "action": {{"name": "propose_function", "code": "...", "call": "...", "result": "..."}}}}
 - code: imports at the top, then exactly one function, def {name}(...). What may differ the next time (a file's name, \
 a column, a threshold) is a parameter; the rest stays as the steps have it.
-- Every parameter has a type: str, int, float, bool, a date, Path, Literal, or a list of these. No DataFrame: the \
-function is called with plain values, so it reads its files itself. It has a return type, and a docstring of one \
+- Every parameter has a type: str, int, float, bool, a date, Path, Literal, a list of these, or pd.DataFrame (with \
+import pandas as pd at the top) where the steps work on a table. It has a return type, and a docstring of one \
 sentence that says what it does and what it returns.
 - The function uses nothing but its parameters, its imports and Python's own: no variable of the run. It returns its \
-result and prints nothing.
-- call: the expression {name}(...) with the arguments with which it does what the steps did.
+result, prints nothing and does not change a table it is given.
+- call: the expression {name}(...) with the arguments with which it does what the steps did. It is evaluated before \
+the steps run: a table that they read themselves is pd.read_csv("the file") there.
 - result: the variable of the run that this call has to equal, or an expression that stands in the steps.
 Both are run in a fresh kernel and compared."""
 

@@ -12,7 +12,7 @@ from agentloop_nb._internal import amounts, atomic
 from agentloop_nb._internal.links import refuse_links
 from agentloop_nb._internal.platform import IN_BROWSER
 from agentloop_nb.actions.own import LIVE
-from agentloop_nb.actions.own_calls import is_function_name
+from agentloop_nb.actions.own_names import is_function_name
 from agentloop_nb.actions.registry import BUILT_IN_BY_NAME
 from agentloop_nb.agent.budget import own_ledger
 from agentloop_nb.agent.ledger import Ledger
@@ -171,7 +171,7 @@ async def _proposed(
 
 
 def _judged(proposal: ProposeFunction, *, name: str, found: Material, timeout: int) -> Proof:
-    check(proposal, name, found.sources, found.made)
+    check(proposal, name, found.sources, found.made, found.there)
     return prove(proposal, name, found, timeout)
 
 

@@ -11,7 +11,7 @@ from typing import Any, Literal, NamedTuple
 from agentloop_nb._internal.links import refuse_links
 from agentloop_nb._internal.text import clean
 from agentloop_nb.actions.own import LIVE, OwnAction
-from agentloop_nb.actions.own_calls import is_function_name
+from agentloop_nb.actions.own_names import is_function_name
 from agentloop_nb.errors import Front, Hint, UserError, worded
 from agentloop_nb.record import consents
 

@@ -56,6 +56,13 @@ class Material:
         return frozenset(seen | {name for source in self.sources for name in names_of(source).defines})
 
     @property
+    def there(self) -> frozenset[str]:
+        """Names that are there before the steps."""
+        first, _ = self.places
+        cells = [str(cell["source"]) for cell in self.notebook["cells"][:first] if cell["cell_type"] == "code"]
+        return frozenset(name for source in cells for name in names_of(source).defines)
+
+    @property
     def places(self) -> tuple[int, int]:
         """Where the first and the last of their cells stand in the notebook."""
         found = [index for index, cell in enumerate(self.notebook["cells"]) if _number(cell) in self.numbers]

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 from agentloop_nb._internal.text import on_one_line
 from agentloop_nb.errors import UserError
+from agentloop_nb.export.dependencies import names_of
 from agentloop_nb.learn.material import Material
 from agentloop_nb.learn.proposal import ProposeFunction, Unfit
 from agentloop_nb.verify.kernel_run import Performance, perform
@@ -18,10 +19,19 @@ Json = dict[str, Any]
 
 CALL, COMPARE = "learn-call", "learn-compare"
 """Ids of the cells that are put around those of the steps."""
-_CALL = """\
+CALL_CELL = """\
+def _copied(values):
+    return {{name: value.copy() for name, value in values.items() if type(value).__name__ in ("DataFrame", "Series")}}
+
+
 _space = {{"__name__": "learned"}}
 exec(compile({code!r}, {file!r}, "exec"), _space)
-_learned = (lambda {name}: {call})(_space[{name!r}])"""
+_before = _copied({{name: globals()[name] for name in {given!r} if name in globals()}})
+_learned = eval({call!r}, {{**_space, **globals(), {name!r}: _space[{name!r}]}})
+_changed = [name for name, value in _before.items() if not value.equals(globals()[name])]
+assert not _changed, f"it changes the table it is given: {{_changed}}"
+del _copied, _before, _changed"""
+"""The cell that calls the function before the steps, and keeps what it brought."""
 _COMPARE = """\
 def _same(a, b):
     import math
@@ -96,7 +106,8 @@ def _notebook(proposal: ProposeFunction, name: str, found: Material) -> Json:
     """Return the notebook of the run with the call before the steps and the comparison after them."""
     notebook = deepcopy(found.notebook)
     first, last = found.places
-    call = _CALL.format(code=proposal.code, file=f"{name}.py", name=name, call=proposal.call.strip())
+    given = sorted(names_of(proposal.call).uses)
+    call = CALL_CELL.format(code=proposal.code, file=f"{name}.py", name=name, given=given, call=proposal.call.strip())
     cells = notebook["cells"]
     cells[last + 1 :] = [_cell(COMPARE, _COMPARE.format(result=proposal.result.strip()))]
     cells.insert(first, _cell(CALL, call))

@@ -9,13 +9,14 @@ from pydantic import Field
 
 from agentloop_nb._internal.ipython_syntax import parsed, to_python
 from agentloop_nb.actions import Action, ActionResult
+from agentloop_nb.actions.table_argument import LIBRARIES, table_module
 from agentloop_nb.errors import ActionFailed, UserError
 from agentloop_nb.export.dependencies import IGNORED, names_of
 from agentloop_nb.own_actions.declare import model_of
 from agentloop_nb.protocols import OnOutput, Workspace
 
 _TYPE_MODULES = ("datetime", "pathlib", "typing", "pydantic")
-"""Modules that annotations of parameters may come from."""
+"""Modules that annotations of parameters may come from, besides those of tables."""
 _IN_TYPES = (
     *(ast.Name, ast.Attribute, ast.Subscript, ast.BinOp, ast.BitOr, ast.Constant, ast.Tuple, ast.List, ast.Load),
     *(ast.UnaryOp, ast.USub, ast.Call, ast.keyword),
@@ -51,8 +52,17 @@ class Unfit(Exception):
         return f"{self}: {self.shown}" if self.shown else str(self)
 
 
-def check(proposal: ProposeFunction, name: str, steps: list[str], made: frozenset[str]) -> None:
-    """Read a proposal; `steps` are the sources it stands for, `made` the names they made. Raises `Unfit`."""
+def check(
+    proposal: ProposeFunction,
+    name: str,
+    steps: list[str],
+    made: frozenset[str],
+    there: frozenset[str] = frozenset(),
+) -> None:
+    """Read a proposal. Raises `Unfit`.
+
+    `steps` are the sources it stands for, `made` the names they made, `there` those that were there before.
+    """
     function = _only_function(proposal.code, name)
     _check_signature(function, proposal.code, name)
     used = {each for each in names_of(proposal.code).uses if not each.startswith("module:")}
@@ -61,6 +71,7 @@ def check(proposal: ProposeFunction, name: str, steps: list[str], made: frozense
             f"the code uses {', '.join(free)} without being given it: make it a parameter, or compute it inside"
         )
     _check_call(proposal.call, name)
+    _check_given(proposal, made - there - {name}, there)
     _check_result(proposal.result, steps, made)
 
 
@@ -95,7 +106,7 @@ def _check_signature(function: ast.FunctionDef, code: str, name: str) -> None:
             raise Unfit(f"the parameters of {name} need plain types and defaults, not {ast.unparse(node)[:80]}")
     stub = ast.FunctionDef(name, arguments, [ast.Pass()], [], None, lineno=1, col_offset=0)
     module = ast.fix_missing_locations(ast.Module([*_type_imports(code), stub], []))
-    space: dict[str, object] = {"__name__": "proposal"}
+    space: dict[str, object] = {"__name__": "proposal", **_tables(code)}
     try:
         exec(compile(module, "proposal", "exec"), space)  # noqa: S102 - imports of types, and an empty function
         model_of(space[name], "", None, asks=False)
@@ -125,6 +136,18 @@ def _evaluated_texts(annotation: ast.expr) -> Iterator[ast.Constant]:
             yield from _evaluated_texts(node)
 
 
+def _tables(code: str) -> dict[str, object]:
+    """Return what stands for the imported modules of tables in types; none of them is imported for it."""
+    found: dict[str, object] = {}
+    for node in ast.parse(code).body:
+        for each in getattr(node, "names", ()):
+            if isinstance(node, ast.Import) and each.name in LIBRARIES:
+                found[each.asname or each.name] = table_module(each.name)
+            elif isinstance(node, ast.ImportFrom) and node.module in LIBRARIES:
+                found |= {each.asname or each.name: vars(table_module(node.module)).get(each.name, each.name)}
+    return found
+
+
 def _type_imports(code: str) -> Iterator[ast.stmt]:
     for node in ast.parse(code).body:
         if isinstance(node, ast.ImportFrom) and node.module in _TYPE_MODULES and not node.level:
@@ -137,6 +160,17 @@ def _check_call(call: str, name: str) -> None:
     tree = _expression(call, "call")
     if not isinstance(tree, ast.Call) or not isinstance(tree.func, ast.Name) or tree.func.id != name:
         raise Unfit(f"call has to be one call, {name}(...), with what the run had as arguments")
+
+
+def _check_given(proposal: ProposeFunction, later: frozenset[str], there: frozenset[str]) -> None:
+    """Refuse a call that uses what only the steps make: it is made before them."""
+    late = (names_of(proposal.call).uses & later) - names_of(proposal.code).defines
+    if late:
+        names = ", ".join(sorted(there)) or "none"
+        raise Unfit(
+            f"call uses {', '.join(sorted(late))}, which the steps make; before them there are these names: {names}. "
+            "Give it the path of a file as text, and let the function read it, or a table as pd.read_csv(...)"
+        )
 
 
 def _check_result(result: str, steps: list[str], made: frozenset[str]) -> None:

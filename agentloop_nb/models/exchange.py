@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncGenerator, AsyncIterable, Callable, Mapping
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +22,10 @@ Read = Callable[[Chunk], Chunk | None]
 """Turns an event of another API into a chunk of chat completions; None is a mere sign of life."""
 
 _ERROR_WORDS = ("detail", "error_msg", "errorMessage", "msg", "errors")
+
+
+TRAILING = 0.5
+"""Seconds in which a server has to end the body of a reply that is over."""
 
 
 class Refused(Exception):
@@ -49,10 +54,13 @@ async def exchange(
     stream: AsyncStream[object] | None = None
     try:
         stream = await _open(client, path, body)
-        answer = receive(stream.response.aiter_bytes(), server, stream.response.headers, read)
+        content = stream.response.aiter_bytes()
+        answer = receive(content, server, stream.response.headers, read)
         async with aclosing(answer) as pieces:
             async for chunk in pieces:
                 yield chunk
+        if stream.response.request.headers.get("connection") != "close":
+            await _read_out(content)
     except openai.APIStatusError as error:
         raise Refused(Refusal.read(error.status_code, error.body, error.response.headers)) from None
     except (ModelFault, Refused):
@@ -62,6 +70,14 @@ async def exchange(
     finally:
         if stream is not None:
             await stream.close()
+
+
+async def _read_out(content: AsyncIterable[bytes]) -> None:
+    """Read what follows the end of a reply: only a body that was read whole leaves its connection to the next call."""
+    with suppress(Exception):  # the reply is whole, whatever happens now
+        async with asyncio.timeout(TRAILING):
+            async for _ in content:
+                pass
 
 
 async def receive(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from itertools import pairwise
 
 LONGEST_UNIT = 300
 """Characters of a text that is looked for again and again."""
@@ -23,11 +24,16 @@ SOON_TIMES, SOON_TIMES_LONG = 5, 4
 _WORDS = re.compile(r"[^\W\d_]{2,}.*[^\W\d_]{2,}", re.DOTALL)
 _WORD = re.compile(r"[^\W\d_]{3,}")
 CODE_BEGINS = re.compile(r'"name":\s*"run_code",\s*"code":\s*"')
-_PRINT = r"\nprint("
+_PRINT = re.compile(r"\\n(?: |\\t)*print\(")
 """The beginning of one more line that prints, as it stands in JSON."""
 _OTHER_LINE = re.compile(r"\\n\s*[^\W\d]|\"\s*[,}]")
 MOST_PRINTS = 10
 """Lines in a row that print, in one cell of a small model: it lists from memory, on and on."""
+_DIGITS = re.compile(r"\d+")
+COUNTED_TIMES, COUNTED = 6, range(60, 161)
+"""A small model counts on and on: this often the same but for its numbers, of so many characters."""
+_PROSE = re.compile(r"(?<!\})\}\}+(?:\\?\")?(?:[.,:;]|\\n)?\s*[^\W\d_]+ (?:[\w'`(-]+[,.;:)]{0,2} ){9}")
+"""The marks that end a decision, and prose after them, all inside its code."""
 
 
 @dataclass
@@ -47,7 +53,7 @@ class Repetition:
         if self._looked >= (SOON_EVERY if self.small else LOOK_EVERY) and not self.found:
             self._looked = 0
             self._tail = self._tail[-LONG_ENOUGH_SIGNS - LONGEST_UNIT :]
-            self.found = _end(self._tail, small=self.small) is not None or (self.small and _lists(self._tail))
+            self.found = _end(self._tail, small=self.small) is not None or (self.small and _runs_on(self._tail))
 
 
 def _end(text: str, *, small: bool = False) -> tuple[int, int] | None:
@@ -74,8 +80,26 @@ def _allowed(text: str, size: int) -> int:
     return max(least, -(-(SOON if unit.isdigit() or _WORD.search(unit * 2) else SOON_SIGNS) // size))
 
 
+def _runs_on(text: str) -> bool:
+    return _lists(text) or _counts(text) or before_prose(text) is not None
+
+
+def _counts(text: str) -> bool:
+    """Whether a text ends with the same again and again, but for its numbers."""
+    tail = _DIGITS.sub("0", text[-COUNTED_TIMES * COUNTED.stop * 2 :])
+    size = next((size for size in range(1, COUNTED.stop) if tail.endswith(tail[-size:] * COUNTED_TIMES)), 0)
+    return size in COUNTED and "0" in tail[-size:] and _WORDS.search(tail[-size:]) is not None
+
+
+def before_prose(text: str) -> str | None:
+    """End a decision where prose was written into its code behind the marks that end it; None where none was."""
+    begin = CODE_BEGINS.search(text)
+    prose = _PROSE.search(text, begin.end()) if begin else None
+    return f'{text[: prose.start()]}"}}}}' if prose else None
+
+
 def _lists(text: str) -> bool:
-    return text.count(_PRINT) >= MOST_PRINTS - 1 and ended_after_prints(text) is not None
+    return text.count("print(") >= MOST_PRINTS - 1 and ended_after_prints(text) is not None
 
 
 def ended_after_prints(text: str, least: int = MOST_PRINTS) -> str | None:
@@ -86,16 +110,22 @@ def ended_after_prints(text: str, least: int = MOST_PRINTS) -> str | None:
     begin = CODE_BEGINS.search(text)
     if begin is None:
         return None
-    first, *lines = f"\\n{text[begin.end() :]}".split(_PRINT)
+    first, *lines = _before_each_print(f"\\n{text[begin.end() :]}")
     lines = lines[:-1]
     run = len(lines)
-    while run and not _OTHER_LINE.search(lines[run - 1]):
+    while run and not _OTHER_LINE.search(lines[run - 1], lines[run - 1].index("print(")):
         run -= 1
     if len(lines) - run < least:
         return None
     kept = [line for index, line in enumerate(lines) if index < run or line not in lines[run:index]]
-    code = _PRINT.join([first, *kept]).removeprefix("\\n")
+    code = "".join([first, *kept]).removeprefix("\\n")
     return f'{text[: begin.end()]}{code}"}}}}'
+
+
+def _before_each_print(code: str) -> list[str]:
+    """Part code before each line that prints."""
+    starts = [0, *(match.start() for match in _PRINT.finditer(code)), len(code)]
+    return [code[start:end] for start, end in pairwise(starts)]
 
 
 def _period(tail: str) -> int | None:

@@ -21,7 +21,7 @@ from agentloop_nb.decision import Decision
 from agentloop_nb.errors import ActionFailed, Hint, PermanentFault, UserError
 from agentloop_nb.protocols import Delta, ModelReply, ModelRequest, Page, SearchHit, ToolAnswer, Tools, Usage, Web
 from agentloop_nb.record import reading, visible_cells
-from agentloop_nb.record.part_replay import with_parts
+from agentloop_nb.record.part_replay import done_here, with_parts
 from agentloop_nb.record.replay_data import Brought, Recorded, recorded
 from agentloop_nb.state import fold
 
@@ -77,6 +77,10 @@ class ReplayModel:
     @property
     def name(self) -> str:
         return self._name or f"replay:{self._source}"
+
+    def delegate_nothing(self) -> None:
+        """Decide the code of delegated parts itself, for an isolated run: its process can start no others."""
+        self.decisions = tuple(done_here(self.decisions, self._outcomes))
 
     @property
     def latest(self) -> tuple[Decision, ActionResult | None] | None:

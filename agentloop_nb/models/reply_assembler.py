@@ -9,7 +9,7 @@ from functools import cached_property
 from typing import Any
 
 from agentloop_nb._internal.thoughts import decision_in, is_object, split
-from agentloop_nb.models.repeated_text import Repetition, ended_after_prints, shortened
+from agentloop_nb.models.repeated_text import Repetition, before_prose, ended_after_prints, shortened
 from agentloop_nb.models.salvage import salvaged
 from agentloop_nb.models.usage import merge
 from agentloop_nb.protocols import Delta
@@ -105,7 +105,8 @@ class ReplyAssembler:
         endless = "repetition" if self.repeats else "length"
         self.finish_reason = "stop" if decision_in("".join([*self._text, *self._calls])) else endless
         small = self._repetition.small
-        if small and (ended := ended_after_prints("".join(self._text), least=2)) is not None:
+        written = "".join(self._text)
+        if small and (ended := before_prose(written) or ended_after_prints(written, least=2)) is not None:
             self._text, self.finish_reason = [ended], "stop"
             self.__dict__.pop("_split", None)
             return

@@ -21,6 +21,7 @@ from agentloop_nb.decision import Decision
 from agentloop_nb.errors import UserError
 from agentloop_nb.events import ApprovalAsked, ApprovalGiven
 from agentloop_nb.isolated.isolated_workspace import IsolatedWorkspace
+from agentloop_nb.notebook import learning
 from agentloop_nb.notebook.isolation import placement
 from agentloop_nb.notebook.kernel.runner import can_ask
 from agentloop_nb.notebook.panel.stop_button import StopButton
@@ -49,6 +50,7 @@ def prepare(manager: RunManager, goal: str, settings: Settings, ledger: Ledger |
     alone = replace(
         settings, best_of=None, adopt="ask", output=None, export=None, output_dir=None, cache=None, questions="never"
     )
+    learning.bring(manager, print)
     luggage = placement.pack(manager.shell.user_ns, manager.folder, goal, settings.bring)
 
     def begin(number: int) -> Session:

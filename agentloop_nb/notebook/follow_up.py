@@ -54,8 +54,9 @@ def _ended(run: Run, *, private: bool) -> str:
     told = f"This goal was tried before, in run {run.id}, which ended {run.status}"
     if private:
         return f"{told}. What it did was taken back."
-    summary = f" Its summary was:\n{mark(run.summary, f'run {run.id}')}" if run.summary else ""
-    return f"{told}: {run.reason}. What it did was taken back; take another way where that one failed.{summary}"
+    ended = "\n".join(filter(None, [f"{run.reason}.", run.summary]))
+    advice = "What it did was taken back; take another way where that one failed."
+    return f"{told}. {advice} How it ended:\n{mark(ended, f'run {run.id}')}"
 
 
 def fix(manager: RunManager, arguments: Mapping[str, Any], config: Mapping[str, Any], note: str) -> Presenter:

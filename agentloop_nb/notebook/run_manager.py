@@ -98,7 +98,7 @@ class RunManager:
         """
         refuse_nesting()
         _check_output(settings)
-        if part is None and not settings.isolated:
+        if part is None:
             learning.bring(self, print)
         self.workspaces.make_room(settings)
         control, run_id = self._control(), locating.new_run_id()

@@ -8,8 +8,10 @@ from collections.abc import Callable, Mapping
 from agentloop_nb._internal import safe_files
 from agentloop_nb.actions import Finish, RunCode
 from agentloop_nb.actions.own import OwnAction
+from agentloop_nb.actions.own_values import texts
 from agentloop_nb.errors import ActionFailed, UserError
 from agentloop_nb.events import StepsUndone
+from agentloop_nb.isolated.isolated_workspace import IsolatedWorkspace
 from agentloop_nb.own_actions.take_back import has_undo
 from agentloop_nb.own_actions.take_back import take_back as take_back_call
 from agentloop_nb.protocols import Undoing
@@ -105,8 +107,11 @@ def _undo_calls(workspace: Undoing, steps: list[Step]) -> tuple[list[str], list[
     for step in reversed(steps):
         if (action := _undoable(step)) is None or step.result is None:
             continue
+        if isinstance(workspace, IsolatedWorkspace):
+            left.append(f"{action.call} (a function of this kernel takes nothing back of a run in its own process)")
+            continue
         try:
-            name = take_back_call(action, step.result, workspace.variables([action.into]))
+            name = take_back_call(action, step.result, workspace.variables([action.into, *texts(action.arguments)]))
         except (ActionFailed, TypeError) as error:
             left.append(f"{action.call} ({error})")
         else:

@@ -12,7 +12,7 @@ from pydantic import PydanticUserError, create_model
 
 from agentloop_nb.actions import BUILT_IN
 from agentloop_nb.actions.own import LIVE, OwnAction
-from agentloop_nb.actions.own_calls import LONGEST_NAME, is_function_name
+from agentloop_nb.actions.own_names import LONGEST_NAME, is_function_name
 from agentloop_nb.errors import UserError
 from agentloop_nb.own_actions.parameters import fields_of, schema_of
 

@@ -14,12 +14,13 @@ from typing import Any
 
 from pydantic import BaseModel, TypeAdapter
 
-from agentloop_nb.actions.own_calls import is_parameter_name
+from agentloop_nb.actions.own_names import is_parameter_name
+from agentloop_nb.actions.table_argument import TableArgument, with_tables
 from agentloop_nb.errors import UserError
 
 _KINDS = (
-    "str, int, float, bool, date, datetime, Path, Literal, Enum, dataclasses and pydantic models of these, "
-    "list, tuple or set of these, each optional"
+    "str, int, float, bool, date, datetime, Path, Literal, Enum, DataFrame (by the name of a variable or file), "
+    "dataclasses and pydantic models of the plain ones, list, tuple or set of these, each optional"
 )
 _BASES: dict[type[Any], str] = {
     str: "string",
@@ -64,13 +65,14 @@ def _checked(name: str, parameter: inspect.Parameter, hints: Mapping[str, Any]) 
     if each not in hints:
         raise UserError(f"@action needs types: write {name}({each}: str) or another of {_KINDS}")
     try:
-        _schema(hints[each], 0)
+        found = with_tables(hints[each])
+        _schema(found, 0)
     except _Unfit as error:
         reason = f" ({error})" if str(error) else ""
         raise UserError(
             f"@action cannot take the type of {each} in {name}{reason}; a model fills in {_KINDS}"
         ) from None
-    return hints[each]
+    return found
 
 
 def schema_of(fields: Fields) -> dict[str, Any]:
@@ -89,7 +91,7 @@ def _told(annotation: Any, default: Any, depth: int) -> Schema:
         inner = next((each for each in full.get("anyOf", ()) if each.get("type") != "null"), full)
         for key in ("minimum", "maximum", "description"):
             if (value := {**inner, **full}.get(key)) is not None:
-                found[key] = value
+                found[key] = f"{str(value).rstrip('.')}; {found[key]}" if key in found else value
     return found if default is ... else {**found, "default": _plain(default)}
 
 
@@ -123,6 +125,8 @@ def _of_class(annotation: Any, depth: int) -> Schema:
         raise _Unfit
     if annotation in _BASES:
         return {"type": _BASES[annotation]}
+    if issubclass(annotation, TableArgument):
+        return {"type": "string", "description": annotation.told()}
     if issubclass(annotation, Enum):
         return _choice([each.value for each in _at_top(annotation)])
     if issubclass(annotation, BaseModel) or dataclasses.is_dataclass(annotation):

@@ -10,6 +10,7 @@ from typing import Any
 from agentloop_nb.actions import ActionResult
 from agentloop_nb.actions.output_text import text_of
 from agentloop_nb.actions.own import LIVE, OwnAction
+from agentloop_nb.actions.table_argument import TableArgument
 from agentloop_nb.errors import ActionFailed
 
 _UNKNOWN = object()
@@ -27,7 +28,7 @@ def take_back(action: OwnAction, result: ActionResult, namespace: Mapping[str, A
     wanted = inspect.signature(declared.undo).parameters
     call = inspect.signature(declared.function).bind(**action.arguments)
     call.apply_defaults()
-    given = {name: value for name, value in call.arguments.items() if name in wanted}
+    given = {name: _value(each, namespace) for name, each in call.arguments.items() if name in wanted}
     if "result" in wanted and "result" not in given:
         given["result"] = _returned(action, result, namespace)
     name = str(declared.undo.__name__)
@@ -38,6 +39,16 @@ def take_back(action: OwnAction, result: ActionResult, namespace: Mapping[str, A
     except Exception as error:  # noqa: BLE001 - it is the user's own code
         raise ActionFailed(f"{name}: {type(error).__name__}: {error}") from None
     return name
+
+
+def _value(argument: Any, namespace: Mapping[str, Any]) -> Any:
+    """Return an argument as the call had it. Raises `ActionFailed` where its table is gone."""
+    if not isinstance(argument, TableArgument):
+        return argument
+    try:
+        return argument.among(namespace)
+    except Exception as error:  # noqa: BLE001 - a reader of files may raise anything
+        raise ActionFailed(f"{argument} is not there any more ({type(error).__name__}: {error})") from None
 
 
 def _returned(action: OwnAction, result: ActionResult, namespace: Mapping[str, Any]) -> Any:

@@ -30,6 +30,8 @@ class Usage(Value):
         return self.input + self.output
 
     def __add__(self, other: Usage) -> Usage:
+        if not (other.total or other.estimated):
+            return self
         return Usage(
             input=self.input + other.input,
             cached=self.cached + other.cached,

@@ -104,6 +104,8 @@ class CodeRan(Value):
     """Its place in `RunStarted.cells`."""
     step: int = 0
     """The step of an earlier run that it was; 0 for a cell of the user's."""
+    by_model: bool = False
+    """A model wrote it, though it is no step that is known: of an earlier run, or a learned function."""
     failed: bool = False
     """It ended with an error."""
     changed: tuple[str, ...] = ()

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from agentloop_nb.actions import ActionResult, Delegate, Finish, RunCode
+from agentloop_nb.actions.delegate import code_of
 from agentloop_nb.actions.effects import Child
 from agentloop_nb.decision import Decision
 from agentloop_nb.record.replay_data import Recorded
@@ -33,6 +34,16 @@ def with_parts(decisions: Sequence[Recorded], cells: Sequence[Mapping[str, Any]]
             continue
         mine = (cell for cell in cells if str(cell.get("id")).startswith(f"step-{each.step}-"))
         yield from (_run(source_of(cell), 0) for cell in mine if cell.get("cell_type") == "code")
+
+
+def done_here(decisions: Sequence[Recorded], outcomes: Mapping[int, ActionResult]) -> Iterator[Recorded]:
+    """Yield decisions with the code of parts in the place of what delegated them."""
+    for each in decisions:
+        result = outcomes.get(each.step)
+        if isinstance(each.decision.action, Delegate) and result is not None:
+            yield from (_run(source, 0) for source in code_of(result, each.step))
+        else:
+            yield each
 
 
 def _run(source: str, step: int) -> Recorded:

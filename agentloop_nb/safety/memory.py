@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from agentloop_nb.actions import Action, RunCode, WriteFile
 from agentloop_nb.safety.code_risks import Reading, Target, as_cell, learned, ordered, read
 from agentloop_nb.safety.code_risks.constant_values import Values
-from agentloop_nb.safety.provenance import Source, of_step, said_by_user, split, words_of_others
+from agentloop_nb.safety.provenance import Source, of_step, said_by_user, split, typed, words_of_others
 from agentloop_nb.state import State
 from agentloop_nb.step import Step
 
@@ -31,6 +31,8 @@ class Memory:
         """What is data, in plain words."""
         self.written: dict[str, str] = {}
         """The files the run wrote by `write_file`, by name."""
+        self._remarks: set[str] = set()
+        """What the system told the model between the steps, as far as it was read."""
         self._steps: list[Step] = []
         """Those that were read and are not taken back."""
         self._notes = 0
@@ -47,6 +49,7 @@ class Memory:
             self.sources += map(plain_source, (*split(state.context)[1], *words_of_others(state)))
         self._forget_undone(state)
         for step in state.steps[len(self._steps) :]:
+            self._hear(step.remarks)
             if step.result is None and step is state.steps[-1]:
                 break
             self.sources += map(plain_source, of_step(step))
@@ -54,6 +57,13 @@ class Memory:
                 self._carried_out(step.decision.action)
             self._steps.append(step)
             self._notes += len(step.said)
+
+    def _hear(self, remarks: Sequence[str]) -> None:
+        """Take in what the system tells, which may quote strangers: an error, a file that was given, a summary."""
+        for remark in remarks:
+            if remark not in self._remarks:
+                self._remarks.add(remark)
+                self.sources += map(plain_source, split(remark)[1])
 
     def _forget_undone(self, state: State) -> None:
         """Count no longer what was taken back; what it brought in stays known."""
@@ -91,7 +101,7 @@ class Memory:
         """Return what the user said, in plain words; put together anew when a note was added."""
         notes = self._notes + sum(len(step.said) for step in state.steps[len(self._steps) :])
         if self._said[0] != notes:
-            cells = (self._cells or ()) if state.borrowed is None else ()
+            cells = typed(state, self._cells or ()) if state.borrowed is None else ()
             said = [plain_text(said_by_user(state)), *map(_plain_cell, cells)]
             self._said = (notes, "\n".join(said))
         return self._said[1]

@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from agentloop_nb.actions import Delegate, Query, ReadDocument, ReadUrl, RunCode, SearchWeb, UseTool
+from agentloop_nb.actions import Delegate, Finish, Query, ReadDocument, ReadUrl, RunCode, SearchWeb, UseTool
 from agentloop_nb.actions.own import OwnAction
 from agentloop_nb.state import State
 from agentloop_nb.step import Step
@@ -50,12 +50,19 @@ def split(text: str) -> tuple[str, list[Source]]:
 def said_by_user(state: State, cells: Sequence[str] = ()) -> str:
     """Everything that counts as asked for: goal, notes, typed answers, the cells, the unmarked part of the context.
 
-    The goal of a delegated part is a model's words; those of the person are the goals before it.
+    What a model wrote of the cells does not count. The goal of a delegated part is a model's words; those of the person
+    are the goals before it.
     """
     words = [said for step in state.steps for said in step.said]
     if state.borrowed is not None:
         return "\n".join((Counter(words) - Counter(state.borrowed)).elements())
-    return "\n".join([goals_of_user(state), *words, *cells, split(state.context)[0]])
+    return "\n".join([goals_of_user(state), *words, *typed(state, cells), split(state.context)[0]])
+
+
+def typed(state: State, cells: Sequence[str]) -> list[str]:
+    """Return the cells before a run that a person typed: no code of earlier runs, no learned function."""
+    by_model = {each.index for each in state.ran if each.step or each.by_model}
+    return [cell for index, cell in enumerate(cells) if index not in by_model]
 
 
 def goals_of_user(state: State) -> str:
@@ -93,6 +100,8 @@ def of_step(step: Step) -> Iterator[Source]:
                 yield Source(f"the tool {tool} (step {step.number})", result.output)
             case Delegate():
                 yield Source(f"the parts of step {step.number}", result.output)
+            case Finish():  # refused, with the values that a condition has
+                yield from split(result.output)[1]
             case RunCode() | Query() | OwnAction():
                 yield Source(f"the output of step {step.number}", result.output)
             case _:

@@ -6,15 +6,23 @@ import ast
 import functools
 import os
 import re
-import urllib.parse
 from collections.abc import Iterable, Iterator, Mapping
+from functools import partial
 from typing import Any
 
 from agentloop_nb._internal import environment
-from agentloop_nb._internal.ipython_syntax import parsed
+from agentloop_nb._internal.ipython_syntax import parsed, to_python
 from agentloop_nb._internal.type_info import TypeSet
 from agentloop_nb.safety.holders import MAX_TEXT, PLAIN, Looker
 from agentloop_nb.safety.redaction import MASK, MIN_LENGTH, Masker, Tail, maskable
+from agentloop_nb.safety.written_secrets import (
+    is_secret,
+    of_commands,
+    of_tree,
+    passwords,
+    put_in_addresses,
+    url_passwords,
+)
 
 __all__ = ["MASK", "KnownSecrets", "Masker", "Tail", "known_secrets", "maskable", "secrets_in"]
 
@@ -25,53 +33,34 @@ MANY = 32
 MAX_CELL = 200_000
 """Characters of a cell whose code is read."""
 
-_SECRET_NAME = re.compile(
-    r"(?:^|[_\-.])(?:api)?(?:keys?|tokens?|secrets?|pass(?:word|wd|phrase)?|pwd?|pat|cred(?:ential)?s?|auth|bearer|dsn|"
-    r"sas|cookie|conn(?:ection)?_?str(?:ing)?|private|jwt|webhook)(?:$|[_\-.\d])|apikey|password|secret|access_?key",
-    re.IGNORECASE,
-)
 _SECRET_ATTRIBUTE = re.compile(
     r"pass(?:word|wd|phrase)|secret|api_?key|access_?(?:key|token)|auth_?token|bearer|credential|^_?token$",
     re.IGNORECASE,
 )
 """Attributes of objects; narrower, since a `key` there is a column as often as not."""
-_HARMLESS_NAME = re.compile(
-    r"^(?:old)?pwd$|public|_(?:path|file|dir|sock|name|type|url|id|env|mode|limit|timeout)$|^tokenizers_", re.IGNORECASE
-)
 _SECRET_SHAPE = re.compile(
     r"(?<![\w-])(?:sk|pk|rk)[-_](?=[\w-]{0,200}\d)[\w-]{16,}|gh[pousr]_\w{20,}|github_pat_\w{20,}|glpat-[\w-]{16,}|xox[a-z]-[\w-]{10,}|"
     r"A[KS]IA[A-Z0-9]{16}|AIza[\w-]{30,}|hf_\w{20,}|(?<![\w-])eyJ[\w-]+\.[\w-]+\.[\w-]*|"
     r"-----BEGIN [A-Z ]{0,40}PRIVATE KEY-----"
 )
-_URL_PASSWORD = re.compile(r"(?<![\w+.-])\w[\w+.-]*://[^\s/:@]*:([^\s/@]+)@")
-_STRING_PASSWORD = re.compile(r"(?:password|pwd|accountkey|sharedaccesskey)\s*=\s*([^;\s]+)", re.IGNORECASE)
 _GIVERS = re.compile(r"(?:^|\.)(?:getpass|get_password|get_secret\w*|get_credential\w*|userdata\.get|secrets\.get)$")
 """Functions whose answer is secret, whatever it is called."""
-_TAKERS = re.compile(
-    r"(?:login|authenticate|authorize|auth|token|secret|password|api_?key|credentials?)$", re.IGNORECASE
-)
-"""Functions that are called with a secret."""
 _HEADER = re.compile(r"(?:proxy-)?authorization|x-api-key|api-key|x-auth-token|cookie|set-cookie", re.IGNORECASE)
 """Headers of a request that are secret."""
 
 
 def secrets_in(name: str, value: str) -> list[str]:
     """Return what is secret in a named value: all of it, or the password of an address or a connection string."""
-    parts = [*(_URL_PASSWORD.findall(value) if "://" in value else ()), *_STRING_PASSWORD.findall(value)]
-    if parts:
-        return [*parts, *map(urllib.parse.unquote, parts)]
+    if parts := passwords(value):
+        return parts
     if _SECRET_SHAPE.search(value):
         return [value, *(line for line in value.splitlines() if len(line) > MIN_LENGTH and "-----" not in line)]
-    if _SECRET_NAME.search(name) and not _HARMLESS_NAME.search(name):
-        return [value]
-    return []
+    return [value] if is_secret(name, value) else []
 
 
 def shapes_in(text: str) -> list[str]:
     """Return what in a text looks like a key of a known service, and the passwords in its addresses."""
-    shapes = [found[0] for found in _SECRET_SHAPE.finditer(text)]
-    passwords = _URL_PASSWORD.findall(text) if "://" in text else []
-    return [*shapes, *passwords, *map(urllib.parse.unquote, passwords)]
+    return [*(found[0] for found in _SECRET_SHAPE.finditer(text)), *url_passwords(text)]
 
 
 _SIZED = TypeSet(dict, list, tuple, set)
@@ -149,49 +138,18 @@ def _in_text(name: str, text: str, attribute: bool) -> Iterator[str]:  # noqa: F
 @functools.lru_cache(maxsize=4096)
 def _taught(source: str) -> tuple[frozenset[str], tuple[str, ...]]:
     """Return what code tells of secrets: the names that will hold one, and those that are written in it."""
-    tree = parsed(source)
-    names = frozenset(_given(tree)) if "get" in source else frozenset[str]()
-    return names, tuple(_written(tree))
+    tree = parsed(to_python(source)[0])
+    names = frozenset([*(_given(tree) if "get" in source else ()), *put_in_addresses(tree)])
+    return names, tuple(_written(source, tree))
 
 
-def _written(tree: ast.AST | None) -> Iterator[str]:
-    """Secrets that are written in code: by the name they are given to, or by their looks."""
+def _written(source: str, tree: ast.AST | None) -> Iterator[str]:
+    """Yield secrets that are written in a cell."""
     for node in ast.walk(tree) if tree else ():
-        match node:
-            case ast.keyword(arg=str(name), value=ast.Constant(value=str(text) | bytes(text))):
-                yield from _in_text(name, _as_text(text), attribute=False)
-            case ast.Dict(keys=keys, values=values):
-                for key, value in zip(keys, values, strict=True):
-                    match key, value:
-                        case ast.Constant(value=str(name)), ast.Constant(value=str(text) | bytes(text)):
-                            yield from _in_text(name, _as_text(text), attribute=False)
-            case ast.Assign(targets=[*targets], value=ast.Constant(value=str(text) | bytes(text))):
-                for target in targets:
-                    yield from _in_text(_name_of(target), _as_text(text), attribute=False)
-            case ast.Call(func=func, args=[*arguments]) if _TAKERS.search(ast.unparse(func)[-200:]):
-                texts = (each.value for each in arguments if isinstance(each, ast.Constant))
-                yield from (text for text in texts if isinstance(text, str) and _by_chance(text))
-            case ast.Constant(value=str(text)) if len(text) < MAX_TEXT:
-                yield from shapes_in(text)
-
-
-def _as_text(value: str | bytes) -> str:
-    text = value if isinstance(value, str) else value.decode("utf-8", "replace")
-    return text if len(text) < MAX_TEXT else ""
-
-
-def _name_of(target: ast.expr) -> str:
-    match target:
-        case ast.Name(id=name) | ast.Attribute(attr=name):
-            return name
-        case ast.Subscript(slice=ast.Constant(value=str(name))):
-            return name
-    return ""
-
-
-def _by_chance(text: str) -> bool:
-    mixed = any(map(str.isdigit, text)) and any(map(str.isalpha, text))
-    return 12 <= len(text) < 1000 and mixed and not set(text) & set(" /\\:")
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and len(node.value) < MAX_TEXT:
+            yield from shapes_in(node.value)
+    yield from of_tree(tree, partial(_in_text, attribute=False))
+    yield from of_commands(source)
 
 
 def _given(tree: ast.AST | None) -> Iterator[str]:

@@ -16,7 +16,7 @@ from agentloop_nb.agent.control import Control
 from agentloop_nb.agent.ledger import Ledger
 from agentloop_nb.errors import UserError
 from agentloop_nb.events import AnyEvent, NoteAdded, RunStarted
-from agentloop_nb.protocols import Model, Remembering, Web, Workspace
+from agentloop_nb.protocols import CodeRan, Model, Remembering, Web, Workspace
 from agentloop_nb.record import journal, locating
 from agentloop_nb.run import Run
 from agentloop_nb.safety.secrets import Masker
@@ -70,12 +70,15 @@ def begin(
     opening = RunStarted(
         run=run_id,
         goal=goal,
-        context=context(settings, model, workspace, folder, actions),
+        context=context(settings, model, workspace, folder, actions, goal),
         actions=tuple(map(record_of, actions)),
         settings=recorded(settings, model, variables, control),
         versions={"agentloop_nb": __version__, "python": platform.python_version()},
         cells=(*learned, *workspace.history()),
-        ran=tuple(each.model_copy(update={"index": each.index + len(learned)}) for each in ran),
+        ran=(
+            *(CodeRan(index=index, by_model=True) for index in range(len(learned))),
+            *(each.model_copy(update={"index": each.index + len(learned)}) for each in ran),
+        ),
         earlier_goals=tuple(earlier_goals),
         part_of=part and part.of,
         part=part.which if part else "",

@@ -13,6 +13,7 @@ from agentloop_nb.agent.rules import system_prompt
 from agentloop_nb.protocols import Equipped, Measurable, Model, Workspace
 from agentloop_nb.safety.provenance import TOOLS, mark
 from agentloop_nb.safety.surroundings import surroundings
+from agentloop_nb.session.named_files import missing_files
 from agentloop_nb.settings import Settings
 
 EMPTY = "The namespace is empty."
@@ -22,7 +23,14 @@ ROOM = 7_000
 """Characters of all tools of servers together, about 2,000 tokens; in a small window a character for two tokens."""
 
 
-def context(settings: Settings, model: Model, workspace: Workspace, folder: Path, actions: Actions = ACTIONS) -> str:
+def context(
+    settings: Settings,
+    model: Model,
+    workspace: Workspace,
+    folder: Path,
+    actions: Actions = ACTIONS,
+    goal: str = "",
+) -> str:
     """Tell the project's instructions, the limits, where the code runs, and what is in the folder and the namespace."""
     of_project, of_a_run = _agents_file(folder)
     instructions = "\n\n".join(filter(None, [of_project, settings.instructions.strip()]))
@@ -37,6 +45,7 @@ def context(settings: Settings, model: Model, workspace: Workspace, folder: Path
         surroundings(workspace.folder),
         f"Tools of connected servers, for use_tool:\n{mark(tools, TOOLS)}" if tools else "",
         described if described == EMPTY else mark(described, "the namespace"),
+        missing_files(goal, workspace.folder),
     ]
     return "\n\n".join(filter(None, parts))
 

@@ -18,6 +18,7 @@ from agentloop_nb.agent.ledger import Ledger
 from agentloop_nb.agent.offer import worth_delegating
 from agentloop_nb.errors import Hint, UserError
 from agentloop_nb.events import LimitsReplaced, RunResumed
+from agentloop_nb.isolated.isolated_workspace import IsolatedWorkspace
 from agentloop_nb.mcp_tools.toolbox import toolbox
 from agentloop_nb.models import registry
 from agentloop_nb.models.replay import ReplayModel
@@ -30,6 +31,8 @@ from agentloop_nb.web import LiveWeb
 def make_model(settings: Settings, variables: Mapping[str, str], ledger: Ledger | None = None) -> Model:
     """Return the model that the settings name. Raises `UserError`, also where a budget could not be kept."""
     model = registry.create(settings, variables)
+    if settings.isolated and isinstance(model, ReplayModel):
+        model.delegate_nothing()
     bounded = settings.budget is not None or (ledger is not None and ledger.is_limited)
     if bounded and model.quote(Usage(input=1, output=1)) is None:
         raise UserError(
@@ -162,8 +165,7 @@ def chosen_anew(
 
 
 def _own_functions(workspace: Workspace, settings: Settings) -> dict[str, Any]:
-    """Return the values of the namespace that have the names of declared functions.
-
-    An isolated kernel has none of them.
-    """
+    """Return the declared functions that the namespace of a run has; an isolated one has those that went along."""
+    if isinstance(workspace, IsolatedWorkspace):
+        return {name: LIVE[name].function for name in workspace.functions if name in LIVE}
     return {} if settings.isolated or not LIVE else workspace.variables(list(LIVE))

@@ -28,7 +28,8 @@ class Evil:
         return os.system, ("touch {trap}",)
 
 def forged(client, content, buffers):
-    is_list = isinstance(content.get("answer"), dict) and "made.txt" in content["answer"]
+    files = content.get("files")
+    is_list = isinstance(files, dict) and "made.txt" in files
     is_outcome = isinstance(content.get("answer"), dict) and "ending" in content["answer"]
     if lie == "skips" and is_outcome:
         content["number"] += 1
@@ -39,21 +40,21 @@ def forged(client, content, buffers):
     elif lie == "no outcome" and is_outcome:
         content["answer"]["ending"] = {{"x": 1}}
     elif lie == "no list" and is_list:
-        content["answer"] = [1, 2]
+        content["files"] = [1, 2]
     elif lie == "outputs" and is_outcome:
         content["answer"]["outputs"] = [{{"output_type": "evil", "data": 1}}]
     elif lie == "heavy" and is_outcome:
         buffers = [bytes(40 * 2**20)]
     elif lie == "outside" and is_list:
         for name in ("../outside.txt", "/tmp/outside.txt", "a/../../outside.txt", ".agentloop/x", "CON", "a\\\\b"):
-            content["answer"][name] = content["answer"]["made.txt"]
+            files[name] = files["made.txt"]
     elif lie == "steers" and is_list:
         for name in ("AGENTS.md", "conftest.py", "sub/.env", "pyproject.toml"):
-            content["answer"][name] = content["answer"]["made.txt"]
+            files[name] = files["made.txt"]
     elif lie == "sizes" and is_list:
-        content["answer"]["made.txt"] = [10**15, "0" * 64]
+        files["made.txt"] = [10**15, "0" * 64]
     elif lie == "negative" and is_list:
-        content["answer"]["made.txt"] = [-5, "0" * 64]
+        files["made.txt"] = [-5, "0" * 64]
     elif lie == "endless" and len(buffers):
         buffers = [bytes(8 * 2**20)]
     elif lie == "long piece" and len(buffers):

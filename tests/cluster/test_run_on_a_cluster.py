@@ -71,7 +71,8 @@ def test_a_run_goes_on_where_it_is_and_is_forked_there(user):
 
 
 def test_tries_are_on_both_engines(user):
-    user.text("base = 20")
+    user.text("base = 20\nfrom agentloop_nb.cluster import engines")
+    user.text(f"engines.cluster({ON!r}).used.clear()")  # runs of other tests may still be kept alive
     where = "import os\nplace = os.getppid()\n"
     with Wire(Paths(way(1, f"{where}total = base + 1", "21"), way(2, f"{where}total = base + 22", "42"))) as wire:
         told = user.agent(f"--on {ON} --best-of 2 --until 'total == 42' --adopt best", wire, "add to base")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from agentloop_nb.agent.prompt import FREE_GROWTH, GROWTH, _worth_resending
+from agentloop_nb.agent.compaction import FREE_GROWTH, GROWTH, worth_resending
 from agentloop_nb.protocols import CodeOutcome, ModelRequest, Usage
 from agentloop_nb.testing import ScriptedModel, code, finish
 
@@ -53,8 +53,8 @@ def test_the_cheaper_a_cached_token_the_more_may_gather(prices, cached, growth, 
         return plain(Usage(input=usage.input)) * (1 if not usage.cached else type(plain(usage))(str(cached)))
 
     monkeypatch.setattr(model, "quote", quote)
-    assert _worth_resending(model) == pytest.approx(growth)
+    assert worth_resending(model) == pytest.approx(growth)
 
 
 def test_without_a_price_a_dozen_outputs_gather():
-    assert _worth_resending(ScriptedModel([], prices=None)) == GROWTH
+    assert worth_resending(ScriptedModel([], prices=None)) == GROWTH

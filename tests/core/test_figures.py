@@ -11,7 +11,7 @@ import pytest
 from PIL import Image as Pillow
 
 from agentloop_nb.agent import prompt_images
-from agentloop_nb.agent.prompt import WHOLE_STEPS
+from agentloop_nb.agent.compaction import WHOLE_STEPS
 from agentloop_nb.protocols import CodeOutcome
 from agentloop_nb.testing import code, finish
 

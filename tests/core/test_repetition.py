@@ -133,3 +133,21 @@ async def test_another_timeout_is_no_other_decision(scenario):
 )
 def test_names_that_are_bound_anew(source, name, anew):
     assert only_rebinds(source, [name]) is anew
+
+
+HEADS = {
+    "with open('a') as f:\n    print(f.read())": ("f", True),
+    "for n in rows:\n    print(n)": ("n", True),
+    "for n in n:\n    print(n)": ("n", False),
+    "with open(f) as f:\n    f.read()": ("f", False),
+    "for row in rows:\n    total += row": ("total", False),
+    "async with get() as r:\n    r.json()": ("r", True),
+    "with a as x, b(x) as y:\n    y()": ("y", True),
+    "print(f)\nwith open('a') as f:\n    f.read()": ("f", False),
+}
+
+
+@pytest.mark.parametrize("source", HEADS)
+def test_a_block_that_binds_a_name_at_its_head_only_rebinds_it(source):
+    name, right = HEADS[source]
+    assert only_rebinds(source, [name]) is right

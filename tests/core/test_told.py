@@ -7,8 +7,10 @@ from types import SimpleNamespace
 
 import pytest
 
+from agentloop_nb.actions import WriteFile
 from agentloop_nb.actions.hints import hint
 from agentloop_nb.actions.mending import mended
+from agentloop_nb.agent.code_as_text import printed_text
 from agentloop_nb.agent.rules import system_prompt
 from agentloop_nb.errors import Offline
 from agentloop_nb.models.schema import decision_schema
@@ -16,7 +18,7 @@ from agentloop_nb.protocols import CodeError, CodeOutcome, ModelReply, Usage
 from agentloop_nb.safety.surroundings import MOST_FILES, surroundings, without_surroundings
 from agentloop_nb.session.context import context
 from agentloop_nb.settings import Settings
-from agentloop_nb.testing import FakeWeb, code, decide, finish
+from agentloop_nb.testing import FakeWeb, ScriptedModel, code, decide, finish
 
 
 def told(folder, described="The namespace is empty."):
@@ -166,6 +168,22 @@ def test_other_code_is_left_as_it_is(code):
         ("for n in x:\nif n:\nprint(n)", "for n in x:\n    if n:\n        print(n)"),
         ("with open('a') as f:\nprint(\n    f.read()\n)", "with open('a') as f:\n    print(\n        f.read()\n    )"),
         ("import re\ndef f():\nreturn 1", "import re\ndef f():\n    return 1"),
+        ("def f():\nreturn 1\nprint(f())", "def f():\n    return 1\nprint(f())"),
+        ("def f(n):\nm = n\nreturn m\nprint(f(2))", "def f(n):\n    m = n\n    return m\nprint(f(2))"),
+        (
+            "def f(n):\nif n == 0:\nreturn 0\nreturn n\nprint(f(2))",
+            "def f(n):\n    if n == 0:\n        return 0\n    return n\nprint(f(2))",
+        ),
+        ("with open('a') as f:\nt = f.read()\nprint(t)", "with open('a') as f:\n    t = f.read()\nprint(t)"),
+        (
+            "with open('a', 'w') as f:\nx = 1\nf.write(x)\nwith open('b') as f:\ny = f.read()\nz = 2",
+            "with open('a', 'w') as f:\n    x = 1\n    f.write(x)\nwith open('b') as f:\n    y = f.read()\nz = 2",
+        ),
+        ("x = 1\nprint(max(x)\nprint(min(x)\n", "x = 1\nprint(max(x))\nprint(min(x))"),
+        ("if x:\n    print(x\ny = 2", "if x:\n    print(x)\ny = 2"),
+        ("plt.savefig('a.png'). No step has succeeded so far, so it is not met.", "plt.savefig('a.png')"),
+        ("while True:\nbreak\nx = 1", "while True:\n    break\nx = 1"),
+        ("if not x:\nraise ValueError(\n    x)\ny = 1", "if not x:\n    raise ValueError(\n        x)\ny = 1"),
         ("if x:\ny = 1\n", "if x:\n    y = 1\n"),
         ("f()}}", "f()"),
         ('print({1: 2})"}}', "print({1: 2})"),
@@ -195,6 +213,14 @@ def test_lost_indentation_and_closing_marks_are_mended(code, right):
     "code",
     [
         "for n in x:\nprint(n)\nprint(2)",
+        "with open('a') as f:\nx = 1\ny = 2",
+        "def f():\nx = 1\ny = 2",
+        "with lock:\nx = 1\ny = 2",
+        "print(\n    1,\n    2",
+        "print(f'{1}'",
+        "x = 1\nprint(x\n",
+        "x = max(1, (2",
+        "def f(a,\n    b:\n    pass",
         "if x:\ny = 1\nelse:\ny = 2",
         "if x:\ns = '''a\nb'''",
         "for n in x:",
@@ -336,3 +362,133 @@ async def test_a_reply_without_end_is_not_told_again(scenario, ending, again):
     assert asked.content.startswith("Not accepted: ")
     assert again or "factors" not in asked.content
     assert state.steps[0].rejected[0][0] == endless.text, "the record keeps it"
+
+
+ENDS = {
+    "print(1)\nfinish": "print(1)",
+    "print(1)\nfinish()\n": "print(1)",
+    "print(1)\n\nfinish('done')": "print(1)\n",
+    "print(1)\nwrite_file": "print(1)",
+    "print(1)\nprint(run_code())": "print(1)",
+    "finish": "finish",
+    "finish = 1\nprint(finish)": "finish = 1\nprint(finish)",
+    "print(1)\n# finish": "print(1)\n# finish",
+    "for n in x:\n    finish()": "for n in x:\n    finish()",
+}
+
+
+@pytest.mark.parametrize("given", ENDS)
+async def test_an_action_that_ends_a_cell_is_no_python(scenario, given):
+    s = scenario([code(given), finish(), finish()])
+    await s.run()
+    assert s.workspace.ran == [ENDS[given]]
+
+
+AS_TEXT = {
+    "print('Hello')": "a.txt",
+    "rows = sorted(read('a.txt'))\nprint(rows)": "b.txt",
+    "import json\njson.dump(1)": "c.json",
+    "with open('x') as f:\n    f.read()": "d.csv",
+    "def f():\n    return 1": "e.md",
+}
+PLAIN = {
+    "Hello, world!": "a.txt",
+    "name,age\nAnn,41": "b.csv",
+    '{"a": 1}': "c.json",
+    "# A title\n\nSome words.": "d.md",
+    "1\n2\n3": "e.txt",
+    "print(1)": "f.py",
+    "x = 1": "g.txt",
+    "print": "h.txt",
+}
+
+
+def write(name, content):
+    return decide("write_file", filename=name, content=content)
+
+
+@pytest.mark.parametrize("content", AS_TEXT)
+async def test_code_in_a_file_of_text_is_asked_about_once(scenario, content):
+    name = AS_TEXT[content]
+    s = scenario([write(name, content), write(name, content), finish()])
+    state = await s.run()
+    assert "the content is Python code" in s.model.requests[1].messages[-1].content
+    assert [step.result.success for step in state.steps] == [False, True, True]
+
+
+@pytest.mark.parametrize("content", PLAIN)
+async def test_text_is_written_at_once(scenario, content):
+    state = await scenario([write(PLAIN[content], content), finish()]).run()
+    assert state.steps[0].result.success
+
+
+async def test_code_that_was_asked_for_is_written_at_once(scenario):
+    s = scenario([write("a.txt", "print('a')"), finish()], goal="put an example of Python code into a.txt")
+    assert (await s.run()).steps[0].result.success
+
+
+PRINTED = {
+    "print('Hello, world!')": "Hello, world!",
+    "print('a')\nprint('b')": "a\nb",
+    'print("It\'s fine")\n': "It's fine",
+    "print('a', 'b')": None,
+    "print('a', end='')": None,
+    "print(x)": None,
+    "print(f'{x}')": None,
+    "x = 'a'\nprint('a')": None,
+    "'a'": None,
+    "Hello": None,
+}
+
+
+@pytest.mark.parametrize("content", PRINTED)
+def test_what_a_file_only_prints_is_its_text(content):
+    action = WriteFile(filename="a.txt", content=content)
+    assert printed_text(action, "write a.txt") == PRINTED[content]
+    assert printed_text(action, "write a Python script to a.txt") is None
+    assert printed_text(WriteFile(filename="a.py", content=content), "write a.py") is None
+
+
+@pytest.mark.parametrize("small", [True, False])
+async def test_a_small_model_means_the_text_that_it_prints(scenario, monkeypatch, small):
+    monkeypatch.setattr(ScriptedModel, "is_small", small, raising=False)
+    s = scenario([write("a.txt", "print('Hello')"), finish(), finish()])
+    state = await s.run()
+    assert state.steps[0].result.success is small
+    assert not small or state.steps[0].decision.action.content == "Hello"
+
+
+async def test_after_that_a_small_model_is_offered_code_alone(scenario, monkeypatch):
+    monkeypatch.setattr(ScriptedModel, "is_small", True, raising=False)
+    s = scenario([write("a.txt", "print(rows)"), code("x"), finish()])
+    await s.run()
+    assert [request.only for request in s.model.requests][1] == ("run_code",)
+
+
+async def test_a_small_model_that_copies_the_code_is_refused_again(scenario, monkeypatch):
+    monkeypatch.setattr(ScriptedModel, "is_small", True, raising=False)
+    s = scenario([write("a.txt", "print(rows)"), write("a.txt", "print(rows)"), finish(), finish()])
+    state = await s.run()
+    assert not any(step.result.success for step in state.steps[:2])
+
+
+@pytest.mark.parametrize(
+    ("name", "how"),
+    [
+        ("sales.csv", "sales.csv is a file, no module: read it with pandas.read_csv('sales.csv')"),
+        ("sales.json", "sales.json is a file, no module: read it with json.load(open('sales.json'))"),
+        ("sales.txt", "sales.txt is a file, no module: read it with open('sales.txt').read()"),
+        ("sales.py", "That cannot be imported here: use another package, or plain Python."),
+        ("other.csv", "That cannot be imported here: use another package, or plain Python."),
+    ],
+)
+def test_a_file_taken_for_a_module_is_read(tmp_path, name, how):
+    (tmp_path / name).touch()
+    error = CodeError(type="ModuleNotFoundError", message="No module named 'sales'", traceback="T")
+    assert hint(error, tmp_path) == how
+
+
+def test_code_that_ends_in_its_middle_has_no_example_to_copy(tmp_path):
+    told = hint(CodeError(type="SyntaxError", message="incomplete input", traceback="T"), tmp_path)
+    assert "single quotes" in told
+    assert "[" not in told

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from agentloop_nb.agent.prompt import Transcript, compaction, compose, overflow_compaction
+from agentloop_nb.agent.compaction import compaction, overflow_compaction
+from agentloop_nb.agent.prompt import Transcript, compose
 from agentloop_nb.events import (
     AnyEvent,
     DecisionRejected,

@@ -275,6 +275,23 @@ def test_a_replay_has_the_parts_done_as_they_were_without_a_model(user):
     assert [each.summary for each in replayed] == ["The sum is 42", "The largest is 20"], "in processes of their own"
 
 
+def test_an_isolated_replay_has_the_code_of_the_parts_run_in_its_own_process(user):
+    failing = [run_code("1 / 0"), run_code("largest = [20][0]"), finish("The largest is 20")]
+    with Wire(Family(PARENT, {"apples": APPLES, "pears": failing})) as wire:
+        user.agent("", wire, GOAL)
+    state, _ = states(user)
+    user.folder.joinpath("sum.txt").unlink()
+    user.text("del base, total, largest")
+    user.text(f"%%agent --isolated -m replay:.agentloop/runs/{state.run}.jsonl --budget 1 {GOAL}")
+    newest = max(map(reading.load, user.records), key=lambda each: each.run)
+    assert (newest.status, newest.total_cost, newest.part_of) == ("finished", 0, None)
+    assert newest.steps[-2].result is not None
+    assert newest.steps[-2].result.output.startswith("they differ by 22 42 2"), newest.steps[-2].result.output
+    assert user.value("'total' in globals()") is False
+    user.text("%agent adopt")
+    assert user.value("total, largest, base, open('sum.txt').read()") == (42, 20, 2, "42")
+
+
 def test_parts_that_were_done_when_the_kernel_was_killed_count_and_the_others_are_told(environment, tmp_path):  # noqa: F811
     parts = {"apples": APPLES, "pears": [Reply(text="{}", gate=threading.Event())]}
     parent = [*PARENT[:2], run_code("largest = 20"), *PARENT[2:]]

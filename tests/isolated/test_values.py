@@ -170,3 +170,13 @@ def test_forged_and_damaged_trees_build_nothing(tree, tmp_path):
     (place / "value.json").write_text(tree)
     with pytest.raises(Refused):
         Builder(place).load("value.json")
+
+
+@pytest.mark.parametrize("kind", ["set", "frozenset", "dict"])
+def test_keys_that_share_a_hash_are_refused_before_they_are_put_together(kind, tmp_path):
+    keys = [{"is": "int", "hex": hex(number * (2**61 - 1))} for number in range(5_000)]
+    parts = {"pairs": [[key, 1] for key in keys]} if kind == "dict" else {"items": keys}
+    (tmp_path / "value.json").write_text(json.dumps({"is": kind, **parts}))
+    with pytest.raises(Refused, match="the same hash"):
+        Builder(tmp_path).load("value.json")
+    assert trip({-1: 1, -2: 2, **dict.fromkeys(range(500))}, tmp_path)[-2] == 2

@@ -300,3 +300,18 @@ def test_matplotlib_figures_drawn_in_steps_leave_nothing_behind(kernel: Kernel) 
 
     assert kernel.evaluate("__import__('matplotlib.pyplot').pyplot.get_fignums()") == []
     assert kernel.run("1 + 1")[0]["data"] == {"text/plain": "2"}
+
+
+async def test_a_module_that_was_written_can_be_imported_in_the_next_step(place: Place) -> None:
+    folder = place.workspace.folder
+    name = f"written_{os.getpid()}"
+    await place.run(f"import sys; sys.path.insert(0, {str(folder)!r})")
+    assert (await place.run(f"import {name}")).error is not None
+    listed = folder.stat()
+
+    place.workspace.write_file(f"{name}.py", "X = 7\n")
+    os.utime(folder, ns=(listed.st_atime_ns, listed.st_mtime_ns))  # as where the clock of the files is coarse
+    outcome = await place.run(f"import {name}; print({name}.X)")
+    await place.run(f"sys.path.remove({str(folder)!r})")
+
+    assert text(outcome) == "7\n"

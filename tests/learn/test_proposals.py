@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -45,6 +47,15 @@ def north(
     return pd.DataFrame(inner(kind))
 '''
 
+TABLE = '''\
+import pandas as pd
+
+
+def north(sales: pd.DataFrame, region: str = "N") -> float:
+    """Add up a region."""
+    return float(sales[sales.region == region].amount.sum())
+'''
+
 
 def checked(code: str = GOOD, call: str = "north('s.csv')", result: str = "total") -> None:
     check(ProposeFunction(code=code, call=call, result=result), "north", STEPS, MADE)
@@ -52,9 +63,21 @@ def checked(code: str = GOOD, call: str = "north('s.csv')", result: str = "total
 
 @pytest.mark.parametrize(
     "code",
-    [GOOD, TYPED, GOOD.replace("import pandas as pd\n", "").replace("    df", "    import pandas as pd\n    df", 1)],
+    [
+        *(
+            GOOD,
+            TYPED,
+            GOOD.replace("import pandas as pd\n", "").replace("    df", "    import pandas as pd\n    df", 1),
+        ),
+        TABLE,
+        TABLE.replace("import pandas as pd", "from pandas import DataFrame").replace("pd.DataFrame", "DataFrame"),
+        TABLE.replace("pd.DataFrame", "pd.DataFrame | None"),
+        TABLE.replace("pd.DataFrame", "list[pd.DataFrame]"),
+        TABLE.replace("pandas as pd", "polars").replace("pd.DataFrame", "polars.DataFrame"),
+        TABLE.replace("pandas as pd", "numpy as np").replace("pd.DataFrame", "np.ndarray"),
+    ],
 )
-def test_a_function_of_plain_values_is_fit(code):
+def test_a_function_of_plain_values_and_tables_is_fit(code):
     checked(code)
 
 
@@ -76,7 +99,9 @@ UNFIT = {
     "no return type": ({"code": GOOD.replace(" -> float", "")}, "no return type"),
     "no type": ({"code": GOOD.replace("path: str", "path")}, "needs types"),
     "starred": ({"code": GOOD.replace("path: str", "*path: str")}, "give every parameter"),
-    "a DataFrame": ({"code": GOOD.replace("path: str", "path: pd.DataFrame")}, "cannot read the annotations"),
+    "no table": ({"code": GOOD.replace("path: str", "path: pd.Panel")}, "cannot be read|cannot read"),
+    "a set of tables": ({"code": GOOD.replace("path: str", "path: set[pd.DataFrame]")}, "a model fills in"),
+    "a table of the steps": ({"code": TABLE, "call": "north(df)"}, "call uses df, which the steps make"),
     "a type that is run": (
         {"code": GOOD.replace("path: str", "path: \"open('ran', 'w')\"")},
         "need plain types and defaults",
@@ -260,3 +285,13 @@ def test_links_large_files_and_odd_names_are_passed_over(place, tmp_path):
     (place / "folder.py").mkdir()
     assert library.found(home(place)) == []
     assert library.use(home(place), {}, None) == []
+
+
+def test_a_type_of_a_table_imports_nothing():
+    program = (
+        "import sys\n"
+        "from agentloop_nb.learn.proposal import ProposeFunction, check\n"
+        f"check(ProposeFunction(code={TABLE!r}, call='north(s)', result='t'), 'north', ['t = 1'], frozenset('t'))\n"
+        "assert 'pandas' not in sys.modules\n"
+    )
+    subprocess.run([sys.executable, "-c", program], check=True)

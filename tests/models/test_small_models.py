@@ -39,6 +39,8 @@ LEGITIMATE = {
     "a rule": "print('-' * 60)\n#" + "-" * 300,
     "indentation": "if a:\n    if b:\n        if c:\n            x = 1\n            y = 2\n            z = 3\n",
     "imports": "import os\nimport sys\nimport json\nimport math\nimport re\n",
+    "braces": "print(f'{{x}} stands for the value of x')\nd = {1: {2: 3}}\n# The end of it all is near.\nf(d)",
+    "indented prints": "for n in x:\n" + "".join(f"    print({n})\n" for n in range(8)),
     "equal calls": "step()\nstep()\nstep()\nshow_the_board()\n",
 }
 
@@ -139,6 +141,8 @@ PRINTS = {
     "constants": [f"print('name {number}')" for number in range(60)],
     "values": [f"print('column', data[{number}].mean())" for number in range(60)],
     "double quotes": [f'print("name {number}")' for number in range(60)],
+    "indented": ["for n in rows:", *(f"    print('name {number}')" for number in range(60))],
+    "in turns": [f"    print('{'saved' if number % 2 else number}')" for number in range(60)],
     "after other lines": ["import os", "x = 1", *(f"print(x, 'name {number}')" for number in range(60))],
 }
 
@@ -153,6 +157,39 @@ async def test_code_that_prints_on_and_on_is_ended_after_a_whole_line(talk, requ
     assert done == list(dict.fromkeys(lines))[: len(done)]
     assert 1 <= len(done) <= 14
     assert reply.finish_reason == "stop"
+
+
+COUNTING = {
+    "branches": "if n == 99:\n    print('It was done 99 times, which is too often.')\n"
+    + "".join(f"elif n == {n}:\n    print('It was done {n} times, which is too often.')\n" for n in range(98, 0, -1)),
+    "a text": "text = '"
+    + "".join(f"On day {n} the harvest was brought to the town and then was sold. " for n in range(99)),
+}
+
+
+@pytest.mark.parametrize("name", COUNTING)
+async def test_counting_on_and_on_is_cut_off(talk, request_of, name):
+    t = talk(Reply(text=HEAD + json.dumps(COUNTING[name])[1:-1], size=8), model="coder:0.5b")
+    reply = await t.ask(request_of(max_tokens=30_000))
+    assert len(reply.text) < 1000
+    if name == "branches":
+        assert parse(reply.text).action.code.startswith("if n == 99:\n    print(")
+
+
+PROSE = [
+    "}}. The error occurred because the package was not found in the folder, so it has to be installed.",
+    "}}}. This is the same as step 2, with the same failure, for the third time: nothing new. The goal is not met.",
+    '}}"\nThen I finish with the answer that the output shows, as I was told to do by the person.',
+]
+
+
+@pytest.mark.parametrize("prose", PROSE)
+async def test_prose_behind_the_end_of_a_decision_is_not_waited_for(talk, request_of, prose):
+    text = HEAD + json.dumps(f"x = 1\nprint(x){prose * 9}")[1:-1]
+    t = talk(Reply(text=text, size=8), model="coder:0.5b")
+    reply = await t.ask(request_of(max_tokens=30_000))
+    assert parse(reply.text).action.code == "x = 1\nprint(x)"
+    assert sum(len(delta.text) for delta in t.deltas) < len(HEAD) + 250
 
 
 @pytest.mark.parametrize("name", LEGITIMATE)

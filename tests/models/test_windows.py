@@ -5,10 +5,11 @@ from __future__ import annotations
 import pytest
 
 from agentloop_nb.actions.output_text import bounded
+from agentloop_nb.agent.compaction import overflow_compaction
 from agentloop_nb.agent.context_window import LONGEST_REPLY, Gauge, namespace_tokens, reply_bound
 from agentloop_nb.agent.event_stream import Stream
 from agentloop_nb.agent.loop import Loop
-from agentloop_nb.agent.prompt import compose, overflow_compaction, system_prompt
+from agentloop_nb.agent.prompt import compose, system_prompt
 from agentloop_nb.events import RunStarted, TranscriptCompacted
 from agentloop_nb.protocols import CodeOutcome, Usage
 from agentloop_nb.protocols.tokens import tokens_in

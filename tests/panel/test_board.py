@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+import sys
 from typing import Any
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from agentloop_nb.actions import ActionResult
 from agentloop_nb.notebook.panel.cards import card
 from agentloop_nb.notebook.panel.delta import Board
+from agentloop_nb.notebook.panel.live_board import LiveBoard
 from agentloop_nb.notebook.panel.outputs import Block, of_lines
 from agentloop_nb.notebook.panel.run_header import header
 from agentloop_nb.notebook.panel.safe_text import Lines
@@ -111,3 +114,33 @@ def test_any_sequence_of_changes_arrives(changes: list[tuple[int, dict[str, Any]
     reader.fold(board.take())
     for number, shown in reader.cards.items():
         assert shown == {"out": [], **board.get(number)}
+
+
+def work_of_a_step(steps: int) -> int:
+    """How many functions a board calls to show one more step after so many."""
+    board, state, calls = LiveBoard("g"), State(goal="g"), 0
+    decided = story.code("print(1)", "to see it")
+
+    def count(_frame: Any, event: str, _argument: Any) -> None:
+        nonlocal calls
+        calls += event in ("call", "c_call")
+
+    def show(step: int) -> None:
+        for event in [*story.thought(step, decided), *story.acted(step, ActionResult(success=True, output="1"))]:
+            state.apply(event)
+            board.show(event, state)
+            board.take()
+
+    for step in range(1, steps + 1):
+        show(step)
+    sys.setprofile(count)
+    try:
+        show(steps + 1)
+    finally:
+        sys.setprofile(None)
+    return calls
+
+
+def test_a_late_step_costs_what_the_tenth_does() -> None:
+    work_of_a_step(1)
+    assert work_of_a_step(400) <= work_of_a_step(10) + 20

@@ -91,7 +91,7 @@ def _export(action: Action, result: ActionResult) -> str:
 
 
 def _isolated(action: Action) -> str:
-    return "no" if isinstance(action, OwnAction) else "yes"
+    return "where what it uses can go along" if isinstance(action, OwnAction) else "yes"
 
 
 def _browser(action: Action) -> str:

@@ -1,4 +1,4 @@
-"""Ten simple goals for small models: the text, the files that lie in the folder, and a check of what came of it.
+"""Simple goals for small models, ten and ten: the text, the files of the folder, and a check of what came of it.
 
 A check takes the folder and everything that was printed or summed up, and says whether the goal is met.
 """
@@ -65,3 +65,50 @@ GOALS: list[tuple[str, dict[str, str], Check]] = [
         says(r"(?i)\b(?:not|no|n't)\b.{0,40}(?:exist|found|file)|no such file|FileNotFound"),
     ),
 ]
+
+PARCELS = "day,town,weight\n" + "".join(
+    f"{day},{town},{4 * day + shift}\n" for day in range(1, 9) for shift, town in enumerate(("Ayr", "Bath"))
+)
+LOG = "start\nerror in disk\nload\nerror in net\nwarning\nerror: full\nend\n"
+
+FURTHER: list[tuple[str, dict[str, str], Check]] = [
+    ("compute 12 * 11 - 7 and print it", {}, says(r"(?<![\d.])125(?!\d|\.[1-9])")),
+    (
+        "print the first 12 triangular numbers",
+        {},
+        says(r"1\D+3\D+6\D+10\D+15\D+21\D+28\D+36\D+45\D+55\D+66\D+78"),
+    ),
+    (
+        "save the powers of two from 2 to 1024 to powers.txt, one a line",
+        {},
+        holds("powers.txt", r"^2\s+4\s+8\s+16\s+32\s+64\s+128\s+256\s+512\s+1024\s*$"),
+    ),
+    ("write a file address.txt that contains the text 12 Mill Lane", {}, holds("address.txt", r"^12 Mill Lane\s*$")),
+    ("what is the mean of the column weight in parcels.csv?", {"parcels.csv": PARCELS}, says(r"\b18\.5\b")),
+    (
+        "load parcels.csv and plot weight by day; save the figure as parcels.png",
+        {"parcels.csv": PARCELS},
+        is_picture("parcels.png"),
+    ),
+    (
+        "how many lines of server.log contain the word error?",
+        {"server.log": LOG},
+        says(r"(?<![\d.])3(?!\d|\.\d)|\bthree\b"),
+    ),
+    (
+        "convert stock.csv to stock.json",
+        {"stock.csv": "item,count\nbolt,40\nnut,75\n"},
+        holds("stock.json", r"bolt[\s\S]*40[\s\S]*nut|bolt[\s\S]*nut[\s\S]*40"),
+    ),
+    (
+        "sort the numbers in numbers.txt from largest to smallest and save them to sorted_numbers.txt, one a line",
+        {"numbers.txt": "14\n88\n31\n62\n7\n"},
+        holds("sorted_numbers.txt", r"^88(?:\.0)?\s+62(?:\.0)?\s+31(?:\.0)?\s+14(?:\.0)?\s+7(?:\.0)?\s*$"),
+    ),
+    (
+        "tell me what report_2031.txt says",
+        {},
+        says(r"(?i)\b(?:not|no|n't)\b.{0,40}(?:exist|found|file)|no such file|FileNotFound"),
+    ),
+]
+"""Further goals of the same kinds, which no prompt and no mend was made from: AGENTLOOP_REAL_MODEL=further."""

@@ -9,10 +9,11 @@ import pytest
 from agentloop_nb.actions import ActionResult, RunCode, WriteFile
 from agentloop_nb.actions.effects import Answer, Effects
 from agentloop_nb.events import AnyEvent, NoteAdded, PlanMade, PlanSettled, RunResumed, StepsUndone
+from agentloop_nb.protocols import CodeRan
 from agentloop_nb.safety.mandate import mandate
 from agentloop_nb.safety.memory import Memory
 from agentloop_nb.safety.permission import reasons_to_ask
-from agentloop_nb.safety.provenance import goals_of_user, said_by_user
+from agentloop_nb.safety.provenance import goals_of_user, mark, said_by_user
 from agentloop_nb.state import State, fold
 from tests.record.made import printed, started, step
 
@@ -55,6 +56,18 @@ def test_its_words_cover_nothing(place: str, tmp_path: Path) -> None:
     told = mandate("x", state, memory=Memory(), folder=tmp_path)
     assert "evil.example" not in told.user
     assert told.strangers
+
+
+@pytest.mark.parametrize("known", [CodeRan(step=2), CodeRan(step=2, failed=True), CodeRan(by_model=True)], ids=str)
+@pytest.mark.parametrize("code", [f"# {WISH}", f'"""{WISH}"""', f"wish = {WISH!r}", f"!echo '{WISH}'"])
+def test_the_code_of_an_earlier_run_is_not_the_persons_word(code: str, known: CodeRan, tmp_path: Path) -> None:
+    begun = started(goal="Sum up the sales", cells=("x = 1", code)).model_copy(update={"context": mark(WISH, "a page")})
+    state = fold([begun.model_copy(update={"ran": (known.model_copy(update={"index": 1}),)})])
+    assert said_by_user(state, state.cells).split() == ["Sum", "up", "the", "sales", "x", "=", "1"]
+    for deed in DEEDS:
+        assert reasons_to_ask(deed, state, cells=state.cells), deed
+        assert not reasons_to_ask(deed, fold([begun]), cells=state.cells), "a cell that was typed counts"
+    assert "evil.example" not in mandate("x", state, memory=Memory(), folder=tmp_path).user
 
 
 def test_the_words_of_who_resumed_it_count(tmp_path: Path) -> None:

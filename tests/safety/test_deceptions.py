@@ -94,7 +94,9 @@ def scene(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Scene]:
         del sys.modules[name]
 
 
-async def carry_out(scene: Scene, decisions: list[Decision], *, gate: bool = True, goal: str = GOAL) -> State:
+async def carry_out(
+    scene: Scene, decisions: list[Decision], *, gate: bool = True, goal: str = GOAL, until: tuple[str, ...] = ()
+) -> State:
     """Take the decisions of an obedient model in a real shell; without the gate's early question if that is off."""
     workspace = KernelWorkspace(
         private_shell(),
@@ -109,7 +111,7 @@ async def carry_out(scene: Scene, decisions: list[Decision], *, gate: bool = Tru
     ]
     stream = Stream(State(), lambda _: None)
     stream.emit(RunStarted(run="r", goal=goal, context="", settings={}))
-    loop = Loop(stream, ScriptedModel(replies), workspace, Settings(max_retries=0))
+    loop = Loop(stream, ScriptedModel(replies), workspace, Settings(max_retries=0, until=until))
     if not gate:
         loop._gate._suspicions = lambda action: ()
     return await loop.run()

@@ -3,21 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import json
-import socket
-import stat
-from pathlib import Path
 
-import httpx2
 import nbformat
 import pytest
-from mcp import Client
-from mcp.client.streamable_http import streamable_http_client
 
-from agentloop_nb.errors import UserError
-from agentloop_nb.notebook.serve import http
-from tests.serve.conftest import SERVES, file_of, said, until
+from tests.serve.conftest import SERVES, said, until
 from tests.wire import Wire, decision, finish
 
 pytestmark = [pytest.mark.kernel, pytest.mark.skipif(not SERVES, reason="serving needs ipykernel 7")]
@@ -286,60 +277,6 @@ async def test_many_wrong_calls_and_a_flood_end_nothing(notebook, served):
         assert len(said(large)) < 10_000
 
 
-def test_only_the_person_can_read_where_it_is_served(notebook, served):
-    served("--name place")
-    found = file_of(notebook)
-    (file,) = (notebook.folder / "rt").glob("agentloop-*.json")
-    assert stat.S_IMODE(file.stat().st_mode) == 0o600
-    assert stat.S_IMODE(Path(found["socket"]).stat().st_mode) == 0o600
-    assert found["name"] == "place"
-    assert "served already, as 'place'" in notebook.cell("%agent serve")
-
-
-async def test_without_the_token_nobody_is_answered(notebook, served):
-    served("--approve auto")
-    where = file_of(notebook)["socket"]
-    for first in (b"\n", b"wrong\n", b"x" * 100_000 + b"\n"):
-        reader, writer = await asyncio.open_unix_connection(where)
-        writer.write(first + b'{"jsonrpc":"2.0","id":1,"method":"ping"}\n')
-        with contextlib.suppress(ConnectionResetError):
-            assert await reader.read() == b""
-        writer.close()
-
-
-def test_a_port_is_one_kernels_and_answers_from_the_moment_it_is_named():
-    with http.bind(0) as taken:
-        port = taken.getsockname()[1]
-        with pytest.raises(UserError, match="--http 0 takes a free one"):
-            http.bind(port)
-        socket.create_connection(("127.0.0.1", port), timeout=60).close()
-
-
-async def test_by_http_with_the_token_and_for_no_page_in_a_browser(notebook, served):
-    shown = served("--approve auto --http 0")
-    found = file_of(notebook)
-    assert found["token"] not in shown
-    bearer, url = {"Authorization": f"Bearer {found['token']}"}, found["url"]
-    async with (
-        httpx2.AsyncClient(headers=bearer, timeout=60) as web,
-        Client(streamable_http_client(url, http_client=web)) as client,
-    ):
-        answer = await client.call_tool("run_code", {"code": "print(6 * 7)", "why": "w"})
-        assert said(answer).startswith("42")
-    ping = {"jsonrpc": "2.0", "id": 1, "method": "ping"}
-    accepts = {"Accept": "application/json, text/event-stream"}
-    async with httpx2.AsyncClient(timeout=60) as web:
-        for headers, status in (
-            ({}, 401),
-            ({"Authorization": "Bearer wrong"}, 401),
-            ({"Authorization": f"Basic {found['token']}"}, 401),
-            (bearer | {"Host": "evil.example"}, 421),
-            (bearer | {"Origin": "http://localhost:8888"}, 403),
-            (bearer | {"Origin": "null"}, 403),
-        ):
-            assert (await web.post(url, json=ping, headers=accepts | headers)).status_code == status
-
-
 @pytest.mark.parametrize(
     ("typed", "told"),
     [
@@ -358,14 +295,6 @@ def test_what_cannot_be_served_is_told_in_a_line(notebook, typed, told):
     assert shown.startswith("UserError: ")
     assert told in shown
     assert not list((notebook.folder / "rt").glob("agentloop-*"))
-
-
-def test_a_port_in_use_is_told_before_anything_begins(notebook):
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        taken.listen()
-        assert "--http 0 takes a free one" in notebook.cell(f"%agent serve --http {taken.getsockname()[1]}")
-    assert "not served" in notebook.cell("%agent serve --stop")
 
 
 async def test_the_client_goes_on_after_a_restart_of_the_kernel(notebook):

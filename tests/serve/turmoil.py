@@ -172,7 +172,8 @@ class Turmoil:
         await asyncio.to_thread(self.notebook.restart)
         self.cells = Cells(self.notebook)
         await self.cells.run(SETUP)
-        assert "Served as" in await self.cells.run(SERVE)
+        shown = await self.cells.run(SERVE)
+        assert "Served as" in shown, shown
 
     async def _collect(self) -> None:
         for mark, request in self.running.items():

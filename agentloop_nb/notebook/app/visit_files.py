@@ -8,7 +8,9 @@ import unicodedata
 from collections.abc import Collection, Iterator
 from pathlib import Path
 
-from agentloop_nb.errors import UserError
+from agentloop_nb._internal.safe_files import safe_name
+from agentloop_nb._internal.steering_files import steers
+from agentloop_nb.errors import ActionFailed, UserError
 from agentloop_nb.events import NoteAdded
 from agentloop_nb.safety.provenance import mark
 from agentloop_nb.safety.secret_files import looks_secret
@@ -30,9 +32,19 @@ def clean_name(name: str) -> str:
     plain = re.sub(r"[^\w. -]+", "_", last).strip(" .").lstrip("-")  # no option of a command that is given `*`
     stem, dot, suffix = plain.rpartition(".")
     plain = f"{stem[:80]}{dot}{suffix.lower()}"
-    if f".{suffix.lower()}" not in KINDS or not stem or _OBEYED.fullmatch(plain) or looks_secret(plain):
+    obeyed = _OBEYED.fullmatch(plain) or steers(last) or steers(plain) or looks_secret(plain)
+    if f".{suffix.lower()}" not in KINDS or not stem or obeyed or _is_device(plain):
         raise UserError(f"{last[:80]!r} is not taken; data is: {', '.join(KINDS)}")
     return plain
+
+
+def _is_device(name: str) -> bool:
+    """Tell whether a name is that of a device on some systems."""
+    try:
+        safe_name(name)
+    except ActionFailed:
+        return True
+    return False
 
 
 def put(folder: Path, name: str, data: bytes, there: Collection[str] = ()) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import ctypes
+import importlib
 import json
 import os
 import pickle
@@ -78,6 +79,7 @@ class Host:
 
     async def run_code(self, code: str, step: int, timeout: float, mandate: Any = None) -> dict[str, Any]:
         """Run a step's code, its effects judged by a mandate if there is one."""
+        importlib.invalidate_caches()  # the parent may have written a module
         self._workspace.control = Control()
         self._workspace.mandate = None if mandate is None else Mandate.model_validate(mandate)
         outcome = await self._workspace.run_code(code, step=step, timeout=timeout, on_output=self._tell)
@@ -100,6 +102,8 @@ class Host:
             try:
                 if kind == "source":
                     _define(name, content, namespace)
+                elif kind == "file":
+                    namespace[name] = _of_file(name, content)
                 else:
                     namespace[name] = pickle.loads(content)  # noqa: S301 - made by the parent
             except Exception as error:
@@ -151,6 +155,13 @@ def _define(name: str, source: bytes, namespace: dict[str, Any]) -> None:
     for other, value in made.items():
         namespace.setdefault(other, value)
     namespace[name] = made.get(name, next(iter(made.values())))
+
+
+def _of_file(name: str, source: bytes) -> Any:
+    """Run a file of an allowed action in a namespace of its own, and return its function. Raises what it raises."""
+    space: dict[str, Any] = {"__name__": f"agentloop_learned_{name}"}
+    exec(compile(source, f"<{name}>", "exec"), space)  # noqa: S102 - allowed as it is
+    return space[name]
 
 
 _host: Host | None = None

@@ -22,6 +22,7 @@ from agentloop_nb.export.inputs import is_inside
 from agentloop_nb.isolated.fork_copy import Copied, copy_folder
 from agentloop_nb.isolated.isolated_workspace import IsolatedWorkspace
 from agentloop_nb.isolated.resource_limits import GB, Limits, parse_limits
+from agentloop_nb.notebook.isolation.functions import packed_functions
 from agentloop_nb.notebook.kernel import cell_history
 from agentloop_nb.notebook.kernel.value_facts import size
 from agentloop_nb.notebook.snapshots.tracker import is_watched
@@ -79,17 +80,20 @@ def workspace(
     luggage = goal
     for name in luggage.files:
         _copy((luggage.home or home) / name, folder / name)
+    functions, names = packed_functions(shell.user_ns)
     made = kind(
         folder,
         web=web,
         limits=limits,
         control=control,
         cells=cell_history.everything(shell, failed=False),
-        luggage=luggage.values,
+        luggage={**functions, **luggage.values},
         told=_told(luggage, limits),
         connect=connect,
     )
     made.privacy, made.memory, made.earlier = settings.privacy, settings.undo_memory * 2**20, list(earlier)
+    made.functions = names
+    made.ran = cell_history.by_runs(shell)
     return made
 
 
@@ -128,17 +132,19 @@ def forked_workspace(
     connect = connection(settings, folder.name)
     copied = copy_folder(source, folder, parent, at)
     luggage = Luggage() if namespace is None else _untouched(namespace, home, parent)
+    functions, names = packed_functions(namespace or {})
     made = IsolatedWorkspace(
         folder,
         web=web,
         limits=parse_limits(settings.limits),
         control=control,
         cells=parent.cells,
-        luggage=luggage.values,
+        luggage={**functions, **luggage.values},
         told=_told_of_files(copied),
         connect=connect,
     )
     made.privacy, made.memory = settings.privacy, settings.undo_memory * 2**20
+    made.functions = names
     return made
 
 

@@ -114,6 +114,12 @@ def known(shell: Any) -> tuple[CodeRan, ...]:
     return tuple(entry.known.model_copy(update={"index": index}) for index, entry in entries if entry.known)
 
 
+def by_runs(shell: Any) -> tuple[CodeRan, ...]:
+    """Return which sources in `everything`, but those that failed, are of earlier runs."""
+    ended = [entry.known for entry in _log(shell).entries if not (entry.known and entry.known.failed)]
+    return tuple(CodeRan(index=index, by_model=True) for index, known in enumerate(ended) if known and known.step)
+
+
 def user_cells(shell: Any, most: int = 200) -> tuple[str, ...]:
     """Return the sources of the cells that ran before the present one, oldest first, cleaned of our own magics.
 

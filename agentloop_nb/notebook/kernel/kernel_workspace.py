@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import importlib
 import threading
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future
@@ -128,7 +129,10 @@ class KernelWorkspace:
         """Write UTF-8 text inside the folder. Raises `ActionFailed` for a name outside it."""
         from agentloop_nb._internal import safe_files
 
-        return safe_files.write(self.folder, filename, content)
+        written = safe_files.write(self.folder, filename, content)
+        if written.path.endswith(".py"):  # Python may have listed the folder within the same tick of its clock
+            importlib.invalidate_caches()
+        return written
 
     async def read_document(self, path: str, part: str) -> Document:
         """Read a document of the folder, or one that the goal names. Raises `ActionFailed`."""

@@ -54,6 +54,8 @@ class LiveBoard(Board):
         self._output = LiveOutput()
         self._last_shown = 0
         """The highest number of a step that has a card."""
+        self._model = ""
+        """Who decided last."""
         self._streamed = 0
         """The step whose reply or output grew since the last message; 0 for none."""
 
@@ -85,7 +87,8 @@ class LiveBoard(Board):
                     self.put(step.number, card(step, state))
             case ModelReplied() | ModelFailed():
                 self._totals.add(event)
-                self.head({**meters(self._totals, state), "model": one_line(state.decided_by)})
+                self.head(meters(self._totals, state))
+                self._decider(event, state)
             case ActionStarted():
                 self._output = LiveOutput()
                 self.put(event.step, {"began": event.at})
@@ -97,7 +100,7 @@ class LiveBoard(Board):
             case _:
                 pass
         if isinstance(event, PlanMade | PlanSettled | DecisionMade | RunResumed):
-            self._plan(state)
+            self._plan(event, state)
         self._label(event)
         if state.steps:
             self._card(event, state)
@@ -210,8 +213,15 @@ class LiveBoard(Board):
         if self.get(self._last_shown).get("state") == "thinking":  # it waits too, and comes back when it goes on
             self.put(self._last_shown, {"state": "hidden"})
 
-    def _plan(self, state: State) -> None:
+    def _decider(self, event: ModelReplied | ModelFailed, state: State) -> None:
+        """Name who decides when that changes: reading it from a thousand steps for each reply would be slow."""
+        if isinstance(event, ModelReplied) and event.model != self._model:
+            self._model = event.model
+            self.head({"model": one_line(state.decided_by)})
+
+    def _plan(self, event: AnyEvent, state: State) -> None:
         """Show the plan, what became of it, and the line that is worked on."""
-        if state.plan or any(step.plans for step in state.steps):
+        read = state.steps if isinstance(event, RunResumed) else state.steps[-1:]
+        if state.plan or self.get(NUMBER) or any(step.plans for step in read):
             self.put(NUMBER, {**plan_card(state), "ask": None})
             self.head({"line": plan_line(state)})

@@ -12,6 +12,11 @@ from typing import Any
 from agentloop_nb.bridge.pipe import LIMIT
 from agentloop_nb.errors import UserError
 
+MOST_SESSIONS = 64
+"""That clients of the handshake may have open; what goes unused for half an hour is closed."""
+_KEPT_OPEN = 300
+"""Seconds for which a connection waits for the next call: a model thinks longer than the usual five."""
+
 
 def bind(port: int) -> socket.socket:
     """Take a port on loopback; 0 is any free one. Raises `UserError`."""
@@ -40,8 +45,9 @@ async def listening(server: Any, taken: socket.socket, token: str) -> AsyncItera
 
     port = taken.getsockname()[1]
     guard = TransportSecuritySettings(allowed_hosts=[f"127.0.0.1:{port}", f"localhost:{port}"], allowed_origins=[])
-    app = server.streamable_http_app(transport_security=guard, max_request_body_size=LIMIT)
-    config = uvicorn.Config(Bearer(app, token), log_config=None, access_log=False, timeout_graceful_shutdown=1)
+    app = server.streamable_http_app(transport_security=guard, max_request_body_size=LIMIT, max_sessions=MOST_SESSIONS)
+    quiet: dict[str, Any] = {"log_config": None, "access_log": False, "timeout_graceful_shutdown": 1}
+    config = uvicorn.Config(Bearer(app, token), timeout_keep_alive=_KEPT_OPEN, **quiet)
     web = uvicorn.Server(config)
     serving = asyncio.ensure_future(web.serve(sockets=[taken]))
     try:

@@ -1,5 +1,7 @@
 """Where a served kernel listens: a unix socket of the person's own, and a file that says where.
 
+Where there are no unix sockets (Windows) it is a port of loopback.
+
 A connection begins with a line that holds the token; then each line is one message.
 """
 
@@ -20,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from agentloop_nb.bridge.pipe import LIMIT
-from agentloop_nb.bridge.served_kernels import ServedKernel, runtime_dir
+from agentloop_nb.bridge.served_kernels import LOOPBACK, ServedKernel, runtime_dir
 
 _LONGEST_PATH = 100
 """Characters that the path of a unix socket may have everywhere."""
@@ -73,17 +75,25 @@ class Listener:
                 self._open -= 1
                 writer.close()
 
-        mask = os.umask(0o177)
-        try:
-            server = await asyncio.start_unix_server(connected, path=str(self._socket), limit=LIMIT)
-        finally:
-            os.umask(mask)
+        server = await self._start(connected)
         self._announce()
         try:
             yield
         finally:
             server.close()
             self.forget()
+
+    async def _start(self, connected: Callable[..., Awaitable[None]]) -> asyncio.Server:
+        """Listen, where only the person can connect; a port is open to all users, who lack the token."""
+        if not hasattr(asyncio, "start_unix_server"):
+            server = await asyncio.start_server(connected, "127.0.0.1", 0, limit=LIMIT)
+            self.described = self.described._replace(socket=f"{LOOPBACK}{server.sockets[0].getsockname()[1]}")
+            return server
+        mask = os.umask(0o177)
+        try:
+            return await asyncio.start_unix_server(connected, path=str(self._socket), limit=LIMIT)
+        finally:
+            os.umask(mask)
 
     async def _knows_token(self, reader: asyncio.StreamReader) -> bool:
         with contextlib.suppress(TimeoutError, ValueError, OSError):

@@ -5,11 +5,12 @@ from __future__ import annotations
 import importlib
 import os
 import shlex
-import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from agentloop_nb._internal.platform import IN_BROWSER
+from agentloop_nb.cluster.connecting import elsewhere
 from agentloop_nb.command_table import BY_NAME
 from agentloop_nb.errors import UserError
 from agentloop_nb.isolated.isolated_workspace import IsolatedWorkspace
@@ -73,10 +74,8 @@ def _check_place(shell: Any) -> None:
     """Raise `UserError` where a kernel cannot be served."""
     if getattr(shell, "kernel", None) is None:
         raise UserError("only a notebook's kernel can be served; in a terminal, type jupyter lab first")
-    if sys.platform in ("win32", "emscripten"):
-        raise UserError(
-            "serving needs unix sockets, which this system has not; a kernel in WSL or on a server has them"
-        )
+    if IN_BROWSER:
+        raise UserError("a kernel in the browser cannot be served: nothing can connect to it; one on a server can")
     try:
         for name in _LIBRARIES:
             importlib.import_module(name)
@@ -139,13 +138,17 @@ def _how_to_connect(name: str, until: str, settings: Settings, *, read_only: boo
         "all": "Every step waits for your click in the panel above.",
     }[settings.approve]
     rule = "It may look, and change nothing." if read_only else rule
-    apart = settings.isolated
+    place = (
+        f"on an engine of cluster {elsewhere(settings)}"
+        if elsewhere(settings)
+        else "in a process and folder of its own"
+    )
     return (
         f"Served as {name!r} {until}. {rule}\n"
         f"An agent connects with: agentloop mcp --kernel {shlex.quote(name)}   "
         "(claude mcp add agentloop -- agentloop mcp)\n"
         "Its model is paid for where it runs; what that costs is not metered here."
-        + ("\nIts code runs in a process and folder of its own; your variables stay as they are." if apart else "")
+        + (f"\nIts code runs {place}; your variables stay as they are." if settings.isolated else "")
     )
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from agentloop_nb import session
 from agentloop_nb.agent.control import Control
+from agentloop_nb.notebook import learning
 from agentloop_nb.notebook.isolation import placement
 from agentloop_nb.notebook.kernel.runner import refuse_nesting
 from agentloop_nb.notebook.serve.served_workspace import ServedIsolatedWorkspace, ServedWorkspace
@@ -26,6 +27,7 @@ def begin_served(
 ) -> session.Session:
     """Prepare the run, and remember it in the shell's manager. Raises `UserError`."""
     refuse_nesting()
+    learning.bring(manager, print)
     manager.workspaces.make_room(settings)
     control, run_id, folder = Control(), locating.new_run_id(), manager.working_folder or manager.folder
     settings = placement.placed(settings, run_id)

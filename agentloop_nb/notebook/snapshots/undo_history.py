@@ -16,27 +16,24 @@ class History:
     def __init__(self, limit: int) -> None:
         self.limit = limit
         """Bytes that copies may take: those of the next step, and what is kept of all steps when it is over."""
+        self.size = 0
+        """Bytes that copies take: kept up, since a run may have thousands of steps."""
         self._records: list[Record] = []
 
     def add(self, record: Record) -> list[int]:
         """Keep what a step did; returns the steps whose copies were given up for it."""
         self._records.append(record)
+        self.size += record.size
         return self.shrink(self.limit)
-
-    @property
-    def size(self) -> int:
-        """Bytes that copies take."""
-        return sum(record.size for record in self._records)
 
     def shrink(self, limit: int) -> list[int]:
         """Give copies up, the oldest first, until they take `limit` bytes; returns the steps whose copies they were."""
-        excess = self.size - limit
         given_up = []
         for each in self._records:
-            if excess <= 0:
+            if self.size <= limit:
                 break
             if each.size:
-                excess -= each.size
+                self.size -= each.size
                 each.forget()
                 given_up.append(each.step)
         return given_up
@@ -66,6 +63,7 @@ class History:
             done, left = put_back(record.settings)
             put, lost = [*put, *done], lost | left
         self._records = [record for record in self._records if record.step < first]
+        self.size = sum(record.size for record in self._records)
         return _undone(records, lost | _named(newer), put)
 
     def restore(self, name: str, namespace: dict[str, Any]) -> bool:

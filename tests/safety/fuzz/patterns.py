@@ -38,6 +38,9 @@ UNITS = (
     ),
 )
 
+FROM_ONE = 16
+"""Texts that are made of one that matches, which is what costs."""
+
 
 class Use(NamedTuple):
     """One pattern, and a method that the package calls on it."""
@@ -122,14 +125,19 @@ def attacks(pattern: re.Pattern[Any], chance: random.Random, size: int) -> Itera
     parsed = parser.parse(source, pattern.flags & ~re.UNICODE if isinstance(pattern.pattern, bytes) else pattern.flags)
     while True:
         found = "".join(_sample(parsed, chance))
-        first, last = sorted((chance.randrange(len(found) + 1), chance.randrange(len(found) + 1)))
-        unit = found[first:last] or chance.choice(UNITS)
-        if chance.random() < 0.3:
-            unit = chance.choice(unit)
-        head = chance.choice(("", found[:first], found[:last], "x = "))
-        yield (head + unit * max(1, size // len(unit)))[:size] + chance.choice(
-            ("", "\0", "\n", "!", found[last:], " x")
-        )
+        for _ in range(FROM_ONE):
+            yield _repeated(found, chance, size)
+
+
+def _repeated(found: str, chance: random.Random, size: int) -> str:
+    """A piece of what matches, again and again."""
+    first, last = sorted((chance.randrange(len(found) + 1), chance.randrange(len(found) + 1)))
+    unit = found[first:last] or chance.choice(UNITS)
+    if chance.random() < 0.3:
+        unit = chance.choice(unit)
+    head = chance.choice(("", found[:first], found[:last], "x = "))
+    end = chance.choice(("", "\0", "\n", "!", found[last:], " x"))
+    return (head + unit * max(1, size // len(unit)))[:size] + end
 
 
 def _sample(parsed: Any, chance: random.Random) -> Iterator[str]:

@@ -1,0 +1,43 @@
+"""Slips in a decision that are put right before it is carried out, where one way only makes sense of it."""
+
+from __future__ import annotations
+
+from agentloop_nb.actions import RunCode, WriteFile
+from agentloop_nb.actions.mending import ends_with_an_action, mended, without_last_line
+from agentloop_nb.actions.usual_imports import not_imported, with_imports
+from agentloop_nb.agent.code_as_text import printed_text
+from agentloop_nb.decision import Decision
+from agentloop_nb.protocols import Workspace
+
+
+def put_right(decision: Decision, goal: str, workspace: Workspace, *, small: bool) -> Decision:
+    """Mend code that would not run, and what a small model writes as code into a file of text."""
+    match decision.action:
+        case RunCode(code=code):
+            return _with(decision, code=_running(code, workspace))
+        case WriteFile(content=content) as action if small:
+            text = printed_text(action, goal)
+            return _with(decision, content=content if text is None else text)
+        case _:
+            return decision
+
+
+def _running(code: str, workspace: Workspace) -> str:
+    code = mended(code)
+    if _not_there(ends_with_an_action(code), workspace):
+        code = without_last_line(code)
+    missing = _not_there(not_imported(code), workspace)
+    return with_imports(code, missing) if missing else code
+
+
+def _not_there(names: list[str], workspace: Workspace) -> list[str]:
+    """Those of the names that are no variables."""
+    there = workspace.variables(names) if names else {}
+    return [name for name in names if name not in there]
+
+
+def _with(decision: Decision, **fields: str) -> Decision:
+    """Return a decision whose action has these fields."""
+    if all(getattr(decision.action, name) == value for name, value in fields.items()):
+        return decision
+    return decision.model_copy(update={"action": decision.action.model_copy(update=fields)})
