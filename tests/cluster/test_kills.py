@@ -14,6 +14,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -186,14 +187,21 @@ class Life:
 
     @staticmethod
     def _on_the_way(folder: Path, pattern: str) -> bool:
-        with suppress(OSError):
-            return any(path.stat().st_size > 2**20 for path in folder.glob(pattern))
-        return False
+        return any(map(Life._is_large, folder.glob(pattern)))
 
-    def caught_adopting(self) -> None:
-        wait_for(
-            lambda: self._on_the_way(Path(os.environ["TMPDIR"]), "agentloop-remote-*/*/*/*"), "nothing was handed over"
-        )
+    def handed(self) -> set[Path]:
+        """Files of values that have come here, also those of a notebook that was killed."""
+        return {path for path in Path(os.environ["TMPDIR"]).glob("agentloop-remote-*/*/*/*") if self._is_large(path)}
+
+    def comes(self, earlier: set[Path]) -> bool:
+        """Whether values are being handed over, beside those of earlier."""
+        return bool(self.handed() - earlier)
+
+    @staticmethod
+    def _is_large(path: Path) -> bool:
+        with suppress(OSError):
+            return path.stat().st_size > 2**20
+        return False
 
     # -- kills
 
@@ -311,8 +319,9 @@ def die_adopting(life: Life) -> None:
     run, count = life.record.stem, len(life.tasks)
     for victim in victims:
         life.look()
+        earlier = life.handed()
         cell = life.parent.begin(f"%agent adopt {run}")
-        life.caught_adopting()
+        wait_for(partial(life.comes, earlier), "nothing was handed over")
         life.kill(victim)
         if victim != "parent":
             told = life.parent.shown(cell)
