@@ -7,6 +7,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from tests.record.kernels import Kernel, kernel
 from tests.wire import Item, Wire, decision, finish
 
@@ -77,3 +79,13 @@ def scene(folder: Path, *steps: Item) -> Iterator[Scene]:
         live.run(f"import os; os.environ['OPENAI_BASE_URL'] = {wire.base_url!r}; del os", aside=True)
         live.run("%config AgentMagics.model = 'm'", aside=True)
         yield Scene(live, wire)
+
+
+@contextmanager
+def scene_of_its_own(home: Path) -> Iterator[Scene]:
+    """Open a notebook whose user has agreed to nothing before, anywhere."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_DATA_HOME", str(home / "data"))
+        (home / "work").mkdir()
+        with scene(home / "work") as made:
+            yield made

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.learn.scene import CODE, STEPS, Scene, proposed, scene
+from tests.learn.scene import CODE, STEPS, Scene, proposed, scene_of_its_own
 from tests.wire import decision, finish
 
 pytestmark = pytest.mark.timeout(600)
@@ -20,15 +20,11 @@ SAVED = ".agentloop/actions/total_of.py"
 @pytest.fixture(scope="module")
 def notebook(tmp_path_factory) -> Iterator[Scene]:
     """A notebook in which a run met its goal, and a function was learned from it on the second attempt."""
-    home = tmp_path_factory.mktemp("learning")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("XDG_DATA_HOME", str(home / "data"))
-        (home / "work").mkdir()
-        with scene(home / "work") as made:
-            made.run("What did N sell?", *STEPS)
-            made.wire.script += [proposed(code=CODE.replace("path: str", "path")), proposed()]
-            made.told = made.said("%agent learn total_of", "y")
-            yield made
+    with scene_of_its_own(tmp_path_factory.mktemp("learning")) as made:
+        made.run("What did N sell?", *STEPS)
+        made.wire.script += [proposed(code=CODE.replace("path: str", "path")), proposed()]
+        made.told = made.said("%agent learn total_of", "y")
+        yield made
 
 
 def proposals(folder: Path) -> list[dict[str, Any]]:

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from agentloop_nb.learn.proof import CALL_CELL
-from tests.learn.scene import Scene, proposed, scene
+from tests.learn.scene import Scene, proposed, scene_of_its_own
 from tests.learn.test_learning import sent
 from tests.wire import decision, finish
 
@@ -29,13 +29,9 @@ def region_total(sales: pd.DataFrame, region: str = "N") -> int:
 @pytest.fixture(scope="module")
 def notebook(tmp_path_factory) -> Iterator[Scene]:
     """A notebook whose user has a table."""
-    home = tmp_path_factory.mktemp("tables")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("XDG_DATA_HOME", str(home / "data"))
-        (home / "work").mkdir()
-        with scene(home / "work") as made:
-            made.live.run("import pandas as pd\ntable = pd.read_csv('sales.csv')")
-            yield made
+    with scene_of_its_own(tmp_path_factory.mktemp("tables")) as made:
+        made.live.run("import pandas as pd\ntable = pd.read_csv('sales.csv')")
+        yield made
 
 
 def test_a_function_of_a_table_is_called_by_the_name_of_a_variable_or_of_a_file(notebook):
