@@ -98,8 +98,7 @@ def parsed(source: str) -> ast.Module | None:
 
 def _parsed(source: str, tries: int = 3) -> ast.Module | None:
     try:
-        with warnings.catch_warnings() if _WARNED_OF.search(source) else nullcontext():
-            warnings.simplefilter("ignore")
+        with warnings.catch_warnings(action="ignore") if _WARNED_OF.search(source) else nullcontext():
             tree = ast.parse(source, "<cell>")
     except (SyntaxError, ValueError, RecursionError, MemoryError, OverflowError):
         return None

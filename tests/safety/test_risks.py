@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import warnings
+
 import pytest
 
 from agentloop_nb.safety.code_risks import read_risks, targets
@@ -176,3 +178,14 @@ def test_reading_a_cell_leaves_the_tree_that_others_read_as_it_was() -> None:
     rest = parsed("pass\ny = 2")
     assert rest is not None
     assert len(rest.body) == 2
+
+
+@pytest.mark.parametrize("source", ["left = 1", r"left = '\d'", "left = 1if 1 else 2", "left = (", r"left = '\d"])
+def test_reading_code_leaves_the_warnings_of_the_process_as_they_were(source: str) -> None:
+    from agentloop_nb._internal.ipython_syntax import parsed
+
+    before = list(warnings.filters)
+    parsed(source)
+    assert warnings.filters == before
+    with pytest.warns(UserWarning, match="careful"):
+        warnings.warn("careful", stacklevel=1)
