@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Sequence
 from itertools import groupby
 
@@ -34,9 +35,7 @@ def _folded(steps: Sequence[Step], rows: str) -> str:
 
 def _held(steps: Sequence[Step]) -> Iterable[str]:
     """Return what steps hold that one may look for: errors, figures, tables."""
-    errors = sum(step.result is not None and not step.result.success for step in steps)
-    found = {"error": errors}
+    found = Counter(error=sum(step.result is not None and not step.result.success for step in steps))
     for step in steps:
-        for kind, count in kinds(step).items():
-            found[kind] = found.get(kind, 0) + count
+        found.update(kinds(step))
     return [counted(count, noun) for noun, count in found.items() if count]

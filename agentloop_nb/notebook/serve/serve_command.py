@@ -138,11 +138,8 @@ def _how_to_connect(name: str, until: str, settings: Settings, *, read_only: boo
         "all": "Every step waits for your click in the panel above.",
     }[settings.approve]
     rule = "It may look, and change nothing." if read_only else rule
-    place = (
-        f"on an engine of cluster {elsewhere(settings)}"
-        if elsewhere(settings)
-        else "in a process and folder of its own"
-    )
+    cluster = elsewhere(settings)
+    place = f"on an engine of cluster {cluster}" if cluster else "in a process and folder of its own"
     return (
         f"Served as {name!r} {until}. {rule}\n"
         f"An agent connects with: agentloop mcp --kernel {shlex.quote(name)}   "
