@@ -51,8 +51,9 @@ class Wire:
         self._work: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
         self._replies: dict[str, Future[dict[str, Any]]] = {}
         self._sockets: dict[str, Any] = {}
-        self._bell = self._context.socket(zmq.PAIR)
+        self._bell, self._heard_bell = self._context.socket(zmq.PAIR), self._context.socket(zmq.PAIR)
         self._bell.bind("inproc://bell")
+        self._heard_bell.connect("inproc://bell")
         self._ring = threading.Lock()
         self._thread = threading.Thread(target=self._serve, name="agentloop-cluster", daemon=True)
 
@@ -106,8 +107,7 @@ class Wire:
     # -- on the thread
 
     def _serve(self) -> None:
-        poller, bell = zmq.Poller(), self._context.socket(zmq.PAIR)
-        bell.connect("inproc://bell")
+        poller, bell = zmq.Poller(), self._heard_bell
         poller.register(bell, zmq.POLLIN)
         for name, channel in (_SENT | _HEARD).items():
             self._sockets[name] = self._socket(zmq.DEALER if name in _SENT else zmq.SUB, channel)

@@ -8,6 +8,7 @@ import re
 import subprocess
 import sys
 import threading
+import time
 from collections import Counter
 from pathlib import Path
 
@@ -15,7 +16,9 @@ import numpy as np
 import psutil
 import pytest
 
+from agentloop_nb.cluster.address import address
 from agentloop_nb.cluster.overview import overview
+from agentloop_nb.cluster.wire import Wire as Connection
 from agentloop_nb.errors import UserError
 from agentloop_nb.isolated.connection import Died
 from agentloop_nb.record import reading
@@ -66,6 +69,20 @@ async def test_code_that_heeds_no_stop_is_ended_and_the_engine_serves_others(pla
     assert len(lab.engines()) == engines
 
 
+def test_what_is_asked_before_the_thread_listens_is_not_lost(lab, monkeypatch):
+    serve = Connection._serve
+
+    def late(self: Connection) -> None:
+        time.sleep(0.3)
+        serve(self)
+
+    monkeypatch.setattr(Connection, "_serve", late)
+    connection = Connection(address(lab.on), lambda content, buffers: None)
+    connection.start()
+    assert connection.engines == lab.cluster.wire.engines
+    connection.close()
+
+
 async def test_a_time_limit_holds_there_and_runs_on_one_engine_do_not_wait_for_each_other(place, engines, monkeypatch):
     monkeypatch.setattr(engines, "used", Counter(dict.fromkeys(range(1, 20), 99)))
     first, second = place("first"), place("second")
@@ -104,8 +121,9 @@ def test_a_dead_engine_is_a_failed_step_and_the_run_goes_on_elsewhere(user, own_
     killer = threading.Thread(target=kill)
     with Wire(steps) as wire:
         killer.start()
-        user.agent(f"--on {lab.on}", wire)
+        told = user.agent(f"--on {lab.on}", wire)
     killer.join()
+    assert user.records, told
     state = reading.load(user.records[-1])
     died, after = state.steps[1].result, state.steps[2].result
     assert "KernelDied" in str(died.error)

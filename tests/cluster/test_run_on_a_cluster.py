@@ -26,6 +26,7 @@ def test_code_runs_on_an_engine_and_what_it_makes_is_adopted(user):
     )
     with Wire(steps) as wire:
         told = user.agent(f"--on {ON}", wire, "add 4 to prices, see data.csv")
+    assert user.records, told
     state = reading.load(user.records[-1])
     result = state.steps[0].result
     assert result.success, result.output
