@@ -208,7 +208,7 @@ class Loop:
             try:
                 reply = await self._asker.reply(final=self._final, only=only)
                 step, final = self.state.next_step, self._final  # an outside agent may have taken steps back meanwhile
-                read = parse(reply.text, timeout=self.settings.timeout, final=final, actions=self._understood)
+                read = parse(reply.text, timeout=self._usual_limit, final=final, actions=self._understood)
                 decision = self._put_right(read)
                 self._planning.check(decision.action, first=bool(only))
             except DecisionError as error:
@@ -233,6 +233,11 @@ class Loop:
         """The actions that are taken; the plans of a record are shown, whether or not this run was to have one."""
         actions = understood(self.state)
         return actions if self.replayed is None or Plan in actions else (*actions, Plan)
+
+    @property
+    def _usual_limit(self) -> int:
+        """Seconds of a step of code that names none; more than any that a record names."""
+        return self.settings.timeout if self.replayed is None else LONGEST_AGAIN
 
     def _taken(self, decision: Decision, step: int) -> Decision | None:
         """Emit a decision; None for one that only changes the plan."""
@@ -372,4 +377,6 @@ class Loop:
         return Hint(f"resume --max-steps {self.state.max_steps + 20}")
 
 
+LONGEST_AGAIN = 86_400
+"""Seconds that code of a record may run again at most."""
 WITH_A_WORD = Hint("resume -- WORD", lead="; with a word from you it may go on: ")
