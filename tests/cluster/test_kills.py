@@ -312,8 +312,8 @@ def assert_told(state: State, plan: list[tuple[str, str]]) -> None:
         if failures and told[victim] in failures[0]:
             failures.pop(0)
         else:
-            assert moment == "transfer", f"{plan}\n{'\n'.join(failures)}"
-    assert not failures, f"{plan}\n{'\n'.join(failures)}"
+            assert moment == "transfer", "\n".join([str(plan), *failures])
+    assert not failures, "\n".join([str(plan), *failures])
 
 
 def die_adopting(life: Life) -> None:
