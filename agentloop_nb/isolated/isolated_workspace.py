@@ -102,6 +102,10 @@ class IsolatedWorkspace:
         """Whether its variables are there."""
         return self._line is not None and self._line.alive
 
+    def lives(self) -> bool:
+        """Look whether its process is still there: it may have ended since it was last heard."""
+        return self._line is not None and self.alive and self._line.check().result()
+
     def open(self) -> None:
         """Start the process, and hand the luggage over. Raises `UserError` if it does not start."""
         self.close()
