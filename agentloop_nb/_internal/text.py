@@ -5,6 +5,9 @@ from __future__ import annotations
 import re
 from typing import Any
 
+NOT_METERED = "tokens and cost are not metered here: the client pays"
+"""Of runs that outside agents decide."""
+
 STATUS_WORDS = {
     "running": "running",
     "finished": "finished",

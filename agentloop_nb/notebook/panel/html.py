@@ -138,7 +138,8 @@ def _header(top: Header, *, typed: bool) -> str:
 
 def _foot(top: Header) -> str:
     """Return what one looks up rarely: which run it was, and its tokens by kind."""
-    told = f"Run {prose(top['run'])}&nbsp;· Tokens: {prose(top['tokens_detail'])}"
+    tokens = "" if top["tokens_detail"] == top["cost"] else f"&nbsp;· Tokens: {prose(top['tokens_detail'])}"
+    told = f"Run {prose(top['run'])}{tokens}"
     return f'<div style="{_PART};font-size:11.5px;{MUTED}">{told}</div>'
 
 
