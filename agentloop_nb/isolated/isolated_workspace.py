@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import tempfile
 import threading
 import weakref
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
@@ -16,12 +15,11 @@ from pydantic import TypeAdapter, ValidationError
 from agentloop_nb._internal import safe_files
 from agentloop_nb.agent.control import Control
 from agentloop_nb.errors import Hint, UserError
+from agentloop_nb.isolated import handover
 from agentloop_nb.isolated.channel import Line
-from agentloop_nb.isolated.codec import Builder
 from agentloop_nb.isolated.connection import Connect, Connection, Died, Garbled
 from agentloop_nb.isolated.isolated_step import IsolatedStep, described, dumped, failure
 from agentloop_nb.isolated.resource_limits import Limits
-from agentloop_nb.isolated.unsupported import Refused
 from agentloop_nb.protocols import (
     Check,
     CodeOutcome,
@@ -40,8 +38,6 @@ _LOST = "Its variables are gone; before the next code runs, a new kernel is star
 
 T = TypeVar("T")
 
-_REASONS = TypeAdapter(dict[str, str])
-
 Recover = Callable[["IsolatedWorkspace"], Awaitable[str]]
 """Brings the variables of a new process back; returns what to tell of it."""
 
@@ -57,11 +53,11 @@ class IsolatedWorkspace:
         limits: Limits | None = None,
         control: Control | None = None,
         cells: tuple[str, ...] = (),
-        luggage: Mapping[str, tuple[str, bytes]] | None = None,
+        luggage: handover.Packed | None = None,
         told: str = "",
         connect: Connect = Line,
     ) -> None:
-        """`luggage` is how (`pickle`, `source`) and what, by name; `told` says so to the model.
+        """`luggage` is what the process gets; `told` says so to the model.
 
         `connect` says where its process is: on this machine, unless another one is named.
         """
@@ -124,19 +120,9 @@ class IsolatedWorkspace:
 
     def _start(self, line: Connection) -> None:
         line.start()
-        self.left_behind = self._hand_in(line)
+        self.left_behind = handover.hand_in(line, self._luggage, self.memory)
         if self._starting is not line:
             raise Died("it was closed")
-
-    def _hand_in(self, line: Connection) -> dict[str, str]:
-        """Give the process its luggage; returns what it could not unpack, with the reason."""
-        with tempfile.TemporaryDirectory(dir=line.private) as place:
-            items = []
-            for number, (name, (kind, content)) in enumerate(self._luggage.items()):
-                file = Path(place, str(number))
-                file.write_bytes(content)
-                items.append((name, kind, str(file)))
-            return _REASONS.validate_python(line.call("unpack", items=items, memory=self.memory))
 
     def keep_copies(self, memory: int) -> None:
         """Let copies for undo take so many bytes from now on. Raises `UserError` if the process does not answer."""
@@ -215,26 +201,13 @@ class IsolatedWorkspace:
         """Return copies of values, and the names of those that were refused with the reason. Nothing is unpickled."""
         if not self.alive:
             return {}, dict.fromkeys(names, "its kernel is gone")
-        found: dict[str, Any] = {}
-        with tempfile.TemporaryDirectory(dir=self._live().private) as place:
-            refused = self.pack(names, Path(place))
-            for number, name in enumerate(names):
-                try:
-                    if name not in refused:
-                        found[name] = Builder(Path(place, str(number))).load("value.json")
-                except Refused as error:
-                    refused[name] = str(error)
-        return found, refused
+        return handover.hand_out(self._live(), names)
 
     def pack(self, names: Sequence[str], folder: Path) -> dict[str, str]:
         """Have values written as data, each to a folder named by its number. Returns the refused, with the reason."""
         if not self.alive:
             return dict.fromkeys(names, "its kernel is gone")
-        try:
-            told = _REASONS.validate_python(self._live().call("pack", names=list(names), folder=str(folder)))
-        except (Died, Garbled, ValidationError) as error:
-            return dict.fromkeys(names, f"its kernel does not hand it over: {error}")
-        return {name: why for name, why in told.items() if name in names}
+        return handover.pack(self._live(), names, folder)
 
     def plan(self, first: int) -> Undone:
         """Say what taking back step `first` and all later ones would do to variables."""
