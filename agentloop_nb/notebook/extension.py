@@ -9,14 +9,11 @@ from typing import Any
 from agentloop_nb._internal.platform import IN_BROWSER
 from agentloop_nb.notebook import warming
 from agentloop_nb.notebook.completion import completer
-from agentloop_nb.notebook.magic import AWAITED, AgentMagics
+from agentloop_nb.notebook.magic import AWAITED, LASTING, AgentMagics
 
 _CALLS = (
     "get_ipython().run_cell_magic('agent',",
-    "get_ipython().run_line_magic('agent', 'resume",
-    "get_ipython().run_line_magic('agent', 'fork",
-    "get_ipython().run_line_magic('agent', 'retry",
-    "get_ipython().run_line_magic('agent', 'fix",
+    *(f"get_ipython().run_line_magic('agent', '{command}" for command in LASTING),
 )
 
 
