@@ -7,14 +7,11 @@ import re
 import sys
 from typing import Any
 
-from agentloop_nb.notebook.magic import AWAITED, AgentMagics
+from agentloop_nb.notebook.magic import AWAITED, LASTING, AgentMagics
 
 _CALLS = (
     "get_ipython().run_cell_magic('agent',",
-    "get_ipython().run_line_magic('agent', 'resume",
-    "get_ipython().run_line_magic('agent', 'fork",
-    "get_ipython().run_line_magic('agent', 'retry",
-    "get_ipython().run_line_magic('agent', 'fix",
+    *(f"get_ipython().run_line_magic('agent', '{command}" for command in LASTING),
 )
 
 

@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 
 AWAITED = "\x00"
 """Stands before the line when the input transformer put an `await` before the call."""
-
+LASTING = ("resume", "fork", "retry", "fix", "export", "report", "verify")
+"""Commands that take long: they start a run or a fresh kernel. A cell that is one of them awaits it."""
 
 _TRAITS: dict[str, Any] = {
     "text": Unicode,
