@@ -44,7 +44,7 @@ def serve(magics: AgentMagics, rest: str) -> None:
     _check_place(magics.shell)
     name, minutes = options.pop("name", None), _minutes(options.pop("minutes", None))
     read_only = bool(options.pop("read_only", False))
-    port = _port(options.pop("http", None))
+    port = _port("0" if (typed := options.pop("http", None)) is True else typed)
     settings = _settings(magics, options)
     _end_former(magics)
     name = _free_name(name, magics.manager.folder)
@@ -103,8 +103,9 @@ def _minutes(text: str | None) -> float | None:
 
 
 def _port(text: str | None) -> int | None:
+    """Return the port to listen on; 0 is any free one, None is none at all."""
     if text is not None and not (text.isdecimal() and int(text) < 65536):
-        raise UserError(f"--http takes the number of a port, not {text!r}: --http 0 takes a free one")
+        raise UserError(f"--http takes the number of a port, not {text!r}; without one it takes a free port")
     return None if text is None else int(text)
 
 
