@@ -242,7 +242,7 @@ class Loop:
     def _put_right(self, decision: Decision) -> Decision:
         """Mend the slips of a decision; a record's stays as it was."""
         small = self._asker.is_small
-        return decision if self.replayed else put_right(decision, self.state.goal, self.workspace, small=small)
+        return decision if self.replayed else put_right(decision, self.state, self.workspace, small=small)
 
     # -- perform
 
