@@ -110,6 +110,6 @@ def _memory(settings: Settings) -> int:
 
 def _result(run: Run) -> str:
     """Return what came of an earlier run, for the model of a later one; of a goal that was not met, why."""
-    told = run.summary or run.reason
+    told = run.summary or run.state.reason
     unmet = run.status == "not_met" and run.summary
-    return f"{told}\n  The goal was not met: {run.reason}" if unmet else told
+    return f"{told}\n  The goal was not met: {run.state.reason}" if unmet else told

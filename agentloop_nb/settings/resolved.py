@@ -82,4 +82,5 @@ def _converted(kind: convert.Kind, value: Any, source: str, example: str) -> Any
     try:
         return kind.convert(value)
     except (ValueError, TypeError, ArithmeticError):
-        raise UserError(f"{source} must be {kind.expected} ({example}), not {str(value)!r}") from None
+        given = ", ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
+        raise UserError(f"{source} must be {kind.expected} ({example}), not {given!r}") from None

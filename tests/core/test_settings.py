@@ -137,3 +137,8 @@ def test_a_list_of_names_may_be_given_as_a_list():
     assert resolve({"allow_changes": ["a", "b"], "bring": ("x",)}, {}, {}).allow_changes == "a,b"
     assert resolve({"allow_hosts": ["a.example.org"]}, {}, {}).allow_hosts == ("a.example.org",)
     assert resolve({"output_dir": Path("made")}, {}, {}).output_dir == "made"
+
+
+def test_an_expression_that_is_none_is_told_as_it_was_typed():
+    with pytest.raises(UserError, match=r"not 'total =='$"):
+        resolve({"until": ["total =="]}, {}, {})

@@ -49,6 +49,7 @@ def test_a_goal_after_one_that_was_not_met_knows_why(run_notebook):
         run_notebook([LOAD, "%%agent -m scripted find the table", "%%agent -m scripted go on"], wire)
     asked = json.dumps(wire.bodies[1]["messages"])
     assert "The goal was not met: the model reports that the goal is not met" in asked
+    assert "%agent resume" not in asked, "what a person can type is no word to a model"
 
 
 def test_fix_takes_the_last_cell_that_failed_with_its_error_and_values(run_notebook, environment):
