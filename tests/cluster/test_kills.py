@@ -1,7 +1,7 @@
 """Whatever is killed, at whatever moment: nothing is lost or doubled, no process is left, and the record tells.
 
 A *life* is ten kills: the isolated process, the engine and the notebook's kernel, each in the middle of a call, of a
-transfer and of an adoption; then the controller. There are two of them;
+transfer and of an adoption; then the controller. A life takes minutes, so nothing dies unless asked for:
 `AGENTLOOP_TEST_KILLS=100 pytest -s tests/cluster/test_kills.py` has ten lives, by ten seeds, and tells how long what
 was orphaned lasted.
 """
@@ -35,7 +35,7 @@ from tests.wire import Request, Wire, decision, finish
 pytestmark = [pytest.mark.kernel, pytest.mark.timeout(1200)]
 
 LIFE = 10
-SEEDS = range(-(-int(os.environ.get("AGENTLOOP_TEST_KILLS", "20")) // LIFE))
+SEEDS = range(-(-int(os.environ.get("AGENTLOOP_TEST_KILLS", "0")) // LIFE))
 MOMENTS = ("call", "transfer")
 LONG = 150.0
 """Seconds that anything may take; where it works it takes one or two."""
