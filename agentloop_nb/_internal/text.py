@@ -52,6 +52,11 @@ def joined(text: Any) -> str:
     return "".join(map(str, text)) if isinstance(text, list | tuple) else str(text)
 
 
+def disallowed(name: str, *, before: bool) -> str:
+    """Say that something is not allowed, and whether it was `before`."""
+    return f"{name} is {'no longer' if before else 'not'} allowed."
+
+
 def counted(number: int, noun: str) -> str:
     """`1 step`, `2 steps`."""
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

@@ -24,7 +24,7 @@ from agentloop_nb.notebook.panel.next_commands import NextCommand, lines_html, n
 from agentloop_nb.notebook.panel.outputs import Block, block_of, markdown
 from agentloop_nb.notebook.panel.plan_card import plan_html
 from agentloop_nb.notebook.panel.run_header import Header, header
-from agentloop_nb.notebook.panel.safe_text import escape, one_line, prose, shortened
+from agentloop_nb.notebook.panel.safe_text import escape, inline, one_line, prose, shortened
 from agentloop_nb.notebook.panel.static_steps import (
     BAD,
     BOX,
@@ -34,7 +34,6 @@ from agentloop_nb.notebook.panel.static_steps import (
     SIGNS,
     TONES,
     block_html,
-    inline,
     step_html,
 )
 from agentloop_nb.notebook.panel.step_folds import folded_steps

@@ -101,17 +101,6 @@ function fold(store, change) {
 
 // Small helpers.
 
-function node(tag, attributes = {}, ...children) {
-  const made = document.createElement(tag);
-  for (const [name, value] of Object.entries(attributes)) {
-    if (name.startsWith("on")) made.addEventListener(name.slice(2), value);
-    else if (value === true) made.setAttribute(name, "");
-    else if (value !== false && value !== null) made.setAttribute(name, value);
-  }
-  made.append(...children);
-  return made;
-}
-
 function setText(element, text) { if (element.textContent !== text) element.textContent = text; }
 
 /** Prose of a model: what stands in back-ticks is code. */
