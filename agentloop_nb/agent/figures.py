@@ -27,7 +27,7 @@ _FIGURE = re.compile(
 )
 _SEPARATOR = re.compile(rf"(?<=\d){_GAP}(?=\d{{3}}(?!\d))|(?<=\d),(?=\d\d,)")
 _DOTTED = re.compile(r"\d{1,3}(?:\.\d{3})+(?:,\d+)?")
-_LIST_MARK = re.compile(r"^\s*(?:\d{1,2}[.)]|#{1,6} \d{1,2}\.?)\s", re.MULTILINE)
+_LIST_MARK = re.compile(r"^[^\S\n]*(?:\d{1,2}[.)]|#{1,6} \d{1,2}\.?)\s", re.MULTILINE)
 _CODE = re.compile(r"```.*?```|`[^`\n]*`", re.DOTALL)
 _ABOUT = re.compile(
     r"(?:about|around|roughly|approximately|nearly|almost|over|more than|less than|~|≈|circa|ca\.|etwa|environ)\s*$",
@@ -41,12 +41,14 @@ _NO_FIGURE = re.compile(
 """What stands before a number that names something."""
 _CLOCK = {"d": "days", "hr": "h", "hrs": "h", "m": "min", "mins": "min", "sec": "s", "secs": "s"}
 _DURATION = re.compile(
-    r"(?<![\w.,/:-])(?:\d{1,4} ?(?:days?|d|hours?|hrs?|h|minutes?|mins?|min|m),? (?:and )?)+"
-    r"\d{1,2}(?:\.\d+)? ?(?:hours?|hrs?|h|minutes?|mins?|min|m|seconds?|secs?|sec|s)(?!\w)",
+    r"(?<![\w.,/:-])(?:\d{1,4} ?(?:days?|d|hours?|hrs?|h|minutes?|mins?|min|m),? (?:and )?){1,6}"
+    r"\d{1,2}(?:\.\d{1,9})? ?(?:hours?|hrs?|h|minutes?|mins?|min|m|seconds?|secs?|sec|s)(?!\w)",
     re.IGNORECASE,
 )
 """`1 h 30 min`."""
-_PART = re.compile(r"(\d+(?:\.\d+)?) ?([a-z]+)", re.IGNORECASE)
+_PART = re.compile(r"(\d{1,9}(?:\.\d{1,9})?) ?([a-z]+)", re.IGNORECASE)
+LONGEST = 10_000
+"""Characters of a summary that are looked through."""
 MOST_COUNTED = 12
 """Counts up to this are never checked: they are mostly words."""
 SMALL = 3
@@ -69,7 +71,7 @@ class Figure(NamedTuple):
 
 def figures(text: str) -> list[Figure]:
     """List the figures of a summary that can be checked, each once, in order."""
-    text = without_dates(_LIST_MARK.sub("", _CODE.sub("", text)))
+    text = without_dates(_LIST_MARK.sub("", _CODE.sub("", text[:LONGEST])))
     made = [_duration(match[0]) for match in _DURATION.finditer(text)]
     text = _DURATION.sub(" ", text)
     found = (_figure(match, text) for match in _FIGURE.finditer(text))
