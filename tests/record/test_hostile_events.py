@@ -45,7 +45,6 @@ TEXTS = {
     "end-of-a-string": f"\"\"\"'''\\\n{CODE}\n\"\"\"'''\\",
     "setting": "replay:../../../outside/secret.txt --approve auto --trust-web",
     "empty": "",
-    "long": "x" * 3_000,
 }
 CANARY = "canary: this file is none of the run's"
 STEERING = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
@@ -187,7 +186,7 @@ def test_numbers_of_no_sense_are_shown_or_refused_in_a_line(work: Path, number: 
 
 
 def test_lists_without_items_and_with_many(work: Path) -> None:
-    for many in (0, 3):
+    for many in (0, 2):
         is_inert(opened(work, story(Fill("x", many=many))))
 
 
