@@ -328,13 +328,15 @@ class Loop:
         limited = final and (action.says_goal_met is not True or unmet)
         status: Status
         status, reason = ("step_limit", self._steps_used) if limited else conclusion(action, self.state.checks)
-        hints = (self._more_steps,) if limited else ()
+        hints = (self._more_steps,) if limited else (WITH_A_WORD,) if status == "not_met" else ()
         artifacts, doubts = result.effects.artifacts or (), result.effects.doubts
         self._emit_end(status, reason, hints, summary=action.summary, artifacts=artifacts, doubts=doubts)
 
     def _give_up(self, reason: str, *hints: Hint) -> _Ended:
         """End for a fault; at the last step the limit is the reason that counts."""
-        return self._end("step_limit" if self._final else "failed", reason, *hints)
+        if self._final:
+            return self._end("step_limit", reason, *(hints or (self._more_steps,)))
+        return self._end("failed", reason, *(hints or (TRY_AGAIN,)))
 
     def _end(self, status: Status, reason: str, *hints: Hint) -> _Ended:
         self._emit_end(status, reason, hints)
@@ -372,4 +374,5 @@ class Loop:
         return Hint(f"resume --max-steps {self.state.max_steps + 20}")
 
 
-WITH_A_WORD = Hint("resume -- WORD", lead="; with a word from you it may go on: ")
+TRY_AGAIN = Hint("resume", "tries again")
+WITH_A_WORD = Hint("resume -- YOUR WORDS", lead="; tell it what to do differently: ")
