@@ -5,6 +5,9 @@ from __future__ import annotations
 import re
 from typing import Any
 
+NOT_METERED = "tokens and cost are not metered here: the client pays"
+"""Of runs that outside agents decide."""
+
 STATUS_WORDS = {
     "running": "running",
     "finished": "finished",
@@ -47,6 +50,11 @@ def as_comment(text: str) -> str:
 def joined(text: Any) -> str:
     """One text; nbformat allows a list of lines wherever it allows a text."""
     return "".join(map(str, text)) if isinstance(text, list | tuple) else str(text)
+
+
+def disallowed(name: str, *, before: bool) -> str:
+    """Say that something is not allowed, and whether it was `before`."""
+    return f"{name} is {'no longer' if before else 'not'} allowed."
 
 
 def counted(number: int, noun: str) -> str:

@@ -17,7 +17,7 @@ from PIL import Image
 from playwright.sync_api import sync_playwright
 
 from agentloop_nb.actions import AskUser
-from agentloop_nb.agent.loop import WITH_A_WORD
+from agentloop_nb.agent.conclusion import WITH_A_WORD
 from agentloop_nb.decision import Decision
 from agentloop_nb.events import AnyEvent, PlanMade, Progress, QuestionAsked, RunFinished
 from agentloop_nb.notebook.panel.html import static_html

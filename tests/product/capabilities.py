@@ -19,7 +19,7 @@ from agentloop_nb.actions import (
 from agentloop_nb.actions.delegate import Delegate
 from agentloop_nb.actions.effects import Answer, Effects
 from agentloop_nb.actions.own import OwnAction
-from agentloop_nb.models.replay import _question
+from agentloop_nb.models.recorded_answers import question_of
 from agentloop_nb.protocols import Document, Page, SearchHit, ToolAnswer, WrittenFile
 
 HEAD = ("action", "undo", "replay", "export", "isolated, fork", "browser")
@@ -76,7 +76,7 @@ def _undo(action: Action) -> str:
 def _replay(action: Action, effects: Effects) -> str:
     if isinstance(action, Query):
         return "of a connection from the record, else done again"
-    if effects.answer is not None or any(map(_question, action.parts())):
+    if effects.answer is not None or any(map(question_of, action.parts())):
         return "from the record"
     return "done again"
 
@@ -100,7 +100,7 @@ def _browser(action: Action) -> str:
     with _in_browser():
         if type(action).unavailable():
             return "no"
-    return "from a record" if any(map(_question, action.parts())) else "yes"
+    return "from a record" if any(map(question_of, action.parts())) else "yes"
 
 
 @contextmanager

@@ -280,7 +280,9 @@ async def test_many_wrong_calls_and_a_flood_end_nothing(notebook, served):
 @pytest.mark.parametrize(
     ("typed", "told"),
     [
-        ("--http x", "--http takes the number of a port"),
+        ("--http :x:80", "--http takes the number of a port"),
+        ("--http -1", "--http takes the number of a port"),
+        ("--http localhost:80 look", "--http takes the number of a port"),
         ("--http 99999", "--http takes the number of a port"),
         ("--for soon", "--for takes minutes"),
         ("--for -1", "--for takes minutes"),

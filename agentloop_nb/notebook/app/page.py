@@ -73,6 +73,9 @@ class App(widgets.VBox):
         self._ask = widgets.Checkbox(
             description="Ask me before code runs", indent=False, layout={"width": "auto", "margin": "2px 0 2px 16px"}
         )
+        self._plan = widgets.Checkbox(
+            description="Show me a plan first", indent=False, layout={"width": "auto", "margin": "2px 0 2px 16px"}
+        )
         self._start = widgets.Button(description="Run", button_style="primary")
         self._upload = widgets.FileUpload(multiple=True, description="Add data", accept=",".join(visit_files.KINDS))
         self._upload.observe(self._take_in, "value")
@@ -94,7 +97,7 @@ class App(widgets.VBox):
                 _row(*self._examples()),
                 _row(self._upload, self._given),
                 _row(self._model, self._steps, self._budget),
-                _row(self._start, self._ask),
+                _row(self._start, self._ask, self._plan),
                 self._banner,
                 self._later,
                 self._cards,
@@ -165,6 +168,7 @@ class App(widgets.VBox):
             "max_steps": self._steps.value,
             "budget": self._budget.value.strip() or None,
             "approve": "code" if self._ask.value else None,
+            "plan": self._plan.value or None,
         }
         notes = visit_files.told(self._folder, self._data)
         return self._launcher.begin(self._goal.value.strip(), self._launcher.settings(arguments), notes)

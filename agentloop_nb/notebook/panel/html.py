@@ -24,7 +24,7 @@ from agentloop_nb.notebook.panel.next_commands import NextCommand, lines_html, n
 from agentloop_nb.notebook.panel.outputs import Block, block_of, markdown
 from agentloop_nb.notebook.panel.plan_card import plan_html
 from agentloop_nb.notebook.panel.run_header import Header, header
-from agentloop_nb.notebook.panel.safe_text import escape, one_line, prose, shortened
+from agentloop_nb.notebook.panel.safe_text import escape, inline, one_line, prose, shortened
 from agentloop_nb.notebook.panel.static_steps import (
     BAD,
     BOX,
@@ -34,7 +34,6 @@ from agentloop_nb.notebook.panel.static_steps import (
     SIGNS,
     TONES,
     block_html,
-    inline,
     step_html,
 )
 from agentloop_nb.notebook.panel.step_folds import folded_steps
@@ -142,7 +141,8 @@ def _header(top: Header, *, typed: bool) -> str:
 
 def _foot(top: Header) -> str:
     """Return what one looks up rarely: which run it was, and its tokens by kind."""
-    told = f"Run {prose(top['run'])}&nbsp;· Tokens: {prose(top['tokens_detail'])}"
+    tokens = "" if top["tokens_detail"] == top["cost"] else f"&nbsp;· Tokens: {prose(top['tokens_detail'])}"
+    told = f"Run {prose(top['run'])}{tokens}"
     return f'<div style="{_PART};font-size:11.5px;{MUTED}">{told}</div>'
 
 
