@@ -199,7 +199,7 @@ class Loop:
             try:
                 reply = await self._asker.reply(final=self._final, only=only)
                 step, final = self.state.next_step, self._final  # an outside agent may have taken steps back meanwhile
-                read = parse(reply.text, timeout=self.settings.timeout, final=final, actions=self._understood)
+                read = parse(reply.text, timeout=self._usual_limit, final=final, actions=self._understood)
                 decision = self._put_right(read)
                 self._planning.check(decision.action, first=bool(only))
             except DecisionError as error:
@@ -225,6 +225,11 @@ class Loop:
         actions = understood(self.state)
         return actions if self.replayed is None or Plan in actions else (*actions, Plan)
 
+    @property
+    def _usual_limit(self) -> int:
+        """Seconds of a step of code that names none; more than any that a record names."""
+        return self.settings.timeout if self.replayed is None else LONGEST_AGAIN
+
     def _taken(self, decision: Decision, step: int) -> Decision | None:
         """Emit a decision; None for one that only changes the plan."""
         if isinstance(decision.action, Plan):
@@ -237,7 +242,7 @@ class Loop:
     def _put_right(self, decision: Decision) -> Decision:
         """Mend the slips of a decision; a record's stays as it was."""
         small = self._asker.is_small
-        return decision if self.replayed else put_right(decision, self.state.goal, self.workspace, small=small)
+        return decision if self.replayed else put_right(decision, self.state, self.workspace, small=small)
 
     # -- perform
 
@@ -296,3 +301,7 @@ class Loop:
     def _end(self, status: Status, reason: str, *hints: Hint) -> _Ended:
         self._ending.emit(status, reason, hints)
         return _Ended()
+
+
+LONGEST_AGAIN = 86_400
+"""Seconds that code of a record may run again at most."""

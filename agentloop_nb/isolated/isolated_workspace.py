@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 import weakref
 from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
@@ -86,6 +87,7 @@ class IsolatedWorkspace:
         """What the model is told of where it is."""
         self._connect = connect
         self._line: Connection | None = None
+        self._starting: Connection | None = None
         self._recovering = False
         self._lost = False
 
@@ -96,22 +98,31 @@ class IsolatedWorkspace:
         """Whether its variables are there."""
         return self._line is not None and self._line.alive
 
+    def lives(self) -> bool:
+        """Look whether its process is still there: it may have ended since it was last heard."""
+        return self._line is not None and self.alive and self._line.check().result()
+
     def open(self) -> None:
         """Start the process, and hand the luggage over. Raises `UserError` if it does not start."""
         self.close()
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
-            line = self._connect(self.folder, self._limits)
+            self._starting = line = self._connect(self.folder, self._limits)
         except OSError as error:
             raise _unusable(error) from None
         try:
-            line.start()
-            self.left_behind = handover.hand_in(line, self._luggage, self.memory)
+            self._start(line)
         except (Died, Garbled, ValidationError, OSError) as error:
             line.close()
             raise _unusable(error) from None
-        self._line = line
+        self._line, self._starting = line, None
         self._end = weakref.finalize(self, line.close)  # also when Python exits
+
+    def _start(self, line: Connection) -> None:
+        line.start()
+        self.left_behind = handover.hand_in(line, self._luggage, self.memory)
+        if self._starting is not line:
+            raise Died("it was closed")
 
     def keep_copies(self, memory: int) -> None:
         """Let copies for undo take so many bytes from now on. Raises `UserError` if the process does not answer."""
@@ -120,13 +131,18 @@ class IsolatedWorkspace:
             self._undoing(dict, "unpack", items=[], memory=memory)
 
     def close(self) -> None:
-        """End the process. Its folder stays."""
+        """End the process, also one that is being started. Its folder stays."""
+        starting, self._starting = self._starting, None
+        if starting is not None:
+            starting.close()
         if self._line is not None:
             self._end()
         self._line, self._lost = None, False
 
     def kill(self) -> None:
         """End the process at once, from any thread; whoever waits for it is told that it is gone."""
+        if (starting := self._starting) is not None:
+            threading.Thread(target=starting.close, daemon=True).start()
         if (line := self._line) is not None and line.alive:
             line.later(0, partial(line.kill, "it was ended by the user"))
 
@@ -255,14 +271,21 @@ class IsolatedWorkspace:
         if self._lost:
             return await self._renew()
         if self._line is None:
-            await asyncio.to_thread(self.open)
+            await self._opened()
         return []
+
+    async def _opened(self) -> None:
+        try:
+            await asyncio.to_thread(self.open)
+        except asyncio.CancelledError:
+            self.kill()
+            raise
 
     async def _renew(self) -> list[str]:
         """Replace a process whose variables are lost by one that has them; until that is done they stay lost."""
         self._recovering, whole = True, False
         try:
-            await asyncio.to_thread(self.open)
+            await self._opened()
             told = [await self.recover(self)] if self.recover is not None else []
             whole = not self.control.stopping
         except UserError:

@@ -57,6 +57,7 @@ class App(widgets.VBox):
         self._steps = widgets.BoundedIntText(MAX_STEPS, min=1, max=100, description="Max steps")
         self._budget = widgets.Text(placeholder="no limit", description="Budget, $")
         self._ask = widgets.Checkbox(description="Ask me before code runs", indent=False, layout={"width": "auto"})
+        self._plan = widgets.Checkbox(description="Show me a plan first", indent=False, layout={"width": "auto"})
         self._start = widgets.Button(description="Run", button_style="primary")
         self._upload = widgets.FileUpload(multiple=True, description="Add data", accept=",".join(visit_files.KINDS))
         self._upload.observe(self._take_in, "value")
@@ -75,7 +76,8 @@ class App(widgets.VBox):
                 widgets.HBox([self._upload, self._given], layout={"flex_flow": "row wrap"}),
                 widgets.HBox(list(self._examples()), layout={"flex_flow": "row wrap"}),
                 widgets.HBox(
-                    [self._model, self._steps, self._budget, self._ask, self._start], layout={"flex_flow": "row wrap"}
+                    [self._model, self._steps, self._budget, self._ask, self._plan, self._start],
+                    layout={"flex_flow": "row wrap"},
                 ),
                 self._banner,
                 self._later,
@@ -140,6 +142,7 @@ class App(widgets.VBox):
             "max_steps": self._steps.value,
             "budget": self._budget.value.strip() or None,
             "approve": "code" if self._ask.value else None,
+            "plan": self._plan.value or None,
         }
         notes = visit_files.told(self._folder, self._data)
         return self._launcher.begin(self._goal.value.strip(), self._launcher.settings(arguments), notes)
