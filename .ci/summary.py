@@ -10,9 +10,7 @@ import xml.etree.ElementTree as ET
 from pathlib import Path
 
 FEW = 3
-"""More failures than that in one tier are no matter of a busy machine."""
-FEW_IN_ALL = 5
-"""More than that in all tiers, of some twelve thousand tests, are none either."""
+"""More failures than that, in one tier or in all, are no matter of a busy machine."""
 
 
 def cases(report: Path) -> dict[str, str]:
@@ -51,9 +49,9 @@ def total(folder: Path, seconds: str) -> int:
         unsteady += (f"{report.stem} {name}" for name in set(failures(first)) - set(failures(ended)))
     failed_file = folder / "failed"
     failed = failed_file.read_text(encoding="utf-8").split() if failed_file.exists() else []
-    if len(unsteady) > FEW_IN_ALL:
+    if len(unsteady) > FEW:
         failed.append("steadiness")
-    print(f"\ntests that failed once and passed alone: {len(unsteady)} (at most {FEW_IN_ALL})", *unsteady, sep="\n  ")
+    print(f"\ntests that failed once and passed alone: {len(unsteady)} (at most {FEW})", *unsteady, sep="\n  ")
     print(f"tiers that failed: {', '.join(failed) or 'none'}")
     parts = [(count, word) for word, count in counts.items()]
     if len(failed) > bool(counts["failed"] or counts["errors"]):

@@ -27,7 +27,14 @@ STOP = Option("stop", ("--stop",), "stop serving")
 NAME = Option("name", ("--name",), "what clients call this kernel (the folder's name)", "NAME", "sales")
 MINUTES = Option("minutes", ("--for",), "stop serving after this time", "MINUTES", "60")
 READ_ONLY = Option("read_only", ("--read-only",), "let agents look, and change nothing")
-HTTP = Option("http", ("--http",), "listen on this port of loopback, too; 0 is any free one", "PORT", "8765")
+HTTP = Option(
+    "http",
+    ("--http",),
+    "listen on a port of loopback, too: this one, or any free one",
+    "[PORT]",
+    "8765",
+    pattern=r"[-+]?\d[\d.:]*|\S*:\d+",
+)
 MODELS = Option(
     "models", ("-m", "--model"), "a model to measure; several are compared in pairs", "MODEL", "gpt-4o", repeatable=True
 )
@@ -173,7 +180,8 @@ COMMANDS = (
     ),
     Command(
         "serve",
-        "[--name NAME] [--for MINUTES] [--read-only] [--isolated] [--on CLUSTER] [options] [GOAL] | --stop",
+        "[--name NAME] [--for MINUTES] [--read-only] [--isolated] [--on CLUSTER] "
+        "[--http [PORT]] [options] [GOAL] | --stop",
         "let outside agents (Claude Code, Cursor and other MCP clients) work in this kernel, under its rules",
         (STOP, NAME, MINUTES, READ_ONLY, HTTP, *(each for each in OPTIONS if each.setting in _SERVED)),
         "notebook",
@@ -281,7 +289,8 @@ def parsed(
     Raises `UserError` for a wrong option, too few or too many words.
     """
     command = BY_NAME[name]
-    usage = f"{command.wrong.format(LEADS[front]) or 'it is typed'}; {command.usage(front)}"
+    wrong = command.wrong.format(LEADS[front])
+    usage = f"{wrong}; {command.usage(front)}" if wrong else f"it is typed: {command.usage(front)}"
     try:
         options, words, rest = parse_words(source, command.options_in(front))
     except UserError as error:

@@ -5,6 +5,9 @@ from __future__ import annotations
 import re
 from typing import Any
 
+NOT_METERED = "tokens and cost are not metered here: the client pays"
+"""Of runs that outside agents decide."""
+
 STATUS_WORDS = {
     "running": "running",
     "finished": "finished",
@@ -58,6 +61,11 @@ def whole_characters(value: Any) -> Any:
     if isinstance(value, dict):
         return {whole_characters(key): whole_characters(item) for key, item in value.items()}
     return value
+
+
+def disallowed(name: str, *, before: bool) -> str:
+    """Say that something is not allowed, and whether it was `before`."""
+    return f"{name} is {'no longer' if before else 'not'} allowed."
 
 
 def counted(number: int, noun: str) -> str:

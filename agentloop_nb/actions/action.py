@@ -8,10 +8,20 @@ import keyword
 import re
 from abc import abstractmethod
 from collections.abc import Mapping
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, SerializerFunctionWrapHandler, ValidationInfo, model_serializer
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    PrivateAttr,
+    SerializerFunctionWrapHandler,
+    ValidationInfo,
+    model_serializer,
+    model_validator,
+)
 
+from agentloop_nb._internal.real_numbers import is_real
 from agentloop_nb.actions.effects import NO_EFFECTS, Effects
 from agentloop_nb.protocols import Change, OnOutput, Output, Value, Workspace
 
@@ -114,6 +124,17 @@ class Action(BaseModel):
         return []
 
 
+class TimedAction(Action):
+    """Base of actions that run code of ours: the user's `--timeout` bounds it, and a model is not asked."""
+
+    _timeout: int = PrivateAttr(DEFAULT_TIMEOUT)
+
+    @model_validator(mode="after")
+    def _users_timeout(self, info: ValidationInfo) -> Self:
+        self._timeout = timeout_bounds(info)[0]
+        return self
+
+
 def kind_in_words(field: Mapping[str, Any]) -> str:
     """Tell the type of a field to a model."""
     if "enum" in field:
@@ -140,7 +161,7 @@ def clamp(low: int, high: int, value: Any) -> Any:
     if isinstance(value, str):
         with contextlib.suppress(ValueError):
             value = float(value)
-    if isinstance(value, int | float) and not isinstance(value, bool):
+    if is_real(value):
         return int(min(max(value, low), high))
     return value
 
@@ -155,6 +176,13 @@ def variable_name(value: str) -> str:
     if value and (not value.isidentifier() or keyword.iskeyword(value)):
         raise ValueError(f"{value[:60]!r} is no name of a variable")
     return value
+
+
+def result_name(value: str) -> str:
+    """Check the name of a variable that a person goes on with: it is there, and it is not private."""
+    if not value or value.startswith("_"):
+        raise ValueError(f"{value[:60]!r} is no name of a variable")
+    return variable_name(value)
 
 
 def timeout_bounds(info: ValidationInfo) -> tuple[int, int]:

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from agentloop_nb._internal import safe_files
 from agentloop_nb._internal.markup import harmless
-from agentloop_nb.actions.action import Action, ActionResult, Cell, clamp, variable_name
+from agentloop_nb.actions.action import Action, ActionResult, Cell, clamp, result_name
 from agentloop_nb.actions.effects import Child, Effects
 from agentloop_nb.errors import ActionFailed
 from agentloop_nb.protocols import CodeOutcome, OnOutput, Workspace
@@ -40,7 +40,7 @@ class SubGoal(BaseModel):
     @field_validator("brings")
     @classmethod
     def _are_names(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        return tuple(_file_name(name) if _is_file(name) else _variable(name) for name in value)
+        return tuple(_file_name(name) if _is_file(name) else result_name(name) for name in value)
 
     @field_validator("steps", mode="before")
     @classmethod
@@ -80,12 +80,6 @@ def _file_name(name: str) -> str:
         return safe_files.safe_name(name)
     except ActionFailed as error:
         raise ValueError(str(error)) from None
-
-
-def _variable(name: str) -> str:
-    if not name or name.startswith("_"):
-        raise ValueError(f"{name[:60]!r} is no name of a variable")
-    return variable_name(name)
 
 
 class Done(NamedTuple):

@@ -47,6 +47,7 @@ _MODULES = frozenset(
 )
 MOST_FILES = 12
 """Names of files that a hint lists."""
+_NO_TEXT = re.compile(r"must be str, not \w+|concatenate str \(not|expected str instance")
 _HALF = "The code ends in the middle, perhaps at a double quote: write it whole, with single quotes inside it."
 _INSIDE = (
     (re.compile("'(return|yield|await)' outside"), "A cell is no function: print the value instead."),
@@ -77,17 +78,24 @@ def hint(error: CodeError, folder: Path) -> str:
     """Say what usually helps against an error; empty where nothing does."""
     if error.type in ("NameError", "UnboundLocalError"):
         return _undefined(error.message, folder)
-    if found := re.match(r"cannot import name '(\w+)' from '([\w.]+)'", error.message):
-        usual = _USUAL.get(found[1])
-        return f"Write: {usual}" if usual else f"{found[2]} has no {found[1]}: write it yourself, in plain Python."
-    if found := re.match(r"module '([\w.]+)' has no attribute '(\w+)'", error.message):
-        return f"{found[1]} has no {found[2]}: write it yourself, in plain Python."
+    if told := _worded(error.message):
+        return told
     if error.type == "FileNotFoundError":
         return f"There is no such file here. {_files(folder)}"
     if error.type in ("SyntaxError", "IndentationError", "TabError"):
         return next((told for pattern, told in _INSIDE if pattern.search(error.message)), "")
     read = _file_of(error.message, folder) if error.type == "ModuleNotFoundError" else ""
     return read or _PLAINLY.get(error.type, "")
+
+
+def _worded(message: str) -> str:
+    """Say what helps against an error whose message tells it; empty where it does not."""
+    if found := re.match(r"cannot import name '(\w+)' from '([\w.]+)'", message):
+        usual = _USUAL.get(found[1])
+        return f"Write: {usual}" if usual else f"{found[2]} has no {found[1]}: write it yourself, in plain Python."
+    if found := re.match(r"module '([\w.]+)' has no attribute '(\w+)'", message):
+        return f"{found[1]} has no {found[2]}: write it yourself, in plain Python."
+    return "Turn the value into text first: str(value)." if _NO_TEXT.search(message) else ""
 
 
 def syntax_hint(code: str) -> str:
@@ -112,6 +120,8 @@ def _undefined(message: str, folder: Path) -> str:
         return f"{name} is an action of its own, not Python: leave it out of the code."
     if name in _USUAL or name in _MODULES:
         return f"Import it first: {_USUAL.get(name, f'import {name}')}"
+    if read := _how_to_read(name, folder, "variable"):
+        return read
     return f"Nothing is named {name}: define or import it first, or read it from its file. {_files(folder)}"
 
 
@@ -119,14 +129,19 @@ _HOW_TO_READ = {"csv": "pandas.read_csv({!r})", "json": "json.load(open({!r}))",
 
 
 def _file_of(message: str, folder: Path) -> str:
-    """How the file is read that was taken for a module; empty where none is called so."""
+    """How the file is read that was taken for a module."""
     found = re.search(r"No module named '(\w+)", message)
-    names = sorted(name for name in islice(_plain_names(folder), 200) if found and name.partition(".")[0] == found[1])
+    return _how_to_read(found[1], folder, "module") if found else ""
+
+
+def _how_to_read(stem: str, folder: Path, taken_for: str) -> str:
+    """How the file of this name is read, which was taken for something of Python; empty where none is called so."""
+    names = sorted(name for name in islice(_plain_names(folder), 200) if name.partition(".")[0] == stem)
     names = [name for name in names if not name.endswith(".py")]
     if not names:
         return ""
     how = _HOW_TO_READ.get(names[0].rpartition(".")[2], "open({!r}).read()").format(names[0])
-    return f"{names[0]} is a file, no module: read it with {how}"
+    return f"{names[0]} is a file, no {taken_for}: read it with {how}"
 
 
 def _files(folder: Path) -> str:

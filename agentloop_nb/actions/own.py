@@ -7,17 +7,15 @@ from collections.abc import Mapping
 from functools import cache
 from typing import Any, ClassVar
 
-from pydantic import ConfigDict, PrivateAttr, ValidationInfo, field_validator, model_validator
+from pydantic import ConfigDict, field_validator, model_validator
 
 from agentloop_nb._internal.markup import code_span, harmless
 from agentloop_nb.actions.action import (
-    DEFAULT_TIMEOUT,
-    Action,
     ActionResult,
     Cell,
+    TimedAction,
     markdown_cell,
     null_as_empty,
-    timeout_bounds,
     variable_name,
 )
 from agentloop_nb.actions.effects import OwnCall
@@ -35,7 +33,7 @@ LIVE: dict[str, type[OwnAction]] = {}
 _INTO = {"type": "string", "description": "Name for the result.", "default": "null"}
 
 
-class OwnAction(Action):
+class OwnAction(TimedAction):
     """A function of the user's, called in the kernel like a line of code."""
 
     icon = "🧩"
@@ -57,7 +55,6 @@ class OwnAction(Action):
     """The function that takes a call back, if there is one."""
 
     into: str = ""
-    _timeout: int = PrivateAttr(DEFAULT_TIMEOUT)
 
     @model_validator(mode="before")
     @classmethod
@@ -67,11 +64,6 @@ class OwnAction(Action):
 
     _null_is_none = field_validator("into", mode="before")(null_as_empty)
     _is_name = field_validator("into")(variable_name)
-
-    @model_validator(mode="after")
-    def _users_timeout(self, info: ValidationInfo) -> OwnAction:
-        self._timeout = timeout_bounds(info)[0]
-        return self
 
     @model_validator(mode="after")
     def _are_parameters(self) -> OwnAction:

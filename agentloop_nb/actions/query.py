@@ -5,17 +5,15 @@ from __future__ import annotations
 import importlib.util
 from typing import Any
 
-from pydantic import Field, PrivateAttr, ValidationInfo, field_validator, model_validator
+from pydantic import Field, field_validator
 
 from agentloop_nb._internal.markup import fenced, harmless
 from agentloop_nb.actions.action import (
-    DEFAULT_TIMEOUT,
-    Action,
     ActionResult,
     Cell,
+    TimedAction,
     markdown_cell,
     null_as_empty,
-    timeout_bounds,
     variable_name,
 )
 from agentloop_nb.actions.effects import Queried
@@ -28,7 +26,7 @@ from agentloop_nb.sql.duck import names_of
 _NULL: dict[str, Any] = {"default": "null"}
 
 
-class Query(Action):
+class Query(TimedAction):
     """Run one SELECT over DataFrames, files (FROM 'a.csv') or a connection."""
 
     icon = "🗃️"
@@ -40,15 +38,9 @@ class Query(Action):
     """The connection's variable."""
     into: str = Field("", json_schema_extra=_NULL)
     """Name for the result."""
-    _timeout: int = PrivateAttr(DEFAULT_TIMEOUT)
 
     _null_is_none = field_validator("source", "into", mode="before")(null_as_empty)
     _is_name = field_validator("source", "into")(variable_name)
-
-    @model_validator(mode="after")
-    def _users_timeout(self, info: ValidationInfo) -> Query:
-        self._timeout = timeout_bounds(info)[0]
-        return self
 
     @classmethod
     def unavailable(cls) -> str:

@@ -6,16 +6,14 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-from pydantic import Field, PrivateAttr, ValidationInfo, field_validator, model_validator
+from pydantic import Field, field_validator
 
 from agentloop_nb._internal.markup import code_span, fenced, harmless
 from agentloop_nb.actions.action import (
-    DEFAULT_TIMEOUT,
-    Action,
     ActionResult,
     Cell,
+    TimedAction,
     null_as_empty,
-    timeout_bounds,
     variable_name,
 )
 from agentloop_nb.actions.effects import Effects
@@ -32,7 +30,7 @@ _NULL: dict[str, Any] = {"default": "null"}
 _DESCRIBE = "?"
 
 
-class UseTool(Action):
+class UseTool(TimedAction):
     """Call one of the tools of connected servers that are listed above; its answer is data."""
 
     icon = "🔌"
@@ -44,7 +42,6 @@ class UseTool(Action):
     """A JSON object as text; "?" tells the tool's schema."""
     save_as: str = Field("", json_schema_extra=_NULL)
     """Name for the answer."""
-    _timeout: int = PrivateAttr(DEFAULT_TIMEOUT)
 
     @field_validator("arguments", mode="before")
     @classmethod
@@ -64,11 +61,6 @@ class UseTool(Action):
 
     _null_is_none = field_validator("save_as", mode="before")(null_as_empty)
     _is_name = field_validator("save_as")(variable_name)
-
-    @model_validator(mode="after")
-    def _users_timeout(self, info: ValidationInfo) -> UseTool:
-        self._timeout = timeout_bounds(info)[0]
-        return self
 
     @property
     def given(self) -> dict[str, Any]:

@@ -7,8 +7,9 @@ from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
+from agentloop_nb.agent.durations import durations, without_durations
 from agentloop_nb.agent.spoken_dates import without_dates
-from agentloop_nb.agent.units import DURATIONS, POINTS, TIMES, UNITS, scales_of
+from agentloop_nb.agent.units import DURATIONS, POINTS, TIMES, UNITS, WORDS, scales_of, temperatures
 
 _GAP = "[, '’\u202f\u2009\u00a0_]"
 _SUPERSCRIPTS = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹⁻−", "0123456789--")
@@ -39,14 +40,6 @@ _NO_FIGURE = re.compile(
     re.IGNORECASE,
 )
 """What stands before a number that names something."""
-_CLOCK = {"d": "days", "hr": "h", "hrs": "h", "m": "min", "mins": "min", "sec": "s", "secs": "s"}
-_DURATION = re.compile(
-    r"(?<![\w.,/:-])(?:\d{1,4} ?(?:days?|d|hours?|hrs?|h|minutes?|mins?|min|m),? (?:and )?){1,6}"
-    r"\d{1,2}(?:\.\d{1,9})? ?(?:hours?|hrs?|h|minutes?|mins?|min|m|seconds?|secs?|sec|s)(?!\w)",
-    re.IGNORECASE,
-)
-"""`1 h 30 min`."""
-_PART = re.compile(r"(\d{1,9}(?:\.\d{1,9})?) ?([a-z]+)", re.IGNORECASE)
 LONGEST = 10_000
 """Characters of a summary that are looked through."""
 MOST_COUNTED = 12
@@ -67,13 +60,15 @@ class Figure(NamedTuple):
     """Significant ones."""
     points: bool = False
     """It tells the difference of two shares."""
+    timed: bool = False
+    """It tells a duration."""
 
 
 def figures(text: str) -> list[Figure]:
     """List the figures of a summary that can be checked, each once, in order."""
     text = without_dates(_LIST_MARK.sub("", _CODE.sub("", text[:LONGEST])))
-    made = [_duration(match[0]) for match in _DURATION.finditer(text)]
-    text = _DURATION.sub(" ", text)
+    made = [_duration(*each) for each in durations(text).items()]
+    text = without_durations(text)
     found = (_figure(match, text) for match in _FIGURE.finditer(text))
     return list({each.text: each for each in (*found, *made) if each is not None}.values())
 
@@ -82,23 +77,25 @@ def _figure(match: re.Match[str], text: str) -> Figure | None:
     number, unit = match["number"], (match["unit"] or match["sign"] or "").lower()
     before, after = text[max(match.start() - 20, 0) : match.start()], text[match.end() : match.end() + 12]
     readings = dict(_readings(number, dotted=True))
-    if unit in TIMES:
-        unit, after = "", f" {unit.strip('-')}{after}"
-    if _NO_FIGURE.search(before) or not readings or (not unit and _is_count(number, next(iter(readings)), after)):
+    if unit in TIMES | WORDS:
+        after = f" {unit.strip('-')}{after}"
+    counted = not unit or unit in TIMES | WORDS
+    if _NO_FIGURE.search(before) or not readings or (counted and _is_count(number, next(iter(readings)), after)):
         return None
-    about = _ABOUT.search(before) is not None
-    values = tuple((value, _half(text, about=about) + value * 1e-15) for value, text in readings.items())
+    about, unit = _ABOUT.search(before) is not None, unit or (match["later"] or "").lower()
+    values = [(value, _half(text, about=about) + value * 1e-15) for value, text in readings.items()]
+    sign = -1 if match[0].lstrip()[0] in "-−" else 1
+    values += [each for value, half in values for each in temperatures(unit, sign * value, half)]
     told = match[0].strip().lstrip("+-−±")
     digits = len(re.sub(r"\D", "", number).lstrip("0"))
-    return Figure(told, values, scales_of(unit or (match["later"] or "").lower()), digits, unit in POINTS)
+    return Figure(told, tuple(values), scales_of(unit), digits, unit in POINTS, unit in DURATIONS)
 
 
-def _duration(text: str) -> Figure:
+def _duration(text: str, told: tuple[float, float]) -> Figure:
     """Read a duration in several units; what is less than its smallest one may have been cut off."""
-    parts = [(float(value), DURATIONS[_CLOCK.get(unit.lower(), unit.lower())]) for value, unit in _PART.findall(text)]
-    total, last = sum(value * unit for value, unit in parts), parts[-1][1]
+    total, last = told
     half = last / 2 * (1 - 1e-9)
-    return Figure(text, ((total, half), (total + last / 2, half)), scales_of("s"), 4)
+    return Figure(text, ((total, half), (total + last / 2, half)), scales_of("s"), 4, timed=True)
 
 
 def _is_count(number: str, value: float, after: str) -> bool:

@@ -14,6 +14,7 @@ from typing import Any
 
 from agentloop_nb.actions import AskUser, Finish
 from agentloop_nb.actions.effects import Ground
+from agentloop_nb.agent.durations import clocks
 from agentloop_nb.agent.figures import Figure, derived, figures, matches, numbers
 from agentloop_nb.agent.spoken_dates import Day, dates, is_in, months
 from agentloop_nb.protocols import Workspace
@@ -48,6 +49,10 @@ class Source:
         return sorted({*numbers(self.text), *map(abs, self.extra)})
 
     @cached_property
+    def clocks(self) -> list[float]:
+        return clocks(self.text)
+
+    @cached_property
     def dates(self) -> set[Day]:
         return set().union(*dates(self.text).values(), *months(self.text).values())
 
@@ -55,7 +60,8 @@ class Source:
         """Whether it accounts for a figure."""
         strict = self.many and figure.digits < 4
         exact = tuple((value, value * 1e-15) for value, _ in figure.values)
-        return matches(figure._replace(values=exact, scales=(1.0,)) if strict else figure, self.numbers)
+        told = figure._replace(values=exact, scales=(1.0,)) if strict else figure
+        return matches(told, self.numbers) or (figure.timed and matches(figure, self.clocks))
 
 
 @dataclass
@@ -179,9 +185,11 @@ def _values(state: State, workspace: Workspace, summary: str) -> Iterator[Source
 
 
 def _number(item: Any) -> float | None:
-    """Return an item as a finite number; None for what is none."""
+    """Return an item as a finite number, a duration in seconds; None for what is none."""
+    item = item.total_seconds() if isinstance(item, dt.timedelta) else item
     try:
-        number = float(item) if isinstance(item, Number) else float("nan")  # type: ignore[arg-type]
+        given: Any = item if isinstance(item, Number) else "nan"
+        number = float(given)
     except (TypeError, ValueError, OverflowError):
         return None
     return number if abs(number) < float("inf") else None
@@ -190,7 +198,7 @@ def _number(item: Any) -> float | None:
 def _items(value: Any, depth: int = 2) -> Iterator[Any]:
     """Yield the numbers, texts and dates in a value of at most `MOST_ITEMS`, and its size."""
     kind = type(value)
-    if issubclass(kind, Number | dt.date) or kind is str:
+    if issubclass(kind, Number | dt.date | dt.timedelta) or kind is str:
         yield value
     elif kind in (list, tuple, set, frozenset, dict):
         yield len(value)
@@ -206,8 +214,9 @@ def _items(value: Any, depth: int = 2) -> Iterator[Any]:
 
 
 def _plain(array: Any) -> Any:
-    """Return an array as lists; numpy tells instants as whole numbers otherwise."""
-    return (array.astype("datetime64[us]") if array.dtype.kind == "M" else array).tolist()
+    """Return an array as lists; numpy tells instants and durations as whole numbers otherwise."""
+    precise = {"M": "datetime64[us]", "m": "timedelta64[us]"}.get(array.dtype.kind)
+    return (array.astype(precise) if precise else array).tolist()
 
 
 def _size(shape: Sequence[int]) -> int:

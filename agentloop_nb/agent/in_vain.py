@@ -22,6 +22,13 @@ def copied_a_failure(state: State) -> bool:
     return newest is not None and _failed(newest) and _is_repeat(newest)
 
 
+def is_at_a_loss(state: State) -> bool:
+    """Whether the newest step failed as it had before, or was a finish that was objected to."""
+    newest = _newest(state)
+    refused = newest is not None and newest.result is not None and not newest.result.success
+    return copied_a_failure(state) or (refused and newest is not None and bool(newest.effects.objections))
+
+
 def leaves_out(state: State) -> bool:
     """Whether the code of failed steps is told no more."""
     return state.compacted is not None and state.compacted.in_vain

@@ -7,8 +7,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from agentloop_nb._internal.platform import IN_BROWSER
-from agentloop_nb.actions import Action, ActionResult, AskUser, Finish, Plan, Query, RunCode, WriteFile
+from agentloop_nb.actions import Action, ActionResult, AskUser, Finish, Plan, Query, WriteFile
 from agentloop_nb.actions.effects import Answer, Effects
 from agentloop_nb.actions.registry import Actions
 from agentloop_nb.agent import contract
@@ -16,15 +15,15 @@ from agentloop_nb.agent.alarm import Alarm
 from agentloop_nb.agent.approval import ApprovalGate, Judge
 from agentloop_nb.agent.budget import CostLimit
 from agentloop_nb.agent.code_as_text import asks_to_run
-from agentloop_nb.agent.conclusion import conclusion
+from agentloop_nb.agent.conclusion import TRY_AGAIN, WITH_A_WORD, Ending
 from agentloop_nb.agent.contract_gate import ContractGate
 from agentloop_nb.agent.control import STOPPED, Control
 from agentloop_nb.agent.event_stream import Approver, Stream
 from agentloop_nb.agent.finish_gate import FinishGate
 from agentloop_nb.agent.ledger import Ledger
-from agentloop_nb.agent.long_step import LongStep
 from agentloop_nb.agent.model_call import GaveUp, ModelCaller
 from agentloop_nb.agent.offer import WEB, is_offline, understood
+from agentloop_nb.agent.performer import Performer
 from agentloop_nb.agent.planning import Planner, Planning
 from agentloop_nb.agent.questions import Asker, Questions
 from agentloop_nb.agent.rejection import rejection
@@ -32,19 +31,9 @@ from agentloop_nb.agent.repetition import Repetitions
 from agentloop_nb.agent.slips import put_right
 from agentloop_nb.agent.unanswered import ASK_AGAIN, Unanswered
 from agentloop_nb.decision import Decision, parse
-from agentloop_nb.errors import ActionFailed, DecisionError, Hint, Offline
-from agentloop_nb.events import (
-    ActionFinished,
-    ActionStarted,
-    DecisionMade,
-    DecisionRejected,
-    NoteAdded,
-    OutputAppeared,
-    RunFinished,
-    Status,
-)
-from agentloop_nb.protocols import Model, Output, Unprompted, Workspace
-from agentloop_nb.safety.observed_effects import Supervised
+from agentloop_nb.errors import DecisionError, Hint
+from agentloop_nb.events import ActionFinished, ActionStarted, DecisionMade, DecisionRejected, NoteAdded, Status
+from agentloop_nb.protocols import Model, Unprompted, Workspace
 from agentloop_nb.settings import Settings
 from agentloop_nb.state import State
 
@@ -88,8 +77,10 @@ class Loop:
         self._repetitions = Repetitions(folder)
         self._gate = ApprovalGate(self.stream, self.settings, folder, self.approver, self.written_before, self.judge)
         self._alarm = Alarm()
+        self._ending = Ending(self.stream)
+        parts = (self.stream, self.workspace, self.settings, self.control, self._gate, self._asker, self._alarm)
+        self._performer = Performer(*parts, self.make_model)
         self._decides_by_itself = isinstance(self.model, Unprompted)
-        self._supervised = self.workspace if isinstance(self.workspace, Supervised) else None
         self._questions = Questions(self.stream, self.settings, self.asker)
         self._planning = Planning(self.stream, self.settings, self.planner, self.forecast)
         self._contract = ContractGate(self.stream, self.workspace, self.settings, self._gate.mandate)
@@ -124,13 +115,13 @@ class Loop:
         except _Ended:
             pass
         except Unanswered as error:
-            self._emit_end("stopped", str(error), (ASK_AGAIN,))
+            self._ending.emit("stopped", str(error), (ASK_AGAIN,))
         except asyncio.CancelledError:
-            self._emit_end("stopped", self.control.reason if self.control.stopping else "its task was cancelled")
+            self._ending.emit("stopped", self.control.reason if self.control.stopping else "its task was cancelled")
             if not self.control.stopping:
                 raise
         except Exception as error:
-            self._emit_end("failed", f"a defect of agentloop_nb ended the run: {type(error).__name__}: {error}")
+            self._ending.emit("failed", f"a defect of agentloop_nb ended the run: {type(error).__name__}: {error}")
             raise
         finally:
             self._alarm.close()
@@ -167,7 +158,7 @@ class Loop:
         if self.control.stopping:  # before the first step: a resumed run was rebuilding its variables
             raise self._end("stopped", self.control.reason)
         if self.state.next_step > self.state.max_steps:
-            raise self._end("step_limit", self._steps_used, self._more_steps)
+            raise self._out_of_steps()
         for note in self.control.take_notes():
             self.stream.emit(NoteAdded(step=self.state.next_step, text=note))
         decision = await self._decide()
@@ -208,7 +199,7 @@ class Loop:
             try:
                 reply = await self._asker.reply(final=self._final, only=only)
                 step, final = self.state.next_step, self._final  # an outside agent may have taken steps back meanwhile
-                read = parse(reply.text, timeout=self.settings.timeout, final=final, actions=self._understood)
+                read = parse(reply.text, timeout=self._usual_limit, final=final, actions=self._understood)
                 decision = self._put_right(read)
                 self._planning.check(decision.action, first=bool(only))
             except DecisionError as error:
@@ -224,7 +215,7 @@ class Loop:
                 if (taken := self._taken(decision, step)) is not None:
                     return taken
         if self._final:  # what the model was told is no word for a person
-            raise self._end("step_limit", f"{self._steps_used} (the model gave no closing summary)", self._more_steps)
+            raise self._out_of_steps(" (the model gave no closing summary)")
         reason = self.state.steps[-1].rejected[-1][1]
         raise self._give_up(f"{self.state.rejections} replies in a row were no valid decision; the last: {reason}")
 
@@ -233,6 +224,11 @@ class Loop:
         """The actions that are taken; the plans of a record are shown, whether or not this run was to have one."""
         actions = understood(self.state)
         return actions if self.replayed is None or Plan in actions else (*actions, Plan)
+
+    @property
+    def _usual_limit(self) -> int:
+        """Seconds of a step of code that names none; more than any that a record names."""
+        return self.settings.timeout if self.replayed is None else LONGEST_AGAIN
 
     def _taken(self, decision: Decision, step: int) -> Decision | None:
         """Emit a decision; None for one that only changes the plan."""
@@ -246,7 +242,7 @@ class Loop:
     def _put_right(self, decision: Decision) -> Decision:
         """Mend the slips of a decision; a record's stays as it was."""
         small = self._asker.is_small
-        return decision if self.replayed else put_right(decision, self.state.goal, self.workspace, small=small)
+        return decision if self.replayed else put_right(decision, self.state, self.workspace, small=small)
 
     # -- perform
 
@@ -254,7 +250,7 @@ class Loop:
         step, final, began = self.state.next_step, self._final, time.monotonic()
         self.stream.emit(ActionStarted(step=step, risks=self._gate.risks(decision.action)))
         try:
-            result = await self._known(decision.action) or await self._result(decision.action, step)
+            result = await self._known(decision.action) or await self._carry_out(decision.action, step)
         except asyncio.CancelledError:
             self._emit_result(step, STOPPED, began)
             raise
@@ -267,11 +263,11 @@ class Loop:
         if result.stopped or self.control.stopping:
             raise self._end("stopped", self.control.reason)
         if isinstance(decision.action, Finish) and result.effects.over:
-            self._emit_end(
+            self._ending.emit(
                 "not_met", contract.reason(self.state.checks), (WITH_A_WORD,), summary=decision.action.summary
             )
         elif isinstance(decision.action, Finish) and (result.success or final):
-            self._conclude(decision.action, result, final=final)
+            self._ending.conclude(decision.action, result, final=final)
 
     async def _known(self, action: Action) -> ActionResult | None:
         """Answer without carrying it out: a finish that something speaks against, a question, code as text, offline."""
@@ -286,90 +282,28 @@ class Loop:
             return ActionResult(success=False, output=told, error=told)
         return None
 
-    async def _result(self, action: Action, step: int) -> ActionResult:
-        if self._supervised is not None:
-            self._supervised.mandate = self._gate.mandate(action)
-        try:
-            return await self._carried_out(action, step)
-        except Offline as error:
-            told = f"{error} Go on without the web: nothing can be looked up from here."
-            return ActionResult(success=False, output=told, error=str(error), effects=Effects(offline=True))
-        except ActionFailed as error:
-            told = str(error)
-        except OSError as error:
-            told = f"{type(error).__name__}: {error.strerror or error}"
-        return ActionResult(success=False, output=told, error=told)
-
-    async def _carried_out(self, action: Action, step: int) -> ActionResult:
-        def appeared(output: Output) -> None:
-            self.stream.progress(OutputAppeared(step=step, output=output))
-
-        if isinstance(action, Query) and self.queried is not None and (kept := self.queried(action)) is not None:
-            return await action.again(self.workspace, kept, step=step, on_output=appeared)
-        if not isinstance(action, RunCode) or self.make_model is None or not self._looks_at(action):
-            return await action.perform(self.workspace, step=step, on_output=appeared)
-        watch = LongStep(self.stream, self.control, self._asker, self.make_model, self._alarm, step=step)
-        with watch.watch(self.settings.long_step, action.timeout, self.workspace.privacy):
-            result = await action.perform(self.workspace, step=step, on_output=watch.heard(appeared))
-        return watch.told(result)
-
-    def _looks_at(self, action: RunCode) -> bool:
-        """Whether code may run long enough to be looked at while it runs."""
-        return 0 < self.settings.long_step <= action.timeout and self.replayed is None and not IN_BROWSER
+    async def _carry_out(self, action: Action, step: int) -> ActionResult:
+        kept = self.queried(action) if self.queried is not None and isinstance(action, Query) else None
+        return await self._performer.result(action, step, kept, watched=self.replayed is None)
 
     def _emit_result(self, step: int, result: ActionResult, began: float) -> None:
         self.stream.emit(ActionFinished(step=step, result=result, seconds=round(time.monotonic() - began, 3)))
 
     # -- end
 
-    def _conclude(self, action: Finish, result: ActionResult, *, final: bool) -> None:
-        """End as the model says; at the last step only what it says in so many words counts."""
-        unmet = any(not check.held for check in self.state.checks)
-        limited = final and (action.says_goal_met is not True or unmet)
-        status: Status
-        status, reason = ("step_limit", self._steps_used) if limited else conclusion(action, self.state.checks)
-        hints = (self._more_steps,) if limited else ()
-        artifacts, doubts = result.effects.artifacts or (), result.effects.doubts
-        self._emit_end(status, reason, hints, summary=action.summary, artifacts=artifacts, doubts=doubts)
-
     def _give_up(self, reason: str, *hints: Hint) -> _Ended:
         """End for a fault; at the last step the limit is the reason that counts."""
-        return self._end("step_limit" if self._final else "failed", reason, *hints)
+        if self._final:
+            return self._end("step_limit", reason, *(hints or (self._ending.more_steps,)))
+        return self._end("failed", reason, *(hints or (TRY_AGAIN,)))
+
+    def _out_of_steps(self, more: str = "") -> _Ended:
+        return self._end("step_limit", f"{self._ending.steps_used}{more}", self._ending.more_steps)
 
     def _end(self, status: Status, reason: str, *hints: Hint) -> _Ended:
-        self._emit_end(status, reason, hints)
+        self._ending.emit(status, reason, hints)
         return _Ended()
 
-    def _emit_end(
-        self,
-        status: Status,
-        reason: str,
-        hints: tuple[Hint, ...] = (),
-        *,
-        summary: str | None = None,
-        artifacts: tuple[str, ...] = (),
-        doubts: tuple[str, ...] = (),
-    ) -> None:
-        told = self.state.account() if summary is None else summary
-        self.stream.emit(
-            RunFinished(
-                step=self.state.current_step,
-                status=status,
-                reason=reason,
-                hints=hints,
-                summary=told,
-                artifacts=artifacts,
-                doubts=doubts,
-            )
-        )
 
-    @property
-    def _steps_used(self) -> str:
-        return f"all {self.state.max_steps} steps are used"
-
-    @property
-    def _more_steps(self) -> Hint:
-        return Hint(f"resume --max-steps {self.state.max_steps + 20}")
-
-
-WITH_A_WORD = Hint("resume -- WORD", lead="; with a word from you it may go on: ")
+LONGEST_AGAIN = 86_400
+"""Seconds that code of a record may run again at most."""

@@ -13,13 +13,14 @@ from agentloop_nb.agent.budget import InputBound, Reservation, own_ledger, reser
 from agentloop_nb.agent.compaction import compaction, in_vain, overflow_compaction
 from agentloop_nb.agent.context_window import Gauge, reply_bound
 from agentloop_nb.agent.event_stream import Stream
+from agentloop_nb.agent.in_vain import is_at_a_loss
 from agentloop_nb.agent.ledger import Ledger
-from agentloop_nb.agent.offer import offered, usual
+from agentloop_nb.agent.offer import in_cells, of_cells, offered, usual
 from agentloop_nb.agent.prompt import Transcript
 from agentloop_nb.agent.shown_figures import shrink_figures
 from agentloop_nb.errors import ContextOverflow, Hint, ModelFault, PermanentFault, TransientFault
 from agentloop_nb.events import ModelCalled, ModelFailed, ModelReplied, ReplyStreamed, WaitStarted
-from agentloop_nb.protocols import Measurable, Model, ModelReply, ModelRequest, Sized, Unprompted
+from agentloop_nb.protocols import Measurable, Model, ModelReply, ModelRequest, Sized, Unprompted, WritesCells
 
 LONGEST_WAIT = 300.0
 """Seconds a server may ask us to wait; for longer the run ends instead, to be resumed later."""
@@ -131,10 +132,12 @@ class ModelCaller:
         event = overflow_compaction(state) if self._is_full else compaction(state, self.model)
         self._is_full = False
         window = self.model.context_window
+        names = only or offered(state, small=self.is_small)
+        cells = self._writes_cells and in_cells(state, names)
         while True:
             if event is not None:
                 self.stream.emit(event)
-            messages = self._transcript.messages(state)
+            messages = self._transcript.messages(state, cells=cells)
             if self._gauge.fits(messages, window) or (event := overflow_compaction(state)) is None:
                 break
         tokens = self._gauge.tokens(messages)
@@ -146,10 +149,16 @@ class ModelCaller:
             messages=messages,
             final=final,
             actions=WHILE_IT_RUNS if state.steps and state.steps[-1].is_looked_at else usual(state),
-            only=only or offered(state, small=self.is_small),
+            only=of_cells(state, names) if cells and not final else names,
+            cells=cells,
+            copied=self.is_small and is_at_a_loss(state),
             repairs=state.rejections,
             max_tokens=longest,
         )
+
+    @property
+    def _writes_cells(self) -> bool:
+        return isinstance(self.model, WritesCells) and self.model.writes_cells
 
     @property
     def is_small(self) -> bool:

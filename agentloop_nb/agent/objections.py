@@ -150,10 +150,15 @@ def _echoes(action: Finish, state: State) -> Iterator[Objection]:
     said = _bare(action.summary)
     goal = said.removeprefix("the goal was ") == _bare(state.goal)
     told = len(said.split()) >= LEAST_ECHO and any(said in _bare(text) for step in state.steps for text in _told(step))
-    example = said == _bare(EXAMPLE_ANSWER) and not any(said in _bare(text) for text in _outputs(state))
-    if goal or told or example:
+    if goal or told or is_examples_answer(action.summary, state):
         line = "The summary only says what you were told, and is no answer. Say what the outputs show."
         yield Objection(line, "The summary only repeats what the model was told.", work=not _any_success(state))
+
+
+def is_examples_answer(summary: str, state: State) -> bool:
+    """Whether a summary is that of the example in the rules, which no output of the run shows."""
+    said = _bare(summary)
+    return said == _bare(EXAMPLE_ANSWER) and not any(said in _bare(text) for text in _outputs(state))
 
 
 def _told(step: Step) -> Iterator[str]:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 
-from agentloop_nb.actions import AskUser, Plan, WriteFile
+from agentloop_nb.actions import ACTIONS, AskUser, Finish, Plan, RunCode, WriteFile
 from agentloop_nb.actions.registry import Actions
 from agentloop_nb.agent.questions import may_ask
 from agentloop_nb.state import State
 from agentloop_nb.step import Step
 
+_FIVE = {action.name for action in ACTIONS}
 WEB = ("search_web", "read_url", "look_up")
 _OF_THE_WEB = re.compile(
     r"https?:|www\.|\b(?:web|url|internet|online|on-line|net|site|websites?|page|search|look up|google|wikipedia"
@@ -53,6 +54,22 @@ def offered(state: State, *, small: bool = False) -> tuple[str, ...]:
     if small and last is not None and last.success and last.effects.again:
         left = tuple(name for name in left if name != _decided(state.steps[-1]))
     return left if left != names else ()
+
+
+def in_cells(state: State, names: tuple[str, ...]) -> bool:
+    """Whether a small model need not be asked for JSON: of what is offered, code and the end of the run are enough.
+
+    Files are written by code; anything else (the web, tools, functions of the person's) has fields of its own.
+    """
+    there = {action.name for action in usual(state)}
+    looked_at = bool(state.steps) and state.steps[-1].is_looked_at
+    return {RunCode.name, Finish.name} <= there <= _FIVE and not looked_at and not set(names or WEB) & set(WEB)
+
+
+def of_cells(state: State, names: tuple[str, ...]) -> tuple[str, ...]:
+    """Name what a model that writes cells is offered: code before it has seen an output, since it would guess."""
+    seen = any(step.result is not None for step in state.steps)
+    return tuple(name for name in names if seen or name != Finish.name)
 
 
 def _decided(step: Step) -> str:

@@ -15,7 +15,7 @@ from agentloop_nb.decision import Decision
 from agentloop_nb.errors import DecisionError
 from agentloop_nb.events import PlanMade, PlanSettled
 from agentloop_nb.settings import Settings
-from agentloop_nb.state import OUTSIDE, State
+from agentloop_nb.state import State
 from agentloop_nb.step import PlanRound
 
 MOST_CHANGES = 5
@@ -51,8 +51,9 @@ class Planning:
     def wanted(self) -> bool:
         """Whether a plan has to stand before anything else is decided."""
         state = self.stream.state
-        outside = state.settings.get("model") == OUTSIDE
-        return self.settings.plan and not state.plan and not outside and not self.replayed and not _is_last(state)
+        return (
+            self.settings.plan and not state.plan and not state.is_served and not self.replayed and not _is_last(state)
+        )
 
     @property
     def proposed(self) -> PlanRound | None:

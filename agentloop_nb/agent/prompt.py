@@ -19,7 +19,7 @@ from agentloop_nb.agent.digest import digest, notes
 from agentloop_nb.agent.in_vain import is_left_out, leaves_out, told_in_vain
 from agentloop_nb.agent.observation import observation
 from agentloop_nb.agent.offer import usual
-from agentloop_nb.agent.rules import describe_action, further_actions, system_prompt
+from agentloop_nb.agent.rules import describe_action, further_actions, rules_of_cells, system_prompt
 from agentloop_nb.agent.shown_figures import images_of
 from agentloop_nb.events import PlanSettled
 from agentloop_nb.protocols import Image, Message
@@ -33,6 +33,7 @@ _ENDLESS = "the reply said the same again"
 """How the reason begins why a reply that repeats itself was rejected."""
 
 
+_LAST_CELL = "\n\nThis is the last step: FINISH: and the answer, or GIVE UP: and why the goal is not met."
 PLAN_FIRST = "Before the first step you decide on a plan."
 LINE_FIRST = 'Begin each reasoning with the number of the line that it is for, as "2: ...".'
 
@@ -52,10 +53,12 @@ class Transcript:
         self._steps = 0
         """Steps that these tell."""
         self._next = _Told("")
+        self._cells = False
 
-    def messages(self, state: State) -> tuple[Message, ...]:
-        """Turn the state into the messages of the next request."""
-        if state.revision != self._revision or leaves_out(state):
+    def messages(self, state: State, *, cells: bool = False) -> tuple[Message, ...]:
+        """Turn the state into the messages of the next request; with `cells` the rules ask for code as it is."""
+        if state.revision != self._revision or leaves_out(state) or cells is not self._cells:
+            self._cells = cells
             self._begin(state)
         while self._steps < len(state.steps) - 1 and (step := state.steps[self._steps]).result is not None:
             if is_left_out(state, step):
@@ -69,7 +72,7 @@ class Transcript:
     def _begin(self, state: State) -> None:
         self._revision = state.revision
         self._steps = state.compacted.digested if state.compacted else 0
-        self._kept = [Message(role="system", content=system_prompt(state.actions))]
+        self._kept = [Message(role="system", content=rules_of_cells() if self._cells else system_prompt(state.actions))]
         self._next = _Told(
             f"Goal:\n{state.goal}\n\n{_context(state)}".rstrip()
             + _further(state)
@@ -88,7 +91,7 @@ class Transcript:
                 return
             yield from _of_step(state, step, told)
             told = _told(state, index, self._max_retries)
-        text = told.text + in_vain + _nudge(state, state.next_step)
+        text = told.text + in_vain + (_LAST_CELL if self._cells and _is_last(state) else _nudge(state, state.next_step))
         yield Message(role="user", content=text, images=told.images)
 
 
@@ -174,13 +177,17 @@ def _repairs(step: Step) -> Iterator[Message]:
     for reply, reason in step.rejected:
         endless = reason.startswith(_ENDLESS)  # told again, it would be gone on with
         yield Message(role="assistant", content="(cut off)" if endless else bounded(reply, REJECTED) or "(empty)")
-        yield Message(role="user", content=f"Not accepted: {reason} Answer again with one JSON object.")
+        yield Message(role="user", content=f"Not accepted: {reason} Answer again, in the form that was asked for.")
 
 
 def _decided(step: Step) -> str:
     """Return the reply as the model wrote it, or the decision that a person made of it."""
     edited = step.approval is not None and step.approval.edited is not None
     return step.reply if step.decision is None or not edited else json.dumps(step.decision.record())
+
+
+def _is_last(state: State) -> bool:
+    return state.next_step >= state.max_steps
 
 
 def _nudge(state: State, number: int) -> str:

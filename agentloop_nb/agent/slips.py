@@ -2,24 +2,41 @@
 
 from __future__ import annotations
 
-from agentloop_nb.actions import RunCode, WriteFile
+from agentloop_nb.actions import Finish, RunCode, WriteFile
 from agentloop_nb.actions.mending import ends_with_an_action, mended, without_last_line
+from agentloop_nb.actions.output_text import bounded, text_of
 from agentloop_nb.actions.usual_imports import not_imported, with_imports
 from agentloop_nb.agent.code_as_text import printed_text
+from agentloop_nb.agent.objections import is_examples_answer
 from agentloop_nb.decision import Decision
 from agentloop_nb.protocols import Workspace
+from agentloop_nb.state import State
+
+SHOWN = 300
+"""Characters of an output that stand for an answer."""
 
 
-def put_right(decision: Decision, goal: str, workspace: Workspace, *, small: bool) -> Decision:
-    """Mend code that would not run, and what a small model writes as code into a file of text."""
+def put_right(decision: Decision, state: State, workspace: Workspace, *, small: bool) -> Decision:
+    """Mend code that would not run; of a small model also code as text, and an answer that is the example's."""
     match decision.action:
         case RunCode(code=code):
             return _with(decision, code=_running(code, workspace))
         case WriteFile(content=content) as action if small:
-            text = printed_text(action, goal)
+            text = printed_text(action, state.goal)
             return _with(decision, content=content if text is None else text)
+        case Finish(summary=summary, goal_met=True) if small and is_examples_answer(summary, state):
+            return _with(decision, summary=_shown(state) or summary)
         case _:
             return decision
+
+
+def _shown(state: State) -> str:
+    """Return what the last step that succeeded has shown, or made; empty where none did."""
+    results = [step.result for step in state.steps if step.result and step.result.success and not step.is_only_words]
+    if not results:
+        return ""
+    made = ", ".join(results[-1].effects.all_files)
+    return bounded(text_of(results[-1].outputs).strip(), SHOWN) or (f"Made {made}." if made else "")
 
 
 def _running(code: str, workspace: Workspace) -> str:

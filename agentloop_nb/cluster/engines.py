@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import json
 import threading
+import time
 import uuid
 from collections import Counter
-from collections.abc import Callable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from agentloop_nb.cluster.address import address
 from agentloop_nb.cluster.wire import Wire
@@ -21,12 +22,20 @@ from agentloop_nb.isolated.relay import versions
 from agentloop_nb.isolated.remote_line import Answered, RemoteLine
 from agentloop_nb.isolated.resource_limits import Limits
 
+T = TypeVar("T")
+
 WORD = 1.0
 """Seconds between two words to an engine that our processes are still wanted."""
 MISSED = 30
 """Words in a row without an answer, after which an engine counts as gone."""
 LOAD = 30.0
 """Seconds that an engine may take to begin its relay: it cannot while somebody's code runs there."""
+KNOCK = 2.0
+"""Seconds after which it is asked again: what is sent before its sockets have found the others is lost."""
+COMING = 20.0
+"""Seconds in which an engine may come where there is none, as when those that died are replaced."""
+PAUSE = 0.2
+"""Seconds between two looks whether one has."""
 LARGEST = 32 * 2**20
 """Bytes that one message of a relay may bring."""
 _BEGIN = "__import__('agentloop_nb.cluster.engine_end', fromlist=['begin']).begin(get_ipython().kernel)"
@@ -63,25 +72,34 @@ class Cluster:
         """Return what makes the lines of a run, each on the engine that has least of ours to do."""
         return lambda folder, limits: RemoteLine(self.choose, folder, limits, told)
 
-    def choose(self) -> ClusterEngine:
-        """Take the usable engine with the fewest of our runs. Raises `Died`."""
-        faults: dict[int, str] = {}
-        while True:
-            with self._choosing:
-                left = [each for each in sorted(self.wire.engines) if each not in faults]
-                if not left or self.wire.closed:
+    def choose(self, wanted: Callable[[], bool]) -> ClusterEngine:
+        """Take the usable engine with the fewest of our runs; wait for one while it is wanted. Raises `Died`."""
+        faults: dict[str, str] = {}
+        deadline = time.monotonic() + COMING
+        while not self.wire.closed:
+            if (engine := self._take(faults)) is None:
+                if self.wire.engines or not wanted() or time.monotonic() > deadline:
                     break
-                number = min(left, key=lambda each: (self.used[each], each))
-                self.used[number] += 1
-            engine = ClusterEngine(self, number)
+                time.sleep(PAUSE)
+                continue
             try:
-                self.load(number)
+                self.load(engine.number)
             except UserError as error:
                 engine.leave()
-                faults[number] = str(error)
+                faults[engine.identity] = str(error)
             else:
                 return engine
         raise Died(self.wire.closed or (next(iter(faults.values())) if faults else f"cluster {self.on} has no engines"))
+
+    def _take(self, faults: Mapping[str, str]) -> ClusterEngine | None:
+        """Take an engine without a fault; those that are not heard come last."""
+        with self._choosing:
+            left = [number for number, identity in list(self.wire.engines.items()) if identity not in faults]
+            if not left:
+                return None
+            number = min(left, key=lambda each: (bool(self.missing(each)), self.used[each], each))
+            self.used[number] += 1
+        return ClusterEngine(self, number)
 
     def load(self, number: int) -> dict[str, Any]:
         """Begin the relay of an engine, once; returns what it tells of itself. Raises `UserError`."""
@@ -89,10 +107,11 @@ class Cluster:
         if identity not in self.loaded:
             content = {"code": _BEGIN, "silent": True, "user_expressions": {}, "allow_stdin": False}
             request = {**content, "stop_on_error": False, "store_history": False}
-            try:
-                reply = self.wire.request("mux", "execute_request", request, to=identity).result(timeout=LOAD)
-            except TimeoutError:
-                raise UserError(f"engine {number} is busy with other work, or gone") from None
+            reply = self._answered(
+                number,
+                lambda: self.wire.request("mux", "execute_request", request, to=identity),
+                "is busy with other work, or gone",
+            )
             if reply.get("status") != "ok":
                 raise UserError(_not_loaded(number, reply))
             self.loaded[identity] = self.status(number)
@@ -101,14 +120,22 @@ class Cluster:
 
     def status(self, number: int) -> dict[str, Any]:
         """Return what the relay of an engine tells of itself and its runs now. Raises `UserError`."""
-        future = ClusterEngine(self, number).ask({"do": "status"})
-        try:
-            told = future.result(timeout=LOAD)[0].get("answer")
-        except TimeoutError:
-            told = None
-        if not isinstance(told, dict):
-            raise UserError(f"engine {number} does not say how it is")
+        fault = "does not say how it is"
+        answer, _ = self._answered(number, lambda: self.ask(number, {"do": "status"}), fault)
+        if not isinstance(told := answer.get("answer"), dict):
+            raise UserError(f"engine {number} {fault}")
         return told
+
+    def _answered(self, number: int, ask: Callable[[], Future[T]], fault: str) -> T:
+        """Return the first answer of an engine, which is asked until it does. Raises `UserError`."""
+        asked: list[Future[T]] = []
+        for _ in range(int(LOAD / KNOCK)):
+            asked.append(ask())
+            for future in wait(asked, timeout=KNOCK, return_when=FIRST_COMPLETED).done:
+                return future.result()
+            if missing := self.missing(number):
+                raise UserError(missing)
+        raise UserError(f"engine {number} {fault}")
 
     def check(self) -> None:
         """Raise `UserError` unless there is an engine that can be used."""
@@ -132,7 +159,11 @@ class Cluster:
     # -- requests
 
     def ask(
-        self, number: int, request: dict[str, Any], buffers: Sequence[bytes], on_output: Callable[[Any], None] | None
+        self,
+        number: int,
+        request: dict[str, Any],
+        buffers: Sequence[bytes] = (),
+        on_output: Callable[[Any], None] | None = None,
     ) -> Answered:
         """Send a request to an engine's relay."""
         mark = uuid.uuid4().hex
@@ -158,6 +189,7 @@ class Cluster:
     def _give_words(self) -> None:
         """Tell the engines whose relay has begun, and where something of ours runs, that it is wanted."""
         while not self._over.wait(WORD):
+            self.wire.ask_for_engines()
             for number, identity in list(self.wire.engines.items()):
                 if identity in self.loaded and self.used[number] > 0:
                     sent, heard = self._words.get(number, (0, 0))
@@ -196,6 +228,7 @@ class ClusterEngine:
 
     def __init__(self, cluster: Cluster, number: int) -> None:
         self._cluster, self.number = cluster, number
+        self.identity = cluster.wire.engines.get(number, "")
         self.name = f"engine {number} of cluster {cluster.on}"
 
     def ask(

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import queue
 import threading
+import time
 import uuid
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
@@ -15,6 +16,7 @@ from typing import Any
 
 import zmq
 from jupyter_client.session import Session
+from zmq.utils.monitor import recv_monitor_message
 
 from agentloop_nb.cluster.address import Address
 from agentloop_nb.errors import UserError
@@ -27,10 +29,14 @@ LARGEST = 64 * 2**20
 """Bytes of one frame; a connection that brings a larger one is dropped by the socket."""
 REQUEST = "agentloop_relay"
 """The message to the relay, on the control channel, which is served while code runs."""
+CUT = 4.0
+"""Seconds without a connection, after which the controller counts as gone; a broken one is made anew within one."""
 _WAIT = 500
 """Milliseconds that the thread waits for a message at most."""
 _SENT = {"query": "registration", "control": "control", "mux": "mux"}
 _HEARD = {"iopub": "iopub", "notification": "notification"}
+_NEEDED = ("control", "iopub")
+"""Without these no relay is reached, or none is heard."""
 
 Heard = Callable[[dict[str, Any], Sequence[bytes]], None]
 
@@ -51,6 +57,15 @@ class Wire:
         self._work: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
         self._replies: dict[str, Future[dict[str, Any]]] = {}
         self._sockets: dict[str, Any] = {}
+        self._asked: Future[dict[str, Any]] = Future()
+        self._asked.set_result({})
+        self._asked_at = 0.0
+        self._told: dict[int, str] = {}
+        """The engines that the controller named last."""
+        self.connected: set[str] = set()
+        """Those of the needed sockets that have a connection."""
+        self._cut: dict[str, float] = {}
+        """Those that lost it, with the time."""
         self._bell, self._heard_bell = self._context.socket(zmq.PAIR), self._context.socket(zmq.PAIR)
         self._bell.bind("inproc://bell")
         self._heard_bell.connect("inproc://bell")
@@ -61,8 +76,8 @@ class Wire:
         """Connect. Raises `UserError` where nobody answers."""
         self._thread.start()
         try:
-            content = self.request("query", "connection_request", {}).result(timeout=ANSWER)
-            self.engines |= {int(number): str(identity) for number, identity in content["engines"].items()}
+            self._told = _engines(self.request("query", "connection_request", {}).result(timeout=ANSWER))
+            self.engines |= self._told
         except TimeoutError:
             self.close()
             raise UserError(
@@ -83,6 +98,12 @@ class Wire:
 
         self._soon(send)
         return future
+
+    def ask_for_engines(self) -> None:
+        """Ask which engines there are: a notice that one came or went may be lost."""
+        if self._asked.done() or time.monotonic() - self._asked_at > ANSWER:
+            self._asked, self._asked_at = self.request("query", "connection_request", {}), time.monotonic()
+            self._asked.add_done_callback(self._compare)
 
     def tell(self, to: str, content: dict[str, Any], buffers: Sequence[bytes] = ()) -> None:
         """Send a message to the relay of an engine."""
@@ -113,13 +134,20 @@ class Wire:
             self._sockets[name] = self._socket(zmq.DEALER if name in _SENT else zmq.SUB, channel)
             poller.register(self._sockets[name], zmq.POLLIN)
         names = {socket: name for name, socket in self._sockets.items()}
+        watched = {self._sockets[name].get_monitor_socket(): name for name in _NEEDED}
+        for watch in watched:
+            poller.register(watch, zmq.POLLIN)
         try:
             while not self.closed:
                 for socket, _ in poller.poll(_WAIT):
                     if socket is bell:
                         self._do_work(bell)
+                    elif socket in watched:
+                        self._note_connection(watched[socket], recv_monitor_message(socket)["event"])
                     else:
                         self._take(names[socket], socket.recv_multipart())
+                if any(time.monotonic() - since > CUT for since in self._cut.values()):
+                    self.closed = self.closed or "the controller of the cluster is gone"
             self._do_work(bell)
         finally:
             self.closed = self.closed or "the connection broke"
@@ -137,8 +165,19 @@ class Wire:
             socket.setsockopt(zmq.SUBSCRIBE, f"{TOPIC}{self.client}".encode())
         elif channel == "notification":
             socket.setsockopt(zmq.SUBSCRIBE, b"")
+        if channel in _NEEDED:
+            socket.get_monitor_socket(zmq.EVENT_HANDSHAKE_SUCCEEDED | zmq.EVENT_DISCONNECTED)
         socket.connect(self.address.urls[channel])
         return socket
+
+    def _note_connection(self, name: str, event: int) -> None:
+        """Note that a connection broke, or was made."""
+        if event == zmq.EVENT_DISCONNECTED:
+            self.connected.discard(name)
+            self._cut.setdefault(name, time.monotonic())
+        else:
+            self.connected.add(name)
+            self._cut.pop(name, None)
 
     def _do_work(self, bell: Any) -> None:
         with suppress(zmq.ZMQError):
@@ -167,6 +206,15 @@ class Wire:
                 if reply is not None:
                     reply.set_result(content)
 
+    def _compare(self, answer: Future[dict[str, Any]]) -> None:
+        """Put right what engines are there; one answer may be older than a notice, two are not."""
+        with suppress(KeyError, ValueError, AttributeError):
+            told, before = _engines(answer.result()), self._told
+            self._told = told
+            self.engines |= {number: identity for number, identity in told.items() if number in before}
+            for number in [each for each in self.engines if each not in told and each not in before]:
+                self.engines.pop(number, None)
+
     def _notice(self, kind: str, content: dict[str, Any]) -> None:
         with suppress(KeyError, ValueError, TypeError):
             if kind == "registration_notification":
@@ -175,3 +223,8 @@ class Wire:
                 self.engines.pop(int(content["id"]), None)
             elif kind == "shutdown_notification":
                 self.closed = self.closed or "the cluster was stopped"
+
+
+def _engines(content: dict[str, Any]) -> dict[int, str]:
+    """Return the engines that a controller names. Raises `KeyError`, `ValueError` and `AttributeError`."""
+    return {int(number): str(identity) for number, identity in content["engines"].items()}

@@ -12,7 +12,7 @@ from agentloop_nb._internal.amounts import dollars as rounded_dollars
 from agentloop_nb._internal.text import counted
 from agentloop_nb.evals.evaluation import Evaluation
 from agentloop_nb.evals.outcome import Outcome
-from agentloop_nb.evals.scores import TEST, Pairing, Score, pairings, scores
+from agentloop_nb.evals.scores import TEST, Pairing, Score, pairings, scores, spent
 
 NONE = "—"
 COLUMNS = (
@@ -40,7 +40,7 @@ class Report:
     @property
     def spent(self) -> Decimal:
         """Dollars known to have been spent on the runs told of."""
-        return sum((each.cost for each in self.outcomes), Decimal(0))
+        return spent(self.outcomes)
 
     @property
     def head(self) -> str:

@@ -16,6 +16,11 @@ Z = 1.959964
 TEST = "exact McNemar test"
 
 
+def spent(outcomes: Iterable[Outcome]) -> Decimal:
+    """Return the dollars known to have been spent on runs, on right and wrong answers."""
+    return sum((each.cost for each in outcomes), Decimal(0))
+
+
 @dataclass(frozen=True)
 class Score:
     """All runs of one contender."""
@@ -55,7 +60,7 @@ class Score:
     @property
     def cost(self) -> Decimal:
         """Dollars known to have been spent, on right and wrong answers."""
-        return sum((each.cost for each in self.outcomes), Decimal(0))
+        return spent(self.outcomes)
 
     @property
     def cost_known(self) -> bool:

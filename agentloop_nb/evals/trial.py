@@ -121,18 +121,18 @@ class Attempt:
     def _begin(self) -> session.Session:
         settings = self.trial.settings(self._variables)
         self.trial.task.furnish(self._folder / FILES)
-        return session.begin(
+        how = session.NewRun(
             self.trial.task.goal,
             settings,
             self._variables,
-            folder=self._folder,
-            make_workspace=lambda web: self._make_workspace(web, settings),
-            masker=known_secrets(os.environ, self._variables, known_keys(self._variables), {}),
+            self._folder,
+            known_secrets(os.environ, self._variables, known_keys(self._variables), {}),
             control=self.control,
             run_id=self._id,
             model=self._model,
             ledger=self._ledger,
         )
+        return session.begin(how, lambda web: self._make_workspace(web, settings))
 
     def _make_workspace(self, web: Web, settings: Settings) -> IsolatedWorkspace:
         limits = parse_limits(settings.limits)

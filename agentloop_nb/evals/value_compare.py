@@ -6,6 +6,8 @@ import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
+from agentloop_nb._internal.real_numbers import is_real
+
 Row = dict[str, Any]
 
 TOLERANCE = 1e-6
@@ -30,14 +32,10 @@ def difference(one: Any, other: Any, tol: float, where: str = "") -> str:
             return f"there are {len(one)} items{at}, not {len(other)}"
         pairs = enumerate(zip(one, other, strict=True))
         return _first(difference(a, b, tol, f"{where}[{number}]") for number, (a, b) in pairs)
-    if _is_real(one) and _is_real(other):
+    if is_real(one) and is_real(other):
         return "" if near(float(one), float(other), tol) else f"{_short(one)}{at} is not {_short(other)}"
     same = type(one) is type(other) and one == other
     return "" if same else f"{_short(one)}{at} is not {_short(other)}"
-
-
-def _is_real(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def plain(value: Any) -> Any:
@@ -103,7 +101,7 @@ def _cell(value: Any) -> Any:
 def _key(order: Sequence[str]) -> Callable[[Row], tuple[tuple[str, Any], ...]]:
     def key(row: Row) -> tuple[tuple[str, Any], ...]:
         cells = (_cell(row[name]) for name in order)
-        return tuple(("0", float(each)) if _is_real(each) else ("1", str(each)) for each in cells)
+        return tuple(("0", float(each)) if is_real(each) else ("1", str(each)) for each in cells)
 
     return key
 

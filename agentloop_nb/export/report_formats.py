@@ -12,7 +12,7 @@ from agentloop_nb.export.markdown_links import step_anchor, step_link, with_mark
 from agentloop_nb.export.report import Exhibited, Json, MethodStep, Report
 from agentloop_nb.notebook.panel.highlight import PALETTE, highlighted
 from agentloop_nb.notebook.panel.outputs import block_of, markdown
-from agentloop_nb.notebook.panel.safe_text import escape, one_line, prose
+from agentloop_nb.notebook.panel.safe_text import escape, inline, one_line, prose
 
 STYLE = f"""
 :root{{color-scheme:light dark;--line:#d0d7de;--muted:#57606a;--tint:#f6f8fa;--link:#0550ae;{PALETTE}}}
@@ -31,7 +31,7 @@ footer{{margin-top:3em;border-top:1px solid var(--line);padding-top:.8em}}
 @media print{{body{{max-width:none;padding:0;font-size:11pt}}details{{display:none}}pre{{max-height:none}}
 figure{{break-inside:avoid}}a{{color:inherit}}}}
 """
-GAPS = "Steps that the result does not need are left out."
+GAPS = "Steps that the result does not need are left out; the numbers are those of the run."
 _TEXT = re.compile(r"""(<(?:"[^"]*"|[^"<>])*+>)|\bstep\s+(\d{1,6})\b""", re.IGNORECASE)
 
 
@@ -39,7 +39,7 @@ def as_html(report: Report) -> str:
     """One page: no script, no request, light and dark, fit to print (code is left out on paper)."""
     parts = [
         f"<h1>{prose(report.title)}</h1>",
-        f'<p class="muted">The question: {_inline(report.goal)}</p>',
+        f'<p class="muted">The question: {inline(report.goal)}</p>',
         f"<p><b>Not finished</b> — {prose(report.unfinished)}</p>" if report.unfinished else "",
         f'<section class="wide">{_linked(markdown(report.answer), report)}</section>' if report.answer else "",
         *(_figure(each) for each in report.exhibits),
@@ -81,19 +81,15 @@ def _figure(each: Exhibited) -> str:
     else:
         body = "<p>An interactive figure, which only a notebook can show.</p>"
     where = f'<a href="#step-{each.step}">step {each.step}</a>'
-    caption = f"<figcaption><b>{each.name}</b> ({where}). {_inline(each.caption)}</figcaption>"
+    caption = f"<figcaption><b>{each.name}</b> ({where}). {inline(each.caption)}</figcaption>"
     return f'<figure id="{each.name.lower().replace(" ", "-")}">{body}{caption}</figure>'
-
-
-def _inline(text: str) -> str:
-    return re.sub(r"`([^`\n]+)`", r"<code>\1</code>", prose(text))
 
 
 def _method(report: Report) -> str:
     if not report.method:
         return ""
     steps = "".join(
-        f'<li id="step-{each.number}" value="{each.number}">{_inline(each.reason)}{_shown(each)}</li>'
+        f'<li id="step-{each.number}" value="{each.number}">{inline(each.reason)}{_shown(each)}</li>'
         for each in report.method
     )
     told = f'<p class="muted">{GAPS}</p>' if _has_gaps(report) else ""

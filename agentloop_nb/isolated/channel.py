@@ -45,6 +45,7 @@ class Line:
         self._dead = ""
         self._busy = 0
         self._turn = asyncio.Lock()
+        self._closing = threading.Lock()
         self._wake = asyncio.Event()
         self.remarks: list[str] = []
         """What was done to keep the process within its limits, not yet told."""
@@ -105,13 +106,14 @@ class Line:
             self._process.kill(self._dead)
             self._loop.stop()
             return
-        if self._loop.is_closed() or not self._thread.is_alive():
-            return
-        with suppress(Exception):
-            self._wait(self._close())
-        self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join()
-        self._loop.close()
+        with self._closing:  # closed by another thread while it starts
+            if self._loop.is_closed() or not self._thread.is_alive():
+                return
+            with suppress(Exception):
+                self._wait(self._close())
+            self._loop.call_soon_threadsafe(self._loop.stop)
+            self._thread.join()
+            self._loop.close()
 
     def _wait(self, work: Coroutine[Any, Any, T]) -> T:
         return asyncio.run_coroutine_threadsafe(work, self._loop).result()

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import tempfile
+import threading
 import weakref
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
@@ -15,12 +15,11 @@ from pydantic import TypeAdapter, ValidationError
 from agentloop_nb._internal import safe_files
 from agentloop_nb.agent.control import Control
 from agentloop_nb.errors import Hint, UserError
+from agentloop_nb.isolated import handover
 from agentloop_nb.isolated.channel import Line
-from agentloop_nb.isolated.codec import Builder
 from agentloop_nb.isolated.connection import Connect, Connection, Died, Garbled
 from agentloop_nb.isolated.isolated_step import IsolatedStep, described, dumped, failure
 from agentloop_nb.isolated.resource_limits import Limits
-from agentloop_nb.isolated.unsupported import Refused
 from agentloop_nb.protocols import (
     Check,
     CodeOutcome,
@@ -39,8 +38,6 @@ _LOST = "Its variables are gone; before the next code runs, a new kernel is star
 
 T = TypeVar("T")
 
-_REASONS = TypeAdapter(dict[str, str])
-
 Recover = Callable[["IsolatedWorkspace"], Awaitable[str]]
 """Brings the variables of a new process back; returns what to tell of it."""
 
@@ -56,11 +53,11 @@ class IsolatedWorkspace:
         limits: Limits | None = None,
         control: Control | None = None,
         cells: tuple[str, ...] = (),
-        luggage: Mapping[str, tuple[str, bytes]] | None = None,
+        luggage: handover.Packed | None = None,
         told: str = "",
         connect: Connect = Line,
     ) -> None:
-        """`luggage` is how (`pickle`, `source`) and what, by name; `told` says so to the model.
+        """`luggage` is what the process gets; `told` says so to the model.
 
         `connect` says where its process is: on this machine, unless another one is named.
         """
@@ -90,6 +87,7 @@ class IsolatedWorkspace:
         """What the model is told of where it is."""
         self._connect = connect
         self._line: Connection | None = None
+        self._starting: Connection | None = None
         self._recovering = False
         self._lost = False
 
@@ -100,32 +98,31 @@ class IsolatedWorkspace:
         """Whether its variables are there."""
         return self._line is not None and self._line.alive
 
+    def lives(self) -> bool:
+        """Look whether its process is still there: it may have ended since it was last heard."""
+        return self._line is not None and self.alive and self._line.check().result()
+
     def open(self) -> None:
         """Start the process, and hand the luggage over. Raises `UserError` if it does not start."""
         self.close()
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
-            line = self._connect(self.folder, self._limits)
+            self._starting = line = self._connect(self.folder, self._limits)
         except OSError as error:
             raise _unusable(error) from None
         try:
-            line.start()
-            self.left_behind = self._hand_in(line)
+            self._start(line)
         except (Died, Garbled, ValidationError, OSError) as error:
             line.close()
             raise _unusable(error) from None
-        self._line = line
+        self._line, self._starting = line, None
         self._end = weakref.finalize(self, line.close)  # also when Python exits
 
-    def _hand_in(self, line: Connection) -> dict[str, str]:
-        """Give the process its luggage; returns what it could not unpack, with the reason."""
-        with tempfile.TemporaryDirectory(dir=line.private) as place:
-            items = []
-            for number, (name, (kind, content)) in enumerate(self._luggage.items()):
-                file = Path(place, str(number))
-                file.write_bytes(content)
-                items.append((name, kind, str(file)))
-            return _REASONS.validate_python(line.call("unpack", items=items, memory=self.memory))
+    def _start(self, line: Connection) -> None:
+        line.start()
+        self.left_behind = handover.hand_in(line, self._luggage, self.memory)
+        if self._starting is not line:
+            raise Died("it was closed")
 
     def keep_copies(self, memory: int) -> None:
         """Let copies for undo take so many bytes from now on. Raises `UserError` if the process does not answer."""
@@ -134,13 +131,18 @@ class IsolatedWorkspace:
             self._undoing(dict, "unpack", items=[], memory=memory)
 
     def close(self) -> None:
-        """End the process. Its folder stays."""
+        """End the process, also one that is being started. Its folder stays."""
+        starting, self._starting = self._starting, None
+        if starting is not None:
+            starting.close()
         if self._line is not None:
             self._end()
         self._line, self._lost = None, False
 
     def kill(self) -> None:
         """End the process at once, from any thread; whoever waits for it is told that it is gone."""
+        if (starting := self._starting) is not None:
+            threading.Thread(target=starting.close, daemon=True).start()
         if (line := self._line) is not None and line.alive:
             line.later(0, partial(line.kill, "it was ended by the user"))
 
@@ -199,26 +201,13 @@ class IsolatedWorkspace:
         """Return copies of values, and the names of those that were refused with the reason. Nothing is unpickled."""
         if not self.alive:
             return {}, dict.fromkeys(names, "its kernel is gone")
-        found: dict[str, Any] = {}
-        with tempfile.TemporaryDirectory(dir=self._live().private) as place:
-            refused = self.pack(names, Path(place))
-            for number, name in enumerate(names):
-                try:
-                    if name not in refused:
-                        found[name] = Builder(Path(place, str(number))).load("value.json")
-                except Refused as error:
-                    refused[name] = str(error)
-        return found, refused
+        return handover.hand_out(self._live(), names)
 
     def pack(self, names: Sequence[str], folder: Path) -> dict[str, str]:
         """Have values written as data, each to a folder named by its number. Returns the refused, with the reason."""
         if not self.alive:
             return dict.fromkeys(names, "its kernel is gone")
-        try:
-            told = _REASONS.validate_python(self._live().call("pack", names=list(names), folder=str(folder)))
-        except (Died, Garbled, ValidationError) as error:
-            return dict.fromkeys(names, f"its kernel does not hand it over: {error}")
-        return {name: why for name, why in told.items() if name in names}
+        return handover.pack(self._live(), names, folder)
 
     def plan(self, first: int) -> Undone:
         """Say what taking back step `first` and all later ones would do to variables."""
@@ -282,14 +271,21 @@ class IsolatedWorkspace:
         if self._lost:
             return await self._renew()
         if self._line is None:
-            await asyncio.to_thread(self.open)
+            await self._opened()
         return []
+
+    async def _opened(self) -> None:
+        try:
+            await asyncio.to_thread(self.open)
+        except asyncio.CancelledError:
+            self.kill()
+            raise
 
     async def _renew(self) -> list[str]:
         """Replace a process whose variables are lost by one that has them; until that is done they stay lost."""
         self._recovering, whole = True, False
         try:
-            await asyncio.to_thread(self.open)
+            await self._opened()
             told = [await self.recover(self)] if self.recover is not None else []
             whole = not self.control.stopping
         except UserError:

@@ -8,7 +8,6 @@ import signal
 import site
 import subprocess
 import sys
-import tempfile
 from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import asdict
@@ -16,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from agentloop_nb._internal.clean_env import plain_environment
+from agentloop_nb._internal.held_folder import HeldFolder
 from agentloop_nb.isolated.resource_limits import GB, Limits
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ class Process:
         from agentloop_nb.isolated.manager import new_manager
 
         self.limits = limits
-        self.private = tempfile.TemporaryDirectory(prefix="agentloop-isolated-", ignore_cleanup_errors=True)
+        self.private = HeldFolder("agentloop-isolated-")
         """A folder that only this user can read: the process's home, its sockets, and what is handed over."""
         self._folder = folder
         self._manager = new_manager([sys.executable, "-P", "-c", START, "-f", "{connection_file}"])

@@ -62,6 +62,8 @@ class Relay:
     def __init__(self, send: Send, watch: Watch) -> None:
         self._send, self._watch = send, watch
         self._runs: dict[str, _Run] = {}
+        self._starting: set[str] = set()
+        """Runs whose process is being started, and is still wanted."""
         self._heard: dict[str, float] = {}
         self._verbs = {
             name: getattr(self, f"_{name}") for name in ("call", "alive", "list", "get", "put", "make", "remove")
@@ -77,6 +79,8 @@ class Relay:
         if verb == "lease":
             self._send(client, {"lease": request["number"], "engine": request["engine"]}, ())
         elif verb in ("status", "open", "close"):
+            if verb == "open":
+                self._starting.add(str(request["run"]))
             self._opening.submit(self._answer, getattr(self, f"_{verb}"), run, request, buffers)
         elif run is None:
             self._send(client, {"call": request.get("call"), "number": 1, "died": "its kernel is gone"}, ())
@@ -127,18 +131,23 @@ class Relay:
         self._watch(f"+{line.private}")
         (line.private / HANDED).mkdir()
         roots = {"files": FolderFiles(folder), HANDED: FolderFiles(line.private / HANDED)}
-        run = _Run(str(request["client"]), str(request["told"]), line, folder, roots)
+        run, name = _Run(str(request["client"]), str(request["told"]), line, folder, roots), str(request["run"])
         try:
             line.start()
         except Died:
+            self._starting.discard(name)
             self._forget(run)
             raise
-        self._runs[str(request["run"])] = run
+        self._runs[name] = run
+        if name not in self._starting:
+            self._close(run, request)
+            raise Died("it was closed")
+        self._starting.discard(name)
         return {"handed": str(line.private / HANDED)}
 
-    def _close(self, run: _Run | None, request: dict[str, Any], *_: Any) -> None:
-        self._runs.pop(str(request["run"]), None)
-        if run is not None:
+    def _close(self, _run: _Run | None, request: dict[str, Any], *_: Any) -> None:
+        self._starting.discard(str(request["run"]))
+        if (run := self._runs.pop(str(request["run"]), None)) is not None:
             run.line.close()
             self._forget(run)
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import concurrent.futures
-import tempfile
 import threading
 import uuid
 from collections.abc import Callable, Sequence
@@ -15,6 +14,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Protocol
 
+from agentloop_nb._internal.held_folder import HeldFolder
 from agentloop_nb.isolated.connection import Died, Garbled
 from agentloop_nb.isolated.folder_files import FolderFiles
 from agentloop_nb.isolated.mirror import Mirror
@@ -64,11 +64,14 @@ def _clock() -> asyncio.AbstractEventLoop:
 
 
 class RemoteLine:
-    """Speaks with one kernel process on another machine; the folder there is a mirror of the one here."""
+    """Speaks with one kernel process on another machine; the folder there is a mirror of the one here.
 
-    def __init__(self, find: Callable[[], Engine], folder: Path, limits: Limits, told: str) -> None:
+    `find` finds an engine, which may take it as long as one is wanted.
+    """
+
+    def __init__(self, find: Callable[[Callable[[], bool]], Engine], folder: Path, limits: Limits, told: str) -> None:
         self._find, self._limits, self._told = find, limits, told
-        self._private = tempfile.TemporaryDirectory(prefix="agentloop-remote-", ignore_cleanup_errors=True)
+        self._private = HeldFolder("agentloop-remote-")
         self._turns = ThreadPoolExecutor(1, "agentloop-remote")
         self._run = uuid.uuid4().hex
         self._engine: Engine | None = None
@@ -94,7 +97,7 @@ class RemoteLine:
 
     def start(self) -> None:
         try:
-            self._engine = engine = self._find()
+            self._engine = engine = self._find(lambda: not self._dead)
             opened, _ = self._asked("open", limits=asdict(self._limits), told=self._told)
             self._handed = str(opened["handed"])
             self.remarks.append(f"Code runs on {engine.name}.")

@@ -33,7 +33,11 @@ result, prints nothing and does not change a table it is given.
 - call: the expression {name}(...) with the arguments with which it does what the steps did. It is evaluated before \
 the steps run: a table that they read themselves is pd.read_csv("the file") there.
 - result: the variable of the run that this call has to equal, or an expression that stands in the steps.
-Both are run in a fresh kernel and compared."""
+Both are run in a fresh kernel and compared.
+For steps that made `warm` of `degrees = [20, 25]` the action would be
+{{"name": "propose_function", "code": "def fahrenheit(degrees: list[float]) -> list[float]:\\n    \\"\\"\\"Convert \
+degrees Celsius, and return them in Fahrenheit.\\"\\"\\"\\n    return [each * 9 / 5 + 32 for each in degrees]", \
+"call": "fahrenheit([20, 25])", "result": "warm"}}"""
 
 
 @dataclass

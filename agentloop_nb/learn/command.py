@@ -11,6 +11,7 @@ from typing import Any
 from agentloop_nb._internal import amounts, atomic
 from agentloop_nb._internal.links import refuse_links
 from agentloop_nb._internal.platform import IN_BROWSER
+from agentloop_nb._internal.text import disallowed
 from agentloop_nb.actions.own import LIVE
 from agentloop_nb.actions.own_names import is_function_name
 from agentloop_nb.actions.registry import BUILT_IN_BY_NAME
@@ -63,7 +64,8 @@ def learn(desk: Desk, words: Sequence[str], options: Mapping[str, Any]) -> str:
     if allows:
         return "\n".join(_allow(desk, library.named(desk.folder, name)) for name in words)
     if forgets:
-        return "\n".join(_forget(library.named(desk.folder, name)) for name in words)
+        found = [library.named(desk.folder, name) for name in words]
+        return "\n".join(disallowed(each.name, before=library.forget(each)) for each in found)
     _refuse_nobody(desk, f"learn {' '.join(words)}")
     if IN_BROWSER:
         raise UserError("a browser has no second kernel to try a function in; learn it in a notebook elsewhere")
@@ -96,10 +98,6 @@ def _allow(desk: Desk, learned: library.Learned) -> str:
         raise UserError(f"{learned.name} is not allowed")
     library.allow(learned)
     return f"{learned.name} is allowed; once its file changes you are asked again."
-
-
-def _forget(learned: library.Learned) -> str:
-    return f"{learned.name} is {'no longer' if library.forget(learned) else 'not'} allowed."
 
 
 def _taken_apart(desk: Desk, words: list[str]) -> tuple[str | None, str, frozenset[int]]:

@@ -81,7 +81,8 @@ def _only_function(code: str, name: str) -> ast.FunctionDef:
         body = ast.parse(code).body
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
         line = f", line {error.lineno}" if isinstance(error, SyntaxError) else ""
-        raise Unfit(f"the code does not parse: {getattr(error, 'msg', error)}{line}") from None
+        bare = "; write the function with its whole body, line by line" if isinstance(error, IndentationError) else ""
+        raise Unfit(f"the code does not parse: {getattr(error, 'msg', error)}{line}{bare}") from None
     rest = [node for node in body if not isinstance(node, ast.Import | ast.ImportFrom)]
     if len(rest) != 1 or not isinstance(rest[0], ast.FunctionDef) or rest[0].name != name:
         raise Unfit(f"the code has to be imports and one def {name}(...), nothing else")

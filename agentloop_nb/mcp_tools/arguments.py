@@ -11,6 +11,7 @@ import json
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
+from agentloop_nb._internal.real_numbers import is_real
 from agentloop_nb.errors import ActionFailed
 from agentloop_nb.mcp_tools.tool import Tool, plain
 
@@ -19,14 +20,10 @@ MOST_LOOKS = 5_000
 """Parts of a schema that are looked at for one call; the rest is left to the server."""
 
 
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
-
-
 _KINDS: Mapping[str, Callable[[Any], bool]] = {
     "string": lambda value: isinstance(value, str),
-    "number": _is_number,
-    "integer": lambda value: _is_number(value) and (isinstance(value, int) or value.is_integer()),
+    "number": is_real,
+    "integer": lambda value: is_real(value) and (isinstance(value, int) or value.is_integer()),
     "boolean": lambda value: isinstance(value, bool),
     "object": lambda value: isinstance(value, dict),
     "array": lambda value: isinstance(value, list),
@@ -113,11 +110,11 @@ def _is_open(schema: Mapping[str, Any]) -> bool:
 
 
 def _bounds(value: Any, schema: Mapping[str, Any], name: str) -> Iterator[str]:
-    size = value if _is_number(value) else len(value) if isinstance(value, str | list) else None
-    words = ("minimum", "maximum") if _is_number(value) else ("minLength", "maxLength")
+    size = value if is_real(value) else len(value) if isinstance(value, str | list) else None
+    words = ("minimum", "maximum") if is_real(value) else ("minLength", "maxLength")
     words = ("minItems", "maxItems") if isinstance(value, list) else words
     low, high = (schema.get(word) for word in words)
-    what = "" if _is_number(value) else " characters" if isinstance(value, str) else " items"
+    what = "" if is_real(value) else " characters" if isinstance(value, str) else " items"
     if size is not None and isinstance(low, int | float) and size < low:
         yield f"{name} is at least {low}{what}"
     if size is not None and isinstance(high, int | float) and size > high:

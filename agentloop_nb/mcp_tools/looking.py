@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from agentloop_nb._internal.text import counted
+from agentloop_nb._internal.text import counted, disallowed
 from agentloop_nb.errors import ActionFailed, Front, Hint, UserError, worded
 from agentloop_nb.mcp_tools import consent
 from agentloop_nb.mcp_tools.configuration import USUAL, Server, servers
@@ -29,7 +29,8 @@ def tools(
     if options.get("allow"):
         return "\n".join(_allow(server, says_yes) for server in _named(found, words, "--allow"))
     if options.get("forget"):
-        return "\n".join(_forget(server) for server in _named(found, words, "--forget"))
+        there = _named(found, words, "--forget")
+        return "\n".join(disallowed(each.name, before=consent.forget(each)) for each in there)
     if not found:
         return f"{folder} names no MCP servers: there is no {' or '.join(USUAL)}; --mcp FILE names another file."
     return "\n".join(_described(server, front, whole=bool(words)) for server in found)
@@ -89,7 +90,3 @@ def _listed(server: Server) -> tuple[Tool, ...]:
         raise UserError(f"{error}{f' (it said: {last[0].strip()[:200]})' if last else ''}") from None
     finally:
         thread.submit(connection.close()).result()
-
-
-def _forget(server: Server) -> str:
-    return f"{server.name} is {'no longer' if consent.forget(server) else 'not'} allowed."

@@ -45,7 +45,7 @@ class AnthropicMessages(StreamedModel):
     def _form(self, request: ModelRequest) -> MessagesDialect:
         return messages_dialect_of(self.server.base_url, self.server.model, self.effort)
 
-    def _options(self) -> dict[str, Any]:
+    def _options(self, request: ModelRequest) -> dict[str, Any]:
         options: dict[str, Any] = {"model": self.server.model, **self.extra}
         if self.temperature is not None:
             options["temperature"] = min(self.temperature, 1.0)

@@ -16,7 +16,7 @@ from typing import Any
 from agentloop_nb.decision import parse
 from agentloop_nb.errors import DecisionError, UserError
 from agentloop_nb.models.schema import decision_schema
-from agentloop_nb.protocols import Delta, Measurable, Model, ModelReply, ModelRequest, Sized, Usage
+from agentloop_nb.protocols import Delta, Measurable, Model, ModelReply, ModelRequest, Sized, Usage, WritesCells
 from agentloop_nb.safety.surroundings import without_surroundings
 
 FORMAT = 1
@@ -89,6 +89,11 @@ class CachedModel:
     def is_small(self) -> bool:
         """Whether the model behind is small."""
         return isinstance(self.model, Sized) and self.model.is_small
+
+    @property
+    def writes_cells(self) -> bool:
+        """Whether the model behind is asked for code as it is."""
+        return isinstance(self.model, WritesCells) and self.model.writes_cells
 
     @property
     def is_measured(self) -> bool:

@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING, Any
 
 from agentloop_nb._internal.platform import IN_BROWSER
 from agentloop_nb.models import probe
+from agentloop_nb.models.cells import CellForm
 from agentloop_nb.models.client import connect
-from agentloop_nb.models.dialect import Dialect, Rung, dialect_of
+from agentloop_nb.models.dialect import Rung, dialect_of
 from agentloop_nb.models.exchange import exchange
 from agentloop_nb.models.prices import is_loopback
 from agentloop_nb.models.responses import as_chunk
 from agentloop_nb.models.size import is_small
-from agentloop_nb.models.streamed_model import StreamedModel
+from agentloop_nb.models.streamed_model import Form, StreamedModel
 from agentloop_nb.protocols import ModelRequest
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 
 LOCAL, AFTER_CUT = 0.2, 0.8
 """Temperature of a local model, where nobody set one: a low one keeps small models to the point; after a reply that
-ran on without end a higher one leads out of it."""
+ran on without end, or copied what had failed, a higher one leads out of it."""
 
 
 @dataclass
@@ -56,22 +57,28 @@ class OpenAICompatible(StreamedModel):
         """Whether the model is a small one on this machine."""
         return self.local and is_small(self.server.model, self._parameters)
 
-    def _form(self, request: ModelRequest) -> Dialect:
+    @property
+    def writes_cells(self) -> bool:
+        """Whether the model is a small one behind llama.cpp's own server, which takes a grammar."""
+        dropped = dialect_of(self.server.base_url, self.server.model).dropped
+        return self.is_small and self._reports_progress and "grammar" not in dropped
+
+    def _form(self, request: ModelRequest) -> Form:
         """Return what the server accepts; a format that it takes but does not follow is given up."""
         dialect = dialect_of(self.server.base_url, self.server.model)
         dialect.brief = self.is_small
         if request.repairs >= 2 and self._ignored >= 2:
             dialect.rung = Rung.PROMPTED
-        return dialect
+        return CellForm(dialect) if request.cells else dialect
 
-    def _options(self) -> dict[str, Any]:
+    def _options(self, request: ModelRequest) -> dict[str, Any]:
         options: dict[str, Any] = {"model": self.server.model, **self.extra}
         if self._reports_progress:
             options["return_progress"] = True
         if self.temperature is not None:
             options["temperature"] = self.temperature
         elif self.local or self.pricing.free:
-            options["temperature"] = AFTER_CUT if self._cut else LOCAL
+            options["temperature"] = AFTER_CUT if self._cut or request.copied else LOCAL
         return options
 
     async def _chunks(self, body: dict[str, Any]) -> AsyncGenerator[dict[str, Any] | None, None]:

@@ -143,6 +143,8 @@ def _usable(settings: Settings, variables: Mapping[str, str]) -> Target:
     found = locate(settings, variables)
     head, colon, _ = found.model.partition(":")
     if colon and found.provider is OPENAI and found.base_url == OPENAI.base_url and head not in ("ft", "openai"):
+        if head in PROVIDERS:
+            raise UserError(f"{settings.model} names two providers: -m {found.model} or -m openai:MODEL")
         raise UserError(
             f"there is no provider {head!r}: -m PROVIDER:MODEL with {', '.join(PROVIDERS)}; a local {found.model} is "
             f"-m ollama:{found.model}; a server of your own needs --base-url http://HOST/v1"

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import re
-from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from decimal import Decimal
 from pathlib import Path
@@ -14,15 +13,16 @@ from typing import Any
 from pydantic import ValidationError
 
 from agentloop_nb._internal.paths import typed_path
-from agentloop_nb.actions import BY_NAME, Action, ActionResult, AskUser, Query, ReadUrl, SearchWeb, UseTool
+from agentloop_nb.actions import BY_NAME, Action, ActionResult, AskUser, Query
 from agentloop_nb.actions.effects import Answer, Effects
 from agentloop_nb.actions.plan import as_reply
 from agentloop_nb.decision import Decision
-from agentloop_nb.errors import ActionFailed, Hint, PermanentFault, UserError
-from agentloop_nb.protocols import Delta, ModelReply, ModelRequest, Page, SearchHit, ToolAnswer, Tools, Usage, Web
+from agentloop_nb.errors import Hint, PermanentFault, UserError
+from agentloop_nb.models.recorded_answers import RecordedTools, RecordedWeb
+from agentloop_nb.protocols import Delta, ModelReply, ModelRequest, Tools, Usage, Web
 from agentloop_nb.record import reading, visible_cells
 from agentloop_nb.record.part_replay import done_here, with_parts
-from agentloop_nb.record.replay_data import Brought, Recorded, recorded
+from agentloop_nb.record.replay_data import Recorded, recorded
 from agentloop_nb.state import fold
 
 MAX_NOTEBOOK = 256 * 1024 * 1024
@@ -170,97 +170,14 @@ class ReplayModel:
         return RecordedTools(self.decisions, self.position)
 
 
-class _Answers:
-    """Answers from a record: the same question gets its answers in the order they came."""
-
-    def __init__(self, decisions: Sequence[Recorded], position: int = 0) -> None:
-        """Begin with the answers that followed the first `position` decisions."""
-        self._answers: dict[tuple[str, str], list[Brought]] = defaultdict(list)
-        for question, answer in _answered(decisions):
-            self._answers[question].append(answer)
-        for question, _ in _answered(decisions[:position]):
-            self._take(question)
-
-    def _answer(self, kind: str, key: str) -> Brought:
-        if (kind, key) not in self._answers:
-            where = "servers" if kind == "tool" else "the web"
-            raise ActionFailed(f"nothing was recorded for {key!r}, and a replayed run asks {where} only with --live")
-        answer = self._take((kind, key))
-        if answer.error is not None:
-            raise ActionFailed(answer.error)
-        return answer
-
-    def _take(self, question: tuple[str, str]) -> Brought:
-        """Return the next answer; the last one stays."""
-        answers = self._answers[question]
-        return answers.pop(0) if len(answers) > 1 else answers[0]
-
-
-class RecordedWeb(_Answers):
-    """Searches and pages of a record."""
-
-    async def search(self, query: str, num_results: int) -> Sequence[SearchHit]:
-        """Return the hits of the record. Raises `ActionFailed` if this was never searched."""
-        return (self._answer("search", query).hits or ())[:num_results]
-
-    async def read(self, url: str, max_length: int) -> Page:
-        """Return the page of the record. Raises `ActionFailed` if it was never read."""
-        page = self._answer("read", url).page
-        if page is None:
-            raise ActionFailed(f"the record holds no text of {url!r}")
-        if len(page.text) > max_length:
-            return page.model_copy(update={"text": page.text[:max_length], "truncated": True})
-        return page
-
-
-class RecordedTools(_Answers):
-    """Answers of tools of a record."""
-
-    @property
-    def offered(self) -> bool:
-        return any(kind == "tool" for kind, _ in self._answers)
-
-    def describe(self, room: int) -> str:
-        """Tell nothing: the decisions are made."""
-        return ""
-
-    async def call(self, tool: str, arguments: str, timeout: float) -> ToolAnswer:
-        """Return what the tool answered. Raises `ActionFailed` if it was never called like this."""
-        answer = self._answer("tool", f"{tool} {arguments}").tool
-        if answer is None:
-            raise ActionFailed(f"the record holds no answer of {tool!r}")
-        return answer
-
-    async def close(self) -> None:
-        """Nothing was started."""
-
-
 def _written(each: Recorded) -> str:
     """Return a decision as the model wrote it."""
     record = each.decision.record()
     if each.line:
         record["reasoning"] = f"{each.line}: {record['reasoning']}"
+    if each.limit:
+        record["action"]["timeout"] = each.limit
     return json.dumps(record, ensure_ascii=False)
-
-
-def _answered(decisions: Iterable[Recorded]) -> Iterator[tuple[tuple[str, str], Brought]]:
-    """Yield what the web and tools were asked, and what they answered, in order."""
-    for each in decisions:
-        for part, answer in each.answers():
-            if question := _question(part):
-                yield question, answer
-
-
-def _question(action: Action) -> tuple[str, str] | None:
-    match action:
-        case SearchWeb(query=query):
-            return "search", query
-        case ReadUrl(url=url):
-            return "read", url
-        case UseTool(tool=tool, arguments=arguments):
-            return "tool", f"{tool} {arguments}"
-        case _:
-            return None
 
 
 def _of_notebook(path: Path) -> tuple[list[Recorded], dict[int, ActionResult], tuple[str, ...]]:

@@ -9,6 +9,7 @@ from functools import cached_property
 from typing import Any
 
 from agentloop_nb._internal.thoughts import decision_in, is_object, split
+from agentloop_nb.models.cells import CellReader
 from agentloop_nb.models.repeated_text import Repetition, before_prose, ended_after_prints, shortened
 from agentloop_nb.models.salvage import salvaged
 from agentloop_nb.models.usage import merge
@@ -54,11 +55,13 @@ class ReplyAssembler:
     pieces: int = 0
     """Chunks that brought text; a token each with most servers."""
     _repetition: Repetition = field(default_factory=Repetition)
+    _reader: CellReader | None = None
+    """Reads the code of a cell as a decision."""
 
     @classmethod
-    def of_a_small_model(cls) -> ReplyAssembler:
-        """Begin a reply that is cut off sooner when it repeats itself."""
-        return cls(_repetition=Repetition(small=True))
+    def of_a_small_model(cls, reader: CellReader | None = None) -> ReplyAssembler:
+        """Begin a reply that is cut off sooner when it repeats itself, and may be the code of a cell."""
+        return cls(_repetition=Repetition(small=True), _reader=reader)
 
     def take(self, chunk: Mapping[str, Any]) -> Delta | None:
         """Take in a chunk (with a `delta`) or a whole answer (with a `message`); return what is new to a reader."""
@@ -72,6 +75,11 @@ class ReplyAssembler:
         self.finish_reason = _ENDINGS.get(reason, reason) or self.finish_reason
         return self._take(choice)
 
+    def _as_decision(self, text: str) -> str:
+        if self._reader is None:
+            return text
+        return self._reader.feed(text) + (self._reader.end() if self.finish_reason == "stop" else "")
+
     def _take(self, choice: Mapping[str, Any]) -> Delta | None:
         part = choice.get("delta") or choice.get("message") or {"content": choice.get("text")}
         again = "message" in choice and not choice.get("delta") and self.pieces
@@ -81,6 +89,7 @@ class ReplyAssembler:
         self.refusal += part["refusal"] if isinstance(part.get("refusal"), str) else ""
         called = _arguments(part)
         text, reasoning = _content(part)
+        text = self._as_decision(text)
         if not (text or reasoning or called):
             return None
         self._text.append(text)

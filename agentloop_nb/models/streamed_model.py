@@ -14,6 +14,7 @@ from pydantic import BaseModel, SecretStr
 
 from agentloop_nb._internal.thoughts import decision_in
 from agentloop_nb.errors import ModelFault
+from agentloop_nb.models.cells import CellReader
 from agentloop_nb.models.exchange import Refused
 from agentloop_nb.models.faults import Server
 from agentloop_nb.models.keys import without
@@ -125,9 +126,9 @@ class StreamedModel(ABC):
                 only=request.only if narrows else (),
                 actions=request.actions,
                 max_tokens=max_tokens,
-                options=self._options(),
+                options=self._options(request),
             )
-            bound, fold = form.bound(body), ReplyAssembler.of_a_small_model() if self.is_small else ReplyAssembler()
+            bound, fold = form.bound(body), self._assembler(request)
             try:
                 async with asyncio.timeout(self._first) as clock:
                     await self._receive(body, bound, fold, on_delta, clock)
@@ -146,6 +147,11 @@ class StreamedModel(ABC):
             except ModelFault as fault:
                 raise self._masked(fault) from None
             return self._replied(request, fold, bound)
+
+    def _assembler(self, request: ModelRequest) -> ReplyAssembler:
+        if self.is_small:
+            return ReplyAssembler.of_a_small_model(CellReader(request.final) if request.cells else None)
+        return ReplyAssembler()
 
     @property
     def is_small(self) -> bool:
@@ -270,7 +276,7 @@ class StreamedModel(ABC):
         """Return what the server accepts."""
 
     @abstractmethod
-    def _options(self) -> dict[str, Any]:
+    def _options(self, request: ModelRequest) -> dict[str, Any]:
         """Return what is sent beside messages and format."""
 
     @abstractmethod

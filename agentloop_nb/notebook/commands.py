@@ -15,7 +15,9 @@ from agentloop_nb import command_table as table
 from agentloop_nb._internal.paths import typed_path
 from agentloop_nb._internal.text import clean
 from agentloop_nb.errors import Front, UserError
+from agentloop_nb.notebook.beside_loop import tell
 from agentloop_nb.notebook.launch_commands import NOTE, fix, fork, resume, retry
+from agentloop_nb.notebook.magic import LASTING
 from agentloop_nb.notebook.undo_commands import restore, undo
 from agentloop_nb.record import locating
 from agentloop_nb.settings import environment
@@ -27,8 +29,6 @@ if TYPE_CHECKING:
     from agentloop_nb.state import State
 
 _HELP = ("-h", "--help")
-_LASTING = ("resume", "fork", "retry", "fix")
-"""Commands that start a run."""
 
 
 def perform(magics: AgentMagics, line: str, *, awaited: bool) -> Any:
@@ -42,7 +42,7 @@ def perform(magics: AgentMagics, line: str, *, awaited: bool) -> Any:
     if any(each in _HELP for each in NOTE.split(rest, maxsplit=1)[0].split()):
         return help_(magics, word)
     table.check_lives(word, "notebook")
-    if word in _LASTING:
+    if word in LASTING:
         return COMMANDS[word](magics, rest.strip(), awaited=awaited)
     return COMMANDS[word](magics, rest.strip())
 
@@ -97,22 +97,22 @@ def help_(magics: AgentMagics, rest: str) -> None:
     print(table.help_of(rest, "notebook") if rest else table.help_for("notebook", OPTIONS))
 
 
-def export(magics: AgentMagics, rest: str) -> None:
+def export(magics: AgentMagics, rest: str, *, awaited: bool = False) -> Any:
     """Write a run as a notebook, and prove that it re-runs."""
     from agentloop_nb.verify.certified_export import publish
 
     options, words = table.parsed("export", rest, "notebook", 2, least=1)
     if options.pop("session", False):
-        print(f"Exported to {words[-1]}: {_whole_session(magics, words, options)}")
-        return
+        session = _whole_session(magics, words, options)
+        return tell(lambda: f"Exported to {words[-1]}: {session()}", awaited=awaited)
     *reference, path = words
     record = magics.manager.find(reference[0] if reference else None)
     here = magics.manager.run_of(record)
     write = here.publish if here else partial(publish, record)
-    print(f"Exported to {path}: {write(Path(path), **options).told}")
+    return tell(lambda: f"Exported to {path}: {write(Path(path), **options).told}", awaited=awaited)
 
 
-def report(magics: AgentMagics, rest: str) -> None:
+def report(magics: AgentMagics, rest: str, *, awaited: bool = False) -> Any:
     """Write a report to hand in."""
     from agentloop_nb.verify.certified_export import publish_report
 
@@ -121,7 +121,7 @@ def report(magics: AgentMagics, rest: str) -> None:
     record = magics.manager.find(reference[0] if reference else None)
     here = magics.manager.run_of(record)
     write = here.report if here else partial(publish_report, record)
-    print(f"Report written to {path}: {write(Path(path), **options).told}")
+    return tell(lambda: f"Report written to {path}: {write(Path(path), **options).told}", awaited=awaited)
 
 
 def cells(magics: AgentMagics, rest: str) -> None:
@@ -136,16 +136,16 @@ def cells(magics: AgentMagics, rest: str) -> None:
     print(told)
 
 
-def verify(magics: AgentMagics, rest: str) -> None:
+def verify(_magics: AgentMagics, rest: str, *, awaited: bool = False) -> Any:
     """Prove an exported notebook again."""
     from agentloop_nb.verify import verify as prove
 
     _, (path,) = table.parsed("verify", rest, "notebook", 1, least=1)
-    print(f"{path}: {prove(Path(path)).text}")
+    return tell(lambda: f"{path}: {prove(Path(path)).text}", awaited=awaited)
 
 
-def _whole_session(magics: AgentMagics, words: list[str], options: dict[str, Any]) -> str:
-    """Export all goals of this kernel, and say how that went. Raises `UserError`."""
+def _whole_session(magics: AgentMagics, words: list[str], options: dict[str, Any]) -> Callable[[], str]:
+    """Return what exports all goals of this kernel, and says how that went. Raises `UserError`."""
     from agentloop_nb.verify.certified_export import publish_session
 
     if options or len(words) > 1:
@@ -155,7 +155,8 @@ def _whole_session(magics: AgentMagics, words: list[str], options: dict[str, Any
         raise UserError("no goal was given in this kernel yet: %%agent what you want")
     here = runs[-1].workspace
     values, folder = (here.variables, here.folder) if here else (None, None)
-    return publish_session([run.journal for run in runs], Path(words[0]), values=values, folder=folder).told
+    records, destination = [run.journal for run in runs], Path(words[0])
+    return lambda: publish_session(records, destination, values=values, folder=folder).told
 
 
 def compare(magics: AgentMagics, rest: str) -> None:

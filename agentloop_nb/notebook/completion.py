@@ -8,20 +8,16 @@ from agentloop_nb.errors import UserError
 from agentloop_nb.settings.options import OPTIONS, Option, parse_options
 
 
-def completer(shell: Any) -> Any:
-    """Make a matcher for IPython's completer; it keeps Python's own names out of a goal's line."""
-    from IPython.core.completer import SimpleCompletion, context_matcher
+def completions(shell: Any, line: str) -> Any:
+    """Answer IPython's completer on a line up to the cursor; Python's own names are kept out of a goal's line."""
+    from IPython.core.completer import SimpleCompletion
 
-    def match(context: Any) -> Any:
-        line = context.line_with_cursor[: context.cursor_position].lstrip()
-        found = candidates(shell, line)
-        if found is None:
-            return {"completions": []}
-        word = line.rpartition(" ")[2]
-        matches = [SimpleCompletion(text=each, type="magic") for each in found if each.startswith(word)]
-        return {"completions": matches, "matched_fragment": word, "suppress": bool(matches), "ordered": True}
-
-    return context_matcher(identifier="agentloop")(match)
+    found = candidates(shell, line)
+    if found is None:
+        return {"completions": []}
+    word = line.rpartition(" ")[2]
+    matches = [SimpleCompletion(text=each, type="magic") for each in found if each.startswith(word)]
+    return {"completions": matches, "matched_fragment": word, "suppress": bool(matches), "ordered": True}
 
 
 def candidates(shell: Any, line: str) -> list[str] | None:

@@ -4,19 +4,14 @@ from __future__ import annotations
 
 import ast
 import re
+import sys
 from typing import Any
 
-from agentloop_nb._internal.platform import IN_BROWSER
-from agentloop_nb.notebook import warming
-from agentloop_nb.notebook.completion import completer
-from agentloop_nb.notebook.magic import AWAITED, AgentMagics
+from agentloop_nb.notebook.magic import AWAITED, LASTING, AgentMagics
 
 _CALLS = (
     "get_ipython().run_cell_magic('agent',",
-    "get_ipython().run_line_magic('agent', 'resume",
-    "get_ipython().run_line_magic('agent', 'fork",
-    "get_ipython().run_line_magic('agent', 'retry",
-    "get_ipython().run_line_magic('agent', 'fix",
+    *(f"get_ipython().run_line_magic('agent', '{command}" for command in LASTING),
 )
 
 
@@ -31,10 +26,10 @@ def load(shell: Any) -> None:
     shell.input_transformers_cleanup.append(_with_its_question_mark)
     transform = _Transformer(shell)
     shell.input_transformers_post.append(transform)
-    magics.matcher = completer(shell)
+    magics.matcher = _matcher(shell)
     shell.Completer.custom_matchers.append(magics.matcher)
     shell.events.register("post_run_cell", magics.note_failure)
-    if not IN_BROWSER:
+    if sys.platform != "emscripten":
         shell.events.register("post_run_cell", _Warmer(shell).warm)
     if "cell" in before:
         print("agentloop_nb: another extension's %%agent is replaced; %unload_ext agentloop_nb gives it back")
@@ -65,6 +60,19 @@ def unload(shell: Any) -> None:
 def _magics(shell: Any) -> AgentMagics | None:
     found = shell.magics_manager.registry.get("AgentMagics")
     return found if isinstance(found, AgentMagics) else None
+
+
+def _matcher(shell: Any) -> Any:
+    """Make what completes our lines; the tables it reads are imported at the first Tab."""
+    from IPython.core.completer import context_matcher
+
+    @context_matcher(identifier="agentloop")  # type: ignore[untyped-decorator]
+    def match(context: Any) -> Any:
+        from agentloop_nb.notebook.completion import completions
+
+        return completions(shell, context.line_with_cursor[: context.cursor_position].lstrip())
+
+    return match
 
 
 _ASKED = r"%agent[ \t]+(\S.*\?)[ \t]*\n?"
@@ -112,5 +120,7 @@ class _Warmer:
         self._shell = shell
 
     def warm(self, result: Any = None) -> None:
+        from agentloop_nb.notebook import warming
+
         self._shell.events.unregister("post_run_cell", self.warm)
         warming.begin()

@@ -8,7 +8,6 @@ from IPython.core.magic import Magics, cell_magic, line_magic, magics_class, no_
 from traitlets import Bool, Float, Int, List, Unicode, Union
 
 from agentloop_nb.errors import AgentFailed, AgentStopped, Hint
-from agentloop_nb.notebook import warming
 from agentloop_nb.settings.options import describe, parse_options
 from agentloop_nb.settings.row import Setting
 from agentloop_nb.settings.table import TABLE
@@ -20,7 +19,8 @@ if TYPE_CHECKING:
 
 AWAITED = "\x00"
 """Stands before the line when the input transformer put an `await` before the call."""
-
+LASTING = ("resume", "fork", "retry", "fix", "export", "report", "verify")
+"""Commands that take long: they start a run or a fresh kernel. A cell that is one of them awaits it."""
 
 _TRAITS: dict[str, Any] = {
     "text": Unicode,
@@ -55,6 +55,8 @@ class AgentMagics(_Configured):
     @property
     def manager(self) -> RunManager:
         """What starts the runs of this kernel; imported at the first use."""
+        from agentloop_nb.notebook import warming
+
         warming.wait()
         from agentloop_nb.notebook.run_manager import run_manager_of
 
@@ -73,6 +75,8 @@ class AgentMagics(_Configured):
     @line_magic("agent")
     def agent_line(self, line: str) -> Any:
         """Say how the last run went; `%agent help` lists what else can be asked."""
+        from agentloop_nb.notebook import warming
+
         warming.wait()
         from agentloop_nb.notebook.commands import perform
 

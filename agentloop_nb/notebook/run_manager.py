@@ -13,9 +13,9 @@ from typing import Any
 from agentloop_nb import session
 from agentloop_nb.agent.control import Control
 from agentloop_nb.agent.ledger import Ledger
-from agentloop_nb.cluster.connecting import HERE, goes_elsewhere
+from agentloop_nb.cluster.connecting import goes_elsewhere
 from agentloop_nb.errors import Hint, UserError
-from agentloop_nb.events import NoteAdded
+from agentloop_nb.events import AnyEvent, NoteAdded
 from agentloop_nb.export.destination import checked
 from agentloop_nb.mcp_tools.configuration import given
 from agentloop_nb.models.keys import known_keys
@@ -31,14 +31,12 @@ from agentloop_nb.notebook.presenter import Presenter, ask_on_input
 from agentloop_nb.notebook.trust_prompt import ask_to_run
 from agentloop_nb.notebook.workspaces import Workspaces, has_variables
 from agentloop_nb.protocols import Model, Web, Workspace
-from agentloop_nb.record import locating, lock, reading, trust
+from agentloop_nb.record import locating, lock, reading
 from agentloop_nb.run import Run
 from agentloop_nb.safety.secrets import Masker, known_secrets
-from agentloop_nb.settings import KEPT, Settings, environment, resolve
-from agentloop_nb.state import OUTSIDE, State
-
-_KEPT_FROM_OTHERS = ("isolated",)
-"""The one setting that is kept from any record: it takes nothing but freedom."""
+from agentloop_nb.session.kept_settings import kept_settings
+from agentloop_nb.settings import Settings, environment, resolve
+from agentloop_nb.state import State
 
 
 @dataclass
@@ -103,13 +101,12 @@ class RunManager:
         self.workspaces.make_room(settings)
         control, run_id = self._control(), locating.new_run_id()
         settings = placement.placed(settings, run_id)
-        return session.begin(
+        how = session.NewRun(
             goal,
             settings,
             environment(self.folder),
-            folder=self.folder,
-            make_workspace=lambda web: self._workspace(web, control, settings, luggage or goal),
-            masker=self.masker(),
+            self.folder,
+            self.masker(),
             earlier_goals=[run.goal for run in self.runs],
             control=control,
             run_id=run_id,
@@ -118,6 +115,7 @@ class RunManager:
             ledger=ledger,
             part=part,
         )
+        return session.begin(how, lambda web: self._workspace(web, control, settings, luggage or goal))
 
     def resume(
         self,
@@ -133,7 +131,6 @@ class RunManager:
         With `anyway` rebuilt code may show something else than it did.
         """
         refuse_nesting()
-        control = self._control()
         path = self.find(reference).resolve()
         here = self.run_of(path)
         live = here if here is not None and has_variables(here) else None
@@ -147,22 +144,13 @@ class RunManager:
             raise UserError(
                 "--with names what a new run gets; leave it out here", Hint("", "--isolated --with NAMES goal")
             )
-        made = session.resume(
-            path,
-            overrides,
-            environment(self.folder),
-            settings=settings,
-            make_workspace=lambda web: (
-                self.workspaces.of_run(here, settings, web=web, control=control)
-                or self._workspace(web, control, settings, home=locating.home(path))
-            ),
-            masker=self.masker(),
-            live=live.state if live else None,
-            ask=partial(ask_on_input, self.shell, control),
-            note=note,
-            anyway=anyway,
-            control=control,
-        )
+        how = self._going_on(path, overrides, settings, note, anyway=anyway)
+
+        def make_workspace(web: Web) -> Workspace:
+            there = self.workspaces.of_run(here, settings, web=web, control=how.control)
+            return there or self._workspace(web, how.control, settings, home=how.home)
+
+        made = session.resume(how, make_workspace, live=live.state if live else None)
         self.runs[:] = [run for run in self.runs if run is not here]
         return self._launch(made)
 
@@ -178,30 +166,28 @@ class RunManager:
     ) -> Presenter:
         """Prepare a new run that goes another way after step `at` of a recorded one. Raises `UserError`."""
         refuse_nesting()
-        control, run_id = self._control(), locating.new_run_id()
+        run_id = locating.new_run_id()
         path = self.find(reference).resolve()
         ask_to_run(self.shell, path)
         settings = self.as_recorded(path, {**overrides, "isolated": True, "output_dir": ""}, config)
         settings = placement.placed(settings, run_id)
         source = self.place(path)
         namespace = self.shell.user_ns if self.run_of(path) else None
-        made = session.fork(
-            path,
-            at,
-            overrides,
-            environment(self.folder),
-            settings=settings,
-            make_workspace=lambda web, events: placement.forked_workspace(
-                namespace, path, source, at, events, web=web, settings=settings, control=control
-            ),
-            masker=self.masker(),
-            run_id=run_id,
-            ask=partial(ask_on_input, self.shell, control),
-            note=note,
-            anyway=anyway,
-            control=control,
-        )
-        return self._launch(made)
+        how = self._going_on(path, overrides, settings, note, anyway=anyway)
+
+        def make_workspace(web: Web, events: Sequence[AnyEvent]) -> Workspace:
+            parts = (namespace, path, source, at, events)
+            return placement.forked_workspace(*parts, web=web, settings=settings, control=how.control)
+
+        return self._launch(session.fork(how, at, run_id, make_workspace))
+
+    def _going_on(
+        self, path: Path, overrides: Mapping[str, Any], settings: Settings, note: str, *, anyway: bool
+    ) -> session.RecordedRun:
+        control = self._control()
+        ask = partial(ask_on_input, self.shell, control)
+        variables, masker = environment(self.folder), self.masker()
+        return session.RecordedRun(path, overrides, variables, settings, masker, ask, note, anyway, control)
 
     def as_recorded(
         self, path: Path, overrides: Mapping[str, Any], config: Mapping[str, Any] | None = None
@@ -211,14 +197,7 @@ class RunManager:
             raise UserError("--best-of tries a new goal: %%agent --best-of 3 what you want; leave it out here")
         if overrides.get("output_dir") is None:
             self.place(path)
-        recorded = reading.load(path).settings
-        names = KEPT if trust.standing(path) == "own" else _KEPT_FROM_OTHERS
-        kept = {"on": HERE} | {name: recorded[name] for name in names if recorded.get(name) is not None}
-        if kept.get("model") == OUTSIDE:  # no outside agent goes on; a model of ours may
-            kept = {name: value for name, value in kept.items() if name not in ("model", "max_retries")}
-        if environment(self.folder).get("OPENAI_BASE_URL"):  # servers move; where one is named now, it is meant
-            kept.pop("base_url", None)
-        settings = self.settings({**kept, **overrides}, config)
+        settings = self.settings({**kept_settings(path, environment(self.folder)), **overrides}, config)
         if settings.isolated and settings.output_dir is None:
             settings = placement.placed(settings, path.stem)
         _check_output(settings)

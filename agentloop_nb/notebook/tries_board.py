@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -20,6 +19,7 @@ from agentloop_nb.events import (
     WaitStarted,
 )
 from agentloop_nb.notebook.kernel.private_shell import is_private
+from agentloop_nb.notebook.panel.cell_display import CellDisplay
 from agentloop_nb.notebook.panel.html import UI
 from agentloop_nb.notebook.panel.safe_text import prose
 from agentloop_nb.notebook.panel.static_steps import LINE
@@ -88,9 +88,11 @@ class TriesBoard:
     verbose: bool = True
     rows: list[TryRow] = field(default_factory=list)
     ranked: TriesRanked | None = None
-    _id: str = field(default_factory=lambda: secrets.token_hex(8))
     _live: Any = None
     _shown: bool = False
+
+    def __post_init__(self) -> None:
+        self._display = CellDisplay(self.shell, "agent-tries")
 
     def row(self) -> TryRow:
         """Add a line for one more try."""
@@ -158,11 +160,7 @@ class TriesBoard:
 
     def _publish(self) -> None:
         text = "\n".join([*("  ".join(filter(None, row.cells)) for row in self.rows), *self._ranking])
-        self.shell.display_pub.publish(
-            data={"text/html": self._html(), "text/plain": text},
-            transient={"display_id": self._id},
-            update=self._shown,
-        )
+        self._display.publish({"text/html": self._html(), "text/plain": text}, update=self._shown)
         self._shown = True
 
     def _html(self) -> str:

@@ -6,7 +6,6 @@ import re
 from typing import TYPE_CHECKING
 
 from agentloop_nb.errors import UserError
-from agentloop_nb.state import OUTSIDE
 
 if TYPE_CHECKING:
     from agentloop_nb.notebook.magic import AgentMagics
@@ -45,7 +44,7 @@ def restore(magics: AgentMagics, rest: str) -> None:
 
 def _served(run: Run) -> ServedKernelRun | None:
     """Return what serves a run of outside agents that goes on."""
-    if run.state.settings.get("model") != OUTSIDE or run.status != "running":
+    if not run.state.is_served or run.status != "running":
         return None
     from agentloop_nb.notebook.serve.serve_command import served_run
 

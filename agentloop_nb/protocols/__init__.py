@@ -13,6 +13,7 @@ from agentloop_nb.protocols.model import (
     Sized,
     Unprompted,
     Usage,
+    WritesCells,
 )
 from agentloop_nb.protocols.outcomes import (
     Change,
@@ -61,5 +62,6 @@ __all__ = [
     "Value",
     "Web",
     "Workspace",
+    "WritesCells",
     "WrittenFile",
 ]

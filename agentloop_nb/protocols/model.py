@@ -77,6 +77,10 @@ class ModelRequest(Value):
     """The schemas of the actions that may be chosen; empty: the five of the original."""
     only: tuple[str, ...] = ()
     """The actions to offer, by name; empty: all. Another one is no mistake, so this is for the wire schema alone."""
+    cells: bool = False
+    """The rules ask for the code of a cell, or FINISH and the answer, in place of JSON."""
+    copied: bool = False
+    """The last decision had failed before, or was a finish that was refused: it would come once more as before."""
     repairs: int = 0
     """How many replies in a row were no valid decision; an adapter may try another wire format."""
     max_tokens: int | None = None
@@ -138,6 +142,15 @@ class Sized(Protocol):
     @property
     def is_small(self) -> bool:
         """Whether it has few parameters, as far as is known, and runs on this machine."""
+
+
+@runtime_checkable
+class WritesCells(Protocol):
+    """A model that may be asked for code as it is, in place of JSON."""
+
+    @property
+    def writes_cells(self) -> bool:
+        """Whether its server keeps it to that form."""
 
 
 @runtime_checkable

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from decimal import Decimal
 
 from agentloop_nb._internal import amounts
+from agentloop_nb._internal.text import NOT_METERED
 from agentloop_nb.protocols import Usage
 from agentloop_nb.reports import gauge
 from agentloop_nb.state import State
@@ -16,6 +17,8 @@ _HEAD = ("step", "action", "input", "cached", "output", "reasoning", "cost")
 
 def cost_report(state: State) -> str:
     """Return the costs of a run, then how full the model's context is and what share of the input was cached."""
+    if state.is_served and not state.usage.total:
+        return f"{NOT_METERED[0].upper()}{NOT_METERED[1:]}."
     told = [cost_table(state)]
     if context := gauge.context(state):
         told.append(f"context: {context}")

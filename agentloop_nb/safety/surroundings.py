@@ -27,9 +27,9 @@ _TOLD = re.compile(
 )
 
 
-def surroundings(folder: Path) -> str:
-    """Tell the date, the versions of what is installed, and the files by name."""
-    versions = ", ".join([f"Python {platform.python_version()}", *_versions()])
+def surroundings(folder: Path, *, packages: bool = True) -> str:
+    """Tell the date, the versions of Python and the packages that are installed, and the files by name."""
+    versions = ", ".join([f"Python {platform.python_version()}", *(_versions() if packages else ())])
     files = list(islice(_names(folder), MOST_SEEN + 1))
     head = f"Today is {time.strftime('%Y-%m-%d')}. {versions}."
     if not files:

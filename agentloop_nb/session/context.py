@@ -10,7 +10,7 @@ from agentloop_nb.actions.output_text import bounded
 from agentloop_nb.actions.registry import Actions
 from agentloop_nb.agent.context_window import namespace_tokens
 from agentloop_nb.agent.rules import system_prompt
-from agentloop_nb.protocols import Equipped, Measurable, Model, Workspace
+from agentloop_nb.protocols import Equipped, Measurable, Model, Sized, Workspace
 from agentloop_nb.safety.provenance import TOOLS, mark
 from agentloop_nb.safety.surroundings import surroundings
 from agentloop_nb.session.named_files import missing_files
@@ -36,15 +36,18 @@ def context(
     instructions = "\n\n".join(filter(None, [of_project, settings.instructions.strip()]))
     if isinstance(model, Measurable):
         model.measure()
+    small = (
+        isinstance(model, Sized) and model.is_small
+    )  # it imports what is named, and takes an emptiness for an answer
     tools = _tools(model, workspace) if UseTool in actions else ""
     described = workspace.describe(namespace_tokens(model.context_window, system_prompt(actions) + tools))
     parts = [
         f"Instructions of this project:\n{instructions}" if instructions else "",
         f"You may take at most {settings.max_steps} steps, finish included.",
         mark(of_a_run, "AGENTS.md, which a run wrote") if of_a_run else "",
-        surroundings(workspace.folder),
+        surroundings(workspace.folder, packages=not small),
         f"Tools of connected servers, for use_tool:\n{mark(tools, TOOLS)}" if tools else "",
-        described if described == EMPTY else mark(described, "the namespace"),
+        mark(described, "the namespace") if described != EMPTY else "" if small else EMPTY,
         missing_files(goal, workspace.folder),
     ]
     return "\n\n".join(filter(None, parts))

@@ -2,27 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
-from pathlib import Path
-from typing import Any
 
-from agentloop_nb.agent.contract import refuse_unsound
-from agentloop_nb.agent.control import Control
 from agentloop_nb.events import AnyEvent, NoteAdded
 from agentloop_nb.isolated.fork_copy import inherited
 from agentloop_nb.isolated.isolated_workspace import IsolatedWorkspace
 from agentloop_nb.protocols import Web, Workspace
-from agentloop_nb.rebuild import Ask
-from agentloop_nb.record import journal, locating, reading, trust
-from agentloop_nb.run import Run
-from agentloop_nb.safety.secrets import Masker
-from agentloop_nb.session.continuation import continuation
+from agentloop_nb.record import journal, reading, trust
+from agentloop_nb.session.continuation import RecordedRun, continuation
 from agentloop_nb.session.parts import resumed_limits, with_limits_of
-from agentloop_nb.session.rebuilding import Rebuilding
-from agentloop_nb.session.recovery import recover_with
 from agentloop_nb.session.session import Session
-from agentloop_nb.settings import Settings
 from agentloop_nb.state import fold
 
 _FORKED = (
@@ -32,59 +22,29 @@ _FORKED = (
 
 
 def fork(
-    path: Path,
-    at: int | None,
-    overrides: Mapping[str, Any],
-    variables: Mapping[str, str],
-    *,
-    settings: Settings,
-    make_workspace: Callable[[Web, Sequence[AnyEvent]], Workspace],
-    masker: Masker,
-    run_id: str,
-    ask: Ask | None = None,
-    note: str = "",
-    anyway: bool = False,
-    control: Control | None = None,
+    how: RecordedRun, at: int | None, run_id: str, make_workspace: Callable[[Web, Sequence[AnyEvent]], Workspace]
 ) -> Session:
     """Prepare a new run that goes another way after step `at` (None: the last) of a recorded one.
 
     It begins with a copy of the record up to there, and with its variables rebuilt; what was spent until then is not
     counted again. Raises `UserError`.
     """
-    refuse_unsound(settings.until)
-    whole = reading.read(path)
-    taken = inherited(whole, at, run_id, note=note)
-    own = trust.standing(path) == "own"
-    state = fold(taken) if own else with_limits_of(settings, fold(taken))
-    steps = max(state.max_steps, state.current_step + 20) if overrides.get("max_steps") is None else settings.max_steps
-    limits = resumed_limits(
-        state, {**overrides, "max_steps": steps}, replace(settings, max_steps=steps), note or "go on"
-    )
-    limits, settings, model, workspace, connect = continuation(
-        state,
-        limits,
-        settings,
-        overrides,
-        variables,
-        home=locating.home(path),
-        own=own,
-        make_workspace=lambda web: make_workspace(web, whole),
-        control=control,
-    )
-    record = journal.Journal.create(
-        locating.home(path), run_id, limit=settings.record_limit * journal.MEGABYTE, standing=trust.standing(path)
-    )
+    whole = reading.read(how.path)
+    taken = inherited(whole, at, run_id, note=how.note)
+    state = fold(taken) if how.own else with_limits_of(how.settings, fold(taken))
+    named = how.overrides.get("max_steps") is not None
+    steps = how.settings.max_steps if named else max(state.max_steps, state.current_step + 20)
+    overrides, settings = {**how.overrides, "max_steps": steps}, replace(how.settings, max_steps=steps)
+    limits = resumed_limits(state, overrides, settings, how.note or "go on")
+    made = continuation(how, state, limits, lambda web: make_workspace(web, whole))
+    record = journal.Journal.create(how.home, run_id, limit=how.room, standing=trust.standing(how.path))
     for event in taken:
         record.append(event)
-    told = workspace.told if isinstance(workspace, IsolatedWorkspace) else ""
+    told = made.workspace.told if isinstance(made.workspace, IsolatedWorkspace) else ""
     number = limits.step + 1
     opening: list[AnyEvent] = [
-        limits,
+        made.limits,
         NoteAdded(step=number, text="\n".join(filter(None, [_FORKED, told])), by="system"),
-        *([NoteAdded(step=number, text=note)] if note else []),
+        *([NoteAdded(step=number, text=how.note)] if how.note else []),
     ]
-    run = Run(state, record.path, workspace)
-    recover_with(workspace, record.path, ask, cells=True)
-    rebuilding = Rebuilding(taken, ask, anyway)
-    parts = (run, opening, state, record, model, workspace, settings, control or Control(), masker, rebuilding)
-    return Session(*parts, make_model=connect)
+    return made.session(record, opening, taken)

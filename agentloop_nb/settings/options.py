@@ -23,6 +23,7 @@ class Option:
         example: str = "",
         *,
         repeatable: bool = False,
+        pattern: str = "",
     ) -> None:
         self.setting = setting
         """The name in `Settings`, and the keyword of `run_agent`."""
@@ -32,6 +33,8 @@ class Option:
         """How its value is shown; empty for a switch."""
         self.example = example
         self.repeatable = repeatable
+        self.pattern = pattern
+        """Of a value that may be left out, what the word after the flag looks like if it is the value."""
 
     @property
     def usage(self) -> str:
@@ -229,6 +232,9 @@ def _take_options(words: _TextWords | _ArgumentWords, by_flag: dict[str, Option]
             return flag
         option = by_flag[flag]
         if option.value:
+            if value is None and option.pattern and not re.fullmatch(option.pattern, words.peek()):
+                settings[option.setting] = True
+                continue
             if value is None and words.peek() and words.peek() not in by_flag:
                 unclosed = words.unclosed()
                 value = words.take()

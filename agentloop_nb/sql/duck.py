@@ -22,6 +22,9 @@ _TABLES = frozenset(
     ("pyarrow", "RecordBatch"),
     ("numpy", "ndarray"),
 }
+_OWN_TABLES = "a connection reads its own tables; leave source out to read files"
+_QUIET = "enable_progress_bar=false"
+"""It would be drawn on the process's output."""
 _PRIVATE = re.compile(r"(^|[/\\])\.[^./\\]")
 """A file or folder whose name begins with a dot holds settings or keys, never data."""
 
@@ -31,7 +34,7 @@ def over_variables(sql: str, namespace: Mapping[str, Any]) -> Any:
     import duckdb
 
     statement = parse(sql)
-    paths = [_place(name) for name in statement.files]
+    paths = [_place(name) for name in (*statement.files, *statement.qualified)]
     tables = {name: _table(name, namespace) for name in statement.tables}
     settings = {"python_enable_replacements": "false", "memory_limit": MEMORY, "temp_directory": ""}
     connection = duckdb.connect(":memory:", config=settings)
@@ -40,7 +43,12 @@ def over_variables(sql: str, namespace: Mapping[str, Any]) -> Any:
         for name, value in tables.items():
             connection.register(name, value)
         allowed = ", ".join("'" + path.replace("'", "''") + "'" for path in paths)
-        for setting in (f"allowed_paths=[{allowed}]", "enable_external_access=false", "lock_configuration=true"):
+        for setting in (
+            _QUIET,
+            f"allowed_paths=[{allowed}]",
+            "enable_external_access=false",
+            "lock_configuration=true",
+        ):
             connection.execute(f"SET {setting}")
         return _fetched(connection, sql)
 
@@ -49,11 +57,14 @@ def over_variables(sql: str, namespace: Mapping[str, Any]) -> Any:
 
 def through(connection: Any, sql: str) -> Any:
     """Carry a SELECT out through a person's connection, in a transaction that cannot write. Raises `QueryRefused`."""
-    if parse(sql).reads_files:
-        raise QueryRefused("a connection reads its own tables; leave source out to read files")
+    statement = parse(sql)
+    if statement.reads_files:
+        raise QueryRefused(_OWN_TABLES)
     cursor = connection.cursor()
 
     def work() -> Any:
+        cursor.execute(f"SET {_QUIET}")
+        _refuse_files(cursor, statement.qualified)
         cursor.execute("BEGIN TRANSACTION READ ONLY")
         try:
             return _fetched(cursor, sql)
@@ -61,6 +72,14 @@ def through(connection: Any, sql: str) -> Any:
             cursor.execute("ROLLBACK")
 
     return cuttable(work, cursor.interrupt, cursor.close)
+
+
+def _refuse_files(cursor: Any, qualified: tuple[str, ...]) -> None:
+    """Raise `QueryRefused` where a name such as a.csv has no schema or database before the dot: it is a file's."""
+    cursor.execute("SELECT lower(schema_name), lower(database_name) FROM duckdb_schemas()")
+    there = {name for row in cursor.fetchall() for name in row} if qualified else set()
+    if any(name.partition(".")[0].lower() not in there for name in qualified):
+        raise QueryRefused(_OWN_TABLES)
 
 
 def _fetched(connection: Any, sql: str) -> Any:
@@ -102,6 +121,7 @@ def _place(name: str) -> str:
 def names_of(sql: str) -> Statement:
     """Return what a SELECT reads; nothing for one that is refused, or where DuckDB is not installed."""
     try:
-        return parse(sql)
+        found = parse(sql)
+        return found._replace(files=(*found.files, *found.qualified))
     except (QueryRefused, ImportError):
         return Statement((), ())

@@ -17,18 +17,17 @@ _FILE_FUNCTIONS = frozenset(
 _TABLE_FUNCTIONS = frozenset({"range", "generate_series", "unnest", "repeat", "repeat_row"})
 _EFFECTS = frozenset(
     {
-        "nextval",
-        "currval",
-        "getenv",
-        "write_log",
-        "current_setting",
-        "set_config",
-        "set_setting",
-        "query",
-        "query_table",
+        *("nextval", "currval", "setval", "setseed", "getenv", "write_log", "current_setting", "set_config"),
+        *("set_setting", "query", "query_table", "sleep_ms", "pg_sleep"),
     }
 )
-"""Functions that change something, or that tell what is no data."""
+"""Functions that change something, that only wait, or that tell what is no data."""
+_QUERIES = frozenset({"SELECT_NODE", "SET_OPERATION_NODE", "CTE_NODE", "RECURSIVE_CTE_NODE"})
+"""What a statement and its parts in WITH may be: a part may be COPY ... TO, too, which no transaction stops."""
+_SETTINGS = frozenset({"pg_settings", "pg_prepared_statements", "duckdb_logs"})
+"""Views of the engine that tell of settings and of what else was asked."""
+_ENGINES_OWN = frozenset({"main", "memory", "temp", "system", "information_schema", "pg_catalog"})
+"""Schemas and catalogs that are always there."""
 MAX_SQL = 20_000
 
 
@@ -41,6 +40,8 @@ class Statement(NamedTuple):
     """Texts that name files."""
     reads_files: bool = False
     """It reads files, whether or not their names are known."""
+    qualified: tuple[str, ...] = ()
+    """Names with a schema before them; where there is no such schema, the engine takes the whole for a file's name."""
 
 
 def parse(sql: str) -> Statement:
@@ -54,7 +55,7 @@ def parse(sql: str) -> Statement:
             statements = connection.extract_statements(sql)
         except duckdb.Error as error:
             raise QueryRefused(f"this is no SQL that DuckDB reads: {_line(error)}") from None
-        if len(statements) != 1 or statements[0].type != duckdb.StatementType.SELECT:
+        if len(statements) != 1 or not _is_select(statements[0]):
             raise QueryRefused(WRITING)
         answer = connection.execute("SELECT json_serialize_sql(?)", [statements[0].query]).fetchone()
     tree = json.loads(answer[0]) if answer else {"error": True}
@@ -63,24 +64,46 @@ def parse(sql: str) -> Statement:
     return _read(list(_nodes(tree)))
 
 
+def _is_select(statement: Any) -> bool:
+    try:
+        return bool(statement.type.name == "SELECT")
+    except ValueError:  # a kind that its Python package has no name for
+        return False
+
+
 def _read(nodes: list[dict[str, Any]]) -> Statement:
     own = {str(entry.get("key")) for node in nodes if isinstance(node.get("cte_map"), dict) for entry in _entries(node)}
     tables: dict[str, None] = {}
     files: dict[str, None] = {}
+    qualified: dict[str, None] = {}
     reads_files = False
     for node in nodes:
+        if str(node.get("type")).endswith("_NODE") and node["type"] not in _QUERIES:
+            raise QueryRefused(WRITING)
         if node.get("type") == "BASE_TABLE":
-            name = str(node.get("table_name"))
-            if _is_file(name):
-                files[name] = None
-            elif not node.get("schema_name") and not node.get("catalog_name") and name not in own:
+            *before, name = _name(node)
+            if any(map(_is_file, (*before, name))):
+                files[".".join((*before, name))] = None
+            elif before and before[0].lower() not in _ENGINES_OWN:
+                qualified[".".join((*before, name))] = None
+            elif not before and name not in own:
                 tables[name] = None
         elif node.get("type") == "TABLE_FUNCTION":
             found = _table_function(node["function"])
             reads_files, files = reads_files or found is not None, files | dict.fromkeys(found or ())
         elif node.get("class") == "FUNCTION" and str(node.get("function_name")).lower() in _EFFECTS:
             raise QueryRefused(f"the function {node['function_name']} is not carried out here")
-    return Statement(tuple(tables), tuple(files), reads_files or bool(files))
+    return Statement(tuple(tables), tuple(files), reads_files or bool(files), tuple(qualified))
+
+
+def _name(table: dict[str, Any]) -> list[str]:
+    """Return a table's name, with what stands before it. Raises `QueryRefused` for what tells no data."""
+    path = (table.get("qualified_name") or {}).get("path")
+    parts = path or [table.get("catalog_name"), table.get("schema_name"), table.get("table_name")]
+    name = [str(part) for part in parts if part]
+    if name[-1].lower() in _SETTINGS:
+        raise QueryRefused(f"{name[-1]} tells of the engine and not of data; it is not read here")
+    return name
 
 
 def _entries(node: dict[str, Any]) -> list[dict[str, Any]]:

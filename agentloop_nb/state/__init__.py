@@ -3,6 +3,6 @@
 from __future__ import annotations
 
 from agentloop_nb.state.fold import State, fold
-from agentloop_nb.state.run_data import OUTSIDE, THROUGH
+from agentloop_nb.state.run_data import OUTSIDE, THROUGH, awaited
 
-__all__ = ["OUTSIDE", "THROUGH", "State", "fold"]
+__all__ = ["OUTSIDE", "THROUGH", "State", "awaited", "fold"]

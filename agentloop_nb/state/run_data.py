@@ -28,6 +28,11 @@ THROUGH = ", through MCP"
 """Ends the name of an outside agent."""
 
 
+def awaited(agent: str) -> str:
+    """Say that the next call of an outside agent is waited for; an empty name is that of nobody yet."""
+    return f"waiting for {agent.removesuffix(THROUGH) or 'an agent to connect'}"
+
+
 @dataclass
 class RunData:
     """Everything known about a run. Only `State.apply` changes it."""
@@ -111,11 +116,16 @@ class RunData:
         return f"(fork of {parent} after step {step}) {goal}" if parent else goal
 
     @property
+    def is_served(self) -> bool:
+        """Whether outside agents decide, who pay for their own models."""
+        return self.settings.get("model") == OUTSIDE
+
+    @property
     def decided_by(self) -> str:
         """The model that decided, or the outside agents that did."""
         model = str(self.settings.get("model") or "")
         agents = dict.fromkeys(step.model for step in self.steps if step.model.endswith(THROUGH))
-        if model == OUTSIDE:
+        if self.is_served:
             return "; ".join(agents) or f"outside agents{THROUGH}"
         return "; ".join([*agents, model])
 

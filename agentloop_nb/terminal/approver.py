@@ -2,15 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
-import os
-import shlex
 import sys
-import tempfile
-from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
 
@@ -18,22 +12,15 @@ from agentloop_nb.actions import Action, RunCode, WriteFile
 from agentloop_nb.agent.unanswered import what_then
 from agentloop_nb.decision import Decision
 from agentloop_nb.events import ApprovalAsked, ApprovalGiven
-
-if TYPE_CHECKING:
-    from rich.console import Console
+from agentloop_nb.terminal.terminal_prompt import TerminalPrompt, in_editor
 
 QUESTION = "Carry it out? [y]es, [n]o, [e]dit, yes to [a]ll the rest, or no and a reason: "
 CLOSED = "n the terminal was closed"
 NOBODY = "nobody is there to approve it (no terminal); run it from a terminal, or with --approve auto"
 
 
-class TerminalApprover:
+class TerminalApprover(TerminalPrompt):
     """A `stream.Approver` that reads its answers from standard input, if that is a terminal."""
-
-    def __init__(self, console: Console, before: Callable[[], None]) -> None:
-        self._console = console
-        self._before = before
-        """Called before each question, so that nothing moves on the screen."""
 
     async def __call__(self, asked: ApprovalAsked, decision: Decision) -> ApprovalGiven:
         """Ask until the answer is clear; without a terminal refuse at once. Raises `TimeoutError`."""
@@ -43,9 +30,7 @@ class TerminalApprover:
         self._console.print(what_then(asked.seconds), end="\n" if asked.seconds else "")
         edited: Decision | None = None
         while True:
-            self._console.print(QUESTION, end="")
-            self._console.file.flush()
-            answer = (await read_line(asked.seconds) or CLOSED).strip()
+            answer = (await self._line(QUESTION, asked.seconds) or CLOSED).strip()
             match answer.lower():
                 case "y" | "yes":
                     return ApprovalGiven(step=asked.step, approved=True, edited=edited)
@@ -93,46 +78,3 @@ def _rebuilt(action: Action, text: str) -> Action:
     else:
         fields = json.loads(text)
     return type(action).model_validate(fields, context={"timeout": fields.get("timeout", 30)})
-
-
-async def in_editor(text: str, suffix: str) -> str:
-    """Return `text` as the person leaves it in $VISUAL, $EDITOR or vi. Raises OSError."""
-    command = shlex.split(os.environ.get("VISUAL") or os.environ.get("EDITOR") or "vi")
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / f"action{suffix}"
-        path.write_text(text, encoding="utf-8")
-        process = await asyncio.create_subprocess_exec(*command, str(path))
-        if await process.wait():
-            raise OSError(f"the editor {command[0]} failed")
-        return path.read_text(encoding="utf-8")
-
-
-async def read_line(seconds: float = 0) -> str:
-    """Read a line without blocking the loop, so that a stop is obeyed meanwhile; empty where there is no more.
-
-    Raises `TimeoutError` where nothing was typed in `seconds`, unless that is 0.
-    """
-    try:
-        async with asyncio.timeout(seconds or None):
-            return await _line()
-    except TimeoutError:
-        print()  # what comes next begins a line
-        raise
-
-
-async def _line() -> str:
-    loop = asyncio.get_running_loop()
-    line: asyncio.Future[str] = loop.create_future()
-
-    def read() -> None:
-        if not line.done():
-            line.set_result(sys.stdin.readline())
-
-    try:
-        loop.add_reader(sys.stdin.fileno(), read)
-    except (NotImplementedError, OSError, ValueError):  # Windows; a stdin without a descriptor
-        return await asyncio.to_thread(sys.stdin.readline)
-    try:
-        return await line
-    finally:
-        loop.remove_reader(sys.stdin.fileno())

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING
-
 from pydantic import ValidationError
 
 from agentloop_nb._internal.text import clean
@@ -13,22 +10,13 @@ from agentloop_nb.actions.plan import numbered
 from agentloop_nb.agent.planning import edited, understood, unseen
 from agentloop_nb.agent.unanswered import what_then
 from agentloop_nb.events import PlanMade, PlanSettled
-from agentloop_nb.terminal.approver import in_editor, read_line
-from agentloop_nb.terminal.questioner import has_terminal
-
-if TYPE_CHECKING:
-    from rich.console import Console
+from agentloop_nb.terminal.terminal_prompt import TerminalPrompt, has_terminal, in_editor
 
 ASK = "[g]o, [e]dit (e 2 TEXT for one line), or why not: "
 
 
-class TerminalPlanner:
+class TerminalPlanner(TerminalPrompt):
     """A `planning.Planner` that reads its answers from standard input, if that is a terminal."""
-
-    def __init__(self, console: Console, before: Callable[[], None]) -> None:
-        self._console = console
-        self._before = before
-        """Called before each question, so that nothing moves on the screen."""
 
     async def __call__(self, made: PlanMade) -> PlanSettled:
         """Ask until the answer is clear; without a terminal the plan stands. Raises `TimeoutError`."""
@@ -38,9 +26,7 @@ class TerminalPlanner:
         self._console.print(what_then(made.seconds), end="\n" if made.seconds else "")
         lines = made.lines
         while True:
-            self._console.print(ASK, end="")
-            self._console.file.flush()
-            if not (words := await read_line(made.seconds)):
+            if not (words := await self._line(ASK, made.seconds)):
                 return PlanSettled(step=made.step, approved=True, by="nobody", lines=edited(made, lines))
             answer = (
                 await self._edit(lines) if words.strip().lower() in ("e", "edit") else understood(words, made, lines)

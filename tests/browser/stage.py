@@ -9,6 +9,7 @@ from typing import Any
 from agentloop_nb.events import AnyEvent, OutputAppeared, Progress, ReplyStreamed
 from agentloop_nb.notebook.panel import widget
 from agentloop_nb.notebook.panel.live_board import LiveBoard
+from agentloop_nb.notebook.panel.script import script
 
 PANEL = Path(widget.__file__).parent
 THEMES = Path(sys.prefix) / "share" / "jupyter" / "lab" / "themes" / "@jupyterlab"
@@ -61,7 +62,7 @@ class Stage:
     def panels(self, boards: list[LiveBoard]) -> None:
         """Show live panels, one below the other."""
         self.view.evaluate("() => { document.querySelector('main').replaceChildren(); }")
-        self.view.evaluate(_MOUNT, [(PANEL / "panel.js").read_text("utf-8"), [board.snapshot() for board in boards]])
+        self.view.evaluate(_MOUNT, [script("panel.js"), [board.snapshot() for board in boards]])
 
     def put(self, number: int, board: LiveBoard, now: float) -> None:
         """Show what changed on a board, with clocks at `now`."""

@@ -50,6 +50,8 @@ def test_a_person_approves_rejects_tells_and_stops_while_no_cell_runs(page: Page
     expect(page.panel()).to_be_visible()
     expect(page.page.locator(".jp-OutputArea-output", has_text="Served as 'watched'")).to_be_visible()
     page.wait_for_kernel()
+    status = page.panel(".agl-status")
+    expect(status).to_have_text("waiting for an agent to connect")
     agent = Agent(server)
     answers = agent.run("made = mine + 1", "mine = 0", SLOW)
     page.card(1, "button:text-is('Approve')").click()
@@ -68,6 +70,8 @@ def test_a_person_approves_rejects_tells_and_stops_while_no_cell_runs(page: Page
     assert "it was refused: it is mine" in second.content[0].text
     assert "The person says: leave mine alone" in second.content[0].text
     assert not third.is_error
+    expect(status).to_contain_text("waiting for")
+    expect(page.panel(".agl-meters")).to_contain_text("not metered here")
     sleeping = agent.run("time.sleep(60)")
     expect(page.card(4)).to_have_attribute("data-state", "running")
     page.panel(".agl-stop").click()

@@ -11,6 +11,7 @@ import threading
 import time
 from collections import Counter
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import psutil
@@ -31,7 +32,8 @@ pytestmark = [pytest.mark.kernel, pytest.mark.timeout(300)]
 
 NATIVE = "import re\nprint('begun', flush=True)\nre.match(r'(a+)+$', 'a' * 40 + 'b')"
 
-
+NO_ENGINES = SimpleNamespace(engines={}, closed="", ask_for_engines=lambda: None)
+"""The connection to a cluster whose engines are all gone."""
 DOOMED = f"""
 import asyncio, pathlib, sys
 from agentloop_nb.cluster.engines import cluster
@@ -200,11 +202,47 @@ def test_an_engine_of_another_version_or_without_the_package_is_told_in_a_line(o
 
 
 def test_a_cluster_without_usable_engines_starts_nothing(engines, monkeypatch):
-    monkeypatch.setattr(engines.wire, "engines", {})
+    monkeypatch.setattr(engines, "wire", NO_ENGINES)
     with pytest.raises(UserError, match="has no engines; start some"):
         engines.check()
     with pytest.raises(Died, match="has no engines"):
-        engines.choose()
+        engines.choose(lambda: False)
+
+
+def test_an_engine_is_waited_for_where_those_that_died_are_replaced(engines, monkeypatch):
+    looks = []
+
+    def wanted() -> bool:
+        looks.append(1)
+        if len(looks) == 2:
+            monkeypatch.undo()
+        return True
+
+    monkeypatch.setattr(engines, "wire", NO_ENGINES)
+    engine = engines.choose(wanted)
+    assert engine.number in engines.wire.engines
+    assert len(looks) == 2
+    engine.leave()
+    assert not engines.missing(engine.number)
+
+
+async def test_a_stop_while_a_process_is_started_leaves_nothing(place, lab, engines, monkeypatch):
+    def begun() -> list[object]:
+        return engines.status(min(engines.wire.engines))["runs"] + engines.status(max(engines.wire.engines))["runs"]
+
+    engines.check()
+    own = place("stopped")
+    step = asyncio.ensure_future(run(own, "x = 1"))
+    while own._starting is None or own._starting._engine is None:
+        await asyncio.sleep(0.01)
+    step.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await step
+    assert not own.alive
+    wait_for(lambda: own._starting is None or not own._starting.alive)
+    wait_for(lambda: not lab.kernels() and not begun())
+    assert sum(engines.used.values()) == 0
+    assert (await run(own, "print(2)")).outputs[0]["text"] == "2\n"
 
 
 def test_what_runs_where_is_told(place, engines, agentloop_text):

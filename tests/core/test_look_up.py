@@ -12,7 +12,7 @@ from agentloop_nb.actions.registry import record_of
 from agentloop_nb.decision import parse
 from agentloop_nb.errors import ActionFailed, DecisionError
 from agentloop_nb.events import RunStarted
-from agentloop_nb.models.replay import RecordedWeb
+from agentloop_nb.models.recorded_answers import RecordedWeb
 from agentloop_nb.notebook.panel.cards import card
 from agentloop_nb.protocols import Page, SearchHit
 from agentloop_nb.record.replay_data import Recorded, recorded

@@ -20,26 +20,15 @@ WRITES = Path(__file__).parents[1] / "record" / "written_by_0_1_0" / "runs" / "2
 
 async def begun(folder: Path, **arguments: Any) -> Run:
     """A run of the demo that met its step limit."""
-    made = session.begin(
-        "count",
-        resolve({"model": "demo", "max_steps": 1, **arguments}, {}, {}),
-        {},
-        folder=folder,
-        make_workspace=lambda web: FakeWorkspace(folder),
-        masker=Masker(()),
-    )
-    return await made.go()
+    settings = resolve({"model": "demo", "max_steps": 1, **arguments}, {}, {})
+    how = session.NewRun("count", settings, {}, folder, Masker(()))
+    return await session.begin(how, lambda web: FakeWorkspace(folder)).go()
 
 
 def resumed(record: Path, folder: Path, **overrides: Any) -> session.Session:
-    return session.resume(
-        record,
-        overrides,
-        {},
-        settings=resolve({"model": "demo", **overrides}, {}, {}),
-        make_workspace=lambda web: FakeWorkspace(folder),
-        masker=Masker(()),
-    )
+    settings = resolve({"model": "demo", **overrides}, {}, {})
+    how = session.RecordedRun(record, overrides, {}, settings, Masker(()))
+    return session.resume(how, lambda web: FakeWorkspace(folder))
 
 
 def test_a_start_that_is_refused_leaves_no_record(tmp_path: Path):
@@ -47,15 +36,9 @@ def test_a_start_that_is_refused_leaves_no_record(tmp_path: Path):
         def describe(self, tokens: int) -> str:
             raise UserError("the process ended")
 
+    how = session.NewRun("count", resolve({"model": "demo"}, {}, {}), {}, tmp_path, Masker(()))
     with pytest.raises(UserError, match="the process ended"):
-        session.begin(
-            "count",
-            resolve({"model": "demo"}, {}, {}),
-            {},
-            folder=tmp_path,
-            make_workspace=lambda web: Gone(tmp_path),
-            masker=Masker(()),
-        )
+        session.begin(how, lambda web: Gone(tmp_path))
     assert locating.runs(tmp_path) == []
 
 

@@ -492,3 +492,36 @@ def test_code_that_ends_in_its_middle_has_no_example_to_copy(tmp_path):
     told = hint(CodeError(type="SyntaxError", message="incomplete input", traceback="T"), tmp_path)
     assert "single quotes" in told
     assert "[" not in told
+
+
+@pytest.mark.parametrize(
+    ("message", "kind"),
+    [
+        ("write() argument must be str, not int", "TypeError"),
+        ('can only concatenate str (not "int") to str', "TypeError"),
+        ("sequence item 0: expected str instance, int found", "TypeError"),
+    ],
+)
+def test_a_value_that_is_no_text_is_to_become_one(tmp_path, message, kind):
+    assert "str(value)" in hint(CodeError(type=kind, message=message, traceback="T"), tmp_path)
+
+
+def test_a_file_taken_for_a_variable_is_read(tmp_path):
+    (tmp_path / "sales.csv").touch()
+    error = CodeError(type="NameError", message="name 'sales' is not defined", traceback="T")
+    assert hint(error, tmp_path) == "sales.csv is a file, no variable: read it with pandas.read_csv('sales.csv')"
+
+
+def test_a_small_model_is_told_no_packages_and_of_no_emptiness(tmp_path):
+    workspace = SimpleNamespace(folder=tmp_path, describe=lambda tokens: "The namespace is empty.")
+    large, small = (SimpleNamespace(context_window=4096, is_small=size) for size in (False, True))
+    texts = [context(Settings(max_steps=6), model, workspace, tmp_path) for model in (large, small)]
+    assert ["numpy" in text for text in texts] == [True, False]
+    assert ["empty" in text for text in texts] == [True, False]
+
+
+async def test_the_examples_answer_gives_way_to_what_was_shown(scenario, monkeypatch):
+    monkeypatch.setattr(ScriptedModel, "is_small", True, raising=False)
+    shown = CodeOutcome(ending="ok", outputs=({"output_type": "stream", "name": "stdout", "text": "4\n"},))
+    s = scenario([code("print(4)"), finish("Wednesday")], outcomes={"print(4)": shown})
+    assert (await s.run()).summary == "4"

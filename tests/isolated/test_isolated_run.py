@@ -7,6 +7,7 @@ import threading
 import time
 from pathlib import Path
 
+import psutil
 import pytest
 
 from agentloop_nb.errors import UserError
@@ -56,6 +57,17 @@ def test_variables_and_files_are_adopted_and_taken_back(user):
     assert "is taken back: total, table, out.bin" in user.text("%agent adopt --undo")
     assert user.value("total, 'table' in globals()") == ("mine", False)
     assert not user.folder.joinpath("out.bin").exists()
+
+
+def test_what_a_run_made_is_adopted_although_its_process_was_killed_since(user):
+    with Wire(code("x = 42")) as wire:
+        user.agent("--isolated", wire)
+    children = psutil.Process(user.kernel.manager.provisioner.pid).children()
+    processes = [each for each in children if "isolation.host" in " ".join(each.cmdline())]
+    max(processes, key=psutil.Process.create_time).kill()
+    told = user.text("%agent adopt")
+    assert ": x." in told, told
+    assert user.value("x") == 42
 
 
 def test_one_name_is_adopted_and_a_wrong_one_is_refused_in_a_line(user):

@@ -212,3 +212,9 @@ def test_a_provider_that_is_none_is_told_at_once(name):
 def test_a_fine_tuned_model_has_colons_of_its_own():
     variables = {"OPENAI_API_KEY": "sk-0123456789"}
     create(resolve({"model": "ft:gpt-4o-mini:me::1"}, {}, variables), variables)
+
+
+@pytest.mark.parametrize("name", ["openai:anthropic:claude", "openai:ollama:llama3"])
+def test_two_providers_for_one_model_are_one_line(name):
+    with pytest.raises(UserError, match=f"names two providers: -m {name.partition(':')[2]} or -m openai:MODEL"):
+        create(resolve({"model": name}, {}, {"OPENAI_API_KEY": "sk-x"}), {"OPENAI_API_KEY": "sk-x"})

@@ -9,14 +9,20 @@ from typing import Any
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from agentloop_nb._internal.text import NOT_METERED
 from agentloop_nb.actions import ActionResult
+from agentloop_nb.events import AnyEvent, ReplyStreamed
 from agentloop_nb.notebook.panel.cards import card
 from agentloop_nb.notebook.panel.delta import Board
+from agentloop_nb.notebook.panel.html import static_html
 from agentloop_nb.notebook.panel.live_board import LiveBoard
 from agentloop_nb.notebook.panel.outputs import Block, of_lines
 from agentloop_nb.notebook.panel.run_header import header
 from agentloop_nb.notebook.panel.safe_text import Lines
-from agentloop_nb.state import State
+from agentloop_nb.protocols import Delta as StreamedDelta
+from agentloop_nb.protocols import Usage
+from agentloop_nb.reports.cost import cost_report
+from agentloop_nb.state import OUTSIDE, State, awaited
 from tests.panel import story
 
 
@@ -65,6 +71,36 @@ def test_a_reader_of_the_whole_run_sees_the_same_cards() -> None:
     assert board.take() is None, "nothing is sent twice"
     reloaded = [{"out": [], **shown} for shown in board.snapshot()["cards"]]
     assert reloaded == list(reader.cards.values()), "a page that reloads sees the same"
+
+
+def test_a_served_run_waits_for_its_client_and_is_not_metered() -> None:
+    board, state, reader = LiveBoard("why sales fell"), State(), Reader()
+    board.state = state
+
+    def show(*events: AnyEvent) -> None:
+        for event in events:
+            state.apply(event)
+            board.show(event, state)
+        reader.fold(board.take())
+
+    called, replied, decided = story.thought(1, story.code("1", "To see."), cost="0")
+    show(story.started(model=OUTSIDE, budget=None), called)
+    assert reader.header["label"] == "waiting for an agent to connect"
+    assert reader.cards[1]["state"] == "awaited"
+    board.progress(ReplyStreamed(step=1, delta=StreamedDelta(status=awaited("Claude Code 3.1, through MCP"))))
+    reader.fold(board.take())
+    assert reader.header["label"] == "waiting for Claude Code 3.1"
+    done = story.acted(1, ActionResult(success=True, output=""), seconds=2.5)
+    show(replied.model_copy(update={"model": "Codex 2, through MCP", "usage": Usage()}), decided, *done)
+    assert reader.header["label"] == "waiting for Codex 2"
+    assert reader.cards[1]["meta"] == ["2.5 s"], "the pauses of a client are its own"
+    show(called.model_copy(update={"step": 2}))
+    assert reader.cards[2]["state"] == "awaited"
+    assert (reader.header["tokens"], reader.header["cost"]) == ("", NOT_METERED)
+    page = static_html(state)
+    assert "Tokens" not in page
+    assert page.count(NOT_METERED) == 1
+    assert cost_report(state) == f"{NOT_METERED[0].upper()}{NOT_METERED[1:]}."
 
 
 def test_a_growing_output_costs_only_its_new_lines() -> None:

@@ -89,6 +89,33 @@ def test_wrong_use_is_one_line_that_says_what_to_type(line: str, says: str) -> N
     assert "\n" not in str(error.value)
 
 
+@pytest.mark.parametrize(
+    ("line", "port", "goal"),
+    [
+        ("--http", True, ""),
+        ("--http 8765", "8765", ""),
+        ("--http 0 why did sales fall", "0", "why did sales fall"),
+        ("--http=8765 go", "8765", "go"),
+        ("--http why did sales fall", True, "why did sales fall"),
+        ("--http 'why did' sales fall", True, "'why did' sales fall"),
+        ("--http don't plot", True, "don't plot"),
+        ("--http -- 12 monkeys", True, "12 monkeys"),
+        ("--http 8765 12 monkeys", "8765", "12 monkeys"),
+        ("--http 99999", "99999", ""),
+        ("--http -1", "-1", ""),
+        ("--http 127.0.0.1:80 go", "127.0.0.1:80", "go"),
+        ("--http localhost:80", "localhost:80", ""),
+    ],
+)
+def test_a_port_may_be_left_out_and_no_goal_is_taken_for_one(line: str, port: object, goal: str) -> None:
+    assert parse_options(line, BY_NAME["serve"].options) == ({"http": port}, goal)
+
+
+def test_options_follow_a_port_that_was_left_out() -> None:
+    typed = parse_options("--http --name x go", BY_NAME["serve"].options)
+    assert typed == ({"http": True, "name": "x"}, "go")
+
+
 def test_a_misspelt_option_after_a_quoted_goal_is_not_taken_for_goal() -> None:
     with pytest.raises(UserError, match="did you mean --budget"):
         parse_options(["plot the sales", "--budgt", "0.10"])

@@ -102,6 +102,46 @@ OUTSIDE = [
     "SUMMARIZE FROM '../secret.csv'",
     "DESCRIBE SELECT * FROM '../secret.csv'",
     "PIVOT '../secret.csv' ON a",
+    "WITH x AS (COPY df TO 'out.csv') SELECT 1",
+    "WITH x AS (COPY df TO 'in.csv') SELECT * FROM x, 'in.csv'",
+    "WITH a AS (SELECT 1), x AS (COPY a TO 'out.csv' (FORMAT csv)) SELECT * FROM x",
+    "SELECT * FROM df UNION (WITH x AS (COPY df TO 'out.csv') SELECT 1)",
+    "SELECT * FROM (WITH x AS MATERIALIZED (UPDATE df SET a = 1 RETURNING *) FROM x)",
+    "MERGE INTO df USING df AS s ON true WHEN MATCHED THEN DELETE",
+    "COPY FROM DATABASE memory TO other",
+    "UPDATE EXTENSIONS",
+    "FORCE INSTALL httpfs FROM community",
+    "SET VARIABLE p = '/etc/passwd'",
+    "CALL enable_logging('QueryLog', storage = 'file', storage_path = 'out')",
+    "SELECT * FROM force_checkpoint()",
+    "SELECT * FROM truncate_duckdb_logs()",
+    "SELECT * FROM json_execute_serialized_sql(json_serialize_sql('SELECT * FROM read_text(''/etc/passwd'')'))",
+    "SELECT * FROM pandas_scan(1)",
+    "SELECT * FROM arrow_scan(1, 2, 3)",
+    "SELECT setval('s', 99)",
+    "SELECT sleep_ms(600000)",
+    "SELECT setseed(0.5)",
+    "SELECT main.write_log('x')",
+    "SELECT 'HOME'.getenv()",
+    "SELECT * FROM pg_catalog.pg_settings",
+    "SELECT * FROM main.duckdb_logs",
+    'SELECT * FROM "../secret".csv',
+    'SELECT * FROM "../secret"."csv", df',
+    'SELECT * FROM (SUMMARIZE "../secret".csv)',
+    'SELECT * FROM ".hidden/secret".csv',
+    'SELECT * FROM memory."../secret".csv',
+    'SELECT * FROM "s3://bucket/a".parquet',
+    "SELECT * FROM secret.csv",
+    "SELECT * FROM (DESCRIBE '../secret.csv')",
+    "SELECT (SELECT max FROM (SUMMARIZE '../secret.csv'))",
+    "SELECT * FROM read_csv(chr(47) || 'etc/passwd')",
+    "SELECT * FROM read_csv((SELECT '/etc/passwd'))",
+    "SELECT * FROM read_csv(['in.csv', chr(47) || 'etc/passwd'])",
+    "SELECT * FROM read_csv('in.csv' || '/../../secret.csv')",
+    "SELECT * FROM read_csv(E'\\x2e\\x2e/secret.csv')",
+    "SELECT * FROM $$../secret.csv$$",
+    "SELECT * FROM 'in.csv' POSITIONAL JOIN '../secret.csv'",
+    "WITH df AS (FROM '../secret.csv') SELECT * FROM df",
     "not sql at all",
     "",
     ";",
@@ -157,6 +197,16 @@ def test_a_connection_of_the_persons_is_no_way_out(sql: str, folder: Path) -> No
     assert there["con"].execute("SELECT count(*), sum(a) FROM df").fetchone() == (3, 3)
 
 
+def test_a_table_of_a_schema_is_read_and_a_file_by_its_bare_name(folder: Path) -> None:
+    there = namespace()
+    there["con"].execute(
+        "CREATE SCHEMA raw; CREATE TABLE raw.csv AS SELECT 7 AS a; CREATE TABLE raw.t AS SELECT 8 AS a"
+    )
+    for name, value in (("raw.csv", 7), ("RAW.t", 8), ("memory.raw.t", 8)):
+        assert run(f"SELECT a FROM {name}", there, "con")["a"].tolist() == [value]
+    assert run('SELECT a FROM "in".csv', {}, None)["a"].tolist() == [1]
+
+
 LITE = [
     "INSERT INTO t VALUES (9)",
     "UPDATE t SET a = 9",
@@ -185,6 +235,14 @@ LITE = [
     "CREATE TRIGGER g AFTER INSERT ON t BEGIN DELETE FROM t; END",
     "SELECT zeroblob(100000000)",
     "/* SELECT */ DELETE FROM t",
+    "DELETE FROM t RETURNING a",
+    "REPLACE INTO t VALUES (1) RETURNING a",
+    "SELECT * FROM fsdir('/')",
+    "SELECT readfile('/etc/passwd')",
+    "ATTACH 'file:new.db?mode=rwc' AS n",
+    "CREATE VIRTUAL TABLE z USING csv(filename = '/etc/passwd')",
+    "SELECT randomblob(1000000000)",
+    "SELECT 1;;",
     "",
     "no sql",
 ]

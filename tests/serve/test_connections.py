@@ -47,9 +47,22 @@ async def test_without_the_token_nobody_is_answered(notebook, served):
 def test_a_port_is_one_kernels_and_answers_from_the_moment_it_is_named():
     with served_http.bind(0) as taken:
         port = taken.getsockname()[1]
-        with pytest.raises(UserError, match="--http 0 takes a free one"):
+        with pytest.raises(UserError, match="--http without a number takes a free one"):
             served_http.bind(port)
         socket.create_connection(("127.0.0.1", port), timeout=60).close()
+
+
+@pytest.mark.parametrize("options", ["--approve auto --http", "--http --approve auto find out why"])
+async def test_by_http_on_a_free_port_that_is_named(notebook, served, options):
+    shown = served(options)
+    found = file_of(notebook)
+    assert f"By HTTP: {found['url']};" in shown
+    bearer = {"Authorization": f"Bearer {found['token']}"}
+    async with (
+        httpx2.AsyncClient(headers=bearer, timeout=60) as web,
+        Client(streamable_http_client(found["url"], http_client=web)) as client,
+    ):
+        assert said(await client.call_tool("run_code", {"code": "print(6 * 7)", "why": "w"})).startswith("42")
 
 
 async def test_by_http_with_the_token_and_for_no_page_in_a_browser(notebook, served):
@@ -81,7 +94,9 @@ def test_a_port_in_use_is_told_before_anything_begins(notebook):
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
-        assert "--http 0 takes a free one" in notebook.cell(f"%agent serve --http {taken.getsockname()[1]}")
+        assert "--http without a number takes a free one" in notebook.cell(
+            f"%agent serve --http {taken.getsockname()[1]}"
+        )
     assert "not served" in notebook.cell("%agent serve --stop")
 
 

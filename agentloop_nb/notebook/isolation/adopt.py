@@ -47,7 +47,7 @@ def adopt(manager: RunManager, words: list[str]) -> str:
         if wanted:
             raise UserError("--rerun runs all of the run's code; leave the names out")
         return _rerun(manager, run)
-    alive = isinstance(run.workspace, IsolatedWorkspace) and run.workspace.alive
+    alive = isinstance(run.workspace, IsolatedWorkspace) and run.workspace.lives()
     if not alive:
         ask_to_run(manager.shell, run.journal)
     workspace = cast("IsolatedWorkspace", run.workspace) if alive else _rebuilt(manager, run)

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import threading
-import time
 from collections.abc import Callable
 from typing import Any, Protocol
 
@@ -15,7 +13,7 @@ from agentloop_nb.agent.control import Control
 from agentloop_nb.agent.unanswered import what_then
 from agentloop_nb.decision import Decision
 from agentloop_nb.events import ApprovalAsked, ApprovalGiven
-from agentloop_nb.notebook.kernel.runner import read_line
+from agentloop_nb.notebook.panel.person import Click, Desk, reachable, typed, until_of
 
 NOBODY = (
     "nobody is there to approve: this notebook runs without a person. "
@@ -23,11 +21,8 @@ NOBODY = (
 )
 
 
-class Desk(Protocol):
+class ApprovalDesk(Desk, Protocol):
     """Where an approval is asked for: the panel."""
-
-    served: threading.Event
-    """Set once a front end's message arrived while the run was going on."""
 
     def ask(self, step: int, fields: dict[str, str], until: float = 0) -> None:
         """Show buttons for a step; `fields` may be edited, and the time is over at `until`, unless it is 0."""
@@ -42,11 +37,11 @@ class Approval:
     Without a desk, in a run that shows no cards, the question itself tells what would be carried out.
     """
 
-    def __init__(self, desk: Desk | None, control: Control, *, anybody: Callable[[], bool]) -> None:
+    def __init__(self, desk: ApprovalDesk | None, control: Control, *, anybody: Callable[[], bool]) -> None:
         self._desk = desk
         self._control = control
         self._anybody = anybody
-        self._answer: asyncio.Future[dict[str, Any]] | None = None
+        self._click = Click()
         self._step = 0
 
     async def __call__(self, asked: ApprovalAsked, decision: Decision) -> ApprovalGiven:
@@ -57,28 +52,24 @@ class Approval:
             return await self._by_buttons(self._desk, asked, decision)
         return await self._by_input(asked, decision)
 
-    async def _by_buttons(self, desk: Desk, asked: ApprovalAsked, decision: Decision) -> ApprovalGiven:
-        self._step = asked.step
+    async def _by_buttons(self, desk: ApprovalDesk, asked: ApprovalAsked, decision: Decision) -> ApprovalGiven:
+        self._step, clicked = asked.step, self._click.expect()
         desk.ask(asked.step, editable(decision.action), until_of(asked.seconds))
         try:
             async with asyncio.timeout(asked.seconds or None):
                 while True:
-                    self._answer = asyncio.get_running_loop().create_future()
-                    answer = await self._answer
+                    answer = await clicked
                     try:
                         return self._given(asked.step, decision, answer)
                     except ValidationError as error:
+                        clicked = self._click.expect()
                         desk.complain(asked.step, _explain(error))
         finally:
-            self._answer = None
+            self._click.no_more()
 
     def answer(self, message: dict[str, Any]) -> bool:
         """Take a click in: `{op: approve|rest|reject, n, fields?, reason?}`. False when it comes too late."""
-        waiting = self._answer
-        if waiting is None or message.get("n") != self._step:
-            return False
-        waiting.get_loop().call_soon_threadsafe(_settle, waiting, message)
-        return True
+        return message.get("n") == self._step and self._click.take(message)
 
     def _given(self, step: int, decision: Decision, answer: dict[str, Any]) -> ApprovalGiven:
         if answer["op"] == "reject":
@@ -95,31 +86,13 @@ class Approval:
             prompt = f"{limit}\n{prompt}"
         if self._desk is None:
             prompt = "\n".join([*editable(decision.action).values(), "", prompt])
-        try:
-            words = await read_line(prompt, self._control, seconds=asked.seconds or None)
-        except (KeyboardInterrupt, EOFError):
-            self._control.stopping = True
-            raise asyncio.CancelledError from None
-        except NotImplementedError:  # nobody can type here, whatever the panel believed
+        words = await typed(prompt, self._control, asked.seconds or None)
+        if words is None:
             return ApprovalGiven(step=asked.step, approved=False, reason=NOBODY, by="policy")
         if words.lower() in ("y", "yes", "a", "all"):
             return ApprovalGiven(step=asked.step, approved=True, rest=words.lower().startswith("a"))
         reason = "" if words.lower() in ("", "n", "no") else words
         return ApprovalGiven(step=asked.step, approved=False, reason=reason or "no reason given")
-
-
-def until_of(seconds: float) -> float:
-    """When a wait that begins now is over, in seconds since the epoch; 0 for one without end."""
-    return time.time() + seconds if seconds else 0.0
-
-
-async def reachable(desk: Desk) -> bool:
-    """Whether the panel's messages arrive, known within a second and a half of the first question."""
-    for _ in range(30):
-        if desk.served.is_set():
-            return True
-        await asyncio.sleep(0.05)
-    return False
 
 
 def editable(action: Action) -> dict[str, str]:
@@ -138,11 +111,6 @@ def _edited(decision: Decision, fields: dict[str, Any]) -> Decision | None:
         reasoning=decision.reasoning,
         action=type(action).model_validate({**action.model_dump(), **changed}, context=context),
     )
-
-
-def _settle(waiting: asyncio.Future[dict[str, Any]], message: dict[str, Any]) -> None:
-    if not waiting.done():
-        waiting.set_result(message)
 
 
 def _explain(error: ValidationError) -> str:

@@ -4,17 +4,6 @@
 const SETTLE_MS = 150;
 const GONE = new Set(["restarting", "autorestarting", "terminating", "dead"]);
 
-function node(tag, attributes = {}, ...children) {
-  const made = document.createElement(tag);
-  for (const [name, value] of Object.entries(attributes)) {
-    if (name.startsWith("on")) made.addEventListener(name.slice(2), value);
-    else if (value === true) made.setAttribute(name, "");
-    else if (value !== false && value !== null) made.setAttribute(name, value);
-  }
-  made.append(...children);
-  return made;
-}
-
 function button(label, title, click) { return node("button", { type: "button", title, onclick: click }, label); }
 
 async function copy(pressed, text) {

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from agentloop_nb.notebook.panel.next_commands import NextCommand, next_commands
+from agentloop_nb.notebook.panel.script import script
 from agentloop_nb.state import State
 
 log = logging.getLogger(__name__)
@@ -61,7 +62,7 @@ def _widget() -> Any:
     import traitlets
 
     class ButtonsWidget(anywidget.AnyWidget):
-        _esm = _HERE / "buttons.js"
+        _esm = script("buttons.js")
         _css = _HERE / "buttons.css"
         views = traitlets.List().tag(sync=True)
 

@@ -40,7 +40,7 @@ class Card(TypedDict, total=False):
     action: str
     title: str
     state: str
-    """thinking, writing, decided, waiting, running, done, failed, refused, stopped, cut."""
+    """thinking, awaited, writing, decided, waiting, running, done, failed, refused, stopped, cut."""
     reasoning: str
     thoughts: str
     """What the model thought before it decided; folded."""
@@ -79,7 +79,7 @@ def card(step: Step, state: State) -> Card:
         state=_step_state(step, state),
         quiet=_quiet(step, state),
         risks=[one_line(risk) for risk in step.risks if step.approval or risk not in UNREMARKABLE],
-        meta=_meta(step),
+        meta=_meta(step, state),
     )
     if step.thoughts:
         told = f" ({count(step.usage.reasoning)} tokens)" if step.usage.reasoning else ""
@@ -147,7 +147,7 @@ def _step_state(step: Step, state: State) -> str:
         return "cut"
     if step.started:
         return "running"
-    return "decided" if step.decision else "thinking"
+    return "decided" if step.decision else "awaited" if state.is_served else "thinking"
 
 
 def _quiet(step: Step, state: State) -> list[str]:
@@ -186,10 +186,10 @@ def _failures(step: Step, state: State) -> list[str]:
     return found
 
 
-def _meta(step: Step) -> list[str]:
+def _meta(step: Step, state: State) -> list[str]:
     found = []
-    if step.seconds or step.thinking:
-        found.append(duration(step.seconds + step.thinking))
+    if spent := step.seconds + (0 if state.is_served else step.thinking):  # a client's pauses are its own
+        found.append(duration(spent))
     if step.usage.total:
         found.append(f"{count(step.usage.total)} tok")
     if step.cost or not step.cost_known:

@@ -38,7 +38,7 @@ from agentloop_nb.notebook.panel.plan_card import NUMBER, plan_card, plan_line
 from agentloop_nb.notebook.panel.run_header import Totals, header, meters
 from agentloop_nb.notebook.panel.safe_text import clean, one_line, shortened
 from agentloop_nb.notebook.panel.streaming import LiveOutput, LiveReply
-from agentloop_nb.state import State
+from agentloop_nb.state import State, awaited
 
 
 class LiveBoard(Board):
@@ -108,7 +108,7 @@ class LiveBoard(Board):
     def _strike(self, first: int) -> None:
         """Show that the steps from `first` on were taken back; later ones take their place."""
         for number in range(first, self._last_shown + 1):
-            begun = self.get(number).get("state") not in ("thinking", "hidden")
+            begun = self.get(number).get("state") not in ("thinking", "awaited", "hidden")
             taken: dict[str, Any] = {"state": "cut", "title": "(taken back)", "chips": [], "ask": None}
             self.put(number, taken if begun else {"state": "hidden"})
 
@@ -116,7 +116,7 @@ class LiveBoard(Board):
         """Say in the header what the run is at."""
         match event:
             case ModelCalled():
-                self._say("thinking" if event.attempt == 1 else f"thinking, try {event.attempt}")
+                self._say(self._deciding(event.attempt))
             case ModelFailed() if event.wait is not None:
                 self._say("retrying", until=time.time() + event.wait, why=event.error)
             case ModelReplied() | ModelFailed():
@@ -126,9 +126,15 @@ class LiveBoard(Board):
             case ActionStarted() | LongStepDecided():
                 self._say("running")
             case ActionFinished():
-                self._say("thinking")
+                self._say(self._deciding())
             case _:
                 pass
+
+    def _deciding(self, attempt: int = 1) -> str:
+        """Say who has the word: the model, or the client whose next call is waited for."""
+        if self.state.is_served:
+            return awaited(self._model)
+        return "thinking" if attempt == 1 else f"thinking, try {attempt}"
 
     def _card(self, event: AnyEvent, state: State) -> None:
         """Redraw the card an event belongs to; the live parts of a step that is not over stay as they are."""

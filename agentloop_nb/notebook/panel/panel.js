@@ -5,12 +5,13 @@ const HELLO_MS = 400;
 const NO_ANSWER_MS = 1500;
 const FOLDED_LINES = 24;
 const GROUP = 25;
-const SIGNS = { done: "✓", failed: "✗", refused: "⊘", stopped: "■", cut: "…", waiting: "?" };
+const SIGNS = { done: "✓", failed: "✗", refused: "⊘", stopped: "■", cut: "…", waiting: "?", awaited: "…" };
 const BUSY = new Set(["thinking", "writing", "decided", "running"]);
+const TITLES = { thinking: "Thinking…", awaited: "The agent's next call", writing: "Writing…" };
 const GONE = new Set(["restarting", "autorestarting", "terminating", "dead"]);
 const STATE_WORDS = {
   done: "done", failed: "failed", refused: "refused", stopped: "stopped", cut: "cut off", waiting: "waiting for you",
-  thinking: "thinking", writing: "writing", decided: "decided", running: "running",
+  thinking: "thinking", awaited: "waiting for the agent", writing: "writing", decided: "decided", running: "running",
 };
 
 // The store: one a model, shared by its views, alive as long as the page.
@@ -79,7 +80,7 @@ function bury(store) {
   Object.assign(store.header, { status: "interrupted", label: "interrupted", wait: null, paused: false,
     elapsed: Date.now() / 1000 - store.skew - store.header.began,
     reason: "Its kernel died or was restarted. %agent show brings back what was recorded, %agent resume goes on." });
-  for (const card of store.cards.values()) if (BUSY.has(card.state) || card.state === "waiting") Object.assign(card, { state: "cut", ask: null });
+  for (const card of store.cards.values()) if (BUSY.has(card.state) || card.state === "waiting" || card.state === "awaited") Object.assign(card, { state: "cut", ask: null });
   for (const view of store.views) view.redraw();
 }
 
@@ -99,17 +100,6 @@ function fold(store, change) {
 }
 
 // Small helpers.
-
-function node(tag, attributes = {}, ...children) {
-  const made = document.createElement(tag);
-  for (const [name, value] of Object.entries(attributes)) {
-    if (name.startsWith("on")) made.addEventListener(name.slice(2), value);
-    else if (value === true) made.setAttribute(name, "");
-    else if (value !== false && value !== null) made.setAttribute(name, value);
-  }
-  made.append(...children);
-  return made;
-}
 
 function setText(element, text) { if (element.textContent !== text) element.textContent = text; }
 
@@ -189,7 +179,7 @@ function drawCard(view, made, card, keys) {
     part.sign.classList.toggle("agl-busy", BUSY.has(card.state));
   }
   if (has("icon")) setText(part.icon, card.icon || "");
-  if (has("title", "state")) setProse(part.title, card.title || (card.state === "thinking" ? "Thinking…" : card.state === "writing" ? "Writing…" : card.action || ""));
+  if (has("title", "state")) setProse(part.title, card.title || TITLES[card.state] || card.action || "");
   if (has("error")) setText(part.hint, (card.error || "").split("\n", 1)[0]);
   if (has("meta", "state", "began", "memory")) drawMeta(view, part.meta, card);
   if (has("reasoning", "title")) setProse(part.reasoning, card.reasoning === card.title ? "" : card.reasoning || "");

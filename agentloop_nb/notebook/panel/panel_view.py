@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import threading
-import uuid
 from collections.abc import Callable
 from typing import Any
 
@@ -16,6 +15,7 @@ from agentloop_nb.notebook.kernel.runner import can_ask
 from agentloop_nb.notebook.panel.approval_prompt import Approval
 from agentloop_nb.notebook.panel.buttons import BUTTONS
 from agentloop_nb.notebook.panel.cards import body
+from agentloop_nb.notebook.panel.cell_display import CellDisplay
 from agentloop_nb.notebook.panel.html import plain_text, static_html
 from agentloop_nb.notebook.panel.live_board import LiveBoard
 from agentloop_nb.notebook.panel.page_link import PageLink
@@ -40,7 +40,7 @@ class PanelView:
         self._control = control
         self._shell = shell
         self._live = self._anybody = can_ask(shell) if live is None else live
-        self._display_id = f"agent-{uuid.uuid4().hex[:12]}"
+        self._display = CellDisplay(shell, "agent")
         self._board = LiveBoard(goal)
         self._link = PageLink(self._board, control)
         self.served: threading.Event = self._link.served
@@ -80,14 +80,13 @@ class PanelView:
             return
         if self._to_insert:
             self._shell.set_next_input("\n\n".join(self._to_insert))
-        page = static_html(self._state, natives=self.in_cell, place=self._display_id)
+        page = static_html(self._state, natives=self.in_cell, place=self._display.id)
         self._publish({"text/html": page, "text/plain": plain_text(self._state)}, update=True)
         if self._live and self.in_cell:
-            BUTTONS.put(self._state, self._display_id)
+            BUTTONS.put(self._state, self._display.id)
 
     def _publish(self, bundle: dict[str, Any], *, update: bool = False) -> None:
-        publisher = self._shell.display_pub
-        publisher.publish(data=bundle, metadata={}, transient={"display_id": self._display_id}, update=update)
+        self._display.publish(bundle, update=update)
 
     # View
 

@@ -15,8 +15,7 @@ from agentloop_nb.agent.control import Control
 from agentloop_nb.agent.planning import edited, understood, unseen
 from agentloop_nb.agent.unanswered import what_then
 from agentloop_nb.events import PlanMade, PlanSettled
-from agentloop_nb.notebook.kernel.runner import read_line
-from agentloop_nb.notebook.panel.approval_prompt import Desk, reachable, until_of
+from agentloop_nb.notebook.panel.person import Click, Desk, reachable, typed, until_of
 
 ASK = "g go, e 2 TEXT changes a line, or the reason why not: "
 
@@ -35,7 +34,7 @@ class PlanPrompt:
         self._desk = desk
         self._control = control
         self._anybody = anybody
-        self._waiting: asyncio.Future[dict[str, Any]] | None = None
+        self._click = Click()
 
     async def __call__(self, made: PlanMade) -> PlanSettled:
         """Wait for a verdict; where none can come, the plan stands. Raises `TimeoutError`."""
@@ -50,37 +49,29 @@ class PlanPrompt:
         try:
             async with asyncio.timeout(made.seconds or None):
                 while True:
-                    self._waiting = asyncio.get_running_loop().create_future()
+                    clicked = self._click.expect()
                     self._desk.put_plan({"lines": made.lines, "complaint": complaint, "until": until})
-                    message = await self._waiting
+                    message = await clicked
                     try:
                         return _settled(made, message)
                     except ValidationError:
                         complaint = f"A plan has 1 to {MOST_LINES} lines."
         finally:
-            self._waiting = None
+            self._click.no_more()
 
     def answer(self, message: dict[str, Any]) -> bool:
         """Take a click in: `{op: plan, go, text | reason}`. False when it comes too late."""
-        waiting = self._waiting
-        if waiting is None or waiting.done():
-            return False
-        waiting.get_loop().call_soon_threadsafe(_settle, waiting, message)
-        return True
+        return self._click.take(message)
 
     async def _by_input(self, made: PlanMade) -> PlanSettled:
         """Ask in the cell itself, where a busy kernel cannot serve the panel."""
         lines = made.lines
         while True:
             shown = clean("\n".join(filter(None, ["Plan:", numbered(lines), made.forecast, what_then(made.seconds)])))
-            try:
-                words = await read_line(f"{shown}\n{ASK}", self._control, seconds=made.seconds or None)
-                answer = understood(words, made, lines)
-            except (KeyboardInterrupt, EOFError):
-                self._control.stopping = True
-                raise asyncio.CancelledError from None
-            except NotImplementedError:  # nobody can type here, whatever the panel believed
+            words = await typed(f"{shown}\n{ASK}", self._control, made.seconds or None)
+            if words is None:
                 return unseen(made)
+            answer = understood(words, made, lines)
             if isinstance(answer, PlanSettled):
                 return answer
             lines = answer or lines
@@ -92,8 +83,3 @@ def _settled(made: PlanMade, message: dict[str, Any]) -> PlanSettled:
     text = message.get("text")
     lines = made.lines if text is None else Plan.model_validate({"lines": str(text)}).lines
     return PlanSettled(step=made.step, approved=True, lines=edited(made, lines))
-
-
-def _settle(waiting: asyncio.Future[dict[str, Any]], message: dict[str, Any]) -> None:
-    if not waiting.done():
-        waiting.set_result(message)

@@ -14,8 +14,7 @@ from agentloop_nb.actions.ask_user import NOBODY
 from agentloop_nb.actions.effects import Answer
 from agentloop_nb.agent.control import Control
 from agentloop_nb.events import QuestionAsked
-from agentloop_nb.notebook.kernel.runner import read_line
-from agentloop_nb.notebook.panel.approval_prompt import Desk, reachable
+from agentloop_nb.notebook.panel.person import Click, Desk, reachable, typed
 
 
 class QuestionDesk(Desk, Protocol):
@@ -32,7 +31,7 @@ class QuestionPrompt:
         self._desk = desk
         self._control = control
         self._anybody = anybody
-        self._waiting: asyncio.Future[dict[str, Any]] | None = None
+        self._click = Click()
         self._step = 0
 
     async def __call__(self, asked: QuestionAsked, action: AskUser) -> Answer:
@@ -44,34 +43,23 @@ class QuestionPrompt:
         return await self._by_input(asked, action)
 
     async def _on_card(self, asked: QuestionAsked, action: AskUser) -> Answer:
-        self._step, self._waiting = asked.step, asyncio.get_running_loop().create_future()
-        until = time.time() + asked.seconds
+        self._step, clicked, until = asked.step, self._click.expect(), time.time() + asked.seconds
         self._desk.put_question(asked.step, {**action.model_dump(mode="json"), "until": until})
         try:
             async with asyncio.timeout(asked.seconds):
-                message = await self._waiting
+                message = await clicked
         finally:
-            self._waiting = None
+            self._click.no_more()
         return _answer(action, message)
 
     def answer(self, message: dict[str, Any]) -> bool:
         """Take a click in: `{op: answer, n, choice | text}`. False when it comes too late."""
-        waiting = self._waiting
-        if waiting is None or message.get("n") != self._step:
-            return False
-        waiting.get_loop().call_soon_threadsafe(_settle, waiting, message)
-        return True
+        return message.get("n") == self._step and self._click.take(message)
 
     async def _by_input(self, asked: QuestionAsked, action: AskUser) -> Answer:
         """Ask in the cell itself, where a busy kernel cannot serve the panel."""
-        try:
-            words = await read_line(in_words(action, asked.seconds), self._control, seconds=asked.seconds)
-        except (KeyboardInterrupt, EOFError):
-            self._control.stopping = True
-            raise asyncio.CancelledError from None
-        except NotImplementedError:  # nobody can type here, whatever the panel believed
-            return action.unanswered(NOBODY)
-        return action.understood(words)
+        words = await typed(in_words(action, asked.seconds), self._control, asked.seconds)
+        return action.unanswered(NOBODY) if words is None else action.understood(words)
 
 
 def in_words(action: AskUser, seconds: float) -> str:
@@ -88,8 +76,3 @@ def _answer(action: AskUser, message: dict[str, Any]) -> Answer:
     if isinstance(choice, int) and 0 <= choice < len(action.choices):
         return Answer(text=action.choices[choice], by="choice")
     return action.understood(str(message.get("text") or ""))
-
-
-def _settle(waiting: asyncio.Future[dict[str, Any]], message: dict[str, Any]) -> None:
-    if not waiting.done():
-        waiting.set_result(message)

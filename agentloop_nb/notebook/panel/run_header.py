@@ -7,13 +7,13 @@ from decimal import Decimal
 from typing import TypedDict
 
 from agentloop_nb._internal.amounts import count, dollars
-from agentloop_nb._internal.text import STATUS_WORDS
+from agentloop_nb._internal.text import NOT_METERED, STATUS_WORDS
 from agentloop_nb.events import ModelFailed, ModelReplied
 from agentloop_nb.notebook.panel.limits import MAX_GOAL
 from agentloop_nb.notebook.panel.safe_text import one_line, shortened
 from agentloop_nb.protocols import Check, Usage
 from agentloop_nb.reports import gauge
-from agentloop_nb.state import OUTSIDE, State
+from agentloop_nb.state import State
 
 
 class Header(TypedDict, total=False):
@@ -45,12 +45,12 @@ class Totals:
     cost: Decimal = Decimal(0)
     known: bool = True
     metered: bool = True
-    """Outside agents pay for their own models; nothing is known of that here."""
+    """Nothing is known here of what outside agents pay."""
 
     @classmethod
     def of(cls, state: State) -> Totals:
         """Add up a whole run."""
-        return cls(state.usage, state.total_cost, state.cost_known, state.settings.get("model") != OUTSIDE)
+        return cls(state.usage, state.total_cost, state.cost_known, not state.is_served)
 
     def add(self, event: ModelReplied | ModelFailed) -> None:
         """Count one call."""
@@ -105,13 +105,15 @@ def _elapsed(state: State) -> float:
 
 def meters(totals: Totals, state: State) -> Header:
     """Return the part of a header that grows with every reply."""
+    if not totals.metered:
+        return Header(tokens="", tokens_detail=NOT_METERED, cost=NOT_METERED, spent=0.0)
     budget = state.budget
     full = f", context {gauge.share(state.prompt, state.window)} full" if state.window and state.prompt else ""
     context = gauge.context(state)
     return Header(
         tokens=f"{count(totals.usage.total)} tokens{full}" if totals.usage.total else "",
         tokens_detail=_token_classes(totals.usage) + (f"; the last prompt: {context}" if context else ""),
-        cost=_spent(totals, budget) if totals.metered else "not metered here",
+        cost=_spent(totals, budget),
         spent=float(min(totals.cost / budget, Decimal(1))) if budget else 0.0,
     )
 

@@ -34,6 +34,11 @@ def prose(text: str) -> str:
     return no_math(escape(text))
 
 
+def inline(text: str) -> str:
+    """Prose of a model on one line: escaped, with what stands in back-ticks as code."""
+    return re.sub(r"`([^`\n]+)`", r"<code>\1</code>", prose(text))
+
+
 def no_math(markup: str) -> str:
     """Keep MathJax from pairing the delimiters in safe HTML: it looks for pairs within one text node only."""
     return _DELIMITER.sub(lambda found: found[1] or f"<span>{found[0]}</span>", markup)

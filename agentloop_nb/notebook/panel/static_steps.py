@@ -5,14 +5,13 @@ Styles sit on `div` and `span`, which every sanitiser knows; one that shows unkn
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 
 from agentloop_nb._internal.text import counted
 from agentloop_nb.notebook.panel.cards import Card, Chip
 from agentloop_nb.notebook.panel.highlight import highlighted
 from agentloop_nb.notebook.panel.outputs import Block
-from agentloop_nb.notebook.panel.safe_text import escape, one_line, prose
+from agentloop_nb.notebook.panel.safe_text import escape, inline, one_line, prose
 from agentloop_nb.notebook.panel.saved_picture import PNG, saved_address
 
 _FACE = "var(--jp-code-font-family, ui-monospace, monospace)"
@@ -38,11 +37,6 @@ _META = f"margin-inline-start:auto;{MUTED};font-size:11.5px;font-variant-numeric
 SIGNS = {"done": "✓", "failed": "✗", "stopped": "■", "refused": "⊘", "cut": "…"}
 SCROLLED = 30
 """Lines of an output from which on it scrolls in a box."""
-
-
-def inline(text: str) -> str:
-    """Prose of a model on one line: escaped, with what stands in back-ticks as code."""
-    return re.sub(r"`([^`\n]+)`", r"<code>\1</code>", prose(text))
 
 
 def step_html(shown: Card, *, opened: bool = False, marks: Iterable[str] = (), target: str = "") -> str:

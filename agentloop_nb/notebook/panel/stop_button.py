@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import logging
-import uuid
 from pathlib import Path
 from typing import Any
 
 from agentloop_nb.agent.control import Control
+from agentloop_nb.notebook.panel.cell_display import CellDisplay
 
 log = logging.getLogger(__name__)
 
@@ -18,9 +18,8 @@ class StopButton:
     """Shown while the tries go on. It appears when the kernel has answered it, so a click is never lost."""
 
     def __init__(self, shell: Any, control: Control) -> None:
-        self._shell = shell
         self._control = control
-        self._display_id = f"agent-stop-{uuid.uuid4().hex[:12]}"
+        self._display = CellDisplay(shell, "agent-stop")
         self._widget: Any = None
 
     def open(self) -> None:
@@ -34,18 +33,14 @@ class StopButton:
             self._widget = None
             return
         bundle = dict(view[0] if isinstance(view, tuple) else view)
-        self._publish({**bundle, "text/plain": "Interrupt the cell to stop all tries."})
+        self._display.publish({**bundle, "text/plain": "Interrupt the cell to stop all tries."})
 
     def close(self) -> None:
         """Take it away."""
         if self._widget is not None:
-            self._publish({"text/html": "", "text/plain": ""}, update=True)
+            self._display.publish({"text/html": "", "text/plain": ""}, update=True)
             self._widget.close()
             self._widget = None
-
-    def _publish(self, data: dict[str, Any], *, update: bool = False) -> None:
-        publisher = self._shell.display_pub
-        publisher.publish(data=data, metadata={}, transient={"display_id": self._display_id}, update=update)
 
     def _receive(self, widget: Any, message: Any, _buffers: Any) -> None:
         """Take a message of the page in, on whatever thread the kernel serves it."""

@@ -10,6 +10,8 @@ from typing import Any
 import anywidget
 import traitlets
 
+from agentloop_nb.notebook.panel.script import script
+
 log = logging.getLogger(__name__)
 
 _HERE = Path(__file__).parent
@@ -18,7 +20,7 @@ _HERE = Path(__file__).parent
 class PanelWidget(anywidget.AnyWidget):
     """Shows a board. Deltas go as custom messages; the synced `board` is read by a page that (re)loads."""
 
-    _esm = _HERE / "panel.js"
+    _esm = script("panel.js")
     _css = _HERE / "panel.css"
     heard = False
     """Whether messages of its page arrived while code ran."""

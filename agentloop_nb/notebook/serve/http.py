@@ -28,7 +28,7 @@ def bind(port: int) -> socket.socket:
         taken.listen()  # from now on nobody else gets it, and who connects before the server runs is kept waiting
     except (OSError, OverflowError) as error:
         taken.close()
-        raise UserError(f"port {port} cannot be had ({error}); --http 0 takes a free one") from None
+        raise UserError(f"port {port} cannot be had ({error}); --http without a number takes a free one") from None
     return taken
 
 

@@ -71,7 +71,8 @@ class Requests:
             on_get_prompt=self._get_prompt,
         )
 
-    async def _list_tools(self, _context: Any, _params: Any) -> types.ListToolsResult:
+    async def _list_tools(self, context: Any, _params: Any) -> types.ListToolsResult:
+        self._served.model.greet(client_name(context))
         offered = [tool for tool in tools.TOOLS if not self._withheld(tool["name"])]
         return types.ListToolsResult(tools=[types.Tool.model_validate(tool) for tool in offered])
 
@@ -92,13 +93,14 @@ class Requests:
         return types.CallToolResult(content=content, structured_content=answer.told, is_error=answer.failed)
 
     async def _answer(self, context: Any, name: str, arguments: dict[str, Any]) -> Answer:
-        is_step = name in tools.STEPS
+        is_step, client = name in tools.STEPS, client_name(context)
+        self._served.model.greet(client)
         if problem := self._problem(name, arguments):
             return Answer(problem, no_step(problem) if is_step else None, failed=True)
         if not is_step:
             text, failed = await self._served.tools.answer(name, arguments)
             return Answer(text, failed=failed)
-        call = Call(name, arguments, client_name(context), Progress(context))
+        call = Call(name, arguments, client, Progress(context))
         try:
             self._served.put(call)
         except UserError as error:
@@ -150,5 +152,5 @@ def client_name(context: Any) -> str:
     """Who calls, for the record: `claude-code 3.1, through MCP`."""
     params = context.session.client_params
     info = params.client_info if params else None
-    named = f"{info.name} {info.version}" if info else "an outside agent"
+    named = f"{info.title or info.name} {info.version}" if info else "an outside agent"
     return " ".join(f"{named[:100]}{THROUGH}".split())

@@ -11,7 +11,7 @@ from typing import Any
 
 from agentloop_nb.errors import UserError
 from agentloop_nb.protocols import Delta, Image, ModelReply, ModelRequest, Usage
-from agentloop_nb.state import OUTSIDE
+from agentloop_nb.state import OUTSIDE, awaited
 
 MOST_WAITING = 32
 """Calls that may wait for their turn."""
@@ -63,6 +63,10 @@ class OutsideModel:
         self._calls: asyncio.Queue[Call] = asyncio.Queue()
         self.current: Call | None = None
         """The call whose step is under way."""
+        self._client = ""
+        """Who asked for something last."""
+        self._tell: Callable[[Delta], None] | None = None
+        """Takes word of who is waited for."""
 
     @property
     def is_deciding(self) -> bool:
@@ -80,14 +84,21 @@ class OutsideModel:
             raise UserError(f"{MOST_WAITING} calls are waiting already; call again when they are answered")
         self._calls.put_nowait(call)
 
+    def greet(self, client: str) -> None:
+        """Have it shown who is there, if nobody else's call is under way."""
+        if client != self._client and self._tell is not None:
+            self._tell(Delta(status=awaited(client)))
+        self._client = client
+
     def quote(self, usage: Usage) -> Decimal:
         return Decimal(0)
 
     async def reply(self, request: ModelRequest, on_delta: Callable[[Delta], None]) -> ModelReply:
         """Wait for the next call."""
-        self.current = None
+        self.current, self._tell = None, on_delta
         while self.current is None or self.current.gone.is_set():
             self.current = await self._calls.get()
+        self._tell = None
         text = self.current.decision()
         return ModelReply(text=text, usage=Usage(), cost=Decimal(0), model=self.current.client)
 

@@ -14,6 +14,7 @@ from agentloop_nb.cluster.connecting import elsewhere
 from agentloop_nb.command_table import BY_NAME
 from agentloop_nb.errors import UserError
 from agentloop_nb.isolated.isolated_workspace import IsolatedWorkspace
+from agentloop_nb.notebook import warming
 from agentloop_nb.notebook.isolation.placement import what_can_be_adopted
 from agentloop_nb.notebook.kernel.runner import can_ask, refuse_nesting
 from agentloop_nb.settings import Settings
@@ -44,7 +45,7 @@ def serve(magics: AgentMagics, rest: str) -> None:
     _check_place(magics.shell)
     name, minutes = options.pop("name", None), _minutes(options.pop("minutes", None))
     read_only = bool(options.pop("read_only", False))
-    port = _port(options.pop("http", None))
+    port = _port("0" if (typed := options.pop("http", None)) is True else typed)
     settings = _settings(magics, options)
     _end_former(magics)
     name = _free_name(name, magics.manager.folder)
@@ -76,10 +77,11 @@ def _check_place(shell: Any) -> None:
         raise UserError("only a notebook's kernel can be served; in a terminal, type jupyter lab first")
     if IN_BROWSER:
         raise UserError("a kernel in the browser cannot be served: nothing can connect to it; one on a server can")
+    warming.wait_for_all()
     try:
         for name in _LIBRARIES:
             importlib.import_module(name)
-    except ImportError:
+    except ModuleNotFoundError:
         raise UserError("serving needs the MCP SDK: %pip install 'agentloop-nb[mcp]'") from None
 
 
@@ -103,8 +105,9 @@ def _minutes(text: str | None) -> float | None:
 
 
 def _port(text: str | None) -> int | None:
+    """Return the port to listen on; 0 is any free one, None is none at all."""
     if text is not None and not (text.isdecimal() and int(text) < 65536):
-        raise UserError(f"--http takes the number of a port, not {text!r}: --http 0 takes a free one")
+        raise UserError(f"--http takes the number of a port, not {text!r}; without one it takes a free port")
     return None if text is None else int(text)
 
 

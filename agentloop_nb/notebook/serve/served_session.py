@@ -39,18 +39,18 @@ def begin_served(
         served = partial(ServedWorkspace, place=place, model=model)
         return manager.workspaces.in_kernel(settings, folder, web=web, control=control, kind=served)
 
-    made = session.begin(
+    how = session.NewRun(
         goal,
         settings,
         environment(manager.folder),
-        folder=manager.folder,
-        make_workspace=workspace,
-        masker=manager.masker(),
+        manager.folder,
+        manager.masker(),
         earlier_goals=[run.goal for run in manager.runs],
         control=control,
         run_id=run_id,
         model=model,
         judge=OutsideJudge(),
     )
+    made = session.begin(how, workspace)
     manager.remember(made.run)
     return made

@@ -1,0 +1,65 @@
+"""Temporary folders that go with their process: what a killed one left is removed when such a folder is made again."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from contextlib import suppress
+from functools import cache
+from pathlib import Path
+from typing import BinaryIO
+
+try:
+    from fcntl import LOCK_EX, LOCK_NB, flock
+except ImportError:  # Windows and browsers have no such locks; nothing is removed there that another process made
+    flock = None  # type: ignore[assignment]
+
+_MARK = ".held"
+"""The file that the process of a folder holds locked. A lock ends with its process, whatever ends that."""
+
+
+class HeldFolder:
+    """A private temporary folder."""
+
+    def __init__(self, prefix: str) -> None:
+        _remove_left(tempfile.gettempdir(), prefix)
+        self._made = tempfile.TemporaryDirectory(prefix=prefix, ignore_cleanup_errors=True)
+        self.name = self._made.name
+        self._mark = _hold(Path(self.name))
+
+    def cleanup(self) -> None:
+        """Remove it, with all that is in it."""
+        self._made.cleanup()
+        if self._mark is not None:
+            self._mark.close()
+
+
+def _hold(folder: Path) -> BinaryIO | None:
+    """Mark a folder as in use; the mark appears when it is locked already."""
+    if flock is None:
+        return None
+    new = folder / f"{_MARK}-new"
+    mark = new.open("wb")
+    with suppress(OSError):  # some network folders have no locks
+        flock(mark, LOCK_EX | LOCK_NB)
+        new.rename(folder / _MARK)
+    return mark
+
+
+@cache
+def _remove_left(place: str, prefix: str) -> None:
+    """Remove folders whose process is gone, once for each place and kind."""
+    for folder in Path(place).glob(f"{prefix}*") if flock is not None else ():
+        if _is_left(folder):
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _is_left(folder: Path) -> bool:
+    """Whether a folder is this user's, and nobody holds its mark."""
+    try:
+        with (folder / _MARK).open("rb") as mark:
+            flock(mark, LOCK_EX | LOCK_NB)
+        return folder.lstat().st_uid == os.getuid()
+    except OSError:
+        return False
