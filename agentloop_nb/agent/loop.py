@@ -15,7 +15,7 @@ from agentloop_nb.agent.alarm import Alarm
 from agentloop_nb.agent.approval import ApprovalGate, Judge
 from agentloop_nb.agent.budget import CostLimit
 from agentloop_nb.agent.code_as_text import asks_to_run
-from agentloop_nb.agent.conclusion import WITH_A_WORD, Ending
+from agentloop_nb.agent.conclusion import TRY_AGAIN, WITH_A_WORD, Ending
 from agentloop_nb.agent.contract_gate import ContractGate
 from agentloop_nb.agent.control import STOPPED, Control
 from agentloop_nb.agent.event_stream import Approver, Stream
@@ -199,7 +199,7 @@ class Loop:
             try:
                 reply = await self._asker.reply(final=self._final, only=only)
                 step, final = self.state.next_step, self._final  # an outside agent may have taken steps back meanwhile
-                read = parse(reply.text, timeout=self.settings.timeout, final=final, actions=self._understood)
+                read = parse(reply.text, timeout=self._usual_limit, final=final, actions=self._understood)
                 decision = self._put_right(read)
                 self._planning.check(decision.action, first=bool(only))
             except DecisionError as error:
@@ -224,6 +224,11 @@ class Loop:
         """The actions that are taken; the plans of a record are shown, whether or not this run was to have one."""
         actions = understood(self.state)
         return actions if self.replayed is None or Plan in actions else (*actions, Plan)
+
+    @property
+    def _usual_limit(self) -> int:
+        """Seconds of a step of code that names none; more than any that a record names."""
+        return self.settings.timeout if self.replayed is None else LONGEST_AGAIN
 
     def _taken(self, decision: Decision, step: int) -> Decision | None:
         """Emit a decision; None for one that only changes the plan."""
@@ -288,7 +293,9 @@ class Loop:
 
     def _give_up(self, reason: str, *hints: Hint) -> _Ended:
         """End for a fault; at the last step the limit is the reason that counts."""
-        return self._end("step_limit" if self._final else "failed", reason, *hints)
+        if self._final:
+            return self._end("step_limit", reason, *(hints or (self._ending.more_steps,)))
+        return self._end("failed", reason, *(hints or (TRY_AGAIN,)))
 
     def _out_of_steps(self, more: str = "") -> _Ended:
         return self._end("step_limit", f"{self._ending.steps_used}{more}", self._ending.more_steps)
@@ -296,3 +303,7 @@ class Loop:
     def _end(self, status: Status, reason: str, *hints: Hint) -> _Ended:
         self._ending.emit(status, reason, hints)
         return _Ended()
+
+
+LONGEST_AGAIN = 86_400
+"""Seconds that code of a record may run again at most."""

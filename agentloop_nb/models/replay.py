@@ -175,6 +175,8 @@ def _written(each: Recorded) -> str:
     record = each.decision.record()
     if each.line:
         record["reasoning"] = f"{each.line}: {record['reasoning']}"
+    if each.limit:
+        record["action"]["timeout"] = each.limit
     return json.dumps(record, ensure_ascii=False)
 
 

@@ -36,9 +36,7 @@ def _events(path: Path) -> Iterator[AnyEvent]:
         if not line.strip():
             continue
         try:
-            data = json.loads(line.decode("utf-8"))
-            if not isinstance(data, dict):
-                raise TypeError("not an object")  # noqa: TRY301 - one place explains every kind of damage
+            data = _object(line)
             data.pop(trust.SIGNATURE, None)
             data = blobs.put_back(data, folder)
             event = _event(earlier_code.put_back(data, folder) if data.get("kind") == "run_started" else data)
@@ -47,6 +45,13 @@ def _events(path: Path) -> Iterator[AnyEvent]:
                 return  # torn: the kernel died while it was written
             raise UserError(f"{path}, line {index + 1} is damaged ({_reason(error)})") from None
         yield event
+
+
+def _object(line: bytes) -> dict[str, Any]:
+    data = json.loads(line.decode("utf-8"))
+    if not isinstance(data, dict):
+        raise TypeError("not an object")
+    return data
 
 
 def _lines(path: Path) -> list[bytes]:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from agentloop_nb.actions import Action, ActionResult, AskUser, Query, ReadUrl, SearchWeb, UseTool
+from agentloop_nb.actions import Action, ActionResult, AskUser, Query, ReadUrl, RunCode, SearchWeb, UseTool
 from agentloop_nb.actions.effects import Answer, Queried
 from agentloop_nb.decision import Decision
 from agentloop_nb.protocols import Page, SearchHit, ToolAnswer, Value
@@ -37,6 +38,8 @@ class Recorded(Brought):
     """Plans that stood from here on."""
     line: int = 0
     """The line of the plan that it was for."""
+    limit: int = 0
+    """Seconds that its code may run again, where that is not its time limit; 0 where it is."""
     parts: tuple[Brought, ...] | None = None
     """What each part of a composite action brought."""
 
@@ -48,7 +51,7 @@ class Recorded(Brought):
 
     def record(self) -> dict[str, Any]:
         """As JSON values, for the metadata of an exported notebook."""
-        nothing = {name for name in ("plans", "line") if not getattr(self, name)}
+        nothing = {name for name in ("plans", "line", "limit") if not getattr(self, name)}
         kept = self.model_dump(mode="json", exclude={"decision", *nothing}, exclude_none=True)
         return {"decision": self.decision.record(), **kept}
 
@@ -65,13 +68,24 @@ def recorded(steps: Iterable[Step]) -> list[Recorded]:
 
 def _recorded(step: Step, decision: Decision) -> Recorded:
     plans = tuple(each.lines for each in step.plans if each.settled is not None and each.settled.approved)
-    found = Recorded(decision=decision, step=step.number, plans=plans, line=step.plan_line)
+    limit = _limit(step, decision.action)
+    found = Recorded(decision=decision, step=step.number, plans=plans, line=step.plan_line, limit=limit)
     if step.result is None:
         return found
     answers = [_brought(part, result) for part, result in decision.action.outcomes(step.result)]
     if len(answers) == 1 and decision.action.parts() == (decision.action,):
         return found.model_copy(update=dict(answers[0]))
     return found.model_copy(update={"parts": tuple(answers)})
+
+
+def _limit(step: Step, action: Action) -> int:
+    """Return how long code may run again that was given more time, with room for a slower machine, or was stopped."""
+    if not isinstance(action, RunCode) or step.result is None:
+        return 0
+    if step.result.success:
+        return math.ceil(2 * step.seconds) if step.seconds > action.timeout else 0
+    decided = step.looks[-1].decided if step.looks else None
+    return math.ceil(step.seconds) if decided is not None and not decided.wait else 0
 
 
 def _brought(action: Action, result: ActionResult) -> Brought:

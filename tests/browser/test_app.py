@@ -198,6 +198,45 @@ def test_a_visitor_is_asked_and_clicks_or_writes_an_answer(browser, app, wire):
     assert "The person answered: from 2020 on" in second
 
 
+PLANS = [
+    decision("plan", "It is simple.", lines=["Read the prices.", "Sum them."]),
+    decision("plan", "You want a check.", lines=["Read the prices.", "Sum them.", "Check the sum."]),
+    decision("run_code", "2: Add them up.", code="import time\nprint('at work', flush=True)\ntime.sleep(600)"),
+    decision("wait", "It may come.", seconds=1),
+    decision("stop", "It hangs."),
+    *[finish("It hangs.")] * 2,  # with nothing done it is questioned once
+]
+
+
+@pytest.mark.parametrize("script", [PLANS], ids=["plans"])
+@pytest.mark.parametrize("within", [{"AGENTLOOP_LONG_STEP": "1"}], ids=["1s"])
+def test_a_plan_is_settled_and_code_that_hangs_is_stopped_by_the_model(browser, app, wire):
+    page = visit(browser, app)
+    page.locator("textarea").fill("Sum the prices")
+    page.get_by_label("Show me a plan first").check()
+    run(page)
+    page.wait_for_selector(".agl-lines li >> text=Sum them.", timeout=90_000)
+    page.wait_for_selector("text=earlier runs here with scripted")
+    picture(page, "app-plan")
+    assert serious(page, "body") == []
+    page.get_by_role("button", name="Reject…").click()
+    page.locator(".agl-ask > input").fill("check it")
+    page.get_by_role("button", name="Reject with this reason").click()
+    page.wait_for_selector(".agl-lines li >> text=Check the sum.", timeout=60_000)
+    page.locator("button:text('Edit')").click()
+    page.locator(".agl-ask textarea").fill("Read the prices.\nSum them twice.")
+    page.get_by_role("button", name="Go with this plan").click()
+    page.wait_for_selector(".agl-line >> text=Plan, line 2 of 2: Sum them twice.", timeout=60_000)
+    page.wait_for_selector("text=waited 1.0 s more: It may come.", state="attached", timeout=90_000)
+    page.wait_for_selector("text=stopped it: It hangs.", state="attached", timeout=90_000)
+    picture(page, "app-long-step")
+    told = [str(body["messages"][-1]["content"]) for body in wire.bodies]
+    assert "rejected this plan: check it" in told[1]
+    assert "The person changed the plan" in told[2]
+    assert "at work" in told[3]
+    assert "as you decided" in told[5]
+
+
 AWAY = [
     decision("run_code", "It is costly.", code="open('made.txt', 'w').write('made')"),
     finish("It is made."),

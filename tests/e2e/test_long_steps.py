@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import pexpect
 import pytest
 
 from agentloop_nb import run_agent
@@ -43,8 +45,8 @@ def go(environment: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., tupl
 
     def run(script: list[Any], **options: Any) -> tuple[Run, Wire]:
         with Wire(script) as wire:
-            options = {"long_step": 1, **options}
-            return run_agent("go", model="scripted", base_url=wire.base_url, verbose=False, **options), wire
+            options = {"model": "scripted", "long_step": 1, **options}
+            return run_agent("go", base_url=wire.base_url, verbose=False, **options), wire
 
     return run
 
@@ -146,3 +148,46 @@ def test_the_person_stops_the_run_while_the_model_is_asked(kernel: tuple[Kernel,
     front.manager.interrupt_kernel()
     assert "stopped" in front.shown()
     assert "stopped" in front.execute("print(_agent.status)")[1]
+
+
+def test_what_the_model_decided_about_running_code_holds_in_a_replay(go: Any) -> None:
+    late = SLOW.replace("range(60)", "range(25)")
+    run, _ = go([code(ENDLESS), STOP, code(late, timeout=1), WAIT, *ENDS], timeout=1)
+    run.export("made.ipynb", verify=False)
+    again, _ = go([], model="replay:made.ipynb", max_steps=9)
+    stopped, let_run = again.action_results[:2]
+    assert (again.status, again.variables["done"]) == ("finished", 24)
+    assert (stopped.success, let_run.success) == (False, True)
+    assert "stopped after 300" not in stopped.output
+
+
+def test_a_kernel_that_is_killed_while_the_model_looks_goes_on_when_it_is_resumed(
+    kernel: tuple[Kernel, Wire], environment: Path
+) -> None:
+    front, wire = kernel
+    front.client.execute("%%agent -m scripted --long-step 1 go")
+    while len(wire.bodies) < 2:
+        assert front.client.get_iopub_msg(timeout=60)
+    front.kill()
+    wire.script[:] = [*wire.script[:2], code("done = 59"), *ENDS]
+    fresh = Kernel(environment)
+    try:
+        fresh.execute("%agent resume")
+        assert "finished 59" in fresh.execute("print(_agent.status, done)")[1]
+    finally:
+        fresh.close()
+
+
+def test_a_terminal_shows_what_the_model_decided_about_running_code(
+    environment: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with Wire([code(ENDLESS), decision("wait", "It may come.", seconds=1), STOP, *ENDS]) as wire:
+        monkeypatch.setenv("OPENAI_BASE_URL", wire.base_url)
+        monkeypatch.setenv("OPENAI_API_KEY", "sk-test-0123456789abcdef0123456789")
+        arguments = ["-m", "agentloop_nb", "-m", "scripted", "--long-step", "1", "go"]
+        child = pexpect.spawn(sys.executable, arguments, encoding="utf-8", timeout=60, cwd=environment)
+        child.expect_exact("It may come.")
+        child.expect_exact("It hangs.")
+        child.expect(pexpect.EOF)
+        child.close()
+    assert child.exitstatus == 0

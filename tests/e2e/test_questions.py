@@ -114,17 +114,27 @@ def test_nobody_in_a_notebook_run_by_a_program_and_the_export_tells(run_notebook
 
 
 @pytest.mark.parametrize("program", ["nbconvert", "papermill"])
-def test_programs_that_run_notebooks_never_hang(wire: Wire, environment: Path, program: str) -> None:
-    cells = [LOAD, "%%agent -m scripted which prices?", "assert kind == 'gross'"]
+def test_programs_that_run_notebooks_never_hang(
+    environment: Path, program: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody settles the plan or answers, and code that hangs is stopped by the model."""
+    cells = [LOAD, "%%agent -m scripted --plan --long-step 1 which prices?", "assert kind == 'gross'"]
     notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in cells])
     nbformat.write(notebook, environment / "in.ipynb")
     command = {
         "nbconvert": ("jupyter", "nbconvert", "--to", "html", "--execute", "in.ipynb"),
         "papermill": ("papermill", "in.ipynb", "out.ipynb", "-k", "python3", "--no-progress-bar"),
     }[program]
-    done = shell("-m", *command)
-    assert done.returncode == 0, done.stderr
-    assert "nobody is there to answer" in told(wire, 1)
+    plan = decision("plan", lines=["Ask.", "Look it up."])
+    hangs = decision("run_code", "2: Look it up.", code="while True:\n    pass", timeout=300)
+    with Wire([plan, QUESTION, hangs, decision("stop", "It hangs."), *SCRIPT[1:]]) as wire:
+        monkeypatch.setenv("OPENAI_BASE_URL", wire.base_url)
+        monkeypatch.setenv("OPENAI_API_KEY", "sk-test-0123456789abcdef0123456789")
+        done = shell("-m", *command)
+        assert done.returncode == 0, done.stderr
+        assert "The plan stands" in told(wire, 1)
+        assert "nobody is there to answer" in told(wire, 2)
+        assert "as you decided" in told(wire, 4)
 
 
 def test_a_script_without_a_terminal_never_hangs(wire: Wire) -> None:

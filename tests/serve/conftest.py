@@ -51,7 +51,7 @@ class Notebook:
     def _connect(self) -> None:
         self.client = self.manager.client()
         self.client.start_channels()
-        self.client.wait_for_ready(timeout=60)
+        self.client.wait_for_ready(timeout=200)
         self.cell("%load_ext agentloop_nb")
 
     def restart(self) -> None:

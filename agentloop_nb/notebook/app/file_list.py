@@ -20,6 +20,9 @@ MAX_ROWS = 200
 PREVIEWED = 20_000
 """Characters of a text file that are shown."""
 _PREVIEW = "max-height:24em;overflow:auto;font-family:monospace;font-size:12px;line-height:1.4"
+_BUTTON = (
+    "display:inline-block;margin:0 8px 4px 0;padding:4px 12px;border:1px solid;border-radius:3px;text-decoration:none"
+)
 _PICTURES = ("image/png", "image/jpeg", "image/gif", "image/webp")
 
 
@@ -66,9 +69,21 @@ def _told(name: str, why: str) -> str:
 def _card(name: str, data: bytes) -> str:
     kind = mimetypes.guess_type(name)[0] or "application/octet-stream"
     encoded = base64.b64encode(data).decode()
-    address = f'download="{escape(name)}" href="data:application/octet-stream;base64,{encoded}"'
-    head = f'<b>{escape(name)}</b> ({len(data):,} bytes) <a style="text-decoration:underline" {address}>Download</a>'
+    link = _link(name, encoded, "Download", "text-decoration:underline")
+    head = f"<b>{escape(name)}</b> ({len(data):,} bytes) {link}"
     return f"<div>{head}<details><summary>Preview</summary>{_preview(kind, data, encoded)}</details></div>"
+
+
+def button(path: Path, told: str) -> str:
+    """Return a link that downloads a file and looks like a button; empty where the file is not there or too large."""
+    if not path.is_file() or path.stat().st_size > MAX_FILE:
+        return ""
+    return _link(path.name, base64.b64encode(path.read_bytes()).decode(), told, _BUTTON)
+
+
+def _link(name: str, encoded: str, told: str, style: str) -> str:
+    address = f'download="{escape(name)}" href="data:application/octet-stream;base64,{encoded}"'
+    return f'<a style="{style}" {address}>{escape(told)}</a>'
 
 
 def _preview(kind: str, data: bytes, encoded: str) -> str:
