@@ -32,7 +32,7 @@ footer{{margin-top:3em;border-top:1px solid var(--line);padding-top:.8em}}
 figure{{break-inside:avoid}}a{{color:inherit}}}}
 """
 GAPS = "Steps that the result does not need are left out; the numbers are those of the run."
-_TEXT = re.compile(r"""(<(?:"[^"]*"|[^">])*>)|\bstep\s+(\d{1,6})\b""", re.IGNORECASE)
+_TEXT = re.compile(r"""(<(?:"[^"]*"|[^"<>])*+>)|\bstep\s+(\d{1,6})\b""", re.IGNORECASE)
 
 
 def as_html(report: Report) -> str:

@@ -11,6 +11,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from agentloop_nb._internal.links import refuse_links
+from agentloop_nb._internal.text import whole_characters
 from agentloop_nb.actions import BY_NAME
 from agentloop_nb.errors import UserError
 from agentloop_nb.events import ActionFinished, AnyEvent, RunInterrupted, RunStarted, UnknownEvent, event_from
@@ -49,6 +50,8 @@ def _events(path: Path) -> Iterator[AnyEvent]:
 
 def _object(line: bytes) -> dict[str, Any]:
     data = json.loads(line.decode("utf-8"))
+    if b"\\ud" in line.lower():
+        data = whole_characters(data)
     if not isinstance(data, dict):
         raise TypeError("not an object")
     return data

@@ -6,10 +6,12 @@ import base64
 import mimetypes
 import os
 import stat
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 
+from agentloop_nb.export import Hiding, known_mask
 from agentloop_nb.notebook.panel.safe_text import escape
+from agentloop_nb.safety.secret_files import gives_away, looks_secret
 
 MAX_FILE = 10 * 2**20
 """Bytes of a file that can be downloaded from the page."""
@@ -29,9 +31,9 @@ _PICTURES = ("image/png", "image/jpeg", "image/gif", "image/webp")
 def rows(folder: Path, first: Collection[str] = ()) -> Iterator[str]:
     """HTML rows of the files below a folder, `first` before the others. What is left out is named, with the reason."""
     names = sorted(_names(folder), key=lambda name: (name not in first, name))
-    left = MAX_PAGE
+    left, hides = MAX_PAGE, Hiding(known_mask()).hides
     for name in names[:MAX_ROWS]:
-        row = _row(folder / name, name, left)
+        row = _row(folder / name, name, left, hides)
         left -= len(row)
         yield row
     if len(names) > MAX_ROWS:
@@ -48,7 +50,7 @@ def _names(folder: Path) -> Iterator[str]:
                 yield Path(place, name).relative_to(folder).as_posix()
 
 
-def _row(path: Path, name: str, left: int) -> str:
+def _row(path: Path, name: str, left: int, hides: Callable[[str], bool]) -> str:
     try:
         found = path.lstat()
         if not stat.S_ISREG(found.st_mode):
@@ -58,6 +60,8 @@ def _row(path: Path, name: str, left: int) -> str:
         data = path.read_bytes()
     except OSError as error:
         return _told(name, f"cannot be read: {error.strerror or type(error).__name__}")
+    if looks_secret(name) or gives_away(data, hides):
+        return _told(name, "left out: it holds a secret of this machine, or what looks like one")
     row = _card(name, data)
     return row if len(row) <= left else _told(name, f"{len(data):,} bytes, left out: this page holds no more")
 
