@@ -289,7 +289,8 @@ def parsed(
     Raises `UserError` for a wrong option, too few or too many words.
     """
     command = BY_NAME[name]
-    usage = f"{command.wrong.format(LEADS[front]) or 'it is typed'}; {command.usage(front)}"
+    wrong = command.wrong.format(LEADS[front])
+    usage = f"{wrong}; {command.usage(front)}" if wrong else f"it is typed: {command.usage(front)}"
     try:
         options, words, rest = parse_words(source, command.options_in(front))
     except UserError as error:

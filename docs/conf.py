@@ -46,6 +46,7 @@ nitpick_ignore_regex = [
 ]
 html_theme = "furo"
 html_title = f"agentloop-nb {release}"
+html_show_copyright = False
 html_theme_options = (
     {
         "source_repository": f"https://github.com/{REPOSITORY}/",

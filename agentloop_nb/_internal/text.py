@@ -52,6 +52,17 @@ def joined(text: Any) -> str:
     return "".join(map(str, text)) if isinstance(text, list | tuple) else str(text)
 
 
+def whole_characters(value: Any) -> Any:
+    """Make the texts of a nested value Unicode: halves of a surrogate pair are joined, or replaced if alone."""
+    if isinstance(value, str):
+        return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    if isinstance(value, list | tuple):
+        return [whole_characters(item) for item in value]
+    if isinstance(value, dict):
+        return {whole_characters(key): whole_characters(item) for key, item in value.items()}
+    return value
+
+
 def disallowed(name: str, *, before: bool) -> str:
     """Say that something is not allowed, and whether it was `before`."""
     return f"{name} is {'no longer' if before else 'not'} allowed."

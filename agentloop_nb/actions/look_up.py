@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from agentloop_nb._internal.platform import IN_BROWSER
 from agentloop_nb.actions.action import Action, ActionResult, Cell, markdown_cell
@@ -76,10 +77,10 @@ class LookUp(Action):
 
     def outcomes(self, result: ActionResult) -> tuple[tuple[Action, ActionResult], ...]:
         """Each search or page with what it brought."""
-        kept = result.effects.parts
+        kept = _results(result.effects.parts)
         if len(kept) != len(self.requests):
             return tuple((part, result) for part in self.parts())
-        return tuple(zip(self.parts(), map(ActionResult.model_validate, kept), strict=True))
+        return tuple(zip(self.parts(), kept, strict=True))
 
     async def perform(self, workspace: Workspace, *, step: int, on_output: OnOutput) -> ActionResult:
         turns = asyncio.Semaphore(AT_ONCE)
@@ -107,6 +108,14 @@ class LookUp(Action):
     def cells(self, result: ActionResult, step: int) -> list[Cell]:
         cells = (cell for part, brought in self.outcomes(result) for cell in part.cells(brought, step))
         return [markdown_cell("\n\n".join(cell.source for cell in cells))]
+
+
+def _results(kept: Sequence[Any]) -> list[ActionResult]:
+    """Rebuild what the parts brought; none where one is no result, for a record may be anybody's."""
+    try:
+        return [ActionResult.model_validate(each) for each in kept]
+    except ValidationError:
+        return []
 
 
 def _told(number: int, part: Action, result: ActionResult) -> str:

@@ -9,9 +9,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
+from pydantic import model_validator
+
 from agentloop_nb.actions import ACTIONS, BUILT_IN
-from agentloop_nb.actions.action import Action
+from agentloop_nb.actions.action import Action, kind_in_words
 from agentloop_nb.actions.own import LIVE, OwnAction, recalled
+from agentloop_nb.actions.own_names import is_function_name
 from agentloop_nb.errors import UserError
 from agentloop_nb.protocols import Value
 
@@ -31,6 +34,18 @@ class ActionRecord(Value):
     """What a model reads about it, where that is not in this package."""
     fields: dict[str, Any] = {}
     """The schema of its parameters, where that is not in this package."""
+
+    @model_validator(mode="after")
+    def _can_be_told(self) -> ActionRecord:
+        """Reject a function without a name or types: a record may be anybody's."""
+        if (self.told or self.fields) and not is_function_name(self.name):
+            raise ValueError(f"{self.name[:60]!r} is no name of a function")
+        for name, field in self.fields.items():
+            try:
+                kind_in_words(field)
+            except (AttributeError, KeyError, TypeError, RecursionError):
+                raise ValueError(f"{name[:60]!r} is no parameter with a type") from None
+        return self
 
 
 @lru_cache(maxsize=256)

@@ -14,7 +14,8 @@ from agentloop_nb.protocols import Check
 MET = "the model reports the goal met"
 SHOWN = "the contract holds: {}"
 NOT_MET = "the model reports that the goal is not met"
-WITH_A_WORD = Hint("resume -- WORD", lead="; with a word from you it may go on: ")
+WITH_A_WORD = Hint("resume -- YOUR WORDS", lead="; tell it what to do differently: ")
+TRY_AGAIN = Hint("resume", "tries again")
 
 
 @dataclass
@@ -30,7 +31,7 @@ class Ending:
         limited = final and (action.says_goal_met is not True or unmet)
         status: Status
         status, reason = ("step_limit", self.steps_used) if limited else conclusion(action, checks)
-        hints = (self.more_steps,) if limited else ()
+        hints = (self.more_steps,) if limited else (WITH_A_WORD,) if status == "not_met" else ()
         artifacts, doubts = result.effects.artifacts or (), result.effects.doubts
         self.emit(status, reason, hints, summary=action.summary, artifacts=artifacts, doubts=doubts)
 

@@ -9,20 +9,20 @@ from agentloop_nb.agent.units import DURATIONS
 _SHORT = {"d": "days", "m": "min"}
 _HOURS, _MINUTES = r"hours?|hrs?|std\.?|stunden?|heures?|horas?|h", r"minutes?|minuten|mins?|min|m"
 _PARTED = (
-    rf"(?:\d{{1,4}} ?(?:days?|d|{_HOURS}|{_MINUTES}),? ?(?:and )?)+"
-    rf"\d{{1,2}}(?:\.\d+)? ?(?:{_HOURS}|{_MINUTES}|seconds?|secs?|s)"
+    rf"(?:\d{{1,4}} ?(?:days?|d|{_HOURS}|{_MINUTES}),? ?(?:and )?){{1,6}}"
+    rf"\d{{1,2}}(?:\.\d{{1,9}})? ?(?:{_HOURS}|{_MINUTES}|seconds?|secs?|s)"
 )
 """`1 h 30 min`, `2m30s`."""
 _ON_A_CLOCK = (
-    r"(?P<first>\d{1,3}):(?P<second>\d\d)(?::(?P<third>\d\d(?:\.\d+)?))? ?"
+    r"(?P<first>\d{1,3}):(?P<second>\d\d)(?::(?P<third>\d\d(?:\.\d{1,9})?))? ?"
     rf"(?:(?P<hours>{_HOURS})|{_MINUTES})"
 )
 """`1:30 h`, `2:30 min`, `1:30:15 h`."""
 _WITHIN = r"(?P<h>\d{1,3}) ?h ?(?P<m>\d\d)"
 """`1h30`."""
 _DURATION = re.compile(rf"(?<![\w.,/:-])(?:{_PARTED}|{_ON_A_CLOCK}|{_WITHIN})(?!\w|[.,:]\d)", re.IGNORECASE)
-_PART = re.compile(r"(\d+(?:\.\d+)?) ?([a-zé]+)", re.IGNORECASE)
-_SHOWN = re.compile(r"(?:(\d+) days?,? \+?)?(?<![\d:.])(\d{1,4}):([0-5]\d)(?::([0-5]\d(?:\.\d+)?))?(?![\d:])")
+_PART = re.compile(r"(\d{1,9}(?:\.\d{1,9})?) ?([a-zé]+)", re.IGNORECASE)
+_SHOWN = re.compile(r"(?:(\d{1,9}) days?,? \+?)?(?<![\d:.])(\d{1,4}):([0-5]\d)(?::([0-5]\d(?:\.\d{1,9})?))?(?![\d:])")
 
 
 def durations(text: str) -> dict[str, tuple[float, float]]:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Awaitable, Callable, Iterable
-from typing import Any, Protocol
+from typing import Protocol
 
 from pydantic_core import PydanticSerializationError, to_jsonable_python
 
+from agentloop_nb._internal.text import whole_characters
 from agentloop_nb.actions import RunCode
 from agentloop_nb.agent import output_limit
 from agentloop_nb.decision import Decision
@@ -112,7 +113,7 @@ class Stream:
         try:
             text = event.model_dump_json()
         except PydanticSerializationError:  # half a surrogate pair in what code printed, or an object of the user's
-            event = event_from(_sendable(to_jsonable_python(event, fallback=repr)))
+            event = event_from(to_jsonable_python(whole_characters(event.model_dump()), fallback=repr))
             text = event.model_dump_json()
         if self._masker and self._masker.found_in(text):
             event = event_from(self._masker.mask_value(event.model_dump(mode="json")))
@@ -150,14 +151,3 @@ class Stream:
             except Exception as error:
                 self._views.remove(view)
                 log.warning("%s failed and shows no more of this run: %r", type(view).__name__, error, exc_info=True)
-
-
-def _sendable(value: Any) -> Any:
-    """Make the texts of a JSON value Unicode: halves of a surrogate pair are joined, or replaced if alone."""
-    if isinstance(value, str):
-        return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-    if isinstance(value, list):
-        return [_sendable(item) for item in value]
-    if isinstance(value, dict):
-        return {_sendable(key): _sendable(item) for key, item in value.items()}
-    return value

@@ -28,7 +28,7 @@ _FIGURE = re.compile(
 )
 _SEPARATOR = re.compile(rf"(?<=\d){_GAP}(?=\d{{3}}(?!\d))|(?<=\d),(?=\d\d,)")
 _DOTTED = re.compile(r"\d{1,3}(?:\.\d{3})+(?:,\d+)?")
-_LIST_MARK = re.compile(r"^\s*(?:\d{1,2}[.)]|#{1,6} \d{1,2}\.?)\s", re.MULTILINE)
+_LIST_MARK = re.compile(r"^[^\S\n]*(?:\d{1,2}[.)]|#{1,6} \d{1,2}\.?)\s", re.MULTILINE)
 _CODE = re.compile(r"```.*?```|`[^`\n]*`", re.DOTALL)
 _ABOUT = re.compile(
     r"(?:about|around|roughly|approximately|nearly|almost|over|more than|less than|~|≈|circa|ca\.|etwa|environ)\s*$",
@@ -40,6 +40,8 @@ _NO_FIGURE = re.compile(
     re.IGNORECASE,
 )
 """What stands before a number that names something."""
+LONGEST = 10_000
+"""Characters of a summary that are looked through."""
 MOST_COUNTED = 12
 """Counts up to this are never checked: they are mostly words."""
 SMALL = 3
@@ -64,7 +66,7 @@ class Figure(NamedTuple):
 
 def figures(text: str) -> list[Figure]:
     """List the figures of a summary that can be checked, each once, in order."""
-    text = without_dates(_LIST_MARK.sub("", _CODE.sub("", text)))
+    text = without_dates(_LIST_MARK.sub("", _CODE.sub("", text[:LONGEST])))
     made = [_duration(*each) for each in durations(text).items()]
     text = without_durations(text)
     found = (_figure(match, text) for match in _FIGURE.finditer(text))

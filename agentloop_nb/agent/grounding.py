@@ -188,7 +188,8 @@ def _number(item: Any) -> float | None:
     """Return an item as a finite number, a duration in seconds; None for what is none."""
     item = item.total_seconds() if isinstance(item, dt.timedelta) else item
     try:
-        number = float(item) if isinstance(item, Number) else float("nan")  # type: ignore[arg-type]
+        given: Any = item if isinstance(item, Number) else "nan"
+        number = float(given)
     except (TypeError, ValueError, OverflowError):
         return None
     return number if abs(number) < float("inf") else None

@@ -30,8 +30,6 @@ class MemoryStore:
 
     patience: float | None = None
     """Seconds until one who waits looks again, unless woken."""
-    owner = ""
-    """What names the process that makes entries."""
 
     def __init__(self) -> None:
         self._book = Book()
@@ -47,6 +45,11 @@ class MemoryStore:
     def write(self, **entry: Any) -> None:
         """Make an entry, in an open book."""
         self._book.apply(entry)
+
+    @property
+    def owner(self) -> str:
+        """What names the process that makes entries."""
+        return ""
 
     def is_gone(self, owner: str) -> bool:
         """Whether the process that made an entry is no more."""
@@ -96,7 +99,7 @@ class FileStore(MemoryStore):
             raise UserError(f"{path} cannot be used as a ledger ({reason}); name another file") from None
 
     @property
-    def owner(self) -> str:  # type: ignore[override]
+    def owner(self) -> str:
         """What names this process."""
         return this_process(os.getpid())
 
@@ -125,10 +128,7 @@ class FileStore(MemoryStore):
             raise OSError(f"the ledger {self.path} was deleted or cut while its runs go on")
         lines = line_file.read_at(self._file, end - self._read, self._read).splitlines()
         try:
-            entries = [json.loads(line) for line in lines]
-            if self._read == 0 and entries and entries[0] != _HEAD:
-                raise ValueError("it is another file")  # noqa: TRY301 - one place explains every kind of damage
-            for entry in entries:
+            for entry in _entries(lines, from_start=self._read == 0):
                 self._book.apply(entry)
         except (ValueError, TypeError, ArithmeticError, LookupError) as error:
             raise OSError(f"{self.path} is no ledger, or damaged: {error}") from None
@@ -149,6 +149,14 @@ class FileStore(MemoryStore):
 def this_process(pid: int) -> str:
     """Return what names this process, and no later one that is given the same number."""
     return f"{pid}-{_began(pid)}"
+
+
+def _entries(lines: list[bytes], *, from_start: bool) -> list[dict[str, Any]]:
+    """Return the entries of a ledger's lines. Raises `ValueError`."""
+    entries = [json.loads(line) for line in lines]
+    if from_start and entries and entries[0] != _HEAD:
+        raise ValueError("it is another file")
+    return entries
 
 
 def is_alive(owner: str) -> bool:

@@ -15,7 +15,7 @@ from agentloop_nb.agent.alarm import Alarm
 from agentloop_nb.agent.approval import ApprovalGate, Judge
 from agentloop_nb.agent.budget import CostLimit
 from agentloop_nb.agent.code_as_text import asks_to_run
-from agentloop_nb.agent.conclusion import WITH_A_WORD, Ending
+from agentloop_nb.agent.conclusion import TRY_AGAIN, WITH_A_WORD, Ending
 from agentloop_nb.agent.contract_gate import ContractGate
 from agentloop_nb.agent.control import STOPPED, Control
 from agentloop_nb.agent.event_stream import Approver, Stream
@@ -293,7 +293,9 @@ class Loop:
 
     def _give_up(self, reason: str, *hints: Hint) -> _Ended:
         """End for a fault; at the last step the limit is the reason that counts."""
-        return self._end("step_limit" if self._final else "failed", reason, *hints)
+        if self._final:
+            return self._end("step_limit", reason, *(hints or (self._ending.more_steps,)))
+        return self._end("failed", reason, *(hints or (TRY_AGAIN,)))
 
     def _out_of_steps(self, more: str = "") -> _Ended:
         return self._end("step_limit", f"{self._ending.steps_used}{more}", self._ending.more_steps)

@@ -24,7 +24,7 @@ _OF_THE_WEB = re.compile(
 
 LIST = 3
 """Points of a list that are parts worth delegating."""
-_LISTED = re.compile(r"^\s*(?:[-*•]|\d{1,2}[.)])\s+\S", re.MULTILINE)
+_LISTED = re.compile(r"^[^\S\n]*(?:[-*•]|\d{1,2}[.)])\s+\S", re.MULTILINE)
 _IN_PARTS = re.compile(
     r"\b(?:in parallel|independent(?:ly)?|separately|at the same time|side by side|delegate|sub-?goals?)\b",
     re.IGNORECASE,

@@ -36,7 +36,8 @@ def _shown(state: State) -> str:
     if not results:
         return ""
     made = ", ".join(results[-1].effects.all_files)
-    return bounded(text_of(results[-1].outputs).strip(), SHOWN) or (f"Made {made}." if made else "")
+    told = [output for output in results[-1].outputs if not any("image/" in kind for kind in output.get("data", ()))]
+    return bounded(text_of(told).strip(), SHOWN) or (f"Made {made}." if made else "")
 
 
 def _running(code: str, workspace: Workspace) -> str:

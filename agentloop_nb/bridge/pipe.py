@@ -22,6 +22,8 @@ from agentloop_nb.bridge.tools import INSTRUCTIONS, TOOLS
 
 LIMIT = 8 * 2**20
 """Bytes of one message."""
+MOST_ANSWERED = 8 * LIMIT
+"""Bytes of one line of a kernel."""
 DIED = "The kernel ended while this ran. What it had done to files is done; its variables are lost."
 TOO_LARGE = f"a message may be {LIMIT // 2**20} MB long; write large data with run_code instead"
 _ID = re.compile(rb'"id"\s*:\s*(-?\d+|"(?:[^"\\]|\\.){0,200}")')
@@ -119,9 +121,11 @@ class Bridge:
 
     def _pump(self, connection: socket.socket, swallowed: str | None) -> None:
         """Hand the kernel's messages to the client until the kernel is gone."""
-        with contextlib.suppress(OSError, ValueError), connection.makefile("rb") as lines:
-            for line in lines:
+        with contextlib.suppress(OSError, ValueError, RecursionError), connection.makefile("rb") as lines:
+            while line := lines.readline(MOST_ANSWERED):
                 message = json.loads(line)
+                if not isinstance(message, dict) or not line.endswith(b"\n"):
+                    break  # whatever listens there is no kernel of ours
                 if "method" not in message:
                     if swallowed is not None and message.get("id") == swallowed:
                         continue

@@ -37,7 +37,12 @@ class ServedKernel(NamedTuple):
     """When it began to be served, in seconds since the epoch."""
 
     def __str__(self) -> str:
-        return f"{self.name} (in {self.cwd})"
+        return f"{_printable(self.name)} (in {_printable(self.cwd)})"
+
+
+def _printable(text: str) -> str:
+    """Return a text that steers no terminal; a name may be anything."""
+    return "".join(each if each.isprintable() else "\ufffd" for each in text[:200])
 
 
 def runtime_dir() -> Path:
@@ -98,12 +103,20 @@ def connect(found: ServedKernel, greeting: bytes) -> socket.socket:
             connection.connect(("127.0.0.1", int(found.socket.removeprefix(LOOPBACK))))
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         else:
+            _check_owner(found.socket)
             connection.connect(found.socket)
         connection.sendall(found.token.encode() + b"\n" + greeting)
     except (OSError, OverflowError, ValueError) as error:
         connection.close()
         raise OSError(str(error)) from error
     return connection
+
+
+def _check_owner(path: str) -> None:
+    """Raise `OSError` where a socket is not this user's: whoever listens there would be shown the token."""
+    status = Path(path).stat()
+    if not stat.S_ISSOCK(status.st_mode) or status.st_uid != os.getuid():
+        raise OSError("the socket is somebody else's")
 
 
 _FIELDS = dict(zip(ServedKernel._fields, (str, str, str, str, int, str, str, str, float), strict=True))
@@ -127,7 +140,7 @@ def choose(wanted: str | None, here: Path) -> ServedKernel | str:
     if served:
         return f"Several kernels are served: {'; '.join(map(str, served))}. Start the bridge with --kernel NAME."
     if wanted and (others := alive()):
-        return f"No kernel {wanted!r} is served; there is {'; '.join(map(str, others))}."
+        return f"No kernel {_printable(wanted)!r} is served; there is {'; '.join(map(str, others))}."
     return NO_KERNEL
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from agentloop_nb import command_table
+from agentloop_nb._internal.text import clean
 from agentloop_nb.cli.exits import FINISHED, NOT_FINISHED, told_of
 from agentloop_nb.errors import UserError
 
@@ -97,5 +98,5 @@ def ask(name: str, words: list[str]) -> int:
     options, others = command_table.parsed(name, words, "shell", 2)
     from agentloop_nb.reports.queries import QUERIES, Folder
 
-    print(QUERIES[name](Folder(), others, options))
+    print(clean(QUERIES[name](Folder(), others, options)))
     return FINISHED

@@ -52,7 +52,10 @@ def _connection_file(on: str) -> Path:
     if cluster in found:
         return found[cluster]
     if not found:
-        raise UserError(f"--on {on}: no cluster of profile {profile!r} runs here; start one: ipcluster start -n 2")
+        named = "".join([f" --profile={profile}" * (profile != "default"), f" --cluster-id={cluster}" * bool(cluster)])
+        raise UserError(
+            f"--on {on}: no cluster of profile {profile!r} runs here; start one: ipcluster start{named} -n 2"
+        )
     if not cluster and len(found) == 1:
         return next(iter(found.values()))
     names = ", ".join(f"{profile}:{name}" if name else profile for name in sorted(found))

@@ -8,6 +8,7 @@ import itertools
 import json
 import re
 from collections.abc import Iterator
+from functools import partial
 from typing import IO, Any
 
 from agentloop_nb.documents.outline import MAX_TEXT, Outline, Part, Refused, decoded, table
@@ -124,10 +125,7 @@ def read_ipynb(file: IO[bytes], name: str) -> Outline:
     cells = notebook.get("cells") if isinstance(notebook, dict) else None
     if not isinstance(cells, list) or not all(isinstance(cell, dict) for cell in cells):
         raise Refused("it is no notebook of format 4: it has no cells")
-    parts = [
-        Part(f"{cell.get('cell_type')} cell: {_first(_source(cell))}", lambda cell=cell: _shown(cell))  # type: ignore[misc]
-        for cell in cells
-    ]
+    parts = [Part(f"{cell.get('cell_type')} cell: {_first(_source(cell))}", partial(_shown, cell)) for cell in cells]
     return Outline([f"{len(cells)} cells"], parts)
 
 
@@ -160,7 +158,7 @@ def read_markdown(file: IO[bytes], name: str) -> Outline:
     """Split a text at its headings."""
     size, (text, encoding) = size_of(file), decoded(file.read(MAX_PLAIN))
     sections = [each for each in re.split(r"(?m)^(?=#{1,3} )", text) if each.strip()]
-    parts = [Part(_first(each) or "text", lambda each=each: each) for each in sections]  # type: ignore[misc]
+    parts = [Part(_first(each) or "text", partial(str, each)) for each in sections]
     return Outline(_facts(size, encoding, text), parts)
 
 
@@ -177,7 +175,7 @@ def _facts(size: int, encoding: str, text: str) -> list[str]:
 
 def _pieces(text: str) -> list[Part]:
     """Return a long text as parts of a size that is told whole, cut at ends of lines where there are some."""
-    return [Part(_first(piece) or "text", lambda piece=piece: piece) for piece in _cut(text)]  # type: ignore[misc]
+    return [Part(_first(piece) or "text", partial(str, piece)) for piece in _cut(text)]
 
 
 def _cut(text: str) -> Iterator[str]:

@@ -15,7 +15,8 @@ from agentloop_nb.evals.evaluation_report import COLUMNS, Report, cells, compare
 
 def as_text(report: Report, width: int = 110) -> str:
     """Return what was found: a column a contender, then the comparisons; `width` is that of the screen."""
-    console = Console(file=io.StringIO(), width=width, color_system=None, markup=False, emoji=False, highlight=False)
+    written = io.StringIO()
+    console = Console(file=written, width=width, color_system=None, markup=False, emoji=False, highlight=False)
     console.print(Text(clean(report.head)))
     table = Table(box=HORIZONTALS)
     table.add_column("")
@@ -27,5 +28,4 @@ def as_text(report: Report, width: int = 110) -> str:
     console.print(table)
     for pair in report.pairings:
         console.print(Text(clean(compared(pair))))
-    written = console.file.getvalue()  # type: ignore[attr-defined]
-    return "\n".join(line.rstrip() for line in written.splitlines())
+    return "\n".join(line.rstrip() for line in written.getvalue().splitlines())

@@ -9,7 +9,7 @@ from html import escape
 from agentloop_nb.actions.effects import Ground
 from agentloop_nb.state import State
 
-_TAG = re.compile(r"""<(/?)([a-zA-Z][\w-]*)(?:"[^"]*"|'[^']*'|[^"'>])*>""")
+_TAG = re.compile(r"""<(/?)([a-zA-Z][\w-]*+)(?:"[^"]*"|'[^']*'|[^"'<>])*+>""")
 _QUIET = "color:inherit;text-decoration:underline dotted"
 HOW = {"derived": "computed from", "value": "held by a variable of", "shown": "shown by"}
 

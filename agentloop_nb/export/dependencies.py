@@ -24,7 +24,7 @@ IGNORED = frozenset(dir(builtins)) | {
 }
 """Names that every kernel has."""
 
-_PLOTTING_MAGIC = re.compile(r"^\s*%(?:matplotlib|config\s+InlineBackend)\b", re.MULTILINE)
+_PLOTTING_MAGIC = re.compile(r"^[^\S\n]*%(?:matplotlib|config\s+InlineBackend)\b", re.MULTILINE)
 _ENVIRONMENT_MAGIC = re.compile(r"^[^\S\n]*%(?:env|set_env)[^\S\n]+\w+[= ]", re.MULTILINE)
 
 

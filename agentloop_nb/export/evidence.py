@@ -68,8 +68,8 @@ def is_table(output: Output) -> bool:
 def kinds(step: Step) -> dict[Kind, int]:
     """How many figures and tables a step shows."""
     outputs = step.result.outputs if step.result else ()
-    figures, tables = sum(map(is_figure, outputs)), sum(map(is_table, outputs))
-    return {kind: count for kind, count in (("figure", figures), ("table", tables)) if count}  # type: ignore[misc]
+    found: dict[Kind, int] = {"figure": sum(map(is_figure, outputs)), "table": sum(map(is_table, outputs))}
+    return {kind: count for kind, count in found.items() if count}
 
 
 def _all(state: State) -> Iterator[Exhibit]:

@@ -39,7 +39,11 @@ def inputs(chain: Sequence[Piece], folder: Path | None) -> list[InputFile]:
 def describe(path: str, folder: Path | None) -> InputFile:
     """Hash a file of the folder."""
     file = folder / path if folder else None
-    if file is None or not file.is_file() or not file.resolve().is_relative_to(folder.resolve() if folder else file):
+    try:
+        there = file is not None and file.is_file()
+    except (OSError, ValueError):  # no path of this system
+        there = False
+    if not there or file is None or folder is None or not file.resolve().is_relative_to(folder.resolve()):
         return InputFile(path=path, sha256=None)
     with file.open("rb") as content:
         return InputFile(path=path, sha256=hashlib.file_digest(content, "sha256").hexdigest(), size=file.stat().st_size)

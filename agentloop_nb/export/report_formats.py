@@ -31,8 +31,8 @@ footer{{margin-top:3em;border-top:1px solid var(--line);padding-top:.8em}}
 @media print{{body{{max-width:none;padding:0;font-size:11pt}}details{{display:none}}pre{{max-height:none}}
 figure{{break-inside:avoid}}a{{color:inherit}}}}
 """
-GAPS = "Steps that the result does not need are left out."
-_TEXT = re.compile(r"""(<(?:"[^"]*"|[^">])*>)|\bstep\s+(\d{1,6})\b""", re.IGNORECASE)
+GAPS = "Steps that the result does not need are left out; the numbers are those of the run."
+_TEXT = re.compile(r"""(<(?:"[^"]*"|[^"<>])*+>)|\bstep\s+(\d{1,6})\b""", re.IGNORECASE)
 
 
 def as_html(report: Report) -> str:

@@ -8,6 +8,7 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
+from agentloop_nb._internal.markup import plain
 from agentloop_nb._internal.paths import typed_path
 from agentloop_nb.errors import UserError
 from agentloop_nb.safety.secret_files import gives_away, looks_secret
@@ -46,7 +47,7 @@ def surround(notebook: Path, repository: str | None = None) -> None:
     python = ".".join(ours["versions"]["python"].split(".")[:2])
     packages = [f"{name}=={version}" for name, version in ours["packages"].items()]
     readme = _README.format(
-        goal=(ours["goal"].strip().splitlines() or ["A run"])[0],
+        goal=plain((ours["goal"].strip().splitlines() or ["A run"])[0]),
         repository=name or "OWNER/REPOSITORY",
         note="" if name else " — after you put this folder on GitHub and its name into this link.",
     )

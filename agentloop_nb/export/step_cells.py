@@ -14,7 +14,7 @@ from agentloop_nb.actions.action import markdown_cell
 from agentloop_nb.record.replay_data import refused
 from agentloop_nb.step import Step
 
-_MOVES = re.compile(r"\bchdir\s*\(|^\s*%cd\b", re.MULTILINE)
+_MOVES = re.compile(r"\bchdir\s*\(|^[^\S\n]*%cd\b", re.MULTILINE)
 _REMEMBER = "import os\n\n_folder = os.getcwd()  # the run moved back here after the next cell"
 _MOVE_BACK = "os.chdir(_folder)"
 _FOLDER = "it keeps the working folder, and shows nothing"

@@ -27,6 +27,8 @@ LAST_WORD = 1.0
 """Seconds in which a relay has to say that a process was ended; then it is given up."""
 PATIENCE = 60.0
 """Seconds that a relay may take to answer what does not run code."""
+OPENING = 120.0
+"""Seconds that it may take to start a process, for which the process itself has 60."""
 CHECK = 20.0
 """Seconds in which it has to say that a process lives."""
 RUNS_CODE = ("run_code", "check")
@@ -98,7 +100,7 @@ class RemoteLine:
     def start(self) -> None:
         try:
             self._engine = engine = self._find(lambda: not self._dead)
-            opened, _ = self._asked("open", limits=asdict(self._limits), told=self._told)
+            opened, _ = self._asked("open", patience=OPENING, limits=asdict(self._limits), told=self._told)
             self._handed = str(opened["handed"])
             self.remarks.append(f"Code runs on {engine.name}.")
         except (KeyError, TypeError):

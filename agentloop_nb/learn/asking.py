@@ -22,7 +22,8 @@ ATTEMPTS = 2
 _RULES = """\
 You turn steps of a notebook run that worked into one Python function, which later runs call as an action.
 Reply with one JSON object and nothing else:
-{{"reasoning": "one sentence", "action": {{"name": "propose_function", "code": "...", "call": "...", "result": "..."}}}}
+{{"reasoning": "one sentence", "action": {{"name": "propose_function", \
+"code": "import ...\\n\\ndef {name}(...) -> ...:\\n    ...\\n    return ...", "call": "...", "result": "..."}}}}
 - code: imports at the top, then exactly one function, def {name}(...). What may differ the next time (a file's name, \
 a column, a threshold) is a parameter; the rest stays as the steps have it.
 - Every parameter has a type: str, int, float, bool, a date, Path, Literal, a list of these, or pd.DataFrame (with \
@@ -33,11 +34,7 @@ result, prints nothing and does not change a table it is given.
 - call: the expression {name}(...) with the arguments with which it does what the steps did. It is evaluated before \
 the steps run: a table that they read themselves is pd.read_csv("the file") there.
 - result: the variable of the run that this call has to equal, or an expression that stands in the steps.
-Both are run in a fresh kernel and compared.
-For steps that made `warm` of `degrees = [20, 25]` the action would be
-{{"name": "propose_function", "code": "def fahrenheit(degrees: list[float]) -> list[float]:\\n    \\"\\"\\"Convert \
-degrees Celsius, and return them in Fahrenheit.\\"\\"\\"\\n    return [each * 9 / 5 + 32 for each in degrees]", \
-"call": "fahrenheit([20, 25])", "result": "warm"}}"""
+Both are run in a fresh kernel and compared."""
 
 
 @dataclass

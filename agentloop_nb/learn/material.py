@@ -52,7 +52,7 @@ class Material:
     @property
     def made(self) -> frozenset[str]:
         """Names that the steps made or changed."""
-        seen = {change.name for step in self.steps for change in step.result.changes if step.result}  # type: ignore[union-attr]
+        seen = {change.name for step in self.steps if step.result for change in step.result.changes}
         return frozenset(seen | {name for source in self.sources for name in names_of(source).defines})
 
     @property

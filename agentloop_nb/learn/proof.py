@@ -111,7 +111,8 @@ def _notebook(proposal: ProposeFunction, name: str, found: Material) -> Json:
     cells = notebook["cells"]
     cells[last + 1 :] = [_cell(COMPARE, _COMPARE.format(result=proposal.result.strip()))]
     cells.insert(first, _cell(CALL, call))
-    return json.loads(json.dumps(notebook))  # type: ignore[no-any-return]
+    plain: Json = json.loads(json.dumps(notebook))
+    return plain
 
 
 def _cell(name: str, source: str) -> Json:

@@ -23,7 +23,7 @@ _VARIABLE = re.compile(r"\$\{([^{}]*)\}")
 _FOLDERS = ("workspaceFolder", "workspaceRoot")
 _LONGEST = 2_000
 """Characters of a command or an address: what is not shown whole is not allowed."""
-_COMMENT = re.compile(r"(?m)^\s*//.*$")
+_COMMENT = re.compile(r"(?m)^[^\S\n]*//.*$")
 
 
 class Server(NamedTuple):

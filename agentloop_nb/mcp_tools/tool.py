@@ -20,7 +20,7 @@ _UNSEEN = re.compile(
 """Characters that nobody sees, or that turn the direction of others."""
 _COMMENT = re.compile(r"<!--.*?(?:-->|$)", re.DOTALL)
 _TAG = re.compile(r"</?[A-Za-z!?][^<>]{0,200}>")
-_MARKUP = re.compile(r"```|[*#|`~]{1,}|^\s*>|!?\[([^\]]{0,200})\]\([^)]{0,400}\)", re.MULTILINE)
+_MARKUP = re.compile(r"```|[*#|`~]{1,}|^[^\S\n]*>|!?\[([^\]]{0,200})\]\([^)]{0,400}\)", re.MULTILINE)
 
 
 class Tool(Value):

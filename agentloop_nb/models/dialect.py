@@ -51,7 +51,7 @@ _TOO_LARGE = re.compile(
     re.IGNORECASE,
 )
 _NUMBER = re.compile(r"(?<![\w.])(\d{1,3}(?:,\d{3})+|\d+)\b(?!\.\d)(\s*\(exclusive\)|\s*\))?")
-_BELOW = re.compile(r"(?:less than|lower than|smaller than|below|under|<)[^\w=]*\Z", re.IGNORECASE)
+_BELOW = re.compile(r"(?:less than|lower than|smaller than|below|under|<)[^\w=]{0,20}\Z", re.IGNORECASE)
 _RESPONSES = re.compile(r"v1/responses|responses api|not a chat model", re.IGNORECASE)
 _EFFORT = re.compile(r"think|reason|effort|requested parameters", re.IGNORECASE)
 _EFFORTS = {"reasoning_effort", "reasoning"}

@@ -16,7 +16,7 @@ NEVER_SENT = {"ConnectError", "ConnectTimeout", "PoolTimeout", "UnsupportedProto
 BUSY, STARTING, AWAY = 600.0, 180.0, 60.0
 """Seconds worth waiting for a server that says "later", for one on this machine that starts, and through an outage."""
 _NO_PLACE = re.compile(
-    r"\A\W*(?:(?:error )?404\b)?[\s:]*(?:page |file |url |route |path |endpoint )?(?:not found\W*)?\Z"
+    r"\A\W*+(?:(?:error )?404\b[\s:]*+)?(?:page |file |url |route |path |endpoint )?(?:not found\W*+)?\Z"
     r"|no such path|unexpected endpoint|invalid url|unknown request url|cannot post|no route|requested url"
     r"|method not allowed|resource (?:was )?not found",
     re.IGNORECASE,

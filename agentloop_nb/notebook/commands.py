@@ -13,6 +13,7 @@ from IPython.display import publish_display_data
 
 from agentloop_nb import command_table as table
 from agentloop_nb._internal.paths import typed_path
+from agentloop_nb._internal.text import clean
 from agentloop_nb.errors import Front, UserError
 from agentloop_nb.notebook.beside_loop import tell
 from agentloop_nb.notebook.launch_commands import NOTE, fix, fork, resume, retry
@@ -77,7 +78,7 @@ def ask(name: str, magics: AgentMagics, rest: str) -> None:
     from agentloop_nb.reports.queries import QUERIES
 
     options, words = table.parsed(name, rest, "notebook", 2)
-    print(QUERIES[name](_Here(magics), words, options))
+    print(clean(QUERIES[name](_Here(magics), words, options)))
 
 
 def status(magics: AgentMagics, rest: str) -> None:

@@ -5,25 +5,40 @@ from __future__ import annotations
 import importlib
 import threading
 
-_PATIENCE = 30.0
+_LOOK = 1.0
+"""Seconds between two looks at whether the thread still lives; in a forked child it does not."""
 _OURS = ("run_manager", "panel.panel_view")
 _MODELS = "agentloop_nb.models.ollama"
 """Every server that speaks OpenAI's protocol is served by what this one is made of."""
 _OTHERS = ("openai", "genai_prices.data", "dotenv")
 
-_pending = threading.Event()
-_pending.set()
+_ours_are_in = threading.Event()
+"""Set when our own modules are imported."""
+_thread = threading.Thread()
+"""What imports ahead."""
 
 
 def begin() -> None:
     """Begin to import."""
-    _pending.clear()
-    threading.Thread(target=_import_ahead, name="agentloop-warm", daemon=True).start()
+    global _thread  # noqa: PLW0603 - one a process
+    _ours_are_in.clear()
+    _thread = threading.Thread(target=_import_ahead, name="agentloop-warm", daemon=True)
+    _thread.start()
 
 
 def wait() -> None:
-    """Wait for our own modules: two threads that import one package from two sides can meet half of it."""
-    _pending.wait(_PATIENCE)
+    """Wait for our own modules: two threads that import one package from two sides can meet half of it.
+
+    There is no limit: a busy machine may need longer than any. A forked child has no such thread, and does not wait.
+    """
+    while _thread.is_alive() and not _ours_are_in.wait(_LOOK):
+        pass
+
+
+def wait_for_all() -> None:
+    """Wait for what others wrote, too, before more is imported that is made of the same packages."""
+    if _thread.is_alive():
+        _thread.join()
 
 
 def _import_ahead() -> None:
@@ -32,7 +47,7 @@ def _import_ahead() -> None:
             importlib.import_module(f"agentloop_nb.notebook.{name}")
         importlib.import_module(_MODELS)
     finally:
-        _pending.set()
+        _ours_are_in.set()
     for name in _OTHERS:
         importlib.import_module(name)
     _work_ahead()

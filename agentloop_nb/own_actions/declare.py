@@ -47,6 +47,9 @@ def action(
     its step is undone: it is called with those arguments of the call that it has parameters for, and with `result`.
     The function itself stays as it is. Raises `UserError`, one line, for what cannot be one.
     """
+    for name, value in (("reads", reads), ("writes", writes)):
+        if not isinstance(value, str):
+            raise UserError(f'@action takes a word for {name}: @action({name}="web"), not {value!r:.60}')
     reaches = " and ".join(filter(None, (reads and f"reads {reads}", writes and f"writes {writes}")))
     if function is None:
         return lambda decorated: action_of(decorated, reaches, undo, asks=asks)

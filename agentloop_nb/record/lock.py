@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 from agentloop_nb.errors import UserError
 
-try:
-    from fcntl import LOCK_EX, LOCK_NB, LOCK_SH, flock
-except ImportError:  # Windows and browsers have no such advisory locks; records are then never found to be in use
-    flock = None  # type: ignore[assignment]
+flock: Callable[[Any, int], None] | None = None
+with suppress(ImportError):  # Windows and browsers have no such advisory locks; records are never found to be in use
+    import fcntl
+
+    flock, LOCK_EX, LOCK_NB, LOCK_SH = fcntl.flock, fcntl.LOCK_EX, fcntl.LOCK_NB, fcntl.LOCK_SH
 
 
 def take(file: int) -> None:

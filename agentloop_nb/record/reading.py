@@ -11,6 +11,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from agentloop_nb._internal.links import refuse_links
+from agentloop_nb._internal.text import whole_characters
 from agentloop_nb.actions import BY_NAME
 from agentloop_nb.errors import UserError
 from agentloop_nb.events import ActionFinished, AnyEvent, RunInterrupted, RunStarted, UnknownEvent, event_from
@@ -36,9 +37,7 @@ def _events(path: Path) -> Iterator[AnyEvent]:
         if not line.strip():
             continue
         try:
-            data = json.loads(line.decode("utf-8"))
-            if not isinstance(data, dict):
-                raise TypeError("not an object")  # noqa: TRY301 - one place explains every kind of damage
+            data = _object(line)
             data.pop(trust.SIGNATURE, None)
             data = blobs.put_back(data, folder)
             event = _event(earlier_code.put_back(data, folder) if data.get("kind") == "run_started" else data)
@@ -47,6 +46,15 @@ def _events(path: Path) -> Iterator[AnyEvent]:
                 return  # torn: the kernel died while it was written
             raise UserError(f"{path}, line {index + 1} is damaged ({_reason(error)})") from None
         yield event
+
+
+def _object(line: bytes) -> dict[str, Any]:
+    data = json.loads(line.decode("utf-8"))
+    if b"\\ud" in line.lower():
+        data = whole_characters(data)
+    if not isinstance(data, dict):
+        raise TypeError("not an object")
+    return data
 
 
 def _lines(path: Path) -> list[bytes]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from agentloop_nb._internal.text import clean, on_one_line
 from agentloop_nb.actions.output_text import describe_change
 from agentloop_nb.errors import UserError
 from agentloop_nb.export.slicing import depended_on, pieces
@@ -18,7 +19,8 @@ def who(state: State) -> str:
         if step.result
         for change in step.result.changes
     }
-    return "\n".join(f"step {number}: {described[number, name]}" for name, number in state.changed.items())
+    lines = (f"step {number}: {described[number, name]}" for name, number in state.changed.items())
+    return "\n".join(map(on_one_line, lines))
 
 
 def why(state: State, name: str) -> str:
@@ -33,10 +35,11 @@ def why(state: State, name: str) -> str:
     lines = []
     for index in sorted(depended_on(chain[: root + 1], {root})):
         if index < len(state.cells):
-            lines.append(f"your cell: {_first_line(state.cells[index])}")
+            lines.append(f"your cell: {on_one_line(_first_line(state.cells[index]))}")
             continue
         step = steps[index - len(state.cells)]
-        lines.append(f"{step.line.removeprefix('- ')}\n    {step.decision.reasoning if step.decision else ''}")
+        reason = step.decision.reasoning if step.decision else ""
+        lines.append(f"{on_one_line(step.line.removeprefix('- '))}\n    {clean(reason)}")
     return "\n".join(lines)
 
 

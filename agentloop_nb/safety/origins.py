@@ -66,7 +66,7 @@ class Origins:
             if (
                 line in source.text
                 if first
-                else re.search(rf"[`$'\"\n]\s*{re.escape(line)}\s*[`'\"\n]", f"\n{source.text}\n")
+                else re.search(rf"[`$'\"\n][^\S\n]*{re.escape(line)}[^\S\n]*[`'\"\n]", f"\n{source.text}\n")
             ):
                 yield f"the command {' '.join(command.words)[:80]!r} comes from {source.origin}"
                 return

@@ -112,7 +112,7 @@ _SHARED = frozenset(
 )
 """Modules that what governs it is made of: a function that is replaced there is replaced here."""
 _TEXTS = re.compile(r"JUPYTER_RUNTIME_DIR|jupyter/runtime|kernel-[\w-]*\.json|/proc/(self|\d+)/(mem|fd|environ)")
-_CONFIGURES = re.compile(r"^\s*%(config|load_ext|reload_ext|unload_ext|reset|kill)\b", re.MULTILINE)
+_CONFIGURES = re.compile(r"^[^\S\n]*%(config|load_ext|reload_ext|unload_ext|reset|kill)\b", re.MULTILINE)
 
 
 class OutsideJudge:

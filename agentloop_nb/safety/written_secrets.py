@@ -36,7 +36,7 @@ _STATEMENT = re.compile(
     re.IGNORECASE,
 )
 """What a statement of SQL names so, in single quotes."""
-_COMMAND = re.compile(r"^[ \t]*(?:[\w, ]{1,80}=[ \t]*)?[!%]", re.MULTILINE)
+_COMMAND = re.compile(r"^[ \t]*(?:\w[\w, ]{0,79}=[ \t]*)?[!%]", re.MULTILINE)
 _VARIABLE = re.compile(r"(?<![\w$-])(\w{1,60})(?:=|(?<=%env)[ \t]+)" + _VALUE)
 _SET = re.compile(r"%(?:set_)?env[ \t]+(\w{1,60})[ \t]+(\S{1,400})")
 _OPTION = re.compile(

@@ -24,8 +24,9 @@ SHOWN_LINES = 12
 
 def comparison_text(comparison: Comparison, width: int = 110) -> str:
     """Return the comparison in two columns; `width` is that of the screen, in characters."""
+    written = io.StringIO()
     console = Console(
-        file=io.StringIO(),
+        file=written,
         width=width,
         color_system=None,
         force_jupyter=False,  # or it is displayed in a notebook instead of being written
@@ -35,8 +36,7 @@ def comparison_text(comparison: Comparison, width: int = 110) -> str:
     )
     for line in _tables(comparison):
         console.print(line)
-    written = console.file.getvalue()  # type: ignore[attr-defined]
-    return "\n".join(line.rstrip() for line in written.splitlines())
+    return "\n".join(line.rstrip() for line in written.getvalue().splitlines())
 
 
 def _tables(comparison: Comparison) -> Iterator[Any]:

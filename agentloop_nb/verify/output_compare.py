@@ -19,7 +19,7 @@ _ADDRESS = re.compile(r"\bat 0x[0-9a-fA-F]+|\bid=\d{9,}")
 _WARNING_PLACE = re.compile(r"^\S.*?:\d+: (?=\w*(?:Warning|Error)\b)", re.MULTILINE)
 _IPYKERNEL_FILE = re.compile(r"(?:/\S{0,300}?)?ipykernel_\d+/\d+\.py|<ipython-input-[^>]*>|\b\d+\.py\b(?=, line \d)")
 _SYNTAX_PLACE = re.compile(r"\((?:[^()]*, )?(?=line \d+\))")
-_TEMPORARY = re.compile(r"(?:<tmp>|/tmp|/var/folders/\S+?)/\S+")
+_TEMPORARY = re.compile(r"(?:<tmp>|/tmp|/var/folders/[^\s/]+)/\S+")
 _STYLER = re.compile(r"(?<![A-Za-z0-9])T_[0-9a-f]{5}(?=_|\b)")
 _ATTRIBUTE_ID = re.compile(r"""(?<![\w-])(?:id|for|href|aria-\w+)=["']#?([\w:.-]+)["']""")
 _RANDOM = re.compile(

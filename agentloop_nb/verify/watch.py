@@ -11,6 +11,7 @@ import os
 import socket
 import sys
 import threading
+import types
 import weakref
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -112,7 +113,7 @@ def _of_library(place: str) -> bool:
 
 def _caller() -> str:
     """Return the file of the code that asks, the standard library left out."""
-    frame = sys._getframe(1)
+    frame: types.FrameType | None = sys._getframe(1)
     standard = os.path.dirname(os.__file__)
     while frame is not None:
         name = frame.f_code.co_filename
@@ -120,7 +121,7 @@ def _caller() -> str:
         own = own or frame.f_code.co_name == "_modified_open"  # IPython's, that cells get as `open`
         if not own and (not name.startswith(standard) or "-packages" in name):
             return name
-        frame = frame.f_back  # type: ignore[assignment]
+        frame = frame.f_back
     return ""
 
 
@@ -236,7 +237,7 @@ def cut_off(what: str, host: str) -> None:
 # -- programs and C libraries
 
 
-def check_program(words: object, folder: object, variables: object) -> None:
+def check_program(words: object, folder: Any, variables: object) -> None:
     """Note a program that is started: whether it can be judged by its words is for the verdict to say."""
     if settings["how"] == "namespaces":
         return
@@ -244,7 +245,7 @@ def check_program(words: object, folder: object, variables: object) -> None:
     told = [os.fsdecode(each) if isinstance(each, str | bytes | os.PathLike) else str(each) for each in listed]
     if isinstance(words, str | bytes):
         told = ["sh", "-c", *told]
-    where = os.getcwd() if folder is None else os.fsdecode(folder)  # type: ignore[arg-type]
+    where = os.getcwd() if folder is None else os.fsdecode(folder)
     given: Any = os.environ if variables is None else variables
     path = given.get("PYTHONPATH", "") if hasattr(given, "get") else ""
     hooked = str(path).startswith(os.path.dirname(settings["children"]))

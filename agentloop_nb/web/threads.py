@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import threading
 from collections.abc import Callable
+from concurrent.futures import Future
 from typing import TypeVar
 
 T = TypeVar("T")
@@ -19,22 +20,22 @@ async def in_thread(work: Callable[[], T], name: str) -> T:
     loop = asyncio.get_running_loop()
     future: asyncio.Future[T] = loop.create_future()
 
-    def settle(result: T | None, error: BaseException | None) -> None:
+    def settle(done: Future[T]) -> None:
         if future.done():
             return
-        if error is not None:
+        if (error := done.exception()) is not None:
             future.set_exception(error)
         else:
-            future.set_result(result)  # type: ignore[arg-type]  # None only when T is None
+            future.set_result(done.result())
 
     def run() -> None:
-        result, error = None, None
+        done: Future[T] = Future()
         try:
-            result = work()
+            done.set_result(work())
         except Exception as caught:  # noqa: BLE001  # handed to whoever awaits
-            error = caught
+            done.set_exception(caught)
         with contextlib.suppress(RuntimeError):  # the loop was closed meanwhile: nobody waits any more
-            loop.call_soon_threadsafe(settle, result, error)
+            loop.call_soon_threadsafe(settle, done)
 
     threading.Thread(target=run, name=name, daemon=True).start()
     return await future

@@ -19,6 +19,7 @@ from agentloop_nb.notebook.panel.html import static_html
 from agentloop_nb.notebook.panel.live_board import LiveBoard
 from agentloop_nb.protocols import Delta
 from agentloop_nb.record import reading
+from agentloop_nb.state import fold
 from tests.browser.conftest import CHROMIUM, FLAGS
 from tests.browser.stage import Stage
 
@@ -28,7 +29,7 @@ PIECES = 6
 """Frames in which a reply is written."""
 SECONDS = {"model_called": 0.5, "action_started": 0.4, "action_finished": 1.5}
 """How long the state after an event is looked at; others pass without a frame."""
-WRITING, READING = 0.25, 5.0
+WRITING, OPENING, READING = 0.25, 1.5, 5.0
 
 
 class Frame(NamedTuple):
@@ -46,6 +47,7 @@ def events() -> list[AnyEvent]:
 def frames(view: Any) -> Iterator[Frame]:
     """The panel while the run goes on, and what it leaves."""
     stage, board, now = Stage(view), LiveBoard(demo.goal()), 1_000_000_000.0
+    yield finished(stage, OPENING)
     board.begin()
     stage.panels([board])
     for event in events():
@@ -64,9 +66,14 @@ def frames(view: Any) -> Iterator[Frame]:
             stage.put(0, board, now)
             yield taken(view, seconds)
             now += seconds
-    stage.markup([static_html(board.state)])
-    view.evaluate("() => window.scrollTo(0, 0)")
-    yield taken(view, READING, scroll=False)
+    yield finished(stage, READING)
+
+
+def finished(stage: Stage, seconds: float) -> Frame:
+    """What the run leaves; it comes first too, because a reader that shows one frame shows the first."""
+    stage.markup([static_html(fold(events()))])
+    stage.view.evaluate("() => window.scrollTo(0, 0)")
+    return taken(stage.view, seconds, scroll=False)
 
 
 def written(event: DecisionMade) -> Iterator[str]:

@@ -82,7 +82,7 @@ class Server:
         self._wait()
 
     def _wait(self) -> None:
-        for _ in range(300):
+        for _ in range(1000):
             try:
                 urllib.request.urlopen(f"{self.address}/api?token={self.token}", timeout=2).close()
             except OSError:

@@ -17,6 +17,7 @@ from PIL import Image
 from playwright.sync_api import sync_playwright
 
 from agentloop_nb.actions import AskUser
+from agentloop_nb.agent.conclusion import WITH_A_WORD
 from agentloop_nb.decision import Decision
 from agentloop_nb.events import AnyEvent, PlanMade, Progress, QuestionAsked, RunFinished
 from agentloop_nb.notebook.panel.html import static_html
@@ -45,6 +46,7 @@ STATES: dict[str, list[AnyEvent | Progress]] = {
             step=2,
             status="not_met",
             reason="the model reports that the goal is not met",
+            hints=(WITH_A_WORD,),
             summary="The file ends in **June**: nothing is known of December.",
         ),
     ],

@@ -103,7 +103,8 @@ async def test_after_max_retries_refusals_the_goal_is_not_met(scenario, retries)
     s = build(scenario, [code("x"), *[finish("done, really")] * 9], [False], max_retries=retries)
     state = await s.run()
     assert (state.status, state.is_complete) == ("not_met", False)
-    assert state.ending().startswith(f"the contract does not hold: {RULE} (is False); with a word from you")
+    told = f"the contract does not hold: {RULE} (is False); tell it what to do differently: %agent resume --"
+    assert state.ending().startswith(told)
     assert state.summary == "done, really"
     assert len(s.model.requests) == 1 + retries + 1
 

@@ -130,6 +130,8 @@ async def test_a_goal_that_is_not_met_ends_so_and_can_be_resumed(scenario):
     state = await s.run()
     assert (state.status, state.is_complete, state.summary) == ("not_met", False, "The file is empty.")
     assert state.reason == "the model reports that the goal is not met"
+    assert state.ending() == f"{state.reason}; tell it what to do differently: %agent resume -- YOUR WORDS"
+    assert state.ending("shell").endswith(": agentloop resume -- YOUR WORDS")
 
 
 @pytest.mark.parametrize(

@@ -633,6 +633,14 @@ def test_the_export_calls_nothing_else_that_a_record_says_was_run(code):
     assert recorded_as(code, a=1) == "f(a=1)"
 
 
+@pytest.mark.parametrize("given", [{"reads": 5}, {"writes": True}, {"reads": ["web"]}, {"writes": None}])
+def test_what_it_reaches_is_said_in_a_word(given):
+    (name,) = given
+    with pytest.raises(UserError, match=f"takes a word for {name}") as caught:
+        action(**given)
+    assert "\n" not in str(caught.value)
+
+
 def test_what_was_declared_is_listed():
     def cancel(a: str): ...
 

@@ -525,3 +525,12 @@ async def test_the_examples_answer_gives_way_to_what_was_shown(scenario, monkeyp
     shown = CodeOutcome(ending="ok", outputs=({"output_type": "stream", "name": "stdout", "text": "4\n"},))
     s = scenario([code("print(4)"), finish("Wednesday")], outcomes={"print(4)": shown})
     assert (await s.run()).summary == "4"
+
+
+async def test_a_picture_is_no_answer_but_the_file_it_was_saved_in_is(scenario, monkeypatch, tmp_path):
+    (tmp_path / "a.png").touch()
+    monkeypatch.setattr(ScriptedModel, "is_small", True, raising=False)
+    figure = {"output_type": "display_data", "data": {"image/png": "", "text/plain": "<Figure>"}, "metadata": {}}
+    shown = CodeOutcome(ending="ok", outputs=(figure,), files=("a.png",))
+    s = scenario([code("draw()"), finish("Wednesday.")], outcomes={"draw()": shown})
+    assert (await s.run()).summary == "Made a.png."

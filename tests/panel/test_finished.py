@@ -173,6 +173,7 @@ def test_back_ticks_of_a_reason_are_code(why: str, shown: str) -> None:
         ),
         ("no model 'x'; %agent models lists what it offers", "no model 'x'", "%agent models"),
         ("503 Service Unavailable", "503 Service Unavailable", ""),
+        ("it is stuck; tell it: %agent resume -- YOUR WORDS", "it is stuck; tell it", "%agent resume -- YOUR WORDS"),
         ("", "", ""),
         (
             "it ended: %agent resume\n1 of 4 steps came out differently",

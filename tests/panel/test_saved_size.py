@@ -129,12 +129,15 @@ def test_without_webp_a_figure_inside_html_is_the_png(monkeypatch: pytest.Monkey
 
 
 def test_of_many_large_figures_the_newest_are_said_again_below() -> None:
-    figures = [ran(step + 1, "draw()", story.shown(image_png=drawn("points", step))) for step in range(3)]
-    state = answered(4, "All of it shows it.", *figures)
+    figures = [ran(step + 1, "draw()", story.shown(image_png=drawn("points", step))) for step in range(5)]
+    state = answered(6, "All of it shows it.", *figures)
     *below, _ = final_outputs(state)
-    assert static_html(state, natives=True).count("<img ") == 3
-    assert 1 <= len(below) < 3
-    assert below[-1]["image/png"] == saved(drawn("points", 2))
+    page = static_html(state, natives=True)
+    assert page.count("<img ") == 5
+    assert 1 <= len(below) < 5
+    assert below[-1]["image/png"] == saved(drawn("points", 4))
+    assert page.count("if this page does not show it here, it is below") == len(below)
+    assert "Figure of step 1; if this page does not show it here, it is in the notebook, at step 1" in page
 
 
 def test_few_colours_are_kept_exactly() -> None:

@@ -101,3 +101,20 @@ def test_a_name_is_shown_as_text_whatever_it_is(folder: Path) -> None:
     assert "<img" not in told
     assert "\u202e" not in told
     told.encode("utf-8")
+
+
+def test_a_file_that_holds_a_secret_of_the_machine_is_named_and_not_given(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What a visitor's run wrote of the host's environment, in every form."""
+    secret = "Tz9qLm4vXw8rKd2pYb6n"
+    monkeypatch.setenv("SERVICE_API_KEY", secret)
+    for number, form in enumerate(
+        [secret, secret[::-1], secret.encode().hex(), base64.b64encode(secret.encode()).decode()]
+    ):
+        (folder / f"{number}.txt").write_text(f"it is {form}")
+    (folder / "id_rsa").write_text("x")
+    (folder / "n.csv").write_text("1,2")
+    rows = list(file_list.rows(folder))
+    assert ["left out" in row for row in rows] == [True] * 5 + [False]
+    assert sum("download=" in row for row in rows) == 1

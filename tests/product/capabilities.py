@@ -19,10 +19,11 @@ from agentloop_nb.actions import (
 from agentloop_nb.actions.delegate import Delegate
 from agentloop_nb.actions.effects import Answer, Effects
 from agentloop_nb.actions.own import OwnAction
+from agentloop_nb.bridge.tools import STEPS
 from agentloop_nb.models.recorded_answers import question_of
 from agentloop_nb.protocols import Document, Page, SearchHit, ToolAnswer, WrittenFile
 
-HEAD = ("action", "undo", "replay", "export", "isolated, fork", "browser")
+HEAD = ("action", "undo", "replay", "export", "isolated, fork", "browser", "served")
 """The columns of the table."""
 
 
@@ -58,7 +59,8 @@ def _row(kind: type[Action]) -> tuple[str, ...]:
     action = kind.model_validate(fields)
     result = ActionResult(success=True, output="x", effects=effects)
     name = "your own function" if issubclass(kind, OwnAction) else f"`{kind.name}`"
-    return name, _undo(action), _replay(action, effects), _export(action, result), _isolated(action), _browser(action)
+    where = (_isolated(action), _browser(action), _served(action))
+    return name, _undo(action), _replay(action, effects), _export(action, result), *where
 
 
 def _undo(action: Action) -> str:
@@ -92,6 +94,12 @@ def _export(action: Action, result: ActionResult) -> str:
 
 def _isolated(action: Action) -> str:
     return "where what it uses can go along" if isinstance(action, OwnAction) else "yes"
+
+
+def _served(action: Action) -> str:
+    if action.name in STEPS:
+        return "a tool"
+    return "by `run_code`" if isinstance(action, OwnAction) else "no tool"
 
 
 def _browser(action: Action) -> str:

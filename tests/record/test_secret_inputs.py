@@ -15,9 +15,10 @@ import pytest
 from agentloop_nb.errors import UserError
 from agentloop_nb.export import share
 from agentloop_nb.export.leftout import replaced
+from agentloop_nb.export.session_export import export_session
 from agentloop_nb.record import journal
 from agentloop_nb.safety.secret_files import looks_secret, why_secret
-from agentloop_nb.verify.certified_export import publish
+from agentloop_nb.verify.certified_export import publish, publish_report
 from tests.record.made import finished, printed, started, step
 
 SECRET = "Tz9qLm4vXw8rKd2pYb6n"
@@ -197,3 +198,34 @@ def test_code_that_reads_no_such_file_stays():
 @pytest.mark.parametrize("name", ["a/.ssh/known", "secrets/a.txt", ".kube/config", "x/client_secret_1.json"])
 def test_folders_of_secrets(name):
     assert looks_secret(name)
+
+
+WRITERS = {
+    "run.ipynb": lambda record, out: publish(record, out, check=False),
+    "minimal.ipynb": lambda record, out: publish(record, out, minimal=True, check=False),
+    "run.py": lambda record, out: publish(record, out, check=False),
+    "run.html": lambda record, out: publish_report(record, out, check=False),
+    "run.md": lambda record, out: publish_report(record, out, check=False),
+    "session.ipynb": lambda record, out: export_session([record], out, folder=record.parents[2]),
+}
+
+
+@pytest.mark.parametrize("name", WRITERS)
+def test_no_way_of_exporting_gives_a_secret_of_all_these_files_away(tmp_path, name):
+    """One run that read every file of the corpus, and showed what it found."""
+    work, given = tmp_path / "work", tmp_path / "given"
+    given.mkdir()
+    for file, content in FOLDERS.items():
+        (work / file).parent.mkdir(parents=True, exist_ok=True)
+        (work / file).write_bytes(content if isinstance(content, bytes) else content.encode())
+    code = "\n".join(f"key_{number} = open({file!r}, 'rb').read()" for number, file in enumerate(FOLDERS))
+    shown = printed(f"it was {SECRET}, {SECRET[::-1]} and {SECRET.encode().hex()}\n")
+    record = journal.Journal.create(work, "20261122-101500-3fa2")
+    result = shown.with_effects(files_read=tuple(FOLDERS))
+    for event in [started(goal="Read them"), *step(1, "run_code", result, code=code), *finished(2, f"It is {SECRET}.")]:
+        record.append(event)
+    record.close()
+    WRITERS[name](record.path, given / name)
+    assert (given / name).is_file()
+    assert not any(form in all_bytes(given) for form in forms(SECRET))
+    assert not [path for path in given.rglob("*") if path.is_file() and looks_secret(path.name)]

@@ -51,7 +51,7 @@ class Notebook:
     def _connect(self) -> None:
         self.client = self.manager.client()
         self.client.start_channels()
-        self.client.wait_for_ready(timeout=60)
+        self.client.wait_for_ready(timeout=200)
         self.cell("%load_ext agentloop_nb")
 
     def restart(self) -> None:
@@ -67,14 +67,14 @@ class Notebook:
         """Begin a cell, and return its request when its code is running."""
         request = self.client.execute(f"print('begun', flush=True)\n{code}")
         while True:
-            message = self.client.get_iopub_msg(timeout=60)
+            message = self.client.get_iopub_msg(timeout=200)
             if message["parent_header"].get("msg_id") == request and message["msg_type"] == "stream":
                 return str(request)
 
     def collect(self, request: str) -> str:
         shown: list[str] = []
         while True:
-            message = self.client.get_iopub_msg(timeout=60)
+            message = self.client.get_iopub_msg(timeout=200)
             if message["parent_header"].get("msg_id") != request:
                 continue
             content = message["content"]

@@ -17,7 +17,7 @@ import pytest
 from mcp import Client, StdioServerParameters
 
 from agentloop_nb.bridge import pipe
-from agentloop_nb.bridge.served_kernels import NO_KERNEL, ServedKernel, alive, choose
+from agentloop_nb.bridge.served_kernels import NO_KERNEL, ServedKernel, alive, choose, connect
 from agentloop_nb.bridge.skill import skill
 from agentloop_nb.bridge.tools import BY_NAME, STEPS, TOOLS, problem
 
@@ -190,3 +190,69 @@ def test_a_handshake_is_repeated_only_for_a_client_that_still_speaks_so(place, n
             sink.seek(0)
             sink.truncate()
     listening.close()
+
+
+NO_KERNELS = {
+    "binary": b"\x00\xff\xfe" * 1000 + b"\n",
+    "a list": b"[]\n",
+    "a number": b"7\n",
+    "nested": b"[" * 100_000 + b"\n",
+    "not UTF-8": b'{"id": 1, "result": "\xff"}\n',
+    "half a line": b'{"jsonrpc": "2.0", "id": 1',
+    "a web server": b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}",
+    "nothing": b"",
+}
+
+
+@pytest.mark.parametrize("said", NO_KERNELS)
+def test_what_is_no_kernel_is_left_and_the_client_is_told(place: Path, said: str) -> None:
+    """Whatever listens at the named socket: each request is answered once, and nothing else reaches the client."""
+    with socket.socket(socket.AF_UNIX) as listening:
+        listening.bind(str(place / "sock"))
+        listening.listen()
+        announce(place, "one", str(place))
+        threading.Thread(target=say, args=(listening, NO_KERNELS[said]), daemon=True).start()
+        read, write = os.pipe()
+        with os.fdopen(read, "rb") as source, os.fdopen(write, "wb", buffering=0) as client, io.BytesIO() as sink:
+            threading.Thread(target=pipe.Bridge(None, source, sink).run, daemon=True).start()
+            client.write(request("tools/call", name="status").encode() + b"\n")
+            deadline = time.monotonic() + 60
+            while not sink.getvalue().endswith(b"\n") and time.monotonic() < deadline:
+                time.sleep(0.01)
+            (answer,) = map(json.loads, sink.getvalue().splitlines())
+        assert answer["id"] == 1
+        assert answer["result"]["isError"]
+
+
+def say(listening: socket.socket, what: bytes) -> None:
+    """Answer one connection once it asked something, as what is no kernel would."""
+    connection, _ = listening.accept()
+    with connection, connection.makefile("rb") as lines:
+        lines.readline()
+        lines.readline()
+        connection.sendall(what)
+
+
+def test_an_endless_line_is_left(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pipe, "MOST_ANSWERED", 1000)
+    monkeypatch.setitem(NO_KERNELS, "endless", b'{"id": 1, "result": "' + b"x" * 5000)
+    test_what_is_no_kernel_is_left_and_the_client_is_told(place, "endless")
+
+
+def test_a_place_that_is_no_socket_of_ours_counts_as_none(place: Path) -> None:
+    for where in ("/dev/null", str(place), "/nowhere", "", "\0abstract", "127.0.0.1:0", "127.0.0.1:x", "x" * 500):
+        announce(place, "one", str(place), socket=where)
+        (answer,) = talk(place, request("tools/call", name="status")) if where == "/dev/null" else (None,)
+        assert answer is None or answer["result"]["content"][0]["text"] == NO_KERNEL
+        with pytest.raises(OSError):
+            connect(alive()[0], b"")
+
+
+def test_a_name_steers_no_terminal(place: Path) -> None:
+    for name in ("a", "b"):
+        file = announce(place, name, f"{place}\x1b]0;x\x07")
+        file.write_text(json.dumps(json.loads(file.read_text()) | {"name": f"{name}\x1b[2J\u202e\n"}))
+    told = choose(None, place)
+    assert isinstance(told, str)
+    assert told.isprintable()
+    assert "Several kernels are served: " in told

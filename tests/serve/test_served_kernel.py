@@ -78,6 +78,28 @@ async def test_a_query_and_a_document_are_steps(notebook, served):
     assert notebook.cell("'oldest' in globals()") == "False"
 
 
+OWN = """from agentloop_nb import action
+
+@action
+def double(n: int) -> int:
+    \"\"\"Double a number.\"\"\"
+    return n * 2
+"""
+
+
+async def test_a_function_of_the_persons_is_no_tool_and_is_called_by_code(notebook, served):
+    notebook.cell(OWN)
+    served("--approve auto")
+    async with notebook.agent() as agent:
+        assert "double" not in {tool.name for tool in (await agent.client.list_tools()).tools}
+        assert "added eight: int" in (await agent.run("eight = double(4)")).structured_content["changes"]
+        assert "Reproduced" in await agent.text("export", path="own.ipynb")
+    cells = nbformat.read(notebook.folder / "own.ipynb", as_version=4).cells
+    code = "\n".join(cell.source for cell in cells if cell.cell_type == "code")
+    assert "def double(n: int)" in code
+    assert "agentloop" not in code
+
+
 async def test_the_person_undoes_restores_and_tells_while_it_goes_on(notebook, served):
     notebook.cell("mine = 1")
     served("--approve auto")

@@ -6,10 +6,12 @@ import base64
 import mimetypes
 import os
 import stat
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 
+from agentloop_nb.export import Hiding, known_mask
 from agentloop_nb.notebook.panel.safe_text import escape
+from agentloop_nb.safety.secret_files import gives_away, looks_secret
 
 MAX_FILE = 10 * 2**20
 """Bytes of a file that can be downloaded from the page."""
@@ -20,15 +22,18 @@ MAX_ROWS = 200
 PREVIEWED = 20_000
 """Characters of a text file that are shown."""
 _PREVIEW = "max-height:24em;overflow:auto;font-family:monospace;font-size:12px;line-height:1.4"
+_BUTTON = (
+    "display:inline-block;margin:0 8px 4px 0;padding:4px 12px;border:1px solid;border-radius:3px;text-decoration:none"
+)
 _PICTURES = ("image/png", "image/jpeg", "image/gif", "image/webp")
 
 
 def rows(folder: Path, first: Collection[str] = ()) -> Iterator[str]:
     """HTML rows of the files below a folder, `first` before the others. What is left out is named, with the reason."""
     names = sorted(_names(folder), key=lambda name: (name not in first, name))
-    left = MAX_PAGE
+    left, hides = MAX_PAGE, Hiding(known_mask()).hides
     for name in names[:MAX_ROWS]:
-        row = _row(folder / name, name, left)
+        row = _row(folder / name, name, left, hides)
         left -= len(row)
         yield row
     if len(names) > MAX_ROWS:
@@ -45,7 +50,7 @@ def _names(folder: Path) -> Iterator[str]:
                 yield Path(place, name).relative_to(folder).as_posix()
 
 
-def _row(path: Path, name: str, left: int) -> str:
+def _row(path: Path, name: str, left: int, hides: Callable[[str], bool]) -> str:
     try:
         found = path.lstat()
         if not stat.S_ISREG(found.st_mode):
@@ -55,6 +60,8 @@ def _row(path: Path, name: str, left: int) -> str:
         data = path.read_bytes()
     except OSError as error:
         return _told(name, f"cannot be read: {error.strerror or type(error).__name__}")
+    if looks_secret(name) or gives_away(data, hides):
+        return _told(name, "left out: it holds a secret of this machine, or what looks like one")
     row = _card(name, data)
     return row if len(row) <= left else _told(name, f"{len(data):,} bytes, left out: this page holds no more")
 
@@ -66,9 +73,21 @@ def _told(name: str, why: str) -> str:
 def _card(name: str, data: bytes) -> str:
     kind = mimetypes.guess_type(name)[0] or "application/octet-stream"
     encoded = base64.b64encode(data).decode()
-    address = f'download="{escape(name)}" href="data:application/octet-stream;base64,{encoded}"'
-    head = f'<b>{escape(name)}</b> ({len(data):,} bytes) <a style="text-decoration:underline" {address}>Download</a>'
+    link = _link(name, encoded, "Download", "text-decoration:underline")
+    head = f"<b>{escape(name)}</b> ({len(data):,} bytes) {link}"
     return f"<div>{head}<details><summary>Preview</summary>{_preview(kind, data, encoded)}</details></div>"
+
+
+def button(path: Path, told: str) -> str:
+    """Return a link that downloads a file and looks like a button; empty where the file is not there or too large."""
+    if not path.is_file() or path.stat().st_size > MAX_FILE:
+        return ""
+    return _link(path.name, base64.b64encode(path.read_bytes()).decode(), told, _BUTTON)
+
+
+def _link(name: str, encoded: str, told: str, style: str) -> str:
+    address = f'download="{escape(name)}" href="data:application/octet-stream;base64,{encoded}"'
+    return f'<a style="{style}" {address}>{escape(told)}</a>'
 
 
 def _preview(kind: str, data: bytes, encoded: str) -> str:

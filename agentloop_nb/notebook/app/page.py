@@ -25,19 +25,30 @@ from agentloop_nb.notebook.run_manager import RunManager
 from agentloop_nb.run import Run
 from agentloop_nb.settings import DEFAULT_MODEL, environment
 
-EXAMPLES = (
-    "Which day of the week sells most coffee in cafe.csv, and what does rain cost? Draw a chart.",
-    "Find out which Python web frameworks are used most, compare three, and write a short report.",
-    "Make a table of the planets with their mass and distance from the sun, plot it, and save the figure.",
-)
+EXAMPLES = {
+    "Which day of the week sells most coffee?": (
+        "Which day of the week sells most coffee in cafe.csv, and what does rain cost? Draw a chart."
+    ),
+    "Compare three web frameworks": (
+        "Find out which Python web frameworks are used most, compare three, and write a short report."
+    ),
+    "Plot the planets": (
+        "Make a table of the planets with their mass and distance from the sun, plot it, and save the figure."
+    ),
+}
+"""Goals to try, by what their buttons say; the first is the one that the demo knows."""
 MAX_STEPS = 30
 
 _ABOUT = (
     '<p style="line-height:1.5">Write what you want. A language model decides one step at a time; each is carried out '
     "and shown as a card. Code runs on the machine that serves this page, in a folder of this visit.</p>"
 )
-
-
+_SCRIPTED = (
+    '<p style="line-height:1.5">The model chosen here is <code>demo</code>: its decisions are scripted, for the coffee '
+    "question only; its code really runs. With a key or a server of your own, choose another model.</p>"
+)
+_BELOW = "The answer, its figures and every step appear here."
+_LINES = 'style="line-height:1.5"'
 _WITHIN = '<div style="contain:inline-size;max-width:64em">'
 """Around a view: as wide as the page, however long its lines are."""
 
@@ -50,14 +61,21 @@ class App(widgets.VBox):
         self._loop = asyncio.get_event_loop()
         self._folder = _own_folder()
         self._launcher = RunManager(self._shell, working_folder=self._folder, watched=True)
+        near = {"style": {"description_width": "initial"}}
         self._goal = widgets.Textarea(
-            placeholder="What should be done?", rows=4, layout={"width": "98%"}, description="Goal"
+            placeholder="What should be done?", rows=4, layout={"width": "98%"}, description="Goal", **near
         )
-        self._model = widgets.Combobox(value=_usual_model(), options=_models(), description="Model")
-        self._steps = widgets.BoundedIntText(MAX_STEPS, min=1, max=100, description="Max steps")
-        self._budget = widgets.Text(placeholder="no limit", description="Budget, $")
-        self._ask = widgets.Checkbox(description="Ask me before code runs", indent=False, layout={"width": "auto"})
-        self._plan = widgets.Checkbox(description="Show me a plan first", indent=False, layout={"width": "auto"})
+        narrow = near | {"layout": {"width": "12em", "margin": "2px 16px 2px 2px"}}
+        wide = near | {"layout": {"width": "18em", "margin": "2px 16px 2px 2px"}}
+        self._model = widgets.Combobox(value=_usual_model(), options=_models(), description="Model", **wide)
+        self._steps = widgets.BoundedIntText(MAX_STEPS, min=1, max=100, description="Max steps", **narrow)
+        self._budget = widgets.Text(placeholder="no limit", description="Budget, $", **narrow)
+        self._ask = widgets.Checkbox(
+            description="Ask me before code runs", indent=False, layout={"width": "auto", "margin": "2px 0 2px 16px"}
+        )
+        self._plan = widgets.Checkbox(
+            description="Show me a plan first", indent=False, layout={"width": "auto", "margin": "2px 0 2px 16px"}
+        )
         self._start = widgets.Button(description="Run", button_style="primary")
         self._upload = widgets.FileUpload(multiple=True, description="Add data", accept=",".join(visit_files.KINDS))
         self._upload.observe(self._take_in, "value")
@@ -65,34 +83,42 @@ class App(widgets.VBox):
         self._given, self._data = widgets.HTML(), _given_data(self._folder)
         self._word = widgets.Text(placeholder="a word to the agent", layout={"width": "60%"})
         self._resume = widgets.Button(description="Go on", tooltip="Go on with this run where it ended")
-        self._later = widgets.HBox([self._word, self._resume], layout={"flex_flow": "row wrap", "display": "none"})
+        self._later = _row(self._word, self._resume)
+        self._later.layout.display = "none"
         self._banner, self._cards, self._files = widgets.HTML(), widgets.VBox(), widgets.VBox()
         self._start.on_click(lambda _button: self._run(self._begin))
         self._resume.on_click(lambda _button: self._run(self._go_on))
+        self._about = widgets.HTML()
+        self._model.observe(lambda _change: self._introduce(), "value")
         super().__init__(
             [
-                widgets.HTML("<h2>AgentLoop</h2>" + _ABOUT),
+                self._about,
                 self._goal,
-                widgets.HBox([self._upload, self._given], layout={"flex_flow": "row wrap"}),
-                widgets.HBox(list(self._examples()), layout={"flex_flow": "row wrap"}),
-                widgets.HBox(
-                    [self._model, self._steps, self._budget, self._ask, self._plan, self._start],
-                    layout={"flex_flow": "row wrap"},
-                ),
+                _row(*self._examples()),
+                _row(self._upload, self._given),
+                _row(self._model, self._steps, self._budget),
+                _row(self._start, self._ask, self._plan),
                 self._banner,
                 self._later,
                 self._cards,
                 self._files,
-            ]
+            ],
+            layout={"max_width": "64em"},
         )
-
+        self._say(_BELOW, bold=False)
+        self._introduce()
         self._tell_data()
 
-    def _examples(self) -> Iterator[widgets.Button]:
+    def _introduce(self) -> None:
+        """Say what the page does, and where its answers are scripted."""
+        self._about.value = f"<h2>AgentLoop</h2>{_ABOUT}{_SCRIPTED if self._model.value == 'demo' else ''}"
+
+    def _examples(self) -> Iterator[widgets.Widget]:
         """Goals to try; without a model only the one that the demo knows."""
-        for example in EXAMPLES[:1] if self._model.value == "demo" else EXAMPLES:
-            button = widgets.Button(description=example[:44] + "…", tooltip=example, layout={"width": "auto"})
-            button.on_click(lambda _button, goal=example: setattr(self._goal, "value", goal))
+        yield widgets.Label("Try an example:")
+        for label, goal in list(EXAMPLES.items())[: 1 if self._model.value == "demo" else None]:
+            button = widgets.Button(description=label, tooltip=goal, layout={"width": "auto"})
+            button.on_click(lambda _button, goal=goal: setattr(self._goal, "value", goal))
             yield button
 
     # -- data
@@ -162,12 +188,12 @@ class App(widgets.VBox):
         if not any(result.success for result in run.action_results):
             return
         said, notebook, report = self._banner.value, self._folder / "notebook.ipynb", self._folder / "report.html"
-        self._banner.value = said + "<p>The notebook and the report to download are being made …</p>"
+        self._banner.value = said + f"<p {_LINES}>The notebook and the report to download are being made …</p>"
         for path in (notebook, report):
             path.unlink(missing_ok=True)
         proof = (await asyncio.to_thread(run.publish, notebook)).told
         await asyncio.to_thread(run.report, report, check=False)
-        self._banner.value = f"{said}<p>To download below: notebook.ipynb ({escape(proof)}) and report.html.</p>"
+        self._banner.value = f"{said}{_downloads(notebook, report)}{_proof(proof)}"
         self._list_files([notebook.name, report.name, *run.artifacts])
 
     def _list_files(self, first: Sequence[str]) -> None:
@@ -182,8 +208,9 @@ class App(widgets.VBox):
         self._later.layout.display = "none" if run.is_complete else ""
         self._list_files(run.artifacts)
 
-    def _say(self, text: str, color: str = "inherit") -> None:
-        self._banner.value = f'<p role="status" style="color:{color}"><b>{escape(text)}</b></p>' if text else ""
+    def _say(self, text: str, color: str = "inherit", *, bold: bool = True) -> None:
+        style = f"line-height:1.5;color:{color};font-weight:{'bold' if bold else 'normal'}"
+        self._banner.value = f'<p role="status" style="{style}">{escape(text)}</p>' if text else ""
 
 
 class AppPanel(PanelView):
@@ -198,6 +225,23 @@ class AppPanel(PanelView):
     def _publish(self, bundle: dict[str, Any], *, update: bool = False) -> None:
         shown = widgets.HTML(f"{_WITHIN}{static_html(self._state, typed=False)}</div>") if update else self._link.widget
         self._place.children = (shown,)
+
+
+def _row(*children: widgets.Widget) -> widgets.HBox:
+    """Put controls beside one another, and below where there is no room."""
+    return widgets.HBox(list(children), layout={"flex_flow": "row wrap", "align_items": "center"})
+
+
+def _downloads(notebook: Path, report: Path) -> str:
+    """Draw a button for each file that is there."""
+    buttons = (file_list.button(notebook, "Download the notebook"), file_list.button(report, "Download the report"))
+    return f"<p {_LINES}>{''.join(buttons)}</p>"
+
+
+def _proof(told: str) -> str:
+    """Tell what re-running the notebook showed, with the line to type as code."""
+    shown, check, line = told.partition(". Check it yourself: ")
+    return f"<p {_LINES}>{escape(shown)}.{f' To check it yourself: <code>{escape(line)}</code>' if check else ''}</p>"
 
 
 def _own_folder() -> Path:

@@ -15,7 +15,7 @@ MAX_KEPT, MAX_FILES = 1_000_000, 20
 MAX_LISTED = 200
 """Files of one folder that count as read because it was listed."""
 
-_SHELL_LINE = re.compile(r"^\s*(?:[\w, ]+=\s*)?!+(.+)$", re.MULTILINE)
+_SHELL_LINE = re.compile(r"^[^\S\n]*(?:\w[\w, ]*=[^\S\n]*)?!+(.+)$", re.MULTILINE)
 _SHELL_CELL = re.compile(r"^\s*%%(?:bash|sh|script|sx|system|!)\b.*\n")
 _LISTING = frozenset({"ls", "find", "tree", "du", "dir", "wc", "cat", "head", "tail", "grep", "file", "stat", "md5sum"})
 

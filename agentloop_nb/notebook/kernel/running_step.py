@@ -261,8 +261,9 @@ def _unsaved(record: Record, given_up: list[int], limit: int) -> Iterator[str]:
 
 
 def _error_of(result: Any) -> BaseException | None:
-    before, within = result.error_before_exec, result.error_in_exec
-    return within if before is None else before  # type: ignore[no-any-return]
+    before: BaseException | None = result.error_before_exec
+    within: BaseException | None = result.error_in_exec
+    return within if before is None else before
 
 
 def _is_quiet(shell: Any, cell: str) -> bool:

@@ -6,6 +6,7 @@ import sys
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from functools import partial
 from typing import Any
 
 from agentloop_nb._internal.markup import WIDGET_VIEW
@@ -43,7 +44,7 @@ class ShownWidgets:
 
         for part in _parts(widget):
             part.observe(changed)
-            self._unfollow.append(lambda part=part: part.unobserve(changed))  # type: ignore[misc]
+            self._unfollow.append(partial(part.unobserve, changed))
         return ident
 
     def close(self) -> None:

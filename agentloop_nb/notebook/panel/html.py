@@ -45,7 +45,9 @@ _DOTS = {"finished": "#1a7f37", "failed": "#d1242f", "interrupted": "#d1242f"}
 _WARN = "#9a6700"
 _PART = f"padding:6px 10px;border-top:1px solid {LINE}"
 _INNER = "padding:2px 10px 6px"
-_COMMAND = re.compile(r"[:;,(]?\s{0,5}(?:or )?(?:type )?(%agent \w+(?: +(?:-{1,2}[a-z][\w-]*|\$?\d[\d.]*))*) *([^\n]*)")
+_COMMAND = re.compile(
+    r"[:;,(]?\s{0,5}(?:or )?(?:type )?(%agent \w+(?: +(?:-{1,2}[a-z][\w-]*|\$?\d[\d.]*|-- [A-Z ]+))*) *([^\n]*)"
+)
 _PLAIN_FILE = re.compile(r"[\w-]+(?:[/ .][\w-]+)*\.\w{1,8}")
 NATIVES = 10
 """Outputs below the panel that are hidden where its style sheet is read, at most."""
@@ -82,12 +84,13 @@ def static_html(state: State, *, natives: bool = False, place: str = "", typed: 
     `typed` says that the reader can type commands.
     """
     top, shown = header(state), exhibits(state)
-    hidden = sum(not interactive(bundle) for bundle in final_outputs(state)) if natives else 0
+    below = final_outputs(state) if natives else []
+    hidden = sum(not interactive(bundle) for bundle in below)
     marks = "".join(f"--k{number}:1;" for number in range(1, min(hidden, NATIVES) + 1))
     parts = [
         _header(top, typed=typed),
         _answer(state, place),
-        *_exhibits(shown),
+        *_exhibits(shown, below=sum(any(mime.startswith("image/") for mime in bundle) for bundle in below)),
         _files(state),
         _verdict(state, typed=typed),
     ]
@@ -170,9 +173,15 @@ def _answer(state: State, place: str) -> str:
     return f'<div data-answer style="{_PART};overflow-x:auto" dir="auto">{answer}</div>'
 
 
-def _exhibits(shown: Iterable[Exhibit]) -> Iterable[str]:
+def _exhibits(shown: Sequence[Exhibit], *, below: int) -> Iterable[str]:
+    """Draw what the answer rests on; of its figures the last stand below again, for readers that show none here."""
+    figures = [each for each in shown if each.kind == "figure"]
+    again = figures[len(figures) - below :] if below else []
     for each in shown:
         block = block_of(each.output)
+        if block and block["kind"] == "picture":
+            where = "below" if each in again else f"in the notebook, at step {each.step}"
+            block["alt"] = f"Figure of step {each.step}; if this page does not show it here, it is {where}"
         body = block_html(block) if block and not _only_native(each) else f'<div style="{MUTED}">Shown below.</div>'
         told = f"{each.kind.capitalize()} of step {each.step} · {inline(one_line(each.caption))}"
         yield f'<div style="{_INNER}"><div style="font-size:12px;{MUTED}" dir="auto">{told}</div>{body}</div>'
@@ -184,7 +193,8 @@ def _only_native(each: Exhibit) -> bool:
 
 
 def _files(state: State) -> str:
-    names = list(dict.fromkeys([*state.artifacts, *sorted(state.files)]))[:20]
+    written = (name for step in state.steps for name in step.effects.all_files)
+    names = list(dict.fromkeys([*state.artifacts, *written]))[:20]
     if not names:
         return ""
     folder = str(state.settings.get("output_dir") or "")

@@ -26,12 +26,18 @@ SMALL = 6_000
 """Characters of base64 up to which a picture is kept as it is."""
 MOST_PIXELS = 4_000_000
 """A larger picture is kept as it is, because it would take seconds."""
-COLOURS = (32, 64, 128, 256)
+COLOURS = (32, 48, 64, 128, 256)
 """Sizes of palettes that are tried, the smaller first."""
 PHOTO = 40_000
 """Colours from which on no palette is tried."""
 ALIKE = 42.0
 """Signal to noise in decibels from which on nobody sees a difference."""
+MARKS_ALIKE = 39.5
+"""The same for marks on an even ground: where no surface is shaded, none can show bands."""
+GROUND = 0.6
+"""Share of its pixels from which on the colour used most is an even ground."""
+FITTED = 5.0
+"""Decibels that fitting a palette to its picture can add, at most."""
 KEPT = 128
 """Pictures that are remembered, so that no picture is made smaller twice."""
 
@@ -117,12 +123,24 @@ def _reduced(drawn: Image) -> Image:
     if drawn.mode not in ("RGB", "RGBA") or (drawn.mode == "RGBA" and drawn.getextrema()[3] != (255, 255)):
         return drawn
     plain = drawn.convert("RGB")
-    used = len(plain.getcolors(PHOTO) or ()) or PHOTO
-    for colours in (used,) if used <= COLOURS[-1] else COLOURS if used < PHOTO else ():
-        made = plain.quantize(colours, dither=0)
-        if _decibels(plain, made.convert("RGB")) >= ALIKE:
+    used = plain.getcolors(PHOTO) or ()
+    if not used:
+        return plain
+    ground = max(count for count, _ in used) / (plain.width * plain.height)
+    enough = MARKS_ALIKE if ground >= GROUND else ALIKE
+    for colours in (len(used),) if len(used) <= COLOURS[-1] else COLOURS:
+        if (made := _in_colours(plain, colours, enough)) is not None:
             return made
     return plain
+
+
+def _in_colours(plain: Image, colours: int, enough: float) -> Image | None:
+    """Return the picture in so many colours; None where that would be seen. A fitted palette takes longer to find."""
+    rough = _decibels(plain, (made := plain.quantize(colours, dither=0)).convert("RGB"))
+    if rough < enough and rough + FITTED >= enough:
+        made = plain.quantize(colours, kmeans=2, dither=0)
+        rough = _decibels(plain, made.convert("RGB"))
+    return made if rough >= enough else None
 
 
 def _decibels(one: Image, other: Image) -> float:

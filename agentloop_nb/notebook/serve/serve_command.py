@@ -14,6 +14,7 @@ from agentloop_nb.cluster.connecting import elsewhere
 from agentloop_nb.command_table import BY_NAME
 from agentloop_nb.errors import UserError
 from agentloop_nb.isolated.isolated_workspace import IsolatedWorkspace
+from agentloop_nb.notebook import warming
 from agentloop_nb.notebook.isolation.placement import what_can_be_adopted
 from agentloop_nb.notebook.kernel.runner import can_ask, refuse_nesting
 from agentloop_nb.settings import Settings
@@ -76,10 +77,11 @@ def _check_place(shell: Any) -> None:
         raise UserError("only a notebook's kernel can be served; in a terminal, type jupyter lab first")
     if IN_BROWSER:
         raise UserError("a kernel in the browser cannot be served: nothing can connect to it; one on a server can")
+    warming.wait_for_all()
     try:
         for name in _LIBRARIES:
             importlib.import_module(name)
-    except ImportError:
+    except ModuleNotFoundError:
         raise UserError("serving needs the MCP SDK: %pip install 'agentloop-nb[mcp]'") from None
 
 

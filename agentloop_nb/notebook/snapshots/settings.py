@@ -229,7 +229,8 @@ def _set_path(_key: str, value: Any) -> None:
 
 def _set_filters(_key: str, value: Any) -> None:
     warnings.resetwarnings()  # tells the cached copies that they are old
-    warnings.filters[:] = value  # type: ignore[index]
+    filters: Any = warnings.filters
+    filters[:] = value
 
 
 def _set_limit(_key: str, value: Any) -> None:

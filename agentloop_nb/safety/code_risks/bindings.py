@@ -84,9 +84,11 @@ class Bindings:
         if isinstance(target, ast.Name):
             self._remember(target.id, value)
         elif isinstance(target, ast.Tuple | ast.List):
-            paired = isinstance(value, ast.Tuple | ast.List) and len(value.elts) == len(target.elts)
-            for index, item in enumerate(target.elts):
-                self._bind(item, value.elts[index] if paired else value)  # type: ignore[attr-defined]
+            parts = value.elts if isinstance(value, ast.Tuple | ast.List) else []
+            if len(parts) != len(target.elts):
+                parts = [value] * len(target.elts)
+            for item, part in zip(target.elts, parts, strict=True):
+                self._bind(item, part)
 
     def _remember(self, name: str, *values: ast.expr) -> None:
         bound = self._bound.setdefault(name, [])

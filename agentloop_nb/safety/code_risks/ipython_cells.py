@@ -119,7 +119,7 @@ def _of_notebook(content: str) -> str:
         return content
 
 
-_IPYTHONS_OWN = re.compile(r"^\s*(?:[%!?,;/]|>>>|\.\.\.|In \[)|\?\s*$|=\s*[%!]", re.MULTILINE)
+_IPYTHONS_OWN = re.compile(r"^[^\S\n]*(?:[%!?,;/]|>>>|\.\.\.|In \[)|\?\s*$|=\s*[%!]", re.MULTILINE)
 """What IPython may make something else of."""
 
 

@@ -17,7 +17,7 @@ def hosts(text: str, *, bare: bool = False) -> set[str]:
     """Return the hosts a text names in addresses; `bare` also takes names that stand alone, like `evil.example`."""
     text = text[:MAX_STRING].translate(_DOTS).replace(f"{HOLE}.", "")
     found = {_host(match[2]) for match in call_tables.URL.finditer(text)}
-    if bare or re.fullmatch(r"[\w.-]+(:\S*)?(/\S*)?", text.strip()):
+    if bare or re.fullmatch(r"[\w.-]+(?:[:/]\S*)?", text.strip()):
         for match in call_tables.HOST.finditer(text):
             if match[1].rsplit(".", 1)[-1].lower() not in call_tables.EXTENSIONS:
                 found.add(_host(match[1]))

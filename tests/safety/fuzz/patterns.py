@@ -167,7 +167,7 @@ def _of_set(items: Any, chance: random.Random) -> str:
         return chr(value)
     if kind is sre.RANGE:
         return chr(chance.randint(*value))
-    return {"CATEGORY_DIGIT": "1", "CATEGORY_SPACE": " ", "CATEGORY_WORD": "a"}.get(str(value), "-")
+    return {"CATEGORY_DIGIT": "1", "CATEGORY_SPACE": chance.choice(" \n"), "CATEGORY_WORD": "a"}.get(str(value), "-")
 
 
 # -- measuring
