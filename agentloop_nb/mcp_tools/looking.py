@@ -32,8 +32,8 @@ def tools(
         there = _named(found, words, "--forget")
         return "\n".join(disallowed(each.name, before=consent.forget(each)) for each in there)
     if not found:
-        command = "agentloop tools" if front == "shell" else "%agent tools"
-        return f"{folder} names no MCP servers: there is no {' or '.join(USUAL)}; {command} FILE reads another file."
+        said = f"{folder} names no MCP servers: there is no {' or '.join(USUAL)}"
+        return worded(said, [Hint("tools FILE", "reads another file.")], front)
     return "\n".join(_described(server, front, whole=bool(words)) for server in found)
 
 

@@ -134,7 +134,7 @@ def enter(view: "dict[str, Any]") -> bool:
 
 
 def _prepare(view: "dict[str, Any]") -> None:
-    _die_with_parent()
+    die_with_parent()
     _unshare()
     _in_first_process(view)
 
@@ -145,7 +145,7 @@ def _in_first_process(view: "dict[str, Any]") -> None:
     child = os.fork()
     if child:
         _follow(child, hear, tell)
-    _die_with_parent()
+    die_with_parent()
     _build(view)
     socket.sethostname("localhost")
     _loopback()
@@ -153,7 +153,7 @@ def _in_first_process(view: "dict[str, Any]") -> None:
     if second:
         os.close(tell)
         _wait_for(second)
-    _die_with_parent()
+    die_with_parent()
     os.write(tell, b"y")
     os.close(tell)
 
@@ -164,7 +164,8 @@ def _follow(child: int, hear: int, tell: int) -> None:
     _wait_for(child)
 
 
-def _die_with_parent() -> None:
+def die_with_parent() -> None:
+    """End at once when the thread that started this process does: a killed parent leaves nobody to end it."""
     _library().prctl(DIES_WITH_PARENT, signal.SIGKILL)
 
 

@@ -30,6 +30,8 @@ watch = part(settings["watch"])
 how = "watched"
 if sys.platform != "win32":
     namespaces = part(settings["namespaces"])
+    if sys.platform.startswith("linux"):
+        namespaces.die_with_parent()
     settings["environment"] = [*settings["environment"], *namespaces.environment()]
     settings["hidden"] = [*settings["hidden"], *namespaces.HIDDEN]
     view = settings["view"] | {"places": settings["environment"], "hidden": settings["hidden"]}

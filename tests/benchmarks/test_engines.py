@@ -22,7 +22,8 @@ pytest.importorskip("ipyparallel", reason="needs the cluster extra")
 
 from agentloop_nb.isolated.isolated_workspace import IsolatedWorkspace
 from agentloop_nb.testing import FakeWeb
-from tests.cluster.conftest import MARK, Lab, ipython_home, wait_for  # noqa: F401 - a fixture
+from tests.cluster.conftest import MARK, Lab, ipython_home  # noqa: F401 - a fixture
+from tests.processes import wait_for
 
 STEPS = int(os.environ.get("AGENTLOOP_BENCH_STEPS", "200"))
 CODE = "x = [0] * 1000\nopen('made.txt', 'w').write('{number}')\nprint({number})"

@@ -6,7 +6,6 @@ import os
 import shutil
 import subprocess
 import sys
-import time
 import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -18,6 +17,7 @@ from agentloop_nb.cluster.engines import Cluster, cluster
 from agentloop_nb.isolated.isolated_workspace import IsolatedWorkspace
 from agentloop_nb.testing import FakeWeb
 from tests.isolated.conftest import CANARY, Notebook, user  # noqa: F401 - a fixture
+from tests.processes import wait_for
 from tests.record.kernels import kernel
 
 pytest.importorskip("ipyparallel", reason="needs the cluster extra")
@@ -33,14 +33,6 @@ sys.stdin.read()
 cluster.stop_cluster_sync()
 """
 MARK = "AGENTLOOP_TEST_LAB"
-
-
-def wait_for(condition: Callable[[], object], what: str = "") -> None:
-    """Wait until something is so; never for long where it works."""
-    deadline = time.monotonic() + 60
-    while not condition():
-        assert time.monotonic() < deadline, what or "it did not come to be"
-        time.sleep(0.05)
 
 
 class Lab:

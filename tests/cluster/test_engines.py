@@ -14,7 +14,6 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
-import psutil
 import pytest
 
 from agentloop_nb.cluster.address import address
@@ -23,9 +22,10 @@ from agentloop_nb.cluster.wire import Wire as Connection
 from agentloop_nb.errors import UserError
 from agentloop_nb.isolated.connection import Died
 from agentloop_nb.record import reading
-from tests.cluster.conftest import ON, wait_for
+from tests.cluster.conftest import ON
 from tests.isolated.conftest import code
 from tests.isolated.test_process import run, stop_when_told
+from tests.processes import is_gone, wait_for
 from tests.wire import Wire
 
 pytestmark = [pytest.mark.kernel, pytest.mark.timeout(300)]
@@ -46,13 +46,6 @@ subprocess.Popen([sys.executable, "-c", "import time; time.sleep(1000)"], start_
 asyncio.run(own.run_code(code, step=1, timeout=500, on_output=lambda _: print("begun", flush=True)))
 """
 """A process with a run on an engine, in code that heeds nothing and has started something."""
-
-
-def is_gone(process: psutil.Process) -> bool:
-    try:
-        return not process.is_running() or process.status() == psutil.STATUS_ZOMBIE
-    except psutil.Error:
-        return True
 
 
 async def test_code_that_heeds_no_stop_is_ended_and_the_engine_serves_others(place, lab):

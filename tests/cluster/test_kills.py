@@ -28,7 +28,7 @@ from agentloop_nb.record import locating, reading
 from agentloop_nb.state import State
 from agentloop_nb.step import Step
 from tests.cluster.conftest import MARK, Lab
-from tests.cluster.test_engines import is_gone
+from tests.processes import is_gone
 from tests.record.kernels import Kernel, kernel
 from tests.wire import Request, Wire, decision, finish
 

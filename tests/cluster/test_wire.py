@@ -10,7 +10,8 @@ import zmq
 from agentloop_nb.cluster import wire
 from agentloop_nb.cluster.address import Address, address
 from agentloop_nb.cluster.wire import Wire
-from tests.cluster.conftest import Lab, wait_for
+from tests.cluster.conftest import Lab
+from tests.processes import wait_for
 
 pytestmark = pytest.mark.timeout(300)
 

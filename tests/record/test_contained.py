@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import http.server
+import json
+import os
 import shutil
 import socket
 import subprocess
@@ -13,11 +15,13 @@ import threading
 import venv
 from pathlib import Path
 
+import psutil
 import pytest
 
 from agentloop_nb.export import export
 from agentloop_nb.verify import place
 from agentloop_nb.verify.certify import Certifier
+from tests.processes import is_gone, wait_for
 from tests.record.kernels import kernel
 from tests.record.made import finished, printed, started, step
 from tests.record.ways_out import LEFT, WAYS, lay_out
@@ -120,3 +124,26 @@ def test_python_may_be_installed_below_the_folder_for_temporary_files(tmp_path):
         check=False,
     )
     assert "Reproduced" in done.stdout, done.stdout + done.stderr
+
+
+VERIFIER = """
+import json, sys
+from pathlib import Path
+from agentloop_nb.verify import kernel_run, place
+place.MEANS = tuple(json.loads(sys.argv[1]))
+cell = dict(id="long", cell_type="code", metadata={}, execution_count=None, outputs=[], source=sys.argv[2])
+notebook = dict(nbformat=4, nbformat_minor=5, metadata={}, cells=[cell])
+kernel_run.perform(notebook, {}, origin=Path.cwd(), timeout=600, hash_seed=0)
+"""
+
+
+def test_nothing_is_left_of_a_verification_whose_process_is_killed(road, tmp_path):
+    code = "import pathlib, time\npathlib.Path('begun').touch()\ntime.sleep(600)"
+    arguments = [sys.executable, "-c", VERIFIER, json.dumps(road), code]
+    verifier = subprocess.Popen(arguments, cwd=tmp_path, env={**os.environ, "TMPDIR": str(tmp_path)})
+    wait_for(lambda: any(tmp_path.glob("agentloop-verify-*/**/begun")), "the notebook was not run")
+    processes = psutil.Process(verifier.pid).children(recursive=True)
+    assert processes
+    verifier.kill()
+    verifier.wait()
+    wait_for(lambda: all(map(is_gone, processes)), "processes were left")
