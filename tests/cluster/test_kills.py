@@ -16,7 +16,6 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, suppress
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -149,8 +148,8 @@ class Life:
             lines += [f"pathlib.Path('begun{number}').touch()"]
             lines += [f"while not pathlib.Path({str(self.sign('go', number))!r}).exists(): time.sleep(0.01)"]
         if caught == "transfer":
-            lines += [f"size = 1000 if pathlib.Path({str(self.sign('over', number))!r}).exists() else {BIG}"]
-            lines += [f"with open('big.bin', 'wb') as file: file.write(bytes([{number}]) * size)"]
+            size = f"1000 if pathlib.Path({str(self.sign('over', number))!r}).exists() else {BIG}"
+            lines += [f"with open('big.bin', 'wb') as file: file.write(bytes([{number}]) * ({size}))"]
         self.tasks.append("\n".join([*lines, "print(f'did {len(done)}.')"]))
         return number
 
@@ -163,7 +162,8 @@ class Life:
     def strike(self, victim: str, moment: str, number: int) -> None:
         """Kill in the middle of a task's call, or of the transfer of what it wrote.
 
-        Only its first run waits and writes much, so that no later one, and no rebuilding, is taken for it.
+        Only its first run waits and writes much, so that no later one, and no rebuilding, is taken for it. How much
+        it is to write stays in no variable: a rebuilding would notice that it was another number.
         """
         self.whole()
         temporary = Path(os.environ["TMPDIR"])
@@ -184,9 +184,12 @@ class Life:
         """Files of values that have come here, also those of a notebook that was killed."""
         return {path for path in Path(os.environ["TMPDIR"]).glob("agentloop-remote-*/*/*/*") if self._is_large(path)}
 
-    def comes(self, earlier: set[Path]) -> bool:
-        """Whether values are being handed over, beside those of earlier."""
-        return bool(self.handed() - earlier)
+    def await_values(self, earlier: set[Path], cell: str) -> None:
+        """Wait until a cell has values handed over, beside those of earlier; a failure tells what it shows."""
+        try:
+            wait_for(lambda: self.handed() - earlier, "nothing was handed over")
+        except AssertionError:
+            pytest.fail(f"nothing was handed over: {self.parent.shown(cell)}")
 
     @staticmethod
     def _is_large(path: Path) -> bool:
@@ -333,7 +336,7 @@ def die_adopting(life: Life) -> None:
         life.whole()
         earlier = life.handed()
         cell = life.parent.begin(f"%agent adopt {run}")
-        wait_for(partial(life.comes, earlier), "nothing was handed over")
+        life.await_values(earlier, cell)
         life.kill(victim)
         if victim != "parent":
             told = life.parent.shown(cell)
