@@ -164,3 +164,9 @@ def test_the_rules_follow_the_form_even_in_the_middle_of_a_run():
     assert transcript.messages(state)[0].content == system_prompt(state.actions)
     assert transcript.messages(state, cells=True)[0].content == rules_of_cells()
     assert transcript.messages(state)[0].content == system_prompt(state.actions)
+
+
+@pytest.mark.parametrize("size", [1, 7, 100])
+def test_code_that_an_answer_quotes_is_not_run(size):
+    said = read(f"FINISH: do it so:\n{CELL}", size)
+    assert parse(said).action.name == "finish"
