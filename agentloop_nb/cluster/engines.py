@@ -279,7 +279,7 @@ def _moved(made: Cluster) -> bool:
 
 
 def _not_loaded(number: int, reply: dict[str, Any]) -> str:
-    """Why no relay could begin in an engine."""
+    """Say why no relay could begin in an engine."""
     ours = json.dumps(versions()["agentloop-nb"]).strip('"')
     if reply.get("ename") == "ModuleNotFoundError" and "agentloop_nb" in str(reply.get("evalue")):
         return f"engine {number} has no agentloop-nb {ours}: install it where engines run, and start them again"

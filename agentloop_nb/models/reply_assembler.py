@@ -169,7 +169,7 @@ def _first(choices: object) -> Mapping[str, Any]:
 
 
 def _usages(chunk: Mapping[str, Any]) -> Iterator[object]:
-    """Every place where a server may report usage: the chunk, its choice, Groq's own field."""
+    """Yield every place where a server may report usage: the chunk, its choice, Groq's own field."""
     yield chunk.get("usage")
     yield _first(chunk.get("choices")).get("usage")
     groq = chunk.get("x_groq")
@@ -177,7 +177,7 @@ def _usages(chunk: Mapping[str, Any]) -> Iterator[object]:
 
 
 def _progress(chunk: Mapping[str, Any]) -> Delta | None:
-    """How much of the prompt llama.cpp's server has read."""
+    """Return how much of the prompt llama.cpp's server has read."""
     told = chunk.get("prompt_progress")
     if not isinstance(told, dict):
         return None

@@ -82,7 +82,7 @@ def ask(name: str, magics: AgentMagics, rest: str) -> None:
 
 
 def status(magics: AgentMagics, rest: str) -> None:
-    """How the last run of this kernel went."""
+    """Say how the last run of this kernel went."""
     if rest:
         ask("status", magics, rest)
     elif magics.manager.runs:

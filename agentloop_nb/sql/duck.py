@@ -106,7 +106,7 @@ def _table(name: str, namespace: Mapping[str, Any]) -> Any:
 
 
 def _place(name: str) -> str:
-    """Where a file of the folder lies. Raises `QueryRefused` for any other."""
+    """Return where a file of the folder lies. Raises `QueryRefused` for any other."""
     if re.match(r"[A-Za-z][A-Za-z0-9+.-]+:", name):
         raise QueryRefused(f"{name!r} is an address; only files of the working folder are read")
     if any(mark in name for mark in "*?["):

@@ -134,7 +134,7 @@ def _is_file(name: str) -> bool:
 
 
 def _nodes(tree: Any) -> Iterator[dict[str, Any]]:
-    """Every object of a parse tree, however deep."""
+    """Yield every object of a parse tree, however deep."""
     waiting = [tree]
     while waiting:
         each = waiting.pop()

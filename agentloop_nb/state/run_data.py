@@ -104,7 +104,7 @@ class RunData:
         return sum(step.result is not None for step in self.steps[-1:]) + max(len(self.steps) - 1, 0)
 
     def ending(self, front: Front = "notebook") -> str:
-        """Why it ended, and what can be typed there to go on."""
+        """Say why it ended, and what can be typed there to go on."""
         return worded(self.reason, self.hints, front)
 
     @property

@@ -41,7 +41,7 @@ def rows(folder: Path, first: Collection[str] = ()) -> Iterator[str]:
 
 
 def _names(folder: Path) -> Iterator[str]:
-    """Paths below the folder, relative to it; nothing hidden, nothing behind a link."""
+    """Yield paths below the folder, relative to it; nothing hidden, nothing behind a link."""
     for place, folders, files in os.walk(folder):
         folders[:] = [name for name in folders if not name.startswith((".", "__pycache__"))]
         linked = [name for name in folders if Path(place, name).is_symlink()]

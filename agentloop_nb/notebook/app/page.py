@@ -114,7 +114,7 @@ class App(widgets.VBox):
         self._about.value = f"<h2>AgentLoop</h2>{_ABOUT}{_SCRIPTED if self._model.value == 'demo' else ''}"
 
     def _examples(self) -> Iterator[widgets.Widget]:
-        """Goals to try; without a model only the one that the demo knows."""
+        """Yield goals to try; without a model only the one that the demo knows."""
         yield widgets.Label("Try an example:")
         for label, goal in list(EXAMPLES.items())[: 1 if self._model.value == "demo" else None]:
             button = widgets.Button(description=label, tooltip=goal, layout={"width": "auto"})

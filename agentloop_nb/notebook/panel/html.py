@@ -147,7 +147,7 @@ def _foot(top: Header) -> str:
 
 
 def _reason(reason: str, *, typed: bool) -> str:
-    """Why it ended, and what to type, where one can, as a line of its own that can be copied."""
+    """Say why it ended, and what to type, where one can, as a line of its own that can be copied."""
     said, command = advice(reason)
     command = command if typed else ""
     told = f'<div style="margin:2px 0;white-space:pre-wrap" dir="auto">{inline(said)}</div>' if said else ""
