@@ -181,7 +181,7 @@ def _failures(step: Step, state: State) -> list[str]:
     for failure in dict.fromkeys(step.failures):
         count = step.failures.count(failure)
         times = f" ({count} times)" if count > 1 else ""
-        said = "the same" if state.status == "failed" and failure and failure in state.reason else failure
+        said = "see above" if state.status == "failed" and failure and failure in state.reason else failure
         found.append(f"No answer from the model{times}: {said}")
     return found
 
@@ -194,6 +194,8 @@ def _meta(step: Step, state: State) -> list[str]:
         found.append(f"{count(step.usage.total)} tok")
     if step.cost or not step.cost_known:
         found.append(dollars(step.cost) if step.cost_known else "cost unknown")
+    if step.rejected:
+        found.append("asked again" + (f" {len(step.rejected)} times" if len(step.rejected) > 1 else ""))
     if step.saved:
         found.append(f"{dollars(step.saved)} saved")
     return found
