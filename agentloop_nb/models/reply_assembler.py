@@ -88,17 +88,17 @@ class ReplyAssembler:
         self.__dict__.pop("_split", None)
         self.refusal += part["refusal"] if isinstance(part.get("refusal"), str) else ""
         called = _arguments(part)
-        text, reasoning = _content(part)
-        text = self._as_decision(text)
-        if not (text or reasoning or called):
+        written, reasoning = _content(part)
+        text = self._as_decision(written)
+        if not (written or text or reasoning or called):
             return None
         self._text.append(text)
         self._reasoning.append(reasoning)
         self._calls.append(called)
         self.pieces += 1
-        self.size += len(text) + len(reasoning) + len(called)
+        self.size += len(written) + len(reasoning) + len(called)
         self._repetition.feed(text or called or reasoning)
-        return Delta(text=text + called, reasoning=reasoning)
+        return Delta(text=text + called, reasoning=reasoning) if text or called or reasoning else None
 
     @property
     def repeats(self) -> bool:
