@@ -46,7 +46,8 @@ _WARN = "#9a6700"
 _PART = f"padding:6px 10px;border-top:1px solid {LINE}"
 _INNER = "padding:2px 10px 6px"
 _COMMAND = re.compile(
-    r"[:;,(]?\s{0,5}(?:or )?(?:type )?(%agent \w+(?: +(?:-{1,2}[a-z][\w-]*|\$?\d[\d.]*|-- [A-Z ]+))*) *([^\n]*)"
+    r"[:;,(]?\s{0,5}(?:or )?(?:type )?"
+    r"(%agent \w+(?: +(?:-{1,2}[a-z][\w-]*(?: [A-Z]{2,})?|\$?\d[\d.]*|-- [A-Z ]+))*) *([^\n]*)"
 )
 _PLAIN_FILE = re.compile(r"[\w-]+(?:[/ .][\w-]+)*\.\w{1,8}")
 NATIVES = 10

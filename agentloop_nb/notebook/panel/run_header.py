@@ -66,7 +66,7 @@ def header(state: State) -> Header:
     """Return the header of a run as its state says; what happens in between is the panel's to add."""
     last = state.steps[-1] if state.steps else None
     shown = Header(
-        goal=shortened(state.goal, MAX_GOAL),
+        goal=shortened(state.subject if state.forked_from else state.goal, MAX_GOAL),
         run=state.run,
         model=one_line(state.decided_by),
         status=state.status,
