@@ -127,9 +127,10 @@ class CellReader:
     def end(self) -> str:
         """Return the rest, once the reply has come to its own end."""
         held, self._held = self._held, ""
-        if self._read == self._code:
+        read, self._read = self._read, self._over
+        if read == self._code:
             return f'{_inside(held.removesuffix("```").rstrip())}"}}}}'
-        return f'{_inside(held.rstrip())}"}}}}' if self._read == self._answer else held
+        return f'{_inside(held.rstrip())}"}}}}' if read == self._answer else held
 
     def _start(self) -> str:
         if self._held.lstrip()[:1] in ("{", "["):
