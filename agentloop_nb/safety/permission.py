@@ -206,7 +206,7 @@ class Judge:
         if reading.entangled or "cannot be read" in reading.risks:
             yield "it is too long or too entangled to be read beforehand"
         if reading.past_python:
-            yield "it starts native code or processes where nothing tells what they do"
+            yield "it does something that nothing tells of while it runs (native code, a process, a signal)"
         for line in reading.unread:
             if not self._all_asked_for(reading) and plain_text(line.strip()) not in self._origins.user:
                 yield f"{line.strip()[:80]!r} runs what only comes up while it runs"
