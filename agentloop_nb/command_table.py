@@ -80,7 +80,7 @@ class Command(NamedTuple):
     """What is said of too few or too many words; its usage follows."""
 
     def usage(self, front: Front) -> str:
-        """How it is typed there."""
+        """Say how it is typed there."""
         return f"{LEADS[front]} {self.name} {self.arguments}".rstrip()
 
     def options_in(self, front: Front) -> tuple[Option, ...]:

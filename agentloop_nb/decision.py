@@ -54,6 +54,7 @@ def parse(
     *,
     timeout: int = DEFAULT_TIMEOUT,
     final: bool = False,
+    again: bool = False,
     actions: Iterable[type[Action]] = (),
 ) -> Decision:
     """Read a decision from a model's reply. Raises `DecisionError` in words a model can act on.
@@ -61,6 +62,7 @@ def parse(
     Understood without a round trip: the asked shape `{"reasoning", "action": {"name", ...}}`, the original's
     `{"action": "run_code", "reasoning", "input": {...}}`, code fences, thoughts and prose around the JSON, and raw line
     breaks inside strings. `timeout` is the default of a code step in seconds; `final` allows only `finish`.
+    Code of a record, which runs `again`, may take as long as that says.
     `actions` are those of the run; left out, all that come with this package.
     """
     data = _object(text)
@@ -80,7 +82,7 @@ def parse(
     if extra := data.keys() - _KEYS:
         raise DecisionError(f"unexpected keys {sorted(extra)}: a decision has only reasoning and action.")
     try:
-        action = action_class.model_validate(fields, context={"timeout": timeout})
+        action = action_class.model_validate(fields, context={"timeout": timeout, "again": again})
     except ValidationError as error:
         raise DecisionError(_explain(action_class, error)) from error
     return Decision(reasoning=reasoning, action=action)

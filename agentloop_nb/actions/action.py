@@ -29,6 +29,8 @@ DEFAULT_TIMEOUT = 30
 """Seconds a code step may take when nobody said otherwise."""
 MAX_TIMEOUT = 300
 """Seconds a model may ask for, unless the user's own default is larger."""
+LONGEST_AGAIN = 86_400
+"""Seconds that code of a record may run again at most."""
 
 
 class ActionResult(Value):
@@ -186,6 +188,7 @@ def result_name(value: str) -> str:
 
 
 def timeout_bounds(info: ValidationInfo) -> tuple[int, int]:
-    """Default and ceiling of a code step in seconds: the user's `--timeout`, passed as validation context."""
-    default = int((info.context or {}).get("timeout", DEFAULT_TIMEOUT))
-    return default, max(MAX_TIMEOUT, default)
+    """Return default and ceiling of a code step in seconds: the user's `--timeout`, passed as validation context."""
+    told = info.context or {}
+    default = int(told.get("timeout", DEFAULT_TIMEOUT))
+    return default, max(LONGEST_AGAIN if told.get("again") else MAX_TIMEOUT, default)

@@ -129,13 +129,13 @@ _HOW_TO_READ = {"csv": "pandas.read_csv({!r})", "json": "json.load(open({!r}))",
 
 
 def _file_of(message: str, folder: Path) -> str:
-    """How the file is read that was taken for a module."""
+    """Say how the file is read that was taken for a module."""
     found = re.search(r"No module named '(\w+)", message)
     return _how_to_read(found[1], folder, "module") if found else ""
 
 
 def _how_to_read(stem: str, folder: Path, taken_for: str) -> str:
-    """How the file of this name is read, which was taken for something of Python; empty where none is called so."""
+    """Say how the file of this name is read, which was taken for something of Python; empty where none is called so."""
     names = sorted(name for name in islice(_plain_names(folder), 200) if name.partition(".")[0] == stem)
     names = [name for name in names if not name.endswith(".py")]
     if not names:

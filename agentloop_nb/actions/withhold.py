@@ -12,6 +12,8 @@ _SPEAKING_OF_CODE = re.compile(
     re.DOTALL,
 )
 """Messages that name what stands in the code; told are they only where it does."""
+WITHHELD = "(message withheld)"
+"""What a model is told in place of a message that may quote a value."""
 _COUNTED = frozenset({"list", "tuple", "dict", "set", "frozenset"})
 _DETAIL = re.compile(r"\d+(?: x \d+)*|[A-Za-z]\w{0,30}(?:\[(?:ns|us|ms|s|D)(?:, [\w/+:-]{1,40})?\])?\[\d*(?: x \d+)*\]")
 """Shape and dtype of tables and arrays."""
@@ -60,7 +62,7 @@ def _allowed_message(error: CodeError, code: str) -> str:
     found = _SPEAKING_OF_CODE.fullmatch(error.message)
     name = next(filter(None, found.groups()), "") if found else ""
     if error.type not in ("NameError", "ModuleNotFoundError", "ImportError") or not name or name not in code:
-        return "(message withheld)"
+        return WITHHELD
     return {"NameError": f"name {name!r} is not defined", "ImportError": f"cannot import name {name!r}"}.get(
         error.type, f"No module named {name!r}"
     )
@@ -74,4 +76,4 @@ def _syntax_problem(code: str) -> str:
         return str(error.msg)
     except (ValueError, RecursionError, MemoryError):
         pass
-    return "(message withheld)"
+    return WITHHELD

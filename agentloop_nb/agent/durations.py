@@ -57,7 +57,7 @@ def _of_clock(first: str, second: str, third: str | None, *, hours: bool) -> flo
 
 
 def clocks(text: str) -> list[float]:
-    """Every time that was shown as on a clock, in seconds, sorted: `1:30` may be hours or minutes."""
+    """Return every time that was shown as on a clock, in seconds, sorted: `1:30` may be hours or minutes."""
     found = set()
     for days, *parts in (match.groups() for match in _SHOWN.finditer(text)):
         found |= {int(days or 0) * 86400 + _of_clock(*parts, hours=hours) for hours in (True, False)}

@@ -129,7 +129,7 @@ def _readings(number: str, *, dotted: bool = False) -> Iterator[tuple[float, str
 
 
 def numbers(text: str) -> list[float]:
-    """Every number of a text that was shown, sorted; the sign does not matter."""
+    """Return every number of a text that was shown, sorted; the sign does not matter."""
     found = {value for match in re.finditer(rf"(?<![\w.]){_NUMBER}", text) for value, _ in _readings(match[0])}
     return sorted(found)
 

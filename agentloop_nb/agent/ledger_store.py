@@ -166,7 +166,7 @@ def is_alive(owner: str) -> bool:
 
 
 def _began(pid: int) -> str:
-    """When a process began; empty if there is none."""
+    """Say when a process began; empty if there is none."""
     try:
         import psutil
     except ImportError:  # in a browser, which has one process

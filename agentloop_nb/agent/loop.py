@@ -199,7 +199,8 @@ class Loop:
             try:
                 reply = await self._asker.reply(final=self._final, only=only)
                 step, final = self.state.next_step, self._final  # an outside agent may have taken steps back meanwhile
-                read = parse(reply.text, timeout=self._usual_limit, final=final, actions=self._understood)
+                limit, again = self.settings.timeout, self.replayed is not None
+                read = parse(reply.text, timeout=limit, final=final, again=again, actions=self._understood)
                 decision = self._put_right(read)
                 self._planning.check(decision.action, first=bool(only))
             except DecisionError as error:
@@ -224,11 +225,6 @@ class Loop:
         """The actions that are taken; the plans of a record are shown, whether or not this run was to have one."""
         actions = understood(self.state)
         return actions if self.replayed is None or Plan in actions else (*actions, Plan)
-
-    @property
-    def _usual_limit(self) -> int:
-        """Seconds of a step of code that names none; more than any that a record names."""
-        return self.settings.timeout if self.replayed is None else LONGEST_AGAIN
 
     def _taken(self, decision: Decision, step: int) -> Decision | None:
         """Emit a decision; None for one that only changes the plan."""
@@ -263,9 +259,8 @@ class Loop:
         if result.stopped or self.control.stopping:
             raise self._end("stopped", self.control.reason)
         if isinstance(decision.action, Finish) and result.effects.over:
-            self._ending.emit(
-                "not_met", contract.reason(self.state.checks), (WITH_A_WORD,), summary=decision.action.summary
-            )
+            why, summary = contract.reason(self.state.checks), decision.action.summary
+            self._ending.emit("not_met", why, (WITH_A_WORD,), summary=summary)
         elif isinstance(decision.action, Finish) and (result.success or final):
             self._ending.conclude(decision.action, result, final=final)
 
@@ -303,7 +298,3 @@ class Loop:
     def _end(self, status: Status, reason: str, *hints: Hint) -> _Ended:
         self._ending.emit(status, reason, hints)
         return _Ended()
-
-
-LONGEST_AGAIN = 86_400
-"""Seconds that code of a record may run again at most."""

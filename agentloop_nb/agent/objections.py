@@ -90,7 +90,7 @@ def _made(state: State, folder: Path) -> set[str]:
 
 
 def _missing_files(action: Finish, state: State, folder: Path) -> Iterator[Objection]:
-    """Files that goal or summary name, but for those it says are not there, and those listed as artifacts."""
+    """Yield files that goal or summary name, but for those it says are not there, and those listed as artifacts."""
     named = [*to_be_made(state.goal), *_claimed(action.summary)]
     excused = {name for sentence in _sentences(action.summary) if says_gone(sentence) for name in named_in(sentence)}
     missing = [
@@ -119,7 +119,7 @@ def _outside(name: str) -> bool:
 
 
 def _not_looked_at(state: State, folder: Path) -> Iterator[Objection]:
-    """Files that the goal names and that are there, where not one step was taken."""
+    """Yield files that the goal names and that are there, where not one step was taken."""
     if any(step.result is not None and not step.is_only_words for step in state.steps):
         return
     if names := ", ".join([name for name in named_in(state.goal) if is_there(folder, name)][:MOST_TOLD]):
@@ -128,7 +128,7 @@ def _not_looked_at(state: State, folder: Path) -> Iterator[Objection]:
 
 
 def _not_there(action: Finish, state: State, folder: Path) -> Iterator[Objection]:
-    """Files that the goal wants read and that are not there, where no step found them and the summary is silent."""
+    """Yield files that the goal wants read and that are not there, where no step found them and no summary says so."""
     if any(step.result.success for step in state.steps if step.result is not None and not step.is_only_words):
         return
     missing = [name for name in to_be_read(state.goal) if not is_there(folder, name) and not _outside(name)]

@@ -145,7 +145,7 @@ def choose(wanted: str | None, here: Path) -> ServedKernel | str:
 
 
 def _nearness(served: ServedKernel, here: Path) -> int:
-    """How near the folder of a kernel is: the same, then a folder above, the lower the nearer, then one below."""
+    """Say how near the folder of a kernel is: the same, then a folder above, the lower the nearer, then one below."""
     place = Path(served.cwd)
     if place == here or place in here.parents:
         return 1000 + len(place.parts)

@@ -20,7 +20,9 @@ if TYPE_CHECKING:
     from agentloop_nb.notebook.run_manager import RunManager
 
 _HELP = ("-h", "--help")
-_CODES = "Exit codes: 0 finished, 1 not finished, 2 wrong use. Settings are also read from the environment and .env."
+_CODES = (
+    "Exit codes: 0 finished or reproduced, 1 not, 2 wrong use. Settings are also read from the environment and .env."
+)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -66,7 +66,8 @@ class Cluster:
         self._words: dict[int, tuple[int, int]] = {}
         self._choosing = threading.Lock()
         self._over = threading.Event()
-        threading.Thread(target=self._give_words, name="agentloop-lease", daemon=True).start()
+        self._lease = threading.Thread(target=self._give_words, name="agentloop-lease", daemon=True)
+        self._lease.start()
 
     def line(self, told: str) -> Callable[[Path, Limits], RemoteLine]:
         """Return what makes the lines of a run, each on the engine that has least of ours to do."""
@@ -101,8 +102,13 @@ class Cluster:
             self.used[number] += 1
         return ClusterEngine(self, number)
 
+    def leave(self, number: int) -> None:
+        """Count one run fewer on an engine."""
+        with self._choosing:
+            self.used[number] -= 1
+
     def load(self, number: int) -> dict[str, Any]:
-        """Begin the relay of an engine, once; returns what it tells of itself. Raises `UserError`."""
+        """Begin the relay of an engine, once; return what it told of itself. Raises `UserError`."""
         identity = self.wire.engines.get(number, "")
         if identity not in self.loaded:
             content = {"code": _BEGIN, "silent": True, "user_expressions": {}, "allow_stdin": False}
@@ -115,6 +121,8 @@ class Cluster:
             if reply.get("status") != "ok":
                 raise UserError(_not_loaded(number, reply))
             self.loaded[identity] = self.status(number)
+        elif self.missing(number):  # nothing was sent there since it fell silent
+            self.status(number)
         _check(number, self.loaded[identity])
         return self.loaded[identity]
 
@@ -139,16 +147,16 @@ class Cluster:
 
     def check(self) -> None:
         """Raise `UserError` unless there is an engine that can be used."""
-        if not self.wire.engines:
+        faults, numbers = {}, sorted(self.wire.engines)
+        if not numbers:
             raise UserError(f"--on {self.on}: that cluster has no engines; start some: ipcluster engines -n 2")
-        faults = {}
         with ThreadPoolExecutor(8) as pool:
-            for number, work in [(each, pool.submit(self.load, each)) for each in sorted(self.wire.engines)]:
+            for number, work in [(each, pool.submit(self.load, each)) for each in numbers]:
                 try:
                     work.result()
                 except UserError as error:
                     faults[number] = str(error)
-        if len(faults) == len(self.wire.engines):
+        if len(faults) == len(numbers):
             raise UserError(f"--on {self.on}: {next(iter(faults.values()))}")
 
     def close(self) -> None:
@@ -188,7 +196,7 @@ class Cluster:
 
     def _give_words(self) -> None:
         """Tell the engines whose relay has begun, and where something of ours runs, that it is wanted."""
-        while not self._over.wait(WORD):
+        while not self._over.wait(WORD) and not self.wire.closed:
             self.wire.ask_for_engines()
             for number, identity in list(self.wire.engines.items()):
                 if identity in self.loaded and self.used[number] > 0:
@@ -243,7 +251,7 @@ class ClusterEngine:
         return self._cluster.missing(self.number)
 
     def leave(self) -> None:
-        self._cluster.used[self.number] -= 1
+        self._cluster.leave(self.number)
 
 
 _clusters: dict[str, Cluster] = {}
@@ -271,7 +279,7 @@ def _moved(made: Cluster) -> bool:
 
 
 def _not_loaded(number: int, reply: dict[str, Any]) -> str:
-    """Why no relay could begin in an engine."""
+    """Say why no relay could begin in an engine."""
     ours = json.dumps(versions()["agentloop-nb"]).strip('"')
     if reply.get("ename") == "ModuleNotFoundError" and "agentloop_nb" in str(reply.get("evalue")):
         return f"engine {number} has no agentloop-nb {ours}: install it where engines run, and start them again"

@@ -151,7 +151,8 @@ class Wire:
             self._do_work(bell)
         finally:
             self.closed = self.closed or "the connection broke"
-            self._context.destroy(linger=1000)
+            with self._ring:  # a socket that another thread rings must not be closed under it
+                self._context.destroy(linger=1000)
 
     def _socket(self, kind: int, channel: str) -> Any:
         socket = self._context.socket(kind)

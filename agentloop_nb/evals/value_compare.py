@@ -39,7 +39,7 @@ def difference(one: Any, other: Any, tol: float, where: str = "") -> str:
 
 
 def plain(value: Any) -> Any:
-    """Numbers of numpy, series, arrays and tuples as Python's own."""
+    """Return numbers of numpy, series, arrays and tuples as Python's own."""
     if isinstance(value, Mapping):
         return dict(value)
     for method in ("to_dict", "tolist", "item"):

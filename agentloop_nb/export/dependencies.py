@@ -73,7 +73,7 @@ def names_of(source: str, modules: Mapping[str, str] | None = None) -> Names:
 
 
 def _touched(names: Names) -> set[str]:
-    """Modules whose settings matter to a cell."""
+    """Return modules whose settings matter to a cell."""
     return names.imports | {names.modules[name] for name in names.uses if name in names.modules}
 
 
@@ -255,7 +255,7 @@ def _path(node: ast.AST) -> list[str]:
 
 
 def _free(node: ast.AST) -> set[str]:
-    """Names read in a node that are not bound inside it by a function, a class or a comprehension."""
+    """Return names read in a node that are not bound inside it by a function, a class or a comprehension."""
     match node:
         case ast.Name(ctx=ast.Load() | ast.Del()):
             return {node.id}
@@ -281,7 +281,7 @@ def _parameters(arguments: ast.arguments) -> set[str]:
 
 
 def _locals(body: Iterable[ast.AST]) -> set[str]:
-    """Names that a function body binds itself, without those it declares global."""
+    """Return names that a function body binds itself, without those it declares global."""
     bound: set[str] = set()
     shared: set[str] = set()
     for node in (inner for each in body for inner in ast.walk(each)):

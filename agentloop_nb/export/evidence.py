@@ -66,7 +66,7 @@ def is_table(output: Output) -> bool:
 
 
 def kinds(step: Step) -> dict[Kind, int]:
-    """How many figures and tables a step shows."""
+    """Return how many figures and tables a step shows."""
     outputs = step.result.outputs if step.result else ()
     found: dict[Kind, int] = {"figure": sum(map(is_figure, outputs)), "table": sum(map(is_table, outputs))}
     return {kind: count for kind, count in found.items() if count}
@@ -85,7 +85,7 @@ def _all(state: State) -> Iterator[Exhibit]:
 
 
 def _standing(found: list[Exhibit], state: State) -> Iterator[Exhibit]:
-    """Figures that were not drawn again later, under the same title or with the same content."""
+    """Yield figures that were not drawn again later, under the same title or with the same content."""
     titles = {step.number: _titles(step) for step in state.steps}
     for place, each in enumerate(found):
         later = [other for other in found[place + 1 :] if other.kind == each.kind]
@@ -108,12 +108,12 @@ def _newest(chosen: Iterable[Exhibit]) -> list[Exhibit]:
 
 
 def _cited(summary: str) -> set[int]:
-    """Numbers of the steps that an answer names."""
+    """Return numbers of the steps that an answer names."""
     return {int(number) for match in _CITED.finditer(summary) for number in re.findall(r"\d{1,6}", match[1])}
 
 
 def _numbers(text: str) -> set[str]:
-    """Numbers of three digits or more, without separators and trailing zeros: small ones say nothing."""
+    """Return numbers of three digits or more, without separators and trailing zeros: small ones say nothing."""
     found = (re.sub(r"[,' ]", "", match[0]).rstrip(".") for match in _NUMBER.finditer(text[:200_000]))
     plain = (number.rstrip("0").rstrip(".") if "." in number else number for number in found)
     return {number for number in plain if sum(map(str.isdigit, number)) >= 3}

@@ -65,7 +65,7 @@ def take_along(files: Iterable[InputFile], folder: Path, destination: Path) -> N
 
 
 def _named_files(source: str, folder: Path) -> set[str]:
-    """Files of the folder that a source names in a string."""
+    """Return files of the folder that a source names in a string."""
     tree = parsed(to_python(source)[0])
     if tree is None:
         return set()
@@ -80,7 +80,7 @@ def _named_files(source: str, folder: Path) -> set[str]:
 
 
 def _own_modules(tree: ast.Module, root: Path) -> Iterator[str]:
-    """Files of the folder that a source imports, also by a folder of it that the source names."""
+    """Yield files of the folder that a source imports, also by a folder of it that the source names."""
     names = {alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names}
     names |= {node.module or "" for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
     texts = {node.value for node in ast.walk(tree) if isinstance(node, ast.Constant) and isinstance(node.value, str)}

@@ -144,7 +144,7 @@ def _cells(story: Story) -> Iterator[tuple[str, Cell]]:
     if story.left_out:
         yield "left-out", markdown_cell(_told_left_out(story.left_out))
     if story.brought:
-        yield "earlier", markdown_cell("## Before the run\n\nCells of the notebook that the run depends on.")
+        yield "earlier", markdown_cell("## Before the run\n\nYour cells and code of earlier runs, which the run needs.")
     for number, piece in enumerate(story.brought, 1):
         tags = ("raises-exception",) if piece.failed else ()
         cell = Cell(cell_type="code", source=silent(piece.source), tags=tags, unchecked=_BEFORE)

@@ -31,7 +31,7 @@ To check that it does what it says: `pip install agentloop-nb`, then `agentloop 
 
 
 def plan(destination: Path, repository: str | None = None) -> Path:
-    """Where the notebook of a shared folder goes. Raises `UserError` where nothing can be shared."""
+    """Return where the notebook of a shared folder goes. Raises `UserError` where nothing can be shared."""
     destination = typed_path(destination).absolute()
     if destination.exists() and (not destination.is_dir() or any(destination.iterdir())):
         raise UserError(f"{destination} holds something already; name a new folder to share")

@@ -95,7 +95,7 @@ def _replayed(step: Step) -> list[Cell]:
 
 
 def _varies(code: str, shown: str) -> str:
-    """Why what code showed cannot be the same elsewhere; empty where it can."""
+    """Say why what code showed cannot be the same elsewhere; empty where it can."""
     if WIDGET_VIEW in shown:
         return "a widget shows what it holds in a living kernel only"
     return _NOTEBOOKS if _LISTS.search(code) and ".ipynb" in shown else ""

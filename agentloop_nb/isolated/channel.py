@@ -222,7 +222,7 @@ class Line:
 
 
 def _why(error: Exception) -> str:
-    """Why a process did not start."""
+    """Say why a process did not start."""
     match error:
         case Died():
             return str(error)

@@ -10,6 +10,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from agentloop_nb.agent.control import Control
+from agentloop_nb.errors import UserError
 from agentloop_nb.isolated.channel import EXTEND, STOP
 from agentloop_nb.isolated.connection import Connection, Died, Garbled
 from agentloop_nb.protocols import CodeError, CodeOutcome, OnOutput, Output
@@ -124,6 +125,11 @@ def described(error: Exception) -> str:
         return "it answered nothing usable"
     kind = "" if isinstance(error, Died | Garbled) else f"{type(error).__name__}: "
     return " ".join(f"{kind}{error}".split())
+
+
+def unusable(error: Exception) -> UserError:
+    """Return what a person is told where no process can be had."""
+    return UserError(f"the isolated kernel cannot be used: {described(error)}; without --isolated code runs here")
 
 
 def dumped(mandate: Mandate | None) -> Any:

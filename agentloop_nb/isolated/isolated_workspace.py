@@ -18,7 +18,7 @@ from agentloop_nb.errors import Hint, UserError
 from agentloop_nb.isolated import handover
 from agentloop_nb.isolated.channel import Line
 from agentloop_nb.isolated.connection import Connect, Connection, Died, Garbled
-from agentloop_nb.isolated.isolated_step import IsolatedStep, described, dumped, failure
+from agentloop_nb.isolated.isolated_step import IsolatedStep, described, dumped, failure, unusable
 from agentloop_nb.isolated.resource_limits import Limits
 from agentloop_nb.protocols import (
     Check,
@@ -109,12 +109,12 @@ class IsolatedWorkspace:
             self.folder.mkdir(parents=True, exist_ok=True)
             self._starting = line = self._connect(self.folder, self._limits)
         except OSError as error:
-            raise _unusable(error) from None
+            raise unusable(error) from None
         try:
             self._start(line)
         except (Died, Garbled, ValidationError, OSError) as error:
             line.close()
-            raise _unusable(error) from None
+            raise unusable(error) from None
         self._line, self._starting = line, None
         self._end = weakref.finalize(self, line.close)  # also when Python exits
 
@@ -164,7 +164,7 @@ class IsolatedWorkspace:
         try:
             names = self._live().call("describe", tokens=tokens, privacy=self.privacy, earlier=self.earlier)
         except (Died, Garbled) as error:
-            raise _unusable(error) from None
+            raise unusable(error) from None
         left = "".join(f"\nNot copied: {name} ({why})." for name, why in self.left_behind.items())
         return f"{self.told}{left}\n\n{names}".strip()
 
@@ -173,7 +173,7 @@ class IsolatedWorkspace:
         try:
             return str(self._live().call("describe_name", name=name, tokens=tokens, privacy=self.privacy))
         except (Died, Garbled) as error:
-            raise _unusable(error) from None
+            raise unusable(error) from None
 
     def history(self) -> tuple[str, ...]:
         """Return the user's own cells in the kernel that started this one: an export may bring them along."""
@@ -298,7 +298,3 @@ class IsolatedWorkspace:
                 self.close()
                 self._lost = True
         return told
-
-
-def _unusable(error: Exception) -> UserError:
-    return UserError(f"the isolated kernel cannot be used: {described(error)}; without --isolated code runs here")

@@ -126,7 +126,7 @@ def _is_plain(node: ast.AST) -> bool:
 
 
 def _evaluated_texts(annotation: ast.expr) -> Iterator[ast.Constant]:
-    """Texts in an annotation that Python would run as code: all but choices and descriptions."""
+    """Yield texts in an annotation that Python would run as code: all but choices and descriptions."""
     match annotation:
         case ast.Constant(value=str()):
             yield annotation

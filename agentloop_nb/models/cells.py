@@ -127,22 +127,23 @@ class CellReader:
     def end(self) -> str:
         """Return the rest, once the reply has come to its own end."""
         held, self._held = self._held, ""
-        if self._read == self._code:
+        read, self._read = self._read, self._over
+        if read == self._code:
             return f'{_inside(held.removesuffix("```").rstrip())}"}}}}'
-        return f'{_inside(held.rstrip())}"}}}}' if self._read == self._answer else held
+        return f'{_inside(held.rstrip())}"}}}}' if read == self._answer else held
 
     def _start(self) -> str:
         if self._held.lstrip()[:1] in ("{", "["):
             self._read = self._as_it_is
-        elif found := _BEGIN.search(self._held):
-            self._held, self._read = self._held[found.end() :], self._code
-            begun = f'{{"reasoning": {_SAID}, "action": {{"name": "run_code", "code": "'
-            return begun + self._code()
-        elif found := _FINISH.match(self._held):
+        elif found := _FINISH.match(self._held):  # first, since an answer may quote code
             self._held, self._read = self._held[found.end() :], self._answer
             met = "false" if found[1] == "GIVE UP" else "true" if self.final else "null"
             begun = f'{{"reasoning": {_SAID}, "action": {{"name": "finish", "goal_met": {met}, "summary": "'
             return begun + self._answer()
+        elif found := _BEGIN.search(self._held):
+            self._held, self._read = self._held[found.end() :], self._code
+            begun = f'{{"reasoning": {_SAID}, "action": {{"name": "run_code", "code": "'
+            return begun + self._code()
         else:
             return ""
         return self._as_it_is()

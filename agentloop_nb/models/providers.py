@@ -114,8 +114,7 @@ def pick_model(provider: Provider, base_url: str) -> str:
     models = local_models(base_url)
     if models is None:
         raise UserError(
-            f"{provider.title} does not answer at {base_url}: start it ({provider.start}), "
-            "or name its address with --base-url"
+            f"nothing answers at {base_url}: start it ({provider.start}), or name its address with --base-url"
         )
     names = [str(model["id"]) for model in models]
     able = [name for name in names if "embed" not in name.lower()]

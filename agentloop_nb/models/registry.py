@@ -179,7 +179,7 @@ def locate(settings: Settings, variables: Mapping[str, str]) -> Target:
 
 
 def _configured(provider: Provider, variables: Mapping[str, str]) -> str | None:
-    """Where a provider's own variable says that it is."""
+    """Say where a provider's own variable says that it is."""
     match provider.name:
         case "ollama":
             return ollama_address(variables)

@@ -125,7 +125,7 @@ class ReplayModel:
             self._skip_to_finish()
         if self.position >= len(self.decisions):
             raise PermanentFault(
-                f"the record {self._source} has no more decisions after {len(self.decisions)}: "
+                f"{self._name or f'the record {self._source}'} has no more decisions after {len(self.decisions)}: "
                 "the run it holds ended here. Go on with a model",
                 Hint("resume -m MODEL"),
             )

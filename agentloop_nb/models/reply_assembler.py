@@ -88,17 +88,17 @@ class ReplyAssembler:
         self.__dict__.pop("_split", None)
         self.refusal += part["refusal"] if isinstance(part.get("refusal"), str) else ""
         called = _arguments(part)
-        text, reasoning = _content(part)
-        text = self._as_decision(text)
-        if not (text or reasoning or called):
+        written, reasoning = _content(part)
+        text = self._as_decision(written)
+        if not (written or text or reasoning or called):
             return None
         self._text.append(text)
         self._reasoning.append(reasoning)
         self._calls.append(called)
         self.pieces += 1
-        self.size += len(text) + len(reasoning) + len(called)
+        self.size += len(written) + len(reasoning) + len(called)
         self._repetition.feed(text or called or reasoning)
-        return Delta(text=text + called, reasoning=reasoning)
+        return Delta(text=text + called, reasoning=reasoning) if text or called or reasoning else None
 
     @property
     def repeats(self) -> bool:
@@ -169,7 +169,7 @@ def _first(choices: object) -> Mapping[str, Any]:
 
 
 def _usages(chunk: Mapping[str, Any]) -> Iterator[object]:
-    """Every place where a server may report usage: the chunk, its choice, Groq's own field."""
+    """Yield every place where a server may report usage: the chunk, its choice, Groq's own field."""
     yield chunk.get("usage")
     yield _first(chunk.get("choices")).get("usage")
     groq = chunk.get("x_groq")
@@ -177,7 +177,7 @@ def _usages(chunk: Mapping[str, Any]) -> Iterator[object]:
 
 
 def _progress(chunk: Mapping[str, Any]) -> Delta | None:
-    """How much of the prompt llama.cpp's server has read."""
+    """Return how much of the prompt llama.cpp's server has read."""
     told = chunk.get("prompt_progress")
     if not isinstance(told, dict):
         return None

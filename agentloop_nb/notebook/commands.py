@@ -82,12 +82,9 @@ def ask(name: str, magics: AgentMagics, rest: str) -> None:
 
 
 def status(magics: AgentMagics, rest: str) -> None:
-    """How the last run of this kernel went."""
-    if rest:
+    """Say how the last run of this kernel went."""
+    if rest or magics.manager.runs:
         ask("status", magics, rest)
-    elif magics.manager.runs:
-        run = magics.manager.runs[-1]
-        print("\n".join(filter(None, [repr(run), run.reason])))
     else:
         print("No run in this kernel yet. Give a goal: %%agent what you want   (%agent help lists what else there is)")
 

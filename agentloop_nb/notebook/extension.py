@@ -68,9 +68,15 @@ def _matcher(shell: Any) -> Any:
 
     @context_matcher(identifier="agentloop")  # type: ignore[untyped-decorator]
     def match(context: Any) -> Any:
+        line = context.line_with_cursor[: context.cursor_position].lstrip()
+        if not line.startswith(("%agent", "%%agent")):
+            return {"completions": []}
+        from agentloop_nb.notebook import warming
+
+        warming.wait()
         from agentloop_nb.notebook.completion import completions
 
-        return completions(shell, context.line_with_cursor[: context.cursor_position].lstrip())
+        return completions(shell, line)
 
     return match
 

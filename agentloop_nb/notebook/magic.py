@@ -124,7 +124,7 @@ AgentMagics.agent_cell.__doc__ = f"""Give the agent a goal: it decides, acts her
     %%agent [options] [goal on this line]
     goal, any number of lines, verbatim
 
-Options come first; from the first other word on everything is goal.
+Options come first; everything after them is the goal, word for word.
 
 {describe()}
 

@@ -16,6 +16,7 @@ from agentloop_nb.agent.control import Control
 from agentloop_nb.agent.event_stream import Approver
 from agentloop_nb.demo import PACE
 from agentloop_nb.errors import UserError
+from agentloop_nb.events import RunStarted
 from agentloop_nb.isolated.isolated_workspace import IsolatedWorkspace
 from agentloop_nb.models.replay import ReplayModel
 from agentloop_nb.notebook.isolation import placement
@@ -89,7 +90,8 @@ class Presenter:
         """Say before it starts that the demo does its own goal, whatever was asked."""
         from agentloop_nb import demo
 
-        if self.verbose and self.session.model.name == "demo" and (told := demo.known_goal_only(self.session.goal)):
+        begins = self.session.model.name == "demo" and isinstance(self.session.opening[0], RunStarted)
+        if self.verbose and begins and (told := demo.known_goal_only(self.session.goal)):
             print(told)
 
     @property

@@ -104,7 +104,7 @@ def has_variables(run: Run) -> bool:
 
 
 def _memory(settings: Settings) -> int:
-    """Bytes that copies for undo may take."""
+    """Return bytes that copies for undo may take."""
     return settings.undo_memory * 2**20
 
 

@@ -50,7 +50,7 @@ class Recorded(Brought):
         yield from zip(parts, kept, strict=True)
 
     def record(self) -> dict[str, Any]:
-        """As JSON values, for the metadata of an exported notebook."""
+        """Return JSON values, for the metadata of an exported notebook."""
         nothing = {name for name in ("plans", "line", "limit") if not getattr(self, name)}
         kept = self.model_dump(mode="json", exclude={"decision", *nothing}, exclude_none=True)
         return {"decision": self.decision.record(), **kept}

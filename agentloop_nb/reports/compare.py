@@ -8,6 +8,7 @@ from itertools import takewhile, zip_longest
 from typing import Any, NamedTuple
 
 from agentloop_nb._internal import amounts
+from agentloop_nb._internal.text import STATUS_WORDS
 from agentloop_nb.errors import Hint, UserError
 from agentloop_nb.state import State
 from agentloop_nb.step import Step
@@ -107,7 +108,7 @@ def _head(state: State) -> Iterator[tuple[str, str]]:
     yield "goal", state.goal
     yield "forked from", "{}, after step {}".format(*state.forked_from) if state.forked_from else ""
     yield "model", str(state.settings.get("model", ""))
-    yield "ended", state.status.replace("_", " ") + ("" if state.is_complete else f": {state.reason}")
+    yield "ended", STATUS_WORDS[state.status] + ("" if state.is_complete else f": {state.reason}")
     yield "steps", f"{state.current_step} of {state.max_steps}"
     yield "time", f"{sum(step.thinking + step.seconds for step in state.steps):.1f} s"
     yield "tokens", f"{state.usage.input:,} in, {state.usage.output:,} out"
@@ -125,6 +126,8 @@ def _told(value: Any) -> str:
     """Return a setting; one read from a record has a list where a running one has a tuple."""
     if isinstance(value, list | tuple):
         return ", ".join(map(str, value))
+    if isinstance(value, bool):
+        return "yes" if value else "no"
     return "" if value is None else str(value)
 
 

@@ -71,7 +71,7 @@ def _row(step: str, action: str, usage: Usage, cost: str) -> tuple[str, ...]:
 
 
 def _aligned(rows: list[tuple[str, ...]]) -> list[str]:
-    """Columns to the right, but for the action's name."""
+    """Return columns to the right, but for the action's name."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     form = "  ".join(f"{{:{'<' if index == 1 else '>'}{width}}}" for index, width in enumerate(widths))
     return [form.format(*row) for row in rows]

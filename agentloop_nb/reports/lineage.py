@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import ast
+
+from agentloop_nb._internal.ipython_syntax import parsed, to_python
 from agentloop_nb._internal.text import clean, on_one_line
+from agentloop_nb.actions import RunCode
 from agentloop_nb.actions.output_text import describe_change
 from agentloop_nb.errors import UserError
 from agentloop_nb.export.slicing import depended_on, pieces
@@ -23,6 +27,14 @@ def who(state: State) -> str:
     return "\n".join(map(on_one_line, lines))
 
 
+def imported(state: State) -> frozenset[str]:
+    """Return the names that steps brought in by `from ... import`."""
+    actions = (step.decision.action for step in state.steps if step.decision)
+    trees = (parsed(to_python(action.code)[0]) for action in actions if isinstance(action, RunCode))
+    found = (node for tree in trees if tree for node in tree.body if isinstance(node, ast.ImportFrom))
+    return frozenset(alias.asname or alias.name for node in found for alias in node.names)
+
+
 def why(state: State, name: str) -> str:
     """Tell the chain of cells and steps behind a name, oldest first. Raises `UserError` for a name it never made."""
     made = state.changed.get(name)
@@ -32,10 +44,12 @@ def why(state: State, name: str) -> str:
     steps = [step for step in state.steps if step.decision is not None]
     chain = pieces(state.cells, steps)
     root = len(state.cells) + next(index for index, step in enumerate(steps) if step.number == made)
+    by_runs = {each.index for each in state.ran if each.step or each.by_model}
     lines = []
     for index in sorted(depended_on(chain[: root + 1], {root})):
         if index < len(state.cells):
-            lines.append(f"your cell: {on_one_line(_first_line(state.cells[index]))}")
+            whose = "an earlier run" if index in by_runs else "your cell"
+            lines.append(f"{whose}: {on_one_line(_first_line(state.cells[index]))}")
             continue
         step = steps[index - len(state.cells)]
         reason = step.decision.reasoning if step.decision else ""

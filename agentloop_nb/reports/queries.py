@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Coroutine, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
@@ -140,7 +141,13 @@ def why(place: Place, words: list[str], options: Mapping[str, Any]) -> str:
     """Return the cells and steps behind a variable."""
     if not 1 <= len(words) <= 2:
         raise UserError("name a variable", Hint("why NAME"), Hint("who", "lists them"))
-    return lineage.why(place.state(words[1] if len(words) > 1 else None), words[0])
+    state = place.state(words[1] if len(words) > 1 else None)
+    try:
+        return lineage.why(state, words[0])
+    except UserError as error:
+        makers = (on_one_line(other.run) for other in locating.runs(place.folder) if words[0] in other.changed)
+        hints = [Hint(f"why {words[0]} {run}", "asks the newest run that did") for run in islice(makers, 1)]
+        raise UserError(error.said, *hints) from None
 
 
 def cost(place: Place, words: list[str], options: Mapping[str, Any]) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
+from agentloop_nb._internal.text import counted
 from agentloop_nb.agent.prompt import compose
 from agentloop_nb.errors import UserError
 from agentloop_nb.events import AnyEvent, FunctionProposed, ModelCalled
@@ -45,7 +46,8 @@ def sent(events: Sequence[AnyEvent], step: int | None = None) -> str:
     pictures = sum(len(message.images) for message in messages)
     table = "\n".join(f"{size:>9,} characters: {name}" for name, size in sizes.items() if size)
     table += f"\n{pictures:>9,} picture{'s' * (pictures > 1)}" if pictures else ""
-    return f"{text}{folded}\n\n--- sizes\n{table}" + ("" if step else "".join(map(_asked, events)))
+    lead = f"{counted(len(messages), 'message')}, the newest last\n\n"
+    return f"{lead}{text}{folded}\n\n--- sizes\n{table}" + ("" if step else "".join(map(_asked, events)))
 
 
 def _asked(event: AnyEvent) -> str:

@@ -20,8 +20,10 @@ _ADDRESSES = re.compile(
     r"\b(urls?|links?|address(es)?|web ?sites?|domains?|pages?|download|fetch|crawl|scrape|https?)\b", re.IGNORECASE
 )
 _STEERING_VARIABLE = re.compile(
-    r"(PYTHON|LD_|DYLD_|GIT_|PIP_|UV_|CONDA_|JUPYTER_|IPYTHON|AGENTLOOP_|OPENAI_|ANTHROPIC_|SSL_|NODE_OPTIONS$|BASH_ENV$|ENV$)"
-    r".*|.*(_BASE_URL|_API_BASE|_PROXY|_API_KEY|_TOKEN|_CA_BUNDLE|_CERT_FILE|_ENDPOINT)|PATH|HOME|SHELL|BROWSER|EDITOR|VISUAL|"
+    r"(PYTHON|LD_|DYLD_|GIT_|PIP_|UV_|CONDA_|JUPYTER_|IPYTHON|AGENTLOOP_|OPENAI_|ANTHROPIC_|SSL_|XDG_|BASH_FUNC_|OPENSSL_|R_PROFILE|R_ENVIRON"
+    r"|NODE_OPTIONS$|BASH_ENV$|ENV$).*|(PERL5|RUBY)(OPT|LIB)|(_JAVA|TAR)_OPTIONS|(JDK_)?JAVA_(TOOL_)?OPTIONS|(LOCAL)?APPDATA|USERPROFILE|"
+    r"SSLKEYLOGFILE|LESSOPEN|GCONV_PATH|(BASH|SHELL)OPTS|PS4|"
+    r".*(_BASE_URL|_API_BASE|_PROXY|_API_KEY|_TOKEN|_CA_BUNDLE|_CERT_FILE|_ENDPOINT)|PATH|HOME|SHELL|BROWSER|EDITOR|VISUAL|"
     r"PAGER|PROMPT_COMMAND|IFS",
     re.IGNORECASE,
 )
@@ -33,7 +35,12 @@ _GRAVE_GLOBAL = re.compile(
     r"operator\.(attrgetter|methodcaller)|types\.(FunctionType|CodeType)|asyncio\.subprocess.*|multiprocessing\.(Process|util).*"
 )
 _PLAIN_GLOBAL = re.compile(r"(os|posix|nt)\.(stat_result|fspath|PathLike|terminal_size)|sys\.(version_info|flags)")
-_LOCAL = re.compile(r"(127|10|192\.168|169\.254|172\.(1[6-9]|2\d|3[01]))\.|[:[]|f[cd]|0")
+_ENVIRONMENT_WORDS = re.compile(r"\benviron|\benv\b|\bvariable")
+_LOCAL = re.compile(
+    r"(127|10|192\.168|169\.254|172\.(1[6-9]|2\d|3[01])|100\.(6[4-9]|[7-9]\d|1[01]\d|12[0-7]))\.|[:[]|"
+    r"f([cd][0-9a-f]|e[89ab])[0-9a-f]:|0",
+    re.IGNORECASE,
+)
 """Addresses of this machine and its network."""
 _DEVICES = tuple(f"/dev/{name}/" for name in ("null", "zero", "full", "tty", "stdout", "stderr", "fd", "pts", "ptmx"))
 
@@ -78,12 +85,17 @@ def _below(path: str, folder: Path) -> str:
 
 def _host(effect: Effect, mandate: Mandate, _: Place) -> bool:
     host = host_of(effect.target).removeprefix("www.")
-    if _ADDRESSES.search(mandate.user) and not _is_local(host):
-        return True
-    return any(host == name or host.endswith(f".{name}") for name in mandate.named_hosts)
+    return names_host(host, mandate) or (_ADDRESSES.search(mandate.user) is not None and not is_local(host))
 
 
-def _is_local(host: str) -> bool:
+def names_host(host: str, mandate: Mandate) -> bool:
+    """Whether the user, the code or its libraries name a host, or the domain it belongs to."""
+    bare = host_of(host).removeprefix("www.")
+    return any(bare == name or bare.endswith(f".{name}") for name in mandate.named_hosts)
+
+
+def is_local(host: str) -> bool:
+    """Whether an address is one of this machine or its network."""
     return host == "localhost" or _LOCAL.match(host) is not None
 
 
@@ -150,7 +162,11 @@ def _unpickle(effect: Effect, mandate: Mandate, place: Place) -> bool:
 
 
 def _environment(effect: Effect, mandate: Mandate, place: Place) -> bool:
-    return _STEERING_VARIABLE.fullmatch(effect.target) is None or _named(effect, mandate, place)
+    if _STEERING_VARIABLE.fullmatch(effect.target) is None:
+        return True
+    # `PATH`, `HOME` and their like are words of many a goal
+    meant = "_" in effect.target or _ENVIRONMENT_WORDS.search(mandate.user) is not None
+    return meant and _named(effect, mandate, place)
 
 
 _JUDGES: dict[EffectKind, Callable[[Effect, Mandate, Place], bool]] = {

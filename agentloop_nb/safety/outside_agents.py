@@ -187,7 +187,7 @@ def reaching(code: str) -> tuple[str, ...]:
 
 
 def _replaced(tree: ast.AST) -> Iterator[str]:
-    """Functions of shared modules that code replaces: `json.dumps = f`, `setattr(json, "dumps", f)`."""
+    """Yield functions of shared modules that code replaces: `json.dumps = f`, `setattr(json, "dumps", f)`."""
     for node in ast.walk(tree):
         match node:
             case ast.Attribute(value=ast.Name(id=module), attr=name, ctx=ast.Store() | ast.Del()) if module in _SHARED:

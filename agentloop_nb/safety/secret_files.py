@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import gzip
 import io
 import json
 import re
 import zipfile
 import zlib
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -56,6 +58,10 @@ _BLOCK = re.compile(r"-----BEGIN [A-Z ]{0,40}PRIVATE KEY")
 _EMPTY = re.compile(
     r"none|null|true|false|nil|undefined|change_?me|your[_-].*|x{3,}.*|\*+|\.{3}|example.*|todo", re.IGNORECASE
 )
+_NESTED = 3
+"""How deep archives in archives are looked into."""
+_DAMAGE = (ValueError, OSError, zlib.error, zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError)
+"""What reading a damaged, locked or exotic archive raises."""
 _CODE = frozenset({".py", ".r", ".js", ".ts", ".sql", ".ipynb", ".md", ".rst", ".html", ".sh", ".jl"})
 _TABLES = frozenset({".csv", ".tsv"})
 _PASSWORD_COLUMN = re.compile(r"pass(?:word|wd|phrase)|secret|api_?key|access_?key|private_?key|(?:access|auth)_token")
@@ -107,26 +113,42 @@ def values_in(path: str, content: bytes) -> Iterator[str]:
 
 
 def _unpacked(content: bytes) -> Iterator[bytes]:
-    """Yield the bytes, and those of the members where they are an archive."""
-    yield content
-    try:
-        if content.startswith(b"PK"):
-            yield from _members(content)
-        elif content.startswith(b"\x1f\x8b"):
-            yield zlib.decompressobj(31).decompress(content, MAX_READ)
-    except (ValueError, OSError, zlib.error, zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError):
-        return
+    """Yield the bytes, and those of the members where they are an archive, archives inside it included."""
+    waiting, room = [(content, _NESTED)], MAX_READ
+    while waiting:
+        part, depth = waiting.pop()
+        yield part
+        for inner in _parts(part, room) if depth else ():
+            room -= len(inner)
+            waiting.append((inner, depth - 1))
 
 
-def _members(content: bytes) -> Iterator[bytes]:
-    room = MAX_READ
+def _parts(content: bytes, room: int) -> Iterator[bytes]:
+    if content.startswith(b"\x1f\x8b"):
+        yield _gunzipped(content, room)
+    elif zipfile.is_zipfile(io.BytesIO(content)):  # also behind something else
+        with suppress(*_DAMAGE):
+            yield from _members(content, room)
+
+
+def _gunzipped(content: bytes, room: int) -> bytes:
+    """Return what can be unpacked, of all the streams that stand one after another."""
+    parts: list[bytes] = []
+    with suppress(*_DAMAGE), gzip.GzipFile(fileobj=io.BytesIO(content)) as file:
+        while room > 0 and (part := file.read1(room)):
+            parts.append(part)
+            room -= len(part)
+    return b"".join(parts)
+
+
+def _members(content: bytes, room: int) -> Iterator[bytes]:
     with zipfile.ZipFile(io.BytesIO(content)) as archive:
         for member in archive.infolist()[:10_000]:
-            if room > 0 and not member.is_dir():
-                with archive.open(member) as file:
-                    part = file.read(room)
-                room -= len(part)
-                yield part
+            part = b""
+            with suppress(*_DAMAGE):  # those after it are read all the same
+                part = b"" if member.is_dir() or room <= 0 else archive.open(member).read(room)
+            room -= len(part)
+            yield part
 
 
 def _by_looks(text: str, *, code: bool) -> Iterator[str]:

@@ -42,7 +42,7 @@ def surroundings(folder: Path, *, packages: bool = True) -> str:
 
 
 def _more(count: int) -> str:
-    """How many files are not named. Sizes are left out: small models take them for an answer."""
+    """Say how many files are not named. Sizes are left out: small models take them for an answer."""
     if count <= MOST_FILES:
         return ""
     return f", and {count - MOST_FILES}{' or' if count > MOST_SEEN else ''} more"

@@ -36,9 +36,8 @@ def context(
     instructions = "\n\n".join(filter(None, [of_project, settings.instructions.strip()]))
     if isinstance(model, Measurable):
         model.measure()
-    small = (
-        isinstance(model, Sized) and model.is_small
-    )  # it imports what is named, and takes an emptiness for an answer
+    # a small one imports packages that are named, and takes the word for an empty namespace for an answer
+    small = isinstance(model, Sized) and model.is_small
     tools = _tools(model, workspace) if UseTool in actions else ""
     described = workspace.describe(namespace_tokens(model.context_window, system_prompt(actions) + tools))
     parts = [

@@ -121,7 +121,7 @@ def run_and_note(
     named = first and (names_run(first) or quoted or (after.strip() and not rest and not re.search(r"\s", first)))
     note = note_from("" if named else first, rest, after)
     if not note:
-        raise UserError("say what to do in another way", Hint(f'fork {first or "[RUN]"} [--at N] "NOTE"'))
+        raise UserError("say what to do instead", Hint(f'fork {first or "[RUN]"} [--at N] "NOTE"'))
     return first if named else None, note
 
 

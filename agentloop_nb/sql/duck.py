@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +35,7 @@ def over_variables(sql: str, namespace: Mapping[str, Any]) -> Any:
     import duckdb
 
     statement = parse(sql)
-    paths = [_place(name) for name in (*statement.files, *statement.qualified)]
+    paths = [_place(name) for name in statement.taken_for_files]
     tables = {name: _table(name, namespace) for name in statement.tables}
     settings = {"python_enable_replacements": "false", "memory_limit": MEMORY, "temp_directory": ""}
     connection = duckdb.connect(":memory:", config=settings)
@@ -57,13 +58,16 @@ def over_variables(sql: str, namespace: Mapping[str, Any]) -> Any:
 
 def through(connection: Any, sql: str) -> Any:
     """Carry a SELECT out through a person's connection, in a transaction that cannot write. Raises `QueryRefused`."""
+    import duckdb
+
     statement = parse(sql)
     if statement.reads_files:
         raise QueryRefused(_OWN_TABLES)
     cursor = connection.cursor()
 
     def work() -> Any:
-        cursor.execute(f"SET {_QUIET}")
+        with suppress(duckdb.Error):  # its owner may have locked the configuration
+            cursor.execute(f"SET {_QUIET}")
         _refuse_files(cursor, statement.qualified)
         cursor.execute("BEGIN TRANSACTION READ ONLY")
         try:
@@ -75,10 +79,12 @@ def through(connection: Any, sql: str) -> Any:
 
 
 def _refuse_files(cursor: Any, qualified: tuple[str, ...]) -> None:
-    """Raise `QueryRefused` where a name such as a.csv has no schema or database before the dot: it is a file's."""
+    """Raise `QueryRefused` where a name such as a.csv is a file's: no schema or database stands before the dot, or one
+    that lacks such a table, where the engine looks for the file as well.
+    """
     cursor.execute("SELECT lower(schema_name), lower(database_name) FROM duckdb_schemas()")
     there = {name for row in cursor.fetchall() for name in row} if qualified else set()
-    if any(name.partition(".")[0].lower() not in there for name in qualified):
+    if any(name.partition(".")[0].lower() not in there or Path(name).exists() for name in qualified):
         raise QueryRefused(_OWN_TABLES)
 
 
@@ -100,7 +106,7 @@ def _table(name: str, namespace: Mapping[str, Any]) -> Any:
 
 
 def _place(name: str) -> str:
-    """Where a file of the folder lies. Raises `QueryRefused` for any other."""
+    """Return where a file of the folder lies. Raises `QueryRefused` for any other."""
     if re.match(r"[A-Za-z][A-Za-z0-9+.-]+:", name):
         raise QueryRefused(f"{name!r} is an address; only files of the working folder are read")
     if any(mark in name for mark in "*?["):
@@ -122,6 +128,6 @@ def names_of(sql: str) -> Statement:
     """Return what a SELECT reads; nothing for one that is refused, or where DuckDB is not installed."""
     try:
         found = parse(sql)
-        return found._replace(files=(*found.files, *found.qualified))
+        return found._replace(files=found.taken_for_files)
     except (QueryRefused, ImportError):
         return Statement((), ())

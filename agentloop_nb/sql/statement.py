@@ -41,7 +41,13 @@ class Statement(NamedTuple):
     reads_files: bool = False
     """It reads files, whether or not their names are known."""
     qualified: tuple[str, ...] = ()
-    """Names with a schema before them; where there is no such schema, the engine takes the whole for a file's name."""
+    """Names with a schema before them; where there is no such table, the engine takes the whole for a file's name."""
+
+    @property
+    def taken_for_files(self) -> tuple[str, ...]:
+        """What can only be files where no schemas are but the engine's own."""
+        others = (name for name in self.qualified if name.partition(".")[0].lower() not in _ENGINES_OWN)
+        return (*self.files, *others)
 
 
 def parse(sql: str) -> Statement:
@@ -84,9 +90,9 @@ def _read(nodes: list[dict[str, Any]]) -> Statement:
             *before, name = _name(node)
             if any(map(_is_file, (*before, name))):
                 files[".".join((*before, name))] = None
-            elif before and before[0].lower() not in _ENGINES_OWN:
+            elif before:
                 qualified[".".join((*before, name))] = None
-            elif not before and name not in own:
+            elif name not in own:
                 tables[name] = None
         elif node.get("type") == "TABLE_FUNCTION":
             found = _table_function(node["function"])
@@ -128,7 +134,7 @@ def _is_file(name: str) -> bool:
 
 
 def _nodes(tree: Any) -> Iterator[dict[str, Any]]:
-    """Every object of a parse tree, however deep."""
+    """Yield every object of a parse tree, however deep."""
     waiting = [tree]
     while waiting:
         each = waiting.pop()

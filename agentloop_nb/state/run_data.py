@@ -104,16 +104,17 @@ class RunData:
         return sum(step.result is not None for step in self.steps[-1:]) + max(len(self.steps) - 1, 0)
 
     def ending(self, front: Front = "notebook") -> str:
-        """Why it ended, and what can be typed there to go on."""
+        """Say why it ended, and what can be typed there to go on."""
         return worded(self.reason, self.hints, front)
 
     @property
     def subject(self) -> str:
-        """What a list of runs calls it: its goal, and where it comes from."""
+        """What a list of runs calls it: its goal, and where it comes from; of a fork, what was to be different."""
         parent, step = self.forked_from or ("", 0)
         part = self.part + (", chosen" if self.ranked and self.ranked.chosen == self.run else "")
         goal = f"({part}) {self.goal}" if part else self.goal
-        return f"(fork of {parent} after step {step}) {goal}" if parent else goal
+        notes = [note for each in self.steps if each.number == step + 1 for note in each.notes]
+        return f"({': '.join([f'fork of {parent} after step {step}', *notes[:1]])}) {goal}" if parent else goal
 
     @property
     def is_served(self) -> bool:

@@ -256,6 +256,9 @@ class TerminalView:
         if state.status == "finished" and self.verbose:
             shown = "Its contract holds." if state.checks else "That is what the model reports."
             self._line(f"\n🎉 Task completed! ({shown})")
+        if self.console.is_jupyter:  # where each line printed would be an output of its own
+            self._line(summary(state, self._front))
+            return
         self._line(f"\n{RULE}\n📊 EXECUTION SUMMARY\n{RULE}", style="bold")
         self._line(summary(state, self._front))
         self._line(RULE, style="bold")

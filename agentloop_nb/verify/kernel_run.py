@@ -89,7 +89,8 @@ _RUNNING: set[Callable[[], object]] = set()
 def stop() -> None:
     """Stop every verification of this process: its kernel is killed, its folder removed, `CancelledError` raised."""
     for each in list(_RUNNING):
-        each()
+        with contextlib.suppress(RuntimeError):  # it has ended by now
+            each()
 
 
 def in_thread(work: Coroutine[Any, Any, T]) -> T:

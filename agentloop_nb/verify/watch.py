@@ -91,7 +91,7 @@ def _is_installed(place: str) -> bool:
 
 
 def _depth(place: str, folders: "list[str]") -> int:
-    """How long the longest of the folders is that hold a place."""
+    """Return how long the longest of the folders is that hold a place."""
     return max((len(folder) for folder in folders if _under(place, [folder])), default=0)
 
 

@@ -17,6 +17,7 @@ import numpy as np
 import pytest
 
 from agentloop_nb.cluster.address import address
+from agentloop_nb.cluster.engines import Cluster
 from agentloop_nb.cluster.overview import overview
 from agentloop_nb.cluster.wire import Wire as Connection
 from agentloop_nb.errors import UserError
@@ -217,6 +218,20 @@ def test_an_engine_is_waited_for_where_those_that_died_are_replaced(engines, mon
     assert len(looks) == 2
     engine.leave()
     assert not engines.missing(engine.number)
+
+
+def test_an_engine_that_was_silent_and_is_back_is_used_at_once(engines, monkeypatch):
+    engines.check()
+    monkeypatch.setattr(engines, "_words", dict.fromkeys(engines.wire.engines, (99, 0)))
+    engine = engines.choose(lambda: True)
+    assert not engine.gone()
+    engine.leave()
+
+
+def test_nothing_is_sent_over_a_connection_that_broke(lab):
+    made = Cluster(lab.on)
+    made.wire.close("it broke")
+    wait_for(lambda: not made._lease.is_alive())
 
 
 async def test_a_stop_while_a_process_is_started_leaves_nothing(place, lab, engines, monkeypatch):

@@ -30,6 +30,14 @@ def test_understood_without_a_round_trip(text):
     assert Decision.model_validate(decision.record()) == decision
 
 
+def test_only_code_of_a_record_may_take_longer_than_a_model_may_ask_for():
+    long = json.dumps({"reasoning": "r", "action": {"name": "run_code", "code": "x", "timeout": 4000}})
+    usual = json.dumps({"reasoning": "r", "action": {"name": "run_code", "code": "x"}})
+    assert parse(long, timeout=5).action.timeout == 300
+    assert parse(long, timeout=5, again=True).action.timeout == 4000
+    assert parse(usual, timeout=5, again=True).action.timeout == 5
+
+
 def test_raw_line_breaks_inside_strings():
     text = '{"reasoning": "r", "action": {"name": "run_code", "code": "a = 1\nprint(a)\t# tab"}}'
     assert parse(text).action.code == "a = 1\nprint(a)\t# tab"

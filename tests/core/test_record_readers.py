@@ -96,6 +96,7 @@ async def test_what_was_sent_names_pictures_and_what_was_folded(scenario):
     await s.run()
     told = sent(s.events)
     assert "[picture 1: image/png, 1 KB]" in told
+    assert re.match(r"\d+ messages, the newest last\n\n--- system\n", told)
     assert "        1 picture" in told
     assert re.search(r"--- folded\nsteps 1 to \d+: a line each at most\noutputs of steps \d+ to \d+: ", told)
     assert "100 characters each" in told

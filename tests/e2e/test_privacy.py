@@ -38,7 +38,10 @@ def test_no_value_leaves(run_notebook, level):
         notebook = run_notebook(cells, wire)
     assert errors(notebook) == []
     assert text(notebook, 3) == "'finished'"
-    assert "Zebedee" in notebook.cells[2].outputs[0].data["text/html"], "the card shows what the model may not see"
+    card = notebook.cells[2].outputs[0].data["text/html"]
+    assert "Zebedee" in card, "the card shows what the model may not see"
+    assert "no row for Quentin" in card.partition("</summary>")[2].partition("Traceback")[0]
+    assert "(message withheld)" not in card
     sent = json.dumps(wire.bodies)
     assert [value for value in VALUES if value in sent] == []
     assert "data:image" not in sent

@@ -50,7 +50,7 @@ def test_an_isolated_run_is_forked_and_resumed_in_a_shell(agentloop, tmp_path): 
     ("words", "says"),
     [
         (["fork", "--at", "x", "go"], "--at takes the number of a step"),
-        (["fork"], 'say what to do in another way: agentloop fork [RUN] [--at N] "NOTE"'),
+        (["fork"], 'say what to do instead: agentloop fork [RUN] [--at N] "NOTE"'),
         (["fork", "nosuch", "go on"], "there is no run 'nosuch'"),
         (["fork", "29991231", "go on"], "there is no run '29991231'"),
         (["--limits", "memory=lots", "--isolated", "go"], "--limits takes memory, cpu, processes and file"),

@@ -112,7 +112,10 @@ def test_a_fork_pays_for_its_own_steps_only_and_knows_the_way_so_far(parent):
 def test_everything_works_on_a_fork_that_works_on_a_run(parent):
     with Wire([*code("values.append('other')"), *code("values.append('more')")]) as wire:
         parent.text(f"%agent fork --at 2 --base-url {wire.base_url} another way")
-        assert f"(fork of {parent.records[0].stem} after step 2) work with base" in parent.text("%agent runs")
+        assert f"(fork of {parent.records[0].stem} after step 2: another way) work with base" in parent.text(
+            "%agent runs"
+        )
+        assert "after step 2: another way) work with base" in parent.text("%agent show")
         assert "other" in parent.text(f"%agent compare {parent.records[0].stem}")
         assert "4 of 50 steps" in parent.text("%agent show")
         assert "values" in parent.text("%agent who")
@@ -129,8 +132,8 @@ def test_wrong_steps_are_refused_in_a_line_and_leave_no_run_behind(parent):
     for typed, said in (
         ("--at 9 go", "has no step 9 to fork after; it has steps 1 to 6"),
         ("--at two go", "--at takes the number of a step"),
-        ("--at 6", "say what to do in another way: %agent fork [RUN] [--at N]"),
-        ("", "say what to do in another way: %agent fork [RUN] [--at N]"),
+        ("--at 6", "say what to do instead: %agent fork [RUN] [--at N]"),
+        ("", "say what to do instead: %agent fork [RUN] [--at N]"),
         ('nosuch "go"', "there is no run 'nosuch'"),
         ("nosuch --at 2 'go -- on'", "there is no run 'nosuch'"),
         ("nosuch -- go", "there is no run 'nosuch'"),

@@ -27,7 +27,8 @@ def test_the_users_kernel_folder_and_secrets_are_out_of_reach(user):
     user.text("prices = [1, 2, 3]\nsecret_plan = 'x'")
     user.folder.joinpath("data.csv").write_text("a\n1\n")
     steps = code(
-        "prices.append(4)\nimport os, pathlib\npathlib.Path('made.txt').write_text('m')\n"
+        "prices.append(4)\nimport os, pathlib\nfrom collections import Counter\n"
+        "pathlib.Path('made.txt').write_text('m')\n"
         "print(os.environ.get('CANARY_TOKEN'), os.environ.get('OPENAI_API_KEY'), 'secret_plan' in globals())\n"
         "print(sorted(os.listdir()), sum(prices))"
     )

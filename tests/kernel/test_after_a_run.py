@@ -41,6 +41,8 @@ def ran(kernel: Kernel) -> Kernel:
         outputs = kernel.run(f"%%agent -m some-model --base-url {wire.base_url} --quiet\ncount")
         assert kernel.reply["status"] == "ok", outputs
         assert "not to be seen" not in json.dumps(outputs)
+        assert len(outputs) == 1, "a quiet run shows its summary, in one piece"
+        assert "====" not in json.dumps(outputs)
         assert "a model" in json.dumps(wire.bodies[0])
     return kernel
 

@@ -123,6 +123,31 @@ async def test_a_connection_of_sqlite_and_one_of_duckdb(workspace, tmp_path):
     lite.close(), duck.close()
 
 
+async def test_a_connection_reads_no_file_by_the_name_of_a_schema_and_table(workspace):
+    import duckdb
+
+    duck = workspace.shell.user_ns["duck"] = duckdb.connect(":memory:")
+    duck.execute("CREATE SCHEMA shop; CREATE TABLE shop.sales AS SELECT 1 AS a")
+    for name in ("shop", "main", "nowhere"):
+        Path(f"{name}.csv").write_text("a\n2\n")
+        _, result = await asked(workspace, f"SELECT * FROM {name}.csv", source="duck")
+        assert "a connection reads its own tables" in result.output
+    _, result = await asked(workspace, "SELECT * FROM shop.sales", source="duck", into="x")
+    assert workspace.shell.user_ns["x"]["a"].tolist() == [1]
+    duck.close()
+
+
+async def test_a_connection_whose_configuration_is_locked_is_read(workspace):
+    import duckdb
+
+    duck = workspace.shell.user_ns["duck"] = duckdb.connect(":memory:")
+    duck.execute("CREATE TABLE t AS SELECT 7 AS a; SET lock_configuration=true")
+    _, result = await asked(workspace, "SELECT a FROM t", source="duck", into="x")
+    assert result.success, result.output
+    assert workspace.shell.user_ns["x"]["a"].tolist() == [7]
+    duck.close()
+
+
 ENDLESS = {
     "duckdb": ("SELECT count(*) FROM range(10000000) a, range(1000000) b WHERE a.range * b.range % 7 = 3", None),
     "sqlite": ("WITH RECURSIVE c(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM c) SELECT count(*) FROM c", "lite"),

@@ -12,6 +12,7 @@ from agentloop_nb.agent.rules import rules_of_cells, system_prompt
 from agentloop_nb.decision import parse
 from agentloop_nb.events import RunStarted
 from agentloop_nb.models.cells import CellReader, as_cell, grammar
+from agentloop_nb.models.reply_assembler import ReplyAssembler
 from agentloop_nb.protocols import Message
 from agentloop_nb.state import State, fold
 from agentloop_nb.testing import code, decide, finish
@@ -135,6 +136,23 @@ async def test_what_runs_on_inside_a_cell_is_cut_off(talk, request_of):
     assert len(reply.text) < 1000
 
 
+@pytest.mark.parametrize("text", ["```python\nx = 1", "FINISH: 4242"])
+def test_an_end_that_is_told_twice_is_one_end(text):
+    reply = ReplyAssembler.of_a_small_model(CellReader())
+    for chunk in ({"delta": {"content": text}}, *[{"delta": {}, "finish_reason": "stop"}] * 2):
+        reply.take({"choices": [chunk]})
+    assert reply.text == read(text, 100)
+
+
+async def test_prose_without_end_is_cut_off_where_a_server_heeds_neither_grammar_nor_length(talk, request_of):
+    endless = " ".join(f"Thought {number} leads to another one." for number in range(4000))
+    t = talk(Reply(text=endless, size=6), model="tiny", models=LLAMA)
+    t.model.measure()
+    reply = await t.ask(request_of(cells=True))
+    assert reply.finish_reason == "length"
+    assert reply.usage.output < 2000
+
+
 @pytest.mark.parametrize("model", ["tiny", "coder:0.5b"])
 async def test_other_servers_are_asked_for_json(talk, model):
     t = talk(finish(), model=model)
@@ -164,3 +182,9 @@ def test_the_rules_follow_the_form_even_in_the_middle_of_a_run():
     assert transcript.messages(state)[0].content == system_prompt(state.actions)
     assert transcript.messages(state, cells=True)[0].content == rules_of_cells()
     assert transcript.messages(state)[0].content == system_prompt(state.actions)
+
+
+@pytest.mark.parametrize("size", [1, 7, 100])
+def test_code_that_an_answer_quotes_is_not_run(size):
+    said = read(f"FINISH: do it so:\n{CELL}", size)
+    assert parse(said).action.name == "finish"

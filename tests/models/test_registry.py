@@ -150,7 +150,7 @@ def test_a_local_provider_alone_picks_an_installed_model():
         assert model.name == "ollama:qwen3:8b"
     with Wire(models=["nomic-embed-text"]) as wire, pytest.raises(UserError, match="ollama pull"):
         made("ollama", base_url=wire.base_url)
-    with pytest.raises(UserError, match=r"does not answer at .*: start it"):
+    with pytest.raises(UserError, match=r"nothing answers at .*: start it"):
         made("lmstudio", base_url="http://127.0.0.1:9/v1")
 
 

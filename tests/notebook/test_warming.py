@@ -23,6 +23,23 @@ def test_a_command_typed_at_once_meets_whole_modules():
     assert (done.stdout, done.stderr) == ("True\n", "")
 
 
+TAB = """
+import sys
+from types import SimpleNamespace
+from agentloop_nb.notebook import warming
+from agentloop_nb.notebook.extension import _matcher
+warming.begin()
+match = _matcher(None)
+typed = SimpleNamespace(line_with_cursor="%agent res", cursor_position=10)
+print([each.text for each in match(typed)["completions"]], "agentloop_nb.notebook.run_manager" in sys.modules)
+"""
+
+
+def test_a_tab_typed_at_once_meets_whole_modules():
+    done = subprocess.run([sys.executable, "-c", TAB], capture_output=True, text=True, check=True)
+    assert (done.stdout, done.stderr) == ("['resume', 'restore'] True\n", "")
+
+
 FORKED = """
 import os, sys
 from agentloop_nb.notebook import warming

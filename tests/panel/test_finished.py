@@ -201,7 +201,7 @@ def test_a_server_that_is_down_is_told_once() -> None:
     ended = RunFinished(step=1, status="failed", reason=f"{error}; start it, or name another model")
     state = fold([story.started(), *(event for pair in tries for event in pair), ended])
     assert stripped(static_html(state)).count(error) == 1
-    assert card(state.steps[0], state)["quiet"] == ["No answer from the model (4 times): the same"]
+    assert card(state.steps[0], state)["quiet"] == ["No answer from the model (4 times): see above"]
 
 
 @pytest.mark.parametrize(

@@ -118,3 +118,13 @@ def test_a_file_that_holds_a_secret_of_the_machine_is_named_and_not_given(
     rows = list(file_list.rows(folder))
     assert ["left out" in row for row in rows] == [True] * 5 + [False]
     assert sum("download=" in row for row in rows) == 1
+
+
+def test_a_button_gives_no_file_that_the_list_keeps_back(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SERVICE_API_KEY", "Tz9qLm4vXw8rKd2pYb6n")
+    (folder / "plain.html").write_text("nothing of the kind")
+    (folder / "secret.html").write_text("it is Tz9qLm4vXw8rKd2pYb6n")
+    (folder / "link.html").symlink_to(folder / "plain.html")
+    given = [path.name for path in sorted(folder.iterdir()) if file_list.button(path, "Download")]
+    assert given == ["plain.html"]
+    assert not file_list.button(folder / "gone.html", "Download")

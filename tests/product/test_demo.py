@@ -13,7 +13,9 @@ import pytest
 from IPython.core.interactiveshell import InteractiveShell
 
 from agentloop_nb import demo, run_agent
+from agentloop_nb.api import resume_run
 from agentloop_nb.models import registry
+from agentloop_nb.notebook.panel.html import advice
 from agentloop_nb.protocols import ModelRequest
 from agentloop_nb.record import reading
 from agentloop_nb.settings import Settings
@@ -63,6 +65,15 @@ def test_of_any_other_goal_it_says_so_before_the_run(asked, shell, capfd):
     run_agent(asked, model="demo")
     told = capfd.readouterr().out
     assert told.startswith("The demo knows one goal only and cannot do another. It shows this one instead: Which day")
+
+
+def test_a_word_to_a_demo_that_is_over_is_answered_by_what_to_type(shell, capfd):
+    run = run_agent("2 + 2", model="demo")
+    capfd.readouterr()
+    resumed = resume_run(run.id, note="and three more")
+    assert "knows one goal only" not in capfd.readouterr().out
+    assert resumed.reason.startswith("demo has no more decisions after 5: "), "it names no file of the package"
+    assert advice(resumed.state.ending())[1] == "%agent resume -m MODEL"
 
 
 def test_a_file_of_the_same_name_stays_as_it_is(tmp_path):

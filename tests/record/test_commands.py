@@ -8,9 +8,13 @@ from typing import Any
 
 import pytest
 
+from agentloop_nb.actions import ActionResult
 from agentloop_nb.errors import UserError
 from agentloop_nb.notebook.kernel.private_shell import in_charge, private_shell
+from agentloop_nb.protocols import Change, CodeRan
 from agentloop_nb.record import journal
+from agentloop_nb.reports import lineage
+from agentloop_nb.state import fold
 from tests.record.made import finished, printed, started, step
 
 OLD, NEW = "20261121-101500-aaaa", "20261122-101500-bbbb"
@@ -81,3 +85,26 @@ def test_two_runs_are_compared(agent, capsys):
     told = capsys.readouterr().out
     assert "Steps 1-2 are the same, and there are no others." in told
     assert f"Goal of {OLD}" in told
+
+
+def test_a_variable_of_an_earlier_run_is_asked_about_there(agent, capsys):
+    made = ActionResult(success=True, output="", changes=(Change(name="best", how="added", type="str"),))
+    earlier = "20261120-101500-cccc"
+    record = journal.Journal.create(Path.cwd(), earlier)
+    for event in [started(run=earlier, goal="Find the best"), *step(1, "run_code", made, code="best = 'b'")]:
+        record.append(event)
+    record.close()
+    told = "this run did not make 'best'; it made none"
+    with pytest.raises(UserError, match=f"{told}; %agent why best {earlier} asks the newest run that did"):
+        agent("why best")
+    agent(f"why best {earlier}")
+    assert "because of 1" in capsys.readouterr().out
+    with pytest.raises(UserError, match=r"it made none$"):
+        agent("why nothing")
+
+
+def test_code_of_an_earlier_run_is_not_taken_for_a_cell_of_the_persons():
+    made = ActionResult(success=True, output="", changes=(Change(name="c", how="added", type="int"),))
+    begun = started(cells=("a = 1", "b = a + 1"), ran=(CodeRan(index=1, step=3),))
+    state = fold([begun, *step(1, "run_code", made, code="c = a + b")])
+    assert lineage.why(state, "c").splitlines()[:2] == ["your cell: a = 1", "an earlier run: b = a + 1"]

@@ -141,6 +141,30 @@ def test_ordinary_inputs_go_along(name):
     assert why_secret(name, ORDINARY[name].encode(), lambda text: False) == ""
 
 
+def zipped(*members: bytes) -> bytes:
+    made = io.BytesIO()
+    with zipfile.ZipFile(made, "w") as archive:
+        for number, member in enumerate(members):
+            archive.writestr(str(number), member)
+    return made.getvalue()
+
+
+PLAIN = b"id = AKIAIOSFODNN7ABCDEFG"
+ARCHIVES = {
+    "in an archive of an archive": zipped(zipped(PLAIN)),
+    "in a compressed archive": gzip.compress(zipped(PLAIN)),
+    "compressed in an archive": zipped(gzip.compress(PLAIN)),
+    "in the second stream": gzip.compress(b"x") + gzip.compress(PLAIN),
+    "behind a damaged member": zipped(b"damaged", PLAIN).replace(b"damaged", b"DAMAGED"),
+    "behind a script": b"#!/bin/sh\n" + zipped(gzip.compress(PLAIN)),
+}
+
+
+@pytest.mark.parametrize("name", ARCHIVES)
+def test_archives_are_looked_into(name):
+    assert why_secret("data.bin", ARCHIVES[name], lambda text: False)
+
+
 def test_what_another_file_holds_is_a_secret_in_this_one_too(tmp_path):
     work, given = tmp_path / "work", tmp_path / "given"
     work.mkdir()

@@ -14,6 +14,7 @@ import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -355,6 +356,16 @@ def test_a_verification_beside_the_loop_can_be_stopped(tmp_path):
         kernel_run.stop()
         with pytest.raises(asyncio.CancelledError):
             work.result(timeout=30)
+
+
+def test_stopping_what_ends_at_that_moment_is_no_error(monkeypatch):
+    over = asyncio.new_event_loop()
+    over.close()
+    stopped = []
+    ending = [partial(over.call_soon_threadsafe, print), lambda: stopped.append(True)]
+    monkeypatch.setattr(kernel_run, "_RUNNING", ending)
+    kernel_run.stop()
+    assert stopped
 
 
 def test_what_proves_nothing_says_so_and_exits_with_1(tmp_path, capsys):

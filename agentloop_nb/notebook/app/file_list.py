@@ -41,7 +41,7 @@ def rows(folder: Path, first: Collection[str] = ()) -> Iterator[str]:
 
 
 def _names(folder: Path) -> Iterator[str]:
-    """Paths below the folder, relative to it; nothing hidden, nothing behind a link."""
+    """Yield paths below the folder, relative to it; nothing hidden, nothing behind a link."""
     for place, folders, files in os.walk(folder):
         folders[:] = [name for name in folders if not name.startswith((".", "__pycache__"))]
         linked = [name for name in folders if Path(place, name).is_symlink()]
@@ -51,19 +51,27 @@ def _names(folder: Path) -> Iterator[str]:
 
 
 def _row(path: Path, name: str, left: int, hides: Callable[[str], bool]) -> str:
+    data = _content(path, name, hides)
+    if isinstance(data, str):
+        return _told(name, data)
+    row = _card(name, data)
+    return row if len(row) <= left else _told(name, f"{len(data):,} bytes, left out: this page holds no more")
+
+
+def _content(path: Path, name: str, hides: Callable[[str], bool]) -> bytes | str:
+    """Return what a file holds, or why that is not handed out."""
     try:
         found = path.lstat()
         if not stat.S_ISREG(found.st_mode):
-            return _told(name, "a link, which is not followed" if path.is_symlink() else "not a regular file")
+            return "a link, which is not followed" if path.is_symlink() else "not a regular file"
         if found.st_size > MAX_FILE:
-            return _told(name, f"{found.st_size:,} bytes, too large to download from here")
+            return f"{found.st_size:,} bytes, too large to download from here"
         data = path.read_bytes()
     except OSError as error:
-        return _told(name, f"cannot be read: {error.strerror or type(error).__name__}")
+        return f"cannot be read: {error.strerror or type(error).__name__}"
     if looks_secret(name) or gives_away(data, hides):
-        return _told(name, "left out: it holds a secret of this machine, or what looks like one")
-    row = _card(name, data)
-    return row if len(row) <= left else _told(name, f"{len(data):,} bytes, left out: this page holds no more")
+        return "left out: it holds a secret of this machine, or what looks like one"
+    return data
 
 
 def _told(name: str, why: str) -> str:
@@ -79,10 +87,9 @@ def _card(name: str, data: bytes) -> str:
 
 
 def button(path: Path, told: str) -> str:
-    """Return a link that downloads a file and looks like a button; empty where the file is not there or too large."""
-    if not path.is_file() or path.stat().st_size > MAX_FILE:
-        return ""
-    return _link(path.name, base64.b64encode(path.read_bytes()).decode(), told, _BUTTON)
+    """Return a link that downloads a file and looks like a button; empty where the list does not hand it out."""
+    data = _content(path, path.name, Hiding(known_mask()).hides)
+    return "" if isinstance(data, str) else _link(path.name, base64.b64encode(data).decode(), told, _BUTTON)
 
 
 def _link(name: str, encoded: str, told: str, style: str) -> str:

@@ -13,7 +13,7 @@ import ipywidgets as widgets
 from IPython import get_ipython
 
 from agentloop_nb._internal.amounts import dollars
-from agentloop_nb._internal.text import counted
+from agentloop_nb._internal.text import STATUS_WORDS, counted
 from agentloop_nb.errors import UserError
 from agentloop_nb.models.keys import known_keys
 from agentloop_nb.notebook.app import file_list, visit_files
@@ -114,7 +114,7 @@ class App(widgets.VBox):
         self._about.value = f"<h2>AgentLoop</h2>{_ABOUT}{_SCRIPTED if self._model.value == 'demo' else ''}"
 
     def _examples(self) -> Iterator[widgets.Widget]:
-        """Goals to try; without a model only the one that the demo knows."""
+        """Yield goals to try; without a model only the one that the demo knows."""
         yield widgets.Label("Try an example:")
         for label, goal in list(EXAMPLES.items())[: 1 if self._model.value == "demo" else None]:
             button = widgets.Button(description=label, tooltip=goal, layout={"width": "auto"})
@@ -204,7 +204,7 @@ class App(widgets.VBox):
         cost = dollars(run.state.total_cost) if run.cost_known else "unknown"
         told = f"{run.state.reason}; {counted(run.current_step, 'step')}, cost {cost}."
         color = {"finished": "#1b7f3b", "failed": "#b00020"}.get(run.status, "#8a6100")
-        self._say(f"{run.status.replace('_', ' ').capitalize()}: {told}", color)
+        self._say(f"{STATUS_WORDS[run.status].capitalize()}: {told}", color)
         self._later.layout.display = "none" if run.is_complete else ""
         self._list_files(run.artifacts)
 

@@ -28,6 +28,7 @@ from agentloop_nb.notebook.kernel.value_facts import size
 from agentloop_nb.notebook.snapshots.tracker import is_watched
 from agentloop_nb.protocols import Web
 from agentloop_nb.record import locating
+from agentloop_nb.reports.lineage import imported
 from agentloop_nb.run import Run
 from agentloop_nb.safety.secrets import known_secrets
 from agentloop_nb.settings import Settings
@@ -279,7 +280,8 @@ def let_go(runs: Sequence[Run]) -> None:
 def what_can_be_adopted(run: Run) -> str:
     """Say what an isolated run made, and how it is brought here."""
     assert run.workspace is not None
-    made = [*run.state.changed, *files_made(run.state, run.workspace.folder)]
+    imports = imported(run.state)
+    made = [name for name in run.state.changed if name not in imports] + files_made(run.state, run.workspace.folder)
     if not made:
         return "This run was isolated; it left nothing to bring here."
     return f"This run was isolated; nothing here has changed. It made {_list(made)}. To bring it here: %agent adopt"

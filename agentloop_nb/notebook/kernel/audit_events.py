@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pathlib
 import re
 import sys
 from collections.abc import Callable, Iterator, Mapping
@@ -13,6 +14,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from agentloop_nb.notebook.kernel.audit_callers import called_by, called_by_library, is_finalizer, is_installed
+from agentloop_nb.notebook.kernel.open_folders import open_folders
 from agentloop_nb.safety.observed_effects import Effect, is_temporary, told_line
 
 WRITING = os.O_WRONLY | os.O_RDWR | os.O_TRUNC | os.O_CREAT
@@ -49,16 +51,25 @@ def absolute(path: Any, dir_fd: Any = -1) -> str:
 
 
 def _opened(args: tuple[Any, ...]) -> Iterator[Effect]:
-    path, _, flags = args[:3]
+    path, mode, flags = args[:3]
     if isinstance(flags, int) and flags & WRITING and not isinstance(path, int):
-        real = os.path.realpath(os.fsdecode(path))
-        bytecode = f"{os.sep}__pycache__{os.sep}" in real and called_by("<frozen importlib")
-        if not bytecode and not os.path.isdir(real):  # a folder is opened so for a file without a name
-            yield Effect("write", real)
+        name = os.fsdecode(path)
+        # `os.open` does not tell its `dir_fd`
+        quiet = mode is None and not os.path.isabs(name) and not called_by(pathlib.__file__)
+        below = open_folders() if quiet else ()
+        for real in dict.fromkeys(os.path.realpath(os.path.join(folder, name)) for folder in ("", *below)):
+            bytecode = f"{os.sep}__pycache__{os.sep}" in real and called_by("<frozen importlib")
+            if not bytecode and not os.path.isdir(real):  # a folder is opened so for a file without a name
+                yield Effect("write", real)
 
 
 def _written(args: tuple[Any, ...]) -> Iterator[Effect]:
     yield Effect("write", absolute(args[0], args[2] if len(args) > 2 else -1))
+
+
+def _followed(path: Any, dir_fd: Any = -1) -> Iterator[Effect]:
+    """Yield a change of what a path leads to, all links followed."""
+    yield Effect("write", os.path.realpath(absolute(path, dir_fd)))
 
 
 def _folder_made(args: tuple[Any, ...]) -> Iterator[Effect]:
@@ -81,7 +92,7 @@ def _renamed(args: tuple[Any, ...]) -> Iterator[Effect]:
 
 
 def _linked(args: tuple[Any, ...]) -> Iterator[Effect]:
-    yield Effect("write", os.path.realpath(os.fsdecode(args[0])))
+    yield from _followed(args[0], args[2] if len(args) > 2 else -1)
     yield Effect("write", absolute(args[1], args[3] if len(args) > 3 else -1))
 
 
@@ -235,8 +246,12 @@ def _variable(args: tuple[Any, ...]) -> Iterator[Effect]:
 _READERS: dict[str, Callable[[tuple[Any, ...]], Iterator[Effect]]] = {
     "open": _opened,
     "os.mkdir": _folder_made,
-    "os.chmod": lambda args: _written((args[0], None, args[2])),
-    "os.truncate": lambda args: _written((args[0],)),
+    "os.chmod": lambda args: _followed(args[0], args[2]),
+    "os.chown": lambda args: _followed(args[0], args[3]),
+    "os.utime": lambda args: _followed(args[0], args[3]),
+    "os.setxattr": lambda args: _followed(args[0]),
+    "os.removexattr": lambda args: _followed(args[0]),
+    "os.truncate": lambda args: _followed(args[0]),
     "os.remove": _deleted,
     "os.rmdir": _deleted,
     "shutil.rmtree": _deleted,

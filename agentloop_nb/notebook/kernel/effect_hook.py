@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import os
 import re
-import socket
 import sys
 import threading
 from collections.abc import Callable, Iterable
@@ -18,12 +17,13 @@ from typing import Any, Protocol
 
 from agentloop_nb.notebook.kernel import output_scope, worker_threads
 from agentloop_nb.notebook.kernel.audit_events import HEARD, WRITING, effects_of
+from agentloop_nb.notebook.kernel.host_addresses import is_address, resolved
 from agentloop_nb.notebook.kernel.loop_tasks import context_of, is_due, tasks, timers
 from agentloop_nb.notebook.kernel.output_scope import OUTSIDE
 from agentloop_nb.notebook.kernel.output_scope import current as scope
 from agentloop_nb.notebook.kernel.run_past import Past
 from agentloop_nb.notebook.kernel.thread_frames import current_frames
-from agentloop_nb.safety.effect_rules import objection
+from agentloop_nb.safety.effect_rules import is_local, names_host, objection
 from agentloop_nb.safety.observed_effects import Effect, Mandate
 
 Ask = Callable[[str], bool | None]
@@ -53,6 +53,8 @@ _listeners: list[Listener] = []
 _supervisions: list[Supervision] = []
 _readings: dict[object, None] = {}
 """What was opened to be read and is not told of yet, in order."""
+_REACHING = frozenset({"socket.connect", "socket.sendto", "socket.sendmsg"})
+"""Events after which a name is looked up where nobody hears of it."""
 _INTERESTING = HEARD | {"os.chdir", "os.listdir", "os.scandir", "os.truncate"}
 
 
@@ -212,20 +214,22 @@ class Supervision:
     def _objection(self, event: str, args: tuple[Any, ...]) -> str:
         """Why an event must not happen; empty where it may."""
         if event == "socket.bind":
-            self._past.ports |= set(args[1][1:2]) if isinstance(args[1], tuple) else set()
-        if event == "socket.connect" and _port(args[1]) in self._past.ports:
+            self._past.bound(args[0])
+        if event == "socket.connect" and self._past.listens_on(args[1], args[0].family):
             return ""
         for effect in _read(event, args):
             if effect in self._past.allowed or self._is_address_of_host(effect):
                 continue
-            why = self._refused.get(effect) or self._decide(effect)
+            why = self._refused.get(effect) or self._decide(effect, reached=event in _REACHING)
             if why:
                 return why
             self._past.note(event, effect)
         return ""
 
-    def _decide(self, effect: Effect) -> str:
+    def _decide(self, effect: Effect, *, reached: bool = False) -> str:
         why = objection(effect, self._mandate, self._past)
+        if not why and reached and self._leads_inside(effect):
+            why = f"{effect}, an address of this machine or its network"
         if not why:
             return ""
         answer = self._ask(f"While it runs, {why}") if self._can_ask() else None
@@ -249,15 +253,27 @@ class Supervision:
         if effect.kind != "host":
             return False
         known = self._past.addresses
-        if not _is_address(effect.target):
+        if not is_address(effect.target):
             known.setdefault(effect.target, set()) if not self._host_objection(effect) else None
             return False
-        for host in known:
+        inside = is_local(effect.target)
+        for host in [each for each in known if not inside or self._is_meant(each)]:
             if effect.target not in known[host]:
-                known[host] |= _resolved(host)
+                known[host] |= resolved(host)
             if effect.target in known[host]:
                 return True
         return False
+
+    def _is_meant(self, host: str) -> bool:
+        """Whether somebody named a host, or allowed it; words of a goal such as `pages` mean public ones only."""
+        return names_host(host, self._mandate) or Effect("host", host) in self._past.allowed
+
+    def _leads_inside(self, effect: Effect) -> bool:
+        """Whether a name that nobody named stands for an address of this machine or its network."""
+        judged = self._mandate.strangers and not self._mandate.trusting
+        if not judged or effect.kind != "host" or is_address(effect.target) or self._is_meant(effect.target):
+            return False
+        return any(map(is_local, resolved(effect.target)))
 
     def _host_objection(self, effect: Effect) -> str:
         return "" if effect in self._past.allowed else objection(effect, self._mandate, self._past)
@@ -268,27 +284,6 @@ def _read(event: str, args: tuple[Any, ...]) -> list[Effect]:
         return list(effects_of(event, args))
     except (OSError, ValueError, TypeError, IndexError):  # nonsense that the call itself will complain about
         return []
-
-
-def _port(address: Any) -> int | None:
-    """Return the port of an address of this machine."""
-    here = isinstance(address, tuple) and str(address[0]) in ("127.0.0.1", "::1", "localhost")
-    return int(address[1]) if here else None
-
-
-def _is_address(host: str) -> bool:
-    for family in (socket.AF_INET, socket.AF_INET6):
-        with suppress(OSError, ValueError):
-            socket.inet_pton(family, host.partition("%")[0])
-            return True
-    return False
-
-
-def _resolved(host: str) -> set[str]:
-    try:
-        return {str(item[4][0]) for item in socket.getaddrinfo(host, None)}
-    except (OSError, UnicodeError):
-        return set()
 
 
 _KERNELS = re.compile(r"[/\\](ipykernel|tornado|jupyter_client|zmq|IPython|agentloop_nb|nbclient|anyio)[/\\]")

@@ -54,7 +54,7 @@ def _content(data: bytes) -> dict[str, str]:
 
 
 def listed(folder: Path, root: Path) -> Iterator[str]:
-    """Names of the files in a folder that was listed, relative to `root`; notebooks are left out."""
+    """Yield names of the files in a folder that was listed, relative to `root`; notebooks are left out."""
     with suppress(OSError, ValueError), os.scandir(folder) as entries:
         for entry in list(entries)[:MAX_LISTED]:
             if not entry.name.startswith(".") and not entry.name.endswith(".ipynb") and entry.is_file():
@@ -62,7 +62,7 @@ def listed(folder: Path, root: Path) -> Iterator[str]:
 
 
 def named_in_shell(code: str, folder: Path) -> set[str]:
-    """Names of files of the folder that the shell lines of code name, match or list."""
+    """Return names of files of the folder that the shell lines of code name, match or list."""
     found: set[str] = set()
     for line in _shell_lines(code):
         for command in re.split(r"\|\|?|&&|;", line):

@@ -10,6 +10,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from typing import Any
 
 from agentloop_nb.notebook.kernel.thread_frames import current_frames
 
@@ -77,21 +78,37 @@ def belongs(step: object, home: int) -> bool:
     return _is_foreign(thread)
 
 
+def _within(scope: object, work: Callable[..., Any], /, *arguments: Any, **named: Any) -> Any:
+    """Do work in a scope, on a thread that may have run long before."""
+    __tracebackhide__ = True
+    with entered(scope):
+        return work(*arguments, **named)
+
+
 @contextmanager
 def marked_threads() -> Iterator[None]:
-    """Mark each thread started in the body with the scope of whoever starts it."""
+    """Mark each thread started in the body, and what is handed to a pool of threads, with the scope of who does it."""
+    from concurrent.futures.thread import ThreadPoolExecutor
+
     global _steps  # noqa: PLW0603
-    start = threading.Thread.start
+    start, submit = threading.Thread.start, ThreadPoolExecutor.submit
 
     def marking_start(thread: threading.Thread) -> None:
         own = threading.current_thread().__dict__.get(_MARK)
         thread.__dict__.setdefault(_MARK, _scope.get() or own)
         start(thread)
 
+    def marking_submit(pool: ThreadPoolExecutor, work: Callable[..., Any], /, *arguments: Any, **named: Any) -> Any:
+        scope = _scope.get() or threading.current_thread().__dict__.get(_MARK)
+        marked = (work,) if scope is None else (_within, scope, work)
+        return submit(pool, *marked, *arguments, **named)
+
     threading.Thread.start = marking_start  # type: ignore[method-assign, assignment]
+    ThreadPoolExecutor.submit = marking_submit  # type: ignore[method-assign, assignment]
     _steps += 1
     try:
         yield
     finally:
         _steps -= 1
         threading.Thread.start = start  # type: ignore[method-assign]
+        ThreadPoolExecutor.submit = submit  # type: ignore[method-assign]

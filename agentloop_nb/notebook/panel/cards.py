@@ -9,6 +9,7 @@ from agentloop_nb._internal.amounts import count, dollars, duration
 from agentloop_nb.actions import ActionResult, Finish, Query, RunCode, UseTool, WriteFile
 from agentloop_nb.actions.action import Action
 from agentloop_nb.actions.own import OwnAction
+from agentloop_nb.actions.withhold import WITHHELD
 from agentloop_nb.decision import Decision
 from agentloop_nb.notebook.panel.limits import MAX_CODE, MAX_GOAL, MAX_PROSE
 from agentloop_nb.notebook.panel.outputs import Block
@@ -181,7 +182,7 @@ def _failures(step: Step, state: State) -> list[str]:
     for failure in dict.fromkeys(step.failures):
         count = step.failures.count(failure)
         times = f" ({count} times)" if count > 1 else ""
-        said = "the same" if state.status == "failed" and failure and failure in state.reason else failure
+        said = "see above" if state.status == "failed" and failure and failure in state.reason else failure
         found.append(f"No answer from the model{times}: {said}")
     return found
 
@@ -194,6 +195,8 @@ def _meta(step: Step, state: State) -> list[str]:
         found.append(f"{count(step.usage.total)} tok")
     if step.cost or not step.cost_known:
         found.append(dollars(step.cost) if step.cost_known else "cost unknown")
+    if step.rejected:
+        found.append("asked again" + (f" {len(step.rejected)} times" if len(step.rejected) > 1 else ""))
     if step.saved:
         found.append(f"{dollars(step.saved)} saved")
     return found
@@ -203,7 +206,10 @@ def _brought(decision: Decision | None, result: ActionResult, state: State) -> C
     card = Card(out=shown(decision.action if decision else None, result), chips=_chips(result, state))
     if not result.success:
         told = result.effects.error or CodeError()
-        card["error"] = shortened(result.error or result.output or "failed", MAX_GOAL)
+        error = result.error or result.output or "failed"
+        if WITHHELD in error and told.message:  # from the model, not from the person whose data it is
+            error = f"{told.type}: {told.message}"
+        card["error"] = shortened(error, MAX_GOAL)
         card["trace"] = shortened(told.traceback, MAX_PROSE)
         card["mark"] = told.line or 0
     return card

@@ -46,7 +46,8 @@ _WARN = "#9a6700"
 _PART = f"padding:6px 10px;border-top:1px solid {LINE}"
 _INNER = "padding:2px 10px 6px"
 _COMMAND = re.compile(
-    r"[:;,(]?\s{0,5}(?:or )?(?:type )?(%agent \w+(?: +(?:-{1,2}[a-z][\w-]*|\$?\d[\d.]*|-- [A-Z ]+))*) *([^\n]*)"
+    r"[:;,(]?\s{0,5}(?:or )?(?:type )?"
+    r"(%agent \w+(?: +(?:-{1,2}[a-z][\w-]*(?: [A-Z]{2,})?|\$?\d[\d.]*|-- [A-Z ]+))*) *([^\n]*)"
 )
 _PLAIN_FILE = re.compile(r"[\w-]+(?:[/ .][\w-]+)*\.\w{1,8}")
 NATIVES = 10
@@ -147,7 +148,7 @@ def _foot(top: Header) -> str:
 
 
 def _reason(reason: str, *, typed: bool) -> str:
-    """Why it ended, and what to type, where one can, as a line of its own that can be copied."""
+    """Say why it ended, and what to type, where one can, as a line of its own that can be copied."""
     said, command = advice(reason)
     command = command if typed else ""
     told = f'<div style="margin:2px 0;white-space:pre-wrap" dir="auto">{inline(said)}</div>' if said else ""

@@ -28,6 +28,8 @@ log = logging.getLogger(__name__)
 
 MORE_TIME = 60
 """Seconds that one click gives a running step."""
+AT_WORK = "<i>The agent was at work when this was saved. <code>%agent show</code> shows its run.</i>"
+"""What a page without the panel shows of a run that is not over, and of one whose end its page never saw."""
 
 
 class PanelView:
@@ -72,7 +74,7 @@ class PanelView:
             except Exception as error:
                 self._live = False
                 log.warning("this run is shown when it is over, because its panel failed: %r", error, exc_info=True)
-        self._publish({**bundle, "text/html": "<i>The agent is at work. <code>%agent show</code> shows its run.</i>"})
+        self._publish({**bundle, "text/html": AT_WORK})
 
     def close(self) -> None:
         """Replace the panel by static HTML that needs no kernel, no script and no widget."""

@@ -57,7 +57,7 @@ async def reachable(desk: Desk) -> bool:
 
 
 def until_of(seconds: float) -> float:
-    """When a wait that begins now is over, in seconds since the epoch; 0 for one without end."""
+    """Say when a wait that begins now is over, in seconds since the epoch; 0 for one without end."""
     return time.time() + seconds if seconds else 0.0
 
 

@@ -66,7 +66,7 @@ def header(state: State) -> Header:
     """Return the header of a run as its state says; what happens in between is the panel's to add."""
     last = state.steps[-1] if state.steps else None
     shown = Header(
-        goal=shortened(state.goal, MAX_GOAL),
+        goal=shortened(state.subject if state.forked_from else state.goal, MAX_GOAL),
         run=state.run,
         model=one_line(state.decided_by),
         status=state.status,
@@ -82,7 +82,7 @@ def header(state: State) -> Header:
 
 
 def _reason(state: State) -> str:
-    """Why it ended, by whose word; what no step shows; and how much of a replay came out differently."""
+    """Say why it ended, by whose word; what no step shows; and how much of a replay came out differently."""
     told = [
         shortened(state.ending(), MAX_GOAL),
         *map(contract_line, state.checks),
@@ -97,7 +97,7 @@ def contract_line(check: Check) -> str:
 
 
 def _elapsed(state: State) -> float:
-    """Seconds a run took; of one whose kernel died, those its steps are known to have taken."""
+    """Return seconds a run took; of one whose kernel died, those its steps are known to have taken."""
     if state.ended is not None:
         return max(state.ended - state.began, 0)
     return sum(step.thinking + step.seconds for step in state.steps)

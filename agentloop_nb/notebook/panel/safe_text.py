@@ -65,7 +65,7 @@ class Ansi:
         self._on = on or {}
 
     def copy(self) -> Ansi:
-        """Colours as they are now, to try a line out."""
+        """Return colours as they are now, to try a line out."""
         return Ansi(dict(self._on))
 
     def line(self, text: str) -> str:

@@ -77,7 +77,7 @@ class Requests:
         return types.ListToolsResult(tools=[types.Tool.model_validate(tool) for tool in offered])
 
     def _withheld(self, name: str) -> str:
-        """Why a tool that there is is not offered here; empty where it is."""
+        """Say why a tool that there is is not offered here; empty where it is."""
         if self._served.read_only and name not in tools.READS:
             return "this kernel is served to look only"
         if name in tools.STEPS and name not in by_name(self._served.session.state.actions):

@@ -96,9 +96,11 @@ class OutsideModel:
     async def reply(self, request: ModelRequest, on_delta: Callable[[Delta], None]) -> ModelReply:
         """Wait for the next call."""
         self.current, self._tell = None, on_delta
-        while self.current is None or self.current.gone.is_set():
-            self.current = await self._calls.get()
-        self._tell = None
+        try:
+            while self.current is None or self.current.gone.is_set():
+                self.current = await self._calls.get()
+        finally:
+            self._tell = None
         text = self.current.decision()
         return ModelReply(text=text, usage=Usage(), cost=Decimal(0), model=self.current.client)
 

@@ -65,9 +65,10 @@ KERNEL = re.compile(
     r"IPython\.(core|Application|kernel).*|ipykernel\b.*|importlib\.reload$|gc\.(disable|get_objects)$|atexit\.\w+$"
 )
 PAST_PYTHON = re.compile(
-    r"(_posixsubprocess|_?cffi(_backend)?|_xxsubinterpreters|_interpreters|_testcapi|multiprocessing\.util\.spawnv_passfds|.*\.spawnv_passfds)(\.|$)"
+    r"(_posixsubprocess|_?cffi(_backend)?|_xxsubinterpreters|_interpreters|_testcapi|multiprocessing\.util\.spawnv_passfds|.*\.spawnv_passfds|"
+    r"readline\.(write|append)_history_file|signal\.pidfd_send_signal|os\.(mkfifo|mknod)|zmq|os\.environb?\._data)(\.|$)"
 )
-"""What starts processes or native code without Python telling of it."""
+"""What starts processes or native code, writes, sends or signals without Python telling of it."""
 BUILT = frozenset({"exec", "eval", "compile", "builtins.exec", "builtins.eval", "builtins.compile", "runpy.run_path"})
 UNPICKLES = re.compile(r"(pickle|cloudpickle|dill|joblib|marshal|shelve|jsonpickle)\.(loads?|Unpickler|open|decode)$")
 INSTALLS = re.compile(r"(pip|ensurepip|micropip|piplite|conda)\b.*\.?(main|install|bootstrap|run_command)$|pip\.main$")
