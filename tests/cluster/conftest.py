@@ -13,7 +13,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from agentloop_nb.cluster.engines import Cluster, cluster
+from agentloop_nb.cluster.engines import Cluster, cluster, connected
 from agentloop_nb.isolated.isolated_workspace import IsolatedWorkspace
 from agentloop_nb.testing import FakeWeb
 from tests.isolated.conftest import CANARY, Notebook, user  # noqa: F401 - a fixture
@@ -96,7 +96,9 @@ class Lab:
 
     def stop(self) -> None:
         assert self._starter.stdin is not None
-        self.cluster.close()
+        for each in connected():
+            if each.on == self.on:
+                each.close()
         for each in self._engines:
             each.kill()
             each.wait()

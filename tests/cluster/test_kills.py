@@ -184,12 +184,12 @@ class Life:
         """Files of values that have come here, also those of a notebook that was killed."""
         return {path for path in Path(os.environ["TMPDIR"]).glob("agentloop-remote-*/*/*/*") if self._is_large(path)}
 
-    def await_values(self, earlier: set[Path], cell: str) -> None:
-        """Wait until a cell has values handed over, beside those of earlier; a failure tells what it shows."""
+    def await_in(self, cell: str, condition: Callable[[], Any], what: str) -> None:
+        """Wait for what a cell does; a failure tells what it shows."""
         try:
-            wait_for(lambda: self.handed() - earlier, "nothing was handed over")
+            wait_for(condition, what)
         except AssertionError:
-            pytest.fail(f"nothing was handed over: {self.parent.shown(cell)}")
+            pytest.fail(f"{what}: {self.parent.shown(cell)}")
 
     @staticmethod
     def _is_large(path: Path) -> bool:
@@ -336,7 +336,7 @@ def die_adopting(life: Life) -> None:
         life.whole()
         earlier = life.handed()
         cell = life.parent.begin(f"%agent adopt {run}")
-        life.await_values(earlier, cell)
+        life.await_in(cell, lambda earlier=earlier: life.handed() - earlier, "nothing was handed over")
         life.kill(victim)
         if victim != "parent":
             told = life.parent.shown(cell)
@@ -357,7 +357,7 @@ def die_with_the_controller(life: Life) -> None:
     life.task()
     number, former = life.task(caught=moment), life.record
     cell = life.parent.begin(f"%%agent {life.model} -n 3 --on {life.on} do the work")
-    wait_for(lambda: life.record != former, "the run did not begin")
+    life.await_in(cell, lambda: life.record != former, "the run did not begin")
     life.strike("controller", moment, number)
     life.parent.shown(cell)
     failure = life.state().steps[1].result
