@@ -13,7 +13,19 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from agentloop_nb._internal.steering_files import asked_for, steers
-from agentloop_nb.actions import Action, Delegate, Query, ReadUrl, RunCode, SearchWeb, UseTool, WriteFile
+from agentloop_nb.actions import (
+    Action,
+    AskUser,
+    Delegate,
+    Finish,
+    Query,
+    ReadDocument,
+    ReadUrl,
+    RunCode,
+    SearchWeb,
+    UseTool,
+    WriteFile,
+)
 from agentloop_nb.actions.own import OwnAction
 from agentloop_nb.actions.own_values import texts
 from agentloop_nb.safety.code_risks import Reading, Target, as_cell, outside, read
@@ -81,10 +93,8 @@ class Judge:
         match action:
             case RunCode(code=code):
                 yield from self.code(code)
-            case ReadUrl(url=url):
-                yield from request_leaks(url, self._origins)
-            case SearchWeb(query=query):
-                yield from request_leaks(query, self._origins)
+            case ReadUrl(url=asked) | SearchWeb(query=asked):
+                yield from request_leaks(asked, self._origins)
             case WriteFile(filename=filename, content=content):
                 yield from self.file(filename, content)
             case OwnAction():
@@ -96,8 +106,10 @@ class Judge:
                     yield from request_leaks(address, self._origins)
             case Query(sql=sql, source=source) if source:  # its server may be anybody's
                 yield from request_leaks(sql, self._origins)
-            case _:
+            case Finish() | AskUser() | ReadDocument() | Query():  # to the person, or of the folder and the kernel
                 pass
+            case _:
+                yield f"nothing is known of what {action.name} touches"
 
     def own(self, action: OwnAction) -> Iterator[str]:
         """Yield a call whose arguments a stranger wrote, or that may carry the user's data out."""

@@ -10,8 +10,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from agentloop_nb.actions import Delegate, Finish, Query, ReadDocument, ReadUrl, RunCode, SearchWeb, UseTool
-from agentloop_nb.actions.own import OwnAction
+from agentloop_nb.actions import AskUser, Delegate, Finish, ReadDocument, ReadUrl, SearchWeb, UseTool, WriteFile
 from agentloop_nb.state import State
 from agentloop_nb.step import Step
 
@@ -102,7 +101,7 @@ def of_step(step: Step) -> Iterator[Source]:
                 yield Source(f"the parts of step {step.number}", result.output)
             case Finish():  # refused, with the values that a condition has
                 yield from split(result.output)[1]
-            case RunCode() | Query() | OwnAction():
-                yield Source(f"the output of step {step.number}", result.output)
-            case _:
+            case WriteFile() | AskUser():  # what the system says of a file; what the person answers
                 pass
+            case _:
+                yield Source(f"the output of step {step.number}", result.output)
