@@ -24,6 +24,8 @@ pytestmark = [pytest.mark.timeout(0)] if MANY else []
 FLOOR = 0.03
 """Seconds of processor time below which nothing stalls."""
 MEGABYTE = 1_000_000
+ATTACKS = (5, 15, 24)
+"""Seeds of texts on which the patterns that stall do so for long, so that a busy machine changes nothing."""
 
 
 def stalls(use: Use, seed: int, size: int) -> bool:
@@ -47,7 +49,7 @@ def test_no_pattern_stalls() -> None:
 @pytest.mark.parametrize("source", [r"<script.*?</script>", r"\[[^\]]*\]"])
 def test_a_pattern_that_stalls_is_found(source: str) -> None:
     use = Use(source, re.compile(source, re.DOTALL), "sub")
-    assert any(stalls(use, seed, 16_000) for seed in range(30))
+    assert any(stalls(use, seed, 48_000) for seed in ATTACKS)
 
 
 @pytest.mark.parametrize("name", FUNCTIONS)
