@@ -79,7 +79,7 @@ def test_what_is_asked_before_the_thread_listens_is_not_lost(lab, monkeypatch):
     connection.close()
 
 
-async def test_a_time_limit_holds_there_and_runs_on_one_engine_do_not_wait_for_each_other(place, engines, monkeypatch):
+async def test_a_time_limit_holds_there_and_runs_on_one_engine_do_not_wait_for_each_other(monkeypatch, place, engines):
     monkeypatch.setattr(engines, "used", Counter(dict.fromkeys(range(1, 20), 99)))
     first, second = place("first"), place("second")
     await run(first, "a = 1")
