@@ -11,7 +11,7 @@ from typing import Any
 from agentloop_nb.errors import UserError
 
 flock: Callable[[Any, int], None] | None = None
-with suppress(ImportError):  # Windows and browsers have no such advisory locks; records are never found to be in use
+with suppress(ImportError, AttributeError):  # Windows lacks the module, browsers its locks: no record is in use there
     import fcntl
 
     flock, LOCK_EX, LOCK_NB, LOCK_SH = fcntl.flock, fcntl.LOCK_EX, fcntl.LOCK_NB, fcntl.LOCK_SH
