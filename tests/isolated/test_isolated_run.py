@@ -17,6 +17,7 @@ from agentloop_nb.notebook.kernel.private_shell import private_shell
 from agentloop_nb.notebook.run_manager import RunManager
 from agentloop_nb.record import journal, reading
 from tests.isolated.conftest import CANARY, code
+from tests.processes import is_gone, wait_for
 from tests.record.made import printed, started, step
 from tests.wire import Wire, decision, finish
 
@@ -65,7 +66,9 @@ def test_what_a_run_made_is_adopted_although_its_process_was_killed_since(user):
         user.agent("--isolated", wire)
     children = psutil.Process(user.kernel.manager.provisioner.pid).children()
     processes = [each for each in children if "isolation.host" in " ".join(each.cmdline())]
-    max(processes, key=psutil.Process.create_time).kill()
+    newest = max(processes, key=psutil.Process.create_time)
+    newest.kill()
+    wait_for(lambda: is_gone(newest))
     told = user.text("%agent adopt")
     assert ": x." in told, told
     assert user.value("x") == 42
