@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
+import matplotlib.pyplot as plt
 import pytest
 from IPython.core.interactiveshell import InteractiveShell
 
@@ -22,6 +23,7 @@ plt.show()"""
 
 @pytest.fixture
 def workspace(tmp_path):
+    plt.close("all")  # what other tests left open would be shown, too
     InteractiveShell.clear_instance()
     return KernelWorkspace(private_shell(), web=FakeWeb(), folder=tmp_path)
 
