@@ -10,13 +10,10 @@ from functools import cache
 from pathlib import Path
 from typing import BinaryIO
 
-try:
-    from fcntl import LOCK_EX, LOCK_NB, flock
-except ImportError:  # Windows and browsers have no such locks; nothing is removed there that another process made
-    flock = None  # type: ignore[assignment]
+from agentloop_nb._internal.file_locks import LOCK_EX, LOCK_NB, flock
 
 _MARK = ".held"
-"""The file that the process of a folder holds locked. A lock ends with its process, whatever ends that."""
+"""The file that the process of a folder holds locked."""
 
 
 class HeldFolder:
@@ -49,14 +46,16 @@ def _hold(folder: Path) -> BinaryIO | None:
 
 @cache
 def _remove_left(place: str, prefix: str) -> None:
-    """Remove folders whose process is gone, once for each place and kind."""
-    for folder in Path(place).glob(f"{prefix}*") if flock is not None else ():
+    """Remove folders whose process is gone, once for each place and kind; none where there are no locks."""
+    for folder in Path(place).glob(f"{prefix}*"):
         if _is_left(folder):
             shutil.rmtree(folder, ignore_errors=True)
 
 
 def _is_left(folder: Path) -> bool:
     """Whether a folder is this user's, and nobody holds its mark."""
+    if flock is None:
+        return False
     try:
         with (folder / _MARK).open("rb") as mark:
             flock(mark, LOCK_EX | LOCK_NB)

@@ -26,7 +26,7 @@ def is_at_a_loss(state: State) -> bool:
     """Whether the newest step failed as it had before, or was a finish that was objected to."""
     newest = _newest(state)
     refused = newest is not None and newest.result is not None and not newest.result.success
-    return copied_a_failure(state) or (refused and newest is not None and bool(newest.effects.objections))
+    return copied_a_failure(state) or bool(refused and newest and newest.effects.objections)
 
 
 def leaves_out(state: State) -> bool:

@@ -12,14 +12,10 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+from agentloop_nb._internal.file_locks import LOCK_EX, flock
 from agentloop_nb.agent.ledger_book import Book
 from agentloop_nb.errors import UserError
 from agentloop_nb.record import line_file
-
-try:
-    from fcntl import LOCK_EX, flock
-except ImportError:  # Windows and browsers
-    flock = None  # type: ignore[assignment]
 
 _HEAD = {"do": "open", "format": 1}
 Listener = tuple[asyncio.AbstractEventLoop, asyncio.Event]
@@ -113,6 +109,7 @@ class FileStore(MemoryStore):
         with self._lock:
             self._file = os.open(self.path, os.O_RDWR | os.O_CREAT, 0o600)
             try:
+                assert flock is not None, "no store is made without"
                 flock(self._file, LOCK_EX)
                 self._catch_up()
                 yield self._book

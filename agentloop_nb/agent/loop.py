@@ -189,7 +189,7 @@ class Loop:
     @property
     def _final(self) -> bool:
         """The last allowed step is for the summary, so that a limit never ends in silence."""
-        return self.state.next_step >= self.state.max_steps
+        return self.state.is_last_step
 
     # -- decide
 

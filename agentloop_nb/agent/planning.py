@@ -51,9 +51,8 @@ class Planning:
     def wanted(self) -> bool:
         """Whether a plan has to stand before anything else is decided."""
         state = self.stream.state
-        return (
-            self.settings.plan and not state.plan and not state.is_served and not self.replayed and not _is_last(state)
-        )
+        asked = self.settings.plan and not state.plan and not state.is_last_step
+        return asked and not state.is_served and not self.replayed
 
     @property
     def proposed(self) -> PlanRound | None:
@@ -125,7 +124,3 @@ def understood(words: str, made: PlanMade, lines: tuple[str, ...]) -> PlanSettle
 def edited(made: PlanMade, lines: tuple[str, ...]) -> tuple[str, ...]:
     """Return the lines of a plan where a person changed them; empty where not."""
     return () if lines == made.lines else lines
-
-
-def _is_last(state: State) -> bool:
-    return state.next_step >= state.max_steps

@@ -19,7 +19,7 @@ from agentloop_nb.agent.digest import digest, notes
 from agentloop_nb.agent.in_vain import is_left_out, leaves_out, told_in_vain
 from agentloop_nb.agent.observation import observation
 from agentloop_nb.agent.offer import usual
-from agentloop_nb.agent.rules import describe_action, further_actions, rules_of_cells, system_prompt
+from agentloop_nb.agent.rules import RULES_OF_CELLS, describe_action, further_actions, system_prompt
 from agentloop_nb.agent.shown_figures import images_of
 from agentloop_nb.events import PlanSettled
 from agentloop_nb.protocols import Image, Message
@@ -72,7 +72,7 @@ class Transcript:
     def _begin(self, state: State) -> None:
         self._revision = state.revision
         self._steps = state.compacted.digested if state.compacted else 0
-        self._kept = [Message(role="system", content=rules_of_cells() if self._cells else system_prompt(state.actions))]
+        self._kept = [Message(role="system", content=RULES_OF_CELLS if self._cells else system_prompt(state.actions))]
         self._next = _Told(
             f"Goal:\n{state.goal}\n\n{_context(state)}".rstrip()
             + _further(state)
@@ -91,8 +91,8 @@ class Transcript:
                 return
             yield from _of_step(state, step, told)
             told = _told(state, index, self._max_retries)
-        text = told.text + in_vain + (_LAST_CELL if self._cells and _is_last(state) else _nudge(state, state.next_step))
-        yield Message(role="user", content=text, images=told.images)
+        nudge = _LAST_CELL if self._cells and state.is_last_step else _nudge(state, state.next_step)
+        yield Message(role="user", content=told.text + in_vain + nudge, images=told.images)
 
 
 class _Told(NamedTuple):
@@ -184,10 +184,6 @@ def _decided(step: Step) -> str:
     """Return the reply as the model wrote it, or the decision that a person made of it."""
     edited = step.approval is not None and step.approval.edited is not None
     return step.reply if step.decision is None or not edited else json.dumps(step.decision.record())
-
-
-def _is_last(state: State) -> bool:
-    return state.next_step >= state.max_steps
 
 
 def _nudge(state: State, number: int) -> str:

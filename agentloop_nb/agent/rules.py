@@ -47,7 +47,7 @@ step 3: {"reasoning": "The output shows the answer: Wednesday.", "action": {"nam
 "artifacts": [], "goal_met": true}}"""
 
 
-_CELLS = """\
+RULES_OF_CELLS = """\
 You work in a person's live Jupyter kernel, step by step: you write one cell of Python code, it is run, you are told \
 what came of it, and you go on. As soon as the goal is met, you finish.
 
@@ -78,11 +78,6 @@ Rules:
 be met, say why."""
 """The same for a small model that is asked for code as it is. Fifteen of 24 first decisions were right so, where JSON
 brought seven of 16."""
-
-
-def rules_of_cells() -> str:
-    """Return the rules for a model that writes the code of a cell, or FINISH and the answer."""
-    return _CELLS
 
 
 @cache

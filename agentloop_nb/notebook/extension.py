@@ -29,7 +29,7 @@ def load(shell: Any) -> None:
     magics.matcher = _matcher(shell)
     shell.Completer.custom_matchers.append(magics.matcher)
     shell.events.register("post_run_cell", magics.note_failure)
-    if sys.platform != "emscripten":
+    if sys.platform != "emscripten":  # not IN_BROWSER, since importing that would cost more than all of this
         shell.events.register("post_run_cell", _Warmer(shell).warm)
     if "cell" in before:
         print("agentloop_nb: another extension's %%agent is replaced; %unload_ext agentloop_nb gives it back")

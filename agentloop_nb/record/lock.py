@@ -3,18 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
-from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
+from agentloop_nb._internal.file_locks import LOCK_EX, LOCK_NB, LOCK_SH, flock
 from agentloop_nb.errors import UserError
-
-flock: Callable[[Any, int], None] | None = None
-with suppress(ImportError, AttributeError):  # Windows lacks the module, browsers its locks: no record is in use there
-    import fcntl
-
-    flock, LOCK_EX, LOCK_NB, LOCK_SH = fcntl.flock, fcntl.LOCK_EX, fcntl.LOCK_NB, fcntl.LOCK_SH
 
 
 def take(file: int) -> None:

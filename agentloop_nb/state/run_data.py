@@ -163,6 +163,11 @@ class RunData:
         return self.current_step + 1
 
     @property
+    def is_last_step(self) -> bool:
+        """Whether no step may follow the one that is under way or comes next."""
+        return self.next_step >= self.max_steps
+
+    @property
     def differences(self) -> str:
         """How much of a replayed run came out differently than in its record; empty where nothing did."""
         count = sum(bool(step.difference) for step in self.steps)

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Iterable, Iterator
 from typing import Any
 
 from rich.box import HORIZONTALS
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
@@ -17,6 +15,7 @@ from agentloop_nb.actions import Finish, RunCode
 from agentloop_nb.actions.output_text import describe_change, text_of
 from agentloop_nb.reports.compare import Comparison, Pair, Row
 from agentloop_nb.step import Step
+from agentloop_nb.terminal.printed import printed
 
 SHOWN_LINES = 12
 """Lines of one source or output; the records keep them all."""
@@ -24,19 +23,7 @@ SHOWN_LINES = 12
 
 def comparison_text(comparison: Comparison, width: int = 110) -> str:
     """Return the comparison in two columns; `width` is that of the screen, in characters."""
-    written = io.StringIO()
-    console = Console(
-        file=written,
-        width=width,
-        color_system=None,
-        force_jupyter=False,  # or it is displayed in a notebook instead of being written
-        markup=False,
-        emoji=False,
-        highlight=False,
-    )
-    for line in _tables(comparison):
-        console.print(line)
-    return "\n".join(line.rstrip() for line in written.getvalue().splitlines())
+    return printed(_tables(comparison), width)
 
 
 def _tables(comparison: Comparison) -> Iterator[Any]:

@@ -34,14 +34,25 @@ class Published(NamedTuple):
     @property
     def told(self) -> str:
         """One line for the user."""
-        return self._told + (f"; left out as secret: {', '.join(self.left_out)}" if self.left_out else "")
+        check = f". Check it yourself: {self.check}" if self.check else ""
+        return self.said + check + (f"; {self.left}" if self.left else "")
 
     @property
-    def _told(self) -> str:
+    def check(self) -> str:
+        """What proves it again; empty where nothing does."""
+        checks = self.verdict and self.sound and self.path.suffix == ".ipynb"
+        return f"agentloop verify {self.path.name}" if checks else ""
+
+    @property
+    def left(self) -> str:
+        """What was not taken along; empty for nothing."""
+        return f"left out as secret: {', '.join(self.left_out)}" if self.left_out else ""
+
+    @property
+    def said(self) -> str:
+        """What was proven, or why nothing was."""
         if self.verdict:
-            text = self.verdict.text
-            checks = self.sound and self.path.suffix == ".ipynb"
-            return f"{text}. Check it yourself: agentloop verify {self.path.name}" if checks else text
+            return self.verdict.text
         if self.unverified:
             return self.unverified
         if IN_BROWSER and self.path.suffix == ".ipynb":

@@ -16,6 +16,7 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,7 @@ from agentloop_nb.cluster.engines import cluster
 from agentloop_nb.record import locating, reading
 from agentloop_nb.state import State
 from agentloop_nb.step import Step
+from tests import processes
 from tests.cluster.conftest import MARK, Lab
 from tests.processes import is_gone
 from tests.record.kernels import Kernel, kernel
@@ -42,12 +44,7 @@ BIG = 48 * 2**20
 """Bytes that are long enough on their way to be caught there."""
 
 
-def wait_for(condition: Callable[[], Any], what: str, pause: float = 0.004) -> Any:
-    deadline = time.monotonic() + LONG
-    while not (found := condition()):
-        assert time.monotonic() < deadline, what
-        time.sleep(pause)
-    return found
+wait_for = partial(processes.wait_for, seconds=LONG, pause=0.004)
 
 
 class Parent:

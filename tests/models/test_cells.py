@@ -8,7 +8,7 @@ import pytest
 
 from agentloop_nb.agent.offer import WEB, in_cells, of_cells
 from agentloop_nb.agent.prompt import Transcript
-from agentloop_nb.agent.rules import rules_of_cells, system_prompt
+from agentloop_nb.agent.rules import RULES_OF_CELLS, system_prompt
 from agentloop_nb.decision import parse
 from agentloop_nb.events import RunStarted
 from agentloop_nb.models.cells import CellReader, as_cell, grammar
@@ -180,7 +180,7 @@ def test_code_comes_before_the_end():
 def test_the_rules_follow_the_form_even_in_the_middle_of_a_run():
     transcript, state = Transcript(3), started()
     assert transcript.messages(state)[0].content == system_prompt(state.actions)
-    assert transcript.messages(state, cells=True)[0].content == rules_of_cells()
+    assert transcript.messages(state, cells=True)[0].content == RULES_OF_CELLS
     assert transcript.messages(state)[0].content == system_prompt(state.actions)
 
 

@@ -20,6 +20,7 @@ from agentloop_nb.bridge import pipe
 from agentloop_nb.bridge.served_kernels import NO_KERNEL, ServedKernel, alive, choose, connect
 from agentloop_nb.bridge.skill import skill
 from agentloop_nb.bridge.tools import BY_NAME, STEPS, TOOLS, problem
+from tests.processes import wait_for
 
 ROOT = Path(__file__).parents[2]
 
@@ -185,8 +186,7 @@ def test_a_handshake_is_repeated_only_for_a_client_that_still_speaks_so(place, n
                 while "tools/call" not in heard:
                     heard.append(json.loads(lines.readline())["method"])
             assert heard.count("initialize") == handshakes
-            while b"The kernel ended" not in sink.getvalue():
-                time.sleep(0.01)
+            wait_for(lambda: b"The kernel ended" in sink.getvalue())
             sink.seek(0)
             sink.truncate()
     listening.close()
@@ -216,9 +216,7 @@ def test_what_is_no_kernel_is_left_and_the_client_is_told(place: Path, said: str
         with os.fdopen(read, "rb") as source, os.fdopen(write, "wb", buffering=0) as client, io.BytesIO() as sink:
             threading.Thread(target=pipe.Bridge(None, source, sink).run, daemon=True).start()
             client.write(request("tools/call", name="status").encode() + b"\n")
-            deadline = time.monotonic() + 60
-            while not sink.getvalue().endswith(b"\n") and time.monotonic() < deadline:
-                time.sleep(0.01)
+            wait_for(lambda: sink.getvalue().endswith(b"\n"), "there is no answer")
             (answer,) = map(json.loads, sink.getvalue().splitlines())
         assert answer["id"] == 1
         assert answer["result"]["isError"]

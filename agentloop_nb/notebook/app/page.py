@@ -7,7 +7,7 @@ import os
 import secrets
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import ipywidgets as widgets
 from IPython import get_ipython
@@ -24,6 +24,9 @@ from agentloop_nb.notebook.presenter import Presenter
 from agentloop_nb.notebook.run_manager import RunManager
 from agentloop_nb.run import Run
 from agentloop_nb.settings import DEFAULT_MODEL, environment
+
+if TYPE_CHECKING:
+    from agentloop_nb.verify.certified_export import Published
 
 EXAMPLES = {
     "Which day of the week sells most coffee?": (
@@ -70,12 +73,9 @@ class App(widgets.VBox):
         self._model = widgets.Combobox(value=_usual_model(), options=_models(), description="Model", **wide)
         self._steps = widgets.BoundedIntText(MAX_STEPS, min=1, max=100, description="Max steps", **narrow)
         self._budget = widgets.Text(placeholder="no limit", description="Budget, $", **narrow)
-        self._ask = widgets.Checkbox(
-            description="Ask me before code runs", indent=False, layout={"width": "auto", "margin": "2px 0 2px 16px"}
-        )
-        self._plan = widgets.Checkbox(
-            description="Show me a plan first", indent=False, layout={"width": "auto", "margin": "2px 0 2px 16px"}
-        )
+        beside = {"indent": False, "layout": {"width": "auto", "margin": "2px 0 2px 16px"}}
+        self._ask = widgets.Checkbox(description="Ask me before code runs", **beside)
+        self._plan = widgets.Checkbox(description="Show me a plan first", **beside)
         self._start = widgets.Button(description="Run", button_style="primary")
         self._upload = widgets.FileUpload(multiple=True, description="Add data", accept=",".join(visit_files.KINDS))
         self._upload.observe(self._take_in, "value")
@@ -191,9 +191,9 @@ class App(widgets.VBox):
         self._banner.value = said + f"<p {_LINES}>The notebook and the report to download are being made …</p>"
         for path in (notebook, report):
             path.unlink(missing_ok=True)
-        proof = (await asyncio.to_thread(run.publish, notebook)).told
+        made = await asyncio.to_thread(run.publish, notebook)
         await asyncio.to_thread(run.report, report, check=False)
-        self._banner.value = f"{said}{_downloads(notebook, report)}{_proof(proof)}"
+        self._banner.value = f"{said}{_downloads(notebook, report)}{_proof(made)}"
         self._list_files([notebook.name, report.name, *run.artifacts])
 
     def _list_files(self, first: Sequence[str]) -> None:
@@ -238,10 +238,11 @@ def _downloads(notebook: Path, report: Path) -> str:
     return f"<p {_LINES}>{''.join(buttons)}</p>"
 
 
-def _proof(told: str) -> str:
+def _proof(made: Published) -> str:
     """Tell what re-running the notebook showed, with the line to type as code."""
-    shown, check, line = told.partition(". Check it yourself: ")
-    return f"<p {_LINES}>{escape(shown)}.{f' To check it yourself: <code>{escape(line)}</code>' if check else ''}</p>"
+    shown = escape("; ".join(filter(None, (made.said, made.left))))
+    check = f" To check it yourself: <code>{escape(made.check)}</code>" if made.check else ""
+    return f"<p {_LINES}>{shown}.{check}</p>"
 
 
 def _own_folder() -> Path:
