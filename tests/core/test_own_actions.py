@@ -169,6 +169,32 @@ def test_there_are_forty_signatures():
     assert len(TAKEN) >= 40
 
 
+def sample(schema: dict[str, Any], text: str) -> Any:
+    """A value that a schema allows, with this text; a date is a text in it."""
+    if "anyOf" in schema:
+        return sample(schema["anyOf"][0], text)
+    if "enum" in schema:
+        return schema["enum"][0]
+    if "properties" in schema:
+        return {name: sample(each, text) for name, each in schema["properties"].items()}
+    if schema["type"] == "array":
+        return [sample(schema["items"], text)]
+    return {"integer": 1, "number": 0.5, "boolean": True, "string": text}[schema["type"]]
+
+
+@pytest.mark.parametrize("function", TAKEN)
+@pytest.mark.parametrize("rung", ["{}", "I call it.\n```json\n{}\n```", "{}\nThat is what I do."])
+def test_a_call_is_read_on_every_rung(rung, function):
+    """A strict server sends the object alone, a prompted one may write around it."""
+    action(function)
+    chosen = choose((), (), {function.__name__: function})
+    text = "abc" if function is bounded_text else "2024-02-29"
+    fields = {name: sample(each, text) for name, each in chosen[-1].fields.items()}
+    read = parse(rung.replace("{}", json.dumps(decide(function.__name__, **fields))), actions=chosen)
+    assert read.action.name == function.__name__
+    assert set(read.action.arguments) == set(fields)
+
+
 CALLS = [
     (enumeration, {"a": "red"}, "enumeration(a=Colour.RED)"),
     (whole_enumeration, {"a": 2}, "whole_enumeration(a=Size.LARGE)"),

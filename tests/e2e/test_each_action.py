@@ -19,7 +19,11 @@ from tests.processes import wait_for
 from tests.wire import decision, finish
 
 pytestmark = pytest.mark.timeout(900)
-LONG = decision("run_code", code="import time\nopen('begun', 'w').close()\ntime.sleep(600)")
+WAITS = decision(
+    "run_code",
+    code="import os, time\nopen('begun', 'w').close()\nwhile not os.path.exists('go'):\n    time.sleep(0.05)",
+    timeout=600,
+)
 LEFT = f"print([name for name in {[name for name, *_ in NAMES.values()]} if name in globals()])"
 AGAIN = "print([step.result.success for step in _agent.state.steps], _agent.state.differences)"
 
@@ -42,10 +46,11 @@ def before(made: Scene, page: str) -> dict[str, Any]:
     seen["first"] = reading.load(locating.find(None, made.folder))
     seen["undo"] = made.said("%agent undo 8")
     seen["left"] = made.said(LEFT)
-    made.wire.script += [*steps(page), LONG]
+    made.wire.script += [*steps(page), WAITS]
     made.live.client.execute("%%agent Once more")
     wait_for((made.folder / "begun").exists, "the last step did not begin")
     made.live.manager.signal_kernel(signal.SIGKILL)
+    (made.folder / "go").touch()
     return seen
 
 
