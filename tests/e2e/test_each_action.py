@@ -97,7 +97,7 @@ def test_its_export_is_proven_with_no_server_left(name, told):
     code = code_of(told["folder"] / "all.ipynb")
     assert EXPORTED[name] in code
     assert "agentloop" not in code
-    assert "order(ticker" not in code
+    assert "= order(" not in code
 
 
 def test_it_is_replayed_with_no_server_left(told):
