@@ -103,7 +103,7 @@ class App(widgets.VBox):
                 self._cards,
                 self._files,
             ],
-            layout={"max_width": "64em"},
+            layout={"max_width": "64em", "margin": "0 auto"},
         )
         self._say(_BELOW, bold=False)
         self._introduce()
