@@ -1,4 +1,4 @@
-"""Answers that only say what the system told the model: the goal, the date and the files, a hint, its example.
+"""Answers that only say what the system told the model: the goal, the date and the files, rules, a hint, the example.
 
 What an output shows is no echo, but a text that the code printed as it stands shows nothing.
 """
@@ -12,13 +12,13 @@ from functools import lru_cache
 
 from agentloop_nb._internal.ipython_syntax import parsed
 from agentloop_nb.actions import RunCode
-from agentloop_nb.agent.rules import EXAMPLE_ANSWER, EXAMPLE_CALL
+from agentloop_nb.agent.rules import EXAMPLE_ANSWER, EXAMPLE_CALL, LAST_CELL, RULES_OF_CELLS
 from agentloop_nb.safety.surroundings import surroundings_in
 from agentloop_nb.state import State
 from agentloop_nb.step import Step
 
-LEAST_ECHO = 4
-"""Words of a summary that cannot be those of a hint by chance."""
+LEAST_ECHO, LEAST_OF_RULES = 4, 6
+"""Words of a summary that cannot be those of a hint, or of the rules, by chance."""
 _OF_THE_GOAL = re.compile(r"^(?:(?:the |my |your )?(?:goal|task) )?(?:(?:was|is) )?(?:to )?")
 _ASKED_FOR = (
     (
@@ -33,7 +33,7 @@ _ASKED_FOR = (
 def is_echo(summary: str, state: State) -> bool:
     """Whether a summary says only what the model was told, and no output of the run shows it."""
     said = _bare(summary)
-    if _of_the_goal(said) == _of_the_goal(_bare(state.goal)) or _is_told_of_a_step(said, state):
+    if _of_the_goal(said) == _of_the_goal(_bare(state.goal)) or _is_of_rules(said) or _is_told_of_a_step(said, state):
         return True
     told = said == _bare(EXAMPLE_ANSWER) or _is_of_surroundings(said, state)
     return told and not any(_shows(step, said, state.goal) for step in state.steps)
@@ -46,6 +46,10 @@ def _shows(step: Step, said: str, goal: str) -> bool:
     code = _code(step)
     copied = EXAMPLE_CALL in code and EXAMPLE_CALL not in goal
     return not copied and not any(said in text for text in _texts(code))
+
+
+def _is_of_rules(said: str) -> bool:
+    return len(said.split()) >= LEAST_OF_RULES and any(said in _bare(told) for told in (RULES_OF_CELLS, LAST_CELL))
 
 
 def _is_told_of_a_step(said: str, state: State) -> bool:

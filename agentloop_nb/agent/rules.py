@@ -79,6 +79,8 @@ Rules:
 be met, say why."""
 """The same for a small model that is asked for code as it is. Fifteen of 24 first decisions were right so, where JSON
 brought seven of 16."""
+LAST_CELL = "This is the last step: FINISH: and the answer, or GIVE UP: and why the goal is not met."
+"""What it is told at the last step."""
 
 
 @cache
