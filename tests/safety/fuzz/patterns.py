@@ -22,6 +22,7 @@ from agentloop_nb.agent import figures, grounding
 from agentloop_nb.documents import spreadsheets
 from agentloop_nb.mcp_tools import tool
 from agentloop_nb.models import refusal
+from agentloop_nb.notebook.panel import html
 from agentloop_nb.safety import holders
 from agentloop_nb.safety.code_risks import ipython_cells
 
@@ -184,6 +185,7 @@ def _of_set(items: Any, chance: random.Random) -> str:
 LET_THROUGH = {
     "actions/action:": 200,  # names of our own classes
     "actions/mending:_BEFORE_IT": mending.LONGEST_BEFORE_IT,
+    "actions/mending:_CLOSING": mending.MOST_MARKS,
     "agent/durations:_SHOWN": grounding.MOST_READ,
     "agent/durations:": figures.LONGEST,
     "agent/figures:_FIGURE": figures.LONGEST,
@@ -199,6 +201,7 @@ LET_THROUGH = {
     "models/faults:": refusal.LONGEST_TEXT,
     "models/messages_dialect:": refusal.LONGEST_TEXT,
     "models/refusal:": refusal.LONGEST_TEXT,
+    "notebook/panel/html:_COMMAND": html.LONGEST_REASON,
     "safety/code_risks/": ipython_cells.MAX_CODE,
     "safety/secret_files:_NAMES": safe_files.MAX_NAME,
     "safety/secret_files:_PUBLIC": safe_files.MAX_NAME,
