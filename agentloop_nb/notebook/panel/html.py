@@ -61,11 +61,12 @@ def _paper() -> str:
 
     Folds open on paper, open titles are whole, and what stands below for others is not shown twice.
     """
+    output = ".jp-OutputArea-child"  # never `*`: with it a browser looks at the whole page again for each run shown
     chain, below = "", []
     for number in range(1, NATIVES + 1):
-        chain += "+*"
+        chain += f"+{output}"
         panel = f':has(.agentloop-run[style*="--k{number}:"])'
-        below.append(f".jp-OutputArea-child{panel}{chain}:has(.jp-RenderedImage,.jp-RenderedSVG,.jp-RenderedMarkdown)")
+        below.append(f"{output}{panel}{chain}:has(.jp-RenderedImage,.jp-RenderedSVG,.jp-RenderedMarkdown)")
     return (
         "<style>.agentloop-run summary::-webkit-details-marker{display:none}"
         ".agentloop-run details[open]>summary>span{white-space:normal!important}"
