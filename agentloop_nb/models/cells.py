@@ -33,7 +33,7 @@ answer ::= "FINISH: " [^\\n]{{1,{LONGEST_ANSWER}}}
 _LAST = f"""\
 root ::= ("FINISH: " | "GIVE UP: ") [^\\n]{{1,{LONGEST_ANSWER}}}
 """
-_BEGIN = re.compile(r"```[ \t]*(?:python|py)?[ \t]*\n", re.IGNORECASE)
+_BEGIN = re.compile(r"```[ \t]*+(?:python|py)?[ \t]*+\n", re.IGNORECASE)
 _FINISH = re.compile(r"\A\W*(FINISH|GIVE UP):[ \t]*(?=\S)")
 _LEAD = re.compile(r"(?:[ \t]*(?:(?:import|from)\b[^\n]*)?\n)*")
 """Imports and empty lines at the beginning of code."""

@@ -27,6 +27,15 @@ def boom(): raise ValueError("no way")
 async def later(): await asyncio.sleep(0.001); return 3
 def endless():
     while True: pass
+def sure(): return input("sure? ") == "y"
+def secret():
+    import getpass
+    return getpass.getpass() == "x"
+def look(): breakpoint(); return True
+def trace():
+    import pdb
+    pdb.set_trace()
+    return True
 def grow(): items.append(9); return len(items)
 """
 
@@ -71,6 +80,11 @@ OTHER = [
     ("endless() == 1", "timeout", "takes longer than 1 s"),
     ("time.sleep(30) is None", "timeout", "takes longer than 1 s"),
     ("await asyncio.sleep(30) is None", "timeout", "takes longer than 1 s"),
+    ("sure()", "error", "raises NobodyIsAsked: a contract waits for nobody"),
+    ("all(map(input, items))", "error", "raises NobodyIsAsked"),
+    ("secret()", "error", "raises NobodyIsAsked"),
+    ("look()", "error", "raises NobodyIsAsked"),
+    ("trace()", "error", "raises BdbQuit"),
     ("exit() is None", "error", "the kernel belongs to the user"),
 ]
 
