@@ -49,6 +49,8 @@ _COMMAND = re.compile(
     r"[:;,(]?\s{0,5}(?:or )?(?:type )?"
     r"(%agent \w+(?: +(?:-{1,2}[a-z][\w-]*(?: [A-Z]{2,})?|\$?\d[\d.]*|-- [A-Z ]+))*) *([^\n]*)"
 )
+LONGEST_REASON = 5_000
+"""Characters of a reason in which a command is looked for."""
 _PLAIN_FILE = re.compile(r"[\w-]+(?:[/ .][\w-]+)*\.\w{1,8}")
 NATIVES = 10
 """Outputs below the panel that are hidden where its style sheet is read, at most."""
@@ -59,11 +61,12 @@ def _paper() -> str:
 
     Folds open on paper, open titles are whole, and what stands below for others is not shown twice.
     """
+    output = ".jp-OutputArea-child"  # never `*`: with it a browser looks at the whole page again for each run shown
     chain, below = "", []
     for number in range(1, NATIVES + 1):
-        chain += "+*"
+        chain += f"+{output}"
         panel = f':has(.agentloop-run[style*="--k{number}:"])'
-        below.append(f".jp-OutputArea-child{panel}{chain}:has(.jp-RenderedImage,.jp-RenderedSVG,.jp-RenderedMarkdown)")
+        below.append(f"{output}{panel}{chain}:has(.jp-RenderedImage,.jp-RenderedSVG,.jp-RenderedMarkdown)")
     return (
         "<style>.agentloop-run summary::-webkit-details-marker{display:none}"
         ".agentloop-run details[open]>summary>span{white-space:normal!important}"
@@ -158,7 +161,7 @@ def _reason(reason: str, *, typed: bool) -> str:
 
 def advice(reason: str) -> tuple[str, str]:
     """Return a reason without the command it ends with, and that command (empty if there is none)."""
-    found = _COMMAND.search(reason)
+    found = _COMMAND.search(reason) if len(reason) <= LONGEST_REASON else None
     if found is None or found[2].count(" ") > 8 or "%agent" in found[2]:
         return reason, ""
     said = reason[: found.start()].strip() + reason[found.end() :]
