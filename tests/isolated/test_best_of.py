@@ -144,6 +144,8 @@ def test_files_are_there_for_each_try_and_the_winners_are_brought(user):
         ("--best-of many", "a whole number of tries, 2 to 8"),
         ("--best-of 2.5", "a whole number of tries, 2 to 8"),
         ("--best-of 3 --adopt all", "ask, best or none"),
+        ("--adopt best", "add --best-of 3, or leave --adopt out"),
+        ("--adopt none --isolated", "add --best-of 3, or leave --adopt out"),
         ("--best-of 3 --limits memory=lots", "--limits takes memory"),
         ("--best-of 3 --with nothing", "which is no variable and no file"),
         ("--best-of 3 --until 1+", "--until must be a Python expression"),

@@ -48,6 +48,8 @@ _COMMAND = re.compile(
     r"[:;,(]?\s{0,5}(?:or )?(?:type )?"
     r"(%agent \w+(?: +(?:-{1,2}[a-z][\w-]*(?: [A-Z]{2,})?|\$?\d[\d.]*|-- [A-Z ]+))*) *([^\n]*)"
 )
+LONGEST_REASON = 5_000
+"""Characters of a reason in which a command is looked for."""
 _PLAIN_FILE = re.compile(r"[\w-]+(?:[/ .][\w-]+)*\.\w{1,8}")
 NATIVES = 10
 """Outputs below the panel that are hidden where its style sheet is read, at most."""
@@ -154,7 +156,7 @@ def _reason(reason: str, *, typed: bool) -> str:
 
 def advice(reason: str) -> tuple[str, str]:
     """Return a reason without the command it ends with, and that command (empty if there is none)."""
-    found = _COMMAND.search(reason)
+    found = _COMMAND.search(reason) if len(reason) <= LONGEST_REASON else None
     if found is None or found[2].count(" ") > 8 or "%agent" in found[2]:
         return reason, ""
     said = reason[: found.start()].strip() + reason[found.end() :]
