@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from agentloop_nb._internal import amounts
 from agentloop_nb._internal.text import STATUS_WORDS
 from agentloop_nb.errors import Hint, UserError
-from agentloop_nb.reports.ranking import facts
+from agentloop_nb.reports.ranking import judged
 from agentloop_nb.state import State
 from agentloop_nb.step import Step
 from agentloop_nb.verify.step_compare import alike
@@ -123,9 +123,11 @@ def _choice(state: State) -> tuple[str, str]:
     """Return the place of a run among the tries of its goal, and why one of them was chosen; empty for any other."""
     if state.ranked is None:
         return "", ""
-    places = enumerate(state.ranked.tries, 1)
-    own = [f"{place} of {len(state.ranked.tries)}, {facts(each)}" for place, each in places if each.run == state.run]
-    return "".join(own), state.ranked.reason
+    place, tries = "", state.ranked.tries
+    for number, each in enumerate(tries, 1):
+        if each.run == state.run:
+            place = " · ".join(filter(None, [f"{number} of {len(tries)}: try {each.number}", judged(each)]))
+    return place, state.ranked.reason
 
 
 def _settings(left: dict[str, Any], right: dict[str, Any]) -> Iterator[Row]:
