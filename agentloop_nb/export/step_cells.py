@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from agentloop_nb._internal.ipython_syntax import parsed, to_python
 from agentloop_nb._internal.markup import WIDGET_VIEW, code_span, fenced, harmless, plain
@@ -32,15 +32,15 @@ def step_cells(step: Step, count: int) -> Iterator[tuple[str, Cell]]:
     said = "".join(f"> **You:** {harmless(note)}\n\n" for note in step.notes)
     concluded = isinstance(action, Finish) and step.result is not None and step.result.success
     head = _ENDED if concluded else _heading(step.decision.reasoning, count)
-    yield f"{name}-why", markdown_cell(said + head + _failure(step))
-    for number, cell in enumerate(_replayed(step), 1):
+    cells = _replayed(step)
+    yield f"{name}-why", markdown_cell(said + head + _failure(step, cells))
+    for number, cell in enumerate(cells, 1):
         yield from in_its_folder(f"{name}-{cell.cell_type}" + (f"-{number}" if number > 1 else ""), cell)
 
 
-def _failure(step: Step) -> str:
+def _failure(step: Step, cells: Sequence[Cell]) -> str:
     """Say of code that failed that it did, because its cell is folded."""
-    code = step.decision is not None and isinstance(step.decision.action, RunCode)
-    if not code or step.result is None or step.result.success:
+    if step.result is None or not any("raises-exception" in cell.tags for cell in cells):
         return ""
     told = " ".join((step.result.error or "an error").split())
     return f"\n\n*This step failed, and its cell is folded:* {plain(_cut(told))}"
