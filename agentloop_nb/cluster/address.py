@@ -9,11 +9,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from agentloop_nb._internal.addresses import EVERYWHERE, LOOPBACK
 from agentloop_nb.errors import UserError
 
 _CHANNELS = ("registration", "control", "mux", "iopub", "notification")
-_LOOPBACK = ("127.0.0.1", "localhost", "::1", "[::1]")
-_ANY = ("*", "0.0.0.0", "")  # noqa: S104 - how a controller writes that it listens everywhere
+_LOOPBACK = (LOOPBACK, "localhost", "::1", "[::1]")
+_ANY = ("*", EVERYWHERE, "")
+"""How a controller writes that it listens everywhere."""
 
 
 @dataclass(frozen=True)
@@ -77,7 +79,7 @@ def _host(on: str, host: str, told: dict[str, Any]) -> str:
     location = str(told.get("location") or "")
     here = location in ("", socket.gethostname(), *_LOOPBACK)
     if host in _ANY:
-        return "127.0.0.1" if here else location
+        return LOOPBACK if here else location
     if host in _LOOPBACK and not here and not told.get("tunnelled"):
         raise UserError(
             f"--on {on}: the controller listens on the loopback of {location} only; start it with --ip='*', or tunnel "
