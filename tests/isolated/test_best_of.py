@@ -95,7 +95,10 @@ def test_without_a_contract_all_finish_and_the_one_that_others_agree_with_is_tak
     assert "identical in a fresh kernel" in told.split("Export to best.ipynb: ")[1]
     assert f"{best.part}, chosen" in user.text("%agent runs")
     assert user.text("%agent runs").count("of 3") == 3
-    assert "total" in user.text(f"%agent compare {found.tries[0].run} {found.tries[2].run}")
+    compared = user.text(f"%agent compare {found.tries[0].run} {found.tries[2].run}")
+    assert "1 of 3: try" in compared
+    assert "3 of 3: try 1 · agreement 0%" in compared
+    assert compared.count("they agree equally") == 2
     assert user.value("_agent.id") == best.run
 
 

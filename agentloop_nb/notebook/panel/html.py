@@ -34,6 +34,7 @@ from agentloop_nb.notebook.panel.static_steps import (
     SIGNS,
     TONES,
     block_html,
+    dot,
     step_html,
 )
 from agentloop_nb.notebook.panel.step_folds import folded_steps
@@ -41,8 +42,6 @@ from agentloop_nb.state import State
 from agentloop_nb.step import Step
 
 UI = f"font-family:var(--jp-ui-font-family, system-ui, sans-serif);font-size:13px;line-height:1.45;{PALETTE};{TONES}"
-_DOTS = {"finished": "#1a7f37", "failed": "#d1242f", "interrupted": "#d1242f"}
-_WARN = "#9a6700"
 _PART = f"padding:6px 10px;border-top:1px solid {LINE}"
 _INNER = "padding:2px 10px 6px"
 _COMMAND = re.compile(
@@ -127,16 +126,12 @@ def plain_text(state: State) -> str:
 
 def _header(top: Header, *, typed: bool) -> str:
     tone = GOOD if top["status"] == "finished" else BAD if top["status"] in ("failed", "interrupted") else ""
-    dot = (
-        f'<span style="display:inline-block;width:8px;height:8px;border-radius:50%;margin-inline-end:6px;'
-        f'background:{_DOTS.get(top["status"], _WARN)}"></span>'
-    )
     steps = f"{top['step']} of {counted(top['steps'], 'step')}"
     meters = [steps, duration(top["elapsed"]), top["tokens"], top["cost"], top["model"]]
     told = "&nbsp;· ".join(prose(meter) for meter in meters if meter)
     reason = _reason(top["reason"].removeprefix(MET).lstrip(), typed=typed)
     return (
-        f'<div style="padding:6px 10px"><div dir="auto">{dot}'
+        f'<div style="padding:6px 10px"><div dir="auto">{dot(top["status"])}'
         f'<b style="{tone}">{prose(top["label"].capitalize())}</b> · '
         f'<span style="white-space:pre-wrap;overflow-wrap:anywhere">{prose(top["goal"])}</span></div>'
         f'{reason}<div style="font-size:12px;{MUTED}">{told}</div></div>'

@@ -35,9 +35,17 @@ _CODE = f"{_PRE}var(--agl-t);border-radius:3px"
 _ROW = "display:flex;flex-wrap:wrap;align-items:baseline;gap:0 6px;padding:3px 10px;cursor:pointer"
 _TITLE = "flex:1 1 10em;min-width:0;overflow:hidden;text-overflow:ellipsis;white-space:nowrap;unicode-bidi:isolate"
 _META = f"margin-inline-start:auto;{MUTED};font-size:11.5px;font-variant-numeric:tabular-nums;white-space:nowrap"
+_DOTS = {"finished": "#1a7f37", "failed": "#d1242f", "interrupted": "#d1242f", "running": "#1976d2"}
+_WARN = "#9a6700"
 SIGNS = {"done": "✓", "failed": "✗", "stopped": "■", "refused": "⊘", "cut": "…"}
 SCROLLED = 30
 """Lines of an output from which on it scrolls in a box."""
+
+
+def dot(status: str) -> str:
+    """Draw a status as the dot that the live panel has."""
+    style = "display:inline-block;width:8px;height:8px;border-radius:50%;margin-inline-end:6px"
+    return f'<span style="{style};background:{_DOTS.get(status, _WARN)}"></span>'
 
 
 def step_html(shown: Card, *, opened: bool = False, marks: Iterable[str] = (), target: str = "") -> str:
