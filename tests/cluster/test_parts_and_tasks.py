@@ -80,6 +80,11 @@ def test_tasks_of_an_evaluation_are_on_engines_and_its_checks_are_here(lab, suit
         ("pickled.json", "its controller speaks pickle; only json is read here"),
         ("far.json", "listens on the loopback of far.example only; start it with --ip='*', or tunnel"),
         ("dead.json", "its controller does not answer; does the cluster run?"),
+        ("port.json", "is no connection file of a controller"),
+        ("scheme.json", "is no connection file of a controller"),
+        ("host.json", "its connection file names no usable address"),
+        ("transport.json", "its connection file names no usable address"),
+        ("key.json", "its curve_serverkey is no key; copy the connection file anew"),
     ],
 )
 def test_a_cluster_that_cannot_be_used_is_told_in_a_line_before_anything_is_spent(user, lab, on, says):
@@ -91,6 +96,11 @@ def test_a_cluster_that_cannot_be_used_is_told_in_a_line_before_anything_is_spen
         "pickled.json": json.dumps(told | {"pack": "pickle", "unpack": "pickle"}),
         "far.json": json.dumps(told | {"location": "far.example"}),
         "dead.json": json.dumps(told | {"registration": 1}),
+        "port.json": json.dumps(told | {"mux": 99999}),
+        "scheme.json": json.dumps(told | {"signature_scheme": "hmac-none"}),
+        "host.json": json.dumps(told | {"interface": "tcp://no such host"}),
+        "transport.json": json.dumps(told | {"interface": "carrier://127.0.0.1"}),
+        "key.json": json.dumps(told | {"curve_serverkey": "short"}),
     }
     for name, text in files.items():
         user.folder.joinpath(name).write_text(text)

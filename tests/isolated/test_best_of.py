@@ -94,7 +94,10 @@ def test_without_a_contract_all_finish_and_the_one_that_others_agree_with_is_tak
     assert "identical in a fresh kernel" in told.split("Export to best.ipynb: ")[1]
     assert f"{best.part}, chosen" in user.text("%agent runs")
     assert user.text("%agent runs").count("of 3") == 3
-    assert "total" in user.text(f"%agent compare {found.tries[0].run} {found.tries[2].run}")
+    compared = user.text(f"%agent compare {found.tries[0].run} {found.tries[2].run}")
+    assert "1 of 3: try" in compared
+    assert "3 of 3: try 1 · agreement 0%" in compared
+    assert compared.count("they agree equally") == 2
     assert user.value("_agent.id") == best.run
 
 
@@ -143,6 +146,8 @@ def test_files_are_there_for_each_try_and_the_winners_are_brought(user):
         ("--best-of many", "a whole number of tries, 2 to 8"),
         ("--best-of 2.5", "a whole number of tries, 2 to 8"),
         ("--best-of 3 --adopt all", "ask, best or none"),
+        ("--adopt best", "add --best-of 3, or leave --adopt out"),
+        ("--adopt none --isolated", "add --best-of 3, or leave --adopt out"),
         ("--best-of 3 --limits memory=lots", "--limits takes memory"),
         ("--best-of 3 --with nothing", "which is no variable and no file"),
         ("--best-of 3 --until 1+", "--until must be a Python expression"),

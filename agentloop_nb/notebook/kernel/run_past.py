@@ -38,13 +38,14 @@ class Past:
         with suppress(TypeError):
             self._sockets.add(listening)
 
-    def listens_on(self, address: Any, family: int) -> bool:
+    def listens_on(self, address: Any, asking: Any) -> bool:
         """Whether a step itself listens on an address of this machine: a bound port may be somebody else's."""
         if not isinstance(address, tuple) or str(address[0]) not in (LOOPBACK, "::1", "localhost"):
             return False
-        local = "::1" if family == socket.AF_INET6 else LOOPBACK
+        local = "::1" if asking.family == socket.AF_INET6 else LOOPBACK
         host = local if address[0] == "localhost" else str(address[0])
-        return any(_accepts(each, host, int(address[1])) for each in list(self._sockets))
+        own = [each for each in list(self._sockets) if each.type == asking.type]
+        return any(_accepts(each, host, int(address[1])) for each in own)
 
     def unread(self, mandate: Mandate, named: Sequence[str]) -> str:
         """Return a file that the run made, that a child may execute, and that was not read; empty for none."""

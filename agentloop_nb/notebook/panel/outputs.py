@@ -26,6 +26,8 @@ _ATTRIBUTES = {
 }
 _PICTURES = ("image/png", "image/jpeg", "image/gif", "image/webp", "image/svg+xml")
 _DATA_PICTURE = re.compile(r"data:image/(?:png|jpeg|gif|webp);base64,[A-Za-z0-9+/=\s]+", re.ASCII)
+_INDENTED = re.compile(r"\s*\n\s*(?=</?(?:table|caption|colgroup|col|thead|tbody|tfoot|tr|th|td)\b)", re.ASCII)
+"""The space in front of a part of a table, which nobody sees: half of what a small table takes."""
 MAX_TABLE, MAX_MARKDOWN = 60_000, 40_000
 """Characters of one table (a longer one is shown as text, which can be cut) and of one piece of Markdown."""
 _CLEANS = not IN_BROWSER or find_spec("nh3") is not None
@@ -60,7 +62,7 @@ def sanitise(markup: str) -> str:
         attribute_filter=_keep_attribute,
         link_rel="noopener noreferrer",
     )
-    return no_math(safe)
+    return no_math(_INDENTED.sub(" ", safe))
 
 
 def _keep_attribute(_tag: str, name: str, value: str) -> str | None:
