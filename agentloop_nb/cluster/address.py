@@ -6,6 +6,7 @@ import hmac
 import json
 import os
 import socket
+import struct
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -100,7 +101,7 @@ def _key(on: str, curve: str) -> bytes:
     try:
         if not curve or len(z85.decode(curve)) == KEY:
             return curve.encode()
-    except (ValueError, KeyError):
+    except (ValueError, KeyError, struct.error):
         pass
     raise UserError(f"--on {on}: its curve_serverkey is no key; copy the connection file anew")
 

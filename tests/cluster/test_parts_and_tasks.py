@@ -85,6 +85,7 @@ def test_tasks_of_an_evaluation_are_on_engines_and_its_checks_are_here(lab, suit
         ("host.json", "its connection file names no usable address"),
         ("transport.json", "its connection file names no usable address"),
         ("key.json", "its curve_serverkey is no key; copy the connection file anew"),
+        ("marks.json", "its curve_serverkey is no key; copy the connection file anew"),
     ],
 )
 def test_a_cluster_that_cannot_be_used_is_told_in_a_line_before_anything_is_spent(user, lab, on, says):
@@ -100,6 +101,7 @@ def test_a_cluster_that_cannot_be_used_is_told_in_a_line_before_anything_is_spen
         "scheme.json": json.dumps(told | {"signature_scheme": "hmac-none"}),
         "host.json": json.dumps(told | {"interface": "tcp://no such host"}),
         "transport.json": json.dumps(told | {"interface": "carrier://127.0.0.1"}),
+        "marks.json": json.dumps(told | {"curve_serverkey": "%" * 40}),
         "key.json": json.dumps(told | {"curve_serverkey": "short"}),
     }
     for name, text in files.items():
