@@ -243,9 +243,9 @@ async def test_the_last_step_is_for_the_summary_and_then_it_is_over(notebook, se
 
 
 async def test_the_time_it_is_served_for_ends_it(notebook):
+    notebook.cell("%agent serve --approve auto --for 0.02")
     async with notebook.agent() as agent:
-        notebook.cell("%agent serve --approve auto --for 0.05")
-        assert "the 0.05 minutes it was served for are over" in said(await agent.run("import time; time.sleep(60)"))
+        assert "the 0.02 minutes it was served for are over" in said(await agent.run("import time; time.sleep(60)"))
         await until(lambda: not list((notebook.folder / "rt").glob("agentloop-*.json")))
         assert "%agent serve" in said(await agent.run("1"))
 
