@@ -45,6 +45,10 @@ class OwnCall(Value):
     """What was run."""
     reaches: str = ""
     """What it reads or writes outside the kernel: `reads web and writes mail`."""
+    kept: str = ""
+    """What it brought from there, as source that makes it again; empty where that is no plain value."""
+    from_record: bool = False
+    """It was not called: this is what a record says it brought."""
 
 
 class Queried(Value):

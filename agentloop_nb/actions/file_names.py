@@ -31,6 +31,7 @@ _GONE = re.compile(
     r"\b(?:not|no|none|never|cannot|can't|isn't|doesn't|without|missing|absent|fail\w*|delet\w*|remov\w*|renam\w*|mov(?:e|ed|ing))\b",
     re.IGNORECASE,
 )
+_OF_A_FILE = re.compile(r"\b(?:files?|exist\w*|found|find|there|present|available|open\w*)\b", re.IGNORECASE)
 _MAKING = re.compile(
     r"\b(?:sav|writ|export|stor|creat|mak|generat|convert|produc|dump|sort|copy|merg|speicher|schreib|erstell|enregistr"
     r"|écri|guard|escrib|salv|scriv)",
@@ -75,3 +76,8 @@ def to_be_read(goal: str) -> list[str]:
 def says_gone(text: str) -> bool:
     """Whether a text may rightly name a file that is not there; what stands in the names themselves says nothing."""
     return _GONE.search(_NAME.sub(" ", text)) is not None
+
+
+def denies(text: str, names: list[str]) -> bool:
+    """Whether a text says that one of these files, or a file at all, is not there."""
+    return says_gone(text) and (any(name in text for name in names) or _OF_A_FILE.search(text) is not None)

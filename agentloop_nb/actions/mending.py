@@ -67,7 +67,8 @@ def _without_closing(code: str) -> Iterator[str]:
     yield from (code[: end.end(1)].rstrip() for end in islice(_END.finditer(code), MOST_ENDS))
     if prose := _PROSE.search(code):
         yield code[: prose.start()]
-    if marks := _CLOSING.search(code, max(0, len(code.rstrip()) - MOST_MARKS)):
+    code = code.rstrip()
+    if marks := _CLOSING.search(code, max(0, len(code) - MOST_MARKS)):
         yield from (code[:end].rstrip() for end in range(len(code) - 1, marks.start() - 1, -1))
 
 

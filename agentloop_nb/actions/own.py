@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 from collections.abc import Mapping
 from functools import cache
 from typing import Any, ClassVar
@@ -20,6 +19,7 @@ from agentloop_nb.actions.action import (
 )
 from agentloop_nb.actions.effects import OwnCall
 from agentloop_nb.actions.output_text import text_of
+from agentloop_nb.actions.own_answers import is_plain, only_value, plain_value
 from agentloop_nb.actions.own_calls import is_call
 from agentloop_nb.actions.own_names import is_function_name, is_parameter_name
 from agentloop_nb.actions.own_values import texts, without_nulls, written
@@ -118,6 +118,11 @@ class OwnAction(TimedAction):
         """What a step runs."""
         return f"{self.into} = {self.call}\n{self.into}" if self.into else self.call
 
+    @property
+    def declared(self) -> type[OwnAction]:
+        """The function as it is declared here now; a record may have been read before its cell ran."""
+        return LIVE.get(self.name, type(self)) if self.function is None else type(self)
+
     async def perform(self, workspace: Workspace, *, step: int, on_output: OnOutput) -> ActionResult:
         if self.function is None and self.name in LIVE:  # it was read from a record before its cell ran
             now = LIVE[self.name].model_validate(
@@ -132,7 +137,30 @@ class OwnAction(TimedAction):
         result = await running.perform(workspace, step=step, on_output=on_output)
         if not result.success and (told := self._wrong_tables(workspace)):
             result = result.model_copy(update={"output": f"{result.output}\n{told}"})
-        return result.with_effects(own=OwnCall(code=self.code, reaches=self.reaches))
+        kept = plain_value(result.outputs) if self.reaches else ""
+        return result.with_effects(own=OwnCall(code=self.code, reaches=self.reaches, kept=kept))
+
+    def is_kept(self, before: ActionResult) -> bool:
+        """Whether this reached outside, so that what it brought is taken from the record."""
+        return bool(before.effects.own and before.effects.own.reaches)
+
+    def is_lost(self, before: ActionResult) -> bool:
+        """Whether this reached outside, and its record does not hold what it bound."""
+        return self.is_kept(before) and bool(self.into) and not is_plain(self._called(before).kept)
+
+    async def again(
+        self, workspace: Workspace, before: ActionResult, *, step: int, on_output: OnOutput
+    ) -> ActionResult:
+        """Bind and show what it brought then; it is not called. Raises `ActionFailed` where that is not known."""
+        own = self._called(before)
+        told = before.with_effects(own=own.model_copy(update={"from_record": True}))
+        if not before.success or not self.into:
+            return told
+        if self.is_lost(before):
+            raise ActionFailed(f"what {self.call} brought is no plain value, so no record holds it")
+        running = RunCode(code=f"{self.into} = {own.kept}\n{self.into}", timeout=self._timeout)
+        result = await running.perform(workspace, step=step, on_output=on_output)
+        return result.with_effects(own=told.effects.own)
 
     def _wrong_tables(self, workspace: Workspace) -> str:
         """Say which variables are no tables of the kind that the function takes."""
@@ -153,20 +181,11 @@ class OwnAction(TimedAction):
             return [markdown_cell(f"Called {code_span(self.call)}: *{harmless(str(result.error))}*")]
         if not own.reaches:
             return [Cell(cell_type="code", source=own.code, outputs=result.outputs)]
-        kept = text_of(result.outputs)
-        if self.into and _is_literal(kept):
-            source = f"# what {self.call} brought then; it is not called again\n{self.into} = {kept}\n{self.into}"
-            return [Cell(cell_type="code", source=source, outputs=result.outputs)]
-        quoted = "\n".join(f"> {line}".rstrip() for line in harmless(kept).splitlines())
+        if self.into and is_plain(own.kept):
+            source = f"# what {self.call} brought then; it is not called again\n{self.into} = {own.kept}\n{self.into}"
+            return [Cell(cell_type="code", source=source, outputs=only_value(result.outputs))]
+        quoted = "\n".join(f"> {line}".rstrip() for line in harmless(text_of(result.outputs)).splitlines())
         return [markdown_cell(f"Called {code_span(self.call)}, which {own.reaches}; what it brought then:\n\n{quoted}")]
-
-
-def _is_literal(text: str) -> bool:
-    try:
-        ast.literal_eval(text)
-    except (ValueError, SyntaxError, MemoryError, RecursionError):
-        return False
-    return True
 
 
 @cache

@@ -113,7 +113,7 @@ class ApprovalGate:
             raise Unanswered(f"step {asked.step} waits for your approval", asked.seconds) from None
 
     def _wanted(self, action: Action) -> bool:
-        if any(isinstance(part, OwnAction) and part.asks for part in action.parts()):
+        if any(isinstance(part, OwnAction) and part.declared.asks for part in action.parts()):
             return True
         match self.settings.approve:
             case "all":

@@ -36,7 +36,12 @@ def asks_to_run(action: WriteFile, state: State, *, small: bool) -> ActionResult
 
 def printed_text(action: WriteFile, goal: str) -> str | None:
     """Return the texts that the content only prints, a line each; None for any other content."""
-    tree = None if _may_hold_code(action, goal) else parsed(action.content)
+    return None if _may_hold_code(action, goal) else texts_printed(action.content)
+
+
+def texts_printed(code: str) -> str | None:
+    """Return the texts that code prints, a line each, if it does nothing else."""
+    tree = parsed(code)
     texts = [_printed(statement) for statement in tree.body] if tree else []
     known = [text for text in texts if text is not None]
     return "\n".join(known) if known and len(known) == len(texts) else None

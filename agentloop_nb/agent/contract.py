@@ -17,8 +17,14 @@ from agentloop_nb.state import State
 _SIGN = re.compile(r"(?:[<>]=?|[=!]=)\s|[-+*/%&|^]\s|(?:and|or)\b")
 """How the rest of an expression begins that was cut at a blank, since its quotes are missing."""
 _YES_OR_NO = (ast.Compare, ast.BoolOp, ast.Call, ast.Await, ast.IfExp)
+_WAITING = frozenset(
+    ["input", "raw_input", "getpass", "breakpoint", "set_trace", "post_mortem", "ginput", "waitforbuttonpress"]
+)
+"""Functions that wait for somebody to type or click."""
 MOST_PARTS = 12
 """Parts of a false expression whose values are told."""
+NOBODY_IS_ASKED = ("NobodyIsAsked", "BdbQuit")
+"""Errors of an expression that would wait for a person, as a workspace names them."""
 HEAD = "The person has set a condition."
 NOT_PUT_BACK = "Evaluating it changed {}, which cannot be put back."
 
@@ -38,6 +44,8 @@ def _refuse(expression: str) -> None:
         node = ast.parse(expression, mode="eval").body
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         raise UserError(f"quotes missing? --until {expression} is no Python expression; type {_EXAMPLE}") from None
+    if waits := next(filter(None, map(_waiting, ast.walk(node))), ""):
+        raise UserError(_WAITS.format(expression, waits))
     while isinstance(node, ast.NamedExpr) or (isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.Not)):
         if isinstance(node, ast.UnaryOp) and not isinstance(node.operand, ast.UnaryOp | ast.NamedExpr):
             return
@@ -53,7 +61,20 @@ def _refuse(expression: str) -> None:
         raise UserError(f"--until {expression} looks at no variable, so it says nothing of the result; type {_EXAMPLE}")
 
 
+def _waiting(node: ast.AST) -> str:
+    """Return what a part of an expression calls or reads to wait for a person; empty where it does not."""
+    match node:
+        case ast.Call(func=ast.Name(id=name) as found) if name in _WAITING:
+            return f"{ast.unparse(found)}()"
+        case ast.Call(func=ast.Attribute(attr=name) as found) if name in _WAITING - {"input"}:
+            return f"{ast.unparse(found)}()"
+        case ast.Attribute(value=ast.Name(id="builtins" | "sys"), attr="input" | "stdin"):
+            return ast.unparse(node)
+    return ""
+
+
 _EXAMPLE = "--until 'df.shape[0] > 10'"
+_WAITS = f"--until {{}} waits for a person ({{}}), and nobody is asked when a run ends; type {_EXAMPLE}"
 
 
 def quoted(expression: str) -> str:
@@ -89,6 +110,18 @@ def made(state: State) -> tuple[str, ...]:
 
 
 # -- what is told
+
+
+def hopeless(check: Check) -> str:
+    """Say why an expression, evaluated before the first step, can never hold; empty where it may."""
+    if check.outcome == "error" and check.value.startswith(NOBODY_IS_ASKED):
+        return _WAITS.format(check.expression, "as a function that it calls does")
+    if check.outcome != "no_bool":
+        return ""
+    return (
+        f"quotes missing? --until {check.expression} is neither True nor False, but {check.value}; "
+        f"type --until {quoted(f'({check.expression}) == ...')}, or bool(...) for its truth"
+    )
 
 
 def announcement(checks: Sequence[Check], *, first: bool, private: bool) -> str:

@@ -43,14 +43,7 @@ class ContractGate:
         told = contract.announcement(checks, first=self.state.current_step == 0, private=self.private)
         if not any(contract.HEAD in remark for step in self.state.steps for remark in step.remarks):
             self.stream.emit(NoteAdded(step=self.state.next_step, text=told, by="system"))
-        wrong = next((check for check in checks if check.outcome == "no_bool"), None)
-        if wrong is None:
-            return ""
-        advice = contract.quoted(f"({wrong.expression}) == ...")
-        return (
-            f"quotes missing? --until {wrong.expression} is neither True nor False, but {wrong.value}; "
-            f"type --until {advice}, or bool(...) for its truth"
-        )
+        return next(filter(None, map(contract.hopeless, checks)), "")
 
     async def evaluate(self) -> tuple[Check, ...]:
         """Evaluate every expression; one that a step made void is not evaluated."""

@@ -9,7 +9,7 @@ from agentloop_nb.agent.units import DURATIONS
 _SHORT = {"d": "days", "m": "min"}
 _HOURS, _MINUTES = r"hours?|hrs?|std\.?|stunden?|heures?|horas?|h", r"minutes?|minuten|mins?|min|m"
 _PARTED = (
-    rf"(?:\d{{1,4}} ?(?:days?|d|{_HOURS}|{_MINUTES}),? ?(?:and )?){{1,6}}"
+    rf"(?>\d{{1,4}} ?(?:days?|d|{_HOURS}|{_MINUTES}),? ?(?:and )?){{1,6}}"
     rf"\d{{1,2}}(?:\.\d{{1,9}})? ?(?:{_HOURS}|{_MINUTES}|seconds?|secs?|s)"
 )
 """`1 h 30 min`, `2m30s`."""

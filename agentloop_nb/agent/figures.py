@@ -10,12 +10,14 @@ from typing import NamedTuple
 from agentloop_nb.agent.durations import durations, without_durations
 from agentloop_nb.agent.spoken_dates import without_dates
 from agentloop_nb.agent.units import DURATIONS, POINTS, TIMES, UNITS, WORDS, scales_of, temperatures
+from agentloop_nb.agent.vulgar_fractions import FRACTION, fraction
 
 _GAP = "[, '’\u202f\u2009\u00a0_]"
 _SUPERSCRIPTS = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹⁻−", "0123456789--")
 _TEN = r"(?:[eE][-+]?\d+|\s?[×x·*]\s?10(?:(?:\^|\*\*)[-−]?\d+|[⁻]?[⁰¹²³⁴⁵⁶⁷⁸⁹]+))"
 _NUMBER = (
-    r"(?:\d{1,3}(?:\.\d{3}){2,}(?!\d)(?:,\d+)?|\d{1,3}(?:\.\d{3})+,\d+"  # 1.234.567,89
+    rf"(?:{FRACTION}"
+    r"|\d{1,3}(?:\.\d{3}){2,}(?!\d)(?:,\d+)?|\d{1,3}(?:\.\d{3})+,\d+"  # 1.234.567,89
     r"|\d{1,2}(?:,\d{2})+,\d{3}(?!\d)(?:\.\d+)?"  # 12,34,567.89, as in India
     rf"|(?:\d+(?:{_GAP}\d{{3}}(?!\d))*(?:[.,]\d+)?|\.\d+){_TEN}?)"
 )
@@ -45,6 +47,10 @@ LONGEST = 10_000
 MOST_COUNTED = 12
 """Counts up to this are never checked: they are mostly words."""
 SMALL = 3
+ABOUT_A_FRACTION = 0.05
+"""How far from `about ⅓` what it stands for may lie."""
+OF_A_WHOLE = (1.0, 100.0)
+"""A fraction without a unit may tell a share, or a per cent."""
 YEARS = range(1900, 2101)
 
 
@@ -83,12 +89,15 @@ def _figure(match: re.Match[str], text: str) -> Figure | None:
     if _NO_FIGURE.search(before) or not readings or (counted and _is_count(number, next(iter(readings)), after)):
         return None
     about, unit = _ABOUT.search(before) is not None, unit or (match["later"] or "").lower()
-    values = [(value, _half(text, about=about) + value * 1e-15) for value, text in readings.items()]
+    part = fraction(number)
+    least = ABOUT_A_FRACTION if about and part is not None else 0.0
+    values = [(value, max(_half(text, about=about), least) + value * 1e-15) for value, text in readings.items()]
     sign = -1 if match[0].lstrip()[0] in "-−" else 1
     values += [each for value, half in values for each in temperatures(unit, sign * value, half)]
     told = match[0].strip().lstrip("+-−±")
     digits = len(re.sub(r"\D", "", number).lstrip("0"))
-    return Figure(told, tuple(values), scales_of(unit), digits, unit in POINTS, unit in DURATIONS)
+    scales = OF_A_WHOLE if part is not None and part < 1 and not unit else scales_of(unit)
+    return Figure(told, tuple(values), scales, digits, unit in POINTS, unit in DURATIONS)
 
 
 def _duration(text: str, told: tuple[float, float]) -> Figure:
@@ -117,6 +126,10 @@ def _half(number: str, *, about: bool) -> float:
 
 def _readings(number: str, *, dotted: bool = False) -> Iterator[tuple[float, str]]:
     """Yield what a number may mean: in `1,234` the comma may part thousands or decimals; the dot only if `dotted`."""
+    if (part := fraction(number)) is not None:
+        yield float(f"{part:.3g}"), f"{part:.3f}"  # 33⅓ may have been shown as 33.3
+        yield part, f"{part:.2f}"
+        return
     number = re.sub(r"\s?[×x·*]\s?10(?:\^|\*\*)?", "e", number, flags=re.IGNORECASE).translate(_SUPERSCRIPTS)
     ways = [_SEPARATOR.sub("", number).replace(",", "."), number.replace(",", ".")]
     if _DOTTED.fullmatch(number) and number[0] != "0" and (dotted or number.count(".") > 1 or "," in number):

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from agentloop_nb.actions import Action, ActionResult, AskUser, Finish, Plan, Query, WriteFile
+from agentloop_nb.actions import Action, ActionResult, AskUser, Finish, Plan, WriteFile
 from agentloop_nb.actions.effects import Answer, Effects
 from agentloop_nb.actions.registry import Actions
 from agentloop_nb.agent import contract
@@ -58,8 +58,8 @@ class Loop:
     """For decisions of a record: whether more of them follow. What they were refused then they are refused now."""
     asker: Asker | None = None
     """Puts the model's questions to a person."""
-    queried: Callable[[Query], ActionResult | None] | None = None
-    """What the record that is replayed says a query brought."""
+    kept: Callable[[Action], ActionResult | None] | None = None
+    """What the record that is replayed says a query, or a function that reaches outside, brought."""
     planner: Planner | None = None
     """Shows a plan to a person."""
     forecast: Callable[[], str] | None = None
@@ -278,7 +278,7 @@ class Loop:
         return None
 
     async def _carry_out(self, action: Action, step: int) -> ActionResult:
-        kept = self.queried(action) if self.queried is not None and isinstance(action, Query) else None
+        kept = self.kept(action) if self.kept is not None else None
         return await self._performer.result(action, step, kept, watched=self.replayed is None)
 
     def _emit_result(self, step: int, result: ActionResult, began: float) -> None:

@@ -10,13 +10,22 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from agentloop_nb.actions import ActionResult, Finish
+from agentloop_nb.actions import ActionResult, Finish, RunCode
 from agentloop_nb.actions.effects import Effects
-from agentloop_nb.actions.file_names import how_to_make, is_file_name, named_in, says_gone, to_be_made, to_be_read
+from agentloop_nb.actions.file_names import (
+    denies,
+    how_to_make,
+    is_file_name,
+    named_in,
+    says_gone,
+    to_be_made,
+    to_be_read,
+)
 from agentloop_nb.actions.finish import is_there
 from agentloop_nb.actions.output_text import bounded
+from agentloop_nb.agent.code_as_text import texts_printed
+from agentloop_nb.agent.echoes import is_echo
 from agentloop_nb.agent.grounding import Grounding
-from agentloop_nb.agent.rules import EXAMPLE_ANSWER
 from agentloop_nb.protocols import Workspace
 from agentloop_nb.safety.provenance import mark
 from agentloop_nb.state import State
@@ -24,8 +33,6 @@ from agentloop_nb.step import Step
 
 SHOWN_AGAIN = 200
 """Characters of the last output that are told again."""
-LEAST_ECHO = 4
-"""Words of a summary that cannot be those of a hint by chance."""
 MOST_TOLD = 6
 """Names or figures that one objection lists."""
 
@@ -129,13 +136,19 @@ def _not_looked_at(state: State, folder: Path) -> Iterator[Objection]:
 
 def _not_there(action: Finish, state: State, folder: Path) -> Iterator[Objection]:
     """Yield files that the goal wants read and that are not there, where no step found them and no summary says so."""
-    if any(step.result.success for step in state.steps if step.result is not None and not step.is_only_words):
+    if any(step.result.success and not _only_says(step) for step in state.steps if step.result is not None):
         return
     missing = [name for name in to_be_read(state.goal) if not is_there(folder, name) and not _outside(name)]
-    if missing and not says_gone(action.summary):
+    if missing and not denies(action.summary, missing):
         names = ", ".join(missing[:MOST_TOLD])
         told = f"The goal names {names}, and there is no such file in the folder. Say that it is not there."
         yield Objection(told, f"There is no file {names}.", work=False)
+
+
+def _only_says(step: Step) -> bool:
+    """Whether a step did nothing, or only printed texts that stand in its code."""
+    action = step.decision.action if step.decision else None
+    return step.is_only_words or (isinstance(action, RunCode) and texts_printed(action.code) is not None)
 
 
 def _nothing_succeeded(state: State) -> Iterator[Objection]:
@@ -146,34 +159,10 @@ def _nothing_succeeded(state: State) -> Iterator[Objection]:
 
 
 def _echoes(action: Finish, state: State) -> Iterator[Objection]:
-    """Object to a summary that only says what the system told the model: goal, a hint, the answer of its example."""
-    said = _bare(action.summary)
-    goal = said.removeprefix("the goal was ") == _bare(state.goal)
-    told = len(said.split()) >= LEAST_ECHO and any(said in _bare(text) for step in state.steps for text in _told(step))
-    if goal or told or is_examples_answer(action.summary, state):
+    """Object to a summary that only says what the system told the model."""
+    if is_echo(action.summary, state):
         line = "The summary only says what you were told, and is no answer. Say what the outputs show."
         yield Objection(line, "The summary only repeats what the model was told.", work=not _any_success(state))
-
-
-def is_examples_answer(summary: str, state: State) -> bool:
-    """Whether a summary is that of the example in the rules, which no output of the run shows."""
-    said = _bare(summary)
-    return said == _bare(EXAMPLE_ANSWER) and not any(said in _bare(text) for text in _outputs(state))
-
-
-def _told(step: Step) -> Iterator[str]:
-    """Yield what the system itself said of a step."""
-    yield from (step.effects.hint, step.effects.again)
-    if step.result is not None and (step.effects.repeated or step.effects.objections):
-        yield step.result.output
-
-
-def _outputs(state: State) -> Iterator[str]:
-    return (step.result.output for step in state.steps if step.result is not None)
-
-
-def _bare(text: str) -> str:
-    return " ".join(re.findall(r"\w+", text.lower()))
 
 
 def _any_success(state: State) -> bool:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from agentloop_nb._internal.platform import IN_BROWSER
 from agentloop_nb.actions import Action, ActionResult, Query, RunCode
 from agentloop_nb.actions.effects import Effects
+from agentloop_nb.actions.own import OwnAction
 from agentloop_nb.agent.alarm import Alarm
 from agentloop_nb.agent.approval import ApprovalGate
 from agentloop_nb.agent.control import Control
@@ -41,7 +42,7 @@ class Performer:
     async def result(self, action: Action, step: int, kept: ActionResult | None, *, watched: bool) -> ActionResult:
         """Perform an action; code that may run long is looked at meanwhile, if it is `watched`.
 
-        `kept` is what the record that is replayed says a query brought.
+        `kept` is what the record that is replayed says a query, or a function that reaches outside, brought.
         """
         if self._supervised is not None:
             self._supervised.mandate = self.gate.mandate(action)
@@ -57,7 +58,7 @@ class Performer:
         return ActionResult(success=False, output=told, error=told)
 
     async def _performed(self, action: Action, step: int, kept: ActionResult | None, *, watched: bool) -> ActionResult:
-        if kept is not None and isinstance(action, Query):
+        if kept is not None and isinstance(action, Query | OwnAction):
             return await action.again(self.workspace, kept, step=step, on_output=self._appeared(step))
         if watched and isinstance(action, RunCode) and self.make_model is not None and self._may_be_long(action):
             return await self._looked_at(action, step, self.make_model)

@@ -19,7 +19,7 @@ from agentloop_nb.agent.digest import digest, notes
 from agentloop_nb.agent.in_vain import is_left_out, leaves_out, told_in_vain
 from agentloop_nb.agent.observation import observation
 from agentloop_nb.agent.offer import usual
-from agentloop_nb.agent.rules import RULES_OF_CELLS, describe_action, further_actions, system_prompt
+from agentloop_nb.agent.rules import LAST_CELL, RULES_OF_CELLS, describe_action, further_actions, system_prompt
 from agentloop_nb.agent.shown_figures import images_of
 from agentloop_nb.events import PlanSettled
 from agentloop_nb.protocols import Image, Message
@@ -33,7 +33,6 @@ _ENDLESS = "the reply said the same again"
 """How the reason begins why a reply that repeats itself was rejected."""
 
 
-_LAST_CELL = "\n\nThis is the last step: FINISH: and the answer, or GIVE UP: and why the goal is not met."
 PLAN_FIRST = "Before the first step you decide on a plan."
 LINE_FIRST = 'Begin each reasoning with the number of the line that it is for, as "2: ...".'
 
@@ -91,7 +90,7 @@ class Transcript:
                 return
             yield from _of_step(state, step, told)
             told = _told(state, index, self._max_retries)
-        nudge = _LAST_CELL if self._cells and state.is_last_step else _nudge(state, state.next_step)
+        nudge = f"\n\n{LAST_CELL}" if self._cells and state.is_last_step else _nudge(state, state.next_step)
         yield Message(role="user", content=told.text + in_vain + nudge, images=told.images)
 
 

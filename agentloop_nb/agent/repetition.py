@@ -109,7 +109,7 @@ def _key(action: Action) -> str:
 def _goes_on(action: Action, result: ActionResult) -> bool:
     """Whether something was changed that was there, so that another time is another state: `x += 1`."""
     if isinstance(action, OwnAction):
-        return "writes" in action.reaches or bool(result.changes)
+        return "writes" in action.declared.reaches or bool(result.changes)
     return isinstance(action, RunCode) and not only_rebinds(action.code, (each.name for each in result.changes))
 
 

@@ -36,7 +36,8 @@ _GUIDANCE = """\
 - Nobody answers questions. Finish with the real values from the outputs, in the goal's language; if the goal cannot \
 be met, say why."""
 
-EXAMPLE_ANSWER = "Wednesday."
+EXAMPLE_ANSWER, EXAMPLE_CALL = "Wednesday.", "date(2021, 7, 7)"
+"""What the example in the rules finishes with, and what shows it there."""
 _EXAMPLE = """\
 step 1: {"reasoning": "I ask for it.", "action": {"name": "run_code", "code": "print(date(2021, 7, 7).strftime('%A'))"}}
 You are told: run_code failed: NameError: name 'date' is not defined
@@ -78,6 +79,8 @@ Rules:
 be met, say why."""
 """The same for a small model that is asked for code as it is. Fifteen of 24 first decisions were right so, where JSON
 brought seven of 16."""
+LAST_CELL = "This is the last step: FINISH: and the answer, or GIVE UP: and why the goal is not met."
+"""What it is told at the last step."""
 
 
 @cache

@@ -26,14 +26,15 @@ _MONTH = "|".join(sorted(_MONTHS, key=len, reverse=True))
 _DAY = r"(?P<{0}>\d{{1,2}})(?:st|nd|rd|th|er|º|ª|\.)?"
 _OF = r" (?:of |de |d')?"
 _DATE = re.compile(
-    rf"(?<!\d)(?:(?P<y>\d{{4}})[-/.](?P<m>\d\d)[-/.](?P<d>\d\d)"
+    rf"(?<!\d)(?:(?=\d)(?:(?P<y>\d{{4}})[-/.](?P<m>\d\d)[-/.](?P<d>\d\d)"
     rf"|{_DAY.format('d2')}{_OF}(?P<m2>{_MONTH})\b\.?,?(?: de| of)? (?P<y2>\d{{4}})"
-    rf"|\b(?P<m3>{_MONTH})\.? {_DAY.format('d3')},? (?P<y3>\d{{4}})"
-    r"|(?P<d4>\d{1,2})[./](?P<m4>\d{1,2})[./](?P<y4>\d{4}))(?!\d)",
+    r"|(?P<d4>\d{1,2})[./](?P<m4>\d{1,2})[./](?P<y4>\d{4}))"
+    rf"|\b(?=[a-zäé])(?P<m3>{_MONTH})\.? {_DAY.format('d3')},? (?P<y3>\d{{4}}))(?!\d)",
     re.IGNORECASE,
 )
 _MONTH_ONLY = re.compile(
-    rf"(?<![\d-])(?P<y>\d{{4}})-(?P<m>\d\d)(?![-\d])|\b(?P<m2>{_MONTH})\b\.?(?: de| of)? (?P<y2>\d{{4}})(?!\d)",
+    r"(?<![\d-])(?P<y>\d{4})-(?P<m>\d\d)(?![-\d])"
+    rf"|\b(?=[a-zäé])(?P<m2>{_MONTH})\b\.?(?: de| of)? (?P<y2>\d{{4}})(?!\d)",
     re.IGNORECASE,
 )
 

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import hmac
 import json
 import os
 import socket
+import struct
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from agentloop_nb._internal.addresses import EVERYWHERE, LOOPBACK
 from agentloop_nb.errors import UserError
 
 _CHANNELS = ("registration", "control", "mux", "iopub", "notification")
-_LOOPBACK = ("127.0.0.1", "localhost", "::1", "[::1]")
-_ANY = ("*", "0.0.0.0", "")  # noqa: S104 - how a controller writes that it listens everywhere
+_LOOPBACK = (LOOPBACK, "localhost", "::1", "[::1]")
+KEY = 32
+"""Bytes of a CURVE key."""
+_ANY = ("*", EVERYWHERE, "")
+"""How a controller writes that it listens everywhere."""
 
 
 @dataclass(frozen=True)
@@ -67,9 +73,37 @@ def _parsed(on: str, told: dict[str, Any]) -> Address:
         raise UserError(f"--on {on}: its controller speaks {told['unpack']}; only json is read here")
     transport, _, host = str(told["interface"]).partition("://")
     host = _host(on, host, told)
-    urls = {channel: f"{transport}://{host}:{int(told[channel])}" for channel in _CHANNELS}
+    urls = {channel: f"{transport}://{host}:{_port(told[channel])}" for channel in _CHANNELS}
     curve = str(told.get("curve_serverkey") or os.environ.get("IPP_CURVE_SERVERKEY") or "")
-    return Address(on, urls, str(told["key"]).encode(), str(told["signature_scheme"]), curve.encode("ascii"))
+    return Address(on, urls, str(told["key"]).encode(), _scheme(told["signature_scheme"]), _key(on, curve))
+
+
+def _port(told: Any) -> int:
+    """Return a port. Raises `ValueError`."""
+    if not 0 < (port := int(told)) < 2**16:
+        raise ValueError(told)
+    return port
+
+
+def _scheme(told: Any) -> str:
+    """Return how messages are signed. Raises `ValueError` for a way that is not known."""
+    how, _, digest = str(told).partition("-")
+    if how != "hmac":
+        raise ValueError(told)
+    hmac.new(b"", digestmod=digest)
+    return str(told)
+
+
+def _key(on: str, curve: str) -> bytes:
+    """Return the controller's public key for CURVE; empty where there is none. Raises `UserError`."""
+    from zmq.utils import z85
+
+    try:
+        if not curve or len(z85.decode(curve)) == KEY:
+            return curve.encode()
+    except (ValueError, KeyError, struct.error):
+        pass
+    raise UserError(f"--on {on}: its curve_serverkey is no key; copy the connection file anew")
 
 
 def _host(on: str, host: str, told: dict[str, Any]) -> str:
@@ -77,7 +111,7 @@ def _host(on: str, host: str, told: dict[str, Any]) -> str:
     location = str(told.get("location") or "")
     here = location in ("", socket.gethostname(), *_LOOPBACK)
     if host in _ANY:
-        return "127.0.0.1" if here else location
+        return LOOPBACK if here else location
     if host in _LOOPBACK and not here and not told.get("tunnelled"):
         raise UserError(
             f"--on {on}: the controller listens on the loopback of {location} only; start it with --ip='*', or tunnel "

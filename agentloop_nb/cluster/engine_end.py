@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 import threading
@@ -34,10 +35,10 @@ class EngineEnd:
         self._relay.take(message["content"], [bytes(each) for each in message["buffers"]])
 
     def _send(self, client: str, content: dict[str, Any], buffers: Sequence[bytes]) -> None:
-        topic = f"{TOPIC}{client}".encode()
+        topic, packed = f"{TOPIC}{client}".encode(), json.dumps(content).encode()
         with self._lock:
             self._kernel.session.send(
-                self._kernel.iopub_socket, REQUEST, content, ident=topic, buffers=list(buffers) or None
+                self._kernel.iopub_socket, REQUEST, packed, ident=topic, buffers=list(buffers) or None
             )
 
     def _watch(self, told: str) -> None:

@@ -177,7 +177,10 @@ class Cluster:
         mark = uuid.uuid4().hex
         self._calls[mark] = call = _Call(number, on_output)
         call.future.add_done_callback(lambda _: self._calls.pop(mark, None))
-        self.tell(number, {**request, "call": mark}, buffers)
+        try:
+            self.tell(number, {**request, "call": mark}, buffers)
+        except (TypeError, ValueError) as error:
+            call.future.set_result(({"garbled": f"what was asked cannot be sent: {error}"}, ()))
         return call.future
 
     def tell(self, number: int, request: dict[str, Any], buffers: Sequence[bytes] = ()) -> None:

@@ -5,11 +5,12 @@ The client of ipyparallel is not used: it unpickles what engines send. Here only
 
 from __future__ import annotations
 
+import json
 import queue
 import threading
 import time
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import suppress
 from typing import Any
@@ -74,7 +75,7 @@ class Wire:
 
     def start(self) -> None:
         """Connect. Raises `UserError` where nobody answers."""
-        self._thread.start()
+        self._connect()
         try:
             self._told = _engines(self.request("query", "connection_request", {}).result(timeout=ANSWER))
             self.engines |= self._told
@@ -88,11 +89,14 @@ class Wire:
             raise UserError(f"--on {self.address.name}: what answers there is no controller") from None
 
     def request(self, socket: str, kind: str, content: dict[str, Any], to: str = "") -> Future[dict[str, Any]]:
-        """Send what has a reply, and return what will hold the reply's content."""
-        future: Future[dict[str, Any]] = Future()
+        """Send what has a reply, and return what will hold the reply's content.
+
+        Raises `TypeError` and `ValueError` for what is no JSON.
+        """
+        future, packed = Future[dict[str, Any]](), pack(content)
 
         def send() -> None:
-            message = self._session.msg(kind, content)
+            message = self._session.msg(kind, packed)
             self._replies[message["header"]["msg_id"]] = future
             self._session.send(self._sockets[socket], message, ident=to.encode() or None)
 
@@ -106,10 +110,11 @@ class Wire:
             self._asked.add_done_callback(self._compare)
 
     def tell(self, to: str, content: dict[str, Any], buffers: Sequence[bytes] = ()) -> None:
-        """Send a message to the relay of an engine."""
+        """Send a message to the relay of an engine. Raises `TypeError` and `ValueError` for what is no JSON."""
+        packed = pack(content)
 
         def send() -> None:
-            self._session.send(self._sockets["control"], REQUEST, content, ident=to.encode(), buffers=[*buffers])
+            self._session.send(self._sockets["control"], REQUEST, packed, ident=to.encode(), buffers=[*buffers])
 
         self._soon(send)
 
@@ -119,6 +124,16 @@ class Wire:
         self._soon(lambda: None)
         if threading.current_thread() is not self._thread:
             self._thread.join(timeout=5)
+
+    def _connect(self) -> None:
+        """Open the sockets, and have the thread serve them. Raises `UserError` for an address that cannot be one."""
+        try:
+            for name, channel in (_SENT | _HEARD).items():
+                self._sockets[name] = self._socket(zmq.DEALER if name in _SENT else zmq.SUB, channel)
+        except zmq.ZMQError as error:
+            self._context.destroy(linger=0)
+            raise UserError(f"--on {self.address.name}: its connection file names no usable address: {error}") from None
+        self._thread.start()
 
     def _soon(self, work: Callable[[], None]) -> None:
         self._work.put(work)
@@ -130,9 +145,8 @@ class Wire:
     def _serve(self) -> None:
         poller, bell = zmq.Poller(), self._heard_bell
         poller.register(bell, zmq.POLLIN)
-        for name, channel in (_SENT | _HEARD).items():
-            self._sockets[name] = self._socket(zmq.DEALER if name in _SENT else zmq.SUB, channel)
-            poller.register(self._sockets[name], zmq.POLLIN)
+        for socket in self._sockets.values():
+            poller.register(socket, zmq.POLLIN)
         names = {socket: name for name, socket in self._sockets.items()}
         watched = {self._sockets[name].get_monitor_socket(): name for name in _NEEDED}
         for watch in watched:
@@ -224,6 +238,11 @@ class Wire:
                 self.engines.pop(int(content["id"]), None)
             elif kind == "shutdown_notification":
                 self.closed = self.closed or "the cluster was stopped"
+
+
+def pack(content: Mapping[str, Any]) -> Any:
+    """Write content as JSON in ASCII, for names that are no UTF-8. Raises `TypeError` and `ValueError`."""
+    return json.dumps(content, allow_nan=False).encode()
 
 
 def _engines(content: dict[str, Any]) -> dict[int, str]:

@@ -15,6 +15,8 @@ _R = "{http://schemas.openxmlformats.org/officeDocument/2006/relationships}"
 _PLACE = re.compile(r"([A-Z]{1,3})(\d{1,7})")
 _QUOTED = re.compile(r'"[^"]{0,255}"|\[[^\]]{0,255}\]|\\.')
 MAX_MERGED = 2_000
+LONGEST_CODE = 1_000
+"""Characters of the code of a format that are read."""
 
 Rows = dict[int, dict[int, str]]
 
@@ -183,5 +185,5 @@ def _dated(styles: Any) -> list[bool]:
 
 def _is_date(number: str, codes: dict[str, str]) -> bool:
     if number in codes:
-        return re.search("[ymdhs]", _QUOTED.sub("", codes[number]), re.IGNORECASE) is not None
+        return re.search("[ymdhs]", _QUOTED.sub("", codes[number][:LONGEST_CODE]), re.IGNORECASE) is not None
     return number.isdecimal() and (14 <= int(number) <= 22 or 45 <= int(number) <= 47)

@@ -42,8 +42,8 @@ class Story:
     """Of Python and this package, when the run was made."""
 
 
-def story(events: Sequence[AnyEvent], *, minimal: bool = False, data: Data | None = None) -> Story:
-    """Choose what is told of a run. No earlier cell is needed for what `data` makes."""
+def story(events: Sequence[AnyEvent], *, minimal: bool = False, data: Data | None = None, also: str = "") -> Story:
+    """Choose what is told of a run. Cells that `data` stands for are left out; those that `also` needs are told."""
     state = fold(events)
     started = next((event for event in events if isinstance(event, RunStarted)), None)
     earlier = list(before(started)) if started else []
@@ -57,9 +57,9 @@ def story(events: Sequence[AnyEvent], *, minimal: bool = False, data: Data | Non
         first += 1
     roots = {first + root for root in (_results(steps, state) if minimal else range(len(steps)))}
     contract = len(chain)
-    if asserted := asserting(state):
-        chain.append(Piece(asserted, names_of(asserted)))
-        roots.add(contract)
+    for needing in filter(None, (asserting(state), also)):
+        roots.add(len(chain))
+        chain.append(Piece(needing, names_of(needing)))
     kept = depended_on(chain, roots)
     told = [step for number, step in enumerate(steps) if first + number in kept or _is_finish(step)]
     worked = {first + number for number, step in enumerate(steps) if _worked(step)} | {contract}

@@ -125,25 +125,34 @@ class Relay:
         }
 
     def _open(self, _run: _Run | None, request: dict[str, Any], *_: Any) -> dict[str, Any]:
-        folder = Path(tempfile.mkdtemp(prefix="agentloop-run-"))
+        name, folder = str(request["run"]), Path(tempfile.mkdtemp(prefix="agentloop-run-"))
         self._watch(f"+{folder}")
-        line = Line(folder, Limits(**request["limits"]))
-        self._watch(f"+{line.private}")
-        (line.private / HANDED).mkdir()
-        roots = {"files": FolderFiles(folder), HANDED: FolderFiles(line.private / HANDED)}
-        run, name = _Run(str(request["client"]), str(request["told"]), line, folder, roots), str(request["run"])
         try:
-            line.start()
-        except Died:
+            self._runs[name] = run = self._started(folder, request)
+        except BaseException:
             self._starting.discard(name)
-            self._forget(run)
+            self._remove_watched(folder)
             raise
-        self._runs[name] = run
         if name not in self._starting:
             self._close(run, request)
             raise Died("it was closed")
         self._starting.discard(name)
-        return {"handed": str(line.private / HANDED)}
+        return {"handed": str(run.roots[HANDED].folder)}
+
+    def _started(self, folder: Path, request: dict[str, Any]) -> _Run:
+        """Start a process for a folder; nothing is left of one that does not start."""
+        line = Line(folder, Limits(**request["limits"]))
+        self._watch(f"+{line.private}")
+        handed = line.private / HANDED
+        try:
+            handed.mkdir()
+            line.start()
+        except BaseException:
+            line.close()
+            self._watch(f"-{line.private}")
+            raise
+        roots = {"files": FolderFiles(folder), HANDED: FolderFiles(handed)}
+        return _Run(str(request["client"]), str(request["told"]), line, folder, roots)
 
     def _close(self, _run: _Run | None, request: dict[str, Any], *_: Any) -> None:
         self._starting.discard(str(request["run"]))
@@ -187,9 +196,12 @@ class Relay:
 
     def _forget(self, run: _Run) -> None:
         run.turns.shutdown(wait=False)
-        shutil.rmtree(run.folder, ignore_errors=True)
-        self._watch(f"-{run.folder}")
+        self._remove_watched(run.folder)
         self._watch(f"-{run.line.private}")
+
+    def _remove_watched(self, folder: Path) -> None:
+        shutil.rmtree(folder, ignore_errors=True)
+        self._watch(f"-{folder}")
 
 
 def _shown(name: str, run: _Run) -> dict[str, Any]:

@@ -23,7 +23,8 @@ _RULES = """\
 You turn steps of a notebook run that worked into one Python function, which later runs call as an action.
 Reply with one JSON object and nothing else:
 {{"reasoning": "one sentence", "action": {{"name": "propose_function", \
-"code": "import ...\\n\\ndef {name}(...) -> ...:\\n    ...\\n    return ...", "call": "...", "result": "..."}}}}
+"code": "import ...\\n\\ndef {name}(...) -> ...:\\n    '''What it does.'''\\n    ...\\n    return ...", \
+"call": "...", "result": "..."}}}}
 - code: imports at the top, then exactly one function, def {name}(...). What may differ the next time (a file's name, \
 a column, a threshold) is a parameter; the rest stays as the steps have it.
 - Every parameter has a type: str, int, float, bool, a date, Path, Literal, a list of these, or pd.DataFrame (with \

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import ast
 import difflib
 import hashlib
-from collections.abc import Callable, MutableMapping
+from collections.abc import Callable, Iterator, MutableMapping
 from pathlib import Path
+from types import CodeType
 from typing import Any, Literal, NamedTuple
 
 from agentloop_nb._internal.links import refuse_links
@@ -125,7 +127,7 @@ def _load(learned: Learned, namespace: MutableMapping[str, Any]) -> str:
         return ""
     declared = _declared(learned)
     if not isinstance(declared, str):
-        same = _does_the_same(namespace.get(name), declared.function)  # a run that was rebuilt has it from its record
+        same = _does_the_same(namespace.get(name), learned)  # a run that was rebuilt has it from its record
         if name not in namespace or same or (ours and before is not None and before.learned_source):
             declared.learned_source, declared.origin = learned.source, f"learned ({learned.place})"
             namespace[name] = declared.function
@@ -137,11 +139,25 @@ def _load(learned: Learned, namespace: MutableMapping[str, Any]) -> str:
     return f"{learned.place} is not used: {declared}"
 
 
-def _does_the_same(value: Any, function: Any) -> bool:
-    """Whether a value is a function of the same code."""
-    parts = ("co_code", "co_consts", "co_names", "co_varnames")
+def _does_the_same(value: Any, learned: Learned) -> bool:
+    """Whether a value is a function of the code of this one."""
     there = getattr(value, "__code__", None)
-    return there is not None and all(getattr(there, each) == getattr(function.__code__, each) for each in parts)
+    return isinstance(there, CodeType) and any(_parts(there) == _parts(code) for code in _codes(learned))
+
+
+def _codes(learned: Learned) -> Iterator[CodeType]:
+    """Yield the code of a function compiled with its file and alone: how it calls a module depends on that."""
+    file = ast.parse(learned.source)
+    alone = ast.Module([node for node in file.body if getattr(node, "name", "") == learned.name], [])
+    for tree in (file, alone):
+        made = compile(tree, str(learned.path), "exec").co_consts
+        yield from (code for code in made if isinstance(code, CodeType) and code.co_name == learned.name)
+
+
+def _parts(code: CodeType) -> tuple[Any, ...]:
+    """Return what code does; the lines where it stands, which code objects compare as well, are no part of that."""
+    constants = tuple(_parts(each) if isinstance(each, CodeType) else (type(each), each) for each in code.co_consts)
+    return code.co_code, constants, code.co_names, code.co_varnames
 
 
 def _declared(learned: Learned) -> type[OwnAction] | str:

@@ -13,6 +13,8 @@ NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_./:-]{0,79}")
 """Names that are told; a tool of another name is left out."""
 PARAMETER = re.compile(r"[\w$@.-]{1,40}")
 MOST_CHOICES = 8
+MOST_PLAIN = 20_000
+"""Characters of a text that are looked at to tell a line of it."""
 _UNSEEN = re.compile(
     "[\x00-\x1f\x7f-\x9f\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u2028-\u202e"
     "\u2060-\u206f\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff9-\ufffd\U0001d173-\U0001d17a\U000e0000-\U000e0fff]"
@@ -66,7 +68,7 @@ class Tool(Value):
 
 def plain(text: str, limit: int) -> str:
     """One line of a stranger's text: nothing invisible, no markup, no quotes that could end another's."""
-    text = _TAG.sub(" ", _COMMENT.sub(" ", _UNSEEN.sub(" ", text[:20_000])))
+    text = _TAG.sub(" ", _COMMENT.sub(" ", _UNSEEN.sub(" ", text[: min(20 * limit + 1_000, MOST_PLAIN)])))
     line = " ".join(_MARKUP.sub(lambda found: f" {found[1] or ''} ", text).replace('"', "'").split())
     if len(line) <= limit:
         return line

@@ -33,9 +33,12 @@ answer ::= "FINISH: " [^\\n]{{1,{LONGEST_ANSWER}}}
 _LAST = f"""\
 root ::= ("FINISH: " | "GIVE UP: ") [^\\n]{{1,{LONGEST_ANSWER}}}
 """
-_BEGIN = re.compile(r"```[ \t]*(?:python|py)?[ \t]*\n", re.IGNORECASE)
+_BEGIN = re.compile(r"```[ \t]*+(?:python|py)?[ \t]*+\n", re.IGNORECASE)
 _FINISH = re.compile(r"\A\W*(FINISH|GIVE UP):[ \t]*(?=\S)")
-_SAID = json.dumps("(no reason was given)")
+_LEAD = re.compile(r"(?:[ \t]*(?:(?:import|from)\b[^\n]*)?\n)*")
+"""Imports and empty lines at the beginning of code."""
+_RUN, _ANSWER_WITH, _GIVE_UP = "Run this cell.", "Finish with this answer.", "Give up."
+"""What stands for a reason, which this form has no place for, where the code does not begin with a comment."""
 
 
 def grammar(only: Sequence[str], *, final: bool = False) -> str:
@@ -78,7 +81,7 @@ class CellForm:
 
     def adapt(self, refusal: Refusal, body: dict[str, Any]) -> bool:
         """Learn from a refusal of `body`: without its grammar the next decision is asked for as JSON."""
-        if "grammar" in body and refusal.status in (400, 422) and "grammar" in refusal.text:
+        if "grammar" in body and refusal.status in (400, 422, 500) and "grammar" in refusal.text:
             self.dialect.dropped.add("grammar")
             return True
         return self.dialect.adapt(refusal, body)
@@ -126,27 +129,30 @@ class CellReader:
 
     def end(self) -> str:
         """Return the rest, once the reply has come to its own end."""
+        begun = self._start(whole=True) if self._read == self._start else ""
         held, self._held = self._held, ""
         read, self._read = self._read, self._over
         if read == self._code:
-            return f'{_inside(held.removesuffix("```").rstrip())}"}}}}'
-        return f'{_inside(held.rstrip())}"}}}}' if read == self._answer else held
+            return f'{begun}{_inside(held.removesuffix("```").rstrip())}"}}}}'
+        return f'{begun}{_inside(held.rstrip())}"}}}}' if read == self._answer else begun + held
 
-    def _start(self) -> str:
+    def _start(self, *, whole: bool = False) -> str:
+        """Return the beginning of the decision, as soon as it is certain; `whole`: nothing more comes."""
         if self._held.lstrip()[:1] in ("{", "["):
             self._read = self._as_it_is
-        elif found := _FINISH.match(self._held):  # first, since an answer may quote code
+            return self._as_it_is()
+        if found := _FINISH.match(self._held):  # first, since an answer may quote code
             self._held, self._read = self._held[found.end() :], self._answer
-            met = "false" if found[1] == "GIVE UP" else "true" if self.final else "null"
-            begun = f'{{"reasoning": {_SAID}, "action": {{"name": "finish", "goal_met": {met}, "summary": "'
-            return begun + self._answer()
-        elif found := _BEGIN.search(self._held):
-            self._held, self._read = self._held[found.end() :], self._code
-            begun = f'{{"reasoning": {_SAID}, "action": {{"name": "run_code", "code": "'
-            return begun + self._code()
-        else:
+            gives_up = found[1] == "GIVE UP"
+            met = "false" if gives_up else "true" if self.final else "null"
+            why = _GIVE_UP if gives_up else _ANSWER_WITH
+            return f'{_begun(why)}{{"name": "finish", "goal_met": {met}, "summary": "{self._answer()}'
+        found = _BEGIN.search(self._held)
+        reason = _reason(self._held[found.end() :], whole=whole) if found else None
+        if found is None or reason is None:
             return ""
-        return self._as_it_is()
+        self._held, self._read = self._held[found.end() :], self._code
+        return f'{_begun(reason)}{{"name": "run_code", "code": "{self._code()}'
 
     def _code(self) -> str:
         """Return code but for its last characters, which may be its end; what follows the end is left out."""
@@ -169,6 +175,19 @@ class CellReader:
     def _as_it_is(self) -> str:
         told, self._held = self._held, ""
         return told
+
+
+def _begun(why: str) -> str:
+    return f'{{"reasoning": {json.dumps(why, ensure_ascii=False)}, "action": '
+
+
+def _reason(code: str, *, whole: bool) -> str | None:
+    """Return the comment that code begins with, but for its imports; None until that is certain."""
+    lead = _LEAD.match(code)
+    line, ended, _ = code[lead.end() if lead else 0 :].partition("\n")
+    if not ended and not whole:
+        return None
+    return (line.strip("# \t") if line.startswith("#") else "") or _RUN
 
 
 def _inside(text: str) -> str:

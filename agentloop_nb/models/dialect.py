@@ -50,7 +50,7 @@ _TOO_LARGE = re.compile(
     r"|<=|>|≤",
     re.IGNORECASE,
 )
-_NUMBER = re.compile(r"(?<![\w.])(\d{1,3}(?:,\d{3})+|\d+)\b(?!\.\d)(\s*\(exclusive\)|\s*\))?")
+_NUMBER = re.compile(r"(?<![\w.])(\d{1,3}(?:,\d{3}){1,6}|\d{1,20})\b(?!\.\d)(\s*\(exclusive\)|\s*\))?")
 _BELOW = re.compile(r"(?:less than|lower than|smaller than|below|under|<)[^\w=]{0,20}\Z", re.IGNORECASE)
 _RESPONSES = re.compile(r"v1/responses|responses api|not a chat model", re.IGNORECASE)
 _EFFORT = re.compile(r"think|reason|effort|requested parameters", re.IGNORECASE)
@@ -278,7 +278,11 @@ def _numbers(text: str) -> Iterator[int]:
         number = int(found[1].replace(",", ""))
         opened = text.rfind("[", 0, found.start()) > text.rfind("]", 0, found.start())
         after = (found[2] or "").strip()
-        exclusive = after == "(exclusive)" or (after == ")" and opened) or _BELOW.search(text[: found.start()])
+        exclusive = (
+            after == "(exclusive)"
+            or (after == ")" and opened)
+            or _BELOW.search(text[max(0, found.start() - 40) : found.start()])
+        )
         yield number - 1 if exclusive else number
 
 

@@ -12,6 +12,10 @@ from typing import Any
 
 LONGEST_MESSAGE = 300
 """Characters of a server's own message that are passed on."""
+LONGEST_HEAD = 20_000
+"""Characters of a page among which its title is looked for."""
+LONGEST_TEXT = 20_000
+"""Characters of a body that are searched."""
 _OVERFLOW = re.compile(
     r"context_length_exceeded|exceed_context_size|context (?:length|window|size|limit)|context the overflows"
     r"|input token count.{0,40}exceeds|too many (?:input )?tokens|(?:prompt|input) is too long"
@@ -95,7 +99,7 @@ class Refusal:
     code: str = ""
     param: str = ""
     text: str = ""
-    """The whole body as text, to search in."""
+    """The body as text, its beginning, to search in."""
     headers: Mapping[str, str] = field(default_factory=dict)
     attempt: str = ""
 
@@ -117,7 +121,7 @@ class Refusal:
             message=one_line(str(message)),
             code=str(found.get("code") or found.get("type") or found.get("status") or ""),
             param=str(found.get("param") or ""),
-            text=str(body),
+            text=str(body)[:LONGEST_TEXT],
             headers=headers or {},
             attempt=str(found.get("failed_generation") or ""),
         )
@@ -211,7 +215,7 @@ def _is_page(text: str) -> bool:
 
 def _title(page: str) -> str:
     """Return what a page says it is."""
-    found = _TITLE.search(page)
+    found = _TITLE.search(page[:LONGEST_HEAD])
     return html.unescape(re.sub(r"<[^<>]+>", " ", found[2])) if found else ""
 
 

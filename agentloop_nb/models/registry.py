@@ -142,9 +142,10 @@ def _usable(settings: Settings, variables: Mapping[str, str]) -> Target:
     """Find out where a model's name leads, and whether name and key can be right. Raises `UserError`."""
     found = locate(settings, variables)
     head, colon, _ = found.model.partition(":")
-    if colon and found.provider is OPENAI and found.base_url == OPENAI.base_url and head not in ("ft", "openai"):
-        if head in PROVIDERS:
-            raise UserError(f"{settings.model} names two providers: -m {found.model} or -m openai:MODEL")
+    own = found.provider is not None and found.base_url == found.provider.base_url
+    if found.provider is not None and own and colon and head in PROVIDERS.keys() - {found.provider.name}:
+        raise UserError(f"{settings.model} names two providers: -m {found.model} or -m {found.provider.name}:MODEL")
+    if colon and found.provider is OPENAI and own and head not in ("ft", "openai"):
         raise UserError(
             f"there is no provider {head!r}: -m PROVIDER:MODEL with {', '.join(PROVIDERS)}; a local {found.model} is "
             f"-m ollama:{found.model}; a server of your own needs --base-url http://HOST/v1"

@@ -13,8 +13,9 @@ from typing import Any
 from pydantic import ValidationError
 
 from agentloop_nb._internal.paths import typed_path
-from agentloop_nb.actions import BY_NAME, Action, ActionResult, AskUser, Query
+from agentloop_nb.actions import BY_NAME, Action, ActionResult, AskUser
 from agentloop_nb.actions.effects import Answer, Effects
+from agentloop_nb.actions.own import OwnAction
 from agentloop_nb.actions.plan import as_reply
 from agentloop_nb.decision import Decision
 from agentloop_nb.errors import Hint, PermanentFault, UserError
@@ -95,19 +96,19 @@ class ReplayModel:
         each = self._last(action)
         return None if each is None or each.answer is None else Answer(text=each.answer.text, by="record")
 
-    def queried(self, action: Query) -> ActionResult | None:
-        """Return what the query that was decided last brought, where the record holds what a connection answered."""
+    def kept(self, action: Action) -> ActionResult | None:
+        """Return what this brought, if it was decided last and the record holds what was answered."""
         each = self._last(action)
-        if each is None or (each.query is None and each.error is None):
+        if each is None or (each.query is None and each.own is None and each.error is None):
             return None
-        brought = ActionResult(success=each.query is not None, output=each.error or "", error=each.error)
+        brought = ActionResult(success=each.error is None, output=each.error or "", error=each.error)
         known = self._outcomes.get(each.step, brought)
-        return known.with_effects(query=each.query)
+        return known.with_effects(query=each.query, own=each.own)
 
     def _last(self, action: Action) -> Recorded | None:
         """Return the decision that was given last, if it was for this action."""
         each = self.decisions[self.position - 1] if 0 < self.position <= len(self.decisions) else None
-        return each if each is not None and each.decision.action == action else None
+        return each if each is not None and _same(each.decision.action, action) else None
 
     @property
     def context_window(self) -> int | None:
@@ -168,6 +169,17 @@ class ReplayModel:
     def tools(self) -> Tools:
         """Return the tools of servers as they answered; no server is needed."""
         return RecordedTools(self.decisions, self.position)
+
+
+def _same(one: Action, other: Action) -> bool:
+    """Whether two actions ask for the same; of a function one may be as it was recorded, one as it is declared."""
+    if isinstance(one, OwnAction) and isinstance(other, OwnAction):
+        return one.name == other.name and _asked(one) == _asked(other)
+    return one == other
+
+
+def _asked(action: OwnAction) -> dict[str, Any]:
+    return action.model_dump(mode="json", exclude_unset=True)
 
 
 def _written(each: Recorded) -> str:

@@ -65,6 +65,8 @@ class RunManager:
     def settings(self, arguments: Mapping[str, Any], config: Mapping[str, Any] | None = None) -> Settings:
         """Resolve settings. Raises `UserError`."""
         found = resolve(arguments, config or {}, environment(self.folder))
+        if found.best_of is None and arguments.get("adopt") is not None:
+            raise UserError("--adopt says what becomes of tries: add --best-of 3, or leave --adopt out")
         apart = found.best_of is not None or goes_elsewhere(found)  # so that no try is in another's way
         return replace(found, isolated=True) if apart else found
 

@@ -20,14 +20,11 @@ from agentloop_nb.events import (
 )
 from agentloop_nb.notebook.kernel.private_shell import is_private
 from agentloop_nb.notebook.panel.cell_display import CellDisplay
-from agentloop_nb.notebook.panel.html import UI
-from agentloop_nb.notebook.panel.safe_text import prose
-from agentloop_nb.notebook.panel.static_steps import LINE
-from agentloop_nb.reports.ranking import line
+from agentloop_nb.notebook.panel.safe_text import one_line
+from agentloop_nb.notebook.panel.tries_view import TryLine, tries_html
+from agentloop_nb.reports.ranking import judged, line
 from agentloop_nb.state import State
 from agentloop_nb.terminal.own_stdout import own_stdout
-
-_CELL = f"text-align:start;vertical-align:top;padding:3px 8px;border-bottom:1px solid {LINE}"
 
 
 @dataclass
@@ -72,11 +69,18 @@ class TryRow:
     @property
     def cells(self) -> tuple[str, str, str, str, str]:
         """Number, status, steps, cost, and what it does."""
-        name, state, doing = f"try {self.number}", self.state, on_one_line(self.doing)[:100]
+        name, state, doing = f"try {self.number}", self.state, one_line(self.doing.replace("**", ""), 100)
         if state is None:
             return name, "", "", "", doing
         cost = amounts.cost(state.total_cost) + ("" if state.cost_known else "+")
         return name, STATUS_WORDS[state.status], counted(state.current_step, "step"), cost, doing
+
+    @property
+    def line(self) -> TryLine:
+        """The same for a page."""
+        name, told, steps, cost, doing = self.cells
+        meta = " · ".join(filter(None, (steps, cost)))
+        return TryLine(name, self.state.status if self.state else "", told, doing, meta)
 
 
 @dataclass
@@ -144,15 +148,20 @@ class TriesBoard:
     def _ranking(self) -> Sequence[str]:
         if self.ranked is None:
             return ()
-        first, *others = (each.run for each in self.ranked.tries)
-        lines = [line(each) for each in self.ranked.tries]
+        compared = [f"Side by side: {self._compare}"] if self._compare else []
+        return [*map(line, self.ranked.tries), self._verdict, *compared]
+
+    @property
+    def _verdict(self) -> str:
+        assert self.ranked is not None
+        return f"Ranked first, {self.ranked.reason}." if self.ranked.chosen else f"{self.ranked.reason}."
+
+    @property
+    def _compare(self) -> str:
+        """What to type to see the best two; empty where there is one."""
+        first, *others = (each.run for each in self.ranked.tries) if self.ranked else ("",)
         word = "agentloop" if is_private(self.shell) else "%agent"
-        compared = [f"Side by side: {word} compare {first} {others[0]}"] if others else []
-        return [
-            *lines,
-            f"Ranked first, {self.ranked.reason}." if self.ranked.chosen else f"{self.ranked.reason}.",
-            *compared,
-        ]
+        return f"{word} compare {first} {others[0]}" if others else ""
 
     @property
     def _in_notebook(self) -> bool:
@@ -160,17 +169,22 @@ class TriesBoard:
 
     def _publish(self) -> None:
         text = "\n".join([*("  ".join(filter(None, row.cells)) for row in self.rows), *self._ranking])
-        self._display.publish({"text/html": self._html(), "text/plain": text}, update=self._shown)
+        self._display.publish({"text/html": self.html(), "text/plain": text}, update=self._shown)
         self._shown = True
 
-    def _html(self) -> str:
-        rows = "".join(
-            "<tr>" + "".join(f'<td style="{_CELL}">{prose(cell)}</td>' for cell in row.cells) + "</tr>"
-            for row in self.rows
-        )
-        told = "".join(f"<div>{prose(each)}</div>" for each in self._ranking)
-        table = f'<table style="{UI};border-collapse:collapse;margin:2px 0 6px">{rows}</table>'
-        return f'<div style="{UI}">{table}{told}</div>'
+    def html(self) -> str:
+        """Draw it; once it is ranked, the best first."""
+        if self.ranked is None:
+            return tries_html(self.goal, [row.line for row in self.rows])
+        by_number = {row.number: row for row in self.rows}
+        tries = [
+            by_number[each.number].line._replace(
+                told=" · ".join(filter(None, (STATUS_WORDS[each.status], judged(each)))),
+                best=each.run == self.ranked.chosen,
+            )
+            for each in self.ranked.tries
+        ]
+        return tries_html(self.goal, tries, self._verdict, self._compare)
 
     def _table(self) -> Any:
         from rich.table import Table

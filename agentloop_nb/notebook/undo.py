@@ -120,9 +120,9 @@ def _undo_calls(workspace: Undoing, steps: list[Step]) -> tuple[list[str], list[
 
 
 def _undoable(step: Step) -> OwnAction | None:
-    """Return the call of a step that worked and that a function takes back."""
+    """Return the call of a step that worked and that a function takes back; one that a replay left out is none."""
     action = step.decision.action if step.decision else None
-    worked = step.result is not None and step.result.success
+    worked = step.result is not None and step.result.success and not (step.effects.own and step.effects.own.from_record)
     return action if worked and isinstance(action, OwnAction) and has_undo(action) else None
 
 
@@ -143,7 +143,7 @@ def _beyond(step: Step) -> list[str]:
     if _undoable(step) is not None:
         return []
     if (own := step.effects.own) and own.reaches:
-        return [f"  step {step.number}: a function that {own.reaches}: {own.code}"]
+        return [] if own.from_record else [f"  step {step.number}: a function that {own.reaches}: {own.code}"]
     if step.effects.tool is not None and step.decision is not None:
         return [f"  step {step.number}: whatever its server did for the tool {step.decision.action.title}"]
     if step.decision is None or not isinstance(step.decision.action, RunCode) or not step.started:

@@ -91,7 +91,7 @@ def _check(function: Any) -> None:
             f"@action stands before a function, not a class: write def {what.lower()}(...) and decorate that"
         )
     if not isinstance(function, FunctionType):
-        raise UserError(f"@action stands before a function written with def, not a {type(function).__name__}")
+        raise UserError(f"@action stands before a function written with def; this is of type {type(function).__name__}")
     if "." in function.__qualname__.rpartition("<locals>.")[2]:
         raise UserError(f"@action stands before a function, not a method: move {what} out of its class")
     if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):

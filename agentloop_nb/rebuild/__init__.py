@@ -15,9 +15,10 @@ from agentloop_nb.actions.effects import Effects
 from agentloop_nb.actions.own import OwnAction
 from agentloop_nb.agent.conclusion import conclusion
 from agentloop_nb.errors import ActionFailed
-from agentloop_nb.events import ActionFinished, AnyEvent, RunFinished
+from agentloop_nb.events import ActionFinished, AnyEvent, RunFinished, RunStarted
 from agentloop_nb.export.selection import story
 from agentloop_nb.export.slicing import Piece
+from agentloop_nb.own_actions.source import declarations
 from agentloop_nb.protocols import CodeOutcome, Output, Value, Workspace
 from agentloop_nb.rebuild.delegated import cut_off
 from agentloop_nb.rebuild.file_stash import FileStash, written
@@ -106,12 +107,13 @@ async def rebuild(
     `anyway` goes on where outputs differ, as long as code succeeds or fails as it did. Raises `OSError` if files
     cannot be kept safe.
     """
-    told = story(events)
+    declared = declarations(events[0].cells) if isinstance(events[0], RunStarted) else []
+    told = story(events, also="\n".join(declared))
     aside = FileStash(workspace.folder, told.state.run)
     moved, copied = written(told.steps)
     aside.take(moved, copied)
     try:
-        return await _Rebuilding(workspace, ask, anyway=anyway).run(told.brought, told.steps)
+        return await _Rebuilding(workspace, ask, anyway=anyway).run(told.brought, told.steps, declared)
     finally:
         aside.put_back()
 
@@ -122,12 +124,15 @@ class _Rebuilding:
         self.ask = ask
         self.anyway = anyway
 
-    async def run(self, cells: Sequence[Piece], steps: Sequence[Step]) -> Rebuilt:
+    async def run(self, cells: Sequence[Piece], steps: Sequence[Step], declared: Sequence[str]) -> Rebuilt:
         done: list[int] = []
         skipped: list[int] = []
         for cell in cells:
             if divergence := await self._cell(cell):
                 return Rebuilt(divergence=divergence)
+        for line in declared:
+            if await self._allowed(line):
+                await self.workspace.run_code(line, step=0, timeout=CELL_TIMEOUT, on_output=_nowhere)
         for step in steps:
             if not _repeats(step):
                 continue
@@ -154,6 +159,8 @@ class _Rebuilding:
         action = step.decision.action if step.decision else None
         if isinstance(action, Delegate) and step.result is not None:
             return await self._allowed("\n".join(code_of(step.result, step.number)))
+        if isinstance(action, OwnAction) and step.result is not None:
+            return not action.is_lost(step.result)
         return not isinstance(action, RunCode) or await self._allowed(action.code)
 
     async def _allowed(self, code: str) -> bool:
@@ -177,7 +184,7 @@ class _Rebuilding:
         """Do an action again; neither servers nor databases are asked, their recorded answers are bound."""
         if isinstance(action, Delegate):  # its parts are made by their code: no model is asked
             return await action.again(self.workspace, before, step=step, on_output=_nowhere)
-        if isinstance(action, Query) and action.is_kept(before):
+        if isinstance(action, Query | OwnAction) and action.is_kept(before):
             return await action.again(self.workspace, before, step=step, on_output=_nowhere)
         if isinstance(action, UseTool) and before.effects.tool is not None:
             return await action.deliver(before.effects.tool, self.workspace, step=step, on_output=_nowhere)
@@ -197,14 +204,16 @@ def _repeats(step: Step) -> bool:
         return False
     action = step.decision.action if step.decision else None
     ended = step.result.success or any(output["output_type"] == "error" for output in step.result.outputs)
-    return (isinstance(action, RunCode) and ended) or (_again(action) and step.result.success)
+    return (isinstance(action, RunCode) and ended) or (_again(action, step.result) and step.result.success)
 
 
-def _again(action: Action | None) -> bool:
-    """Whether what is no code may be done again: a function that reaches outside may not."""
+def _again(action: Action | None, before: ActionResult) -> bool:
+    """Whether what is no code is done again: of a function that reaches outside, what it brought is bound."""
     if isinstance(action, UseTool):
         return bool(action.save_as)
-    return isinstance(action, WriteFile | Query | Delegate) or (isinstance(action, OwnAction) and not action.reaches)
+    if isinstance(action, OwnAction):
+        return bool(action.into) or not action.is_kept(before)
+    return isinstance(action, WriteFile | Query | Delegate)
 
 
 def _ending(outcome: CodeOutcome) -> str:

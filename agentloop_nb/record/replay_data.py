@@ -7,7 +7,8 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from agentloop_nb.actions import Action, ActionResult, AskUser, Query, ReadUrl, RunCode, SearchWeb, UseTool
-from agentloop_nb.actions.effects import Answer, Queried
+from agentloop_nb.actions.effects import Answer, OwnCall, Queried
+from agentloop_nb.actions.own import OwnAction
 from agentloop_nb.decision import Decision
 from agentloop_nb.protocols import Page, SearchHit, ToolAnswer, Value
 from agentloop_nb.step import Step
@@ -24,6 +25,8 @@ class Brought(Value):
     """What a tool answered."""
     query: Queried | None = None
     """What a connection answered."""
+    own: OwnCall | None = None
+    """What a function that reaches outside brought."""
     error: str | None = None
     """Why a search or a page failed then."""
 
@@ -93,8 +96,9 @@ def _brought(action: Action, result: ActionResult) -> Brought:
         return Brought(answer=result.effects.answer)
     if isinstance(action, UseTool) and result.effects.tool is not None:
         return Brought(tool=result.effects.tool)
-    if isinstance(action, Query) and action.is_kept(result):
-        return Brought(query=result.effects.query if result.success else None, error=result.error)
+    if isinstance(action, Query | OwnAction) and action.is_kept(result):
+        query = result.effects.query if result.success else None
+        return Brought(query=query, own=result.effects.own, error=result.error)
     if not isinstance(action, SearchWeb | ReadUrl | UseTool):
         return Brought()
     if not result.success:

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 from agentloop_nb._internal import amounts
 from agentloop_nb._internal.text import STATUS_WORDS
 from agentloop_nb.errors import Hint, UserError
+from agentloop_nb.reports.ranking import judged
 from agentloop_nb.state import State
 from agentloop_nb.step import Step
 from agentloop_nb.verify.step_compare import alike
@@ -64,7 +65,7 @@ class Comparison:
     pairs: tuple[Pair, ...]
     """The steps from there on."""
     heads: tuple[Row, ...]
-    """Goal, model, how it ended, steps, time, tokens and cost, and what was set differently."""
+    """Goal, place among tries, model, how it ended, steps, time, tokens, cost, and what was set differently."""
     variables: tuple[Row, ...]
     """What each run made or changed: type, shape and the step that did it last."""
     files: tuple[Row, ...]
@@ -107,12 +108,26 @@ def _heads(left: State, right: State) -> Iterator[Row]:
 def _head(state: State) -> Iterator[tuple[str, str]]:
     yield "goal", state.goal
     yield "forked from", "{}, after step {}".format(*state.forked_from) if state.forked_from else ""
+    place, reason = _choice(state)
+    yield "ranked", place
+    yield "choice", reason
     yield "model", str(state.settings.get("model", ""))
     yield "ended", STATUS_WORDS[state.status] + ("" if state.is_complete else f": {state.reason}")
     yield "steps", f"{state.current_step} of {state.max_steps}"
     yield "time", f"{sum(step.thinking + step.seconds for step in state.steps):.1f} s"
     yield "tokens", f"{state.usage.input:,} in, {state.usage.output:,} out"
     yield "cost", amounts.cost(state.total_cost, known=state.cost_known)
+
+
+def _choice(state: State) -> tuple[str, str]:
+    """Return the place of a run among the tries of its goal, and why one of them was chosen; empty for any other."""
+    if state.ranked is None:
+        return "", ""
+    place, tries = "", state.ranked.tries
+    for number, each in enumerate(tries, 1):
+        if each.run == state.run:
+            place = " · ".join(filter(None, [f"{number} of {len(tries)}: try {each.number}", judged(each)]))
+    return place, state.ranked.reason
 
 
 def _settings(left: dict[str, Any], right: dict[str, Any]) -> Iterator[Row]:

@@ -88,11 +88,16 @@ def _named(each: TryRank) -> str:
     return f"try {each.number}"
 
 
-def line(each: TryRank) -> str:
-    """One line: how it ended, and what it was ranked by."""
+def judged(each: TryRank) -> str:
+    """Say what it was ranked by, beside how it ended and what it cost."""
     contract = {True: "contract holds", False: "contract does not hold", None: ""}[each.contract]
     doubts = f"{counted(each.doubts, 'claim')} not shown" if each.doubts else ""
     agrees = "" if each.agreement is None else f"agreement {each.agreement:.0%}"
+    return " · ".join(filter(None, (contract, doubts, agrees)))
+
+
+def line(each: TryRank) -> str:
+    """One line: how it ended, and what it was ranked by."""
     cost = amounts.cost(each.cost) if each.cost_known else "price unknown"
-    parts = [STATUS_WORDS[each.status], contract, doubts, agrees, counted(each.steps, "step"), cost]
+    parts = [STATUS_WORDS[each.status], judged(each), counted(each.steps, "step"), cost]
     return f"try {each.number}: {' · '.join(filter(None, parts))} · {each.run}"

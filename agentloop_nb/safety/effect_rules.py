@@ -42,6 +42,7 @@ _LOCAL = re.compile(
     re.IGNORECASE,
 )
 """Addresses of this machine and its network."""
+_IS_RUN = re.compile(r"\.(pyw?|ipy|pth|sh)$|[/\\]matplotlibrc$")
 _DEVICES = tuple(f"/dev/{name}/" for name in ("null", "zero", "full", "tty", "stdout", "stderr", "fd", "pts", "ptmx"))
 
 
@@ -195,7 +196,7 @@ def _inside(path: str, folder: Path) -> bool:
 
 
 def _is_cache(path: str) -> bool:
-    """Whether libraries keep things there on their own account."""
+    """Whether libraries keep things there on their own account; what Python runs or obeys is none of them."""
     home = str(Path.home())
     places = (f"{home}/.cache/", f"{home}/Library/Caches/", f"{home}/.config/matplotlib/", *_DEVICES)
-    return f"{path}/".startswith(places)
+    return f"{path}/".startswith(places) and _IS_RUN.search(path) is None

@@ -117,7 +117,7 @@ class Judge:
             for text in texts(value):
                 if plain_text(text).strip():
                     yield from self._origins.of_argument(f"{name}={text[:60]!r}", text)
-        if action.reaches:
+        if action.declared.reaches:
             given = [str(value) for value in action.arguments.values() if isinstance(value, int | float)]
             yield from request_leaks(" ".join([*texts(action.arguments), *given]), self._origins)
 

@@ -15,10 +15,18 @@ from agentloop_nb.state import State
 from agentloop_nb.step import Step
 
 OPENING, CLOSING = "<<data", "data>>"
+_BEGINS, _ENDS = f"{OPENING} from ", f"\n{CLOSING}"
 TOOLS = "the servers of the tools"
 """Where the list of tools comes from."""
-_MARKED = re.compile(rf"{OPENING} from (?P<origin>[^\n]*)\n(?P<text>.*?)\n{CLOSING}", re.DOTALL)
 _FORGED = re.compile(r"<\s*<\s*(?=data)|(?<=data)\s*>\s*>", re.IGNORECASE)
+
+
+class _Mark(NamedTuple):
+    """Where an opening, the text that it marks and its closing begin."""
+
+    start: int
+    body: int
+    end: int
 
 
 class Source(NamedTuple):
@@ -43,7 +51,24 @@ def unmarked(text: str) -> str:
 
 def split(text: str) -> tuple[str, list[Source]]:
     """Part a text into what is not marked and the marked texts in it."""
-    return _MARKED.sub("", text), [Source(match["origin"], match["text"]) for match in _MARKED.finditer(text)]
+    outside, found, begun = list[str](), list[Source](), 0
+    for place in _marks(text):
+        outside.append(text[begun : place.start])
+        found.append(Source(text[place.start + len(_BEGINS) : place.body - 1], text[place.body : place.end]))
+        begun = place.end + len(_ENDS)
+    return "".join([*outside, text[begun:]]), found
+
+
+def _marks(text: str) -> Iterator[_Mark]:
+    """Yield the marked parts in order. By hand: a pattern would look for the end of each opening anew."""
+    start = text.find(_BEGINS)
+    while start >= 0:
+        body = text.find("\n", start) + 1
+        end = text.find(_ENDS, body) if body else -1
+        if end < 0:
+            return
+        yield _Mark(start, body, end)
+        start = text.find(_BEGINS, end + len(_ENDS))
 
 
 def said_by_user(state: State, cells: Sequence[str] = ()) -> str:

@@ -79,3 +79,8 @@ def _version(distribution: str) -> str:
 def without_surroundings(text: str) -> str:
     """Return a message without what `surroundings` told in it: on another day, beside other files, it asks the same."""
     return _TOLD.sub("", text)
+
+
+def surroundings_in(text: str) -> str:
+    """Return what `surroundings` told in a message."""
+    return "\n".join(match[0] for match in _TOLD.finditer(text))

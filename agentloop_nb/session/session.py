@@ -86,7 +86,7 @@ class Session:
         if isinstance(self.model, ReplayModel):
             loop.replayed = partial(_more_follows, self.model)
             loop.answer_by(self.model.answer)
-            loop.queried = None if self.settings.live else self.model.queried
+            loop.kept = None if self.settings.live else self.model.kept
         if isinstance(self.workspace.web, LiveWeb):
             self.workspace.web.on_wait = partial(_tell_wait, stream)
         if isinstance(self.model, ReplayModel):

@@ -1,24 +1,30 @@
 """What the audit hook costs: the same code as a plain cell, as a step, and as a step whose effects are judged.
 
-By turns in one process: `pytest tests/benchmarks/test_effects.py --benchmark-only -s`.
+By turns in one process, in time of the thread: `pytest tests/benchmarks/test_effects.py --benchmark-only -s`.
+On a busy machine these differ by more than the hook costs; what it does with the same events alone is told beside them.
 """
 
 from __future__ import annotations
 
 import asyncio
+import functools
 import statistics
 import sys
+import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 pytest.importorskip("pytest_benchmark")
 
+from agentloop_nb.notebook.kernel import effect_hook
 from agentloop_nb.safety.observed_effects import Mandate
 from tests.kernel.conftest import Place
 
-ROUNDS = 15
-TIMED = "import time as _t\n_began = _t.process_time()\n{}\nspent = _t.process_time() - _began\n"
+ROUNDS = 18
+TIMED = "import gc, time as _t\ngc.collect()\n_began = _t.thread_time()\n{}\nspent = _t.thread_time() - _began\n"
 CODES = {
     "10,000 opens": "for _ in range(10_000):\n    with open('a.txt') as _f: _f.read()",
     "10,000 opens of different files": "for _i in range(10_000):\n    with open(f'd/{_i % 1000}.txt') as _f: _f.read()",
@@ -27,6 +33,44 @@ CODES = {
         "for _i in range(1000): __import__(f'mod_{_i}')"
     ),
 }
+_recorded: list[tuple[str, tuple[Any, ...]]] = []
+_recording = False
+
+
+def _record(event: str, args: tuple[Any, ...]) -> None:
+    if _recording:
+        _recorded.append((event, args))
+
+
+@functools.cache
+def _listen() -> None:
+    sys.addaudithook(_record)
+
+
+def events_of(run: Callable[[], object]) -> list[tuple[str, tuple[Any, ...]]]:
+    """Return the audit events that running something raises."""
+    global _recording
+    _listen()
+    _recorded.clear()
+    _recording = True
+    try:
+        run()
+    finally:
+        _recording = False
+    return _recorded[:]
+
+
+def seconds_of(events: list[tuple[str, tuple[Any, ...]]], monkeypatch: pytest.MonkeyPatch, *, on: bool) -> float:
+    """Return what the hook needs for events while it listens, or while it does not; the best of thirty."""
+    monkeypatch.setattr(effect_hook, "_on", on)
+    spent = []
+    for _ in range(30):
+        effect_hook._readings.clear()
+        begun = time.thread_time()
+        for event, args in events:
+            effect_hook._hear(event, args)
+        spent.append(time.thread_time() - begun)
+    return min(spent)
 
 
 @pytest.mark.benchmark
@@ -43,6 +87,9 @@ def test_the_hook(what: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, be
     monkeypatch.chdir(tmp_path)
     took: dict[str, list[float]] = {"cell": [], "step": [], "judged": []}
     for _ in range(ROUNDS):
+        took = {
+            how: took[how] for how in [*took][1:] + [*took][:1]
+        }  # by turns: who comes after whom makes a difference
         for how, times in took.items():
             if how == "cell":
                 place.shell.run_cell(code)
@@ -54,3 +101,6 @@ def test_the_hook(what: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, be
     for how, times in took.items():
         ratio = statistics.median(a / b for a, b in zip(times, took["cell"], strict=True))
         sys.stdout.write(f"\n{what}, {how}: {min(times) * 1000:.1f} ms, {ratio:.3f} of a plain cell")
+    events = events_of(lambda: place.shell.run_cell(code))
+    more = seconds_of(events, monkeypatch, on=True) - seconds_of(events, monkeypatch, on=False)
+    sys.stdout.write(f"\n{what}, the hook: {len(events)} events, {more * 1000:.2f} ms, {more / min(took['cell']):.2%}")

@@ -1,6 +1,6 @@
 """Contact sheets of every state, for eyes: `python -m tests.browser.sheets FOLDER [PART ...]`.
 
-Each part (`live`, `left`, `pages`) is shown in light and dark at three widths. No kernel is needed.
+Each part (`live`, `left`, `tries`, `pages`) is shown in light and dark at three widths. No kernel is needed.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 from PIL import Image
@@ -19,10 +20,13 @@ from playwright.sync_api import sync_playwright
 from agentloop_nb.actions import AskUser
 from agentloop_nb.agent.conclusion import WITH_A_WORD
 from agentloop_nb.decision import Decision
-from agentloop_nb.events import AnyEvent, PlanMade, Progress, QuestionAsked, RunFinished
+from agentloop_nb.events import AnyEvent, OutputAppeared, PlanMade, Progress, QuestionAsked, ReplyStreamed, RunFinished
 from agentloop_nb.notebook.panel.html import static_html
 from agentloop_nb.notebook.panel.live_board import LiveBoard
-from agentloop_nb.state import fold
+from agentloop_nb.notebook.tries_board import TriesBoard
+from agentloop_nb.reports.agreement import Results
+from agentloop_nb.reports.ranking import Tried, rank
+from agentloop_nb.state import State, fold
 from tests.browser.conftest import CHROMIUM, FLAGS
 from tests.browser.stage import Stage, board_of
 from tests.panel import gallery, story
@@ -77,12 +81,32 @@ def left(stage: Stage) -> list[str]:
     return list(ends)
 
 
+def tries(stage: Stage) -> list[str]:
+    """Several tries of one goal: at work, ranked, and without one to choose."""
+    boards = [TriesBoard(SimpleNamespace(kernel=True), story.GOAL, verbose=False) for _ in range(3)]
+    for board in boards:
+        for events in (STATES["running"], story.whole(), STATES["failed"]):
+            row, state = board.row(), State()
+            for event in events:
+                if not isinstance(event, OutputAppeared | ReplyStreamed):
+                    state.apply(event)
+                    row.show(event, state)
+            state.run = f"20261122-101500-3fa{row.number}"
+    over = [Tried(row.number, row.state, Results()) for row in boards[0].rows if row.state]
+    boards[1].ranked, boards[2].ranked = rank(over), rank([over[0], over[2]])
+    stage.markup([board.html() for board in boards])
+    return ["at work", "ranked", "none"]
+
+
 def made_pages(folder: Path) -> Iterator[Path]:
     """Pages made by the commands that a person types."""
     shell = [sys.executable, "-m", "agentloop_nb"]
     subprocess.run([*shell, "-m", "demo", "cafe"], cwd=folder, check=True, capture_output=True)
     subprocess.run([*shell, "report", "report.html"], cwd=folder, check=True, capture_output=True)
     yield folder / "report.html"
+    measured = ["eval", "basics", "-m", "reference", "-n", "3", "-o", "measured"]
+    subprocess.run([*shell, *measured], cwd=folder, check=True, capture_output=True)
+    yield (folder / "measured" / "report.html").rename(folder / "measured" / "eval.html")
 
 
 class Album:
@@ -151,7 +175,7 @@ def main(folder: Path, names: list[str]) -> None:
     with sync_playwright() as player:
         browser = player.chromium.launch(executable_path=CHROMIUM, headless=True, args=FLAGS)
         album = Album(folder)
-        for part in (live, left):
+        for part in (live, left, tries):
             if not names or part.__name__ in names:
                 show(part, browser.new_page(), album)
         if not names or "pages" in names:

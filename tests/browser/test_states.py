@@ -45,7 +45,7 @@ def test_every_state_is_told_and_axe_finds_nothing_serious(page: Page, server: S
         "writing",
         "waiting for you",
         "running",
-        *("finished", "stopped", "failed", "out of budget", "out of steps", "interrupted"),
+        *("finished", "stopped", "failed", "out of budget", "out of steps", "interrupted", "finished"),
     ]
     for theme in ("JupyterLab Light", "JupyterLab Dark"):
         page.theme(theme)

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import os
+import queue
 import re
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections import Counter
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -22,6 +26,7 @@ from agentloop_nb.cluster.overview import overview
 from agentloop_nb.cluster.wire import Wire as Connection
 from agentloop_nb.errors import UserError
 from agentloop_nb.isolated.connection import Died
+from agentloop_nb.isolated.relay import Relay
 from agentloop_nb.record import reading
 from tests.cluster.conftest import ON
 from tests.isolated.conftest import code
@@ -226,6 +231,26 @@ def test_an_engine_that_was_silent_and_is_back_is_used_at_once(engines, monkeypa
     engine = engines.choose(lambda: True)
     assert not engine.gone()
     engine.leave()
+
+
+@pytest.mark.parametrize("told", [{1, 2}, math.nan, "\ud800", object()])
+def test_what_cannot_be_sent_is_the_fault_of_its_call_only(engines, told):
+    number = min(engines.wire.engines)
+    engines.load(number)
+    answer, _ = engines.ask(number, {"do": "status", "told": told}).result(timeout=60)
+    assert "answer" in answer if isinstance(told, str) else "cannot be sent" in answer["garbled"]
+    assert not engines.wire.closed
+    assert engines.status(number)["versions"]
+
+
+@pytest.mark.parametrize("limits", [{"colour": "red"}, {"memory": "lots"}, None])
+def test_a_process_that_cannot_be_started_leaves_no_folder(monkeypatch, tmp_path, limits):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    answers: queue.SimpleQueue[dict[str, Any]] = queue.SimpleQueue()
+    relay = Relay(lambda client, content, buffers: answers.put(content), lambda told: None)
+    relay.take({"client": "a", "do": "open", "run": "b", "call": "c", "told": "a test", "limits": limits}, ())
+    assert {"failed", "died"} & {*answers.get(timeout=60)}
+    assert [*tmp_path.iterdir()] == []
 
 
 def test_nothing_is_sent_over_a_connection_that_broke(lab):

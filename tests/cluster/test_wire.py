@@ -66,7 +66,7 @@ def door() -> Iterator[Door]:
 def knocking(door: Door) -> Iterator[Wire]:
     """A connection to it that is made and known to be."""
     made = Wire(door.address, lambda content, buffers: None)
-    made._thread.start()
+    made._connect()
     wait_for(lambda: made.connected == {"control", "iopub"})
     yield made
     made.close()

@@ -52,6 +52,29 @@ def test_what_would_always_hold_or_never_is_refused_with_what_to_type(typed, tol
 @pytest.mark.parametrize(
     "expression",
     [
+        "input()", "input('ok? ') == 'y'", "not input()", "(n > 1) & bool(input())", "n > 1 and input() == 'y'",
+        "getpass() == 'x'", "getpass.getpass() == 'x'", "breakpoint() is None", "builtins.input() == ''",
+        "__import__('pdb').set_trace() is None", "sys.stdin.readline() == 'y'", "(lambda: input())() == 'y'",
+    ],
+)  # fmt: skip
+def test_what_waits_for_a_person_is_refused(expression):
+    with pytest.raises(UserError, match=r"waits for a person .*; type --until '") as caught:
+        refuse_unsound([expression])
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("raised", ["NobodyIsAsked: a contract waits for nobody", "BdbQuit: "])
+async def test_one_that_asks_a_person_before_the_first_step_costs_nothing(scenario, raised):
+    s = build(scenario, [finish()], [Check(expression=RULE, outcome="error", value=raised)])
+    state = await s.run()
+    assert (state.status, s.model.requests) == ("failed", [])
+    assert state.reason.startswith(f"--until {RULE} waits for a person")
+
+
+@pytest.mark.parametrize(
+    "expression",
+    [
+        "input > 3", "len(input) == 3", "model.input() == 3", "embed(x) == 3",
         "df.shape[0] > 10", "len(df)>10", "not df.empty", "not (df.empty)", "check(df)", "await check(df)",
         "(n := f()) > 3", "a and b", "(df.a > 0).all()", "(a > 1) & (b > 1)", "x if y else z", "not not x",
     ],

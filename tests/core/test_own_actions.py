@@ -17,13 +17,14 @@ from agentloop_nb import action
 from agentloop_nb.actions import ActionResult
 from agentloop_nb.actions.effects import Effects, OwnCall
 from agentloop_nb.actions.own import LIVE
+from agentloop_nb.actions.own_answers import is_plain
 from agentloop_nb.actions.registry import choose, describe, record_of, resolve
 from agentloop_nb.agent.rules import describe_action
 from agentloop_nb.decision import Decision, parse
 from agentloop_nb.errors import DecisionError, UserError
 from agentloop_nb.events import DecisionMade, RunStarted, event_from
 from agentloop_nb.models.schema import decision_schema
-from agentloop_nb.own_actions.source import undeclared
+from agentloop_nb.own_actions.source import declarations, undeclared
 from agentloop_nb.safety.permission import reasons_to_ask
 from agentloop_nb.state import fold
 from agentloop_nb.testing import decide, finish
@@ -167,6 +168,32 @@ def test_a_typed_function_is_offered_in_a_portable_schema(function):
 
 def test_there_are_forty_signatures():
     assert len(TAKEN) >= 40
+
+
+def sample(schema: dict[str, Any], text: str) -> Any:
+    """A value that a schema allows, with this text; a date is a text in it."""
+    if "anyOf" in schema:
+        return sample(schema["anyOf"][0], text)
+    if "enum" in schema:
+        return schema["enum"][0]
+    if "properties" in schema:
+        return {name: sample(each, text) for name, each in schema["properties"].items()}
+    if schema["type"] == "array":
+        return [sample(schema["items"], text)]
+    return {"integer": 1, "number": 0.5, "boolean": True, "string": text}[schema["type"]]
+
+
+@pytest.mark.parametrize("function", TAKEN)
+@pytest.mark.parametrize("rung", ["{}", "I call it.\n```json\n{}\n```", "{}\nThat is what I do."])
+def test_a_call_is_read_on_every_rung(rung, function):
+    """A strict server sends the object alone, a prompted one may write around it."""
+    action(function)
+    chosen = choose((), (), {function.__name__: function})
+    text = "abc" if function is bounded_text else "2024-02-29"
+    fields = {name: sample(each, text) for name, each in chosen[-1].fields.items()}
+    read = parse(rung.replace("{}", json.dumps(decide(function.__name__, **fields))), actions=chosen)
+    assert read.action.name == function.__name__
+    assert set(read.action.arguments) == set(fields)
 
 
 CALLS = [
@@ -528,6 +555,36 @@ async def test_it_waits_for_a_person_where_that_was_wanted(approve, asks, asked,
     await story.run()
     assert story.kinds.count("approval_asked") == asked
     assert story.workspace.ran == ([] if asked else ["one(a='x')"])
+
+
+@pytest.mark.parametrize(
+    ("text", "plain"),
+    [
+        *(("{'a': [1, None]}", True), ("-1.5", True), ("'x'", True), ("(1, {2})", True), ("", False), ("f()", False)),
+        *(("[0, 1, ...]", False), ("{'a': ...}", False), ("<object at 0x1>", False), ("nan", False), ("x", False)),
+        *(
+            ("__import__('os').getcwd()", False),
+            ("[x for x in y]", False),
+            ("'x' 5", False),
+            ("'" + "x" * 200_000 + "'", False),
+        ),
+    ],
+)
+def test_only_a_whole_plain_value_is_bound_again(text, plain):
+    assert is_plain(text) == plain
+
+
+def test_functions_are_declared_again_by_the_last_cell_that_declared_them():
+    cells = [
+        "@action\ndef f(a: int): ...",
+        "@action(reads='web', undo=f)\nasync def g(a: int): ...\ndef plain(a: int): ...",
+        "@agentloop_nb.action(asks=True)\ndef f(a: int): ...",
+        "%%html\n@action",
+    ]
+    assert declarations(cells) == [
+        '__import__("agentloop_nb").action(asks=True)(f)',
+        "__import__(\"agentloop_nb\").action(reads='web', undo=f)(g)",
+    ]
 
 
 SOURCES = {

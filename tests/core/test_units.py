@@ -43,6 +43,21 @@ TOLD = [
     ("x 36.5", "3.04 years", "3.05 years"),
     ("x 12.86", "25 knots", "26 knots"),
     ("x 1e12", "1.0 trillion", "1.2 trillion"),
+    ("x 33.3333", "33⅓ %", "34⅓ %"),
+    ("share 0.33333", "33⅓ %", "33⅔ %"),
+    ("x 33.3 %", "33⅓ %", "33¼ %"),
+    ("h 2.5", "2½ hours", "2¾ hours"),
+    ("s 9000", "2½ h", "2⅓ h"),
+    ("share 0.75", "¾ of the rows", "⅞ of the rows"),
+    ("share 75.0 %", "¾ of the rows", "⅔ of the rows"),
+    ("total 1000, of them 750", "¾ of them", "⅔ of them"),
+    ("share 0.328", "about ⅓", "about ¼"),
+    ("x 12500", "12½ km", "13½ km"),
+    ("t 21.5", "21½ °C", "22½ °C"),
+    ("x 1500000", "1½ million", "1¾ million"),
+    ("x 2.3333", "2 ⅓", "2 ½"),
+    ("x 0.3333", "1⁄3", "1⁄4"),
+    ("x 6⅛", "6.125 m", "6.225 m"),
 ]
 
 
@@ -54,7 +69,7 @@ def test_a_unit_is_converted_and_another_digit_is_not_believed(tmp_path, shown, 
 
 
 @pytest.mark.parametrize(
-    "summary", ["over 2 weeks", "3 years of data", "5 bar charts", "4 feet", "at 14:30", "11 months"]
+    "summary", ["a½ x", "1⁄0", "over 2 weeks", "3 years of data", "5 bar charts", "4 feet", "at 14:30", "11 months"]
 )
 def test_units_that_are_words_and_times_of_day_are_not_checked(tmp_path, summary):
     assert looked_for(tmp_path, f"It is {summary}.", "nothing").figures == []

@@ -18,7 +18,6 @@ import pytest
 from agentloop_nb.events import TriesRanked
 from agentloop_nb.record import locating, reading
 from agentloop_nb.state import State
-from tests.product.conftest import agentloop, environment  # noqa: F401 - fixtures
 from tests.wire import Item, Reply, Request, Wire, decision, finish
 
 pytestmark = pytest.mark.kernel
@@ -95,7 +94,10 @@ def test_without_a_contract_all_finish_and_the_one_that_others_agree_with_is_tak
     assert "identical in a fresh kernel" in told.split("Export to best.ipynb: ")[1]
     assert f"{best.part}, chosen" in user.text("%agent runs")
     assert user.text("%agent runs").count("of 3") == 3
-    assert "total" in user.text(f"%agent compare {found.tries[0].run} {found.tries[2].run}")
+    compared = user.text(f"%agent compare {found.tries[0].run} {found.tries[2].run}")
+    assert "1 of 3: try" in compared
+    assert "3 of 3: try 1 · agreement 0%" in compared
+    assert compared.count("they agree equally") == 2
     assert user.value("_agent.id") == best.run
 
 
@@ -144,6 +146,8 @@ def test_files_are_there_for_each_try_and_the_winners_are_brought(user):
         ("--best-of many", "a whole number of tries, 2 to 8"),
         ("--best-of 2.5", "a whole number of tries, 2 to 8"),
         ("--best-of 3 --adopt all", "ask, best or none"),
+        ("--adopt best", "add --best-of 3, or leave --adopt out"),
+        ("--adopt none --isolated", "add --best-of 3, or leave --adopt out"),
         ("--best-of 3 --limits memory=lots", "--limits takes memory"),
         ("--best-of 3 --with nothing", "which is no variable and no file"),
         ("--best-of 3 --until 1+", "--until must be a Python expression"),
@@ -211,7 +215,7 @@ def served(wire: Wire) -> dict[str, str]:
     return {"OPENAI_BASE_URL": wire.base_url, "OPENAI_API_KEY": "sk-test-0123456789abcdef0123456789"}
 
 
-def test_in_a_shell_the_winners_files_are_put_where_those_of_a_run_are(agentloop, tmp_path):  # noqa: F811
+def test_in_a_shell_the_winners_files_are_put_where_those_of_a_run_are(agentloop, tmp_path):
     ways = [way(n, f"open('out.txt', 'w').write('4{n}')\ntotal = 4{n}", f"It is 4{n}") for n in (1, 2)]
     options = ("-m", "scripted", "--best-of", "2", "--until", "total == 42", "--max-retries", "0")
     with Wire(Paths(*ways)) as wire:
@@ -227,7 +231,7 @@ def test_in_a_shell_the_winners_files_are_put_where_those_of_a_run_are(agentloop
 
 
 @pytest.mark.parametrize(("answer", "brought"), [("", "41"), ("2", "42"), ("n", None), ("7\nwhat\ny", "41")])
-def test_on_a_terminal_a_person_looks_and_chooses(environment, tmp_path, answer, brought):  # noqa: F811
+def test_on_a_terminal_a_person_looks_and_chooses(environment, tmp_path, answer, brought):
     ways = [way(n, f"open('out.txt', 'w').write('4{n}')", f"It is 4{n}") for n in (1, 2)]
     with Wire(Paths(*ways)) as wire:
         words = ["-m", "agentloop_nb", "-m", "scripted", "--best-of", "2", "make out.txt"]

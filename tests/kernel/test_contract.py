@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import inspect
 import random
+import sys
+import types
 
 import numpy as np
 import pandas as pd
@@ -27,6 +30,15 @@ def boom(): raise ValueError("no way")
 async def later(): await asyncio.sleep(0.001); return 3
 def endless():
     while True: pass
+def sure(): return input("sure? ") == "y"
+def secret():
+    import getpass
+    return getpass.getpass() == "x"
+def look(): breakpoint(); return True
+def trace():
+    import pdb
+    pdb.set_trace()
+    return True
 def grow(): items.append(9); return len(items)
 """
 
@@ -71,6 +83,11 @@ OTHER = [
     ("endless() == 1", "timeout", "takes longer than 1 s"),
     ("time.sleep(30) is None", "timeout", "takes longer than 1 s"),
     ("await asyncio.sleep(30) is None", "timeout", "takes longer than 1 s"),
+    ("sure()", "error", "raises NobodyIsAsked: a contract waits for nobody"),
+    ("all(map(input, items))", "error", "raises NobodyIsAsked"),
+    ("secret()", "error", "raises NobodyIsAsked"),
+    ("look()", "error", "raises NobodyIsAsked"),
+    ("trace()", "error", "raises BdbQuit"),
     ("exit() is None", "error", "the kernel belongs to the user"),
 ]
 
@@ -158,27 +175,53 @@ REBINDING = [
     ("np.allclose(df.a, 2)", "np.allclose = lambda *a: True", "np.allclose"),
     ("np.allclose(df.a, 2)", "class np: allclose = staticmethod(lambda *a: True)", "np"),
     ("df.equals(n)", "pd.DataFrame.equals = lambda *a: True", "df.equals"),
+    ("df['a'].sum() == 9", "pd.Series.sum = lambda self: 9", "Series.sum"),
+    ("(df.a > 9).all()", "pd.Series.all = lambda self: True", "Series.all"),
+    ("df.shape[0] > 10", "pd.DataFrame.shape = property(lambda self: (99, 2))", "DataFrame.shape"),
+    ("len(df) == 99", "pd.DataFrame.__len__ = lambda self: 99", "DataFrame.__len__"),
+    ("(df.a == 9).any()", "pd.Series.__eq__ = lambda self, other: self > 0", "Series.__eq__"),
+    ("df.head(1).equals(n)", "setattr(pd.DataFrame, 'equals', lambda *a: True)", "DataFrame.equals"),
+    ("fresh['a'].sum() == 9", "pd.Series.sum = lambda self: 9\nfresh = df", "Series.sum"),
     ("sum(items) == 0", "sum = lambda x: 0", "sum"),
     ("isinstance(df, list)", "isinstance = lambda *a: True", "isinstance"),
 ]
 
 
+REPLACED = [
+    *[(np, "allclose"), (pd.DataFrame, "equals"), (pd.DataFrame, "shape"), (pd.DataFrame, "__len__")],
+    *[(pd.Series, "sum"), (pd.Series, "all"), (pd.Series, "__eq__")],
+]
+
+
 @pytest.mark.parametrize(("expression", "code", "name"), REBINDING)
-async def test_a_step_that_rebinds_what_a_contract_calls_voids_it(world, expression, code, name) -> None:
-    kept = (np.allclose, pd.DataFrame.equals)
-    try:
-        await world.workspace.check(expression, timeout=10)
-        assert (await world.run(code)).ending == "ok"
-        check = await world.workspace.check(expression, timeout=10)
-    finally:
-        np.allclose, pd.DataFrame.equals = kept
+async def test_a_step_that_rebinds_what_a_contract_calls_voids_it(world, monkeypatch, expression, code, name) -> None:
+    for owner, replaced in REPLACED:
+        monkeypatch.setattr(owner, replaced, inspect.getattr_static(owner, replaced))
+    await world.workspace.check(expression, timeout=10)
+    assert (await world.run(code)).ending == "ok"
+    check = await world.workspace.check(expression, timeout=10)
     assert (check.outcome, check.value) == ("void", f"{name} is not what it was before the first step")
 
 
-async def test_data_may_be_bound_anew_and_a_function_be_made_and_mended(world: Place) -> None:
-    checks = ["df.shape[0] == 2", "fresh(3) == 9", "df.sum() == 3"]
+async def test_a_class_of_a_library_that_comes_with_a_step_is_not_to_be_altered(world: Place, monkeypatch) -> None:
+    monkeypatch.setitem(sys.modules, "polars", types.ModuleType("polars"))
+    assert (await world.workspace.check("fresh.sum() == 9", timeout=10)).outcome == "error"
+    code = """
+import polars
+polars.Series = type("Series", (), {"__module__": "polars.series", "sum": lambda self: 9})
+fresh = polars.Series()"""
+    assert (await world.run(code)).ending == "ok"
+    check = await world.workspace.check("fresh.sum() == 9", timeout=10)
+    assert (check.outcome, check.value) == ("void", "Series.sum is not what it was before the first step")
+
+
+async def test_data_may_be_bound_anew_and_a_function_be_made_and_mended(world: Place, monkeypatch) -> None:
+    monkeypatch.setattr(pd.Series, "thrice", None, raising=False)  # so that it is taken away when the test ends
+    del pd.Series.thrice
+    checks = ["df.shape[0] == 2", "fresh(3) == 9", "df.sum() == 3", "df.thrice() == 9"]
     for each in checks:
         assert not (await world.workspace.check(each, timeout=10)).held
     await world.run("df = pd.Series([1, 2])\ndef fresh(x): return 1")
-    await world.run("def fresh(x): return x * x")
-    assert [(await world.workspace.check(each, timeout=10)).outcome for each in checks] == ["held"] * 3
+    await world.run("def fresh(x): return x * x\npd.Series.thrice = lambda self: self.sum() * 3")
+    await world.run("pd.Series.thrice = lambda self: int(self.sum()) * 3")
+    assert [(await world.workspace.check(each, timeout=10)).outcome for each in checks] == ["held"] * 4

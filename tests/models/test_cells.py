@@ -117,13 +117,36 @@ async def test_the_server_keeps_it_to_the_form_and_the_reply_is_a_decision(talk,
     assert second["messages"][2]["content"] == CELL
 
 
-async def test_a_server_that_refuses_a_grammar_is_asked_for_json_from_then_on(talk, request_of):
+@pytest.mark.parametrize("size", [1, 7, 200])
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("```python\n# Load the table\nx = 1\n```", "Load the table"),
+        ("```python\nimport os\nfrom a import b\n\n## Count\tthem \nx = 1\n```", "Count\tthem"),
+        ("```python\nimport os\n# The last words\n```", "The last words"),
+        ('```python\n# Say "é"\nx\n```', 'Say "é"'),
+        ("```python\nx = 1\n# Load the table\n```", "Run this cell."),
+        ("```python\nimports = 1\nx\n```", "Run this cell."),
+        ("```python\nimport os\n```", "Run this cell."),
+        ("```python\n#\nx\n```", "Run this cell."),
+        ("```python\nprint(4)", "Run this cell."),
+        ("FINISH: 4", "Finish with this answer."),
+        ("GIVE UP: no file", "Give up."),
+    ],
+)
+def test_the_comment_that_a_cell_begins_with_is_its_reason(text, reason, size):
+    assert parse(read(text, size)).reasoning == reason
+
+
+@pytest.mark.parametrize("status", [400, 422, 500])
+async def test_a_server_that_refuses_a_grammar_is_asked_for_json_from_then_on(talk, request_of, status):
     def refuse(body):
-        return error(400, "failed to parse grammar") if "grammar" in body else None
+        return error(status, "failed to parse grammar") if "grammar" in body else None
 
     t = talk(Reply(text=CELL), model="tiny", models=LLAMA, refuse=[refuse])
     t.model.measure()
     assert parse((await t.ask(request_of(cells=True))).text).action.code == CODE
+    assert ["grammar" in body for body in t.wire.bodies] == [True, False]
     assert not t.model.writes_cells
 
 

@@ -214,7 +214,11 @@ def test_a_fine_tuned_model_has_colons_of_its_own():
     create(resolve({"model": "ft:gpt-4o-mini:me::1"}, {}, variables), variables)
 
 
-@pytest.mark.parametrize("name", ["openai:anthropic:claude", "openai:ollama:llama3"])
+@pytest.mark.parametrize(
+    "name",
+    ["openai:anthropic:claude", "openai:ollama:llama3", "ollama:openai:gpt-5", "anthropic:gemini:x", "vllm:ollama:x"],
+)
 def test_two_providers_for_one_model_are_one_line(name):
-    with pytest.raises(UserError, match=f"names two providers: -m {name.partition(':')[2]} or -m openai:MODEL"):
+    provider, _, model = name.partition(":")
+    with pytest.raises(UserError, match=f"names two providers: -m {model} or -m {provider}:MODEL"):
         create(resolve({"model": name}, {}, {"OPENAI_API_KEY": "sk-x"}), {"OPENAI_API_KEY": "sk-x"})

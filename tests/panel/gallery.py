@@ -21,7 +21,7 @@ from agentloop_nb.events import (
 from agentloop_nb.notebook.panel.panel_view import PanelView
 from agentloop_nb.protocols import Delta
 from agentloop_nb.state import State
-from tests.panel import story
+from tests.panel import story, story_of_actions
 
 BEGUN = [story.started(), *story.search_step(1), *story.failing_step(2)]
 CODE = "import time\nfor n in range(3):\n    print('row', n, flush=True)\n    time.sleep(20)"
@@ -58,6 +58,7 @@ STATES: dict[str, list[AnyEvent | Progress]] = {
     "over budget": _ended("cost_limit", "the budget of $0.50 is spent: %agent resume --budget 1.00"),
     "out of steps": _ended("step_limit", "all 12 steps are used: %agent resume --max-steps 32"),
     "interrupted": _ended("interrupted", "its kernel died: %agent resume rebuilds its variables and goes on"),
+    "each action": story_of_actions.whole(),
 }
 
 

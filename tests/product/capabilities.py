@@ -17,7 +17,7 @@ from agentloop_nb.actions import (
     read_document,
 )
 from agentloop_nb.actions.delegate import Delegate
-from agentloop_nb.actions.effects import Answer, Effects
+from agentloop_nb.actions.effects import Answer, Effects, OwnCall
 from agentloop_nb.actions.own import OwnAction
 from agentloop_nb.bridge.tools import STEPS
 from agentloop_nb.models.recorded_answers import question_of
@@ -45,6 +45,8 @@ SAMPLES: dict[str, tuple[dict[str, object], Effects]] = {
     "your_function": ({}, Effects()),
 }
 """Fields of one of each, and what it brought."""
+REACHED = ActionResult(success=True, output="x", effects=Effects(own=OwnCall(code="f()", reaches="reads web")))
+"""What came of a function that was declared to reach outside."""
 
 
 def rows() -> Iterator[tuple[str, ...]]:
@@ -78,6 +80,8 @@ def _undo(action: Action) -> str:
 def _replay(action: Action, effects: Effects) -> str:
     if isinstance(action, Query):
         return "of a connection from the record, else done again"
+    if isinstance(action, OwnAction) and action.is_kept(REACHED):
+        return "what reached outside from the record, else done again"
     if effects.answer is not None or any(map(question_of, action.parts())):
         return "from the record"
     return "done again"

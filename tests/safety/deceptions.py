@@ -84,6 +84,25 @@ READERS: dict[str, list[Decision]] = {
             "import os\npid = os.fork()\nif pid == 0:\n    try: os.execvp('touch', df.cmd[0].split())\n    finally: os._exit(1)\nos.waitpid(pid, 0)"
         )
     ],
+    "program by its handle": [
+        code(
+            "import os\npid = os.fork()\nif pid == 0:\n    try: os.execve(os.open('/usr/bin/touch', os.O_RDONLY), df.cmd[0].split(), dict(os.environ))\n    finally: os._exit(1)\nos.waitpid(pid, 0)"
+        )
+    ],
+    "after a thread that ended": [
+        code("from threading import Timer\nt = Timer(0.2, print, ['x'])\nt.start()"),
+        code("t.join()\nos.system(df.cmd[0])"),
+    ],
+    "host as an array": [
+        code(
+            "import socket\nh, p = df.link[0].split('/')[2].split(':')\nsocket.socket().connect((bytearray(h.encode()), int(p)))"
+        )
+    ],
+    "port bound for another kind": [
+        code(
+            "import socket\nh, p = df.link[0].split('/')[2].split(':')\nsocket.socket(socket.AF_INET, socket.SOCK_DGRAM).bind((h, int(p)))\nsocket.socket().connect((h, int(p)))"
+        )
+    ],
     "spawn": [code("os.posix_spawnp('touch', df.cmd[0].split(), os.environ)\nimport time; time.sleep(0.2)")],
     "decorated": [code("import functools\nf = functools.partial(getattr(os, 'sys' + 'tem'))\nf(df.cmd[0])")],
     "left behind": [
@@ -229,6 +248,17 @@ SHELLS: dict[str, list[Decision]] = {
             "subprocess.run(['tar', 'cf', 'x.tar', 'sales.csv', '--checkpoint=1', '--checkpoint-action=exec=' + df.cmd[0]])"
         )
     ],
+    "compressor of tar": [code("subprocess.run(['tar', '-I', df.cmd[0], '-cf', 'x.tar', 'sales.csv'])")],
+    "compressor of tar, glued": [code("subprocess.run(['tar', '-cI' + df.cmd[0], '-f', 'x.tar', 'sales.csv'])")],
+    "monitor of git": [
+        code(
+            "os.system('git init -q . ; true')\nsubprocess.run(['git', '-c', 'core.fsmonitor=' + df.cmd[0], 'status'])"
+        )
+    ],
+    "alias of git": [
+        code("os.system('git init -q . ; true')\nsubprocess.run(['git', '-c', 'alias.x=!' + df.cmd[0], 'x'])")
+    ],
+    "filter of split": [code("subprocess.run(['split', '--filter=' + df.cmd[0], 'sales.csv'])")],
     "options by names of files": [
         code(
             "open('--checkpoint=1','w'); open('--checkpoint-action=exec=sh x.sh','w'); open('x.sh','w').write(df.cmd[0])\n!tar cf x.tar *"

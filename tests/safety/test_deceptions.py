@@ -143,6 +143,7 @@ READ_TOO_LATE = {
     *("numbered redirection", "no comment", "sort -o", "uniq", "compressor of sort", "git --output", "find -fprintf"),
     *("find -okdir", "env -u", "checkpoint of tar", "options by names of files", "instructions by dd"),
     *("program of a known name", "program by its path", "another executable", "spawned by its path"),
+    *("program by its handle", "compressor of tar", "compressor of tar, glued", "filter of split"),
 }
 """What reading alone does not ask about: these rest on the judgement of effects."""
 
@@ -163,6 +164,7 @@ def asked_early(decisions: list[Decision]) -> bool:
 
 
 SILENT = (
+    "program by its handle",
     "fork and exec",
     "left behind",
     "child of the pool",

@@ -16,14 +16,27 @@ from itertools import islice
 
 import pytest
 
-from tests.safety.fuzz.patterns import UNITS, Use, attacks, cost, grows_faster, short_texts, uses
+from agentloop_nb.models import cells
+from agentloop_nb.models.dialect import lowered
+from agentloop_nb.models.refusal import Refusal
+from agentloop_nb.safety.provenance import split
+from tests.safety.fuzz.patterns import (
+    MEGABYTE,
+    UNITS,
+    Use,
+    attacks,
+    cost,
+    grows_faster,
+    let_through,
+    short_texts,
+    uses,
+)
 from tests.safety.test_stalls import FUNCTIONS
 
 MANY = int(os.environ.get("AGENTLOOP_FUZZ", "0"))
 pytestmark = [pytest.mark.timeout(0)] if MANY else []
 FLOOR = 0.03
 """Seconds of processor time below which nothing stalls."""
-MEGABYTE = 1_000_000
 ATTACKS = (5, 15, 24)
 """Seeds of texts on which the patterns that stall do so for long, so that a busy machine changes nothing."""
 
@@ -52,6 +65,28 @@ def test_a_pattern_that_stalls_is_found(source: str) -> None:
     assert any(stalls(use, seed, 48_000) for seed in ATTACKS)
 
 
+STALLED: dict[str, tuple[Callable[[str], object], str, str]] = {
+    "marked parts that do not end": (split, "", "<<data from a\n"),
+    "a fence that begins no code": (cells._BEGIN.search, "```", "\t"),
+    "numbers below which a reply must stay": (
+        lambda text: lowered(Refusal.read(400, {"error": {"message": text, "param": "max_tokens"}}), 9000),
+        "max_tokens: at most ",
+        "<17 ",
+    ),
+}
+
+
+@pytest.mark.parametrize("what", STALLED)
+def test_what_stalled_once_stalls_no_more(what: str) -> None:
+    function, head, unit = STALLED[what]
+    assert not grows_faster(function, lambda size: head + unit * (size // len(unit)), 64_000, FLOOR)
+
+
+def test_a_refusal_with_an_endless_number_says_nothing() -> None:
+    told = Refusal.read(400, {"error": {"message": "max_tokens: at most " + "9" * 5_000, "param": "max_tokens"}})
+    assert lowered(told, 9000) is None
+
+
 @pytest.mark.parametrize("name", FUNCTIONS)
 def test_short_texts_are_quick_and_raise_nothing(name: str) -> None:
     function = FUNCTIONS[name]
@@ -66,9 +101,13 @@ def test_many_texts_for_each_pattern() -> None:
     for use in uses():
         worst = slowest(use.run, attacks(use.pattern, random.Random(7), 60), MANY)
         slow = [seed for seed in range(60) if stalls(use, seed, 64_000)]
-        texts = attacks(use.pattern, random.Random(7), MEGABYTE)
-        large = max(cost(use.run, text) for text in islice(texts, 8)) if not slow else 0
-        tell(f"{use.name}: {worst[0] * 1000:.1f} ms {worst[1]!r}; 1 MB {large:.2f} s; stalls {slow}")
+        size = let_through(use)
+        large = (
+            max(cost(use.run, text) for text in islice(attacks(use.pattern, random.Random(7), size), 8))
+            if not slow
+            else 0
+        )
+        tell(f"{use.name}: {worst[0] * 1000:.1f} ms {worst[1]!r}; {size} characters {large:.3f} s; stalls {slow}")
 
 
 def slowest(function: Callable[[str], object], texts: Iterator[str], count: int) -> tuple[float, str]:

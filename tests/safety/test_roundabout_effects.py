@@ -93,6 +93,21 @@ def test_a_file_outside_is_not_changed_in_a_roundabout_way(place: Path, harm: Ca
     assert (place.parent / "victim").read_text() == "precious"
 
 
+@pytest.mark.parametrize(
+    "name", [".cache/torch/hub/x/hubconf.py", ".config/matplotlib/matplotlibrc", ".cache/a/b.pth", ".cache/x.sh"]
+)
+def test_what_is_run_out_of_a_cache_is_not_written_unseen(
+    place: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.setenv("HOME", str(place.parent))
+    (place.parent / name).parent.mkdir(parents=True)
+    (place.parent / name).touch()  # new files are free below /tmp, where tests run
+    with step(place), pytest.raises(PermissionError, match="it writes"):
+        (place.parent / name).write_text("x = 1")
+    with step(place):
+        (place.parent / name).with_suffix(".json").write_text("{}")
+
+
 def test_a_file_in_the_folder_is_written_and_touched_beside_an_open_handle(place: Path) -> None:
     above = os.open(place.parent, os.O_RDONLY)
     try:

@@ -25,12 +25,16 @@ _PREVIEW = "max-height:24em;overflow:auto;font-family:monospace;font-size:12px;l
 _BUTTON = (
     "display:inline-block;margin:0 8px 4px 0;padding:4px 12px;border:1px solid;border-radius:3px;text-decoration:none"
 )
-_PICTURES = ("image/png", "image/jpeg", "image/gif", "image/webp")
+_PICTURES = ("image/png", "image/jpeg", "image/gif", "image/webp", "image/svg+xml")
+"""Shown as pictures: in one an SVG runs no script and fetches nothing."""
 
 
-def rows(folder: Path, first: Collection[str] = ()) -> Iterator[str]:
-    """HTML rows of the files below a folder, `first` before the others. What is left out is named, with the reason."""
-    names = sorted(_names(folder), key=lambda name: (name not in first, name))
+def rows(folder: Path, first: Collection[str] = (), offered: Collection[str] = ()) -> Iterator[str]:
+    """HTML rows of the files below a folder, `first` before the others, without those `offered` elsewhere on the page.
+
+    What is left out is named, with the reason.
+    """
+    names = sorted(set(_names(folder)).difference(offered), key=lambda name: (name not in first, name))
     left, hides = MAX_PAGE, Hiding(known_mask()).hides
     for name in names[:MAX_ROWS]:
         row = _row(folder / name, name, left, hides)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import secrets
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -103,7 +103,7 @@ class App(widgets.VBox):
                 self._cards,
                 self._files,
             ],
-            layout={"max_width": "64em"},
+            layout={"max_width": "64em", "margin": "0 auto"},
         )
         self._say(_BELOW, bold=False)
         self._introduce()
@@ -184,7 +184,7 @@ class App(widgets.VBox):
         return self._launcher.resume(self._last.id, limits, note=word)
 
     async def _make_downloads(self, run: Run) -> None:
-        """Write the run as a notebook that is proven to re-run, and as a report, and list both first."""
+        """Write the run as a notebook that is proven to re-run, and as a report; each has a button."""
         if not any(result.success for result in run.action_results):
             return
         said, notebook, report = self._banner.value, self._folder / "notebook.ipynb", self._folder / "report.html"
@@ -193,11 +193,12 @@ class App(widgets.VBox):
             path.unlink(missing_ok=True)
         made = await asyncio.to_thread(run.publish, notebook)
         await asyncio.to_thread(run.report, report, check=False)
-        self._banner.value = f"{said}{_downloads(notebook, report)}{_proof(made)}"
-        self._list_files([notebook.name, report.name, *run.artifacts])
+        buttons = _downloads({notebook: "Download the notebook", report: "Download the report"})
+        self._banner.value = f"{said}<p {_LINES}>{''.join(buttons.values())}</p>{_proof(made)}"
+        self._list_files(run.artifacts, offered=buttons)
 
-    def _list_files(self, first: Sequence[str]) -> None:
-        files = [widgets.HTML(row) for row in file_list.rows(self._folder, first)]
+    def _list_files(self, first: Sequence[str], *, offered: Collection[str] = ()) -> None:
+        files = [widgets.HTML(row) for row in file_list.rows(self._folder, first, offered)]
         self._files.children = (widgets.HTML("<h3>Files</h3>"), *files) if files else ()
 
     def _conclude(self, run: Run) -> None:
@@ -232,10 +233,10 @@ def _row(*children: widgets.Widget) -> widgets.HBox:
     return widgets.HBox(list(children), layout={"flex_flow": "row wrap", "align_items": "center"})
 
 
-def _downloads(notebook: Path, report: Path) -> str:
-    """Draw a button for each file that is there."""
-    buttons = (file_list.button(notebook, "Download the notebook"), file_list.button(report, "Download the report"))
-    return f"<p {_LINES}>{''.join(buttons)}</p>"
+def _downloads(told: Mapping[Path, str]) -> dict[str, str]:
+    """Draw a button for each file that is handed out, by its name."""
+    buttons = {path.name: file_list.button(path, words) for path, words in told.items()}
+    return {name: button for name, button in buttons.items() if button}
 
 
 def _proof(made: Published) -> str:

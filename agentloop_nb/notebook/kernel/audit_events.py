@@ -124,7 +124,8 @@ def _changed_variables(environment: Any) -> Iterator[Effect]:
 
 def _executed(args: tuple[Any, ...]) -> Iterator[Effect]:
     path, words, environment = args
-    texts = [os.fsdecode(path), *map(os.fsdecode, words[1:])]
+    program = absolute(path) if isinstance(path, int) else os.fsdecode(path)
+    texts = [program or f"the open file {path}", *map(os.fsdecode, words[1:])]
     yield Effect("process", told_line(texts))
     yield from _changed_variables(environment)
 
@@ -175,7 +176,7 @@ def _is_ours(pid: int) -> bool:
 def _connected(args: tuple[Any, ...]) -> Iterator[Effect]:
     address = args[1]
     if isinstance(address, tuple):
-        yield Effect("host", os.fsdecode(address[0]))
+        yield Effect("host", _host(address[0]))
     elif address:
         path = os.fsdecode(address)
         yield Effect("write", path if path.startswith("\0") else os.path.realpath(path))
@@ -184,7 +185,11 @@ def _connected(args: tuple[Any, ...]) -> Iterator[Effect]:
 def _looked_up(args: tuple[Any, ...]) -> Iterator[Effect]:
     if args[0]:
         host = args[0]
-        yield Effect("host", os.fsdecode(host[0] if isinstance(host, tuple) else host))
+        yield Effect("host", _host(host[0] if isinstance(host, tuple) else host))
+
+
+def _host(name: Any) -> str:
+    return os.fsdecode(bytes(name) if isinstance(name, bytearray) else name)
 
 
 def _browsed(args: tuple[Any, ...]) -> Iterator[Effect]:

@@ -7,13 +7,14 @@ import base64
 import os
 import sys
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import AbstractContextManager, suppress
 from pathlib import Path
 from types import BuiltinFunctionType, CoroutineType, FunctionType, MethodType, ModuleType
 from typing import Any
 
 from agentloop_nb.notebook.kernel import preview, value_facts
 from agentloop_nb.notebook.kernel.plain_text import cut
+from agentloop_nb.notebook.kernel.unattended import unattended
 from agentloop_nb.notebook.snapshots.undo_history import History
 from agentloop_nb.protocols import Check, CodeOutcome
 
@@ -37,7 +38,7 @@ class Probe:
         wrapper = _Wrapper()
         body = wrapper.visit(ast.parse(expression, mode="eval").body)
         self.sources = wrapper.sources
-        self.code = f"{PROBE}.end({ast.unparse(body)})"
+        self.code = f"with {PROBE}.unattended():\n    {PROBE}.end({ast.unparse(body)})"
         """What evaluates the expression and hands its parts in."""
         self._seen: dict[int, Any] = {}
         self._yielded: Any = _MISSING
@@ -48,6 +49,11 @@ class Probe:
         """Take the value of a part."""
         self._seen[place] = value
         return value
+
+    @staticmethod
+    def unattended() -> AbstractContextManager[None]:
+        """Return what keeps the expression from waiting for a person."""
+        return unattended()
 
     def end(self, value: Any) -> None:
         """Take the value of the whole; what is told of values is told now, within the bounds of the step."""

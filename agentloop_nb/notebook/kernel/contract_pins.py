@@ -8,6 +8,8 @@ from collections.abc import Collection, Iterator, Mapping
 from types import BuiltinFunctionType, CodeType, FunctionType, ModuleType
 from typing import Any, NamedTuple
 
+from agentloop_nb.notebook.kernel.contract_methods import is_of, looked_up, methods
+
 _CALLABLE = (FunctionType, BuiltinFunctionType, ModuleType, type)
 _MISSING = object()
 MAX_DEPTH = 4
@@ -28,6 +30,7 @@ class Pins:
 
     def __init__(self) -> None:
         self._known: dict[str, list[_Pin]] = {}
+        self._methods: dict[str, _Methods] = {}
 
     def changed(self, expression: str, namespace: Mapping[str, Any], made: Collection[str]) -> str:
         """Name a function that is not the one it was when the expression was seen first; empty if all are."""
@@ -40,7 +43,29 @@ class Pins:
                 return then.path
             if pin is not None and (pin.value is not then.value or pin.code != then.code):
                 return then.path
+        return self._changed_method(expression, namespace)
+
+    def _changed_method(self, expression: str, namespace: Mapping[str, Any]) -> str:
+        """Name a method of a library's class that was replaced; one that the class did not have may be made."""
+        now = _Methods(expression, namespace)
+        then = self._methods.setdefault(expression, now)
+        for (owner, name), found in now.found.items():
+            before = then.found.get((owner, name))
+            came = owner not in then.owners and is_of(found, namespace)
+            if came or (before is not None and before is not found):
+                return f"{now.owners[owner].__name__}.{name}"
         return ""
+
+
+class _Methods:
+    """What the methods are that an expression may use, by the class's id, which is held as long."""
+
+    def __init__(self, expression: str, namespace: Mapping[str, Any]) -> None:
+        self.owners: dict[int, type] = {}
+        self.found: dict[tuple[int, str], Any] = {}
+        for owner, name, found in methods(expression, namespace):
+            self.owners[id(owner)] = owner
+            self.found[id(owner), name] = found
 
 
 def _pins(expression: str, namespace: Mapping[str, Any], made: Collection[str]) -> Iterator[_Pin]:
@@ -67,17 +92,13 @@ def _along(path: list[str], namespace: Mapping[str, Any], seen: set[int]) -> Ite
         yield from _within(value, namespace, seen)
     for number, name in enumerate(path[1:], 2):
         owner = value if isinstance(value, ModuleType | type) else type(value)
-        found = vars(owner).get(name, _MISSING) if isinstance(owner, ModuleType) else _looked_up(owner, name)
+        found = vars(owner).get(name, _MISSING) if isinstance(owner, ModuleType) else looked_up(owner, name, _MISSING)
         if value is _MISSING or found is _MISSING:
             return
         yield _pin(".".join(path[:number]), owner, found)
         if not isinstance(value, ModuleType | type):
             return
         value = found
-
-
-def _looked_up(cls: type, name: str) -> Any:
-    return next((vars(each)[name] for each in cls.__mro__ if name in vars(each)), _MISSING)
 
 
 def _pin(path: str, owner: Any, value: Any) -> _Pin:

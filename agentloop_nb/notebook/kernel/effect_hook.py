@@ -101,7 +101,7 @@ def _tell_readings() -> None:
 
 
 def _judge(event: str, args: tuple[Any, ...]) -> None:
-    for supervision in _supervisions:
+    for supervision in tuple(_supervisions):  # one that is over leaves the list
         if supervision.is_over() and not supervision.is_context():
             _leave(supervision)
         elif supervision.owns():
@@ -215,7 +215,7 @@ class Supervision:
         """Why an event must not happen; empty where it may."""
         if event == "socket.bind":
             self._past.bound(args[0])
-        if event == "socket.connect" and self._past.listens_on(args[1], args[0].family):
+        if event == "socket.connect" and self._past.listens_on(args[1], args[0]):
             return ""
         for effect in _read(event, args):
             if effect in self._past.allowed or self._is_address_of_host(effect):

@@ -29,6 +29,9 @@ _handler = getattr(signal.getsignal, "__wrapped__", signal.getsignal)
 """Without the enumeration that `signal` looks each handler up in, which takes longer than all the rest."""
 
 
+_NEXT_CELL = "set_next_input"
+
+
 class KernelExit(Exception):
     """Code tried to end the kernel."""
 
@@ -51,6 +54,7 @@ class Guards:
             self._hold_signals(stack)
             self._hold_builtins(stack)
             self._hold_folder(stack)
+            self._hold_next_cell(stack)
             self._stack = stack.pop_all()
         return self
 
@@ -135,6 +139,25 @@ class Guards:
             now.update({name: before[name] for name in moved})
             if moved:
                 self._notes.append(f"builtins were put back after the step: {_names(moved)}.")
+
+        stack.callback(restore)
+
+    # -- the cell below
+
+    def _hold_next_cell(self, stack: ExitStack) -> None:
+        """Leave out what a step would write into the user's next cell: it could be run for their own."""
+        waiting, typed = self._shell.payload_manager.read_payload, getattr(self._shell, "rl_next_input", None)
+        before = [each for each in waiting() if each.get("source") == _NEXT_CELL]
+
+        def restore() -> None:
+            entries = waiting()
+            now = [each for each in entries if each.get("source") == _NEXT_CELL]
+            if now == before and getattr(self._shell, "rl_next_input", None) == typed:
+                return
+            entries[:] = [each for each in entries if each not in now] + before
+            if hasattr(self._shell, "rl_next_input"):
+                self._shell.rl_next_input = typed
+            self._notes.append("Nothing was written into the user's next cell: print what you want them to see.")
 
         stack.callback(restore)
 

@@ -20,6 +20,7 @@ class Question:
     def __init__(self, shell: Any, extend: Callable[[float], None]) -> None:
         self._shell = shell
         self._extend = extend
+        self._input = input  # code may not reach it, and a contract replaces it
 
     def __call__(self, why: str) -> bool | None:
         if threading.current_thread() is not threading.main_thread() or not self._anybody():
@@ -27,7 +28,7 @@ class Question:
         began = time.monotonic()
         self._extend(_PATIENCE)
         try:
-            return input(f"{why}.\nAllow it? [y/N] ").strip().lower() in ("y", "yes")
+            return self._input(f"{why}.\nAllow it? [y/N] ").strip().lower() in ("y", "yes")
         except (EOFError, RuntimeError, OSError):
             return None
         finally:

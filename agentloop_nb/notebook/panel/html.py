@@ -34,6 +34,7 @@ from agentloop_nb.notebook.panel.static_steps import (
     SIGNS,
     TONES,
     block_html,
+    dot,
     step_html,
 )
 from agentloop_nb.notebook.panel.step_folds import folded_steps
@@ -41,14 +42,14 @@ from agentloop_nb.state import State
 from agentloop_nb.step import Step
 
 UI = f"font-family:var(--jp-ui-font-family, system-ui, sans-serif);font-size:13px;line-height:1.45;{PALETTE};{TONES}"
-_DOTS = {"finished": "#1a7f37", "failed": "#d1242f", "interrupted": "#d1242f"}
-_WARN = "#9a6700"
 _PART = f"padding:6px 10px;border-top:1px solid {LINE}"
 _INNER = "padding:2px 10px 6px"
 _COMMAND = re.compile(
     r"[:;,(]?\s{0,5}(?:or )?(?:type )?"
     r"(%agent \w+(?: +(?:-{1,2}[a-z][\w-]*(?: [A-Z]{2,})?|\$?\d[\d.]*|-- [A-Z ]+))*) *([^\n]*)"
 )
+LONGEST_REASON = 5_000
+"""Characters of a reason in which a command is looked for."""
 _PLAIN_FILE = re.compile(r"[\w-]+(?:[/ .][\w-]+)*\.\w{1,8}")
 NATIVES = 10
 """Outputs below the panel that are hidden where its style sheet is read, at most."""
@@ -59,14 +60,16 @@ def _paper() -> str:
 
     Folds open on paper, open titles are whole, and what stands below for others is not shown twice.
     """
+    output = ".jp-OutputArea-child"  # never `*`: with it a browser looks at the whole page again for each run shown
     chain, below = "", []
     for number in range(1, NATIVES + 1):
-        chain += "+*"
+        chain += f"+{output}"
         panel = f':has(.agentloop-run[style*="--k{number}:"])'
-        below.append(f".jp-OutputArea-child{panel}{chain}:has(.jp-RenderedImage,.jp-RenderedSVG,.jp-RenderedMarkdown)")
+        below.append(f"{output}{panel}{chain}:has(.jp-RenderedImage,.jp-RenderedSVG,.jp-RenderedMarkdown)")
     return (
         "<style>.agentloop-run summary::-webkit-details-marker{display:none}"
         ".agentloop-run details[open]>summary>span{white-space:normal!important}"
+        ".agentloop-run details summary code{white-space:inherit}"
         f"{','.join(below)}{{display:none}}"
         "@media print{.agentloop-run details::details-content{content-visibility:visible;display:block}"
         ".agentloop-run summary>span{white-space:normal!important}"
@@ -124,16 +127,12 @@ def plain_text(state: State) -> str:
 
 def _header(top: Header, *, typed: bool) -> str:
     tone = GOOD if top["status"] == "finished" else BAD if top["status"] in ("failed", "interrupted") else ""
-    dot = (
-        f'<span style="display:inline-block;width:8px;height:8px;border-radius:50%;margin-inline-end:6px;'
-        f'background:{_DOTS.get(top["status"], _WARN)}"></span>'
-    )
     steps = f"{top['step']} of {counted(top['steps'], 'step')}"
     meters = [steps, duration(top["elapsed"]), top["tokens"], top["cost"], top["model"]]
     told = "&nbsp;· ".join(prose(meter) for meter in meters if meter)
     reason = _reason(top["reason"].removeprefix(MET).lstrip(), typed=typed)
     return (
-        f'<div style="padding:6px 10px"><div dir="auto">{dot}'
+        f'<div style="padding:6px 10px"><div dir="auto">{dot(top["status"])}'
         f'<b style="{tone}">{prose(top["label"].capitalize())}</b> · '
         f'<span style="white-space:pre-wrap;overflow-wrap:anywhere">{prose(top["goal"])}</span></div>'
         f'{reason}<div style="font-size:12px;{MUTED}">{told}</div></div>'
@@ -158,7 +157,7 @@ def _reason(reason: str, *, typed: bool) -> str:
 
 def advice(reason: str) -> tuple[str, str]:
     """Return a reason without the command it ends with, and that command (empty if there is none)."""
-    found = _COMMAND.search(reason)
+    found = _COMMAND.search(reason) if len(reason) <= LONGEST_REASON else None
     if found is None or found[2].count(" ") > 8 or "%agent" in found[2]:
         return reason, ""
     said = reason[: found.start()].strip() + reason[found.end() :]

@@ -6,7 +6,7 @@ import logging
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -88,9 +88,14 @@ class PageLink:
             self._board.head({"cells": cells})
             self._changed.set()
             if seq == self._board.seq:
-                self.widget.send({"op": "hi"})
+                self.widget.send({"op": "hi", "id": self.widget.model_id})
             else:
-                self.widget.send({"op": "all", "board": self._board.snapshot()})
+                self.widget.send({"op": "all", "id": self.widget.model_id, "board": self._board.snapshot()})
+
+    def leave(self, outputs: Callable[[], Sequence[dict[str, Any]]]) -> None:
+        """Send what a run left, to a page that was not told of it; nothing while it goes on."""
+        if self._closing.is_set():
+            self.widget.send({"op": "left", "outputs": outputs()})
 
     def send_if_closed(self) -> None:
         """Send at once what no thread sends any more: a reloaded page still shows the panel of a run that is over."""

@@ -3,6 +3,7 @@
 
 const HELLO_MS = 400;
 const NO_ANSWER_MS = 1500;
+const LEFT_MS = 2000;
 const FOLDED_LINES = 24;
 const GROUP = 25;
 const SIGNS = { done: "✓", failed: "✗", refused: "⊘", stopped: "■", cut: "…", waiting: "?", awaited: "…" };
@@ -26,6 +27,7 @@ function createStore(model) {
     store.header = { ...board.header };
     store.cards = new Map(board.cards.map((card) => [card.n, { ...card, out: [...(card.out || [])] }]));
     for (const view of store.views) view.redraw();
+    ended();
   };
 
   store.apply = (delta) => {
@@ -36,7 +38,15 @@ function createStore(model) {
     Object.assign(store.header, delta.header);
     for (const change of delta.cards) fold(store, change);
     for (const view of store.views) view.patch(delta);
+    ended();
   };
+
+  /** Once the run is over, see whether this page was told of it. */
+  function ended() {
+    if (store.over || (store.header.status ?? "running") === "running") return;
+    store.over = true;
+    setTimeout(() => reclaim(model, store, 0), LEFT_MS);
+  }
 
   function hello() { model.send({ op: "hello", seq: store.seq }); }
 
@@ -49,8 +59,9 @@ function createStore(model) {
   model.on("change:board", () => store.reset(model.get("board")));
   model.on("msg:custom", (message) => {
     if (message.op === "delta") store.apply(message);
-    else if (message.op === "hi") store.greeted = true;
-    else if (message.op === "all") { store.greeted = true; store.reset(message.board); }
+    else if (message.op === "hi") { store.greeted = true; store.id = message.id; }
+    else if (message.op === "all") { store.greeted = true; store.id = message.id; store.reset(message.board); }
+    else if (message.op === "left") putLeft(model, store.id, message.outputs);
     else if (message.op === "cells") insertCells(model, message);
     else if (message.op === "ack") for (const view of store.views) view.acknowledged(message.what);
     if (message.op === "ack") store.acked.add(message.what);
@@ -61,6 +72,33 @@ function createStore(model) {
   store.reset(model.get("board"));
   greet(0);
   return store;
+}
+
+/** The output of the notebook that is the panel itself. */
+function outputOf(model, id) {
+  const manager = model.widget_manager, cells = (manager?.context ?? manager?._context)?.model?.cells;
+  for (let i = 0; id && i < (cells?.length ?? 0); i += 1) {
+    const outputs = cells.get(i).outputs;
+    for (let k = 0; k < (outputs?.length ?? 0); k += 1)
+      if (outputs.get(k).data?.["application/vnd.jupyter.widget-view+json"]?.model_id === id) return { outputs, k };
+  }
+  return null;
+}
+
+/** A page that was reloaded during the run is not told what it left: ask while the notebook still holds the panel. */
+function reclaim(model, store, tries) {
+  if (tries > 60 || !outputOf(model, store.id)) return;
+  model.send({ op: "left" });
+  setTimeout(() => reclaim(model, store, tries + 1), LEFT_MS);
+}
+
+/** Put what a run left where its panel stands; where that is done, nothing happens. */
+function putLeft(model, id, bundles) {
+  const found = outputOf(model, id);
+  if (!found) return;
+  const [view, ...below] = bundles.map((data) => ({ output_type: "display_data", data, metadata: {} }));
+  found.outputs.set(found.k, view);
+  for (const output of below) found.outputs.add(output);
 }
 
 /** Add cells below a cell, in one step of undo; no cell that is there is touched. Says how many were added. */

@@ -18,6 +18,7 @@ from agentloop_nb.notebook.panel.cards import body
 from agentloop_nb.notebook.panel.cell_display import CellDisplay
 from agentloop_nb.notebook.panel.html import plain_text, static_html
 from agentloop_nb.notebook.panel.live_board import LiveBoard
+from agentloop_nb.notebook.panel.native_outputs import final_outputs
 from agentloop_nb.notebook.panel.page_link import PageLink
 from agentloop_nb.notebook.panel.plan_prompt import PlanPrompt
 from agentloop_nb.notebook.panel.question_prompt import QuestionPrompt
@@ -82,10 +83,17 @@ class PanelView:
             return
         if self._to_insert:
             self._shell.set_next_input("\n\n".join(self._to_insert))
-        page = static_html(self._state, natives=self.in_cell, place=self._display.id)
-        self._publish({"text/html": page, "text/plain": plain_text(self._state)}, update=True)
+        self._publish(self._static(), update=True)
         if self._live and self.in_cell:
             BUTTONS.put(self._state, self._display.id)
+
+    def _static(self) -> dict[str, Any]:
+        page = static_html(self._state, natives=self.in_cell, place=self._display.id)
+        return {"text/html": page, "text/plain": plain_text(self._state)}
+
+    def _left(self) -> list[dict[str, Any]]:
+        """Return the outputs of the run's cell."""
+        return [self._static(), *(final_outputs(self._state) if self.in_cell else ())]
 
     def _publish(self, bundle: dict[str, Any], *, update: bool = False) -> None:
         self._display.publish(bundle, update=update)
@@ -119,8 +127,8 @@ class PanelView:
         if not isinstance(message, dict):
             return
         match message.get("op"):
-            case "hello":
-                self._link.greet(message.get("seq"), cells=self.in_cell and can_ask(self._shell))
+            case "hello" | "left":
+                self._tell(message)
             case "stop":
                 self._link.acknowledge("stop")
                 self._head({"label": "stopping"})
@@ -141,6 +149,13 @@ class PanelView:
                 self._answered(message)
             case _:
                 pass
+
+    def _tell(self, message: dict[str, Any]) -> None:
+        """Tell a page what it does not know: the board, or what the run left."""
+        if message["op"] == "left":
+            self._link.leave(self._left)
+        else:
+            self._link.greet(message.get("seq"), cells=self.in_cell and can_ask(self._shell))
 
     def _answered(self, message: dict[str, Any]) -> None:
         waiting = {"answer": self.asker.answer, "plan": self.planner.answer}.get(message["op"], self._approval.answer)

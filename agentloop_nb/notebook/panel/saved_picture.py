@@ -111,9 +111,8 @@ def _webp(picture: Image, most: int) -> str:
     if picture.mode not in ("RGB", "RGBA", "P", "L"):
         return ""
     with suppress(OSError, KeyError, AttributeError):  # some builds of Pillow know no WebP
-        made = _written(
-            picture.convert("RGBA" if picture.has_transparency_data else "RGB"), "WEBP", lossless=True, exact=True
-        )
+        whole = picture.convert("RGBA" if picture.has_transparency_data else "RGB")
+        made = _written(whole, "WEBP", lossless=True, exact=True, quality=100)  # here effort, not loss
         return made if len(made) < most else ""
     return ""
 
@@ -152,7 +151,7 @@ def _decibels(one: Image, other: Image) -> float:
     return 10 * math.log10(255**2 / error) if error else math.inf
 
 
-def _written(picture: Image, form: str, **options: bool) -> str:
+def _written(picture: Image, form: str, **options: int) -> str:
     file = io.BytesIO()
     picture.save(file, form, **options)
     return base64.b64encode(file.getvalue()).decode()

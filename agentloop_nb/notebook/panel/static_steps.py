@@ -28,15 +28,24 @@ BAD = "color:var(--agl-x)"
 GOOD = "color:var(--agl-g)"
 _PRE = (
     "font:12px/1.4 var(--agl-f);margin:4px 0;padding:4px 8px;white-space:pre-wrap;overflow-wrap:anywhere;"
-    "background:transparent;color:inherit;border:0;unicode-bidi:isolate;text-align:start"
+    "color:inherit;border:0;unicode-bidi:isolate;text-align:start;background:"
 )
-_CODE = _PRE + ";background:var(--agl-t);border-radius:3px"
+_TEXT = f"{_PRE}transparent"
+_CODE = f"{_PRE}var(--agl-t);border-radius:3px"
 _ROW = "display:flex;flex-wrap:wrap;align-items:baseline;gap:0 6px;padding:3px 10px;cursor:pointer"
 _TITLE = "flex:1 1 10em;min-width:0;overflow:hidden;text-overflow:ellipsis;white-space:nowrap;unicode-bidi:isolate"
 _META = f"margin-inline-start:auto;{MUTED};font-size:11.5px;font-variant-numeric:tabular-nums;white-space:nowrap"
+_DOTS = {"finished": "#1a7f37", "failed": "#d1242f", "interrupted": "#d1242f", "running": "#1976d2"}
+_WARN = "#9a6700"
 SIGNS = {"done": "✓", "failed": "✗", "stopped": "■", "refused": "⊘", "cut": "…"}
 SCROLLED = 30
 """Lines of an output from which on it scrolls in a box."""
+
+
+def dot(status: str) -> str:
+    """Draw a status as the dot that the live panel has."""
+    style = "display:inline-block;width:8px;height:8px;border-radius:50%;margin-inline-end:6px"
+    return f'<span style="{style};background:{_DOTS.get(status, _WARN)}"></span>'
 
 
 def step_html(shown: Card, *, opened: bool = False, marks: Iterable[str] = (), target: str = "") -> str:
@@ -96,7 +105,7 @@ def _error(shown: Card) -> str:
     line = f'<div style="margin:4px 0;{tone};overflow-wrap:anywhere">{prose(shown["error"])}</div>'
     if not shown.get("trace"):
         return line
-    return f'{line}<details><summary>Traceback</summary><pre style="{_PRE}">{escape(shown["trace"])}</pre></details>'
+    return f'{line}<details><summary>Traceback</summary><pre style="{_TEXT}">{escape(shown["trace"])}</pre></details>'
 
 
 def _chip(chip: Chip) -> str:
@@ -126,7 +135,7 @@ def block_html(block: Block) -> str:
     if block["skipped"]:
         lines.append(f"<i>… {block['skipped']:,} lines are not shown; the record has them …</i>")
     lines += block["tail"]
-    tone = f"{_PRE};border-inline-start:3px solid {LINE}" if block["name"] == "stderr" else _PRE
+    tone = f"{_TEXT};border-inline-start:3px solid {LINE}" if block["name"] == "stderr" else _TEXT
     text = "\n".join(lines).rstrip("\n")
     if len(lines) <= SCROLLED:
         return f'<pre style="{tone}">{text}</pre>'

@@ -80,7 +80,7 @@ _WRITES_WITH = {
 """Options by which commands that only read write, or start something."""
 _NETWORK = words(
     "curl wget nc ncat netcat telnet ssh scp sftp rsync ftp lftp ping nslookup dig host aria2c http https socat "
-    "openssl gsutil aws az gcloud kaggle gh s3cmd rclone"
+    "getent resolvectl whois traceroute tracepath mtr nmap drill openssl gsutil aws az gcloud kaggle gh s3cmd rclone"
 )
 _INSTALLERS = words(
     "pip pip3 pipx conda mamba micromamba uv poetry pdm npm npx yarn pnpm apt apt-get dnf yum apk brew gem cargo "

@@ -25,6 +25,18 @@ _RUNS_OTHERS = re.compile(
     r"ext-diff|upload-pack|receive-pack|unzip-command)(=|$)"
 )
 """Variables and options that name a program to run."""
+_GIVEN_PROGRAM = {
+    "tar": re.compile(r"(^| )-\w*[IF]"),
+    "git": re.compile(
+        r"(^| )(-c|--config-env)[ =]?(alias|pager|diff|merge|filter|credential|gpg|sequence|url|include\w*|core\."
+        r"(fsmonitor|pager|editor|sshcommand|hookspath|askpass|gitproxy|alternaterefscommand))\b|(^| )--exec-path=",
+        re.IGNORECASE,
+    ),
+    "rsync": re.compile(r"(^| )(-\w*e|--rsh)\b"),
+    "zip": re.compile(r"(^| )-TT"),
+    "split": re.compile(r"(^| )--filter"),
+}
+"""Options of commands that name a program to run."""
 _DATA = re.compile(r"\.(csv|tsv|txt|json|jsonl|log|dat|xml|md|html?|ya?ml|ini|cfg|out)$", re.IGNORECASE)
 _PLAIN_FILL = re.compile(r"(?!-)[\w./ @+=,:%-]*")
 
@@ -63,7 +75,8 @@ def _fills(word: str, pattern: str) -> bool:
         return False
     if pattern.startswith("-") and " " in word:
         return False  # a program with its arguments, as options of tar and find take them
-    return not any(outside(fill) or hosts(fill, bare=True) for fill in match.groups())
+    parts = [part for fill in match.groups() for part in (fill, *fill.split())]
+    return not any(outside(part) or hosts(part, bare=True) for part in parts)
 
 
 def runs_files(command: Command) -> bool:
@@ -108,6 +121,8 @@ def _is_unread(command: Command) -> bool:
     if name in _INTERPRETERS or name in ("source", "."):
         stands_alone = not command.script and not command.arguments and not Command(plain(words)).read_only
         return bool(unknown) or command.feeds or stands_alone or any(word.startswith("<") for word in words)
+    if name in _GIVEN_PROGRAM and _GIVEN_PROGRAM[name].search(" ".join(words[1:])):
+        return True
     if command.network and (unknown or command.feeds or _CONFIGURED.search(" ".join(words))):
         return True
     if name in ("awk", "gawk", "mawk", "sed", "find", "busybox", "env"):

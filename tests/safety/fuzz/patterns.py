@@ -16,6 +16,15 @@ from re import _parser as parser  # type: ignore[attr-defined]
 from typing import Any, NamedTuple
 
 import agentloop_nb
+from agentloop_nb._internal import safe_files
+from agentloop_nb.actions import mending
+from agentloop_nb.agent import figures, grounding
+from agentloop_nb.documents import spreadsheets
+from agentloop_nb.mcp_tools import tool
+from agentloop_nb.models import refusal
+from agentloop_nb.notebook.panel import html
+from agentloop_nb.safety import holders
+from agentloop_nb.safety.code_risks import ipython_cells
 
 ROOT = Path(agentloop_nb.__file__).parent
 METHODS = frozenset({"search", "match", "fullmatch", "sub", "subn", "findall", "finditer", "split"})
@@ -38,6 +47,7 @@ UNITS = (
     ),
 )
 
+MEGABYTE = 1_000_000
 FROM_ONE = 16
 """Texts that are made of one that matches, which is what costs."""
 
@@ -168,6 +178,41 @@ def _of_set(items: Any, chance: random.Random) -> str:
     if kind is sre.RANGE:
         return chr(chance.randint(*value))
     return {"CATEGORY_DIGIT": "1", "CATEGORY_SPACE": chance.choice(" \n"), "CATEGORY_WORD": "a"}.get(str(value), "-")
+
+
+# -- how much of a text a pattern gets to see
+
+LET_THROUGH = {
+    "actions/action:": 200,  # names of our own classes
+    "actions/mending:_BEFORE_IT": mending.LONGEST_BEFORE_IT,
+    "actions/mending:_CLOSING": mending.MOST_MARKS,
+    "agent/durations:_SHOWN": grounding.MOST_READ,
+    "agent/durations:": figures.LONGEST,
+    "agent/figures:_FIGURE": figures.LONGEST,
+    "agent/figures:_ABOUT": 20,
+    "agent/figures:_NO_FIGURE": 20,
+    "agent/figures:": grounding.MOST_READ,
+    "agent/spoken_dates:": grounding.MOST_READ,
+    "documents/spreadsheets:_QUOTED": spreadsheets.LONGEST_CODE,
+    "evals/closed_answers:": 10_000,
+    "mcp_tools/tool:_MARKUP": tool.MOST_PLAIN,
+    "models/dialect:_BELOW": 40,
+    "models/dialect:": refusal.LONGEST_TEXT,
+    "models/faults:": refusal.LONGEST_TEXT,
+    "models/messages_dialect:": refusal.LONGEST_TEXT,
+    "models/refusal:": refusal.LONGEST_TEXT,
+    "notebook/panel/html:_COMMAND": html.LONGEST_REASON,
+    "safety/code_risks/": ipython_cells.MAX_CODE,
+    "safety/secret_files:_NAMES": safe_files.MAX_NAME,
+    "safety/secret_files:_PUBLIC": safe_files.MAX_NAME,
+    "safety/written_secrets:": holders.MAX_TEXT,
+}
+"""Characters that callers cut a text to before these patterns; any other is measured on a megabyte."""
+
+
+def let_through(use: Use) -> int:
+    """Return how many characters the callers of a pattern let through."""
+    return next((size for name, size in LET_THROUGH.items() if use.name.startswith(name)), MEGABYTE)
 
 
 # -- measuring
