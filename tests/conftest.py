@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-import tempfile
 
-_DATA = tempfile.TemporaryDirectory(prefix="agentloop-data-")
+from agentloop_nb._internal.held_folder import HeldFolder
+
+_DATA = HeldFolder("data")
 os.environ["XDG_DATA_HOME"] = _DATA.name  # before any kernel is started, so that all of them sign alike

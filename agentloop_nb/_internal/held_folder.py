@@ -1,4 +1,4 @@
-"""Temporary folders that go with their process: what a killed one left is removed when such a folder is made again."""
+"""Temporary folders that go with their process: what a killed one left is removed by the next."""
 
 from __future__ import annotations
 
@@ -12,18 +12,25 @@ from typing import BinaryIO
 
 from agentloop_nb._internal.file_locks import LOCK_EX, LOCK_NB, flock
 
+_PREFIX = "agentloop-"
 _MARK = ".held"
 """The file that the process of a folder holds locked."""
 
 
 class HeldFolder:
-    """A private temporary folder."""
+    """A private temporary folder. Use as a context manager, which gives its path, or call `cleanup`."""
 
-    def __init__(self, prefix: str) -> None:
-        _remove_left(tempfile.gettempdir(), prefix)
-        self._made = tempfile.TemporaryDirectory(prefix=prefix, ignore_cleanup_errors=True)
+    def __init__(self, kind: str) -> None:
+        _remove_left(tempfile.gettempdir())
+        self._made = tempfile.TemporaryDirectory(prefix=f"{_PREFIX}{kind}-", ignore_cleanup_errors=True)
         self.name = self._made.name
         self._mark = _hold(Path(self.name))
+
+    def __enter__(self) -> str:
+        return self.name
+
+    def __exit__(self, *_: object) -> None:
+        self.cleanup()
 
     def cleanup(self) -> None:
         """Remove it, with all that is in it."""
@@ -45,9 +52,9 @@ def _hold(folder: Path) -> BinaryIO | None:
 
 
 @cache
-def _remove_left(place: str, prefix: str) -> None:
-    """Remove folders whose process is gone, once for each place and kind; none where there are no locks."""
-    for folder in Path(place).glob(f"{prefix}*"):
+def _remove_left(place: str) -> None:
+    """Remove folders of any kind whose process is gone, once for each place; none where there are no locks."""
+    for folder in Path(place).glob(f"{_PREFIX}*"):
         if _is_left(folder):
             shutil.rmtree(folder, ignore_errors=True)
 

@@ -7,6 +7,9 @@ from pathlib import Path
 
 from agentloop_nb.errors import UserError
 
+TEMPORARY = ("/tmp", "/var/tmp")  # noqa: S108 - compared, never written to
+"""Where temporary files lie, whatever TMPDIR says."""
+
 
 def typed_path(path: str | Path) -> Path:
     """Return the path meant, with `~` and `~name` spelled out.

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ast
+import functools
+import operator
 import types
 import typing
 from collections.abc import Mapping
@@ -141,7 +143,7 @@ def with_tables(annotation: Any) -> Any:
     if origin is typing.Annotated:
         return typing.Annotated[(with_tables(inner[0]), *inner[1:])]
     if origin in (typing.Union, types.UnionType):
-        return typing.Union[tuple(map(with_tables, inner))]  # noqa: UP007 - of members that are found now
+        return functools.reduce(operator.or_, map(with_tables, inner))
     if origin in (list, tuple):
         return origin[tuple(map(with_tables, inner))]
     return annotation

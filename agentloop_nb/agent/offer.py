@@ -22,6 +22,8 @@ _OF_THE_WEB = re.compile(
 """A goal that a look-up may serve; also any goal in another script, whose words are not read here."""
 
 
+MOST_CELLS = 3
+"""Replies of one step that are asked for as cells, when none was a decision."""
 LIST = 3
 """Points of a list that are parts worth delegating."""
 _LISTED = re.compile(r"^[^\S\n]*(?:[-*•]|\d{1,2}[.)])\s+\S", re.MULTILINE)
@@ -59,11 +61,13 @@ def offered(state: State, *, small: bool = False) -> tuple[str, ...]:
 def in_cells(state: State, names: tuple[str, ...]) -> bool:
     """Whether a small model need not be asked for JSON: of what is offered, code and the end of the run are enough.
 
-    Files are written by code; anything else (the web, tools, functions of the person's) has fields of its own.
+    Files are written by code; anything else (the web, tools, functions of the person's) has fields of its own. A model
+    that ends no cell in several replies is asked for JSON, which a schema ends.
     """
     there = {action.name for action in usual(state)}
     looked_at = bool(state.steps) and state.steps[-1].is_looked_at
-    return {RunCode.name, Finish.name} <= there <= _FIVE and not looked_at and not set(names or WEB) & set(WEB)
+    ends = state.rejections < MOST_CELLS
+    return ends and {RunCode.name, Finish.name} <= there <= _FIVE and not looked_at and not set(names or WEB) & set(WEB)
 
 
 def of_cells(state: State, names: tuple[str, ...]) -> tuple[str, ...]:

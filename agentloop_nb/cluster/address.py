@@ -6,17 +6,20 @@ import hmac
 import json
 import os
 import socket
+import struct
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from agentloop_nb._internal.addresses import EVERYWHERE, LOOPBACK
 from agentloop_nb.errors import UserError
 
 _CHANNELS = ("registration", "control", "mux", "iopub", "notification")
-_LOOPBACK = ("127.0.0.1", "localhost", "::1", "[::1]")
+_LOOPBACK = (LOOPBACK, "localhost", "::1", "[::1]")
 KEY = 32
 """Bytes of a CURVE key."""
-_ANY = ("*", "0.0.0.0", "")  # noqa: S104 - how a controller writes that it listens everywhere
+_ANY = ("*", EVERYWHERE, "")
+"""How a controller writes that it listens everywhere."""
 
 
 @dataclass(frozen=True)
@@ -98,7 +101,7 @@ def _key(on: str, curve: str) -> bytes:
     try:
         if not curve or len(z85.decode(curve)) == KEY:
             return curve.encode()
-    except (ValueError, KeyError):
+    except (ValueError, KeyError, struct.error):
         pass
     raise UserError(f"--on {on}: its curve_serverkey is no key; copy the connection file anew")
 
@@ -108,7 +111,7 @@ def _host(on: str, host: str, told: dict[str, Any]) -> str:
     location = str(told.get("location") or "")
     here = location in ("", socket.gethostname(), *_LOOPBACK)
     if host in _ANY:
-        return "127.0.0.1" if here else location
+        return LOOPBACK if here else location
     if host in _LOOPBACK and not here and not told.get("tunnelled"):
         raise UserError(
             f"--on {on}: the controller listens on the loopback of {location} only; start it with --ip='*', or tunnel "

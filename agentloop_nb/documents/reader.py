@@ -6,20 +6,19 @@ import asyncio
 import json
 import re
 import stat
-import subprocess
-import sys
-import tempfile
 from pathlib import Path
 from typing import IO
 
 from agentloop_nb._internal.platform import IN_BROWSER
 from agentloop_nb.errors import ActionFailed
 from agentloop_nb.protocols import Document
-from agentloop_nb.web.pages import child_environment
+from agentloop_nb.web.pages import bounded_child
 from agentloop_nb.web.threads import in_thread
 
 DEADLINE = 30.0
 """Seconds reading a document may take."""
+_FEW_THREADS = {"OPENBLAS_NUM_THREADS": "1", "ARROW_NUM_THREADS": "1", "MALLOC_ARENA_MAX": "1"}
+"""What keeps the child's memory small."""
 _PRIVATE = re.compile(
     r"\.(env(\..*)?|agentloop|git|ssh|gnupg|aws|azure|kube|docker|netrc|pypirc|ipython|jupyter|config|local)"
 )
@@ -89,14 +88,7 @@ def _opened(place: Path, path: str) -> IO[bytes]:
 
 
 async def _read(file: IO[bytes], name: str, part: str, path: str) -> dict[str, str]:
-    child = subprocess.Popen(  # noqa: ASYNC220  # asyncio's own needs a loop that Jupyter on Windows does not run
-        [sys.executable, "-P", "-m", "agentloop_nb.documents.child", name, part],
-        stdin=file,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        env=child_environment() | {"OPENBLAS_NUM_THREADS": "1", "ARROW_NUM_THREADS": "1", "MALLOC_ARENA_MAX": "1"},
-        cwd=tempfile.gettempdir(),
-    )
+    child = bounded_child(["-m", "agentloop_nb.documents.child", name, part], file, **_FEW_THREADS)
     try:
         async with asyncio.timeout(DEADLINE):
             answer, _ = await in_thread(child.communicate, "agentloop-document")

@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-import tempfile
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from agentloop_nb._internal.held_folder import HeldFolder
 from agentloop_nb._internal.safe_files import fingerprint
 from agentloop_nb.errors import UserError
 from agentloop_nb.evals.check_process import SECONDS
@@ -49,7 +49,7 @@ class Left:
 def judge(cases: Iterable[tuple[Task, Left]]) -> list[list[Judged]]:
     """Evaluate the checks of tasks on what their runs left, all in one process."""
     cases = list(cases)
-    with tempfile.TemporaryDirectory(prefix="agentloop-checks-") as home:
+    with HeldFolder("checks") as home:
         found = _answer([_job(task, left, Path(home)) for task, left in cases], Path(home))
     return [
         [Judged(*criterion, *result) for criterion, result in zip(task.criteria, results, strict=True)]
@@ -60,7 +60,7 @@ def judge(cases: Iterable[tuple[Task, Left]]) -> list[list[Judged]]:
 def refuse_certain(tasks: Iterable[Task]) -> None:
     """Raise `UserError` for a check that holds before anything is done, and is not marked as a guard."""
     tasks = list(tasks)
-    with tempfile.TemporaryDirectory(prefix="agentloop-checks-") as place:
+    with HeldFolder("checks") as place:
         folders = [Path(place, str(number)) for number, _ in enumerate(tasks)]
         for task, folder in zip(tasks, folders, strict=True):
             task.furnish(folder)

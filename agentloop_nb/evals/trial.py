@@ -6,7 +6,6 @@ import asyncio
 import hashlib
 import json
 import os
-import tempfile
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
@@ -14,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from agentloop_nb import session
+from agentloop_nb._internal.held_folder import HeldFolder
 from agentloop_nb.agent.control import Control
 from agentloop_nb.agent.ledger import Ledger
 from agentloop_nb.cluster.connecting import connection
@@ -184,7 +184,7 @@ class Attempt:
     def _judged(self, run: Run, names: list[str]) -> tuple[Judged, ...]:
         workspace = self._workspace
         assert workspace is not None
-        with tempfile.TemporaryDirectory(prefix="agentloop-values-") as place:
+        with HeldFolder("values") as place:
             impatience = threading.Timer(PACK_SECONDS, workspace.release)  # a kernel may be left that never answers
             impatience.daemon = True
             impatience.start()

@@ -13,7 +13,7 @@ from agentloop_nb.export.inputs import inputs
 from agentloop_nb.export.selection import Story
 from agentloop_nb.export.slicing import Piece
 from agentloop_nb.safety.redaction import Masker
-from agentloop_nb.safety.secret_files import LOOKS_SECRET, MAX_READ, looks_secret, values_in, why_secret
+from agentloop_nb.safety.secret_files import BY_ITS_NAME, MAX_READ, looks_secret, values_in, why_secret
 from agentloop_nb.step import Step
 
 _DOTENV = frozenset({"load_dotenv", "dotenv_values", "find_dotenv", "dotenv"})
@@ -45,7 +45,7 @@ def left_out(story: Story, folder: Path | None, hiding: Hiding) -> dict[str, str
     for path, content in found.items():
         hiding.learn(values_in(path, content))
     named = {piece for each in story.code for piece in each.reads if looks_secret(piece)}
-    gone = {path: LOOKS_SECRET for path in sorted(named) if path not in found}
+    gone = {path: BY_ITS_NAME for path in sorted(named) if path not in found}
     why = {path: why_secret(path, content, hiding.hides) for path, content in found.items()}
     return {**gone, **{path: reason for path, reason in why.items() if reason}}
 

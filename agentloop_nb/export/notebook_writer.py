@@ -225,6 +225,8 @@ def _finish_cell(told: tuple[str, Cell], scrub: Anonymizer) -> Json:
         return {"cell_type": "markdown", "id": name, "metadata": metadata, "source": scrub.text(cell.source)}
     if unchecked:
         metadata["agentloop"] = {"unchecked": unchecked}
+    if "raises-exception" in tags:
+        metadata["jupyter"] = {"source_hidden": True, "outputs_hidden": True}
     return {
         "cell_type": "code",
         "id": name,

@@ -5,10 +5,10 @@ from __future__ import annotations
 import ast
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from agentloop_nb._internal.ipython_syntax import parsed, to_python
-from agentloop_nb._internal.markup import WIDGET_VIEW, code_span, fenced, harmless
+from agentloop_nb._internal.markup import WIDGET_VIEW, code_span, fenced, harmless, plain
 from agentloop_nb.actions import Cell, Finish, RunCode
 from agentloop_nb.actions.action import markdown_cell
 from agentloop_nb.record.replay_data import refused
@@ -32,9 +32,18 @@ def step_cells(step: Step, count: int) -> Iterator[tuple[str, Cell]]:
     said = "".join(f"> **You:** {harmless(note)}\n\n" for note in step.notes)
     concluded = isinstance(action, Finish) and step.result is not None and step.result.success
     head = _ENDED if concluded else _heading(step.decision.reasoning, count)
-    yield f"{name}-why", markdown_cell(said + head)
-    for number, cell in enumerate(_replayed(step), 1):
+    cells = _replayed(step)
+    yield f"{name}-why", markdown_cell(said + head + _failure(step, cells))
+    for number, cell in enumerate(cells, 1):
         yield from in_its_folder(f"{name}-{cell.cell_type}" + (f"-{number}" if number > 1 else ""), cell)
+
+
+def _failure(step: Step, cells: Sequence[Cell]) -> str:
+    """Say of code that failed that it did, because its cell is folded."""
+    if step.result is None or not any("raises-exception" in cell.tags for cell in cells):
+        return ""
+    told = " ".join((step.result.error or "an error").split())
+    return f"\n\n*This step failed, and its cell is folded:* {plain(_cut(told))}"
 
 
 def in_its_folder(name: str, cell: Cell) -> Iterator[tuple[str, Cell]]:
@@ -60,7 +69,7 @@ def _heading(reasoning: str, count: int) -> str:
     if not 0 < len(first) <= _LONGEST_HEADING:
         return f"### {count}. {harmless(_cut(first)) or 'A step'}\n\n{harmless(reasoning)}"
     rest = reasoning.strip()[len(first) :].lstrip(".: \n") if reasoning.strip().startswith(first) else reasoning
-    return f"### {count}. {harmless(first)}" + (f"\n\n{harmless(rest)}" if rest else "")
+    return f"### {count}. {harmless(first)}" + (f"\n\n{harmless(rest[0].upper() + rest[1:])}" if rest else "")
 
 
 def _cut(text: str) -> str:

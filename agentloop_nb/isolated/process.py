@@ -37,7 +37,7 @@ class Process:
         from agentloop_nb.isolated.manager import new_manager
 
         self.limits = limits
-        self.private = HeldFolder("agentloop-isolated-")
+        self.private = HeldFolder("isolated")
         """A folder that only this user can read: the process's home, its sockets, and what is handed over."""
         self._folder = folder
         self._manager = new_manager([sys.executable, "-P", "-c", START, "-f", "{connection_file}"])

@@ -73,7 +73,7 @@ class RemoteLine:
 
     def __init__(self, find: Callable[[Callable[[], bool]], Engine], folder: Path, limits: Limits, told: str) -> None:
         self._find, self._limits, self._told = find, limits, told
-        self._private = HeldFolder("agentloop-remote-")
+        self._private = HeldFolder("remote")
         self._turns = ThreadPoolExecutor(1, "agentloop-remote")
         self._run = uuid.uuid4().hex
         self._engine: Engine | None = None

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
+from agentloop_nb._internal.addresses import EVERYWHERE, LOOPBACK
 from agentloop_nb.errors import UserError
 from agentloop_nb.models import azure
 
@@ -134,7 +135,7 @@ def ollama_address(variables: Mapping[str, str]) -> str | None:
         port = parts.port or 11434
     except ValueError:
         raise UserError(f"OLLAMA_HOST is malformed: {host!r}; it is a host and a port, like 127.0.0.1:11434") from None
-    name = "127.0.0.1" if parts.hostname in (None, "0.0.0.0") else parts.hostname  # noqa: S104 - the reverse of binding
+    name = LOOPBACK if parts.hostname in (None, EVERYWHERE) else parts.hostname
     return f"{parts.scheme}://{name}:{port}/v1"
 
 

@@ -65,6 +65,10 @@ def _pictures(message: Message) -> str:
     )
 
 
+def _span(first: int, last: int) -> str:
+    return f"step {first}" if first == last else f"steps {first} to {last}"
+
+
 def _folded(state: State) -> str:
     """Say what the request told in fewer words than before."""
     done = state.compacted
@@ -72,9 +76,9 @@ def _folded(state: State) -> str:
         return ""
     lines = []
     if done.digested:
-        lines.append(f"steps 1 to {done.digested}: a line each at most")
+        lines.append(f"{_span(1, done.digested)}: a line each at most")
     if done.through > done.digested:
-        lines.append(f"outputs of steps {done.digested + 1} to {done.through}: {done.keep:,} characters each")
+        lines.append(f"outputs of {_span(done.digested + 1, done.through)}: {done.keep:,} characters each")
     if done.newest is not None:
         lines.append(f"output of step {done.through}: {done.newest:,} characters")
     if done.in_vain:

@@ -18,6 +18,7 @@ from typing import Literal, NamedTuple, Protocol, runtime_checkable
 
 from pydantic import BaseModel, ConfigDict
 
+from agentloop_nb._internal.paths import TEMPORARY
 from agentloop_nb.safety.code_risks.places import host_of, hosts
 
 EffectKind = Literal["host", "process", "delete", "rename", "write", "library", "unpickle", "environment", "signal"]
@@ -132,7 +133,7 @@ class Place(Protocol):
         """
 
 
-_TEMPORARY = {os.path.realpath(tempfile.gettempdir()), "/tmp", "/var/tmp"}  # noqa: S108
+_TEMPORARY = {os.path.realpath(tempfile.gettempdir()), *TEMPORARY}
 """Where temporary files lie, whatever a step says about that later."""
 
 

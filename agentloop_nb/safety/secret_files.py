@@ -20,8 +20,8 @@ MAX_READ = 64 * 1024 * 1024
 """Bytes of a file, unpacked, that are looked through."""
 MAX_NAMED = 8 * 1024 * 1024
 """Characters of a text in which pairs of names and values are looked for."""
-LOOKS_SECRET = "it looks like a secret file"  # noqa: S105 - told, not kept
-HOLDS_SECRET = "it holds a secret"  # noqa: S105
+BY_ITS_NAME = "it looks like a secret file"
+BY_CONTENT = "it holds a secret"
 
 _NAMES = re.compile(
     r"\.?envrc|\.env(?:[._-].*)?|.*\.env|[._]netrc|\.pgpass|pgpass\.conf|\.my\.cnf|\.pypirc|\.npmrc|\.yarnrc(?:\.yml)?|"
@@ -78,9 +78,9 @@ def looks_secret(path: str) -> bool:
 def why_secret(path: str, content: bytes, hides: Callable[[str], bool]) -> str:
     """Why a file is not to be given away; empty where nothing speaks against it. `hides` knows secrets in texts."""
     if looks_secret(path):
-        return LOOKS_SECRET
+        return BY_ITS_NAME
     known = any(map(hides, texts(content)))
-    return HOLDS_SECRET if known or any(True for _ in values_in(path, content)) else ""
+    return BY_CONTENT if known or any(True for _ in values_in(path, content)) else ""
 
 
 def gives_away(content: bytes, hides: Callable[[str], bool]) -> bool:

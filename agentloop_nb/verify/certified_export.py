@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import json
-import tempfile
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
+from agentloop_nb._internal.held_folder import HeldFolder
 from agentloop_nb._internal.platform import IN_BROWSER
 from agentloop_nb.errors import UserError
 from agentloop_nb.export import REPORTS, Hiding, Values, data_folder, export, known_mask, share, write_report
@@ -156,7 +156,7 @@ def publish_report(
     """
     destination, verdict, told = checked_report(destination), None, ""
     if check and not IN_BROWSER:
-        with tempfile.TemporaryDirectory(prefix="agentloop-") as aside:
+        with HeldFolder("proof") as aside:
             proof = publish(record, Path(aside) / "run.ipynb", values=values, folder=folder)
             verdict, told = proof.verdict, proof.verdict.text if proof.verdict else ""
     named, foreign = _working_folder(record, folder)

@@ -8,7 +8,6 @@ import json
 import os
 import subprocess
 import sys
-import tempfile
 import threading
 from collections.abc import Callable, Coroutine, Mapping
 from concurrent.futures import Future
@@ -24,6 +23,7 @@ from nbclient import NotebookClient
 from nbclient.exceptions import CellTimeoutError, DeadKernelError
 
 from agentloop_nb._internal.clean_env import plain_environment
+from agentloop_nb._internal.held_folder import HeldFolder
 from agentloop_nb.verify.place import Place
 
 Json = dict[str, Any]
@@ -74,7 +74,7 @@ def perform(
     not see; `timeout` is in seconds for each cell. Only where it is `opened`,
     what lies around `origin` is there to read.
     """
-    with tempfile.TemporaryDirectory(prefix="agentloop-verify-", ignore_cleanup_errors=True) as name:
+    with HeldFolder("verify") as name:
         place = Place(Path(name).resolve(), origin, opened=opened)
         place.furnish(inputs)
         run = _Run(notebook, place)

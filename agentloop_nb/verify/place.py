@@ -10,7 +10,7 @@ import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
-from agentloop_nb._internal.paths import from_home
+from agentloop_nb._internal.paths import TEMPORARY, from_home
 
 MEANS = ("namespaces", "landlock")
 """What of the system may hold the kernel; without either, Python alone watches it."""
@@ -77,7 +77,7 @@ class Place:
     def _told(self) -> dict[str, object]:
         root, folder = str(self.root), str(self.folder)
         temporary = {tempfile.gettempdir(), str(Path(tempfile.gettempdir()).resolve())}
-        temporary |= {"/tmp", "/var/tmp"} if os.name == "posix" else set()  # noqa: S108 - they are watched
+        temporary |= set(TEMPORARY) if os.name == "posix" else set()
         outside = {place: copy for place, copy in self._given.items() if place != copy}
         return {
             "root": root,

@@ -7,10 +7,12 @@ import codecs
 import json
 import os
 import re
-import subprocess
 import sys
+import tempfile
+from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from subprocess import DEVNULL, PIPE, Popen
+from typing import IO
 
 import httpx2
 
@@ -185,15 +187,24 @@ def _decoded(body: bytes, charset: str | None) -> str:
         return body.decode("utf-8", errors="replace")
 
 
+def bounded_child(arguments: Sequence[str], source: IO[bytes] | int = PIPE, **further: str) -> Popen[bytes]:
+    """Start a Python that takes apart what a stranger wrote: it knows no secret, and has `further` variables.
+
+    It is none of asyncio's children: these need a loop that Jupyter on Windows does not run.
+    """
+    return Popen(
+        [sys.executable, "-P", *arguments],
+        stdin=source,
+        stdout=PIPE,
+        stderr=DEVNULL,
+        env=child_environment() | further,
+        cwd=tempfile.gettempdir(),
+    )
+
+
 async def _extracted(kind: str, url: str, body: bytes, characters: int) -> dict[str, str]:
     """Take a page apart in a child process. Raises `ActionFailed`."""
-    child = subprocess.Popen(  # noqa: ASYNC220  # asyncio's own needs a loop that Jupyter on Windows does not run
-        [sys.executable, "-P", str(Path(extract.__file__)), kind, url, str(characters)],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        env=child_environment(),
-    )
+    child = bounded_child([extract.__file__, kind, url, str(characters)])
     try:
         async with asyncio.timeout(EXTRACTION_DEADLINE):
             answer, _ = await in_thread(lambda: child.communicate(body), "agentloop-extract")

@@ -22,6 +22,7 @@ sales.head(3)"""
 CHART = """month = sales.date.dt.strftime('%b')
 months = sales.pivot_table('amount', month, 'region', 'sum', sort=False)
 ax = months.plot(figsize=(6.4, 2.1), lw=2, xlabel='', ylabel='amount')
+ax.legend(ncol=3, frameon=False)
 best = months.sum().idxmax()
 share = months.sum() / months.sum().sum()
 print(f'best region: {best}, {share.max():.1%}')"""

@@ -16,8 +16,12 @@ import pytest
 from agentloop_nb.cluster.engines import Cluster, cluster, connected
 from agentloop_nb.isolated.isolated_workspace import IsolatedWorkspace
 from agentloop_nb.testing import FakeWeb
-from tests.isolated.conftest import CANARY, Notebook, user  # noqa: F401 - a fixture
+from tests.evals.conftest import suite as suite
+from tests.isolated.conftest import CANARY, Notebook
+from tests.isolated.conftest import user as user
 from tests.processes import wait_for
+from tests.product.conftest import agentloop as agentloop
+from tests.product.conftest import environment as environment
 from tests.record.kernels import kernel
 
 pytest.importorskip("ipyparallel", reason="needs the cluster extra")

@@ -16,10 +16,9 @@ from agentloop_nb.evals.evaluation import Evaluation
 from agentloop_nb.evals.suite import load_suite
 from agentloop_nb.record import locating, reading
 from tests.cluster.conftest import ON
-from tests.evals.conftest import TASK, suite  # noqa: F401 - a fixture
+from tests.evals.conftest import TASK
 from tests.isolated.conftest import code
 from tests.isolated.test_delegate import GOAL, Family, delegate, run_code, states, task
-from tests.product.conftest import agentloop, environment  # noqa: F401 - fixtures
 from tests.wire import Wire, finish
 
 pytestmark = [pytest.mark.kernel, pytest.mark.timeout(300)]
@@ -47,7 +46,7 @@ def test_a_run_that_delegates_stays_here_and_its_parts_are_on_engines(user):
             assert f"of cluster {ON}" in record.read_text()
 
 
-def test_tasks_of_an_evaluation_are_on_engines_and_its_checks_are_here(lab, suite, tmp_path):  # noqa: F811
+def test_tasks_of_an_evaluation_are_on_engines_and_its_checks_are_here(lab, suite, tmp_path):
     made = Evaluation(
         suite=load_suite(str(suite(sums=TASK))),
         contenders=[Contender("reference")],
@@ -86,6 +85,7 @@ def test_tasks_of_an_evaluation_are_on_engines_and_its_checks_are_here(lab, suit
         ("host.json", "its connection file names no usable address"),
         ("transport.json", "its connection file names no usable address"),
         ("key.json", "its curve_serverkey is no key; copy the connection file anew"),
+        ("marks.json", "its curve_serverkey is no key; copy the connection file anew"),
     ],
 )
 def test_a_cluster_that_cannot_be_used_is_told_in_a_line_before_anything_is_spent(user, lab, on, says):
@@ -101,6 +101,7 @@ def test_a_cluster_that_cannot_be_used_is_told_in_a_line_before_anything_is_spen
         "scheme.json": json.dumps(told | {"signature_scheme": "hmac-none"}),
         "host.json": json.dumps(told | {"interface": "tcp://no such host"}),
         "transport.json": json.dumps(told | {"interface": "carrier://127.0.0.1"}),
+        "marks.json": json.dumps(told | {"curve_serverkey": "%" * 40}),
         "key.json": json.dumps(told | {"curve_serverkey": "short"}),
     }
     for name, text in files.items():
@@ -127,7 +128,7 @@ def test_which_of_several_clusters_is_said_and_one_alone_is_taken(lab, ipython_h
         address("default")
 
 
-def test_a_shell_runs_on_a_cluster_resumes_there_and_here(lab, agentloop, tmp_path):  # noqa: F811
+def test_a_shell_runs_on_a_cluster_resumes_there_and_here(lab, agentloop, tmp_path):
     tmp_path.joinpath("data.txt").write_text("3")
     home = {"IPYTHONDIR": os.environ["IPYTHONDIR"], "OPENAI_API_KEY": "sk-test-0123456789abcdef0123456789"}
     with Wire([*code("x = int(open('data.txt').read())\nprint(x)"), *code("print(x + 1)")]) as wire:

@@ -18,7 +18,7 @@ pytestmark = pytest.mark.skipif(held_folder.flock is None, reason="needs locks t
 _HOLDER = """
 import sys
 from agentloop_nb._internal.held_folder import HeldFolder
-held = HeldFolder("kept-")
+held = HeldFolder("kept")
 print(held.name, flush=True)
 sys.stdin.read()
 """
@@ -43,10 +43,10 @@ def holder(place: Path) -> Iterator[tuple[subprocess.Popen[str], Path]]:
         process.kill()
 
 
-def made(prefix: str) -> None:
-    """Make and remove a folder, as the first of its kind in a process."""
+def made() -> None:
+    """Make and remove a folder, as the first one of a process."""
     held_folder._remove_left.cache_clear()
-    HeldFolder(prefix).cleanup()
+    HeldFolder("other").cleanup()
 
 
 def test_what_a_killed_process_left_is_removed_and_what_is_in_use_stays(
@@ -54,33 +54,31 @@ def test_what_a_killed_process_left_is_removed_and_what_is_in_use_stays(
 ):
     process, folder = holder
     folder.joinpath("value.bin").write_bytes(b"1")
-    made("kept-")
+    made()
     assert folder.joinpath("value.bin").exists()
     process.kill()
     process.wait()
     assert folder.exists()
-    made("other-")
-    assert folder.exists()
-    made("kept-")
+    made()
     assert not folder.exists()
 
 
 def test_what_is_not_known_to_be_left_stays(place: Path):
-    for name in ("kept-unmarked", "other-marked", "elsewhere"):
+    for name in ("agentloop-unmarked", "other-marked", "elsewhere"):
         place.joinpath(name).mkdir()
     place.joinpath("other-marked", ".held").touch()
     place.joinpath("elsewhere", ".held").touch()
-    place.joinpath("kept-link").symlink_to(place / "elsewhere")
-    place.joinpath("kept-file").touch()
-    made("kept-")
+    place.joinpath("agentloop-link").symlink_to(place / "elsewhere")
+    place.joinpath("agentloop-file").touch()
+    made()
     assert sorted(path.name for path in place.iterdir()) == sorted(
-        ["elsewhere", "kept-file", "kept-link", "kept-unmarked", "other-marked"]
+        ["elsewhere", "agentloop-file", "agentloop-link", "agentloop-unmarked", "other-marked"]
     )
     assert place.joinpath("elsewhere", ".held").exists()
 
 
 def test_a_folder_is_removed_with_all_that_is_in_it_and_once_more_does_nothing(place: Path):
-    held = HeldFolder("kept-")
+    held = HeldFolder("kept")
     Path(held.name, "sub").mkdir()
     Path(held.name, "sub", "file").touch()
     held.cleanup()

@@ -9,7 +9,7 @@ from decimal import Decimal
 import pytest
 
 from agentloop_nb.errors import UserError
-from agentloop_nb.events import RunStarted, StepsUndone
+from agentloop_nb.events import RunStarted, StepsUndone, TranscriptCompacted
 from agentloop_nb.protocols import Change, CodeOutcome, ModelReply, Usage
 from agentloop_nb.reports import lineage
 from agentloop_nb.reports.cost import cost_report, cost_table, what_if
@@ -101,6 +101,14 @@ async def test_what_was_sent_names_pictures_and_what_was_folded(scenario):
     assert re.search(r"--- folded\nsteps 1 to \d+: a line each at most\noutputs of steps \d+ to \d+: ", told)
     assert "100 characters each" in told
     assert "--- folded" not in sent(s.events, 2)
+
+
+async def test_a_single_step_that_was_folded_is_named_so(scenario):
+    s = scenario([code("a"), code("b"), finish("done")])
+    await s.run()
+    last = max(at for at, event in enumerate(s.events) if event.kind == "model_called")
+    told = sent([*s.events[:last], TranscriptCompacted(step=3, through=1, keep=100), *s.events[last:]])
+    assert "--- folded\noutputs of step 1: 100 characters each" in told
 
 
 async def test_who_and_why(run):

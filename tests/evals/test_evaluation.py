@@ -27,6 +27,7 @@ TASK = 'goal = "Bind {name} to 7."\nchecks = ["{name} == 7"]\n'
 SUITE = {name: TASK.format(name=name) for name in ("a", "b", "c", "d")}
 PRICES = ("1000", "1000")
 """Dollars per million tokens: a call of 100 tokens in and 20 out costs $0.12."""
+DEAR = ("10000", "10000")
 
 
 def right(name):
@@ -49,6 +50,10 @@ def longer(name):
     return [code(f"{name} = 6"), code(f"{name} += 1\nprint({name})"), finish(f"{name} is 7")]
 
 
+def unstable(name):
+    return [code(f"import time\n{name} = 7\nprint(time.time_ns())"), finish(f"{name} is 7")]
+
+
 def failing(name):
     return [RuntimeError("the wire is cut")] * 9
 
@@ -58,6 +63,8 @@ BEHAVIOURS = {
     "lying": lying,
     "honest": honest,
     "stuck": stuck,
+    "expensive": right,
+    "unstable": unstable,
     "longer": longer,
     "mixed": lambda name: {"a": right, "b": longer, "c": lying, "d": honest}[name](name),
 }
@@ -65,7 +72,8 @@ BEHAVIOURS = {
 
 def scripted(trial):
     replies = BEHAVIOURS[trial.contender.model.partition(":")[0]](trial.task.name)
-    return ScriptedModel(replies, usage=Usage(input=100, output=20), prices=PRICES)
+    prices = DEAR if trial.contender.model == "expensive" else PRICES
+    return ScriptedModel(replies, usage=Usage(input=100, output=20), prices=prices)
 
 
 @pytest.fixture
@@ -148,27 +156,45 @@ def assert_views_agree(report, folder):
 
 
 def test_a_right_answer_is_proven_and_its_proof_is_counted(evaluation):
-    made = evaluation("right", tasks={"a": SUITE["a"]}, prove=True)
+    made = evaluation("right", "unstable", tasks={"a": SUITE["a"]}, prove=True)
     made.run()
-    (outcome,) = made.outcomes.values()
-    assert outcome.reproduced is True, outcome.verdict
-    assert row(gather(made), "right")["reproduced"] == "1 of 1"
+    report, (outcome, other) = gather(made), made.outcomes.values()
+    assert (outcome.reproduced, other.reproduced) == (True, False), outcome.verdict
+    assert [row(report, name)["reproduced"] for name in ("right", "unstable")] == ["1 of 1", "0 of 1"]
+    assert [row(report, name)["right"] for name in ("right", "unstable")] == ["1 of 1", "1 of 1"]
     assert (made.home / outcome.folder / "run.ipynb").is_file()
 
 
-def test_a_model_that_is_stuck_or_expensive_ends_and_counts_as_wrong(evaluation):
+def test_a_model_that_is_stuck_or_expensive_is_told_in_every_column(evaluation):
     tasks = {
         "a": SUITE["a"] + "options = { max_steps = 3 }",
         "b": SUITE["b"] + "options = { budget = 0.01 }",
     }
-    made = evaluation("stuck", "right", tasks=tasks)
+    made = evaluation("stuck", "expensive", tasks=tasks)
     made.run()
     found = {(each.task, each.contender): each for each in made.outcomes.values()}
-    assert found["a", "stuck"].status == "step_limit"
-    assert found["b", "right"].status == "cost_limit"
-    assert found["b", "right"].cost <= Decimal("0.01")
-    assert not any(each.claimed for each in found.values() if not each.right)
-    assert row(gather(made), "stuck")["right"] == "0 of 2"
+    assert found["a", "stuck"].status == "step_limit", found["a", "stuck"].reason
+    assert {found["b", name].status for name in ("stuck", "expensive")} == {"cost_limit"}
+    report = gather(made)
+    nothing = dict.fromkeys((f"{each} a right answer" for each in ("dollars", "tokens", "steps", "seconds")), "—")
+    assert row(report, "stuck") == nothing | {
+        "right": "0 of 2",
+        "accuracy": "0%",
+        "95 % interval": "0% to 66%",  # Wilson for 0 of 2
+        "reproduced": "—",
+        "wrong but claimed": "0 of 2",
+    }
+    assert row(report, "expensive") | {"seconds a right answer": ""} == {
+        "right": "1 of 2",
+        "accuracy": "50%",
+        "95 % interval": "9% to 91%",
+        "dollars a right answer": "$2.40",  # 2 calls of $1.20, and none where the budget is smaller than a call
+        "tokens a right answer": "240",
+        "steps a right answer": "2.0",
+        "seconds a right answer": "",
+        "reproduced": "—",
+        "wrong but claimed": "0 of 1",
+    }
 
 
 def test_a_task_that_breaks_fails_alone(evaluation):

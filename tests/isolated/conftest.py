@@ -14,6 +14,8 @@ from agentloop_nb.isolated.isolated_workspace import IsolatedWorkspace
 from agentloop_nb.isolated.resource_limits import Limits
 from agentloop_nb.record import locating, reading
 from agentloop_nb.testing import FakeWeb
+from tests.product.conftest import agentloop as agentloop
+from tests.product.conftest import environment as environment
 from tests.record.kernels import Kernel, kernel
 from tests.wire import Wire, decision, finish
 

@@ -18,7 +18,6 @@ import pytest
 from agentloop_nb.events import TriesRanked
 from agentloop_nb.record import locating, reading
 from agentloop_nb.state import State
-from tests.product.conftest import agentloop, environment  # noqa: F401 - fixtures
 from tests.wire import Item, Reply, Request, Wire, decision, finish
 
 pytestmark = pytest.mark.kernel
@@ -216,7 +215,7 @@ def served(wire: Wire) -> dict[str, str]:
     return {"OPENAI_BASE_URL": wire.base_url, "OPENAI_API_KEY": "sk-test-0123456789abcdef0123456789"}
 
 
-def test_in_a_shell_the_winners_files_are_put_where_those_of_a_run_are(agentloop, tmp_path):  # noqa: F811
+def test_in_a_shell_the_winners_files_are_put_where_those_of_a_run_are(agentloop, tmp_path):
     ways = [way(n, f"open('out.txt', 'w').write('4{n}')\ntotal = 4{n}", f"It is 4{n}") for n in (1, 2)]
     options = ("-m", "scripted", "--best-of", "2", "--until", "total == 42", "--max-retries", "0")
     with Wire(Paths(*ways)) as wire:
@@ -232,7 +231,7 @@ def test_in_a_shell_the_winners_files_are_put_where_those_of_a_run_are(agentloop
 
 
 @pytest.mark.parametrize(("answer", "brought"), [("", "41"), ("2", "42"), ("n", None), ("7\nwhat\ny", "41")])
-def test_on_a_terminal_a_person_looks_and_chooses(environment, tmp_path, answer, brought):  # noqa: F811
+def test_on_a_terminal_a_person_looks_and_chooses(environment, tmp_path, answer, brought):
     ways = [way(n, f"open('out.txt', 'w').write('4{n}')", f"It is 4{n}") for n in (1, 2)]
     with Wire(Paths(*ways)) as wire:
         words = ["-m", "agentloop_nb", "-m", "scripted", "--best-of", "2", "make out.txt"]

@@ -6,7 +6,6 @@ import pytest
 
 from agentloop_nb.record import locating, reading
 from tests.isolated.conftest import code
-from tests.product.conftest import agentloop, environment  # noqa: F401 - fixtures
 from tests.wire import Wire, decision, finish
 
 pytestmark = pytest.mark.kernel
@@ -14,7 +13,7 @@ pytestmark = pytest.mark.kernel
 KEY = "sk-test-0123456789abcdef0123456789"
 
 
-def test_an_isolated_run_is_forked_and_resumed_in_a_shell(agentloop, tmp_path):  # noqa: F811
+def test_an_isolated_run_is_forked_and_resumed_in_a_shell(agentloop, tmp_path):
     tmp_path.joinpath("data.txt").write_text("3")
     steps = [
         decision(
@@ -58,7 +57,7 @@ def test_an_isolated_run_is_forked_and_resumed_in_a_shell(agentloop, tmp_path): 
         (["--with", "data.csv", "go"], "add --isolated"),
     ],
 )
-def test_wrong_use_is_one_line(agentloop, words, says):  # noqa: F811
+def test_wrong_use_is_one_line(agentloop, words, says):
     with Wire([]) as wire:
         done = agentloop(*words, OPENAI_BASE_URL=wire.base_url, OPENAI_API_KEY=KEY)
     assert done.returncode == 2

@@ -16,7 +16,6 @@ import pytest
 
 from agentloop_nb.record import locating, reading
 from agentloop_nb.state import State
-from tests.product.conftest import agentloop, environment  # noqa: F401 - fixtures
 from tests.wire import Item, Reply, Request, Wire, decision, finish
 
 pytestmark = pytest.mark.kernel
@@ -221,7 +220,7 @@ def test_a_stop_ends_all_parts(user):
     assert {each.reason for each in children} == {"the run that delegated it was stopped"}
 
 
-def test_a_resumed_run_makes_the_results_of_its_parts_again_by_their_code(agentloop, tmp_path):  # noqa: F811
+def test_a_resumed_run_makes_the_results_of_its_parts_again_by_their_code(agentloop, tmp_path):
     parent = [
         delegate(task("apples", (), ["total"]), task("pears", (), ["largest"])),
         decision("finish", summary="more to do", goal_met=False),
@@ -291,7 +290,7 @@ def test_an_isolated_replay_has_the_code_of_the_parts_run_in_its_own_process(use
     assert user.value("total, largest, base, open('sum.txt').read()") == (42, 20, 2, "42")
 
 
-def test_parts_that_were_done_when_the_kernel_was_killed_count_and_the_others_are_told(environment, tmp_path):  # noqa: F811
+def test_parts_that_were_done_when_the_kernel_was_killed_count_and_the_others_are_told(environment, tmp_path):
     parts = {"apples": APPLES, "pears": [Reply(text="{}", gate=threading.Event())]}
     parent = [*PARENT[:2], run_code("largest = 20"), *PARENT[2:]]
     with Wire(Family(parent, parts)) as wire:

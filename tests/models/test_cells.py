@@ -6,11 +6,11 @@ import json
 
 import pytest
 
-from agentloop_nb.agent.offer import WEB, in_cells, of_cells
+from agentloop_nb.agent.offer import MOST_CELLS, WEB, in_cells, of_cells
 from agentloop_nb.agent.prompt import Transcript
 from agentloop_nb.agent.rules import RULES_OF_CELLS, system_prompt
 from agentloop_nb.decision import parse
-from agentloop_nb.events import RunStarted
+from agentloop_nb.events import DecisionRejected, RunStarted
 from agentloop_nb.models.cells import CellReader, as_cell, grammar
 from agentloop_nb.models.reply_assembler import ReplyAssembler
 from agentloop_nb.protocols import Message
@@ -194,6 +194,14 @@ def test_cells_are_for_runs_that_need_no_other_action():
     assert not in_cells(state, (*WEB, "run_code"))
     assert not in_cells(started(plan=True), ("run_code",))
     assert not in_cells(started(asks=True), ("run_code",))
+
+
+def test_a_model_that_ends_no_cell_is_asked_for_json():
+    state = started()
+    for rejected in range(MOST_CELLS):
+        assert in_cells(state, ("run_code", "finish")), rejected
+        state.apply(DecisionRejected(step=1, reason="the reply was cut off because it was too long"))
+    assert not in_cells(state, ("run_code", "finish"))
 
 
 def test_code_comes_before_the_end():

@@ -96,6 +96,9 @@ def test_a_served_run_waits_for_its_client_and_is_not_metered() -> None:
     assert reader.cards[1]["meta"] == ["2.5 s"], "the pauses of a client are its own"
     show(called.model_copy(update={"step": 2}))
     assert reader.cards[2]["state"] == "awaited"
+    board.ask(2, {"code": "1"}, until=0)
+    reader.fold(board.take())
+    assert reader.cards[2]["ask"]["otherwise"] == "this call is refused, and the agent is told", "and the run goes on"
     assert (reader.header["tokens"], reader.header["cost"]) == ("", NOT_METERED)
     page = static_html(state)
     assert "Tokens" not in page

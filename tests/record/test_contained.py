@@ -135,15 +135,19 @@ cell = dict(id="long", cell_type="code", metadata={}, execution_count=None, outp
 notebook = dict(nbformat=4, nbformat_minor=5, metadata={}, cells=[cell])
 kernel_run.perform(notebook, {}, origin=Path.cwd(), timeout=600, hash_seed=0)
 """
+NEXT = "from agentloop_nb._internal.held_folder import HeldFolder\nHeldFolder('next').cleanup()"
 
 
 def test_nothing_is_left_of_a_verification_whose_process_is_killed(road, tmp_path):
     code = "import pathlib, time\npathlib.Path('begun').touch()\ntime.sleep(600)"
     arguments = [sys.executable, "-c", VERIFIER, json.dumps(road), code]
-    verifier = subprocess.Popen(arguments, cwd=tmp_path, env={**os.environ, "TMPDIR": str(tmp_path)})
+    environment = {**os.environ, "TMPDIR": str(tmp_path)}
+    verifier = subprocess.Popen(arguments, cwd=tmp_path, env=environment)
     wait_for(lambda: any(tmp_path.glob("agentloop-verify-*/**/begun")), "the notebook was not run")
     processes = psutil.Process(verifier.pid).children(recursive=True)
     assert processes
     verifier.kill()
     verifier.wait()
     wait_for(lambda: all(map(is_gone, processes)), "processes were left")
+    subprocess.run([sys.executable, "-c", NEXT], env=environment, check=True)
+    assert not list(tmp_path.glob("agentloop-*")), "the next folder of any kind takes it away"

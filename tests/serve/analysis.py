@@ -28,7 +28,7 @@ FIGURE = (
 
 
 def _step(code: str, why: str) -> tuple[str, dict[str, Any]]:
-    return "run_code", {"code": code, "why": why, "timeout": 30}
+    return "run_code", {"code": code, "why": why, "timeout": 300}
 
 
 CALLS: tuple[tuple[str, dict[str, Any]], ...] = (

@@ -7,12 +7,12 @@ import os
 import signal
 import subprocess
 import sys
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
 import nbformat
 
+from agentloop_nb._internal.held_folder import HeldFolder
 from agentloop_nb.errors import UserError
 from agentloop_nb.notebook.app.visit_files import FOLDER
 
@@ -24,7 +24,7 @@ def serve(options: Sequence[str]) -> int:
         raise UserError("the app is served by Voila: pip install voila")
     here = f"import os\nos.chdir({str(Path.cwd())!r})\n"  # Voila starts kernels beside the notebook
     cell = nbformat.v4.new_code_cell(f"{here}from agentloop_nb.notebook.app.page import App\n\nApp()")
-    with tempfile.TemporaryDirectory() as folder:
+    with HeldFolder("app") as folder:
         notebook = Path(folder) / "AgentLoop.ipynb"
         nbformat.write(nbformat.v4.new_notebook(cells=[cell], metadata={"title": "AgentLoop"}), notebook)
         command, given = [sys.executable, "-m", "voila", str(notebook), *options], {FOLDER: data} if data else {}

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import atexit
 import os
-import shutil
 import sys
-import tempfile
 import threading
 import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import ModuleType
 from typing import Any
+
+from agentloop_nb._internal.held_folder import HeldFolder
 
 _SWAPPING = threading.RLock()
 """Held while `__main__` and IPython's instance change hands; a step may begin while a shell is made elsewhere."""
@@ -36,17 +36,13 @@ def private_shell() -> Any:
     config.InteractiveShell.colors = "nocolor"
     config.InteractiveShell.xmode = "Context"
     module = ModuleType("__main__", "The namespace of an agent run.")
-    home = tempfile.mkdtemp(prefix="agentloop-")
+    home = HeldFolder("shell")
     with _program_kept():
-        shell = Private(config=config, ipython_dir=home, user_module=module)
+        shell = Private(config=config, ipython_dir=home.name, user_module=module)
     shell._agentloop_private = True
     atexit.unregister(shell.atexit_operations)  # it would keep the shell and all its variables until the program ends
-    weakref.finalize(shell, _remove, home)
+    weakref.finalize(shell, home.cleanup)
     return shell
-
-
-def _remove(home: str) -> None:
-    shutil.rmtree(home, ignore_errors=True)
 
 
 @contextmanager

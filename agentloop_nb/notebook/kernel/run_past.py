@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 from weakref import WeakSet
 
+from agentloop_nb._internal.addresses import EVERYWHERE, LOOPBACK
 from agentloop_nb.safety.code_risks import as_cell
 from agentloop_nb.safety.observed_effects import Effect, Mandate
 
@@ -39,9 +40,9 @@ class Past:
 
     def listens_on(self, address: Any, asking: Any) -> bool:
         """Whether a step itself listens on an address of this machine: a bound port may be somebody else's."""
-        if not isinstance(address, tuple) or str(address[0]) not in ("127.0.0.1", "::1", "localhost"):
+        if not isinstance(address, tuple) or str(address[0]) not in (LOOPBACK, "::1", "localhost"):
             return False
-        local = "::1" if asking.family == socket.AF_INET6 else "127.0.0.1"
+        local = "::1" if asking.family == socket.AF_INET6 else LOOPBACK
         host = local if address[0] == "localhost" else str(address[0])
         own = [each for each in list(self._sockets) if each.type == asking.type]
         return any(_accepts(each, host, int(address[1])) for each in own)
@@ -66,7 +67,7 @@ class Past:
 
 _OF_WHAT_IS_THERE = ("os.chmod", "os.chown", "os.utime", "os.setxattr", "os.removexattr", "os.truncate")
 """Events that make no file."""
-_ANY = {"127.0.0.1": "0.0.0.0", "::1": "::"}  # noqa: S104 - compared, not bound
+_ANY = {LOOPBACK: EVERYWHERE, "::1": "::"}
 """What a socket is bound to that takes connections to these."""
 
 

@@ -69,6 +69,7 @@ def _paper() -> str:
     return (
         "<style>.agentloop-run summary::-webkit-details-marker{display:none}"
         ".agentloop-run details[open]>summary>span{white-space:normal!important}"
+        ".agentloop-run details summary code{white-space:inherit}"
         f"{','.join(below)}{{display:none}}"
         "@media print{.agentloop-run details::details-content{content-visibility:visible;display:block}"
         ".agentloop-run summary>span{white-space:normal!important}"

@@ -202,7 +202,8 @@ class LiveBoard(Board):
 
     def ask(self, step: int, fields: dict[str, str], until: float) -> None:
         """Show the buttons of an approval, and the time that is left for it."""
-        self.put(step, {"ask": {"fields": fields, "complaint": "", "until": until}})
+        otherwise = {"otherwise": "this call is refused, and the agent is told"} if self.state.is_served else {}
+        self.put(step, {"ask": {"fields": fields, "complaint": "", "until": until, **otherwise}})
 
     def complain(self, step: int, message: str) -> None:
         """Say in the card why an edit cannot be used."""

@@ -13,14 +13,15 @@ from agentloop_nb._internal.markup import harmless
 from agentloop_nb._internal.platform import IN_BROWSER
 from agentloop_nb._internal.text import joined
 from agentloop_nb.notebook.panel.safe_text import Lines, clean, escape, no_math, prose, shortened
+from agentloop_nb.notebook.panel.table_colours import safe_style, with_colours
 from agentloop_nb.protocols import Output
 
 _TABLE_TAGS = {"table", "caption", "colgroup", "col", "thead", "tbody", "tfoot", "tr", "th", "td"}
 _BLOCK_TAGS = {"p", "br", "hr", "h1", "h2", "h3", "h4", "h5", "h6", "ul", "ol", "li", "blockquote", "pre", "div", "img"}
 _INLINE_TAGS = {"a", "b", "strong", "i", "em", "u", "s", "del", "sub", "sup", "code", "kbd", "small", "span"}
 _ATTRIBUTES = {
-    "td": {"colspan", "rowspan"},
-    "th": {"colspan", "rowspan", "scope"},
+    "td": {"colspan", "rowspan", "style"},
+    "th": {"colspan", "rowspan", "scope", "style"},
     "a": {"href", "title"},
     "img": {"src", "alt"},
 }
@@ -55,7 +56,7 @@ def sanitise(markup: str) -> str:
     import nh3
 
     safe = nh3.clean(
-        clean(markup),
+        with_colours(clean(markup)),
         tags=_TABLE_TAGS | _BLOCK_TAGS | _INLINE_TAGS,
         attributes=_ATTRIBUTES,
         url_schemes={"http", "https", "data"},
@@ -68,6 +69,8 @@ def sanitise(markup: str) -> str:
 def _keep_attribute(_tag: str, name: str, value: str) -> str | None:
     if name == "src":
         return value if _DATA_PICTURE.fullmatch(value) else None
+    if name == "style":
+        return safe_style(value) or None
     if name == "href":
         return value if value.startswith(("http://", "https://")) else None
     return value

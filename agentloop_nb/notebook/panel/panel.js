@@ -412,7 +412,7 @@ function drawAsk(view, box, card) {
   box.onkeydown = (event) => { if (event.key === "Escape" && !cancel.hidden) { event.preventDefault(); back(); } };
   box.complaint = node("p", { class: "agl-complaint", role: "alert" }, ask.complaint || "");
   box.replaceChildren(editor, refusal, node("div", { class: "agl-buttons", role: "group", "aria-label": `Approval of step ${card.n}` }, approve, edit, reject, rest, cancel),
-    box.complaint, ...waits(view, ask.until));
+    box.complaint, ...waits(view, ask.until, ask.otherwise));
   if (inputs.size === 0) edit.hidden = true;
 }
 
@@ -473,12 +473,12 @@ function drawPlan(view, box, { lines, complaint, until }) {
   if (complaint) begin(area);
 }
 
-/** What happens if nobody answers, where something does: nothing is done, and the run ends. */
-function waits(view, until) {
+/** What happens if nobody answers, where something does: nothing is done, and the run ends unless it is said otherwise. */
+function waits(view, until, otherwise = "the run ends here and can be resumed") {
   if (!until) return [];
   const left = node("span", { class: "agl-left", "data-until": until });
   countDown(view, left);
-  return [node("p", { class: "agl-default" }, "Without an answer the run ends here and can be resumed ", left)];
+  return [node("p", { class: "agl-default" }, `Without an answer ${otherwise} `, left)];
 }
 
 function countDown(view, element) {

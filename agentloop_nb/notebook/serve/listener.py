@@ -13,14 +13,13 @@ import hmac
 import json
 import os
 import secrets
-import shutil
-import tempfile
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+from agentloop_nb._internal.held_folder import HeldFolder
 from agentloop_nb.bridge.pipe import LIMIT
 from agentloop_nb.bridge.served_kernels import LOOPBACK, ServedKernel, runtime_dir
 
@@ -48,11 +47,11 @@ class Listener:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         stem = f"agentloop-{os.getpid()}-{secrets.token_hex(3)}"
         self.file = folder / f"{stem}.json"
-        self._own_folder: Path | None = None
+        self._own_folder: HeldFolder | None = None
         self._socket = folder / f"{stem}.sock"
         if len(str(self._socket)) > _LONGEST_PATH:
-            self._own_folder = Path(tempfile.mkdtemp(prefix="agentloop-"))
-            self._socket = self._own_folder / "sock"
+            self._own_folder = HeldFolder("serve")
+            self._socket = Path(self._own_folder.name) / "sock"
         self.described = ServedKernel(
             **described, pid=os.getpid(), socket=str(self._socket), token=self.token, at=time.time()
         )
@@ -111,4 +110,4 @@ class Listener:
             with contextlib.suppress(OSError):
                 path.unlink()
         if self._own_folder is not None:
-            shutil.rmtree(self._own_folder, ignore_errors=True)
+            self._own_folder.cleanup()

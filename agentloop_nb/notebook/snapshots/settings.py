@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from agentloop_nb._internal import environment
+from agentloop_nb.notebook.snapshots import python_options
 from agentloop_nb.notebook.snapshots.patches import Patches
 
 MISSING = object()
@@ -233,10 +234,6 @@ def _set_filters(_key: str, value: Any) -> None:
     filters[:] = value
 
 
-def _set_limit(_key: str, value: Any) -> None:
-    sys.setrecursionlimit(value)
-
-
 def _set_folder(_key: str, value: Any) -> None:
     os.chdir(value)
 
@@ -258,7 +255,7 @@ SOURCES = (
     Source("numpy's {}", _print_options, _set_print_option),
     Source("decimal's {}", _decimal_context, _set_decimal),
     Source("the warning filters", lambda: {"filters": list(warnings.filters)}, _set_filters),
-    Source("the recursion limit", lambda: {"limit": sys.getrecursionlimit()}, _set_limit),
+    Source("{}", python_options.read, python_options.write),
 )
 
 

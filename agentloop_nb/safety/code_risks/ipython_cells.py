@@ -154,9 +154,10 @@ def _without_escapes(source: str, cell: Cell) -> str:
     """Note shell lines and magics, and put `pass` in their place."""
     lines: list[str] = []
     pending = iter(source.split("\n"))
-    for line in pending:
+    for begun in pending:
+        line = begun
         while line.rstrip().endswith("\\") and _ESCAPED.match(line):
-            line = line.rstrip()[:-1] + next(pending, "")  # noqa: PLW2901  # a continued line is one line
+            line = line.rstrip()[:-1] + next(pending, "")
         if match := _ESCAPED.match(line):
             target = (match["target"] or "").strip()
             _note(match["escape"], match["rest"], cell)

@@ -9,7 +9,6 @@ import ipaddress
 import json
 import re
 import socket
-import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from functools import cache
 from pathlib import Path
@@ -18,6 +17,7 @@ from typing import Any
 import httpx2
 import nbformat
 
+from agentloop_nb._internal.held_folder import HeldFolder
 from agentloop_nb.actions import ActionResult, Finish, ReadUrl, RunCode, SearchWeb, WriteFile
 from agentloop_nb.actions.output_text import bounded, final_lines, strip_ansi
 from agentloop_nb.agent.prompt import compose
@@ -48,13 +48,13 @@ def decision(data: bytes) -> None:
 
 
 @cache
-def _folder() -> Path:
-    return Path(tempfile.mkdtemp(prefix="agentloop-fuzz-"))
+def _folder() -> HeldFolder:
+    return HeldFolder("fuzz")
 
 
 def record(data: bytes) -> None:
     """A damaged record is named as such in one line; a whole one can be folded, prompted, shown and exported."""
-    path = _folder() / "fuzzed.jsonl"
+    path = Path(_folder().name) / "fuzzed.jsonl"
     path.write_bytes(data)
     try:
         events = reading.read(path)
@@ -77,7 +77,7 @@ def exporter(data: bytes) -> None:
 
 
 def _exported(events: Sequence[AnyEvent]) -> None:
-    folder = _folder()
+    folder = Path(_folder().name)
     made = []
     for name in ("a.ipynb", "b.ipynb", "c.py"):
         try:
