@@ -226,7 +226,7 @@ def _finish_cell(told: tuple[str, Cell], scrub: Anonymizer) -> Json:
     if unchecked:
         metadata["agentloop"] = {"unchecked": unchecked}
     if "raises-exception" in tags:
-        metadata["jupyter"] = {"source_hidden": True, "outputs_hidden": True}
+        metadata["jupyter"] = {"outputs_hidden": True}  # never the source: what runs is seen
     return {
         "cell_type": "code",
         "id": name,

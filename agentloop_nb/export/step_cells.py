@@ -39,11 +39,11 @@ def step_cells(step: Step, count: int) -> Iterator[tuple[str, Cell]]:
 
 
 def _failure(step: Step, cells: Sequence[Cell]) -> str:
-    """Say of code that failed that it did, because its cell is folded."""
+    """Say of code that failed that it did, because its outputs are folded."""
     if step.result is None or not any("raises-exception" in cell.tags for cell in cells):
         return ""
     told = " ".join((step.result.error or "an error").split())
-    return f"\n\n*This step failed, and its cell is folded:* {plain(_cut(told))}"
+    return f"\n\n*This step failed, and its outputs are folded:* {plain(_cut(told))}"
 
 
 def in_its_folder(name: str, cell: Cell) -> Iterator[tuple[str, Cell]]:

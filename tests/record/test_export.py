@@ -63,15 +63,16 @@ def test_the_whole_story_is_told_in_order_and_twice_the_same(tmp_path):
     assert (tmp_path / "run.ipynb").read_bytes() == first
 
 
-def test_the_cell_of_a_failed_step_is_folded_and_told_above(tmp_path):
+def test_the_outputs_of_a_failed_step_are_folded_and_told_above(tmp_path):
     failed = step(1, "run_code", error("KeyError", "'Region'"), code="table['Region']")
     notebook = exported(
         tmp_path, [started(), *failed, *step(2, "run_code", printed("1\n"), code="print(1)"), *finished(3)]
     )
     cells = {cell["id"]: cell for cell in notebook["cells"]}
-    assert cells["step-1-code"]["metadata"]["jupyter"] == {"source_hidden": True, "outputs_hidden": True}
+    assert cells["step-1-code"]["metadata"]["jupyter"] == {"outputs_hidden": True}
     assert cells["step-1-code"]["outputs"][0]["ename"] == "KeyError"
-    assert "*This step failed, and its cell is folded:* KeyError: 'Region'" in "".join(cells["step-1-why"]["source"])
+    told = "".join(cells["step-1-why"]["source"])
+    assert "*This step failed, and its outputs are folded:* KeyError: 'Region'" in told
     assert "jupyter" not in cells["step-2-code"]["metadata"]
     assert "failed" not in "".join(cells["step-2-why"]["source"])
 
