@@ -26,6 +26,7 @@ UNDO = Option("undo", ("--undo",), "take back what was copied last")
 STOP = Option("stop", ("--stop",), "stop serving")
 NAME = Option("name", ("--name",), "what clients call this kernel (the folder's name)", "NAME", "sales")
 MINUTES = Option("minutes", ("--for",), "stop serving after this time", "MINUTES", "60")
+MOST_TOLD = Option("most_told", ("--max-told",), "megabytes that agents may be told (50)", "MB", "10")
 READ_ONLY = Option("read_only", ("--read-only",), "let agents look, and change nothing")
 HTTP = Option(
     "http",
@@ -180,10 +181,10 @@ COMMANDS = (
     ),
     Command(
         "serve",
-        "[--name NAME] [--for MINUTES] [--read-only] [--isolated] [--on CLUSTER] "
+        "[--name NAME] [--for MINUTES] [--max-told MB] [--read-only] [--isolated] [--on CLUSTER] "
         "[--http [PORT]] [options] [GOAL] | --stop",
         "let outside agents (Claude Code, Cursor and other MCP clients) work in this kernel, under its rules",
-        (STOP, NAME, MINUTES, READ_ONLY, HTTP, *(each for each in OPTIONS if each.setting in _SERVED)),
+        (STOP, NAME, MINUTES, MOST_TOLD, READ_ONLY, HTTP, *(each for each in OPTIONS if each.setting in _SERVED)),
         "notebook",
         "it serves a living kernel; clients start agentloop mcp",
     ),

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from agentloop_nb import __version__
-from agentloop_nb.bridge.served_kernels import NO_KERNEL, choose, connect
+from agentloop_nb.bridge.served_kernels import NO_KERNEL, ServedKernel, choose, connect, is_announced
 from agentloop_nb.bridge.tools import INSTRUCTIONS, TOOLS
 
 LIMIT = 8 * 2**20
@@ -25,6 +25,10 @@ LIMIT = 8 * 2**20
 MOST_ANSWERED = 8 * LIMIT
 """Bytes of one line of a kernel."""
 DIED = "The kernel ended while this ran. What it had done to files is done; its variables are lost."
+OVER = (
+    "The kernel is served no longer. Ask the person to type `%agent serve`. "
+    "If this had begun, its card in the notebook says what it did."
+)
 TOO_LARGE = f"a message may be {LIMIT // 2**20} MB long; write large data with run_code instead"
 _ID = re.compile(rb'"id"\s*:\s*(-?\d+|"(?:[^"\\]|\\.){0,200}")')
 _COMPLETE = {"resultType": "complete"}
@@ -88,7 +92,7 @@ class Bridge:
             try:
                 self._connection.sendall(line if line.endswith(b"\n") else line + b"\n")
             except (OSError, AttributeError):  # it ended a moment ago
-                problem = DIED
+                problem = NO_KERNEL
             else:
                 return
             is_request = self._pending.pop(json.dumps(message.get("id")), None) is not None  # else it is answered
@@ -111,7 +115,7 @@ class Bridge:
             return NO_KERNEL
         self._connection = connection
         swallowed = f"bridge-{self._repeats}" if repeated else None
-        threading.Thread(target=self._pump, args=(connection, swallowed), daemon=True).start()
+        threading.Thread(target=self._pump, args=(found, connection, swallowed), daemon=True).start()
         return ""
 
     def _repeated_handshake(self) -> bytes:
@@ -119,7 +123,7 @@ class Bridge:
         again = json.dumps({**(self._hello or {}), "id": f"bridge-{self._repeats}"})
         return f'{again}\n{{"jsonrpc":"2.0","method":"notifications/initialized"}}\n'.encode()
 
-    def _pump(self, connection: socket.socket, swallowed: str | None) -> None:
+    def _pump(self, kernel: ServedKernel, connection: socket.socket, swallowed: str | None) -> None:
         """Hand the kernel's messages to the client until the kernel is gone."""
         with contextlib.suppress(OSError, ValueError, RecursionError), connection.makefile("rb") as lines:
             while line := lines.readline(MOST_ANSWERED):
@@ -133,9 +137,10 @@ class Bridge:
                 self._write(line)
         self._connection = None
         connection.close()
+        why = DIED if is_announced(kernel) else OVER
         for key in list(self._pending):
             if message := self._pending.pop(key, None):
-                self._to_client(alone(message, DIED))
+                self._to_client(alone(message, why))
 
 
 def _has_envelope(message: Message) -> bool:

@@ -60,9 +60,18 @@ def runtime_dir() -> Path:
 
 
 def alive() -> list[ServedKernel]:
-    """List the kernels that are served, newest first. Files that others could have written are passed over."""
-    found = filter(None, map(_read, runtime_dir().glob("agentloop-*.json")))
-    return sorted(found, key=lambda each: -each.at)
+    """List the kernels that are served, newest first."""
+    return sorted((each for each in _announced() if _lives(each.pid)), key=lambda each: -each.at)
+
+
+def is_announced(kernel: ServedKernel) -> bool:
+    """Whether the file of a kernel is there: it is taken away when serving ends, and stays when the kernel dies."""
+    return kernel in _announced()
+
+
+def _announced() -> list[ServedKernel]:
+    """Read the files that say where kernels listen. What others could have written is passed over."""
+    return list(filter(None, map(_read, runtime_dir().glob("agentloop-*.json"))))
 
 
 def _read(file: Path) -> ServedKernel | None:
@@ -71,8 +80,7 @@ def _read(file: Path) -> ServedKernel | None:
             if not _is_own(os.fstat(opened.fileno())):
                 return None
             data = json.loads(opened.read(100_000))
-        found = ServedKernel(**{field: kind(data[field]) for field, kind in _FIELDS.items()})
-        return found if found.pid > 0 and _lives(found.pid) else None
+        return ServedKernel(**{field: kind(data[field]) for field, kind in _FIELDS.items()})
     except (OSError, OverflowError, ValueError, KeyError, TypeError):
         return None
 
@@ -88,10 +96,14 @@ def _is_own(status: os.stat_result) -> bool:
 
 
 def _lives(pid: int) -> bool:
-    """Whether a process is there. Raises `OSError` if not."""
-    if sys.platform != "win32":  # signal 0 is Ctrl-C there; a port that nobody listens on refuses the connection
+    """Whether a process is there."""
+    if sys.platform == "win32":  # signal 0 is Ctrl-C there; a port that nobody listens on refuses the connection
+        return True
+    try:
         os.kill(pid, 0)
-    return True
+    except (OSError, OverflowError):
+        return False
+    return pid > 0
 
 
 def connect(found: ServedKernel, greeting: bytes) -> socket.socket:

@@ -243,11 +243,21 @@ async def test_the_last_step_is_for_the_summary_and_then_it_is_over(notebook, se
 
 
 async def test_the_time_it_is_served_for_ends_it(notebook):
-    notebook.cell("%agent serve --approve auto --for 0.02")
     async with notebook.agent() as agent:
-        assert "the 0.02 minutes it was served for are over" in said(await agent.run("import time; time.sleep(60)"))
+        await asyncio.to_thread(notebook.cell, "%agent serve --approve auto --for 0.05")
+        assert "the 0.05 minutes it was served for are over" in said(await agent.run("import time; time.sleep(60)"))
         await until(lambda: not list((notebook.folder / "rt").glob("agentloop-*.json")))
         assert "%agent serve" in said(await agent.run("1"))
+
+
+async def test_what_may_be_told_has_an_end(notebook):
+    notebook.cell("%agent serve --approve auto --max-told 0.01")
+    async with notebook.agent() as agent:
+        assert said(await agent.run("print('x' * 6000)")).startswith("xxx")
+        await agent.run("print('y' * 6000)")
+        await until(lambda: not list((notebook.folder / "rt").glob("agentloop-*.json")))
+        assert "%agent serve" in said(await agent.run("1"))
+    assert "the 0.01 MB that may be told are told" in notebook.state().reason
 
 
 @pytest.mark.parametrize(
@@ -308,6 +318,8 @@ async def test_many_wrong_calls_and_a_flood_end_nothing(notebook, served):
         ("--http 99999", "--http takes the number of a port"),
         ("--for soon", "--for takes minutes"),
         ("--for -1", "--for takes minutes"),
+        ("--max-told much", "--max-told takes megabytes"),
+        ("--max-told 0", "--max-told takes megabytes"),
         ("--approve never", "approve"),
         ("--max-steps 0", "steps"),
         ("--nmae x", "did you mean --name?"),

@@ -86,6 +86,7 @@ class Requests:
 
     async def _call_tool(self, context: Any, params: Any) -> types.CallToolResult:
         answer = await self._answer(context, params.name, tools.given(params.name, params.arguments or {}))
+        self._served.told.count(answer.text, *(image.base64 for image in answer.images))
         content: list[Any] = [types.TextContent(type="text", text=answer.text)]
         content += [
             types.ImageContent(type="image", data=image.base64, mime_type=image.media_type) for image in answer.images
@@ -134,6 +135,7 @@ class Requests:
 
     async def _read_resource(self, _context: Any, params: Any) -> types.ReadResourceResult:
         text = await resources.read(self._served, str(params.uri))
+        self._served.told.count(text)
         kinds = {each.uri: each.media_type for each in resources.RESOURCES}
         kind = kinds.get(str(params.uri), "text/plain")
         content = types.TextResourceContents(uri=params.uri, text=text, mime_type=kind)

@@ -17,6 +17,7 @@ from agentloop_nb.isolated.isolated_workspace import IsolatedWorkspace
 from agentloop_nb.notebook import warming
 from agentloop_nb.notebook.isolation.placement import what_can_be_adopted
 from agentloop_nb.notebook.kernel.runner import can_ask, refuse_nesting
+from agentloop_nb.notebook.serve.told_limit import ServeLimits
 from agentloop_nb.settings import Settings
 from agentloop_nb.settings.options import parse_options
 from agentloop_nb.state import OUTSIDE
@@ -43,7 +44,7 @@ def serve(magics: AgentMagics, rest: str) -> None:
         print(_stop(magics))
         return
     _check_place(magics.shell)
-    name, minutes = options.pop("name", None), _minutes(options.pop("minutes", None))
+    name, limits = options.pop("name", None), _limits(options)
     read_only = bool(options.pop("read_only", False))
     port = _port("0" if (typed := options.pop("http", None)) is True else typed)
     settings = _settings(magics, options)
@@ -53,8 +54,8 @@ def serve(magics: AgentMagics, rest: str) -> None:
     from agentloop_nb.notebook.serve.served_kernel import ServedKernelRun
 
     taken = None if port is None else bind(port)
-    held = minutes is not None and not can_ask(magics.shell)
-    how: dict[str, Any] = {"minutes": minutes, "read_only": read_only, "port": taken, "held": held}
+    held = limits.minutes is not None and not can_ask(magics.shell)
+    how: dict[str, Any] = {"limits": limits, "read_only": read_only, "port": taken, "held": held}
     try:
         served = ServedKernelRun(magics.manager, goal or GOAL, settings, name=name, **how)
     except BaseException:
@@ -62,7 +63,7 @@ def serve(magics: AgentMagics, rest: str) -> None:
             taken.close()
         raise
     _served[id(magics.shell)] = served
-    until = f"for {minutes:g} minutes at most, in this cell" if held else "until %agent serve --stop"
+    until = f"for {limits.minutes:g} minutes at most, in this cell" if held else "until %agent serve --stop"
     print(_how_to_connect(name, until, settings, read_only=read_only))
     if taken is not None:
         print(f"By HTTP: {address(taken)}; its bearer token stands in {served.listener.file}")
@@ -94,14 +95,25 @@ def _settings(magics: AgentMagics, options: dict[str, Any]) -> Settings:
     return replace(settings, model=OUTSIDE, base_url=None, budget=None, cache=None, max_retries=ALWAYS, export=None)
 
 
-def _minutes(text: str | None) -> float | None:
+def _limits(options: dict[str, Any]) -> ServeLimits:
+    """Take the limits out of the options."""
+    limits = ServeLimits()
+    if (minutes := options.pop("minutes", None)) is not None:
+        limits = limits._replace(minutes=_amount(minutes, f"--for takes minutes, not {minutes!r}: --for 60"))
+    if (told := options.pop("most_told", None)) is not None:
+        limits = limits._replace(megabytes=_amount(told, f"--max-told takes megabytes, not {told!r}: --max-told 10"))
+    return limits
+
+
+def _amount(text: str, otherwise: str) -> float:
+    """Return a number above 0. Raises `UserError` that says something otherwise."""
     try:
-        minutes = None if text is None else float(text)
+        amount = float(text)
     except ValueError:
-        minutes = 0.0
-    if minutes is not None and not 0 < minutes <= 100_000:
-        raise UserError(f"--for takes minutes, not {text!r}: --for 60")
-    return minutes
+        amount = 0.0
+    if not 0 < amount <= 100_000:
+        raise UserError(otherwise)
+    return amount
 
 
 def _port(text: str | None) -> int | None:

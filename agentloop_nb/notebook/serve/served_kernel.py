@@ -32,6 +32,7 @@ from agentloop_nb.notebook.serve.mcp_server import Requests
 from agentloop_nb.notebook.serve.outside_model import Call, OutsideModel
 from agentloop_nb.notebook.serve.served_session import begin_served
 from agentloop_nb.notebook.serve.served_workspace import Served
+from agentloop_nb.notebook.serve.told_limit import ServeLimits, ToldLimit
 from agentloop_nb.notebook.undo import take_back
 from agentloop_nb.settings import Settings
 
@@ -59,7 +60,7 @@ class ServedKernelRun:
         settings: Settings,
         *,
         name: str,
-        minutes: float | None = None,
+        limits: ServeLimits,
         read_only: bool = False,
         port: socket.socket | None = None,
         held: bool = False,
@@ -68,12 +69,13 @@ class ServedKernelRun:
         shell = manager.shell
         self.place = HeldCell(shell.kernel) if held else MainThread(shell.kernel)
         self.model = OutsideModel()
-        self.read_only, self._minutes, self._port = read_only, minutes, port
+        self.read_only, self._minutes, self._port = read_only, limits.minutes, port
         self.session = begin_served(manager, goal, settings, self.model, self.place)
         self.workspace = self._workspace()
         self.home = manager.folder if settings.isolated else self.workspace.folder
         """The notebook's folder."""
         self.tools = KernelTools(self)
+        self.told = ToldLimit(limits.megabytes, self._limit_is_reached)
         self.listener = Listener(
             url=http.address(port) if port else None,
             name=name,
@@ -177,7 +179,8 @@ class ServedKernelRun:
         async with self.listener.listening(partial(speak, server)), self._listening_by_http(server):
             self._ready.set()
             if self._minutes is not None:
-                self._loop.call_later(60 * self._minutes, self._time_is_over)
+                over = f"the {self._minutes:g} minutes it was served for are over"
+                self._loop.call_later(60 * self._minutes, self._limit_is_reached, over)
             await self.session.go([self.panel, answers], self._approve)
             self.model.refuse_waiting(self._over_text)
             closing = asyncio.ensure_future(self.place.do(self.panel.close))
@@ -199,8 +202,8 @@ class ServedKernelRun:
     def _listening_by_http(self, server: Any) -> AbstractAsyncContextManager[None]:
         return nullcontext() if self._port is None else http.listening(server, self._port, self.listener.token)
 
-    def _time_is_over(self) -> None:
-        self.session.control.reason = f"the {self._minutes:g} minutes it was served for are over"
+    def _limit_is_reached(self, reason: str) -> None:
+        self.session.control.reason = reason
         self.session.control.stop()
         self._closing.set()
 
