@@ -6,16 +6,21 @@ from typing import Any
 
 from agentloop_nb._internal.ipython_syntax import parsed, to_python
 from agentloop_nb._internal.text import as_comment
+from agentloop_nb.export.awaiting_cells import RUNNER, awaits, in_a_coroutine
 from agentloop_nb.export.destination import SCRIPT_MARK
 
 Json = dict[str, Any]
 
 
 def script(notebook: Json) -> str:
-    """Return the notebook as a script of `# %%` cells: prose and magics as comments, cells that fail left out."""
+    """Return the notebook as a script of `# %%` cells.
+
+    Prose and magics are comments, cells that fail are left out, and those that await are run as coroutines.
+    """
     parts = [_part(cell) for cell in notebook["cells"]]
     body = "\n\n".join(part for part in parts if part)
     head = "from IPython.display import display\n\n" if "display(" in body else ""
+    head += f"{RUNNER}\n\n" if "_run_cell(" in body else ""
     return f"{SCRIPT_MARK}\n{head}{body}\n"
 
 
@@ -34,4 +39,5 @@ def _plain(source: str) -> str:
     if not python or parsed(python) is None:  # a cell magic of another language, or no Python at all
         return as_comment(source)
     pairs = zip(source.split("\n"), python.split("\n"), strict=True)
-    return "\n".join(now if now == was else f"{now}  # in IPython: {was.strip()}" for was, now in pairs)
+    plain = "\n".join(now if now == was else f"{now}  # in IPython: {was.strip()}" for was, now in pairs)
+    return in_a_coroutine(plain) if awaits(plain) else plain

@@ -234,6 +234,23 @@ def test_a_script_runs_without_ipython_and_leaves_failures_out(tmp_path):
     assert done.stdout == "21\n"
 
 
+AWAITING = [
+    'import asyncio\nqueue, text = asyncio.Queue(), """two\nlines"""\n%matplotlib inline\nawait queue.put(7)',
+    "async def double(n):\n    await asyncio.sleep(0)\n    return 2 * n\nbase = [await queue.get()]",
+    "for n in base:\n    found = await asyncio.gather(double(n), double(1))\nprint(found, text.split(), n)",
+    "async def double_all():\n    yield await double(2)",
+    "print([n async for n in double_all()] == [4])",
+]
+
+
+def test_cells_that_await_run_in_a_script_on_one_loop_and_keep_their_names(tmp_path):
+    steps = [step(number, "run_code", printed(""), code=code) for number, code in enumerate(AWAITING, 1)]
+    path = export([started(), *(event for each in steps for event in each), *finished(6)], tmp_path / "run.py")
+    done = subprocess.run([sys.executable, path], capture_output=True, text=True)
+    assert (done.stdout, done.stderr) == ("[14, 2] ['two', 'lines'] 7\nTrue\n", "")
+    assert "in IPython: %matplotlib inline" in path.read_text()
+
+
 def test_other_formats_and_places_are_told_in_one_line(tmp_path):
     with pytest.raises(UserError, match=r"name it run\.ipynb"):
         export(counting(), tmp_path / "run.docx")
