@@ -61,6 +61,12 @@ PUT_BACK = {
     "the level of the root logger": ("import logging", "logging.getLogger().setLevel(10)", "logging.root.level"),
     "a handler": ("import logging", "logging.root.addHandler(logging.NullHandler())", "len(logging.root.handlers)"),
     "a level for all loggers": ("import logging", "logging.disable(10)", "logging.root.manager.disable"),
+    "a named logger": (
+        "import logging\nlogging.getLogger('a.b').setLevel(20)",
+        "logging.getLogger('a.b').setLevel(10)\nlogging.getLogger('a.c').addHandler(logging.StreamHandler())",
+        "[(each.level, each.handlers) for each in map(logging.getLogger, ['a.b', 'a.c'])]",
+    ),
+    "a CSV dialect": ("import csv", "csv.register_dialect('pipes', delimiter='|')", "csv.list_dialects()"),
     "a list with attributes": (
         "class L(list): pass\nl = L([1])\nl.tag = 'a'",
         "l.append(2); l.tag = 'b'",

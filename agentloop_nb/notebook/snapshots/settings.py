@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from agentloop_nb._internal import environment
-from agentloop_nb.notebook.snapshots import python_options
+from agentloop_nb.notebook.snapshots import loggers, python_options
 from agentloop_nb.notebook.snapshots.patches import Patches
 
 MISSING = object()
@@ -244,6 +244,23 @@ def _folder() -> Settings:
     return {}
 
 
+def _set_logger(name: str, value: Any) -> None:
+    loggers.write(name, None if value is MISSING else value)
+
+
+def _dialects() -> Settings:
+    csv = _library("csv")
+    return {name: csv.get_dialect(name) for name in csv.list_dialects()} if csv else {}
+
+
+def _set_dialect(name: str, value: Any) -> None:
+    csv = sys.modules["csv"]
+    if value is MISSING:
+        csv.unregister_dialect(name)
+    else:
+        csv.register_dialect(name, value)
+
+
 SOURCES = (
     Source("the state of random", lambda: {"state": random.getstate()}, lambda _key, state: random.setstate(state)),
     Source("the state of numpy.random", _numpy_state, _set_numpy_state),
@@ -256,6 +273,8 @@ SOURCES = (
     Source("decimal's {}", _decimal_context, _set_decimal),
     Source("the warning filters", lambda: {"filters": list(warnings.filters)}, _set_filters),
     Source("{}", python_options.read, python_options.write),
+    Source("the logger {}", loggers.read, _set_logger),
+    Source("the CSV dialect {}", _dialects, _set_dialect),
 )
 
 
