@@ -185,6 +185,15 @@ async def test_processes_and_connections_are_seen(place: Place) -> None:
     assert quiet.beyond == ()
 
 
+@pytest.mark.parametrize("code", ["os.close(1)", "os.close(2)", "os.dup2(os.open(os.devnull, os.O_WRONLY), 1)"])
+async def test_a_step_may_close_what_its_output_goes_to(place: Place, code: str) -> None:
+    outcome = await place.run(f"import os\n{code}\nprint('on')")
+    later = await place.run("code = os.system('echo later')")
+
+    assert (outcome.ending, text(outcome)) == ("ok", "on\n"), outcome.error
+    assert (later.ending, text(later)) == ("ok", "later\n"), later.error
+
+
 async def test_a_stopped_run_starts_no_code(place: Place) -> None:
     place.control.stop()
 

@@ -89,7 +89,9 @@ class _Pipe:
         os.dup2(sink, descriptor)
         os.close(sink)
         self._arrived = threading.Semaphore(0)
-        self._heard = self._closed = False
+        self._heard = self._closed = self._ended = False
+        self._ending = threading.Lock()
+        """Held while the pipe is closed, or its reader ends: the later one closes what was saved."""
         have_done(self._read)
 
     def _read(self) -> None:
@@ -105,7 +107,10 @@ class _Pipe:
             for _ in range(marks):
                 self._arrived.release()
         os.close(self._source)
-        os.close(self._saved)
+        with self._ending:  # a step may close the descriptor itself, and is then not over yet
+            self._ended = True
+            if self._closed:
+                os.close(self._saved)
 
     def write_past(self, text: str) -> int:
         """Write where the descriptor led before."""
@@ -121,14 +126,17 @@ class _Pipe:
         return self._heard or _waits(self._source)
 
     def drain(self) -> None:
-        if select.select([], [self._descriptor], [], _PATIENCE)[1]:
-            os.write(self._descriptor, _END)
-            self._arrived.acquire(timeout=_PATIENCE)
+        with suppress(OSError):  # the code may have closed the descriptor
+            if select.select([], [self._descriptor], [], _PATIENCE)[1]:
+                os.write(self._descriptor, _END)
+                self._arrived.acquire(timeout=_PATIENCE)
 
     def close(self, *, expected: bool) -> None:
         if expected or self.busy:
-            with suppress(OSError):
-                self.drain()
-        self._closed = True
-        redirected.pop(self._descriptor, None)
-        os.dup2(self._saved, self._descriptor)
+            self.drain()
+        with self._ending:
+            self._closed = True
+            redirected.pop(self._descriptor, None)
+            os.dup2(self._saved, self._descriptor)
+            if self._ended:
+                os.close(self._saved)
