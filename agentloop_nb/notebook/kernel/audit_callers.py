@@ -21,7 +21,7 @@ _INSTALLED = tuple({os.path.realpath(place) + os.sep for place in _PLACES - {"",
 _TIDYING = frozenset(
     {
         "tempfile",
-        "agentloop_nb.notebook.kernel.private_shell",
+        "agentloop_nb._internal.held_folder",
         "multiprocessing.util",
         "multiprocessing.managers",
         "joblib.externals.loky.backend.resource_tracker",
