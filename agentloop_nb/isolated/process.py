@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import signal
@@ -27,6 +28,8 @@ LIMITS = "AGENTLOOP_LIMITS"
 """The variable that tells the process its limits; gone before any code of the model's runs."""
 ROUNDS = 10
 """How often what a process started is looked for and ended, until there is nothing more."""
+ENDING = 0.05
+"""Seconds between two looks at one that is ending: its threads end one after the other."""
 _PROXIES = ("http_proxy", "https_proxy", "all_proxy", "no_proxy")
 
 
@@ -64,8 +67,14 @@ class Process:
         return client
 
     async def alive(self) -> bool:
-        """Whether it runs."""
-        return bool(await self._manager.is_alive())
+        """Whether it runs; one that is ending is waited for, until the system says how it ended."""
+        for _ in range(ROUNDS):
+            if not await self._manager.is_alive():
+                return False
+            if not _is_ending(self._main):
+                return True
+            await asyncio.sleep(ENDING)
+        return False
 
     def kill(self, why: str) -> None:
         """End it now, with everything it started; also what it left when it ended by itself."""
@@ -143,6 +152,15 @@ def _found(pid: int | None) -> psutil.Process | None:
         return psutil.Process(pid) if pid else None
     except psutil.Error:
         return None
+
+
+def _is_ending(process: psutil.Process | None) -> bool:
+    """Whether a process is over, and not waited for yet."""
+    import psutil
+
+    with suppress(psutil.Error):
+        return process is not None and process.status() == psutil.STATUS_ZOMBIE
+    return False
 
 
 def _running(processes: Iterable[psutil.Process]) -> list[psutil.Process]:
