@@ -78,7 +78,6 @@ def test_a_plan_is_rejected_edited_and_followed(page: Page, server: Server) -> N
     assert page.problems == []
 
 
-@pytest.mark.parametrize("front", ["lab"])
 def test_code_that_runs_long_is_told_to_the_model_which_waits_and_then_stops_it(page: Page, server: Server) -> None:
     code = "import time\nprint('at work', flush=True)\nwhile True:\n    time.sleep(0.1)"
     seen = threading.Event()
