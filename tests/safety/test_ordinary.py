@@ -3,10 +3,14 @@
 
 from __future__ import annotations
 
+import sys
+import weakref
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
+from agentloop_nb._internal.held_folder import HeldFolder
 from tests.safety.deceptions import code, file
 from tests.safety.test_deceptions import Scene, carry_out, scene
 
@@ -74,3 +78,15 @@ async def test_a_named_host_is_asked(scene: Scene, tmp_path: Path) -> None:
     )
     assert "efused" not in str([step.result for step in state.steps])
     assert scene.asked
+
+
+async def test_what_an_earlier_run_left_may_be_tidied_up_while_a_step_runs(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    left, folder, runs = ModuleType("left"), HeldFolder("shell"), [ModuleType("run")]
+    weakref.finalize(runs[0], folder.cleanup)
+    vars(left)["let_go"] = runs.clear
+    monkeypatch.setitem(sys.modules, "left", left)
+    state = await carry_out(scene, [code("import left\nleft.let_go()")])
+    assert "efused" not in str([step.result for step in state.steps])
+    assert not Path(folder.name).exists()
