@@ -8,7 +8,7 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterator
-from functools import lru_cache
+from functools import cache, lru_cache
 
 from agentloop_nb._internal.ipython_syntax import parsed
 from agentloop_nb.actions import RunCode
@@ -49,7 +49,13 @@ def _shows(step: Step, said: str, goal: str) -> bool:
 
 
 def _is_of_rules(said: str) -> bool:
-    return len(said.split()) >= LEAST_OF_RULES and any(said in _bare(told) for told in (RULES_OF_CELLS, LAST_CELL))
+    return len(said.split()) >= LEAST_OF_RULES and any(said in told for told in _rules())
+
+
+@cache
+def _rules() -> tuple[str, ...]:
+    """Return the rules, bare: each line of an output may be held against them."""
+    return _bare(RULES_OF_CELLS), _bare(LAST_CELL)
 
 
 def _is_told_of_a_step(said: str, state: State) -> bool:
