@@ -13,10 +13,9 @@ MOST_TRIES = 500
 
 _NAMES = r"(?:[a-z]+:)?(?:think(?:ing)?|thoughts?|reasoning|reflection|analysis|scratchpad)"
 _TAG = re.compile(
-    rf"<(?P<close>/)?{_NAMES}(?:\s[^<>]*)?>"
+    rf"<(?!<)(?:(?P<close>/)?{_NAMES}(?:\s[^<>]*)?>|\|(?:begin|(?P<close4>end))_of_thought\|>)"
     r"|\[(?P<close2>/)?THINK\]"
-    r"|◁(?P<close3>/)?think▷"
-    r"|<\|(?:begin|(?P<close4>end))_of_thought\|>",
+    r"|◁(?P<close3>/)?think▷",
     re.IGNORECASE,
 )
 _CHANNEL = re.compile(r"(?:<\|channel\|?>|<channel\|>)\s*(\w+)?(.*?)(?:<\|message\|>|(?=\n)|\Z)", re.DOTALL)

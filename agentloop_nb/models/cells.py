@@ -35,7 +35,7 @@ root ::= ("FINISH: " | "GIVE UP: ") [^\\n]{{1,{LONGEST_ANSWER}}}
 """
 _BEGIN = re.compile(r"```[ \t]*+(?:python|py)?[ \t]*+\n", re.IGNORECASE)
 _FINISH = re.compile(r"\A\W*(FINISH|GIVE UP):[ \t]*(?=\S)")
-_LEAD = re.compile(r"(?:[ \t]*(?:(?:import|from)\b[^\n]*)?\n)*")
+_LEAD = re.compile(r"(?:[ \t]*+(?:(?:import|from)\b[^\n]*+)?\n)*+")
 """Imports and empty lines at the beginning of code."""
 _RUN, _ANSWER_WITH, _GIVE_UP = "Run this cell.", "Finish with this answer.", "Give up."
 """What stands for a reason, which this form has no place for, where the code does not begin with a comment."""

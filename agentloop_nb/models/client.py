@@ -1,64 +1,64 @@
-"""A client of the official SDK, made to keep what belongs to one server from every other."""
+"""The HTTP client of one server, which is told nothing that belongs to another."""
 
 from __future__ import annotations
 
 import os
 import warnings
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from pydantic import SecretStr
 
+from agentloop_nb import __version__
 from agentloop_nb._internal.platform import IN_BROWSER
 from agentloop_nb.models import azure
 from agentloop_nb.models.faults import Server
 from agentloop_nb.models.prices import is_loopback
 
 if TYPE_CHECKING:
-    from openai import AsyncOpenAI
+    import httpx2
 
-NO_KEY = "none"
-"""Sent where a server needs no key, because the SDK wants one."""
+_ACCOUNT = {"OPENAI_ORG_ID": "OpenAI-Organization", "OPENAI_PROJECT_ID": "OpenAI-Project"}
 
 
-def connect(server: Server, key: SecretStr | None, seconds: float = 10.0) -> AsyncOpenAI:
-    """Make a client that neither retries nor tells a server what belongs to OpenAI (organization, custom headers).
+def connect(server: Server, headers: Mapping[str, str], seconds: float = 10.0) -> httpx2.AsyncClient:
+    """Make a client that waits as long as an answer takes, and `seconds` for a connection; it follows no redirect.
 
     Without TLS a new connection costs next to nothing, and every call gets one: small servers close idle connections
-    at the very moment the next request is sent (seen with llama-server).
+    at the very moment the next request is sent (seen with llama-server). A server on this machine is reached past any
+    proxy.
     """
-    import openai
+    import httpx2
 
-    secure = server.base_url.startswith("https:")
-    headers = {} if secure else {"Connection": "close"}
-    if server.provider != "openai":
-        headers |= _blank_custom_headers(key)
-    http_client = None
-    address, version = azure.split(server.base_url)
-    if azure.is_azure(server.base_url) and key is not None:
-        headers[azure.KEY_HEADER] = key.get_secret_value()
     if IN_BROWSER:  # which knows better about connections and certificates than we can say
         warnings.filterwarnings("ignore", "The following transport option")
-    if is_loopback(server.base_url):  # no proxy, no redirect to elsewhere, and no certificate store to load
-        http_client = openai.DefaultAsyncHttpxClient(trust_env=False, follow_redirects=False, verify=secure)
-    client = openai.AsyncOpenAI(
-        api_key=key.get_secret_value() if key else NO_KEY,
+    secure, near = server.base_url.startswith("https:"), is_loopback(server.base_url)
+    address, version = azure.split(server.base_url)
+    closing = {} if secure else {"Connection": "close"}
+    return httpx2.AsyncClient(
         base_url=address,
-        default_query={"api-version": version} if version else None,
-        max_retries=0,
-        timeout=openai.Timeout(None, connect=seconds),
-        default_headers=headers,
-        http_client=http_client,
+        params={"api-version": version} if version else None,
+        headers={"User-Agent": f"agentloop_nb/{__version__}", **headers, **closing},
+        timeout=httpx2.Timeout(None, connect=seconds),
+        trust_env=not near,
+        follow_redirects=False,
+        verify=secure or not near,  # else no store of certificates is loaded
     )
-    if server.provider != "openai":
-        client.organization = client.project = None
-    return client
 
 
-def _blank_custom_headers(key: SecretStr | None) -> dict[str, str]:
-    """Override what the SDK would read from OPENAI_CUSTOM_HEADERS and send to any server."""
-    lines = os.environ.get("OPENAI_CUSTOM_HEADERS", "").splitlines()
-    names = {line.partition(":")[0].strip().lower() for line in lines if ":" in line}
-    headers = dict.fromkeys(names - {"authorization"}, "")
-    if "authorization" in names:
-        headers["Authorization"] = f"Bearer {key.get_secret_value() if key else NO_KEY}"
-    return headers
+def credentials(server: Server, key: SecretStr | None) -> dict[str, str]:
+    """Return the headers that say who asks: the key (on Azure in its own header) and, to OpenAI, whose account."""
+    headers = _account() if server.provider == "openai" else {}
+    if key is None:
+        return headers
+    secret = key.get_secret_value()
+    if azure.is_azure(server.base_url):  # a key as bearer would be taken for somebody's login there
+        return headers | {azure.KEY_HEADER: secret}
+    return headers | {"Authorization": f"Bearer {secret}"}
+
+
+def _account() -> dict[str, str]:
+    """Return what OpenAI's own variables add to a request."""
+    lines = [line.partition(":") for line in os.environ.get("OPENAI_CUSTOM_HEADERS", "").splitlines()]
+    custom = {name.strip(): value.strip() for name, colon, value in lines if colon and name.strip()}
+    return custom | {header: os.environ[name] for name, header in _ACCOUNT.items() if os.environ.get(name)}

@@ -1,31 +1,32 @@
-"""One request and its answer over the official SDK's client: chunks as they come, errors as what they are."""
+"""One request and its answer: chunks as they come, errors as what they are."""
 
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import AsyncGenerator, AsyncIterable, Callable, Mapping
 from contextlib import aclosing, suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from agentloop_nb.errors import ModelFault, PermanentFault, TransientFault
-from agentloop_nb.models.azure import KEY_HEADER
 from agentloop_nb.models.faults import Server
 from agentloop_nb.models.refusal import Refusal
 from agentloop_nb.models.sse import NotJson, chunks
 
 if TYPE_CHECKING:
-    from openai import AsyncOpenAI, AsyncStream
+    import httpx2
 
 Chunk = dict[str, Any]
 Read = Callable[[Chunk], Chunk | None]
 """Turns an event of another API into a chunk of chat completions; None is a mere sign of life."""
 
 _ERROR_WORDS = ("detail", "error_msg", "errorMessage", "msg", "errors")
-
-
+LISTING = 15.0
+"""Seconds to wait for a list of models."""
 TRAILING = 0.5
 """Seconds in which a server has to end the body of a reply that is over."""
+MOST_ERROR_BYTES = 1_000_000
 
 
 class Refused(Exception):
@@ -37,7 +38,7 @@ class Refused(Exception):
 
 
 async def exchange(
-    client: AsyncOpenAI,
+    client: httpx2.AsyncClient,
     server: Server,
     path: str,
     body: dict[str, Any],
@@ -49,27 +50,53 @@ async def exchange(
 
     `answered` says that the server was there before; `read` turns what another API sends into chunks.
     """
-    import openai
-
-    stream: AsyncStream[object] | None = None
     try:
-        stream = await _open(client, path, body)
-        content = stream.response.aiter_bytes()
-        answer = receive(content, server, stream.response.headers, read)
-        async with aclosing(answer) as pieces:
-            async for chunk in pieces:
-                yield chunk
-        if stream.response.request.headers.get("connection") != "close":
-            await _read_out(content)
-    except openai.APIStatusError as error:
-        raise Refused(Refusal.read(error.status_code, error.body, error.response.headers)) from None
+        async with client.stream("POST", path, json=body) as response:
+            await _accept(response)
+            content = response.aiter_bytes()
+            answer = receive(content, server, response.headers, read)
+            async with aclosing(answer) as pieces:
+                async for chunk in pieces:
+                    yield chunk
+            if response.request.headers.get("connection") != "close":
+                await _read_out(content)
     except (ModelFault, Refused):
         raise
-    except Exception as error:  # noqa: BLE001 - the SDK lets transport and parser errors of many kinds through
+    except Exception as error:  # noqa: BLE001 - transports and parsers raise errors of many kinds
         raise server.unreachable(error, answered=answered) from None
-    finally:
-        if stream is not None:
-            await stream.close()
+
+
+async def get_json(client: httpx2.AsyncClient, server: Server, path: str, seconds: float, **parameters: str) -> object:
+    """Get an answer: what its JSON says, else its text. Raises a `ModelFault`."""
+    try:
+        response = await client.get(path, params=parameters, timeout=seconds)
+    except Exception as error:  # noqa: BLE001 - transports and parsers raise errors of many kinds
+        raise server.unreachable(error) from None
+    answer = _as_json(response.text)
+    if not response.is_success:
+        raise server.refused(Refusal.read(response.status_code, answer, response.headers))
+    return answer
+
+
+async def _accept(response: httpx2.Response) -> None:
+    """Raise `Refused` for an error answer, JSON or not."""
+    if response.is_success:
+        return
+    content = bytearray()
+    async for piece in response.aiter_bytes():
+        content += piece
+        if len(content) > MOST_ERROR_BYTES:
+            break
+    text = content.decode(errors="replace")
+    raise Refused(Refusal.read(response.status_code, _as_json(text), response.headers))
+
+
+def _as_json(text: str) -> Any:
+    """Return the JSON that a text is, else the text."""
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        return text
 
 
 async def _read_out(content: AsyncIterable[bytes]) -> None:
@@ -95,21 +122,6 @@ async def receive(
             yield chunk
     except NotJson as error:
         raise _no_answer(server, error.text) from None
-
-
-async def _open(client: AsyncOpenAI, path: str, body: dict[str, Any]) -> AsyncStream[object]:
-    """Post a ready-made body: the SDK's own `create` walks every message of it, which grows with the transcript."""
-    from openai import AsyncStream, Omit
-
-    azure = KEY_HEADER in client.default_headers  # a key as bearer would be taken for somebody's login there
-    return await client.post(
-        path,
-        cast_to=object,
-        body=body,
-        options={"headers": {"Authorization": Omit()}} if azure else {},
-        stream=True,
-        stream_cls=AsyncStream[object],
-    )
 
 
 def error_in(chunk: Mapping[str, Any]) -> Mapping[str, Any] | None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from agentloop_nb.errors import ContextOverflow
+from agentloop_nb.errors import ContextOverflow, ModelFault
+from agentloop_nb.models.exchange import get_json
 from agentloop_nb.models.openai_compatible import OpenAICompatible
 from agentloop_nb.models.probe import loaded_by_ollama
 from agentloop_nb.models.usage import prompt_tokens
@@ -13,6 +14,9 @@ from agentloop_nb.protocols import Delta, ModelReply, ModelRequest
 
 CERTAIN = 1.5
 """How many times a window an estimated prompt must be to be too long for certain: estimates are off by less."""
+
+LISTING = 5.0
+"""Seconds to wait for the list of loaded models."""
 
 
 @dataclass
@@ -39,10 +43,9 @@ class Ollama(OpenAICompatible):
 
     async def _loaded_window(self) -> int | None:
         """Return the window that the model was loaded with, which is seldom all it could have."""
-        client = await self._connected()
         address = self.server.base_url.removesuffix("/v1") + "/api/ps"
         try:
-            answer = await client.get(address, cast_to=object, options={"timeout": 5.0})
-        except Exception:  # noqa: BLE001 - an older server, or another one behind Ollama's name
+            answer = await get_json(self._connected(), self.server, address, LISTING)
+        except ModelFault:  # an older server, or another one behind Ollama's name
             return None
         return loaded_by_ollama(answer, self.server.model)

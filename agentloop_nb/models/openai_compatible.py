@@ -2,26 +2,20 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncGenerator
-from contextlib import aclosing
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import Any
 
 from agentloop_nb._internal.platform import IN_BROWSER
 from agentloop_nb.models import probe
 from agentloop_nb.models.cells import CellForm
-from agentloop_nb.models.client import connect
+from agentloop_nb.models.client import credentials
 from agentloop_nb.models.dialect import Rung, dialect_of
-from agentloop_nb.models.exchange import exchange
+from agentloop_nb.models.exchange import Read
 from agentloop_nb.models.prices import is_loopback
 from agentloop_nb.models.responses import as_chunk
 from agentloop_nb.models.size import is_small
 from agentloop_nb.models.streamed_model import Form, StreamedModel
 from agentloop_nb.protocols import ModelRequest
-
-if TYPE_CHECKING:
-    from openai import AsyncOpenAI
 
 LOCAL, AFTER_CUT = 0.2, 0.8
 """Temperature of a local model, where nobody set one: a low one keeps small models to the point; after a reply that
@@ -37,7 +31,6 @@ class OpenAICompatible(StreamedModel):
     """The server tells how much of a prompt it has read."""
     _parameters: int | None = None
     """How large the model is, where the server told it."""
-    _client: AsyncOpenAI | None = field(default=None, repr=False)
 
     @property
     def is_measured(self) -> bool:
@@ -81,22 +74,8 @@ class OpenAICompatible(StreamedModel):
             options["temperature"] = AFTER_CUT if self._cut or request.copied else LOCAL
         return options
 
-    async def _chunks(self, body: dict[str, Any]) -> AsyncGenerator[dict[str, Any] | None, None]:
-        client = await self._connected()
-        path, read = ("/responses", as_chunk) if "input" in body else ("/chat/completions", None)
-        answer = exchange(client, self.server, path, body, answered=self._answered, read=read)
-        async with aclosing(answer) as chunks:
-            async for chunk in chunks:
-                yield chunk
+    def _way(self, body: dict[str, Any]) -> tuple[str, Read | None]:
+        return ("/responses", as_chunk) if "input" in body else ("/chat/completions", None)
 
-    async def _connected(self) -> AsyncOpenAI:
-        """Return the client, made at the first call; in a thread, because importing the SDK takes half a second."""
-        if self._client is None:
-            self._client = await asyncio.to_thread(connect, self.server, self.key, self.patience.connect)
-        return self._client
-
-    async def close(self) -> None:
-        """Release connections."""
-        if self._client is not None:
-            client, self._client = self._client, None
-            await client.close()
+    def _credentials(self) -> dict[str, str]:
+        return credentials(self.server, self.key)

@@ -12,7 +12,7 @@ from typing import Any
 from pydantic import SecretStr
 
 from agentloop_nb._internal.paths import typed_path
-from agentloop_nb.errors import Hint, UserError
+from agentloop_nb.errors import Hint, ModelFault, UserError
 from agentloop_nb.models import azure
 from agentloop_nb.models.faults import Server
 from agentloop_nb.models.keys import check, key_for, without
@@ -29,7 +29,6 @@ from agentloop_nb.models.providers import (
     same_origin,
     split,
 )
-from agentloop_nb.models.refusal import Refusal
 from agentloop_nb.protocols import Model
 from agentloop_nb.settings import DEFAULT_MODEL, Settings
 from agentloop_nb.settings.table import Effort
@@ -208,9 +207,8 @@ def pricing(name: str, settings: Settings, variables: Mapping[str, str]) -> Pric
 
 async def list_models(settings: Settings, variables: Mapping[str, str]) -> list[str]:
     """Ask the configured server which models it offers. Raises `UserError`, one line."""
-    import openai
-
-    from agentloop_nb.models.client import connect
+    from agentloop_nb.models.client import connect, credentials
+    from agentloop_nb.models.exchange import LISTING, get_json
 
     found = _usable(settings, variables)
     if found.speaks_messages:
@@ -218,18 +216,11 @@ async def list_models(settings: Settings, variables: Mapping[str, str]) -> list[
     if found.key is None and found.key_variable and found.provider and not is_loopback(found.base_url):
         raise _no_key(found.provider)
     server = found.server()
-    client = connect(server, found.key)
-    try:
-        answer = await client.get("/models", cast_to=object, options={"timeout": 15.0})
-    except openai.APIStatusError as error:
-        refused = server.refused(Refusal.read(error.status_code, error.body))
-        raise UserError(without(found.key, str(refused))) from None
-    except openai.APIConnectionError as error:
-        raise UserError(str(server.unreachable(error))) from None
-    except ValueError:
-        answer = None
-    finally:
-        await client.close()
+    async with connect(server, credentials(server, found.key)) as client:
+        try:
+            answer = await get_json(client, server, "/models", LISTING)
+        except ModelFault as fault:
+            raise UserError(without(found.key, str(fault))) from None
     data = answer.get("data") if isinstance(answer, dict) else None
     if not isinstance(data, list):
         raise UserError(f"{server.host} does not list models at {found.base_url}; the base URL usually ends in /v1")

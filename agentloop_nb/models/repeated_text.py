@@ -32,7 +32,7 @@ MOST_PRINTS = 10
 _DIGITS = re.compile(r"\d+")
 COUNTED_TIMES, COUNTED = 6, range(60, 161)
 """A small model counts on and on: this often the same but for its numbers, of so many characters."""
-_PROSE = re.compile(r"(?<!\})\}\}+(?:\\?\")?(?:[.,:;]|\\n)?\s*[^\W\d_]+ (?:[\w'`(-]+[,.;:)]{0,2} ){9}")
+_PROSE = re.compile(r"(?<!\})\}\}++(?:\\?\")?(?:[.,:;]|\\n)?\s*[^\W\d_]+ (?:[\w'`(-]+[,.;:)]{0,2} ){9}")
 """The marks that end a decision, and prose after them, all inside its code."""
 
 

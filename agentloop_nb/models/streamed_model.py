@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import asyncio
 from abc import ABC, abstractmethod
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import Any, Protocol
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Protocol
 
 from pydantic import BaseModel, SecretStr
 
 from agentloop_nb._internal.thoughts import decision_in
 from agentloop_nb.errors import ModelFault
 from agentloop_nb.models.cells import CellReader
-from agentloop_nb.models.exchange import Refused
+from agentloop_nb.models.client import connect
+from agentloop_nb.models.exchange import Read, Refused, exchange
 from agentloop_nb.models.faults import Server
 from agentloop_nb.models.keys import without
 from agentloop_nb.models.prices import Pricing, is_loopback
@@ -24,6 +26,9 @@ from agentloop_nb.models.reply_assembler import ReplyAssembler
 from agentloop_nb.models.size import SMALL_REPLY
 from agentloop_nb.models.usage import plausible, read_cost, read_usage
 from agentloop_nb.protocols import Delta, Message, ModelReply, ModelRequest, Usage
+
+if TYPE_CHECKING:
+    import httpx2
 
 FULL = 8
 """Tokens of a window that may be left when it is full."""
@@ -98,16 +103,18 @@ class StreamedModel(ABC):
     """Attempts that brought nothing at all in time."""
     _ignored: int = 0
     """Replies in a row that did not follow the format asked for."""
+    _client: httpx2.AsyncClient | None = field(default=None, repr=False)
 
     @property
     def context_window(self) -> int | None:
         """In tokens: what the server told, else what is listed."""
         return self.window or self.pricing.context_window
 
-    @property
+    @cached_property
     def local(self) -> bool:
-        """The server runs on this machine, and costs nothing."""
-        return is_loopback(self.server.base_url) and self.quote(Usage(input=1_000_000, output=1_000_000)) == 0
+        """The server runs on this machine, and costs nothing: nothing times anything stays nothing."""
+        million = Usage(input=1_000_000, output=1_000_000)
+        return is_loopback(self.server.base_url) and self.pricing.quote(million) == 0
 
     def quote(self, usage: Usage) -> Decimal | None:
         """Price a usage in US dollars, no lower than the server was seen to charge; None when the price is unknown."""
@@ -189,7 +196,9 @@ class StreamedModel(ABC):
         """Send a request and fold the answer in, pushing the clock on as pieces come."""
         loop = asyncio.get_running_loop()
         deadline = loop.time() + self.patience.total
-        async with aclosing(self._chunks(body)) as chunks:
+        path, read = self._way(body)
+        answer = exchange(self._connected(), self.server, path, body, answered=self._answered, read=read)
+        async with aclosing(answer) as chunks:
             async for chunk in chunks:
                 self._answered = True
                 if chunk is not None and (delta := fold.take(chunk)) is not None:
@@ -280,9 +289,21 @@ class StreamedModel(ABC):
         """Return what is sent beside messages and format."""
 
     @abstractmethod
-    def _chunks(self, body: dict[str, Any]) -> AsyncGenerator[dict[str, Any] | None, None]:
-        """Send a request and yield the answer in chunks of chat completions. Raises `Refused` or a `ModelFault`."""
+    def _way(self, body: dict[str, Any]) -> tuple[str, Read | None]:
+        """Return where a request goes, and what turns its answer into chunks of chat completions."""
 
     @abstractmethod
+    def _credentials(self) -> Mapping[str, str]:
+        """Return the headers that say who asks."""
+
+    def _connected(self) -> httpx2.AsyncClient:
+        """Return the client, made at the first call."""
+        if self._client is None:
+            self._client = connect(self.server, self._credentials(), self.patience.connect)
+        return self._client
+
     async def close(self) -> None:
         """Release connections."""
+        if self._client is not None:
+            client, self._client = self._client, None
+            await client.aclose()

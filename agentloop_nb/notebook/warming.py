@@ -10,7 +10,7 @@ _LOOK = 1.0
 _OURS = ("run_manager", "panel.panel_view")
 _MODELS = "agentloop_nb.models.ollama"
 """Every server that speaks OpenAI's protocol is served by what this one is made of."""
-_OTHERS = ("openai", "genai_prices.data", "dotenv")
+_OTHERS = ("httpx2", "genai_prices.data", "dotenv")
 
 _ours_are_in = threading.Event()
 """Set when our own modules are imported."""
@@ -55,7 +55,7 @@ def _import_ahead() -> None:
 
 def _work_ahead() -> None:
     """Do once what is kept for the life of the process."""
-    import openai
+    import httpx2
 
     from agentloop_nb.actions import BUILT_IN
     from agentloop_nb.actions.registry import record_of
@@ -69,4 +69,4 @@ def _work_ahead() -> None:
         describe_action(action)
     decision_schema(actions=BUILT_IN)
     Pricing("", "http://127.0.0.1").quote(Usage())
-    openai.DefaultAsyncHttpxClient(trust_env=False, verify=False)  # which imports its transport only now
+    httpx2.AsyncClient(trust_env=False, verify=False)  # which imports its transport only now

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import sys
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -17,35 +16,13 @@ import pytest
 pytest.importorskip("pytest_benchmark")
 
 from agentloop_nb import run_agent
+from tests.benchmarks.billing import sent, units
 from tests.wire import Wire, decision, finish
 
-CACHED, SMALLEST = 0.1, 4_096
 BEYOND_THE_FIVE = "look_up,read_document,query"
 """The targets are for the original five actions, with a price of a tenth for what is cached."""
 TARGETS = {20: 54, 50: 170, 100: 360, 200: 800}
 """Thousands of units by steps, no more than the cheapest peer bills."""
-
-
-def sent(body: dict[str, Any]) -> str:
-    """A request as text: what never changes first."""
-    fixed = {key: body[key] for key in ("response_format", "tools") if key in body}
-    return json.dumps(fixed) + "\n".join(json.dumps(message) for message in body["messages"])
-
-
-def _shared(one: str, other: str) -> int:
-    """How many characters two texts begin with in common."""
-    pairs = enumerate(zip(one, other, strict=False))
-    return next((index for index, (a, b) in pairs if a != b), min(len(one), len(other)))
-
-
-def units(bodies: list[dict[str, Any]]) -> float:
-    """What the requests of a run cost."""
-    texts = list(map(sent, bodies))
-    total = float(len(texts[0]))
-    for before, text in pairwise(texts):
-        shared = _shared(before, text)
-        total += len(text) - (shared * (1 - CACHED) if shared >= SMALLEST else 0)
-    return total
 
 
 @pytest.mark.parametrize("steps", TARGETS)

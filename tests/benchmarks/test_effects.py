@@ -75,7 +75,7 @@ def seconds_of(events: list[tuple[str, tuple[Any, ...]]], monkeypatch: pytest.Mo
 
 @pytest.mark.benchmark
 @pytest.mark.parametrize("what", CODES)
-def test_the_hook(what: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, benchmark: object) -> None:
+def test_the_hook(what: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, benchmark: Any) -> None:
     place, loop = Place(tmp_path), asyncio.new_event_loop()
     monkeypatch.syspath_prepend(tmp_path)
     (tmp_path / "d").mkdir()
@@ -97,7 +97,7 @@ def test_the_hook(what: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, be
                 place.workspace.mandate = Mandate() if how == "judged" else None
                 loop.run_until_complete(place.run(code))
             times.append(place.names["spent"])
-    benchmark.pedantic(lambda: None, rounds=1)  # type: ignore[attr-defined]
+    benchmark.pedantic(lambda: None, rounds=1)
     for how, times in took.items():
         ratio = statistics.median(a / b for a, b in zip(times, took["cell"], strict=True))
         sys.stdout.write(f"\n{what}, {how}: {min(times) * 1000:.1f} ms, {ratio:.3f} of a plain cell")

@@ -22,7 +22,8 @@ pytest.importorskip("ipyparallel", reason="needs the cluster extra")
 
 from agentloop_nb.isolated.isolated_workspace import IsolatedWorkspace
 from agentloop_nb.testing import FakeWeb
-from tests.cluster.conftest import MARK, Lab, ipython_home  # noqa: F401 - a fixture
+from tests.cluster.conftest import MARK, Lab
+from tests.cluster.conftest import ipython_home as ipython_home
 from tests.processes import wait_for
 
 STEPS = int(os.environ.get("AGENTLOOP_BENCH_STEPS", "200"))
@@ -30,7 +31,7 @@ CODE = "x = [0] * 1000\nopen('made.txt', 'w').write('{number}')\nprint({number})
 
 
 @pytest.fixture
-def lab(ipython_home: Path) -> Iterator[Lab]:  # noqa: F811
+def lab(ipython_home: Path) -> Iterator[Lab]:
     made = Lab(ipython_home, "bench", 1)
     try:
         wait_for(lambda: len(made.cluster.wire.engines) == 1, "the engine did not come")

@@ -91,7 +91,7 @@ def _await(port: int) -> None:
 
 @pytest.fixture(autouse=True)
 def _no_waiting(monkeypatch):
-    monkeypatch.setattr("agentloop_nb._internal.backoff.random.uniform", lambda low, high: 0.0)
+    monkeypatch.setattr("agentloop_nb._internal.backoff.CHANCE.uniform", lambda low, high: 0.0)
 
 
 async def test_a_run_streams_and_is_metered(aimock):

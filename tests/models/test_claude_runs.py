@@ -42,7 +42,7 @@ MALFORMED = {
 
 @pytest.fixture(autouse=True)
 def _no_waiting(monkeypatch):
-    monkeypatch.setattr("agentloop_nb._internal.backoff.random.uniform", lambda low, high: 0.0)
+    monkeypatch.setattr("agentloop_nb._internal.backoff.CHANCE.uniform", lambda low, high: 0.0)
 
 
 @pytest.fixture

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
+import httpx2
 import pytest
 
 from agentloop_nb.models.exchange import exchange
@@ -52,10 +53,7 @@ class KeepingServer:
 
 
 def _client(address):
-    import openai
-
-    http_client = openai.DefaultAsyncHttpxClient(trust_env=False)
-    return openai.AsyncOpenAI(api_key="none", base_url=address, max_retries=0, http_client=http_client)
+    return httpx2.AsyncClient(base_url=address, trust_env=False)
 
 
 @pytest.mark.parametrize("ending", ENDINGS)

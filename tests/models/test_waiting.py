@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import random
 import threading
 import time
 
 import pytest
 
+from agentloop_nb._internal.backoff import backoff
 from agentloop_nb.agent.event_stream import Stream
 from agentloop_nb.agent.loop import Loop
 from agentloop_nb.agent.model_call import Backoff
@@ -56,7 +58,7 @@ async def go(model, folder, view, **options) -> State:
 
 @pytest.fixture
 def quick(monkeypatch):
-    monkeypatch.setattr("agentloop_nb._internal.backoff.random.uniform", lambda low, high: 0.0)
+    monkeypatch.setattr("agentloop_nb._internal.backoff.CHANCE.uniform", lambda low, high: 0.0)
 
 
 @pytest.mark.parametrize("later", LATER)
@@ -222,3 +224,12 @@ def test_two_providers_for_one_model_are_one_line(name):
     provider, _, model = name.partition(":")
     with pytest.raises(UserError, match=f"names two providers: -m {model} or -m {provider}:MODEL"):
         create(resolve({"model": name}, {}, {"OPENAI_API_KEY": "sk-x"}), {"OPENAI_API_KEY": "sk-x"})
+
+
+def test_how_long_is_waited_is_not_drawn_from_what_the_user_has_seeded() -> None:
+    random.seed(7)
+    before = random.getstate()
+    waited = {backoff(1, 20) for _ in range(50)}
+    assert len(waited) > 1
+    assert all(0.375 <= each <= 0.5 for each in waited)
+    assert random.getstate() == before
