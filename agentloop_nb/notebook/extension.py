@@ -7,6 +7,7 @@ import re
 import sys
 from typing import Any
 
+from agentloop_nb.notebook.kernel.shell_replies import send_by_stream
 from agentloop_nb.notebook.magic import AWAITED, LASTING, AgentMagics
 
 _CALLS = (
@@ -19,6 +20,7 @@ def load(shell: Any) -> None:
     """Register `%%agent` and `%agent` in a shell; loading again changes nothing."""
     if _magics(shell) is not None:
         return
+    send_by_stream(getattr(shell, "kernel", None))
     before = {kind: table["agent"] for kind, table in shell.magics_manager.magics.items() if "agent" in table}
     magics = AgentMagics(shell=shell)
     magics.replaced = before
@@ -66,7 +68,6 @@ def _matcher(shell: Any) -> Any:
     """Make what completes our lines; the tables it reads are imported at the first Tab."""
     from IPython.core.completer import context_matcher
 
-    @context_matcher(identifier="agentloop")  # type: ignore[untyped-decorator]
     def match(context: Any) -> Any:
         line = context.line_with_cursor[: context.cursor_position].lstrip()
         if not line.startswith(("%agent", "%%agent")):
@@ -78,7 +79,7 @@ def _matcher(shell: Any) -> Any:
 
         return completions(shell, line)
 
-    return match
+    return context_matcher(identifier="agentloop")(match)
 
 
 _ASKED = r"%agent[ \t]+(\S.*\?)[ \t]*\n?"

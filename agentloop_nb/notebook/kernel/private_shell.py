@@ -69,12 +69,7 @@ def in_charge(shell: Any) -> Iterator[None]:
     if not is_private(shell):
         yield
         return
-    from IPython.core.interactiveshell import InteractiveShell
-
-    with _SWAPPING:
-        instance, main = InteractiveShell._instance, sys.modules["__main__"]  # noqa: SLF001
-        InteractiveShell._instance = shell  # noqa: SLF001
-        sys.modules["__main__"] = shell.user_module
+    before = _put_in_charge(shell, shell.user_module)
     backend = os.environ.get("MPLBACKEND")
     os.environ["MPLBACKEND"] = backend or "module://matplotlib_inline.backend_inline"  # as ipykernel does
     _draw_in(shell)
@@ -83,9 +78,17 @@ def in_charge(shell: Any) -> Iterator[None]:
     finally:
         if backend is None:
             os.environ.pop("MPLBACKEND", None)
-        with _SWAPPING:
-            sys.modules["__main__"] = main
-            InteractiveShell._instance = instance  # noqa: SLF001
+        _put_in_charge(*before)
+
+
+def _put_in_charge(shell: Any, main: ModuleType) -> tuple[Any, ModuleType]:
+    """Make a shell the process's IPython and a module its `__main__`, and return those that were."""
+    from IPython.core.interactiveshell import InteractiveShell
+
+    with _SWAPPING:
+        before = InteractiveShell._instance, sys.modules["__main__"]  # noqa: SLF001
+        InteractiveShell._instance, sys.modules["__main__"] = shell, main  # noqa: SLF001
+    return before
 
 
 def _draw_in(shell: Any) -> None:
