@@ -1,5 +1,4 @@
 """Undo gives back exactly what was there, however a step went about it; what it cannot give back, it names."""
-# ruff: noqa: E501 - one snippet a line
 
 from __future__ import annotations
 
@@ -119,7 +118,7 @@ async def test_hostile_code_is_taken_back(place: Place, code: str) -> None:
 
 @pytest.mark.parametrize("seed", range(200))
 async def test_any_sequence_of_steps_is_taken_back(seed: int, tmp_path: Path) -> None:
-    """Up to six mutations after each other, some of which fail on what the earlier ones left; then any suffix undone."""
+    """Up to six mutations in a row, some of which fail on what the earlier ones left; then any suffix undone."""
     dice = random.Random(seed)
     place = _SHARED.setdefault("place", Place(tmp_path))
     for name in [name for name in place.names if not name.startswith("_") and name not in place.shell.user_ns_hidden]:
@@ -256,8 +255,12 @@ async def test_what_the_user_changed_since_stays_and_is_named(place: Place, sinc
 
 
 @pytest.mark.parametrize(
-    "reading", ["df.describe(); df.values; df.sum(numeric_only=True)", "repr(p); p.norm()", "sorted(lst); arr.sum()", "made[0]", "del made"],
-)  # fmt: skip
+    "reading",
+    [
+        *("df.describe(); df.values; df.sum(numeric_only=True)", "repr(p); p.norm()", "sorted(lst); arr.sum()"),
+        *("made[0]", "del made"),
+    ],
+)
 async def test_what_was_only_read_since_is_put_back(place: Place, reading: str) -> None:
     before = world_of(place.names)
     await place.run("df['q'] = 1; df['r'] = 2.0; lst.append(1); arr[0] = 9; p.x = 0; made = [0]")

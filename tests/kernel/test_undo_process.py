@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 
 import pytest
@@ -67,6 +68,33 @@ PUT_BACK = {
         "[(each.level, each.handlers) for each in map(logging.getLogger, ['a.b', 'a.c'])]",
     ),
     "a CSV dialect": ("import csv", "csv.register_dialect('pipes', delimiter='|')", "csv.list_dialects()"),
+    "the umask": ("import os", "os.umask(0o177)", "(m := os.umask(0), os.umask(m))[0]"),
+    "a limit of a resource": (
+        "import resource",
+        "resource.setrlimit(resource.RLIMIT_NOFILE, (200, resource.getrlimit(resource.RLIMIT_NOFILE)[1]))",
+        "resource.getrlimit(resource.RLIMIT_NOFILE)",
+    ),
+    "a MIME type": (
+        "import mimetypes",
+        "mimetypes.add_type('text/x-own', '._own')",
+        "(mimetypes.guess_type('a._own'), mimetypes.guess_all_extensions('text/x-own'))",
+    ),
+    "a module that was replaced": (
+        "import sys, types, json",
+        "sys.modules['json'] = types.ModuleType('json')",
+        "sys.modules['json'] is json",
+    ),
+    "a module that was taken out": ("import sys, wave", "del sys.modules['wave']", "'wave' in sys.modules"),
+    "a module made by hand": (
+        "import sys, types",
+        "sys.modules['by_hand'] = types.ModuleType('by_hand')",
+        "'by_hand' in sys.modules",
+    ),
+    "a module of the folder": (
+        "import os, sys, pathlib; _ = pathlib.Path('own_rates.py').write_text('rate = 2')",
+        "sys.path.insert(0, os.getcwd())\nimport own_rates",
+        "'own_rates' in sys.modules",
+    ),
     "a list with attributes": (
         "class L(list): pass\nl = L([1])\nl.tag = 'a'",
         "l.append(2); l.tag = 'b'",
@@ -123,6 +151,27 @@ async def test_it_is_named_before_anything_is_taken_back(what: str, tmp_path: Pa
     await place.run(code)
 
     assert name in place.workspace.plan(2).lost
+
+
+async def test_an_imported_library_stays_and_is_not_named(tmp_path: Path) -> None:
+    place = Place(tmp_path)
+    sys.modules.pop("colorsys", None)
+    await place.run("import colorsys")
+    undone = place.workspace.undo(1)
+    assert not [name for name in (*undone.names, *undone.lost) if "module" in name]
+    assert "colorsys" in sys.modules
+
+
+async def test_a_hard_limit_that_cannot_be_raised_again_is_named_before(tmp_path: Path) -> None:
+    resource = pytest.importorskip("resource")
+    hard = resource.getrlimit(resource.RLIMIT_CORE)[1]
+    if hard == 0:
+        pytest.skip("there is nothing to lower")
+    place = Place(tmp_path)
+    await place.run("import resource\nresource.setrlimit(resource.RLIMIT_CORE, (0, 0))")
+    named = place.workspace.plan(1).lost
+    assert place.workspace.undo(1).lost == named
+    assert ("the limit RLIMIT_CORE" in named) is (resource.getrlimit(resource.RLIMIT_CORE)[1] != hard)
 
 
 async def test_an_option_that_the_user_changed_since_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

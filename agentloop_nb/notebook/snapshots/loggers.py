@@ -18,8 +18,15 @@ class SetUp(NamedTuple):
 def read() -> dict[str, SetUp]:
     """Return the loggers that are not as they are made, by name; a library's empty handler is no change."""
     loggers = logging.root.manager.loggerDict.copy()
-    known = {name: _set_up(each) for name, each in loggers.items() if isinstance(each, logging.Logger)}
+    known = {
+        name: _set_up(each) for name, each in loggers.items() if isinstance(each, logging.Logger) and _differs(each)
+    }
     return {name: each for name, each in known.items() if each != SetUp()}
+
+
+def _differs(logger: logging.Logger) -> bool:
+    """Whether a logger may be set up: most are as they were made, and each is asked before and after a step."""
+    return bool(logger.level or logger.handlers or not logger.propagate or logger.disabled)
 
 
 def _set_up(logger: logging.Logger) -> SetUp:

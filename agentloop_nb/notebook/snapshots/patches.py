@@ -79,7 +79,8 @@ class _Same:
     def __eq__(self, other: object) -> bool:
         return isinstance(other, _Same) and other.value is self.value
 
-    __hash__ = None  # type: ignore[assignment]
+    def __hash__(self) -> int:
+        return id(self.value)
 
 
 def _imported(nodes: Iterable[ast.AST]) -> Iterator[tuple[str, Any]]:

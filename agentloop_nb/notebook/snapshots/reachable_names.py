@@ -69,8 +69,9 @@ def _words(tree: ast.AST) -> Iterator[str]:
     """Every word of the code that may name a variable, or lead to all of them."""
     magics: set[int] = set()
     for node in ast.walk(tree):  # a call comes before its parts
-        if isinstance(node, ast.Call) and (name := _magic(node)):
-            magics.add(id(node.func.value.func))  # type: ignore[attr-defined]
+        if isinstance(node, ast.Call) and (magic := _magic(node)):
+            name, shell = magic
+            magics.add(id(shell))
             yield from _words_of_magic(name, node.args)
         elif id(node) not in magics:
             yield from _words_of(node)
@@ -89,11 +90,14 @@ def _words_of(node: ast.AST) -> Iterable[str]:
     return ()
 
 
-def _magic(node: ast.Call) -> str | None:
-    """Return the method of `get_ipython().run_line_magic(...)` and its kin, which magics and `!` lines become."""
+def _magic(node: ast.Call) -> tuple[str, ast.expr] | None:
+    """Return the method of `get_ipython().run_line_magic(...)` and its kin, and what stands for `get_ipython`.
+
+    Magics and `!` lines become such calls.
+    """
     func = node.func
     if isinstance(func, ast.Attribute) and func.attr in _MAGIC_CALLS and isinstance(func.value, ast.Call):
-        return func.attr if _called(func.value) == "get_ipython" else None
+        return (func.attr, func.value.func) if _called(func.value) == "get_ipython" else None
     return None
 
 

@@ -11,15 +11,17 @@ import sys
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from agentloop_nb._internal import environment
-from agentloop_nb.notebook.snapshots import loggers, python_options
+from agentloop_nb.notebook.snapshots import loggers, process_state, python_options
 from agentloop_nb.notebook.snapshots.patches import Patches
 
 MISSING = object()
 """Stands for a setting that is not there."""
 Settings = dict[Any, Any]
+FOR_GOOD = "a hard limit that was lowered cannot be raised again here"
 
 
 @dataclass(frozen=True)
@@ -30,6 +32,10 @@ class Source:
     """What a person calls one of them; `{}` stands for its key."""
     read: Callable[[], Settings]
     write: Callable[[Any, Any], None]
+    stays: Callable[[Any, Any], bool] = lambda _before, _after: False
+    """Whether a change is none that anybody would take back."""
+    is_for_good: Callable[[Any, Any], bool] = lambda _before, _after: False
+    """Whether a change cannot be taken back."""
 
 
 @dataclass
@@ -45,6 +51,16 @@ class Moved:
     def name(self) -> str:
         """What a person calls it."""
         return self.source.label.format(self.key)
+
+    @property
+    def stays(self) -> bool:
+        """Whether nobody would take it back."""
+        return self.source.stays(self.before, self.after)
+
+    @property
+    def is_for_good(self) -> bool:
+        """Whether it cannot be taken back."""
+        return self.source.is_for_good(self.before, self.after)
 
     def is_newer(self) -> bool:
         """Whether somebody else has changed it since."""
@@ -68,16 +84,16 @@ class Remembered:
     values: list[tuple[Source, Settings]] = field(default_factory=list)
 
     @classmethod
-    def now(cls, tree: ast.Module | None, namespace: Mapping[str, Any]) -> Remembered:
+    def now(cls, tree: ast.Module | None, namespace: Mapping[str, Any], folder: Path) -> Remembered:
         """Read all settings; `tree` is the code of the step, whose modules may be patched by it."""
         patched = Source("{0[1]} of {0[0]}", Patches(tree, namespace).read, _patch)
         made = cls(patched)
-        made.values = [(each, _read(each)) for each in (*SOURCES, patched)]
+        made.values = [(each, _read(each)) for each in (*SOURCES, _modules(folder), patched)]
         return made
 
     def moved(self) -> list[Moved]:
         """Return what is no longer as it was."""
-        return [
+        found = (
             Moved(source, key, before.get(key, MISSING), now.get(key, MISSING))
             for source, before in self.values
             for now in [_read(source)]
@@ -85,12 +101,14 @@ class Remembered:
             for key in {**before, **now}
             if now.get(key, MISSING) is not before.get(key, MISSING)
             and not _equal(now.get(key, MISSING), before.get(key, MISSING))
-        ]
+        )
+        return [each for each in found if not each.stays]
 
 
 def _is_same(before: Settings, now: Settings) -> bool:
-    """Whether all settings of a kind are the very objects that they were."""
-    return before.keys() == now.keys() and all(map(operator.is_, before.values(), map(now.get, before)))
+    """Whether all settings of a kind are the very objects that they were, in their order."""
+    same = len(before) == len(now) and all(map(operator.is_, before.values(), now.values()))
+    return same and all(map(operator.is_, before, now))
 
 
 def _read(source: Source) -> Settings:
@@ -118,7 +136,7 @@ def put_back(moved: Iterable[Moved]) -> tuple[list[str], dict[str, str]]:
         elif each.put_back():
             done.append(each.name)
         else:
-            left[each.name] = "it refused its former value"
+            left[each.name] = FOR_GOOD if each.is_for_good else "it refused its former value"
     return done, left
 
 
@@ -166,7 +184,7 @@ def _set_parameter(key: str, value: Any) -> None:
 
 def _pandas_options() -> Settings:
     config = _library("pandas._config.config")
-    return dict(_flat(config._global_config)) if config else {}  # noqa: SLF001
+    return dict(_flat(config.options.d)) if config else {}
 
 
 def _flat(options: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
@@ -240,7 +258,7 @@ def _set_folder(_key: str, value: Any) -> None:
 
 def _folder() -> Settings:
     with contextlib.suppress(OSError):
-        return {"cwd": os.getcwd()}  # noqa: PTH109
+        return {"cwd": str(Path.cwd())}
     return {}
 
 
@@ -261,6 +279,19 @@ def _set_dialect(name: str, value: Any) -> None:
         csv.register_dialect(name, value)
 
 
+def _set_module(name: str, value: Any) -> None:
+    process_state.set_module(name, None if value is MISSING else value)
+
+
+def _modules(folder: Path) -> Source:
+    """Modules that are loaded: what a step imports stays, but for what lies in its folder or was made by hand."""
+
+    def is_an_import(before: Any, after: Any) -> bool:
+        return before is MISSING and process_state.is_a_library(after, folder)
+
+    return Source("the loaded module {}", process_state.modules, _set_module, stays=is_an_import)
+
+
 SOURCES = (
     Source("the state of random", lambda: {"state": random.getstate()}, lambda _key, state: random.setstate(state)),
     Source("the state of numpy.random", _numpy_state, _set_numpy_state),
@@ -275,6 +306,9 @@ SOURCES = (
     Source("{}", python_options.read, python_options.write),
     Source("the logger {}", loggers.read, _set_logger),
     Source("the CSV dialect {}", _dialects, _set_dialect),
+    Source("the {}", process_state.umask, process_state.set_umask),
+    Source("the limit {}", process_state.limits, process_state.set_limit, is_for_good=process_state.is_for_good),
+    Source("the {} of MIME types", process_state.mime_types, process_state.set_mime_types),
 )
 
 

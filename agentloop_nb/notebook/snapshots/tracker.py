@@ -5,6 +5,7 @@ from __future__ import annotations
 import operator
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import compress
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -28,8 +29,8 @@ SHELL_NAMES = frozenset({"In", "Out", "exit", "quit", "get_ipython", "open"})
 class Watch:
     """Remembers a namespace before a step, and tells afterwards what became of it."""
 
-    def __init__(self, namespace: dict[str, Any], source: str, *, room: int) -> None:
-        """`source` is the step's transformed code; `room` are the bytes copies may take."""
+    def __init__(self, namespace: dict[str, Any], source: str, *, room: int, folder: Path | None = None) -> None:
+        """`source` is the step's transformed code; `room` are the bytes copies may take; it runs in `folder`."""
         self._namespace = namespace
         self._before = dict(namespace)
         self._changeable: list[tuple[str, Any]] | None = None
@@ -37,7 +38,7 @@ class Watch:
         self._reach = self._aliases(reach(tree, namespace))
         self._memory = Memory(room)
         self._samples: dict[str, Any] = {}
-        self._settings = Remembered.now(tree, namespace)
+        self._settings = Remembered.now(tree, namespace, folder or Path.cwd())
         now = thread_time()
         for name in self._reach.names:
             self._memory.add(self._before[name], now + TOUCHED_TIME)

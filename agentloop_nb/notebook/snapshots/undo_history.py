@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from agentloop_nb.notebook.snapshots.settings import put_back
+from agentloop_nb.notebook.snapshots.settings import FOR_GOOD, put_back
 from agentloop_nb.notebook.snapshots.step_record import CHANGED_SINCE, Record
 from agentloop_nb.protocols import Undone
 
@@ -49,6 +49,7 @@ class History:
         if records:
             lost |= records[0].stale()
             lost |= {each.name: CHANGED_SINCE for each in records[0].settings if each.is_newer()}
+        lost |= {each.name: FOR_GOOD for record in records for each in record.settings if each.is_for_good}
         return _undone(records, lost)
 
     def undo(self, first: int, namespace: dict[str, Any]) -> Undone:
