@@ -10,9 +10,9 @@ from contextlib import nullcontext
 
 _CELL_MAGIC = re.compile(r"^%%(\w+)(.*)")
 _TARGETS = re.compile(r"\s*\w[\w, ]*")
-_TIMED = re.compile(r"^(\s*)%(?:time|timeit|prun|memit)\b\s*(?:-\S+\s+)*(.*)$")
+_TIMED = re.compile(r"^(\s*)%(?:time|timeit|prun|memit)\b\s*+(?:-\S++\s++)*+(.*)$")
 _MAGIC = re.compile(r"^(\s*)(?:[%!?].*|[\w.]+\?{1,2})$")
-_STRING = re.compile(r"""'(?:\\.|[^'\\])*'|"(?:\\.|[^"\\])*\"""")
+_STRING = re.compile(r"""'(?:\\.|[^'\\]++)*+'|"(?:\\.|[^"\\]++)*+\"""")
 _EXPANDED = re.compile(r"[{$]\{?([A-Za-z_]\w*)")
 _PYTHON_CELLS = {"time", "timeit", "capture", "prun"}
 _SHORT = 10_000

@@ -26,7 +26,7 @@ ROUNDS = 3
 _LOCAL = re.compile(r"\w[\w./-]*", re.ASCII)
 """A picture that plainly is a file of the folder."""
 _WEB = re.compile(r"(?:https?://|mailto:|#)[^\s<>\"]*|[\w./-]+(?:#[\w-]*)?", re.ASCII)
-_SPECIAL = re.compile(r"[\\`*_\[\]~|$]")
+_SPECIAL = str.maketrans({character: f"\\{character}" for character in "\\`*_[]~|$"})
 _ENTITY = re.compile(r"&(?=#?\w)")
 _LINE_START = re.compile(
     r"(?m)^([ \t]*)(>|[+-](?=[ \t]|$)|#{1,6}(?=[ \t]|$)|=+(?=[ \t]*$)|-{2,}(?=[ \t]*$)|\d{1,9}(?=[.)](?:[ \t]|$)))"
@@ -36,7 +36,7 @@ _INDENT = re.compile(r"(?m)^(?: *\t[ \t]*| {4,})")
 _TAG = re.compile(r"<(?=[A-Za-z/!?])")
 _MATH = "\ue000{}\ue001"
 _NOT_MATH = frozenset("[]<>`&!\n\ue000\ue001")
-_PRIVATE = re.compile("[\ue000\ue001]")
+_PRIVATE = str.maketrans(dict.fromkeys("\ue000\ue001", "\ufffd"))
 
 
 def harmless(source: str) -> str:
@@ -56,7 +56,7 @@ def harmless(source: str) -> str:
 def plain(text: str) -> str:
     """Markdown that shows a text as it stands, with its lines, and renders none of it."""
     text = _ENTITY.sub("&amp;", _INDENT.sub("   ", text)).replace("<", "&lt;")
-    return _LINE_START.sub(_escaped_start, _SPECIAL.sub(r"\\\g<0>", text))
+    return _LINE_START.sub(_escaped_start, text.translate(_SPECIAL))
 
 
 def link(text: str, address: str) -> str:
@@ -88,12 +88,12 @@ def _rebuilt(source: str) -> str:
     from markdown_it.tree import SyntaxTreeNode
 
     math: list[str] = []
-    text = _without_math(_PRIVATE.sub("\ufffd", source), math)
+    text = _without_math(source.translate(_PRIVATE), math)
     parser = MarkdownIt("commonmark", {"html": False}).enable(["table", "strikethrough"])
     made = _blocks(SyntaxTreeNode(parser.parse(text)).children)
     for number, part in enumerate(math):
         made = made.replace(_MATH.format(number), part)
-    return _PRIVATE.sub("\ufffd", made)
+    return made.translate(_PRIVATE)
 
 
 def _without_math(text: str, math: list[str]) -> str:

@@ -117,7 +117,7 @@ _ABOVE = 4
 
 def steers(path: str) -> bool:
     """Whether a path names a file that an agent takes for instructions, or that a tool runs or obeys unasked."""
-    return any(_is_steering(part) for part in re.split(r"[/\\\\]", path))
+    return any(_is_steering(part) for part in path.replace("\\", "/").split("/"))
 
 
 def asked_for(path: str, user: str) -> bool:

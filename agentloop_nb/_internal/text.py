@@ -21,7 +21,11 @@ STATUS_WORDS = {
 """What a person reads for the status of a run, wherever it stands."""
 
 _ANSI = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)?|\x1b[@-_]")
-_CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+CONTROLS = (*range(0x09), *range(0x0B, 0x20), *range(0x7F, 0xA0))
+"""Codes of control characters but tab and line feed."""
+TURNING = (0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2066, 0x206A))
+"""Codes of characters that turn the direction of a text."""
+_CONTROL = {**dict.fromkeys((*CONTROLS, *TURNING), "\ufffd"), ord("\r"): "\n"}
 
 
 def strip_ansi(text: str) -> str:
@@ -33,7 +37,7 @@ def clean(text: str) -> str:
     """Text that cannot steer a terminal: no escape sequences, no control or direction-changing characters."""
     text = text if text.isascii() else text.encode("utf-8", "replace").decode()
     text = strip_ansi(text.replace("\r\n", "\n"))
-    return _CONTROL.sub(lambda found: "\n" if found[0] == "\r" else "\ufffd", text)
+    return text.translate(_CONTROL)
 
 
 def on_one_line(text: str) -> str:
@@ -43,7 +47,7 @@ def on_one_line(text: str) -> str:
 
 def as_comment(text: str) -> str:
     """Text as comment lines of Python, for which a carriage return ends a line, too."""
-    lines = re.split(r"\r\n|\r|\n", text.replace("\0", "\u2400"))
+    lines = text.replace("\0", "\u2400").replace("\r\n", "\n").replace("\r", "\n").split("\n")
     return "\n".join(f"# {line}".rstrip() for line in lines)
 
 
@@ -71,3 +75,9 @@ def disallowed(name: str, *, before: bool) -> str:
 def counted(number: int, noun: str) -> str:
     """`1 step`, `2 steps`."""
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def capitalized(sentence: str) -> str:
+    """Begin a sentence with a capital, unless its first word is a name or an address."""
+    word = sentence.partition(" ")[0]
+    return sentence[:1].upper() + sentence[1:] if word.isalpha() else sentence

@@ -37,6 +37,8 @@ _MAKING = re.compile(
     r"|écri|guard|escrib|salv|scriv)",
     re.IGNORECASE,
 )
+MOST_READ = 200_000
+"""Characters of a goal or an answer that are looked at."""
 _INTO = r"\b(?:to|as|into|file|named|called|als|nach|sous|como|en|come)\s+[\"'`“„«]?"
 _FROM = r"\b(?:from|in|of|load|read|open|convert|sort|plot|use|with|aus|von|lies|lade|de|dans|lire)\s+[\"'`“„«]?"
 
@@ -54,13 +56,13 @@ def is_file_name(word: str) -> bool:
 
 def named_in(text: str) -> Iterator[str]:
     """Yield the names of files in a text, in order, each once; addresses and attributes of code are none."""
-    found = (match[0] for match in _NAME.finditer(text) if match[1].lower() in KINDS)
+    found = (match[0] for match in _NAME.finditer(text[:MOST_READ]) if match[1].lower() in KINDS)
     yield from dict.fromkeys(found)
 
 
 def to_be_made(goal: str) -> list[str]:
     """List the files that a goal wants made: named after `to`, `as`, `file`, where it says to make something."""
-    if says_gone(goal) or not _MAKING.search(goal):
+    if says_gone(goal) or not _MAKING.search(goal[:MOST_READ]):
         return []
     return [name for name in named_in(goal) if re.search(rf"{_INTO}{re.escape(name)}", goal, re.IGNORECASE)]
 
@@ -69,15 +71,15 @@ def to_be_read(goal: str) -> list[str]:
     """List the files that a goal wants read: those it names, where it makes nothing, or says to take something from."""
     if says_gone(goal):
         return []
-    names, making = [name for name in named_in(goal) if name not in to_be_made(goal)], _MAKING.search(goal)
+    names, making = [name for name in named_in(goal) if name not in to_be_made(goal)], _MAKING.search(goal[:MOST_READ])
     return [name for name in names if not making or re.search(rf"{_FROM}{re.escape(name)}", goal, re.IGNORECASE)]
 
 
 def says_gone(text: str) -> bool:
     """Whether a text may rightly name a file that is not there; what stands in the names themselves says nothing."""
-    return _GONE.search(_NAME.sub(" ", text)) is not None
+    return _GONE.search(_NAME.sub(" ", text[:MOST_READ])) is not None
 
 
 def denies(text: str, names: list[str]) -> bool:
     """Whether a text says that one of these files, or a file at all, is not there."""
-    return says_gone(text) and (any(name in text for name in names) or _OF_A_FILE.search(text) is not None)
+    return says_gone(text) and (any(name in text for name in names) or _OF_A_FILE.search(text[:MOST_READ]) is not None)

@@ -15,6 +15,8 @@ from agentloop_nb._internal.addresses import EVERYWHERE, LOOPBACK
 from agentloop_nb.errors import UserError
 
 _CHANNELS = ("registration", "control", "mux", "iopub", "notification")
+_JSON = ("json", "orjson")
+"""Names of packers that write JSON. jupyter_client chooses the second by itself where orjson is installed."""
 _LOOPBACK = (LOOPBACK, "localhost", "::1", "[::1]")
 KEY = 32
 """Bytes of a CURVE key."""
@@ -69,7 +71,7 @@ def _connection_file(on: str) -> Path:
 
 
 def _parsed(on: str, told: dict[str, Any]) -> Address:
-    if told["pack"] != "json" or told["unpack"] != "json":
+    if told["pack"] not in _JSON or told["unpack"] not in _JSON:
         raise UserError(f"--on {on}: its controller speaks {told['unpack']}; only json is read here")
     transport, _, host = str(told["interface"]).partition("://")
     host = _host(on, host, told)

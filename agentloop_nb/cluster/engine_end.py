@@ -16,11 +16,12 @@ REQUEST, TOPIC = "agentloop_relay", "agentloop."
 """As the wire has them; that module is not for engines."""
 _GUARD = "from agentloop_nb.cluster.engine_guard import main; main()"
 
-_end: EngineEnd | None = None
-
 
 class EngineEnd:
-    """Takes requests off the control channel of an engine's kernel, and sends answers to all who listen."""
+    """Takes requests off the control channel of an engine's kernel, and sends answers to all who listen.
+
+    The kernel holds it, as what handles those requests.
+    """
 
     def __init__(self, kernel: Any) -> None:
         self._kernel = kernel
@@ -50,5 +51,5 @@ class EngineEnd:
 
 def begin(kernel: Any) -> None:
     """Have a relay in this engine. Doing so again changes nothing."""
-    global _end  # noqa: PLW0603 - one engine, one relay
-    _end = _end or EngineEnd(kernel)
+    if REQUEST not in kernel.control_handlers:
+        EngineEnd(kernel)

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 
 from agentloop_nb._internal.steering_files import asked_for, steers
-from agentloop_nb.safety.code_risks.command_lines import Command, commands
 from agentloop_nb.safety.code_risks.places import host_of
-from agentloop_nb.safety.code_risks.shell_commands import carries_out_unread, plain, runs_files, same, written_by
 from agentloop_nb.safety.observed_effects import Effect, EffectKind, Mandate, Place, is_temporary
+from agentloop_nb.safety.process_rules import is_covered
+from agentloop_nb.settings.table import TABLE
 
 _TIDYING = re.compile(r"\b(delet|remov|clean|clear|eras|purg|unlink|wipe|drop|empty|tidy)", re.IGNORECASE)
 _MOVING = re.compile(r"\b(renam|mov(e|ing)|sort|organi[sz]|arrang|tidy|clean)", re.IGNORECASE)
@@ -21,13 +20,16 @@ _ADDRESSES = re.compile(
 )
 _STEERING_VARIABLE = re.compile(
     r"(PYTHON|LD_|DYLD_|GIT_|PIP_|UV_|CONDA_|JUPYTER_|IPYTHON|AGENTLOOP_|OPENAI_|ANTHROPIC_|SSL_|XDG_|BASH_FUNC_|OPENSSL_|R_PROFILE|R_ENVIRON"
-    r"|NODE_OPTIONS$|BASH_ENV$|ENV$).*|(PERL5|RUBY)(OPT|LIB)|(_JAVA|TAR)_OPTIONS|(JDK_)?JAVA_(TOOL_)?OPTIONS|(LOCAL)?APPDATA|USERPROFILE|"
-    r"SSLKEYLOGFILE|LESSOPEN|GCONV_PATH|(BASH|SHELL)OPTS|PS4|"
-    r".*(_BASE_URL|_API_BASE|_PROXY|_API_KEY|_TOKEN|_CA_BUNDLE|_CERT_FILE|_ENDPOINT)|PATH|HOME|SHELL|BROWSER|EDITOR|VISUAL|"
-    r"PAGER|PROMPT_COMMAND|IFS",
+    r"|NPM_|NODE_|LUA_|AWS_|AZURE_|GOOGLE_|GCLOUD_|DOCKER_|KUBE|OLLAMA_|MAKE(FLAGS|FILES)|BASH_ENV$|ENV$).*|"
+    r"(PERL5|RUBY)(OPT|LIB|DB)|(_JAVA|TAR|RSYNC|MAN)_?OPT(ION)?S?|(JDK_)?JAVA_(TOOL_)?OPTIONS|(LOCAL)?APPDATA|USERPROFILE|CLASSPATH|"
+    r"SSLKEYLOGFILE|LESS\w*|GCONV_PATH|(BASH|SHELL)OPTS|PS4|ZDOTDIR|INPUTRC|CDPATH|MANPATH|"
+    r".*(_(BASE_URL|API_BASE|API_URL|PROXY|API_KEY|TOKEN|CA_BUNDLE|CERT_FILE|ENDPOINT|HOST|REGISTRY|INIT|RSH|ASKPASS|CONFIG(_\w+)?)"
+    r"|PAGER|RC_?FILE)|WGETRC|CURL_HOME|PATH|HOME|SHELL|BROWSER|EDITOR|VISUAL|PROMPT_COMMAND|IFS",
     re.IGNORECASE,
 )
 """Variables that decide what is run or whom it talks to."""
+_SETTINGS = frozenset(row.environment for row in TABLE.values() if row.environment)
+"""Variables that are settings of the next run."""
 _GRAVE_GLOBAL = re.compile(
     r"(os|posix|nt|subprocess|_posixsubprocess|pty|shutil|socket|ctypes|_ctypes|importlib|runpy|sys|webbrowser|signal|pickle|"
     r"marshal|code|codeop|timeit|bdb|pdb|cProfile|profile|trace|IPython|pip|urllib|requests|httpx|http)(\.|$).*|"
@@ -97,32 +99,14 @@ def names_host(host: str, mandate: Mandate) -> bool:
 
 def is_local(host: str) -> bool:
     """Whether an address is one of this machine or its network."""
-    return host == "localhost" or _LOCAL.match(host) is not None
+    return host in ("", "localhost", "<broadcast>", "broadcasthost", "ip6-localhost") or _LOCAL.match(host) is not None
 
 
 def _process(effect: Effect, mandate: Mandate, place: Place) -> bool:
-    line = effect.target
-    found = commands(line)
-    exact = line.strip() in mandate.lines or mandate.says(line)
-    if not found or (not exact and carries_out_unread(found)):
-        return False
-    return all(_is_covered(command, mandate, place, exact=exact) for command in found)
+    def may_go(path: str) -> bool:
+        return _goes_away(path, mandate, place)
 
-
-def _is_covered(command: Command, mandate: Mandate, place: Place, *, exact: bool) -> bool:
-    """Whether one command of a command line is harmless, or stood in the code as it is now."""
-    program = os.path.realpath(shutil.which(command.words[0]) or "")
-    made = place.made(program)
-    if Command(plain(command.words)).read_only and not made:
-        return True
-    executed = Command(plain(command.words)).executed
-    if (made or runs_files(command)) and place.unread(mandate, [*executed, program] if made else executed):
-        return False
-    words = plain(command.words)
-    if not exact and any(steers(word.rpartition("=")[2]) for word in (*written_by(words), *words[1:])):
-        return False
-
-    return exact or mandate.says(" ".join(words)) or any(same(words, template) for template in mandate.commands)
+    return is_covered(effect.target, effect.other, mandate, place, may_go)
 
 
 def _delete(effect: Effect, mandate: Mandate, place: Place) -> bool:
@@ -163,7 +147,8 @@ def _unpickle(effect: Effect, mandate: Mandate, place: Place) -> bool:
 
 
 def _environment(effect: Effect, mandate: Mandate, place: Place) -> bool:
-    if _STEERING_VARIABLE.fullmatch(effect.target) is None:
+    steering = _STEERING_VARIABLE.fullmatch(effect.target) is not None or effect.target.upper() in _SETTINGS
+    if not steering and not effect.other:
         return True
     # `PATH`, `HOME` and their like are words of many a goal
     meant = "_" in effect.target or _ENVIRONMENT_WORDS.search(mandate.user) is not None
@@ -180,6 +165,8 @@ _JUDGES: dict[EffectKind, Callable[[Effect, Mandate, Place], bool]] = {
     "unpickle": _unpickle,
     "environment": _environment,
     "signal": _named,
+    "limit": _named,
+    "object": lambda *_: False,
 }
 
 

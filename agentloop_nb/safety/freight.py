@@ -8,24 +8,12 @@ import re
 from collections.abc import Iterator
 from urllib.parse import unquote_plus
 
-from agentloop_nb.safety.provenance import Source
-
 MANY = 1_000
 """More names than any request carries: names are not looked for."""
 _WORD = re.compile(r"[^\W_][\w.,+@-]*\w")
 _YEAR = re.compile(r"(19|20)\d\d")
 _NAME = 4
 """Letters of the shortest word that counts as a name."""
-
-
-def is_own(source: Source) -> bool:
-    """Whether a source is the user's data, not a stranger's page."""
-    return "output of" in source.origin or "namespace" in source.origin
-
-
-def holds_own(source: Source) -> bool:
-    """Whether a source may hold the user's data: a file or a tool brings it, although a stranger may speak there."""
-    return is_own(source) or source.origin.startswith(("the file ", "the tool "))
 
 
 def carried_words(text: str, data: str, known: str, *, names: int, figures: int) -> str:

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import sys
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from functools import partial
 from itertools import islice
 from types import FunctionType, GetSetDescriptorType, MemberDescriptorType, MethodType, ModuleType, SimpleNamespace
-from typing import Any
+from typing import Any, Protocol
 
 from agentloop_nb._internal import type_info
 from agentloop_nb._internal.type_info import TypeSet, inherits
@@ -29,8 +29,12 @@ DATA = frozenset({
 })  # fmt: skip
 """Packages whose objects are data, or the machinery of a kernel."""
 
-Found = Callable[[str, str, bool], Iterator[str]]
-"""What is secret in a text: its name, itself, and whether it is an attribute."""
+
+class Found(Protocol):
+    """Yields what is secret in a text."""
+
+    def __call__(self, name: str, text: str, *, attribute: bool) -> Iterator[str]:
+        """Take a text by its name, and whether it is an attribute."""
 
 
 class Looker:
@@ -51,7 +55,7 @@ class Looker:
         if kind is str or kind is bytes or kind is bytearray:
             if len(value) < MAX_TEXT:
                 text = value if kind is str else bytes(value).decode("utf-8", "replace")
-                yield from self._found(name, text, attribute)
+                yield from self._found(name, text, attribute=attribute)
         elif kind in self._hidden:
             text = value.get_secret_value()
             yield text if isinstance(text, str) else bytes(text).decode("utf-8", "replace")

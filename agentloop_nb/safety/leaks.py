@@ -8,7 +8,7 @@ from collections.abc import Iterator, Set
 from agentloop_nb.safety.code_risks import Reading, Target
 from agentloop_nb.safety.code_risks.flows import carried
 from agentloop_nb.safety.code_risks.places import host_of
-from agentloop_nb.safety.freight import MANY, carried_words, holds_own, is_own
+from agentloop_nb.safety.freight import MANY, carried_words
 from agentloop_nb.safety.origins import Origins
 
 _ADDRESSES = re.compile(
@@ -44,10 +44,11 @@ def leaks(reading: Reading, used: Set[Target], origins: Origins) -> Iterator[str
 
 def request_leaks(text: str, origins: Origins) -> Iterator[str]:
     """Say what a search or an address carries that only the user's data holds."""
-    own = [source for source in origins.sources if holds_own(source)]
-    foreign = [source.text for source in origins.sources if not is_own(source)]
-    links = (link for source in own if not is_own(source) for link in LINK.findall(source.text))
-    known = "\n".join([origins.user, *links, *(source.text for source in origins.sources if not holds_own(source))])
+    own = [source for source in origins.sources if source.whose != "stranger"]
+    foreign = [source.text for source in origins.sources if source.whose != "person"]
+    links = (link for source in own if source.whose == "mixed" for link in LINK.findall(source.text))
+    theirs = (source.text for source in origins.sources if source.whose == "stranger")
+    known = "\n".join([origins.user, *links, *theirs])
     address = re.match(r"\s*[a-z]+://([^/\s]+)", text, re.IGNORECASE)
     host = host_of(address[1].rpartition("@")[2].partition(":")[0]) if address else ""
     if host and origins.asked_for_host(host):

@@ -45,7 +45,7 @@ class Memory:
         """Read the user's cells once, and the steps that came since."""
         if self._cells is None:
             self._cells = tuple(cells)
-            self.values = _learned_from(self._cells)
+            self.values = _EARLIER.names(self._cells)
             self.sources += map(plain_source, (*split(state.context)[1], *words_of_others(state)))
         self._forget_undone(state)
         for step in state.steps[len(self._steps) :]:
@@ -107,27 +107,31 @@ class Memory:
         return self._said[1]
 
 
-_known: tuple[tuple[str, ...], Values] = ((), Values())
-"""The earlier cells that were read last, and the names they bind: the next run of a kernel has a few more."""
+class _EarlierCells:
+    """Keeps the cells that were read last, and the names they bind: the next run of a kernel has a few more."""
+
+    def __init__(self) -> None:
+        self._known: tuple[tuple[str, ...], Values] = ((), Values())
+
+    def names(self, cells: tuple[str, ...]) -> Values:
+        """Return the names that cells bind.
+
+        Of cells that were read for an earlier run, only those that came since are read.
+        """
+        before, values = self._known
+        if cells[: len(before)] != before:
+            before, values = (), Values()
+        values = learned(cells[len(before) :], values.copy())
+        self._known = (cells, values)
+        return values.copy()
 
 
-def _learned_from(cells: tuple[str, ...]) -> Values:
-    """Return the names that cells bind.
-
-    Of cells that were read for an earlier run, only those that came since are read.
-    """
-    global _known  # noqa: PLW0603
-    before, values = _known
-    if cells[: len(before)] != before:
-        before, values = (), Values()
-    values = learned(cells[len(before) :], values.copy())
-    _known = (cells, values)
-    return values.copy()
+_EARLIER = _EarlierCells()
 
 
 def plain_source(source: Source) -> Source:
     """Return a source whose text can be compared."""
-    return Source(source.origin, plain_text(source.text))
+    return source._replace(text=plain_text(source.text))
 
 
 def plain_text(text: str) -> str:

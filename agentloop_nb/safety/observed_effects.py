@@ -21,7 +21,9 @@ from pydantic import BaseModel, ConfigDict
 from agentloop_nb._internal.paths import TEMPORARY
 from agentloop_nb.safety.code_risks.places import host_of, hosts
 
-EffectKind = Literal["host", "process", "delete", "rename", "write", "library", "unpickle", "environment", "signal"]
+EffectKind = Literal[
+    "host", "process", "delete", "rename", "write", "library", "unpickle", "environment", "signal", "limit", "object"
+]
 
 
 class Effect(NamedTuple):
@@ -31,7 +33,7 @@ class Effect(NamedTuple):
     target: str
     """The host, command line, path, library, global, variable or process id, as it is."""
     other: str = ""
-    """Where a file is renamed to; the signal."""
+    """Where a file is renamed to; the signal; the folder that a process starts in; the event an object is for."""
 
     def __str__(self) -> str:
         target = f"{self.target!r}" if len(self.target) <= MAX_TOLD else f"{self.target[:MAX_TOLD]!r}..."
@@ -50,6 +52,8 @@ _TOLD = {
     "unpickle": "it unpickles something that calls {}",
     "environment": "it changes the environment variable {}",
     "signal": "it sends a signal to the process {}",
+    "limit": "it sets limits of the process {}",
+    "object": "it hands an object of its own class {} to {}, which can change after it was looked at",
 }
 _LIBRARY_HOSTS = {
     "seaborn": "raw.githubusercontent.com github.com",
@@ -144,6 +148,10 @@ def is_temporary(path: str) -> bool:
 
 def told_line(words: Sequence[str]) -> str:
     """Return an argument list as one command line."""
-    if len(words) == 3 and re.fullmatch(r".*/?(ba|da|z|k)?sh", words[0]) and re.fullmatch(r"-\w*c", words[1]):
+    if (
+        len(words) == 3
+        and re.fullmatch(r"((/usr)?(/local)?/bin/)?(ba|da|z|k)?sh", words[0])
+        and re.fullmatch(r"-\w*c", words[1])
+    ):
         return words[2]
     return shlex.join(words)

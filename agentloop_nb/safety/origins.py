@@ -54,7 +54,7 @@ class Origins:
         for source in self.sources:
             if source.origin == TOOLS and (len(plain) < 3 or f'"{plain}"' in source.text):
                 continue  # one of the choices that the list of tools names
-            if plain in source.text and "output of" not in source.origin and "namespace" not in source.origin:
+            if plain in source.text and source.whose != "person":
                 yield f"the argument {what} comes from {source.origin}"
                 return
 

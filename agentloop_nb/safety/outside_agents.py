@@ -105,14 +105,20 @@ _BY_NAME = frozenset(
 _SHARED = frozenset(
     {
         *("ast", "asyncio", "atexit", "builtins", "contextlib", "contextvars", "dataclasses", "functools", "hashlib"),
-        *("hmac", "importlib", "inspect", "io", "json", "logging", "os", "pathlib", "pickle", "re", "secrets"),
-        *("select", "selectors", "shutil", "signal", "socket", "ssl", "subprocess", "sys", "tempfile", "threading"),
-        *("time", "types", "typing", "IPython", "anyio", "ipykernel", "jupyter_client", "mcp", "pydantic", "zmq"),
+        *("hmac", "importlib", "inspect", "io", "json", "logging", "os", "pathlib", "pickle", "posixpath", "re"),
+        *("secrets", "select", "selectors", "shutil", "signal", "socket", "ssl", "subprocess", "sys", "tempfile"),
+        *("threading", "time", "types", "typing"),
+        *("IPython", "anyio", "ipykernel", "jupyter_client", "mcp", "pydantic", "zmq"),
     }
 )
 """Modules that what governs it is made of: a function that is replaced there is replaced here."""
 _TEXTS = re.compile(r"JUPYTER_RUNTIME_DIR|jupyter/runtime|kernel-[\w-]*\.json|/proc/(self|\d+)/(mem|fd|environ)")
-_CONFIGURES = re.compile(r"^[^\S\n]*%(config|load_ext|reload_ext|unload_ext|reset|kill)\b", re.MULTILINE)
+_FIELD = re.compile(r"\{([^{}]{1,200})")
+"""What `str.format` takes out of its arguments."""
+_CONFIGURES = re.compile(
+    r"^[^\S\n]*%{1,2}(config|load_ext|reload_ext|unload_ext|reset|kill|alias_magic|macro|rerun|recall|rep|logstart|store)\b",
+    re.MULTILINE,
+)
 
 
 class OutsideJudge:
@@ -188,12 +194,43 @@ def reaching(code: str) -> tuple[str, ...]:
 
 def _replaced(tree: ast.AST) -> Iterator[str]:
     """Yield functions of shared modules that code replaces: `json.dumps = f`, `setattr(json, "dumps", f)`."""
+    known = _imported(tree)
     for node in ast.walk(tree):
         match node:
-            case ast.Attribute(value=ast.Name(id=module), attr=name, ctx=ast.Store() | ast.Del()) if module in _SHARED:
+            case ast.Attribute(value=owner, attr=name, ctx=ast.Store() | ast.Del()) if module := _module(owner, known):
                 yield f"{module}.{name}"
-            case ast.Call(func=ast.Name(id="setattr" | "delattr"), args=[ast.Name(id=module), *_]) if module in _SHARED:
+            case ast.Call(func=ast.Name(id="setattr" | "delattr"), args=[owner, *_]) if module := _module(owner, known):
                 yield module
+            case ast.Call(
+                func=ast.Name(id="patch") | ast.Attribute(attr="patch"), args=[ast.Constant(value=str(name)), *_]
+            ):
+                yield from [name] if name.partition(".")[0] in _SHARED else []
+            case ast.Call(func=ast.Attribute(attr="object", value=_), args=[owner, *_]) if module := _module(
+                owner, known
+            ):
+                yield module
+
+
+def _imported(tree: ast.AST) -> dict[str, str]:
+    """Return the names of code that stand for a shared module or a part of one, with the module."""
+    known = {name: name for name in _SHARED}
+    for node in ast.walk(tree):
+        match node:
+            case ast.Import(names=names):
+                known |= {each.asname: each.name for each in names if each.asname}
+            case ast.ImportFrom(module=str(module), names=names):
+                known |= {each.asname or each.name: module for each in names}
+            case _:
+                pass
+    return known
+
+
+def _module(owner: ast.expr, known: dict[str, str]) -> str:
+    """Return the shared module that an expression names or takes something from; empty for none."""
+    while isinstance(owner, ast.Attribute):
+        owner = owner.value
+    module = known.get(owner.id, "") if isinstance(owner, ast.Name) else ""
+    return module if module.partition(".")[0] in _SHARED else ""
 
 
 def _words(tree: ast.AST) -> set[str]:
@@ -205,6 +242,10 @@ def _words(tree: ast.AST) -> set[str]:
                 words.add(name)
             case ast.alias(name=name):
                 words.update(name.split("."))
+            case ast.MatchClass(kwd_attrs=names):
+                words.update(names)
+            case ast.Constant(value=str(text)) if "{" in text and "." in text:
+                words.update(word for field in _FIELD.findall(text) for word in re.findall(r"\w+", field))
             case ast.ImportFrom(module=str(name)):
                 words.update(name.split("."))
             case ast.Constant(value=str(text)) if text.isidentifier():

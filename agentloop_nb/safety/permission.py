@@ -200,7 +200,8 @@ class Judge:
     def _made_by_run(self, path: str) -> bool:
         return any(path in code for code in self._before)
 
-    def _unknown(self, reading: Reading) -> Iterator[str]:  # noqa: C901  # a line for each thing that cannot be read
+    def _unknown(self, reading: Reading) -> Iterator[str]:
+        """Yield what cannot be read beforehand."""
         if not self._origins.sources:
             return
         if reading.entangled or "cannot be read" in reading.risks:
@@ -210,6 +211,10 @@ class Judge:
         for line in reading.unread:
             if not self._all_asked_for(reading) and plain_text(line.strip()) not in self._origins.user:
                 yield f"{line.strip()[:80]!r} runs what only comes up while it runs"
+        yield from self._unseen(reading)
+
+    def _unseen(self, reading: Reading) -> Iterator[str]:
+        """Yield what is executed and does not stand in the code."""
         for node in reading.built:
             if carried(node, reading.values) or (_from_web(node, reading) and not self._all_asked_for(reading)):
                 yield "it executes text that is not known beforehand"

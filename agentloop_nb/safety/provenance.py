@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from agentloop_nb.actions import AskUser, Delegate, Finish, ReadDocument, ReadUrl, SearchWeb, UseTool, WriteFile
 from agentloop_nb.state import State
@@ -18,6 +18,10 @@ OPENING, CLOSING = "<<data", "data>>"
 _BEGINS, _ENDS = f"{OPENING} from ", f"\n{CLOSING}"
 TOOLS = "the servers of the tools"
 """Where the list of tools comes from."""
+NAMESPACE = "the namespace"
+"""Where values of the person's variables come from."""
+Whose = Literal["person", "mixed", "stranger"]
+"""Whose data a text holds: `mixed` is a file or a tool, where the person's data lie and a stranger may speak."""
 _FORGED = re.compile(r"<\s*<\s*(?=data)|(?<=data)\s*>\s*>", re.IGNORECASE)
 
 
@@ -35,6 +39,8 @@ class Source(NamedTuple):
     origin: str
     """For a person: `the page https://example.org (step 3)`."""
     text: str
+    whose: Whose = "stranger"
+    """Told by what brought the text, never by words in it or in its address."""
 
 
 def mark(text: str, origin: str) -> str:
@@ -54,7 +60,8 @@ def split(text: str) -> tuple[str, list[Source]]:
     outside, found, begun = list[str](), list[Source](), 0
     for place in _marks(text):
         outside.append(text[begun : place.start])
-        found.append(Source(text[place.start + len(_BEGINS) : place.body - 1], text[place.body : place.end]))
+        origin = text[place.start + len(_BEGINS) : place.body - 1]
+        found.append(Source(origin, text[place.body : place.end], "person" if origin == NAMESPACE else "stranger"))
         begun = place.end + len(_ENDS)
     return "".join([*outside, text[begun:]]), found
 
@@ -119,9 +126,9 @@ def of_step(step: Step) -> Iterator[Source]:
             case SearchWeb(query=query):
                 yield Source(f"the search for {query!r} (step {step.number})", result.output)
             case ReadDocument(path=path):
-                yield Source(f"the file {path} (step {step.number})", result.output)
+                yield Source(f"the file {path} (step {step.number})", result.output, "mixed")
             case UseTool(tool=tool):
-                yield Source(f"the tool {tool} (step {step.number})", result.output)
+                yield Source(f"the tool {tool} (step {step.number})", result.output, "mixed")
             case Delegate():
                 yield Source(f"the parts of step {step.number}", result.output)
             case Finish():  # refused, with the values that a condition has
@@ -129,4 +136,4 @@ def of_step(step: Step) -> Iterator[Source]:
             case WriteFile() | AskUser():  # what the system says of a file; what the person answers
                 pass
             case _:
-                yield Source(f"the output of step {step.number}", result.output)
+                yield Source(f"the output of step {step.number}", result.output, "person")

@@ -32,10 +32,14 @@ _LOWER = bytes(range(256)).lower()
 _SEPARATORS = bytes(byte for byte in range(128) if chr(byte) not in string.ascii_letters + string.digits)
 _COLOUR = rb"\[[0-?]*[ -/]*[@-~]"
 _SIGNS = re.compile(
-    rb"\xe2[\x80\x81\x94-\x97][\x80-\xbf]|\xc2[\x80-\xbf]|\xef\xbb\xbf"
+    rb"\xe2[\x80-\xaf\xb8\xb9][\x80-\xbf]|\xc2[\x80-\xbf]|\xef\xbb\xbf|\xe3\x80[\x80-\xbf]|\xe3\x83\xbb"
+    rb"|\xcc[\x80-\xbf]|\xcd[\x80-\xaf]|\xd8[\x8c\x9b\x9c\x9f]|\xe1(?:\x85[\x9f\xa0]|\x9a\x80|\x9e[\xb4\xb5]|\xa0[\x8b-\x8f])"
+    rb"|\xe3\x85\xa4|\xef(?:\xb8[\x80-\xbf]|\xb9[\x80-\xaf]|\xbc[\x81-\x8f\x9a-\xa0\xbb-\xbf]|\xbd[\x80\x9b-\xa5]|\xbe\xa0|\xbf[\xa0-\xbf])"
+    rb"|\xf0\x9f[\x80-\xbf][\x80-\xbf]|\xf3\xa0[\x80-\xbf][\x80-\xbf]"
     rb"|\x1b" + _COLOUR + rb"|(?<!\\)\\+(?:[nrt]|u000[9adAD]|(?:u001[bB]|x1[bB]|033)" + _COLOUR + rb")"
 )
-"""As UTF-8: Latin-1 and general punctuation, boxes and blocks, the byte order mark; colours of a terminal; and line
+"""As UTF-8: signs of Latin-1, punctuation, symbols from arrows to emoji, signs and spaces of other scripts, marks that
+combine or choose a variant, fillers, tags, the byte order mark; colours of a terminal; and line
 breaks and colours as JSON and Python write them."""
 _BLANKS = b" \t\r\n\v\f"
 
@@ -79,9 +83,11 @@ class Masker:
         forms = [_calm(form.encode(errors="surrogatepass")) for value in self.values for form in _forms(value)]
         cores = {form.translate(_LOWER, _SEPARATORS) for form in forms}
         exact = {form.translate(None, _BLANKS) for form in forms if len(form.translate(None, _SEPARATORS)) < MIN_CORE}
-        begun = {_core(value) for value in self.values if "\n" not in value and maskable(value[:LONG_PREFIX])}
+        cut = [value for value in self.values if "\n" not in value and maskable(value[:LONG_PREFIX])]
+        begun = {_core(form) for value in cut for form in _often_cut(value)}
+        ended = {_core(value) for value in cut if maskable(value[-LONG_PREFIX:])}
         self._searches = (
-            _Search((core for core in cores if len(core) >= MIN_CORE), _LOWER, _SEPARATORS, begun),
+            _Search((core for core in cores if len(core) >= MIN_CORE), _LOWER, _SEPARATORS, begun, ended),
             _Search((form for form in exact if len(form) >= _KEY), None, _BLANKS),
         )
         self.longest = max(search.longest for search in self._searches)
@@ -178,7 +184,9 @@ def _forms(value: str) -> Iterator[str]:
     yield "".join(f"0x{byte:02x}" for byte in data)
     yield "".join(f"u{ord(character):04x}" for character in value)
     yield "".join(map(str, data))
-    yield base64.b32encode(data).decode().rstrip("=")
+    for shift in range(5):  # as below, in a group of base32
+        whole = base64.b32encode(bytes(shift) + data).decode()
+        yield whole[(shift * 8 + 4) // 5 : (shift + len(data)) * 8 // 5]
     for shift in range(3):  # the value may begin at any of three places in a group of base64
         whole = base64.b64encode(bytes(shift) + data).decode()
         yield whole[(shift * 8 + 5) // 6 : (shift + len(data)) * 8 // 6]
@@ -188,15 +196,25 @@ class _Search:
     """Looks for byte strings in a text from which some bytes are left out."""
 
     def __init__(
-        self, needles: Iterable[bytes], table: bytes | None, left_out: bytes, begun: Iterable[bytes] = ()
+        self,
+        needles: Iterable[bytes],
+        table: bytes | None,
+        left_out: bytes,
+        begun: Iterable[bytes] = (),
+        ended: Iterable[bytes] = (),
     ) -> None:
-        """Of the needles in `begun` a long beginning is looked for too."""
+        """Of what is in `begun` a long beginning is looked for too, of what is in `ended` a long end."""
         self._table, self._left_out = table, left_out
         self._wholes: dict[bytes, list[bytes]] = {}
         for whole in begun:
             if len(whole) > LONG_PREFIX:
                 self._wholes.setdefault(whole[:LONG_PREFIX], []).append(whole)
-        needles = {*needles, *self._wholes}
+        self._before: dict[bytes, list[bytes]] = {}
+        """What stands before an end that is looked for."""
+        for whole in ended:
+            if len(whole) > LONG_PREFIX:
+                self._before.setdefault(whole[-LONG_PREFIX:], []).append(whole[:-LONG_PREFIX])
+        needles = {*needles, *self._wholes, *self._before}
         self._needles: dict[bytes, list[bytes]] = {}
         """By their first bytes."""
         for needle in needles:
@@ -228,7 +246,7 @@ class _Search:
         for start in range(len(packed) - _KEY + 1):
             for needle in self._needles.get(packed[start : start + _KEY], ()):
                 if packed.startswith(needle, start):
-                    yield start, self._end(packed, start, needle) - 1
+                    yield self._start(packed, start, needle), self._end(packed, start, needle) - 1
 
     def _find(self, packed: bytes) -> Iterator[tuple[int, int]]:
         """Look through a long text for each needle."""
@@ -236,13 +254,19 @@ class _Search:
             start = packed.find(needle)
             while start >= 0:
                 end = self._end(packed, start, needle)
-                yield start, end - 1
+                yield self._start(packed, start, needle), end - 1
                 start = packed.find(needle, end)
 
     def _end(self, packed: bytes, start: int, needle: bytes) -> int:
         """Return the end of a needle; of a long beginning, as far as it goes on like the whole."""
         wholes = self._wholes.get(needle, ())
         return start + max((_common(packed, start, whole) for whole in wholes), default=len(needle))
+
+    def _start(self, packed: bytes, start: int, needle: bytes) -> int:
+        """Return where a needle begins; for a long end, as far before it as it reads like the whole."""
+        before = self._before.get(needle, ())
+        here = packed[max(start - self.longest, 0) : start][::-1]
+        return start - max((_common(here, 0, each[::-1]) for each in before), default=0)
 
     def _places(self, data: bytes) -> Callable[[int], int]:
         """Return where a byte of the packed text stands in the text."""
@@ -254,6 +278,14 @@ class _Search:
             return runs[index].start() + offset - starts[index]
 
         return place
+
+
+def _often_cut(value: str) -> Iterator[str]:
+    """Yield a value in the forms of which a table or a preview shows the beginning."""
+    data = value.encode(errors="surrogatepass")
+    yield value
+    yield data.hex()
+    yield base64.b64encode(data).decode().rstrip("=")
 
 
 def _core(value: str) -> bytes:

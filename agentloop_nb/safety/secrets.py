@@ -124,7 +124,7 @@ class KnownSecrets(Masker):
         return found
 
 
-def _in_text(name: str, text: str, attribute: bool) -> Iterator[str]:  # noqa: FBT001 - a `Found`
+def _in_text(name: str, text: str, *, attribute: bool) -> Iterator[str]:
     """Yield what is secret in a text inside a value."""
     header = _HEADER.fullmatch(name)
     if header and text.lower() != name.lower():

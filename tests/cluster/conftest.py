@@ -65,13 +65,18 @@ class Lab:
         return f"default:{self.name}"
 
     @property
+    def _security(self) -> Path:
+        """Where the connection files of clusters are."""
+        return Path(os.environ["IPYTHONDIR"]) / "profile_default" / "security"
+
+    @property
     def cluster(self) -> Cluster:
         """The connection of this process to it."""
         return cluster(self.on)
 
     def add(self, python: str | Path = sys.executable, cwd: Path | None = None, **variables: str) -> subprocess.Popen:
         """Start a further engine, perhaps on what is like another machine."""
-        file = Path(os.environ["IPYTHONDIR"]) / "profile_default" / "security" / f"ipcontroller-{self.name}-engine.json"
+        file = self._security / f"ipcontroller-{self.name}-engine.json"
         environment = {**os.environ, MARK: self.mark, **variables}
         started = subprocess.Popen(
             [str(python), "-m", "ipyparallel.engine", f"--file={file}"],
@@ -111,6 +116,8 @@ class Lab:
             self._starter.wait(timeout=60)
         except subprocess.TimeoutExpired:
             self._starter.kill()
+        for left in self._security.glob(f"ipcontroller-{self.name}-*.json"):
+            left.unlink()  # a killed controller leaves them, and `--on default` would see a second cluster
         self._log.close()
 
 

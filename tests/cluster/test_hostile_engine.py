@@ -19,7 +19,7 @@ pytestmark = [pytest.mark.kernel, pytest.mark.timeout(300)]
 LIES = """
 import os, pickle
 from agentloop_nb.cluster import engine_end
-end = engine_end._end
+end = get_ipython().kernel.control_handlers[engine_end.REQUEST].__self__
 true = getattr(end, "true", end._send)
 end.true, lie = true, {lie!r}
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from agentloop_nb.cluster.address import address
+from agentloop_nb.cluster.engines import cluster
 from agentloop_nb.errors import UserError
 from agentloop_nb.evals.contender import Contender
 from agentloop_nb.evals.evaluation import Evaluation
@@ -65,6 +66,13 @@ def test_tasks_of_an_evaluation_are_on_engines_and_its_checks_are_here(lab, suit
     made.arguments = {"on": "nosuch"}
     with pytest.raises(UserError, match="no cluster of profile 'nosuch' runs here"):
         made.prepare()
+
+
+def test_a_controller_in_an_environment_with_orjson_writes_json_too(lab, tmp_path):
+    good = Path(os.environ["IPYTHONDIR"]) / "profile_default" / "security" / "ipcontroller-lab-client.json"
+    file = tmp_path / "orjson.json"
+    file.write_text(json.dumps(json.loads(good.read_text()) | {"pack": "orjson", "unpack": "orjson"}))
+    assert cluster(str(file)).wire.engines == lab.cluster.wire.engines
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -10,7 +12,7 @@ import pytest
 pytest.importorskip("mcp", reason="needs the mcp extra")
 
 from agentloop_nb.record import locating
-from tests.serve.conftest import SERVES, notebook, said, served  # noqa: F401 - fixtures
+from tests.serve.conftest import SERVES, Notebook, said
 
 pytestmark = [
     pytest.mark.kernel,
@@ -19,10 +21,19 @@ pytestmark = [
 ]
 
 
-async def test_an_outside_agent_works_on_an_engine_and_the_person_adopts(lab, notebook, served):  # noqa: F811
+@pytest.fixture
+def notebook(tmp_path: Path) -> Iterator[Notebook]:
+    """A kernel that can be served."""
+    with closing(Notebook(tmp_path)) as started:
+        yield started
+
+
+async def test_an_outside_agent_works_on_an_engine_and_the_person_adopts(lab, notebook):
     file = Path(os.environ["IPYTHONDIR"]) / "profile_default" / "security" / f"ipcontroller-{lab.name}-client.json"
     notebook.cell("mine = [1, 2]")
-    assert f"runs on an engine of cluster {file}" in served(f"--on {file} --approve auto sum up mine")
+    assert f"runs on an engine of cluster {file}" in notebook.cell(
+        f"%agent serve --on {file} --approve auto sum up mine"
+    )
     async with notebook.agent() as agent:
         first = await agent.run("total = sum(mine)\nopen('out.txt', 'w').write('3')\nprint(total)")
         assert said(first).startswith("3\n")
@@ -37,7 +48,7 @@ async def test_an_outside_agent_works_on_an_engine_and_the_person_adopts(lab, no
     assert f"of cluster {file}" in record.read_text()
 
 
-async def test_a_cluster_that_is_not_there_is_told_in_a_line(notebook, served):  # noqa: F811
-    told = served("--on nosuch")
+async def test_a_cluster_that_is_not_there_is_told_in_a_line(notebook):
+    told = notebook.cell("%agent serve --on nosuch")
     assert "no cluster of profile 'nosuch' runs here" in told
     assert len(told.strip().splitlines()) == 1

@@ -26,11 +26,12 @@ async def run(place, source: str, timeout: float = 60) -> CodeOutcome:
     return await place.run_code(source, step=1, timeout=timeout, on_output=lambda _: None)
 
 
-async def stop_when_told(place, source: str) -> CodeOutcome:
-    """Run code that prints when it has begun, and stop it then."""
+async def stop_when_told(place, source: str, pause: float = 0.0) -> CodeOutcome:
+    """Run code that prints when it has begun, and stop it then, or so many seconds later."""
     told = asyncio.Event()
     running = asyncio.ensure_future(place.run_code(source, step=1, timeout=60, on_output=lambda _: told.set()))
     await told.wait()
+    await asyncio.sleep(pause)
     place.control.stop()
     return await running
 
@@ -94,6 +95,7 @@ async def test_code_that_cannot_be_cut_is_ended_with_its_process_and_what_it_sta
         "child = subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(60)'], start_new_session=True)\n"
         "print(child.pid, flush=True)\n"
         "ctypes.PyDLL(None).sleep(60)",
+        pause=1,  # the print itself can still be cut
     )
     assert (outcome.ending, outcome.notes) == (
         "stopped",
@@ -178,7 +180,8 @@ class Forged:
         if '"pack"' in request:
             {pack}
         self.host._send(answer={answer})
-hosted._host = Forged(hosted._host)
+forged = Forged(hosted.host())
+hosted.host = lambda: forged
 """
 
 

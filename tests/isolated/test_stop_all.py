@@ -18,7 +18,8 @@ pytestmark = [
 ]
 
 BUSY = "import time\nprint('at work', flush=True)\ntime.sleep(600)"
-STUBBORN = "import ctypes\nprint('at work', flush=True)\nctypes.PyDLL(None).sleep(600)"
+STUBBORN = "print('at work', flush=True)\nsum(range(10**14))"
+"""One call of C that holds the interpreter's lock for days and asks for no signal."""
 
 
 class Page:

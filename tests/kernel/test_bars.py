@@ -14,7 +14,10 @@ pytestmark = pytest.mark.kernel
 
 WIDGET = "application/vnd.jupyter.widget-view+json"
 BAR = "from tqdm.{} import tqdm\nfor _ in tqdm(range(4), desc='work', mininterval=0): pass"
-NO_WIDGETS = "import sys\nfor name in [name for name in sys.modules if name.split('.')[0] in ('ipywidgets', 'tqdm')]: del sys.modules[name]\n"  # noqa: E501
+NO_WIDGETS = """\
+import sys
+for name in [name for name in sys.modules if name.split('.')[0] in ('ipywidgets', 'tqdm')]: del sys.modules[name]
+"""
 HIDE = NO_WIDGETS + "sys.modules['ipywidgets'] = None"
 SHOW = NO_WIDGETS.replace("ipywidgets", "tqdm")
 

@@ -1,5 +1,4 @@
 """Every change of the namespace is told, and nothing else is."""
-# ruff: noqa: E501 - one snippet a line
 
 from __future__ import annotations
 

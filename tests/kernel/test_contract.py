@@ -26,6 +26,14 @@ class Silent:
 silent = Silent()
 def complete(table): return len(table) == 3
 def calls_complete(table): return complete(table)
+def within(x, *, limit=100): return x >= limit
+def among(x, limits=[100]): return x >= limits[0]
+def make_above(limit): return lambda x: x >= limit
+above = make_above(100)
+class Judge:
+    def __call__(self, x): return x >= 100
+    def agrees(self, x): return x >= 100
+judge = Judge()
 def boom(): raise ValueError("no way")
 async def later(): await asyncio.sleep(0.001); return 3
 def endless():
@@ -184,9 +192,24 @@ REBINDING = [
     ("fresh['a'].sum() == 9", "pd.Series.sum = lambda self: 9\nfresh = df", "Series.sum"),
     ("sum(items) == 0", "sum = lambda x: 0", "sum"),
     ("isinstance(df, list)", "isinstance = lambda *a: True", "isinstance"),
+    ("within(n)", "within.__kwdefaults__['limit'] = 0", "within"),
+    ("among(n)", "among.__defaults__[0][0] = 0", "among"),
+    ("above(n)", "above.__closure__[0].cell_contents = 0", "above"),
+    ("judge(n)", "type(judge).__call__ = lambda self, x: True", "judge"),
+    ("df.equals(n)", "df.equals = lambda other: True", "df.equals"),
+    ("judge.agrees(n)", "judge.agrees = lambda x: True", "judge.agrees"),
+    ("n == 42", "class A:\n    def __eq__(self, other): return True\nn = A()", "A.__eq__"),
+    ("len(rows) > 999", "class L(list):\n    def __len__(self): return 1000\nrows = L()", "L.__len__"),
+    ("rows.shape[0] > 10", "class D(pd.DataFrame):\n    shape = (99, 1)\nrows = D({'a': [1]})", "D.shape"),
 ]
 
 
+HALF = """
+class Half:
+    def __init__(self, n): self.n = n
+    def __add__(self, other): return Half(self.n + other.n)
+    def __eq__(self, other): return self.n == other.n
+"""
 REPLACED = [
     *[(np, "allclose"), (pd.DataFrame, "equals"), (pd.DataFrame, "shape"), (pd.DataFrame, "__len__")],
     *[(pd.Series, "sum"), (pd.Series, "all"), (pd.Series, "__eq__")],
@@ -213,6 +236,24 @@ fresh = polars.Series()"""
     assert (await world.run(code)).ending == "ok"
     check = await world.workspace.check("fresh.sum() == 9", timeout=10)
     assert (check.outcome, check.value) == ("void", "Series.sum is not what it was before the first step")
+
+
+@pytest.mark.parametrize(
+    ("expression", "code"),
+    [
+        ("stack.size == 3", "class Stack:\n    def __init__(self): self.size = 3\nstack = Stack()"),
+        ("len(stack) == 3", "class Stack:\n    def __len__(self): return 3\nstack = Stack()"),
+        ("Half(3) + Half(3) == Half(6)", HALF),
+        ("score(df) == 3", "class Score:\n    def __call__(self, table): return len(table)\nscore = Score()"),
+        ("kept.total == 6", "class Table(pd.DataFrame): pass\nkept = Table({'total': [6]}).iloc[0]"),
+        ("state == 'done'", "import enum\nclass State(str, enum.Enum): DONE = 'done'\nstate = State.DONE"),
+    ],
+)
+async def test_classes_that_a_run_is_to_write_may_be_asked_about(world: Place, expression: str, code: str) -> None:
+    assert not (await world.workspace.check(expression, timeout=10)).held
+    assert (await world.run(code)).ending == "ok"
+    check = await world.workspace.check(expression, timeout=10)
+    assert check.held, check
 
 
 async def test_data_may_be_bound_anew_and_a_function_be_made_and_mended(world: Place, monkeypatch) -> None:

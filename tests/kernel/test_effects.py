@@ -86,9 +86,11 @@ def test_profilers_and_debuggers_work_under_judgement(kernel: Kernel) -> None:
 
 
 def test_what_a_step_leaves_running_stays_judged(kernel: Kernel) -> None:
-    kernel.run("_before = len(_hook._supervisions)")
-    judged(kernel, "import os, threading\nthreading.Timer(0.3, os.system, ['touch left_' + 'behind']).start()")
-    kernel.run("import time; time.sleep(0.8)")
+    kernel.run("from agentloop_nb.notebook.kernel import effect_hook as _hook; _before = len(_hook._supervisions)")
+    late = "def late():\n    over.wait()\n    os.system('touch left_' + 'behind')"
+    start = "later = threading.Thread(target=late); later.start()"
+    judged(kernel, f"import os, threading\nover = threading.Event()\n{late}\n{start}")
+    kernel.run("over.set(); later.join()")
     assert not (kernel.folder / "left_behind").exists()
     judged(kernel, "import os; os.path.exists('.')\nopen('w.txt', 'w').close()")
     assert kernel.evaluate("len(_hook._supervisions) - _before") == 0

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -45,8 +47,10 @@ def test_none_is_called_when_there_is_room_for_few(place: Place) -> None:
 
 
 @pytest.mark.parametrize("maker", [hostile.plain_objects, hostile.lazy_things, hostile.things_of_c])
-def test_in_containers_and_attributes_none_is_called(place: Place, maker: object) -> None:
-    held = [value for _, value in hostile._ready(maker())]  # type: ignore[operator]
+def test_in_containers_and_attributes_none_is_called(
+    place: Place, maker: Callable[[], Iterator[tuple[str, Any]]]
+) -> None:
+    held = [value for _, value in hostile._ready(maker())]
     NOTED.clear()
     for number, value in enumerate(held):
         box = type("Box", (), {"__module__": "__main__"})()

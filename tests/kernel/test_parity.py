@@ -1,5 +1,4 @@
 """A step behaves like a cell: the same code, run as both in the same real kernel, shows the same."""
-# ruff: noqa: E501 - one snippet a line
 
 from __future__ import annotations
 

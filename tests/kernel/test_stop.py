@@ -4,7 +4,6 @@ One stop a phase, way and mode; AGENTLOOP_TEST_STOPS=3 makes it 144, with their 
 
     AGENTLOOP_TEST_STOPS=3 pytest tests/kernel/test_stop.py -k every_phase -s --junitxml=stops.xml
 """
-# ruff: noqa: E501 - one snippet a line
 
 from __future__ import annotations
 
@@ -76,7 +75,8 @@ def _loop(source, phase):
     global _control, _state, _events, _reached
     _control, _events, _reached = _Control(), [], _threading.Event()
     workspace = _Workspace(get_ipython(), web=_Web(), control=_control)
-    model = _Phased([_code("started = True; print('before')"), _code(source, timeout=60), _code("later.append(1)"), _finish()])
+    before, later = _code("started = True; print('before')"), _code("later.append(1)")
+    model = _Phased([before, _code(source, timeout=60), later, _finish()])
     model.phase = phase
     settings = _Settings(approve="code" if phase == "approval" else "auto")
     stream = _Stream(_State(), _events.append, [_View(phase)])
@@ -100,7 +100,10 @@ def _report():
 CODE = {
     "sleep": "import time; print('in it', flush=True); time.sleep(30)",
     "busy": "print('in it', flush=True)\nwhile True: pass",
-    "swallow": "print('in it', flush=True)\nimport time; tries = 0\nwhile True:\n    try: time.sleep(1)\n    except BaseException: tries += 1\n    if tries > 1: break",
+    "swallow": (
+        "print('in it', flush=True)\nimport time; tries = 0\nwhile True:\n"
+        "    try: time.sleep(1)\n    except BaseException: tries += 1\n    if tries > 1: break"
+    ),
     "await": "import asyncio; print('in it', flush=True); await asyncio.sleep(30)",
     "await then block": "import asyncio, time; print('in it', flush=True); await asyncio.sleep(0); time.sleep(30)",
     "shell": "print('in it', flush=True)\n!sleep 30",

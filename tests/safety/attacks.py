@@ -1,5 +1,4 @@
 """The injection corpus: what a stranger writes, and what a model does that obeys it word by word."""
-# ruff: noqa: E501  # an attack reads best unbroken
 
 from __future__ import annotations
 

@@ -1,5 +1,4 @@
 """Forty ordinary runs: a goal, the user's cells, and the steps of a sensible model. None of them deserves a question."""
-# ruff: noqa: E501  # a story reads best unbroken
 
 from __future__ import annotations
 

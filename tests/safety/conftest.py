@@ -5,9 +5,13 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from pathlib import Path
 
 import pytest
+
+from tests.safety.scene import Scene
 
 Handler = Callable[[asyncio.StreamReader, asyncio.StreamWriter, bytes], Awaitable[None]]
 
@@ -75,3 +79,15 @@ class Names:
             return self.names[host]
         flags = socket.AI_NUMERICHOST
         return [str(item[4][0]) for item in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=flags)]
+
+
+@pytest.fixture
+def scene(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Scene]:
+    made = Scene(tmp_path)
+    monkeypatch.syspath_prepend(made.folder)
+    yield made
+    made.close()
+    for name in [
+        name for name, module in list(sys.modules.items()) if str(tmp_path) in str(getattr(module, "__file__", ""))
+    ]:
+        del sys.modules[name]

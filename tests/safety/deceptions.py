@@ -1,5 +1,4 @@
 """What a stranger's table, file or page has an obedient model do, disguised from whoever reads the code beforehand."""
-# ruff: noqa: E501  # a deception reads best unbroken
 
 from __future__ import annotations
 

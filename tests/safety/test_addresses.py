@@ -6,6 +6,7 @@ import asyncio
 import re
 import ssl
 from collections.abc import Sequence
+from typing import Any
 
 import pytest
 import trustme
@@ -106,9 +107,9 @@ class Connections:
 
         connect = anyio.connect_tcp
 
-        async def noted(remote_host: str, remote_port: int, **options: object) -> object:
+        async def noted(remote_host: str, remote_port: int, **options: Any) -> object:
             self.made.append((remote_host, remote_port))
-            return await connect(remote_host, remote_port, **options)  # type: ignore[arg-type]
+            return await connect(remote_host, remote_port, **options)
 
         monkeypatch.setattr(anyio, "connect_tcp", noted)
 

@@ -57,6 +57,22 @@ def encrypted_pdf() -> bytes:
     return out.getvalue()
 
 
+def long_pdf(pages: int, count: int) -> bytes:
+    """Make a PDF of empty pages that says how many it has, and whose tree leads back to its root."""
+    objects = ["<< /Type /Catalog /Pages 2 0 R >>"]
+    kids = " ".join(f"{number} 0 R" for number in [*range(3, pages + 3), 2])
+    objects.append(f"<< /Type /Pages /Count {count} /Kids [{kids}] >>")
+    objects += ["<< /Type /Page /Parent 2 0 R /MediaBox [0 0 9 9] >>"] * pages
+    whole, places = b"%PDF-1.7\n", []
+    for number, each in enumerate(objects, 1):
+        places.append(len(whole))
+        whole += f"{number} 0 obj\n{each}\nendobj\n".encode()
+    table = "".join(f"{place:010} 00000 n \n" for place in places)
+    size = len(objects) + 1
+    head = f"xref\n0 {size}\n0000000000 65535 f \n{table}trailer\n<< /Size {size} /Root 1 0 R >>\n"
+    return whole + f"{head}startxref\n{len(whole)}\n%%EOF\n".encode()
+
+
 def nested(depth: int = 6) -> bytes:
     data = b"x" * 1000
     for _ in range(depth):
@@ -93,6 +109,8 @@ REFUSED = {
     "old.xls": (lambda: b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + b"\0" * 2000, r"\(OLE\)"),
     "old.docx": (lambda: b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + b"\0" * 2000, r"\(OLE\)"),
     "torn.xlsx": (lambda: workbook("")[:300], "damaged archive"),
+    "long.pdf": (lambda: long_pdf(10_000, 10_000), "it has more than 5,000 pages; split it with run_code"),
+    "longer than it says.pdf": (lambda: long_pdf(10_000, 3), "it has more than 5,000 pages"),
     "torn.pdf": (lambda: b"%PDF-1.7\n garbage", "cannot be taken apart|not read"),
     "program.csv": (lambda: b"\x7fELF" + bytes(range(256)) * 10, "binary file"),
     "empty.csv": (lambda: b"", "it is empty"),

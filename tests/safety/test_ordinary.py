@@ -1,5 +1,4 @@
 """Ordinary work is neither asked about nor stopped, although the run has read strangers' text."""
-# ruff: noqa: E501  # a cell reads best unbroken
 
 from __future__ import annotations
 
@@ -12,9 +11,7 @@ import pytest
 
 from agentloop_nb._internal.held_folder import HeldFolder
 from tests.safety.deceptions import code, file
-from tests.safety.test_deceptions import Scene, carry_out, scene
-
-__all__ = ["scene"]
+from tests.safety.scene import Scene, carry_out
 
 ORDINARY = {
     "figure": [code("import matplotlib\nmatplotlib.use('agg')\nimport matplotlib.pyplot as plt\ndf.plot.bar(x='region', y='amount')\nplt.savefig('a.png')")],

@@ -19,6 +19,9 @@ import pytest
 from agentloop_nb.models import cells
 from agentloop_nb.models.dialect import lowered
 from agentloop_nb.models.refusal import Refusal
+from agentloop_nb.safety.code_risks import ipython_cells
+from agentloop_nb.safety.code_risks.command_lines import commands
+from agentloop_nb.safety.code_risks.shell_evaluation import evaluates_data
 from agentloop_nb.safety.provenance import split
 from tests.safety.fuzz.patterns import (
     MEGABYTE,
@@ -68,6 +71,10 @@ def test_a_pattern_that_stalls_is_found(source: str) -> None:
 STALLED: dict[str, tuple[Callable[[str], object], str, str]] = {
     "marked parts that do not end": (split, "", "<<data from a\n"),
     "a fence that begins no code": (cells._BEGIN.search, "```", "\t"),
+    "a shell line that goes on": (ipython_cells.take_apart, "!ls ", "\\"),
+    "shell lines that go on": (ipython_cells.take_apart, "!ls ", " \\\n"),
+    "old arithmetic that does not end": (lambda text: evaluates_data(text[:20_000]), "", "$[ "),
+    "quotes that bash and sh read differently": (commands, "ls ", "$'\\'"),
     "numbers below which a reply must stay": (
         lambda text: lowered(Refusal.read(400, {"error": {"message": text, "param": "max_tokens"}}), 9000),
         "max_tokens: at most ",

@@ -20,8 +20,8 @@ from agentloop_nb.safety.permission import reasons_to_ask
 from agentloop_nb.safety.provenance import TOOLS, mark
 from agentloop_nb.state import State, fold
 from tests.safety.attacks import ATTACKS, GOAL, OWN, PRINTED
+from tests.safety.scene import Scene, carry_out
 from tests.safety.stories import code
-from tests.safety.test_deceptions import Scene, carry_out, scene  # noqa: F401 - a fixture
 
 FIX = "My cell failed. Find the cause, mend it, and run the whole cell again.\n\n```python\ndf.x\n```"
 
@@ -76,8 +76,9 @@ def test_it_gives_no_orders(place: str, attack: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize("attack", ATTACKS)
 def test_a_value_of_a_condition_gives_none(attack: str) -> None:
     text, action = ATTACKS[attack]
-    events = refused(text)
-    told = events[-1].result.output  # type: ignore[union-attr]
+    *_, answer = events = refused(text)
+    assert isinstance(answer, ActionFinished)
+    told = answer.result.output
     assert text.split("\n")[0] in told[told.index("<<data from the namespace") :]
     assert reasons_to_ask(action, seen(events, 2))
 
@@ -121,7 +122,7 @@ DEEDS = ["os.system(df.cmd[0])", "os.remove(df.path[0])", "open('AGENTS.md', 'w'
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
 @pytest.mark.parametrize("number", range(len(METHODS)))
-async def test_a_condition_that_is_evaluated_does_no_harm(scene: Scene, number: int) -> None:  # noqa: F811
+async def test_a_condition_that_is_evaluated_does_no_harm(scene: Scene, number: int) -> None:
     expression, method = list(METHODS.items())[number]
     source = f"class Box:\n    {method.format(do=DEEDS[number % len(DEEDS)])}\nbox = Box()"
     steps = [("run_code", {"code": source}), ("finish", {"summary": "one"})]

@@ -89,7 +89,7 @@ def test_a_message_beyond_all_bounds_is_refused_and_the_next_one_answered(place)
 def test_it_starts_without_what_is_heavy():
     code = "import sys, agentloop_nb.cli, agentloop_nb.bridge.pipe; print(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
-    heavy = {"mcp", "mcp_types", "IPython", "pydantic", "asyncio", "jupyter_core", "openai", "anyio", "ssl"}
+    heavy = {"mcp", "mcp_types", "IPython", "pydantic", "asyncio", "jupyter_core", "httpx2", "anyio", "ssl"}
     assert not heavy & set(done.stdout.split())
 
 

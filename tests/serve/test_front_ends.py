@@ -95,7 +95,7 @@ async def test_a_cell_of_nbconvert_ends_when_its_time_is_over(notebook: Notebook
     serve = "%agent serve --approve auto --for 0.01"
     here = Converted(tmp_path, notebook.environment, "%load_ext agentloop_nb\nmine = 6", serve, "mine")
     cells = await here.cells()
-    assert "the 0.01 minutes it was served for are over" in str(cells[1].outputs)
+    assert "The 0.01 minutes it was served for are over" in str(cells[1].outputs)
     assert cells[2].outputs[0]["data"]["text/plain"] == "6"
 
 

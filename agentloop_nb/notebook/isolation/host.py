@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import ctypes
+import functools
 import importlib
 import json
 import os
@@ -19,7 +20,9 @@ from agentloop_nb.isolated.codec import Packer
 from agentloop_nb.isolated.process import LIMITS
 from agentloop_nb.isolated.resource_limits import Limits
 from agentloop_nb.isolated.unsupported import GONE, Refused
+from agentloop_nb.notebook.isolation.source_masking import SourceMasking
 from agentloop_nb.notebook.kernel.kernel_workspace import KernelWorkspace
+from agentloop_nb.notebook.kernel.shell_replies import send_by_stream
 from agentloop_nb.protocols import Output, Web
 from agentloop_nb.safety.observed_effects import Mandate
 
@@ -36,6 +39,7 @@ class Host:
         self._kernel = kernel
         no_web = cast("Web", None)  # searches and pages are read by the parent
         self._workspace = KernelWorkspace(kernel.shell, web=no_web, folder=Path.cwd())
+        self._masking = SourceMasking(kernel.shell.user_ns)
         self._parent: Any = None
         kernel.control_handlers[STOP] = self._stop
         kernel.control_handlers[EXTEND] = self._extend
@@ -52,7 +56,8 @@ class Host:
         self._kernel.session.send(self._kernel.iopub_socket, "display_data", told, parent=self._parent)
 
     def _tell(self, output: Output) -> None:
-        self._send(output=output)
+        if (shown := self._masking.appeared(output)) is not None:
+            self._send(output=shown)
 
     def _stop(self, *_: Any) -> None:
         self._workspace.control.stop()
@@ -70,27 +75,28 @@ class Host:
         """Tell of the namespace."""
         self._workspace.privacy = cast("Any", privacy)
         self._workspace.earlier = earlier
-        return self._workspace.describe(tokens)
+        return self._masking.text(self._workspace.describe(tokens))
 
     def describe_name(self, name: str, tokens: int, privacy: str) -> str:
         """Tell of one variable."""
         self._workspace.privacy = cast("Any", privacy)
-        return self._workspace.describe_name(name, tokens)
+        return self._masking.text(self._workspace.describe_name(name, tokens))
 
     async def run_code(self, code: str, step: int, timeout: float, mandate: Any = None) -> dict[str, Any]:
         """Run a step's code, its effects judged by a mandate if there is one."""
         importlib.invalidate_caches()  # the parent may have written a module
         self._workspace.control = Control()
         self._workspace.mandate = None if mandate is None else Mandate.model_validate(mandate)
+        self._masking.begin(code)
         outcome = await self._workspace.run_code(code, step=step, timeout=timeout, on_output=self._tell)
-        return outcome.model_dump(mode="json")
+        return self._masking.whole(outcome.model_dump(mode="json"))
 
     async def check(self, expression: str, timeout: float, made: list[str], mandate: Any = None) -> dict[str, Any]:
         """Evaluate an expression of a contract."""
         self._workspace.control = Control()
         self._workspace.mandate = None if mandate is None else Mandate.model_validate(mandate)
         check = await self._workspace.check(expression, timeout=timeout, made=made)
-        return check.model_dump(mode="json")
+        return self._masking.whole(check.model_dump(mode="json"))
 
     def unpack(self, items: list[tuple[str, str, str]], memory: int | None) -> dict[str, str]:
         """Take luggage in: names, how, and files. Returns what failed, with the reason."""
@@ -164,24 +170,23 @@ def _of_file(name: str, source: bytes) -> Any:
     return space[name]
 
 
-_host: Host | None = None
-
-
+@functools.cache
 def host() -> Host:
-    """Return the host of this process."""
-    assert _host is not None
-    return _host
+    """Return the host of this process, which has one kernel."""
+    from ipykernel.kernelapp import IPKernelApp
+
+    return Host(IPKernelApp.instance().kernel)
 
 
 def main() -> None:
     """Be an isolated kernel: limit this process, then serve."""
-    global _host  # noqa: PLW0603 - one process, one host
     limits = Limits(**json.loads(os.environ.pop(LIMITS)))
     from ipykernel.kernelapp import IPKernelApp
 
     app = IPKernelApp.instance()
     app.initialize(sys.argv[1:])
-    _host = Host(app.kernel)
+    send_by_stream(app.kernel)
+    host()
     _limit(limits)
     app.start()
 

@@ -11,7 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 from types import FrameType
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import unquote_to_bytes, urlsplit
 
 from agentloop_nb.notebook.kernel.audit_callers import called_by, called_by_library, is_finalizer, is_installed
 from agentloop_nb.notebook.kernel.open_folders import open_folders
@@ -20,11 +20,20 @@ from agentloop_nb.safety.observed_effects import Effect, is_temporary, told_line
 WRITING = os.O_WRONLY | os.O_RDWR | os.O_TRUNC | os.O_CREAT
 """Flags by any of which opening a file may change it."""
 _GRAVE_SYMBOLS = re.compile(
-    r"_?(system|w?popen|exec\w*|v?fork|posix_spawnp?|clone\d?|syscall|remove|unlink(at)?|rmdir|rename(at2?)?|truncate|connect|"
-    r"sendto|sendmsg|send|socket|dlopen|dlsym|kill|killpg|ptrace|mprotect|setenv|putenv|open(at)?|creat|fopen|"
-    r"WinExec|CreateProcess\w|ShellExecute\w+|LoadLibrary\w+|DeleteFile\w|MoveFile\w+)"
+    r"_*(system|w?popen|f?exec\w*|v?fork\w*|posix_spawnp?|clone\d?|syscall|wordexp|remove|unlink(at)?|rmdir|rename(at2?)?|"
+    r"f?truncate(64)?|connect|send\w*|socket\w*|getaddrinfo|gethostby\w+|res_\w+|dl(v?sym|m?open)|kill|killpg|tgkill|sigqueue|"
+    r"raise|abort|ptrace|process_vm_\w+|prlimit(64)?|setrlimit(64)?|mprotect|(un)?setenv|putenv|clearenv|open(at)?(64)?|creat(64)?|"
+    r"f(d|re)?open(64)?|p?writev?(64)?(v2)?|(sym)?link(at)?|[fl]?ch(mod|own)(at)?|mk(dir|nod|fifo|temp)\w*|mkd?s?temp\w*|"
+    r"daemon|u?mount\d?|pivot_root|chroot|shm_\w+|sem_unlink|mq_unlink|memfd_create|nftw(64)?|ftw(64)?|io(ctl|_uring\w*)|fcntl(64)?|"
+    r"WinExec|CreateProcess\w*|ShellExecute\w+|LoadLibrary\w+|DeleteFile\w|MoveFile\w+|CreateFile\w|WriteFile\w*)"
 )
 """Functions of a C library that do what Python would tell of."""
+_PYTHONS_SYMBOLS = re.compile(
+    r"Py(?!Run_|_Main|_Bytes|_Finalize|_Exit|Sys_|Interpreter|OS_|Import_|Eval_)[A-Z]?[A-Za-z]*_\w+|Py_(IncRef|DecRef|GetVersion)|"
+    r"mem(cpy|move|set|cmp|chr)|str(n?len|n?cmp|n?cpy|chr|error)|malloc|calloc|realloc|free|abs|labs|ato[ifl]|time|clock|"
+    r"s?rand|get(pid|ppid|uid|gid)|printf|puts|putchar|fflush|a?(sin|cos|tan)h?|sqrt|pow|exp|log(10|2)?|floor|ceil|fabs"
+)
+"""What code may look up unasked in Python's own process, where all of the C library lies."""
 
 
 def effects_of(event: str, args: tuple[Any, ...]) -> Iterator[Effect]:
@@ -104,12 +113,12 @@ def _pointed(args: tuple[Any, ...]) -> Iterator[Effect]:
 
 
 def _popen(args: tuple[Any, ...]) -> Iterator[Effect]:
-    executable, words, _, environment = args
+    executable, words, folder, environment = args
     listed = [words] if isinstance(words, str | bytes | os.PathLike) else list(words)
     texts = list(map(os.fsdecode, listed))
     if executable is not None and texts and os.fsdecode(executable) != texts[0]:
         texts[0] = os.fsdecode(executable)
-    yield Effect("process", told_line(texts))
+    yield Effect("process", told_line(texts), "" if folder is None else os.path.abspath(os.fsdecode(folder)))
     yield from _changed_variables(environment)
 
 
@@ -213,9 +222,27 @@ def _loaded(args: tuple[Any, ...]) -> Iterator[Effect]:
 
 
 def _symbol(args: tuple[Any, ...]) -> Iterator[Effect]:
-    name = str(args[1])
-    if _GRAVE_SYMBOLS.fullmatch(name) and not called_by_library():
-        yield Effect("library", f"{getattr(args[0], '_name', None) or 'the C library'}: {name}")
+    yield from _looked_up_symbol(getattr(args[0], "_name", None), args[1])
+
+
+def _looked_up_symbol(library: str | None, symbol: Any) -> Iterator[Effect]:
+    """Yield the look-up of a function of C; what is no library of its own (by its handle, too) holds all of them."""
+    name = os.fsdecode(symbol) if isinstance(symbol, str | bytes) else str(symbol)
+    harmless = not _GRAVE_SYMBOLS.fullmatch(name) and (library or _PYTHONS_SYMBOLS.fullmatch(name))
+    if not harmless and not called_by_library():
+        yield Effect("library", f"{library or 'the C library'}: {name}")
+
+
+def _called_address(args: tuple[Any, ...]) -> Iterator[Effect]:
+    if not called_by_library():
+        yield Effect("library", f"the function at {int(args[0]):#x}")
+
+
+def _limited(args: tuple[Any, ...]) -> Iterator[Effect]:
+    """Yield limits of another process that are set, not only read."""
+    pid, which, limits = args[:3]
+    if limits is not None and int(pid) and not _is_ours(int(pid)):
+        yield Effect("limit", str(pid), str(which))
 
 
 def _imported(args: tuple[Any, ...]) -> Iterator[Effect]:
@@ -227,9 +254,24 @@ def _imported(args: tuple[Any, ...]) -> Iterator[Effect]:
 def _database(args: tuple[Any, ...]) -> Iterator[Effect]:
     """Yield a database that is opened: it may be written; what it attaches later is not told of."""
     name = os.fsdecode(args[0]) if isinstance(args[0], str | bytes | os.PathLike) else ""
-    path, _, options = name.removeprefix("file:").partition("?") if name.startswith("file:") else (name, "", "")
-    if path not in ("", ":memory:") and not re.search(r"mode=(ro|memory)|immutable=1", options):
-        yield Effect("write", os.path.realpath(path))
+    if not name.startswith("file:"):
+        names = {name}
+    else:  # as an address, and as the name of a file, which it is too where addresses are off
+        names = {_file_of_address(name)} | ({name} if os.path.isdir(os.path.dirname(name)) else set())
+    for each in sorted(names - {"", ":memory:"}):
+        yield Effect("write", os.path.realpath(each))
+
+
+def _file_of_address(address: str) -> str:
+    """Return the file that SQLite opens for `file:PATH?OPTIONS#...`; empty where it opens it to read only."""
+    path, _, options = address.removeprefix("file:").partition("#")[0].partition("?")
+    if path.startswith("//"):
+        path = path[2:].partition("/")[1] + path[2:].partition("/")[2]
+    given = [option.partition("=")[::2] for option in options.split("&")]
+    modes = {value for key, value in given if key == "mode"}
+    if (modes and modes <= {"ro", "memory"}) or ("immutable", "1") in given:
+        return ""
+    return os.fsdecode(unquote_to_bytes(path).partition(b"\0")[0])
 
 
 def _interpreter(_: tuple[Any, ...]) -> Iterator[Effect]:
@@ -245,7 +287,8 @@ def _unpickled(args: tuple[Any, ...]) -> Iterator[Effect]:
 
 
 def _variable(args: tuple[Any, ...]) -> Iterator[Effect]:
-    yield Effect("environment", os.fsdecode(args[0]))
+    evaluated = len(args) > 1 and re.search(rb"\$\(|`|^module:", os.fsencode(args[1])) is not None
+    yield Effect("environment", os.fsdecode(args[0]), "holds a command" if evaluated else "")
 
 
 _READERS: dict[str, Callable[[tuple[Any, ...]], Iterator[Effect]]] = {
@@ -274,6 +317,7 @@ _READERS: dict[str, Callable[[tuple[Any, ...]], Iterator[Effect]]] = {
     "os.forkpty": _forked,
     "os.kill": _signalled,
     "os.killpg": _signalled,
+    "resource.prlimit": _limited,
     "socket.connect": _connected,
     "socket.sendto": _connected,
     "socket.sendmsg": _connected,
@@ -285,6 +329,8 @@ _READERS: dict[str, Callable[[tuple[Any, ...]], Iterator[Effect]]] = {
     "http.client.send": _requested,
     "ctypes.dlopen": _loaded,
     "ctypes.dlsym": _symbol,
+    "ctypes.dlsym/handle": lambda args: _looked_up_symbol(None, args[1]),
+    "ctypes.call_function": _called_address,
     "import": _imported,
     "sqlite3.connect": _database,
     "sqlite3.load_extension": _extension,

@@ -5,15 +5,19 @@ from __future__ import annotations
 import ast
 import builtins
 from collections.abc import Collection, Iterator, Mapping
-from types import BuiltinFunctionType, CodeType, FunctionType, ModuleType
+from types import BuiltinFunctionType, CellType, CodeType, FunctionType, ModuleType
 from typing import Any, NamedTuple
 
-from agentloop_nb.notebook.kernel.contract_methods import is_of, looked_up, methods
+from agentloop_nb.notebook.kernel.contract_methods import is_of, is_own, looked_up, methods
 
 _CALLABLE = (FunctionType, BuiltinFunctionType, ModuleType, type)
 _MISSING = object()
+_PLAIN = (int, float, complex, str, bytes, bool, type(None))
+_EMPTY = CellType()
 MAX_DEPTH = 4
-"""How deep functions that functions call are followed."""
+"""How deep functions that functions call are followed, and what their defaults hold."""
+MAX_ITEMS = 1000
+"""A larger default, or value closed over, counts as the same as long as it is the same object."""
 
 
 class _Pin(NamedTuple):
@@ -51,7 +55,7 @@ class Pins:
         then = self._methods.setdefault(expression, now)
         for (owner, name), found in now.found.items():
             before = then.found.get((owner, name))
-            came = owner not in then.owners and is_of(found, namespace)
+            came = owner not in then.owners and (is_of(found, namespace) or is_own(now.owners[owner], name))
             if came or (before is not None and before is not found):
                 return f"{now.owners[owner].__name__}.{name}"
         return ""
@@ -66,6 +70,7 @@ class _Methods:
         for owner, name, found in methods(expression, namespace):
             self.owners[id(owner)] = owner
             self.found[id(owner), name] = found
+        self.owners |= {id(each): each for each in namespace.values() if isinstance(each, type)}
 
 
 def _pins(expression: str, namespace: Mapping[str, Any], made: Collection[str]) -> Iterator[_Pin]:
@@ -90,9 +95,12 @@ def _along(path: list[str], namespace: Mapping[str, Any], seen: set[int]) -> Ite
     if isinstance(value, _CALLABLE):
         yield _pin(path[0], None, value)
         yield from _within(value, namespace, seen)
+    elif (called := looked_up(type(value), "__call__", None)) is not None:
+        yield _pin(path[0], type(value), called)
     for number, name in enumerate(path[1:], 2):
         owner = value if isinstance(value, ModuleType | type) else type(value)
         found = vars(owner).get(name, _MISSING) if isinstance(owner, ModuleType) else looked_up(owner, name, _MISSING)
+        found = _own(value, name, namespace) or found
         if value is _MISSING or found is _MISSING:
             return
         yield _pin(".".join(path[:number]), owner, found)
@@ -101,9 +109,35 @@ def _along(path: list[str], namespace: Mapping[str, Any], seen: set[int]) -> Ite
         value = found
 
 
+def _own(value: Any, name: str, namespace: Mapping[str, Any]) -> Any:
+    """Return a function of the namespace that one object holds in place of its class's method."""
+    if isinstance(value, ModuleType | type):
+        return None
+    try:
+        found = object.__getattribute__(value, "__dict__").get(name)
+    except AttributeError:  # it has none
+        return None
+    return found if is_of(found, namespace) else None
+
+
 def _pin(path: str, owner: Any, value: Any) -> _Pin:
-    code = (value.__code__, value.__defaults__) if isinstance(value, FunctionType) else None
-    return _Pin(path, owner, value, code)
+    return _Pin(path, owner, value, _made_of(value) if isinstance(value, FunctionType) else None)
+
+
+def _made_of(function: FunctionType) -> tuple[Any, ...]:
+    """Return what a function answers by, but for what it is called with: code, defaults, and what it closes over."""
+    cells = [each.cell_contents for each in function.__closure__ or () if each != _EMPTY]
+    return function.__code__, *map(_frozen, (function.__defaults__, function.__kwdefaults__, cells))
+
+
+def _frozen(value: Any, depth: int = 0) -> Any:
+    """Return a value as it is now: plain ones with what they hold, anything else by which it is."""
+    if type(value) in _PLAIN:
+        return type(value), value
+    if type(value) in (list, tuple, set, dict) and len(value) <= MAX_ITEMS and depth < MAX_DEPTH:
+        items = value.items() if type(value) is dict else value
+        return type(value), tuple(_frozen(each, depth + 1) for each in items)
+    return None, id(value)
 
 
 def _within(value: Any, namespace: Mapping[str, Any], seen: set[int], depth: int = 0) -> Iterator[_Pin]:

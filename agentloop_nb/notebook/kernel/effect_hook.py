@@ -6,9 +6,9 @@ leaves behind stay under its judgement until they end.
 
 from __future__ import annotations
 
-import asyncio
+import contextvars
+import functools
 import os
-import re
 import sys
 import threading
 from collections.abc import Callable, Iterable
@@ -16,9 +16,18 @@ from contextlib import suppress
 from typing import Any, Protocol
 
 from agentloop_nb.notebook.kernel import output_scope, worker_threads
+from agentloop_nb.notebook.kernel.argument_types import class_of_its_own
 from agentloop_nb.notebook.kernel.audit_events import HEARD, WRITING, effects_of
 from agentloop_nb.notebook.kernel.host_addresses import is_address, resolved
-from agentloop_nb.notebook.kernel.loop_tasks import context_of, is_due, tasks, timers
+from agentloop_nb.notebook.kernel.loop_tasks import (
+    callback_of,
+    context_of,
+    contexts_of,
+    handles,
+    is_kernels,
+    running_loop,
+    tasks,
+)
 from agentloop_nb.notebook.kernel.output_scope import OUTSIDE
 from agentloop_nb.notebook.kernel.output_scope import current as scope
 from agentloop_nb.notebook.kernel.run_past import Past
@@ -46,7 +55,6 @@ class Listener(Protocol):
         """Take what was opened to be read since the last event; names, and whatever else can be opened."""
 
 
-_installed = False
 _on = False
 """The flag: something listens."""
 _listeners: list[Listener] = []
@@ -58,11 +66,10 @@ _REACHING = frozenset({"socket.connect", "socket.sendto", "socket.sendmsg"})
 _INTERESTING = HEARD | {"os.chdir", "os.listdir", "os.scandir", "os.truncate"}
 
 
+@functools.cache
 def _install() -> None:
-    global _installed  # noqa: PLW0603
-    if not _installed:
-        sys.addaudithook(_hear)
-        _installed = True
+    """Install the hook, once: Python never lets go of one."""
+    sys.addaudithook(_hear)
 
 
 def _hear(event: str, args: tuple[Any, ...]) -> None:
@@ -152,32 +159,27 @@ class Supervision:
         self._refused: dict[Effect, str] = {}
         self._left: frozenset[int] | None = None
         """Threads that outlive the step; None while it runs."""
-        self._tasks: set[asyncio.Task[Any]] = set()
-        self._timers: list[asyncio.TimerHandle] = []
+        self._loop = running_loop()
         self.notes: list[str] = []
         """What was refused, and what a person allowed, for the model and the record."""
 
     def __enter__(self) -> Supervision:
-        self._threads_before, self._tasks_before = frozenset(current_frames()), tasks()
+        self._loop, self._threads_before = running_loop(), frozenset(current_frames())
         _install()
         _supervisions.append(self)
         _turn()
         return self
 
     def __exit__(self, *_: object) -> None:
-        alive = output_scope.threads_of(self._step, self._threads_before) - worker_threads.idents
-        self._tasks = {task for task in tasks() - self._tasks_before if not task.done() and self._began(task)}
-        self._timers = [timer for timer in timers() if context_of(timer).run(output_scope.current) is self._step]
-        self._left = alive
+        self._left = output_scope.threads_of(self._step, self._threads_before) - worker_threads.idents
         if self.is_over():
             _leave(self)
 
     def is_over(self) -> bool:
         """Whether nothing of the step runs any more."""
-        if self._left is None:
+        if self._left is None or not self._left.isdisjoint(current_frames()):
             return False
-        done = all(task.done() for task in self._tasks) and not any(map(is_due, self._timers))
-        return done and self._left.isdisjoint(current_frames())
+        return not self._waits()
 
     def is_context(self) -> bool:
         """Whether the calling code runs in the context of the step: a task, a timer, what they call."""
@@ -192,20 +194,24 @@ class Supervision:
             return self._owns()
         return ident in self._left or self.is_context()
 
-    def _began(self, task: asyncio.Task[Any]) -> bool:
-        """Whether the step began a task; before Python 3.12 a task tells only which code it runs."""
-        if (context := getattr(task, "get_context", None)) is not None:
-            return bool(context().run(output_scope.current) is self._step)
-        code = getattr(task.get_coro(), "cr_code", None)
-        return code is None or not _KERNELS.search(code.co_filename)
+    def _waits(self) -> bool:
+        """Whether the loop is going to run something of the step."""
+        called = ((context_of(handle), callback_of(handle)) for handle in handles(self._loop))
+        waiting = ((context, task.get_coro()) for task in tasks(self._loop) for context in contexts_of(task))
+        return any(self._is_own(context) and not is_kernels(work) for context, work in (*called, *waiting))
+
+    def _is_own(self, context: contextvars.Context) -> bool:
+        return context.get(output_scope.VARIABLE) is self._step
 
     def hear(self, event: str, args: tuple[Any, ...]) -> None:
         """Judge an event of the step. Raises `PermissionError` to stop it."""
         __tracebackhide__ = True
+        own = class_of_its_own(args) if event != "import" else ""  # looked for while the step is still judged
         ident = threading.get_ident()
         self._busy.add(ident)
         try:
-            why = self._objection(event, args)
+            why = self._decide(Effect("object", own, event)) if own else ""
+            why = why or self._objection(event, args)
         finally:
             self._busy.discard(ident)
         if why:
@@ -284,7 +290,3 @@ def _read(event: str, args: tuple[Any, ...]) -> list[Effect]:
         return list(effects_of(event, args))
     except (OSError, ValueError, TypeError, IndexError):  # nonsense that the call itself will complain about
         return []
-
-
-_KERNELS = re.compile(r"[/\\](ipykernel|tornado|jupyter_client|zmq|IPython|agentloop_nb|nbclient|anyio)[/\\]")
-"""Whose tasks begin while a step runs, and are none of its own."""

@@ -17,6 +17,7 @@ from typing import Any, NoReturn
 
 from agentloop_nb.notebook.kernel import output_scope
 from agentloop_nb.notebook.kernel.capture import patch
+from agentloop_nb.notebook.kernel.handlers import handler_of
 from agentloop_nb.notebook.kernel.turn import TURNS
 
 _SIGNALS = [
@@ -24,10 +25,6 @@ _SIGNALS = [
     for name in ("SIGINT", "SIGTERM", "SIGALRM", "SIGHUP", "SIGQUIT", "SIGUSR1", "SIGUSR2", "SIGCHLD", "SIGPIPE")
     if hasattr(signal, name)
 ]
-
-_handler = getattr(signal.getsignal, "__wrapped__", signal.getsignal)
-"""Without the enumeration that `signal` looks each handler up in, which takes longer than all the rest."""
-
 
 _NEXT_CELL = "set_next_input"
 
@@ -111,14 +108,14 @@ class Guards:
     def _hold_signals(self, stack: ExitStack) -> None:
         if threading.current_thread() is not threading.main_thread():
             return
-        before = {number: _handler(number) for number in _SIGNALS}
+        before = {number: handler_of(number) for number in _SIGNALS}
         alarm = signal.getitimer(signal.ITIMER_REAL)[0] if hasattr(signal, "getitimer") else 0.0
 
         def restore() -> None:
             if hasattr(signal, "getitimer") and not alarm and signal.getitimer(signal.ITIMER_REAL)[0]:
                 signal.setitimer(signal.ITIMER_REAL, 0)
                 self._notes.append("A running signal.alarm() was switched off after the step.")
-            moved = [number for number, handler in before.items() if _handler(number) != handler]
+            moved = [number for number, handler in before.items() if handler_of(number) != handler]
             for number in moved:
                 with suppress(TypeError, OSError, ValueError):
                     signal.signal(number, before[number])

@@ -19,6 +19,7 @@ from types import FrameType
 from typing import Any, Literal, Protocol
 
 from agentloop_nb.notebook.kernel import output_scope
+from agentloop_nb.notebook.kernel.handlers import set_handler
 from agentloop_nb.notebook.kernel.thread_frames import current_frames
 from agentloop_nb.notebook.kernel.worker_threads import have_done
 
@@ -100,7 +101,7 @@ class Interrupter:
     def __enter__(self) -> Interrupter:
         self._home, self._signals = threading.current_thread(), _signals_work()
         if self._signals:
-            self._old_handler = signal.signal(signal.SIGINT, self._on_sigint)
+            self._old_handler = set_handler(signal.SIGINT, self._on_sigint)
         self._begin()
         return self
 
@@ -116,7 +117,7 @@ class Interrupter:
             self._over = True
         self._inbox.put("")
         if self._signals:
-            signal.signal(signal.SIGINT, self._old_handler)
+            set_handler(signal.SIGINT, self._old_handler)
         if self._struck:
             take_strike(self._home)
 

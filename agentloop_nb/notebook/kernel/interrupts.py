@@ -12,6 +12,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+from agentloop_nb.notebook.kernel.handlers import handler_of, set_handler
+
 
 @dataclass(eq=False)
 class _Entry:
@@ -50,7 +52,7 @@ def heard(listener: Callable[[], None] | None = None) -> Iterator[None]:
 def _install() -> Any:
     if _entries and _entries[-1].listener is None:  # the handler of a step lies above ours
         return _handle
-    return signal.signal(signal.SIGINT, _handle)
+    return set_handler(signal.SIGINT, _handle)
 
 
 def _remove(entry: _Entry) -> None:
@@ -59,5 +61,5 @@ def _remove(entry: _Entry) -> None:
     if index < len(_entries):
         if _entries[index].before is _handle:
             _entries[index].before = entry.before
-    elif signal.getsignal(signal.SIGINT) is _handle:  # else somebody else has replaced it meanwhile
-        signal.signal(signal.SIGINT, entry.before)
+    elif handler_of(signal.SIGINT) is _handle:  # else somebody else has replaced it meanwhile
+        set_handler(signal.SIGINT, entry.before)

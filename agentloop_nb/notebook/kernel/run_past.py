@@ -60,9 +60,8 @@ class Past:
         """Remember what an effect that may happen makes."""
         if effect.kind == "write" and event not in _OF_WHAT_IS_THERE and not os.path.lexists(effect.target):
             self._made.add(effect.target)
-        elif effect.kind == "rename" and effect.target in self._made:
-            self._made.discard(effect.target)
-            self._made.add(effect.other)
+        elif effect.kind == "rename" and effect.target in self._made and not os.path.lexists(effect.other):
+            self._made.add(effect.other)  # what was there before stays the user's: the move may fail, too
 
 
 _OF_WHAT_IS_THERE = ("os.chmod", "os.chown", "os.utime", "os.setxattr", "os.removexattr", "os.truncate")

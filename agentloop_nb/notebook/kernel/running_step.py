@@ -122,7 +122,7 @@ class RunningStep:
     async def run(self) -> CodeOutcome:
         """Run it to its end on this thread's event loop."""
         past = self._past
-        watch = Watch(self._shell.user_ns, self._cell, room=past.limit)
+        watch = Watch(self._shell.user_ns, self._cell, room=past.limit, folder=self._workspace.folder)
         marks = steering_files.marks(self._workspace.folder)
         with self._prepared() as capture:
             result = await self._execute()

@@ -13,7 +13,7 @@ from agentloop_nb.errors import ActionFailed, UserError
 from agentloop_nb.events import StepsUndone
 from agentloop_nb.notebook.undo import take_back
 from agentloop_nb.reports import lineage
-from agentloop_nb.safety.provenance import mark
+from agentloop_nb.safety.provenance import NAMESPACE, mark
 
 if TYPE_CHECKING:
     from agentloop_nb.notebook.serve.served_kernel import ServedKernelRun
@@ -56,13 +56,13 @@ class KernelTools:
 
     async def _describe_namespace(self) -> str:
         text = await self._served.workspace.at_rest(lambda: self._served.workspace.describe(TOKENS))
-        return mark(text, "the namespace")
+        return mark(text, NAMESPACE)
 
     async def _get_variable(self, name: str) -> str:
         workspace = self._served.workspace
         if not (text := await workspace.at_rest(lambda: workspace.describe_name(name, TOKENS))):
             raise UserError(f"there is no variable {name!r}; describe_namespace lists them")
-        return mark(text, "the namespace")
+        return mark(text, NAMESPACE)
 
     async def _why(self, name: str) -> str:
         return lineage.why(self._served.session.state, name)
@@ -112,6 +112,8 @@ class KernelTools:
         place = (folder / path).resolve()
         if not place.is_relative_to(folder) or any(part.startswith(".") for part in place.relative_to(folder).parts):
             raise UserError("name a file in the notebook's folder, like analysis.ipynb")
+        if self._served.session.masker.mask(path) != path:
+            raise UserError("name a file that holds no secret in its name, like analysis.ipynb")
         published = await asyncio.to_thread(self._served.session.run.publish, Path(place))
         self.verdict = f"{place.relative_to(folder)}: {published.told}"
         return self.verdict

@@ -65,8 +65,8 @@ KERNEL = re.compile(
     r"IPython\.(core|Application|kernel).*|ipykernel\b.*|importlib\.reload$|gc\.(disable|get_objects)$|atexit\.\w+$"
 )
 PAST_PYTHON = re.compile(
-    r"(_posixsubprocess|_?cffi(_backend)?|_xxsubinterpreters|_interpreters|_testcapi|multiprocessing\.util\.spawnv_passfds|.*\.spawnv_passfds|"
-    r"readline\.(write|append)_history_file|signal\.pidfd_send_signal|os\.(mkfifo|mknod)|zmq|os\.environb?\._data)(\.|$)"
+    r"(_posixsubprocess|_ctypes|_?cffi(_backend)?|_xxsubinterpreters|_interpreters|_testcapi|multiprocessing\.util\.spawnv_passfds|.*\.spawnv_passfds|"
+    r"readline\.(write|append)_history_file|signal\.pidfd_send_signal|(os|posix)\.(mkfifo|mknod)|zmq|os\.environb?\._data)(\.|$)"
 )
 """What starts processes or native code, writes, sends or signals without Python telling of it."""
 BUILT = frozenset({"exec", "eval", "compile", "builtins.exec", "builtins.eval", "builtins.compile", "runpy.run_path"})

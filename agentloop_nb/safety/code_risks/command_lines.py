@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from agentloop_nb.safety.code_risks.shell_words import take_apart
 from agentloop_nb.safety.code_risks.words import words
 
+MAX_LINE = 200_000
+"""Characters of a command line that are read; a longer one counts as not known."""
 _ASSIGNMENT = re.compile(r"[A-Za-z_]\w*=")
 _HARMLESS_ASSIGNMENT = re.compile(
     r"(LC_\w+|LANG\w*|TZ|OMP_\w+|MKL_\w+|COLUMNS|LINES|TERM|NO_COLOR|FORCE_COLOR|CUDA_VISIBLE_DEVICES|MPLBACKEND|"
@@ -16,7 +18,7 @@ _HARMLESS_ASSIGNMENT = re.compile(
 )
 _LONE_OPTION = re.compile(r"-([prt0vxi]+|\d+|[nPLsdk]\d+\w?|I\S+|d\S+|-)")
 """Options of programs that run others, which take no further word."""
-_WRAPPERS = frozenset(
+WRAPPERS = frozenset(
     {
         "sudo",
         "env",
@@ -44,35 +46,43 @@ READ_ONLY = words(
 )
 """Commands that change nothing and send nothing."""
 _SYSTEM = ("/bin/", "/usr/bin/", "/usr/local/bin/", "/opt/homebrew/bin/")
-_PLAIN_OPTIONS = r"(?!.*(--out|--ext|--textc|--exec|--upload|--open|-O))"
+_PLAIN_OPTIONS = r"(?!.*(--ou|--ex|--te|--upl|--ope|-O))"
+"""No option, in full or shortened, that writes or starts something."""
 _READ_ONLY_WITH = {
     "git": re.compile(
         rf"{_PLAIN_OPTIONS}(status|log|diff|show|rev-parse|ls-files|blame|describe|shortlog)( .*)?|--version|"
-        r"branch( (-[avr]+|--list|--show-current))*|remote( (-v|show|get-url)( .*)?)?|"
-        r"config (-l|--list|--get\S*)( .*)?",
+        r"branch( (-[avr]+|--list|--show-current))*|remote( -v| show)?|"
+        r"remote (show -n|get-url( --all| --push)*) \w[\w.-]*|"
+        r"config( --global| --local| --system)?( -l| --list| --get(-all)? \w[\w.-]*)( --show-origin)?",
         re.DOTALL,
     ),
     "pip": re.compile(
-        r"(?!.*( -[if]|--index|--extra|--find|--log|--proxy|--cert|--client|--trust))"
-        r"(list|show|freeze|check|index)( .*)?|--version|-V",
-        re.DOTALL,
+        r"(list|freeze)( (--format[= ]\w+|-l|--local|--user|-v|--not-required|--all))*|"
+        r"show( (-f|--files|-v|\w[\w.-]*))*|check|--version|-V"
     ),
-    "conda": re.compile(r"(list|info)( .*)?|--version", re.DOTALL),
+    "conda": re.compile(
+        r"list( (--json|--export|--explicit|-e|(-n|--name) [\w.-]+|\w[\w.-]*))*|info( (--json|--envs|-e|--all|-a))*|"
+        r"--version"
+    ),
     "python": re.compile(r"--version|-VV?"),
     "jupyter": re.compile(r"--version|--paths|kernelspec list( --json)?"),
-    "npm": re.compile(r"(list|ls|view)( .*)?|--version", re.DOTALL),
+    "npm": re.compile(r"(list|ls)( (-g|--global|-a|--all|--json|--depth[= ]\d+|[@\w][@\w./-]*))*|--version"),
 }
 """What of these commands changes nothing, by their arguments."""
 _REDIRECTING = frozenset({"<", ">", ">>", "<<", "<<-"})
 _WRITES_WITH = {
     "find": re.compile(r"-(delete|exec|ok|fprint|fls)"),
-    "sort": re.compile(r"-[a-zA-Z]*o|--o|--compress"),
+    "sort": re.compile(r"-[a-zA-Z]*o|--o|--co"),
     "rg": re.compile(r"--(pre|hostname|search)"),
-    "ag": re.compile(r"--pager"),
-    "tree": re.compile(r"-\w*o"),
-    "less": re.compile(r"-\w*[okO]|--log|--lesskey|\+"),
+    "ag": re.compile(r"--pag"),
+    "tree": re.compile(r"-\w*[oR]"),
+    "less": re.compile(r"-\w*[okOtT]|--[lt]|--LOG|\+"),
+    "more": re.compile(r"\+"),
+    "printf": re.compile(r"-v"),
+    "test": re.compile(r"-[vR]$"),
+    "[": re.compile(r"-[vR]$"),
     "man": re.compile(r"-"),
-    "date": re.compile(r"-\w*s|--s"),
+    "date": re.compile(r"-\w*s|--s|\d{8,12}(\.\d\d)?$"),
     "hostname": re.compile(r""),
     "file": re.compile(r"-\w*C|--c"),
     "nvidia-smi": re.compile(r"(?!-L|-q|--query|--format)"),
@@ -135,15 +145,21 @@ class Command:
         """Whether it changes nothing and sends nothing, as far as its words tell."""
         if any(re.match(r"\d?>>?(?!&)", word) and "/dev/null" not in word for word in self._redirections()):
             return False
-        if self.words and "/" in self.words[0] and not self.words[0].startswith(_SYSTEM):
+        if self.words and "/" in self.words[0] and not is_of_system(self.words[0]):
             return False
         if (allowed := _READ_ONLY_WITH.get(self.name.rstrip("0123456789."))) is not None:
             return allowed.fullmatch(" ".join(self.words[1:])) is not None
         if (writing := _WRITES_WITH.get(self.name)) is not None and any(map(writing.match, self.words[1:])):
             return False
-        if self.name in ("uniq", "xxd") and len(self.arguments) > 1:
+        if self.name in ("uniq", "xxd") and len(self._operands()) > 1:
             return False
         return self.name in READ_ONLY
+
+    def _operands(self) -> tuple[str, ...]:
+        """Return what is no option: `-` is none, nor is what follows `--`."""
+        rest = self.words[1:]
+        first, last = (rest[: rest.index("--")], rest[rest.index("--") + 1 :]) if "--" in rest else (rest, ())
+        return (*(word for word in first if word == "-" or not word.startswith("-")), *last)
 
     def _redirections(self) -> list[str]:
         return [word + following for word, following in zip(self.words, (*self.words[1:], ""), strict=True)]
@@ -209,9 +225,14 @@ class Command:
         )
 
 
+def is_of_system(path: str) -> bool:
+    """Whether a program lies where the system's do; no `..` leads there."""
+    return path.startswith(_SYSTEM) and ".." not in path.split("/")
+
+
 def commands(line: str, depth: int = 0) -> list[Command]:
     """Take a command line (or a script) apart, nested shells included. Never raises."""
-    if depth > 4:
+    if depth > 4 or len(line) > MAX_LINE:
         return [Command(("…",))]
     script = take_apart(line)
     found = [command for inner in script.inner for command in commands(inner, depth + 1)]
@@ -234,7 +255,7 @@ def _is_ambiguous(words: Sequence[str]) -> bool:
         if _ASSIGNMENT.match(word):
             if not _HARMLESS_ASSIGNMENT.match(word):
                 return True
-        elif word.rsplit("/", 1)[-1] in _WRAPPERS:
+        elif word.rsplit("/", 1)[-1] in WRAPPERS:
             wrapped = True
         elif not (wrapped and word.startswith("-")):
             return False
@@ -246,16 +267,14 @@ def _is_ambiguous(words: Sequence[str]) -> bool:
 def _unwrapped(words: list[str]) -> list[str]:
     """Drop assignments and programs that only run another program."""
     wrapped = False
-    while words:
-        first = words[0].rsplit("/", 1)[-1]
-        if _ASSIGNMENT.match(words[0]) or first in ("{", "}", "(", "!"):
-            words = words[1:]
-        elif first in _WRAPPERS and len(words) > 1:
-            words, wrapped = words[1:], True
-        elif wrapped and (words[0].startswith("-") or re.fullmatch(r"\d+[smhd]?", words[0])) and len(words) > 1:
-            words = words[1:]
-        else:
-            return [words[0].lstrip("({"), *words[1:]] if words[0].lstrip("({") else words[1:]
+    for at, word in enumerate(words):
+        first, more = word.rsplit("/", 1)[-1], at + 1 < len(words)
+        if _ASSIGNMENT.match(word) or first in ("{", "}", "(", "!"):
+            continue
+        if first in WRAPPERS and more:
+            wrapped = True
+        elif not (wrapped and more and (word.startswith("-") or re.fullmatch(r"\d+[smhd]?", word))):
+            return [word.lstrip("({"), *words[at + 1 :]] if word.lstrip("({") else words[at + 1 :]
     return []
 
 

@@ -11,6 +11,7 @@ from agentloop_nb.safety.code_risks.constant_values import HOLE
 from agentloop_nb.safety.code_risks.ipython_cells import as_cell
 from agentloop_nb.safety.code_risks.places import hosts
 from agentloop_nb.safety.code_risks.shell_commands import carries_out_unread, written_by
+from agentloop_nb.safety.code_risks.shell_evaluation import evaluates_data
 
 _EXPANSION = re.compile(r"\{[^{}]+\}|\$\w+")
 """Where IPython puts values into command lines."""
@@ -32,13 +33,15 @@ class CommandReader:
         line = line.replace("{sys.executable}", "python")
         expanded = _EXPANSION.sub(HOLE, line)
         self._reading.lines.add(line.strip())
-        self._reading.templates += commands(expanded) if expanded != line else []
-        if carries_out_unread(commands(expanded)) or carries_out_unread(commands(line)):
+        found = commands(line)
+        templates = commands(expanded) if expanded != line else []
+        self._reading.templates += templates
+        if any(map(carries_out_unread, (templates, found))) or any(map(evaluates_data, (expanded, line))):
             self._reading.unread.append(line)
         self._reading.mentions(line)
         if re.search(r"\$\{?\w*(KEY|TOKEN|SECRET|PASS|CREDENTIAL)", line, re.IGNORECASE):
             self._reading.risks.add("reads the environment")
-        for command in commands(line):
+        for command in found:
             self.command(command)
 
     def command(self, command: Command) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import json
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from agentloop_nb._internal.ipython_syntax import parsed
@@ -155,9 +156,7 @@ def _without_escapes(source: str, cell: Cell) -> str:
     lines: list[str] = []
     pending = iter(source.split("\n"))
     for begun in pending:
-        line = begun
-        while line.rstrip().endswith("\\") and _ESCAPED.match(line):
-            line = line.rstrip()[:-1] + next(pending, "")
+        line = _continued(begun, pending) if begun.endswith("\\") and _ESCAPED.match(begun) else begun
         if match := _ESCAPED.match(line):
             target = (match["target"] or "").strip()
             _note(match["escape"], match["rest"], cell)
@@ -170,6 +169,15 @@ def _without_escapes(source: str, cell: Cell) -> str:
         else:
             lines.append(_HELP.sub(r"\1pass", line))
     return "\n".join(lines)
+
+
+def _continued(begun: str, following: Iterator[str]) -> str:
+    """Join a line with those that continue it, as IPython does."""
+    parts = [begun]
+    while parts[-1].endswith("\\") and (line := next(following, None)) is not None:
+        parts[-1] = parts[-1][:-1]
+        parts.append(line)
+    return " ".join(parts)
 
 
 def _note(escape: str, rest: str, cell: Cell) -> None:

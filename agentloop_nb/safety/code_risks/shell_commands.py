@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Sequence
 from itertools import pairwise
 
-from agentloop_nb.safety.code_risks.command_lines import BUILDERS, SHELLS, Command
+from agentloop_nb.safety.code_risks.command_lines import BUILDERS, SHELLS, Command, is_of_system
 from agentloop_nb.safety.code_risks.constant_values import HOLE
 from agentloop_nb.safety.code_risks.places import hosts, outside
 
 _INTERPRETERS = SHELLS | {"python", "perl", "ruby", "node", "php", "lua", "ipython", "pypy", "rscript"}
+_TAKES_FILES = frozenset(
+    {"source", ".", "jupyter", "papermill", "sqlite3", "duckdb", "psql", "gdb", "vim", "octave", "r"}
+)
+"""Programs that execute what lies in a file they are given."""
 _EXPANDED = re.compile(r"\$[\w{(@*?]|`")
 _CONFIGURED = re.compile(r"(^| )(-\w*K|--config|--input-file|-i \S+\.\w+$)")
 """Options by which a file says where a command connects to."""
@@ -45,13 +50,27 @@ def plain(words: Sequence[str]) -> tuple[str, ...]:
     """Return a command with Python called `python`, and `python -m pip` called `pip`."""
     if not words:
         return ()
-    first = re.sub(r"^(python|pypy)[\d.]*$", "python", words[0].rsplit("/", 1)[-1].removesuffix(".exe"))
-    if words[0].startswith(("./", "../")) or ("/" in words[0] and first != "python"):
+    first = _interpreter(words[0].rsplit("/", 1)[-1].removesuffix(".exe"))
+    if "/" in words[0] and not (first == "python" and _is_installed(words[0])):
         first = words[0]
     rest = tuple(words[1:])
     if first == "pip3" or (first == "python" and rest[:2] in (("-m", "pip"), ("-mpip",))):
         return ("pip", *(rest if first == "pip3" else rest[2:]))
     return (first, *rest)
+
+
+def _interpreter(name: str) -> str:
+    return re.sub(r"^(python|pypy)[\d.]*$", "python", name)
+
+
+def _is_installed(path: str) -> bool:
+    """Whether a path leads where the system's programs or this Python lie."""
+    return is_of_system(path) or path.rpartition("/")[0] == sys.executable.rpartition("/")[0]
+
+
+def name_of(command: Command) -> str:
+    """Return the program of a command, whatever its folder, as interpreters are called in plain words."""
+    return _interpreter(plain(command.words)[0].rsplit("/", 1)[-1].lower())
 
 
 def same(words: Sequence[str], template: Sequence[str]) -> bool:
@@ -71,7 +90,7 @@ def _fills(word: str, pattern: str) -> bool:
     if HOLE not in pattern:
         return False
     match = re.fullmatch("(.*)".join(map(re.escape, pattern.split(HOLE))), word, re.DOTALL)
-    if match is None or not all(_PLAIN_FILL.fullmatch(fill) for fill in match.groups()):
+    if match is None or _EXPANDED.search(word) or not all(_PLAIN_FILL.fullmatch(fill) for fill in match.groups()):
         return False
     if pattern.startswith("-") and " " in word:
         return False  # a program with its arguments, as options of tar and find take them
@@ -81,8 +100,8 @@ def _fills(word: str, pattern: str) -> bool:
 
 def runs_files(command: Command) -> bool:
     """Whether a command executes code that lies in files."""
-    name = plain(command.words)[0].rsplit("/", 1)[-1].lower()
-    return name in (_INTERPRETERS | BUILDERS | {"source", "."}) or "/" in command.words[0] or "pytest" in name
+    name = name_of(command)
+    return name in (_INTERPRETERS | BUILDERS | _TAKES_FILES) or "/" in command.words[0] or "pytest" in name
 
 
 def carries_out_unread(found: Sequence[Command]) -> bool:
@@ -112,7 +131,7 @@ def written_by(words: Sequence[str]) -> set[str]:
 
 
 def _is_unread(command: Command) -> bool:
-    name, words = plain(command.words)[0].rsplit("/", 1)[-1].lower(), command.words
+    name, words = name_of(command), command.words
     unknown = [word for word in words if HOLE in word or _EXPANDED.search(word)]
     if words[0] in unknown or name in ("parallel", "at", "batch", "crontab"):
         return True
@@ -132,5 +151,4 @@ def _is_unread(command: Command) -> bool:
 
 def _takes_data(command: Command) -> bool:
     """Whether an interpreter is given a file of data for a program."""
-    name = plain(command.words)[0].rsplit("/", 1)[-1].lower()
-    return name in (_INTERPRETERS | {"source", "."}) and any(map(_DATA.search, command.arguments[:1]))
+    return name_of(command) in (_INTERPRETERS | {"source", "."}) and any(map(_DATA.search, command.arguments[:1]))

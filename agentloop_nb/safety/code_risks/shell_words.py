@@ -27,7 +27,7 @@ def take_apart(line: str) -> Script:
     """Take a command line, or a script, apart; what shells read differently stands as a command. Never raises."""
     reader = _Reader(line)
     reader.read()
-    return Script([part for part in reader.parts if part], reader.inner)
+    return Script([part for part in (*reader.odd, *reader.parts) if part], reader.inner)
 
 
 class _Reader:
@@ -37,6 +37,7 @@ class _Reader:
         self._text = text
         self._at = 0
         self._word: list[str] | None = None
+        self.odd: list[list[str]] = []
         self.parts: list[list[str]] = [[]]
         self.inner: list[str] = []
 
@@ -107,11 +108,9 @@ class _Reader:
     def dollar(self, *, quoted: bool = False) -> None:
         if self._text.startswith("$(", self._at):
             self._substitution(2)
-        elif not quoted and (match := _ANSI.match(self._text, self._at)) is not None:
-            if "\\" in match[0]:
-                self.parts.insert(0, [match[0]])  # bash ends it elsewhere than sh does
-            self._add("$", 1)
         else:
+            if not (quoted or self.odd) and (match := _ANSI.match(self._text, self._at)) and "\\" in match[0]:
+                self.odd.append([match[0]])  # bash ends it elsewhere than sh does; one is enough to ask
             self._add("$", 1)
 
     def _substitution(self, length: int) -> None:

@@ -11,21 +11,21 @@ import re
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from re import _constants as sre  # type: ignore[attr-defined]
-from re import _parser as parser  # type: ignore[attr-defined]
 from typing import Any, NamedTuple
 
 import agentloop_nb
 from agentloop_nb._internal import safe_files
-from agentloop_nb.actions import mending
-from agentloop_nb.agent import figures, grounding
+from agentloop_nb.actions import file_names, mending
+from agentloop_nb.agent import figures, grounding, offer
 from agentloop_nb.documents import spreadsheets
+from agentloop_nb.export import finding
 from agentloop_nb.mcp_tools import tool
 from agentloop_nb.models import refusal
 from agentloop_nb.notebook.panel import html
 from agentloop_nb.safety import holders
-from agentloop_nb.safety.code_risks import ipython_cells
+from agentloop_nb.safety.code_risks import ipython_cells, shell_evaluation
 
+sre, parser = importlib.import_module("re._constants"), importlib.import_module("re._parser")  # they carry no types
 ROOT = Path(agentloop_nb.__file__).parent
 METHODS = frozenset({"search", "match", "fullmatch", "sub", "subn", "findall", "finditer", "split"})
 UNITS = (
@@ -109,16 +109,15 @@ def _of_file(path: Path, tree: ast.AST, called: dict[str, set[str]]) -> Iterator
                     yield Use(f"{label}:{name}.{method}", value, method)
     for node in ast.walk(tree):
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and _is_re(node.func):
-            yield from _written_out(node, f"{label}:{node.lineno}")
+            yield from _written_out(node.args[0], node.func.attr, f"{label}:{node.lineno}")
 
 
 def _is_re(function: ast.Attribute) -> bool:
     return isinstance(function.value, ast.Name) and function.value.id == "re" and function.attr in METHODS
 
 
-def _written_out(call: ast.Call, label: str) -> Iterator[Use]:
+def _written_out(first: ast.expr, method: str, label: str) -> Iterator[Use]:
     """A call such as `re.sub(...)` whose pattern stands there."""
-    first, method = call.args[0], call.func.attr  # type: ignore[attr-defined]
     if isinstance(first, ast.Constant):
         yield Use(f"{label}.{method}", re.compile(first.value), method)
     elif isinstance(first, ast.JoinedStr):  # what is filled in counts as a word
@@ -184,17 +183,22 @@ def _of_set(items: Any, chance: random.Random) -> str:
 
 LET_THROUGH = {
     "actions/action:": 200,  # names of our own classes
+    "actions/file_names:": file_names.MOST_READ,
     "actions/mending:_BEFORE_IT": mending.LONGEST_BEFORE_IT,
     "actions/mending:_CLOSING": mending.MOST_MARKS,
+    "agent/code_as_text:_OF_CODE": file_names.MOST_READ,
     "agent/durations:_SHOWN": grounding.MOST_READ,
     "agent/durations:": figures.LONGEST,
     "agent/figures:_FIGURE": figures.LONGEST,
     "agent/figures:_ABOUT": 20,
     "agent/figures:_NO_FIGURE": 20,
     "agent/figures:": grounding.MOST_READ,
+    "agent/objections:": file_names.MOST_READ,
+    "agent/offer:": offer.MOST_READ,
     "agent/spoken_dates:": grounding.MOST_READ,
     "documents/spreadsheets:_QUOTED": spreadsheets.LONGEST_CODE,
     "evals/closed_answers:": 10_000,
+    "export/finding:": finding.MOST_READ,
     "mcp_tools/tool:_MARKUP": tool.MOST_PLAIN,
     "models/dialect:_BELOW": 40,
     "models/dialect:": refusal.LONGEST_TEXT,
@@ -202,6 +206,9 @@ LET_THROUGH = {
     "models/messages_dialect:": refusal.LONGEST_TEXT,
     "models/refusal:": refusal.LONGEST_TEXT,
     "notebook/panel/html:_COMMAND": html.LONGEST_REASON,
+    "notebook/kernel/schema_facts:": 200,  # names of dtypes
+    "safety/code_risks/shell_arithmetic": shell_evaluation.MAX_LINE,
+    "safety/code_risks/shell_evaluation": shell_evaluation.MAX_LINE,
     "safety/code_risks/": ipython_cells.MAX_CODE,
     "safety/secret_files:_NAMES": safe_files.MAX_NAME,
     "safety/secret_files:_PUBLIC": safe_files.MAX_NAME,
