@@ -137,6 +137,10 @@ class TimedAction(Action):
         return self
 
 
+_FORMATS = {"date": "date YYYY-MM-DD", "date-time": "date and time YYYY-MM-DDTHH:MM:SS"}
+"""How strings of a form of their own are told: not every server takes the `format` of a schema."""
+
+
 def kind_in_words(field: Mapping[str, Any]) -> str:
     """Tell the type of a field to a model."""
     if "enum" in field:
@@ -146,7 +150,7 @@ def kind_in_words(field: Mapping[str, Any]) -> str:
     if field["type"] == "object":
         return f"object of {', '.join(_member_in_words(name, each) for name, each in field['properties'].items())}"
     if field["type"] != "array":
-        return str(field["type"])
+        return _FORMATS.get(field.get("format", ""), str(field["type"]))
     if "$ref" in field["items"]:
         return "list of objects"
     member = kind_in_words(field["items"])

@@ -11,6 +11,7 @@ from pathlib import PurePosixPath
 
 from agentloop_nb._internal.ipython_syntax import parsed
 from agentloop_nb.actions import ActionResult, WriteFile
+from agentloop_nb.actions.file_names import MOST_READ
 from agentloop_nb.state import State
 
 _DATA = frozenset({"txt", "csv", "tsv", "json", "jsonl", "ndjson", "log", "dat", "md", "xml", "yaml", "yml", "html"})
@@ -57,7 +58,7 @@ def _printed(statement: ast.stmt) -> str | None:
 
 def _may_hold_code(action: WriteFile, goal: str) -> bool:
     kind = PurePosixPath(action.filename).suffix[1:].lower()
-    return kind not in _DATA or _OF_CODE.search(goal) is not None
+    return kind not in _DATA or _OF_CODE.search(goal[:MOST_READ]) is not None
 
 
 def _is_code(text: str) -> bool:

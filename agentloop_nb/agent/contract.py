@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 
 from agentloop_nb.errors import UserError
 from agentloop_nb.protocols import Check
-from agentloop_nb.safety.provenance import mark
+from agentloop_nb.safety.provenance import NAMESPACE, mark
 from agentloop_nb.state import State
 
 _SIGN = re.compile(r"(?:[<>]=?|[=!]=)\s|[-+*/%&|^]\s|(?:and|or)\b")
@@ -143,7 +143,7 @@ def unmet(checks: Sequence[Check], *, private: bool) -> str:
     if private:
         return "Not finished: the person's condition does not hold."
     told = "\n".join(describe(check) for check in checks if not check.held)
-    return f"Not finished: the person's condition does not hold.\n{mark(told, 'the namespace')}"
+    return f"Not finished: the person's condition does not hold.\n{mark(told, NAMESPACE)}"
 
 
 def describe(check: Check) -> str:

@@ -13,6 +13,7 @@ from typing import NamedTuple
 from agentloop_nb.actions import ActionResult, Finish, RunCode
 from agentloop_nb.actions.effects import Effects
 from agentloop_nb.actions.file_names import (
+    MOST_READ,
     denies,
     how_to_make,
     is_file_name,
@@ -118,7 +119,7 @@ def _claimed(summary: str) -> Iterator[str]:
 
 
 def _sentences(text: str) -> list[str]:
-    return re.split(r"(?<=[.!?;])\s+|\n", text)
+    return re.split(r"(?<=[.!?;])\s+|\n", text[:MOST_READ])
 
 
 def _outside(name: str) -> bool:

@@ -26,6 +26,8 @@ MOST_CELLS = 3
 """Replies of one step that are asked for as cells, when none was a decision."""
 LIST = 3
 """Points of a list that are parts worth delegating."""
+MOST_READ = 100_000
+"""Characters of a goal that are looked at."""
 _LISTED = re.compile(r"^[^\S\n]*(?:[-*•]|\d{1,2}[.)])\s+\S", re.MULTILINE)
 _IN_PARTS = re.compile(
     r"\b(?:in parallel|independent(?:ly)?|separately|at the same time|side by side|delegate|sub-?goals?)\b",
@@ -95,12 +97,13 @@ def understood(state: State) -> Actions:
 
 def worth_delegating(goal: str) -> bool:
     """Whether a goal is likely to have several independent parts: it lists them, or says so."""
-    return len(_LISTED.findall(goal)) >= LIST or _IN_PARTS.search(goal) is not None
+    return len(_LISTED.findall(goal[:MOST_READ])) >= LIST or _IN_PARTS.search(goal[:MOST_READ]) is not None
 
 
 def _speaks_of_the_web(state: State) -> bool:
     notes = (words for step in state.steps for words in step.said)
-    return any(_OF_THE_WEB.search(said) for said in (state.goal, *notes, str(state.settings.get("instructions") or "")))
+    instructions = str(state.settings.get("instructions") or "")
+    return any(_OF_THE_WEB.search(said[:MOST_READ]) for said in (state.goal, *notes, instructions))
 
 
 def _recent(state: State) -> list[Step]:

@@ -22,19 +22,23 @@ _NAMES = (
     "december dec dezember dez décembre decembre diciembre dic dezembro dicembre",
 )
 _MONTHS = {name: number for number, names in enumerate(_NAMES, 1) for name in names.split()}
-_MONTH = "|".join(sorted(_MONTHS, key=len, reverse=True))
+_BY_LETTER = {
+    letter: sorted((name[1:] for name in _MONTHS if name[0] == letter), key=len, reverse=True)
+    for letter in sorted({name[0] for name in _MONTHS})
+}
+_MONTH = "|".join(f"{letter}(?:{'|'.join(rest)})" for letter, rest in _BY_LETTER.items())
 _DAY = r"(?P<{0}>\d{{1,2}})(?:st|nd|rd|th|er|º|ª|\.)?"
 _OF = r" (?:of |de |d')?"
 _DATE = re.compile(
     rf"(?<!\d)(?:(?=\d)(?:(?P<y>\d{{4}})[-/.](?P<m>\d\d)[-/.](?P<d>\d\d)"
     rf"|{_DAY.format('d2')}{_OF}(?P<m2>{_MONTH})\b\.?,?(?: de| of)? (?P<y2>\d{{4}})"
     r"|(?P<d4>\d{1,2})[./](?P<m4>\d{1,2})[./](?P<y4>\d{4}))"
-    rf"|\b(?=[a-zäé])(?P<m3>{_MONTH})\.? {_DAY.format('d3')},? (?P<y3>\d{{4}}))(?!\d)",
+    rf"|\b(?=[^\W\d_]{{3}})(?P<m3>{_MONTH})\.? {_DAY.format('d3')},? (?P<y3>\d{{4}}))(?!\d)",
     re.IGNORECASE,
 )
 _MONTH_ONLY = re.compile(
     r"(?<![\d-])(?P<y>\d{4})-(?P<m>\d\d)(?![-\d])"
-    rf"|\b(?=[a-zäé])(?P<m2>{_MONTH})\b\.?(?: de| of)? (?P<y2>\d{{4}})(?!\d)",
+    rf"|\b(?=[^\W\d_]{{3}})(?P<m2>{_MONTH})\b\.?(?: de| of)? (?P<y2>\d{{4}})(?!\d)",
     re.IGNORECASE,
 )
 

@@ -13,6 +13,10 @@ _UNTOLD = {0x8825, 0x927C}
 """EXIF tags: where a picture was taken, and what the maker of the camera adds, is nobody's business."""
 
 
+MOST_PAGES = 5_000
+"""Of a PDF: to list so many takes a second."""
+
+
 def read_pdf(file: IO[bytes], name: str) -> Outline:
     """List the pages of a PDF; columns of tables are kept apart in their text."""
     from pypdf import PdfReader
@@ -20,11 +24,29 @@ def read_pdf(file: IO[bytes], name: str) -> Outline:
     reader = PdfReader(file)
     if reader.is_encrypted and not reader.decrypt(""):
         raise Refused("it is encrypted; a person has to open it with its password and save it without")
+    _refuse_too_many(reader)
     count = len(reader.pages)
     scanned = not any(reader.pages[number].extract_text().strip() for number in range(min(3, count)))
     facts = [f"{count:,} pages"]
     facts += ["no text on its first pages: scanned or drawn, and pictures of text are not read"] if scanned else []
     return Outline(facts, [_page_part(reader, number) for number in range(count)])
+
+
+def _refuse_too_many(reader: Any) -> None:
+    """Look through the tree of pages no further than to their bound: pypdf lists them all before it tells one.
+
+    What the tree says of its own size is not believed.
+    """
+    waiting, seen = [node for node in [reader.root_object.get("/Pages")] if node is not None], set()
+    while waiting:
+        node = waiting.pop()
+        place = (getattr(node, "idnum", id(node)), getattr(node, "generation", None))
+        found = node.get_object() if place not in seen else None
+        seen.add(place)
+        kids = found["/Kids"] if isinstance(found, dict) and "/Kids" in found else None
+        waiting += kids if isinstance(kids, list) else ()
+        if len(seen) + len(waiting) > MOST_PAGES:
+            raise Refused(f"it has more than {MOST_PAGES:,} pages; split it with run_code, and read a part")
 
 
 def _page_part(reader: Any, number: int) -> Part:

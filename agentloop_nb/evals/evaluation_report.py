@@ -16,8 +16,8 @@ from agentloop_nb.evals.scores import TEST, Pairing, Score, pairings, scores, sp
 
 NONE = "—"
 COLUMNS = (
-    *("right", "accuracy", "95 % interval", "dollars a right answer", "tokens a right answer"),
-    *("steps a right answer", "seconds a right answer", "reproduced", "wrong but claimed"),
+    *("right", "accuracy", "95% interval", "dollars per right answer", "tokens per right answer"),
+    *("steps per right answer", "seconds per right answer", "reproduced", "wrong but claimed"),
 )
 """What is told of each contender."""
 

@@ -30,16 +30,16 @@ border-radius:3px}
 details{border-bottom:1px solid var(--line)}details>ul{margin:.2em 0}summary{padding:3px 0;color:inherit}
 """
 _NOTE = (
-    "A right answer is one for which every check holds. What it takes in dollars, tokens, steps and seconds counts the "
-    "wrong answers too. The interval is Wilson's, at 95 %, with each task counted once. Reproduced: the exported "
-    "notebook of a right answer came out the same in a fresh kernel. Wrong but claimed: a check failed and the model "
+    "An answer is right if every check holds. Dollars, tokens, steps and seconds are those of all runs, wrong ones "
+    "too, divided by the right answers. The interval is Wilson's; each task counts once. Reproduced: the exported "
+    "notebook of a right answer came out the same in a fresh kernel. Wrong but claimed: a check failed, and the model "
     "said that the goal is met."
 )
 
 
 def write_page(report: Report, path: Path) -> None:
     """Write the page."""
-    title = f"{report.suite}: {', '.join(score.contender for score in report.scores)}"
+    title = f"{', '.join(score.contender for score in report.scores)} on {report.suite}"
     parts = [
         f"<h1>{prose(title)}</h1>",
         f'<p class="muted">{prose(report.head)}</p>',
@@ -85,7 +85,7 @@ def _tasks(report: Report) -> str:
     """Return a row a task, a mark a run, each of which leads to it."""
     heads = "".join(f'<th scope="col">{prose(score.contender)}</th>' for score in report.scores)
     rows = (
-        f'<tr><th scope="row">{prose(task)}</th><td class="muted">{prose(area)}</td>{_marks(report, task)}</tr>'
+        f'<tr><th scope="row">{prose(task)}</th><td>{prose(area)}</td>{_marks(report, task)}</tr>'
         for task, area in zip(report.tasks, report.areas, strict=True)
     )
     return f'<div class="wide"><table><tr><th>task</th><th>area</th>{heads}</tr>{"".join(rows)}</table></div>'

@@ -92,8 +92,8 @@ def _cell_difference(row: Row, wanted: Row, tol: float, number: int) -> str:
 def _cell(value: Any) -> Any:
     """Return a cell as it compares: days as text, nothing as None, whole floats as they are."""
     if hasattr(value, "isoformat"):
-        told = str(value.isoformat()) if value == value else ""  # noqa: PLR0124 - NaT is not itself
-        return told.removesuffix("T00:00:00") or None
+        told = str(value.isoformat())
+        return None if told == "NaT" else told.removesuffix("T00:00:00")
     value = plain(value)
     return None if isinstance(value, float) and math.isnan(value) else value
 

@@ -27,7 +27,7 @@ SHOWN = 1500
 """Characters of a step's output that the model reads."""
 LONGEST = 24_000
 """Characters of code that one function is made of."""
-_STEPS = re.compile(r"\d{1,4}(-\d{1,4})?(,\d{1,4}(-\d{1,4})?)*")
+_STEPS = re.compile(r"\d{1,4}(-\d{1,4})?(,\d{1,4}(-\d{1,4})?)*+")
 _CODE = re.compile(r"step-(\d+)-code")
 
 

@@ -73,7 +73,8 @@ def model_of(function: Any, reaches: str, undo: Callable[..., Any] | None, *, as
     if clash := next((each for each in parameters if hasattr(OwnAction, each)), ""):
         raise UserError(f"@action has a use of its own for a parameter {clash!r}: rename it in {name}")
     try:
-        model: type[OwnAction] = create_model(name, __base__=OwnAction, __module__=__name__, **parameters)  # type: ignore[call-overload]
+        definitions: dict[str, Any] = dict(parameters)
+        model = create_model(name, __base__=OwnAction, __module__=__name__, **definitions)
     except (NameError, PydanticUserError, TypeError, ValueError) as error:
         reason = " ".join(str(error).split())[:150]
         raise UserError(f"@action cannot take {name}: {reason}; rename that parameter or change its type") from None

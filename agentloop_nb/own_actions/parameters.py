@@ -27,11 +27,10 @@ _BASES: dict[type[Any], str] = {
     int: "integer",
     float: "number",
     bool: "boolean",
-    dt.date: "string",
-    dt.datetime: "string",
     Path: "string",
     PurePath: "string",
 }
+_FORMATS: dict[type[Any], str] = {dt.date: "date", dt.datetime: "date-time"}
 _LISTS = (list, tuple, set, frozenset)
 _RESERVED = frozenset({"into", "name", "origin", "own"})
 DEEPEST = 3
@@ -125,6 +124,8 @@ def _of_class(annotation: Any, depth: int) -> Schema:
         raise _Unfit
     if annotation in _BASES:
         return {"type": _BASES[annotation]}
+    if annotation in _FORMATS:
+        return {"type": "string", "format": _FORMATS[annotation]}
     if issubclass(annotation, TableArgument):
         return {"type": "string", "description": annotation.told()}
     if issubclass(annotation, Enum):

@@ -11,7 +11,7 @@ from agentloop_nb.actions.registry import Actions
 from agentloop_nb.agent.context_window import namespace_tokens
 from agentloop_nb.agent.rules import system_prompt
 from agentloop_nb.protocols import Equipped, Measurable, Model, Sized, Workspace
-from agentloop_nb.safety.provenance import TOOLS, mark
+from agentloop_nb.safety.provenance import NAMESPACE, TOOLS, mark
 from agentloop_nb.safety.surroundings import surroundings
 from agentloop_nb.session.named_files import missing_files
 from agentloop_nb.settings import Settings
@@ -46,7 +46,7 @@ def context(
         mark(of_a_run, "AGENTS.md, which a run wrote") if of_a_run else "",
         surroundings(workspace.folder, packages=not small),
         f"Tools of connected servers, for use_tool:\n{mark(tools, TOOLS)}" if tools else "",
-        mark(described, "the namespace") if described != EMPTY else "" if small else EMPTY,
+        mark(described, NAMESPACE) if described != EMPTY else "" if small else EMPTY,
         missing_files(goal, workspace.folder),
     ]
     return "\n\n".join(filter(None, parts))

@@ -120,7 +120,7 @@ async def test_the_card_shows_a_line_for_each(scenario, web):
     state = (await looked(scenario, web)).stream.state
     shown = card(state.steps[0], state)
     text = json.dumps(shown["out"], ensure_ascii=False)
-    assert shown["title"] == "growth, https://a.example/, https://gone.example/"
+    assert shown["title"] == "Look up growth, https://a.example/, https://gone.example/"
     assert "failed: https://gone.example/ cannot be reached" in text
     assert "text of a" in text
 

@@ -334,6 +334,15 @@ def test_the_model_is_told_docstring_types_bounds_and_defaults():
     )
 
 
+def test_a_date_is_told_with_the_form_it_is_written_in():
+    def plan(day: date, days: list[date], at: datetime | None = None) -> str:
+        """Plan a day."""
+
+    line = describe_action(choose((), (), {"plan": action(plan)})[-1])
+    assert "day (date YYYY-MM-DD), days (list, each date YYYY-MM-DD)" in line
+    assert "at (date and time YYYY-MM-DDTHH:MM:SS, default null)" in line
+
+
 def untyped(a, b: int): ...
 def partly(a: int, b): ...
 def star(*args: int): ...
@@ -490,7 +499,10 @@ def test_a_call_is_a_line_of_code():
     action(numbers)
     action(awaited)
     there = {"numbers": numbers, "awaited": awaited}
-    read = lambda name, **fields: parse(json.dumps(decide(name, **fields)), actions=choose((), (), there)).action  # noqa: E731
+
+    def read(name, **fields):
+        return parse(json.dumps(decide(name, **fields)), actions=choose((), (), there)).action
+
     assert read("numbers", a=1, b=None, c=True, into=None).code == "numbers(a=1, c=True)"
     assert read("awaited", a='it\'s "x"\n', into="y").code == "y = await awaited(a='it\\'s \"x\"\\n')\ny"
 

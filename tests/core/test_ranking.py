@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from agentloop_nb.events import Status
 from agentloop_nb.protocols import Check
 from agentloop_nb.reports.agreement import agreement, results
 from agentloop_nb.reports.ranking import Tried, line, rank
@@ -20,13 +21,13 @@ def tried(
     number: int,
     summary: str = "done",
     *,
-    status: str = "finished",
+    status: Status = "finished",
     cost: str = "0.01",
     held: bool | None = None,
     doubts: tuple[str, ...] = (),
     values: dict[str, Any] | None = None,
 ) -> Tried:
-    state = State(run=f"run-{number}", status=status, summary=summary, doubts=doubts)  # type: ignore[arg-type]
+    state = State(run=f"run-{number}", status=status, summary=summary, doubts=doubts)
     state.steps = [Step(1, cost=Decimal(cost))]
     if held is not None:
         state.settings = {"until": ["x"]}
@@ -42,14 +43,14 @@ def test_the_contract_comes_before_everything_else():
     ranked = rank([tried(1, "It is 42.5", cost="0.001", status="not_met", held=False), tried(2, "It is 17", held=True)])
     assert [each.number for each in ranked.tries] == [2, 1]
     assert ranked.chosen == "run-2"
-    assert ranked.reason == "try 2 alone met the contract"
+    assert ranked.reason == "only try 2 met the contract"
     assert "contract does not hold" in line(ranked.tries[1])
 
 
 def test_then_what_the_steps_show():
     ranked = rank([tried(1, "It is 42.5", doubts=("no step shows 42.5",), cost="0.001"), tried(2, "It is 17.5")])
     assert ranked.chosen == "run-2"
-    assert ranked.reason == "try 2: its steps show everything it says; try 1 has 1 claim unshown"
+    assert ranked.reason == "the steps of try 2 show everything it says; try 1 has 1 claim that no step shows"
 
 
 def test_then_agreement_of_figures_whatever_the_words():

@@ -261,7 +261,7 @@ async def test_the_record_the_card_and_the_export_tell_what_was_read(scenario, t
     assert step.result.output == "[1. # Plan]\nFirst."
     assert missing.result.error == "there is no file 'no.pdf' in the working folder"
     assert "First." in json.dumps(card(step, state)["out"])
-    assert card(step, state)["title"] == "r.docx, part 1"
+    assert card(step, state)["title"] == "Read r.docx, part 1"
     (cell,) = step.decision.action.cells(step.result, 1)
     assert "Read `r.docx, part 1`" in cell.source
     assert "> First." in cell.source

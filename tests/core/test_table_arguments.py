@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from typing import Annotated
+from collections.abc import Callable, Iterator
+from typing import Annotated, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -48,9 +48,9 @@ class Special(pd.DataFrame):
 def special(a: Special) -> int: ...
 
 
-def declared(function: object) -> type[OwnAction]:
-    action(function)  # type: ignore[call-overload]
-    return LIVE[function.__name__]  # type: ignore[attr-defined]
+def declared(function: Callable[..., Any]) -> type[OwnAction]:
+    action(function)
+    return LIVE[function.__name__]
 
 
 TOLD = [

@@ -102,27 +102,27 @@ def test_every_column_is_what_was_scripted(evaluation, tmp_path):
     report = gather(made)
     mixed = row(report, "mixed")
     seconds = sum(each.seconds for each in report.scores[0].outcomes)
-    assert mixed.pop("seconds a right answer") == (f"{seconds / 2:.1f} s" if seconds < 20 else f"{seconds / 2:.0f} s")
+    assert mixed.pop("seconds per right answer") == (f"{seconds / 2:.1f} s" if seconds < 20 else f"{seconds / 2:.0f} s")
     assert mixed == {
         "right": "2 of 4",
         "accuracy": "50%",
-        "95 % interval": "15% to 85%",  # Wilson for 2 of 4
-        "dollars a right answer": "$0.54",  # 2 + 3 + 2 + 2 calls of $0.12, for two right answers
-        "tokens a right answer": "540",
-        "steps a right answer": "4.5",
+        "95% interval": "15% to 85%",  # Wilson for 2 of 4
+        "dollars per right answer": "$0.54",  # 2 + 3 + 2 + 2 calls of $0.12, for two right answers
+        "tokens per right answer": "540",
+        "steps per right answer": "4.5",
         "reproduced": "—",
         "wrong but claimed": "1 of 2",
     }
     assert row(report, "right")["accuracy"] == "100%"
-    assert row(report, "right")["dollars a right answer"] == "$0.24"
-    assert row(report, "lying") | {"seconds a right answer": ""} == {
+    assert row(report, "right")["dollars per right answer"] == "$0.24"
+    assert row(report, "lying") | {"seconds per right answer": ""} == {
         "right": "0 of 4",
         "accuracy": "0%",
-        "95 % interval": "0% to 49%",
-        "dollars a right answer": "—",
-        "tokens a right answer": "—",
-        "steps a right answer": "—",
-        "seconds a right answer": "",
+        "95% interval": "0% to 49%",
+        "dollars per right answer": "—",
+        "tokens per right answer": "—",
+        "steps per right answer": "—",
+        "seconds per right answer": "",
         "reproduced": "—",
         "wrong but claimed": "4 of 4",
     }
@@ -176,22 +176,22 @@ def test_a_model_that_is_stuck_or_expensive_is_told_in_every_column(evaluation):
     assert found["a", "stuck"].status == "step_limit", found["a", "stuck"].reason
     assert {found["b", name].status for name in ("stuck", "expensive")} == {"cost_limit"}
     report = gather(made)
-    nothing = dict.fromkeys((f"{each} a right answer" for each in ("dollars", "tokens", "steps", "seconds")), "—")
+    nothing = dict.fromkeys((f"{each} per right answer" for each in ("dollars", "tokens", "steps", "seconds")), "—")
     assert row(report, "stuck") == nothing | {
         "right": "0 of 2",
         "accuracy": "0%",
-        "95 % interval": "0% to 66%",  # Wilson for 0 of 2
+        "95% interval": "0% to 66%",  # Wilson for 0 of 2
         "reproduced": "—",
         "wrong but claimed": "0 of 2",
     }
-    assert row(report, "expensive") | {"seconds a right answer": ""} == {
+    assert row(report, "expensive") | {"seconds per right answer": ""} == {
         "right": "1 of 2",
         "accuracy": "50%",
-        "95 % interval": "9% to 91%",
-        "dollars a right answer": "$2.40",  # 2 calls of $1.20, and none where the budget is smaller than a call
-        "tokens a right answer": "240",
-        "steps a right answer": "2.0",
-        "seconds a right answer": "",
+        "95% interval": "9% to 91%",
+        "dollars per right answer": "$2.40",  # 2 calls of $1.20, and none where the budget is smaller than a call
+        "tokens per right answer": "240",
+        "steps per right answer": "2.0",
+        "seconds per right answer": "",
         "reproduced": "—",
         "wrong but claimed": "0 of 1",
     }
@@ -274,7 +274,7 @@ def test_repeats_count_each_task_once_for_the_interval(evaluation):
     made.run()
     report = gather(made)
     assert row(report, "right")["right"] == "4 of 4"
-    assert row(report, "right")["95 % interval"] == "34% to 100%"  # Wilson for 2 of 2
+    assert row(report, "right")["95% interval"] == "34% to 100%"  # Wilson for 2 of 2
     assert report.pairings[0].tasks == 2
 
 
