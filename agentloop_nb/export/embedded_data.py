@@ -152,12 +152,15 @@ def _tagged(value: Any) -> _Made | None:
     }
     modules |= {"pd"} if is_table else set()
     found = _again(text, is_table=is_table)
-    if is_table:
-        check = pd.testing.assert_frame_equal if value.ndim == 2 else pd.testing.assert_series_equal  # type: ignore[union-attr]
-        alike = is_same(check, found, value) and _cell_types(found) == _cell_types(value)
-    else:
-        alike = _exact(found) == _exact(value)
+    alike = _is_same_table(found, value) if is_table else _exact(found) == _exact(value)
     return _Made(expression, frozenset(modules), ".json", text.encode()) if alike else None
+
+
+def _is_same_table(found: Any, value: Any) -> bool:
+    import pandas as pd
+
+    check = pd.testing.assert_frame_equal if value.ndim == 2 else pd.testing.assert_series_equal
+    return is_same(check, found, value) and _cell_types(found) == _cell_types(value)
 
 
 def _again(text: str, *, is_table: bool) -> Any:

@@ -14,6 +14,8 @@ from agentloop_nb.actions import Cell, Query, RunCode, WriteFile
 from agentloop_nb.actions.action import markdown_cell
 from agentloop_nb.actions.own import OwnAction
 from agentloop_nb.export.anonymize import Anonymizer
+from agentloop_nb.export.claim_links import grounds_of
+from agentloop_nb.export.finding import found_at, says_something, title_of
 from agentloop_nb.export.inputs import InputFile, inputs
 from agentloop_nb.export.output_fields import Json, fit_output
 from agentloop_nb.export.packages import packages
@@ -152,8 +154,9 @@ def _cells(story: Story) -> Iterator[tuple[str, Cell]]:
     if story.data:
         yield "data", markdown_cell(_DATA_HEAD)
         yield "data-1", Cell(cell_type="code", source=story.data.source, unchecked=_DATA)
+    grounds = grounds_of(story.state)
     for count, step in enumerate(story.steps, 1):
-        for name, cell in step_cells(step, count):
+        for name, cell in step_cells(step, count, found_at(step.number, grounds)):
             held = step.number in story.placeheld and cell.cell_type == "code"
             yield name, cell.model_copy(update={"unchecked": PLACEHELD}) if held else cell
     if not story.steps or story.state.status != "finished":
@@ -173,20 +176,33 @@ def _contract(state: State) -> Iterator[tuple[str, Cell]]:
 
 def _title(story: Story) -> str:
     state = story.state
-    first, *rest = state.goal.strip().split("\n")
-    lines = [f"# {harmless(first)}"]
-    if any(line.strip() for line in rest):
-        lines += ["", *(f"> {harmless(line)}".rstrip() for line in rest)]
-    what = "the steps that its result depends on" if story.minimal else f"{len(story.steps)} steps"
+    lines = [f"# {harmless(title_of(state))}", "", *_question(state)] if says_something(state) else _asked(state)
+    what = "the steps that its result depends on" if story.minimal else counted(len(story.steps), "step")
     model = state.decided_by or "a model"
     model = "a recorded run" if model.startswith("replay:") else model
     told = (
-        f"This notebook holds {what} of a run that was decided by {model} and carried out by agentloop_nb. It runs "
-        "from top to bottom in plain Jupyter, without a model or a key. To check that it still shows what it showed: "
-        "agentloop verify, and the name of this file."
+        f"This notebook holds {what} of a run of agentloop_nb, decided by {model}. It runs from top to bottom in plain "
+        "Jupyter, without a model or a key. To check that it still shows what it showed, type agentloop verify and the "
+        "name of this file in a shell."
     )
     answer = ["", "## Answer", "", harmless(state.summary.strip())] if state.summary.strip() else []
     return "\n".join([*lines, "", f"*{harmless(told)}*", *answer])
+
+
+def _question(state: State) -> list[str]:
+    """Return the goal, below a title that answers it."""
+    first, *rest = state.goal.strip().split("\n")
+    return [f"**The question:** {harmless(first)}", *_quoted(rest)]
+
+
+def _asked(state: State) -> list[str]:
+    """Return the goal as the title: its first line, and what follows as a quotation."""
+    first, *rest = state.goal.strip().split("\n")
+    return [f"# {harmless(first)}", *_quoted(rest)]
+
+
+def _quoted(lines: Sequence[str]) -> list[str]:
+    return ["", *(f"> {harmless(line)}".rstrip() for line in lines)] if any(map(str.strip, lines)) else []
 
 
 def _plan(state: State) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -16,6 +15,7 @@ from agentloop_nb.actions.own import OwnAction
 from agentloop_nb.export.anonymize import Anonymizer
 from agentloop_nb.export.claim_links import grounds_of
 from agentloop_nb.export.evidence import Exhibit, exhibits
+from agentloop_nb.export.finding import title_of
 from agentloop_nb.export.output_fields import fit_output
 from agentloop_nb.export.selection import Story
 from agentloop_nb.state import State
@@ -23,7 +23,6 @@ from agentloop_nb.step import Step
 
 Json = dict[str, Any]
 
-LONGEST_TITLE = 120
 UNPROVEN = "The steps were not run again when this report was written."
 
 
@@ -82,7 +81,7 @@ def gather(story: Story, notebook: Json, scrub: Anonymizer, verdict: str = "", *
     kept |= {each.step for each in grounds_of(state)}
     versions = {"Python": ours["versions"].get("python", ""), **ours["packages"]}
     return Report(
-        title=scrub.text(_title(state)),
+        title=scrub.text(title_of(state)),
         goal=scrub.text(state.goal.strip()),
         answer=scrub.text(state.summary.strip()),
         unfinished="" if state.is_complete else scrub.text(f"{STATUS_WORDS[state.status]}: {state.reason}"),
@@ -98,15 +97,6 @@ def gather(story: Story, notebook: Json, scrub: Anonymizer, verdict: str = "", *
         made=scrub.text(_made(state)),
         cost=_cost(state) if cost else "",
     )
-
-
-def _title(state: State) -> str:
-    """Return the finding: the first sentence of the answer, else the goal."""
-    text = next((line for line in (state.summary or state.goal).splitlines() if line.strip(" #>*-|`")), "A run")
-    text = re.sub(r"!?\[([^\[\]]{0,500})\]\([^()]{0,2000}\)", r"\1", text)
-    plain = re.sub(r"\*\*|__|`|^(?:[#>\s]|[-*+]\s)+", "", text).strip()
-    sentence = re.split(r"(?<=[.!?])\s", plain, maxsplit=1)[0].rstrip(".")
-    return sentence if len(sentence) <= LONGEST_TITLE else sentence[: LONGEST_TITLE - 1].rstrip() + "…"
 
 
 def _exhibited(found: list[Exhibit], scrub: Anonymizer) -> Iterator[Exhibited]:
@@ -160,7 +150,7 @@ def _made(state: State) -> str:
     model = str(state.settings.get("model") or "a model")
     who = "a recorded run" if model.startswith("replay:") else f"the model {model}"
     day = dt.datetime.fromtimestamp(state.began, dt.UTC).date().isoformat()
-    return f"Made on {day} by agentloop_nb; the steps were decided by {who}, and their code was run."
+    return f"Made on {day} with agentloop_nb: {who} chose the steps; their code was run in Jupyter."
 
 
 def _cost(state: State) -> str:

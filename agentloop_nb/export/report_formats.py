@@ -8,15 +8,17 @@ from collections.abc import Collection, Iterable
 from agentloop_nb._internal.markup import code_span, fenced, harmless
 from agentloop_nb.export.claim_links import with_links
 from agentloop_nb.export.destination import MARKDOWN_MARK, PAGE_MARK
+from agentloop_nb.export.finding import found_at
 from agentloop_nb.export.markdown_links import step_anchor, step_link, with_markdown_links
 from agentloop_nb.export.report import Exhibited, Json, MethodStep, Report
-from agentloop_nb.notebook.panel.highlight import PALETTE, highlighted
+from agentloop_nb.notebook.panel.highlight import DARK, PALETTE, highlighted
 from agentloop_nb.notebook.panel.outputs import block_of, markdown
 from agentloop_nb.notebook.panel.safe_text import escape, inline, one_line, prose
 
 STYLE = f"""
 :root{{color-scheme:light dark;--line:#d0d7de;--muted:#57606a;--tint:#f6f8fa;--link:#0550ae;{PALETTE}}}
-@media (prefers-color-scheme:dark){{:root{{--line:#444c56;--muted:#a9b3bd;--tint:#22272e;--link:#79b8ff}}}}
+@media (prefers-color-scheme:dark){{:root{{--line:#444c56;--muted:#a9b3bd;--tint:#22272e;--link:#79b8ff;
+{DARK}}}}}
 body{{margin:0 auto;padding:24px 16px 48px;max-width:760px;font:16px/1.55 system-ui,sans-serif;background:Canvas;
 color:CanvasText;overflow-wrap:anywhere}}
 h1{{font-size:1.6em;line-height:1.25;margin:0 0 .3em}}h2{{font-size:1.15em;margin:1.8em 0 .4em}}
@@ -32,6 +34,7 @@ footer{{margin-top:3em;border-top:1px solid var(--line);padding-top:.8em}}
 figure{{break-inside:avoid}}a{{color:inherit}}}}
 """
 GAPS = "Steps that the result does not need are left out; the numbers are those of the run."
+FOUND = "Found here, for the answer:"
 _TEXT = re.compile(r"""(<(?:"[^"]*"|[^"<>])*+>)|\bstep\s+(\d{1,6})\b""", re.IGNORECASE)
 
 
@@ -89,11 +92,17 @@ def _method(report: Report) -> str:
     if not report.method:
         return ""
     steps = "".join(
-        f'<li id="step-{each.number}" value="{each.number}">{inline(each.reason)}{_shown(each)}</li>'
+        f'<li id="step-{each.number}" value="{each.number}">{_told(each, report)}{_shown(each)}</li>'
         for each in report.method
     )
     told = f'<p class="muted">{GAPS}</p>' if _has_gaps(report) else ""
     return f"<h2>How it was done</h2>{told}<ol>{steps}</ol>"
+
+
+def _told(each: MethodStep, report: Report) -> str:
+    """Say why a step was taken, and what it gave to the answer."""
+    found = found_at(each.number, report.grounds)
+    return inline(each.reason) + (f'<div class="muted">{FOUND} {inline(found)}</div>' if found else "")
 
 
 def _has_gaps(report: Report) -> bool:
@@ -139,15 +148,19 @@ def _input(file: Json) -> str:
 def _check(report: Report) -> str:
     lines = "".join(f"<pre>{escape(line)}</pre>" for line in _commands(report))
     return (
-        f"<h2>How to check it</h2><p>{prose(report.verdict)}</p><p>{_ADVICE}</p>{lines}"
+        f"<h2>How to check it</h2><p>{prose(_sentence(report.verdict))}</p><p>{_ADVICE}</p>{lines}"
         f'<p class="muted">Versions: {prose(report.versions)}. Run: {prose(report.run)}.</p>'
     )
 
 
 _ADVICE = (
-    "The same run as a notebook holds every step and re-runs in plain Jupyter, without a model or a key. Whoever has "
-    "the record makes it with the first line; anybody who has agentloop-nb proves it again with the second:"
+    "The run can be exported as a notebook that holds every step and runs in plain Jupyter, without a model or a key: "
+    "type the first line where the run was recorded. The second line runs that notebook again, anywhere, and compares:"
 )
+
+
+def _sentence(text: str) -> str:
+    return text if text.endswith((".", "!", "?")) else f"{text}."
 
 
 def _commands(report: Report) -> tuple[str, str]:
@@ -164,12 +177,13 @@ def as_markdown(report: Report) -> str:
     parts += ["## Files", "\n".join(f"- {code_span(name)}" for name in report.files)] if report.files else []
     parts += ["## How it was done"] if report.method else []
     parts += [GAPS] if _has_gaps(report) else []
-    parts += map(_md_step, report.method)
+    parts += (_md_step(each, report) for each in report.method)
     sources = "\n".join(f"- {harmless(title)}: <{address}>" for title, address in report.sources if _safe(address))
     parts += ["## Sources", sources] if sources else []
     data = "\n".join(f"- {code_span(each['path'])}, SHA-256 `{each['sha256'] or 'missing'}`" for each in report.inputs)
     parts += ["## Data", data] if data else []
-    parts += ["## How to check it", harmless(report.verdict), _ADVICE, fenced("\n".join(_commands(report)), "")]
+    verdict = harmless(_sentence(report.verdict))
+    parts += ["## How to check it", verdict, _ADVICE, fenced("\n".join(_commands(report)), "")]
     parts += [f"Versions: {report.versions}. Run: {report.run}.", f"{report.made} {report.cost}".strip()]
     return "\n\n".join(parts) + "\n"
 
@@ -193,8 +207,10 @@ def _inert(markup: str) -> str:
     return re.sub(r"\n\s*\n", "\n", markup.replace("[", "&#91;").replace("`", "&#96;").strip())
 
 
-def _md_step(each: MethodStep) -> str:
+def _md_step(each: MethodStep, report: Report) -> str:
+    found = found_at(each.number, report.grounds)
     told = f"{step_anchor(each.number)}**Step {each.number}.** {harmless(each.reason)}"
+    told += f"\n\n*{FOUND}* {harmless(found)}" if found else ""
     if not each.code:
         return told
     code = fenced(each.code, each.lang)

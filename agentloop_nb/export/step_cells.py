@@ -25,15 +25,19 @@ _SENTENCE = re.compile(r"(?<=[.!?:;])\s")
 _LONGEST_HEADING = 90
 
 
-def step_cells(step: Step, count: int) -> Iterator[tuple[str, Cell]]:
-    """Tell a step, each cell with its id; `count` is its number among those that are told."""
+def step_cells(step: Step, count: int, found: str = "") -> Iterator[tuple[str, Cell]]:
+    """Tell a step, each cell with its id; `count` is its number among those that are told.
+
+    `found` is what it gave to the answer.
+    """
     assert step.decision is not None
     name, action = f"step-{step.number}", step.decision.action
     said = "".join(f"> **You:** {harmless(note)}\n\n" for note in step.notes)
     concluded = isinstance(action, Finish) and step.result is not None and step.result.success
     head = _ENDED if concluded else _heading(step.decision.reasoning, count)
     cells = _replayed(step)
-    yield f"{name}-why", markdown_cell(said + head + _failure(step, cells))
+    given = f"\n\n*Found here, for the answer:* {harmless(found)}" if found else ""
+    yield f"{name}-why", markdown_cell(said + head + given + _failure(step, cells))
     for number, cell in enumerate(cells, 1):
         yield from in_its_folder(f"{name}-{cell.cell_type}" + (f"-{number}" if number > 1 else ""), cell)
 

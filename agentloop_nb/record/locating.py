@@ -15,14 +15,25 @@ from agentloop_nb.errors import Hint, UserError
 from agentloop_nb.record import reading, trust
 from agentloop_nb.state import State
 
-_latest = 0
+
+class _Seconds:
+    """Gives each second once, and never an earlier one."""
+
+    def __init__(self) -> None:
+        self._latest = 0
+
+    def next(self) -> int:
+        """Return the second it is, or the first that was not given."""
+        self._latest = max(int(time.time()), self._latest + 1)
+        return self._latest
+
+
+_SECONDS = _Seconds()
 
 
 def new_run_id() -> str:
     """Return a fresh id, `20261122-101500-3fa2` (UTC). In one process ids only grow, whatever the clock does."""
-    global _latest  # noqa: PLW0603 - the second that the last id was given, so that no two share one
-    _latest = max(int(time.time()), _latest + 1)
-    return f"{time.strftime('%Y%m%d-%H%M%S', time.gmtime(_latest))}-{secrets.token_hex(2)}"
+    return f"{time.strftime('%Y%m%d-%H%M%S', time.gmtime(_SECONDS.next()))}-{secrets.token_hex(2)}"
 
 
 def runs_folder(folder: Path) -> Path:

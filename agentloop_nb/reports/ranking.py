@@ -66,16 +66,15 @@ def _reason(ranked: Sequence[TryRank]) -> str:
     if not met:
         return "no try met the goal"
     if len(met) == 1:
-        return f"{_named(first)} alone met {'the contract' if first.contract else 'the goal, as it says'}"
+        return f"only {_named(first)} {'met the contract' if first.contract else 'reports the goal met'}"
     second = ranked[1]
     if first.doubts != second.doubts:
         shown = "everything it says" if not first.doubts else f"all but {counted(first.doubts, 'claim')}"
-        return (
-            f"{_named(first)}: its steps show {shown}; {_named(second)} has {counted(second.doubts, 'claim')} unshown"
-        )
+        unshown = counted(second.doubts, "claim")
+        return f"the steps of {_named(first)} show {shown}; {_named(second)} has {unshown} that no step shows"
     if first.agreement != second.agreement:
         return (
-            f"{_named(first)}: the others came to {first.agreement or 0:.0%} of its figures and tables "
+            f"the others came to {first.agreement or 0:.0%} of the figures and tables of {_named(first)} "
             f"({second.agreement or 0:.0%} for {_named(second)}); agreement is no proof"
         )
     alike = "nothing else sets them apart" if first.agreement is None else "they agree equally"

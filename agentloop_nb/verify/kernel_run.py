@@ -24,6 +24,7 @@ from nbclient.exceptions import CellTimeoutError, DeadKernelError
 
 from agentloop_nb._internal.clean_env import plain_environment
 from agentloop_nb._internal.held_folder import HeldFolder
+from agentloop_nb.errors import UserError
 from agentloop_nb.verify.place import Place
 
 Json = dict[str, Any]
@@ -82,6 +83,8 @@ def perform(
         return run.performance
 
 
+START = 180
+"""Seconds that a fresh kernel may take until it answers: its first start compiles what it imports."""
 _RUNNING: set[Callable[[], object]] = set()
 """How to stop the verifications of this process that are under way."""
 
@@ -138,12 +141,16 @@ class _Run:
         if os.name == "posix":  # sockets in the folder: no port can be taken by another
             manager.transport, manager.ip = "ipc", str(self._place.root / "kernel")
         manager.connection_file = str(self._place.root / "kernel.json")
-        client = _Client(self._notebook, km=manager, timeout=timeout, allow_errors=True, store_widget_state=True)
+        client = _Client(
+            self._notebook,
+            km=manager,
+            timeout=timeout,
+            startup_timeout=START,
+            allow_errors=True,
+            store_widget_state=True,
+        )
         try:
-            await client.async_start_new_kernel(
-                cwd=str(self._place.folder), env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-            )
-            await client.async_start_new_kernel_client()
+            await self._start(client, environment)
             self._note_asked("")
             await self._cells(client)
         finally:
@@ -151,6 +158,18 @@ class _Run:
                 client.kc.stop_channels()
             with contextlib.suppress(RuntimeError):
                 await manager.shutdown_kernel(now=True)
+
+    async def _start(self, client: _Client, environment: dict[str, str]) -> None:
+        await client.async_start_new_kernel(
+            cwd=str(self._place.folder), env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        )
+        try:
+            await client.async_start_new_kernel_client()
+        except RuntimeError as error:  # jupyter_client's words for one that died, and for one that is too slow
+            raise UserError(
+                f"no fresh kernel to verify in: {error}; try again, or look whether one starts here: "
+                f"{Path(sys.executable).name} -m ipykernel"
+            ) from None
 
     async def _cells(self, client: _Client) -> None:
         for index, cell in enumerate(self._notebook.cells):

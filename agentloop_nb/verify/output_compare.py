@@ -15,11 +15,14 @@ from agentloop_nb.actions.output_text import final_lines
 Json = dict[str, Any]
 Flat = dict[str, list[Any]]
 
-_ADDRESS = re.compile(r"\bat 0x[0-9a-fA-F]+|\bid=\d{9,}")
-_WARNING_PLACE = re.compile(r"^\S.*?:\d+: (?=\w*(?:Warning|Error)\b)", re.MULTILINE)
+_ADDRESS = re.compile(r"\bat 0x(?:[0-9a-fA-F]{8,16}\b|[0-9a-fA-F]{1,16}(?=[^<>\n]{0,300}>))")
+_ID = re.compile(r"(<[^<>\n]{0,300}?\bid=)\d{9,}(?=[^<>\n]{0,300}>)")
+_WARNING_PLACE = re.compile(
+    r"^(?:(?:[A-Za-z]:)?[^\s:][^:\n]{0,300}\.pyx?|<[^<>\n]{1,300}>):\d+: (?=\w*(?:Warning|Error)\b)", re.MULTILINE
+)
 _IPYKERNEL_FILE = re.compile(r"(?:/\S{0,300}?)?ipykernel_\d+/\d+\.py|<ipython-input-[^>]*>|\b\d+\.py\b(?=, line \d)")
-_SYNTAX_PLACE = re.compile(r"\((?:[^()]*, )?(?=line \d+\))")
-_TEMPORARY = re.compile(r"(?:<tmp>|/tmp|/var/folders/[^\s/]+)/\S+")
+_SYNTAX_PLACE = re.compile(r"\((?:<[^<>()\n]{1,300}>|[^()\s,]{0,300}?(?:\.py|cell)), (?=line \d+\))")
+_TEMPORARY = re.compile(r"(?:<tmp>|/tmp|/var/folders/[^\s/]{1,300})/[^\s='\"(),;:]+")
 _STYLER = re.compile(r"(?<![A-Za-z0-9])T_[0-9a-f]{5}(?=_|\b)")
 _ATTRIBUTE_ID = re.compile(r"""(?<![\w-])(?:id|for|href|aria-\w+)=["']#?([\w:.-]+)["']""")
 _RANDOM = re.compile(
@@ -109,17 +112,22 @@ def _without_ids(text: str, *, markup: bool = False) -> str:
     return text
 
 
+def _final(line: str, *, timed: bool) -> str:
+    """Return what a line shows at last; of one that was written over, without durations and rates."""
+    shown = final_lines(line)
+    return _RATE.sub("…", _DURATION.sub("…", shown)) if timed or "\r" in line else shown
+
+
 def _plain(text: str, *, timed: bool) -> str:
-    progress = "\r" in text
-    text = final_lines(strip_ansi(text))
+    lines = strip_ansi(text).replace("\r\n", "\n").split("\n")
+    text = "\n".join(_final(line, timed=timed) for line in lines)
     for pattern, name in (
         (_ADDRESS, "at 0x…"),
+        (_ID, r"\1…"),
         (_WARNING_PLACE, ""),
         (_IPYKERNEL_FILE, "cell"),
         (_SYNTAX_PLACE, "("),
         (_TEMPORARY, "<tmp>"),
     ):
         text = pattern.sub(name, text)
-    if timed or progress:
-        text = _RATE.sub("…", _DURATION.sub("…", text))
     return "\n".join(line.rstrip() for line in text.split("\n")).rstrip("\n")

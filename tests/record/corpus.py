@@ -1,6 +1,5 @@
 """Runs of many kinds, each with what its export has to be: sound, or not sound at a cell and for a cause."""
 
-# ruff: noqa: E501 - a case reads best on one line
 from __future__ import annotations
 
 from dataclasses import dataclass, field

@@ -3,7 +3,6 @@
 Prints a JSON line for each file: what each way of opening it said, and what the process did meanwhile that it must not.
 """
 
-# ruff: noqa: E501 - a file reads best on one line
 from __future__ import annotations
 
 import asyncio

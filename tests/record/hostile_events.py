@@ -122,9 +122,10 @@ def refused(made: Json) -> list[Place]:
 def _known(made: Json, place: Place) -> Place:
     """Return the part of a place that a record has: what pydantic adds for its unions stands in no record."""
     known: list[str | int] = []
+    inner: Any = made
     for step in place:
-        if (isinstance(made, dict) and step in made) or (isinstance(made, list) and isinstance(step, int)):
-            made = made[step]  # type: ignore[index]
+        if (isinstance(inner, dict) and step in inner) or (isinstance(inner, list) and isinstance(step, int)):
+            inner = inner[step]
             known.append(step)
     return tuple(known)
 

@@ -1,6 +1,5 @@
 """Whole sessions in one kernel, goals among cells of the user's, each with what the export of its last goal has to be."""
 
-# ruff: noqa: E501 - a case reads best on one line
 from __future__ import annotations
 
 from dataclasses import dataclass, field

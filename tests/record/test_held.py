@@ -1,6 +1,5 @@
 """Values from before the run as data: what travels comes back exactly, and what cannot travel stays a parameter."""
 
-# ruff: noqa: E501 - a value reads best on one line
 from __future__ import annotations
 
 import datetime as dt
@@ -206,7 +205,9 @@ def test_a_shared_folder_takes_the_data_along(live, tmp_path):
 
 
 MORE_DATA = {
-    "labels of two levels": "pd.DataFrame({'v': [.1, .2]}, index=pd.MultiIndex.from_tuples([('x', 1), ('y', 2)], names=['k', None]))",
+    "labels of two levels": (
+        "pd.DataFrame({'v': [.1, .2]}, index=pd.MultiIndex.from_tuples([('x', 1), ('y', 2)], names=['k', None]))"
+    ),
     "columns of two levels": "pd.DataFrame([[1, 2]], columns=pd.MultiIndex.from_tuples([('a', 'x'), ('b', 'y')]))",
     "words that look missing": "pd.DataFrame({'code': ['NA', 'null', '', None]})",
     "cells of many types": "pd.DataFrame({'o': [1, 'a', dt.date(2026, 1, 1), None, Decimal('1.5'), (1, 2)]})",
@@ -215,7 +216,9 @@ MORE_DATA = {
     "columns of one name": "pd.DataFrame([[1, 2]], columns=['a', 'a'])",
     "times at regular distances": "pd.Series([1., 2.], index=pd.date_range('2026-01-01', periods=2))",
     "a column of objects": "pd.Series([1, None, 'NA'], dtype=object, name='q')",
-    "long dictionaries with sets": "{'a': {1, 2}, 'b': (1, dt.date(2026, 1, 1)), 'n': {'x': [float('nan'), None]}, 'l': 'x' * 600}",
+    "long dictionaries with sets": (
+        "{'a': {1, 2}, 'b': (1, dt.date(2026, 1, 1)), 'n': {'x': [float('nan'), None]}, 'l': 'x' * 600}"
+    ),
     "numbers of numpy in a dictionary": "{'a': np.float64(1.5), 'b': [np.int64(3)], 'l': 'x' * 600}",
     "many decimals": "[Decimal('1.10')] * 300",
     "durations": "{'k': dt.timedelta(1, 2, 3), 'l': 'x' * 600}",

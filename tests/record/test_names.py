@@ -1,6 +1,5 @@
 """Which names a cell defines, changes and uses."""
 
-# ruff: noqa: E501 - a source reads best on one line
 from __future__ import annotations
 
 import pytest
@@ -76,7 +75,10 @@ def test_changes(source, changes):
     ("source", "script"),
     [
         ("t = '''\n%matters\n!x\n'''", "t = '''\n%matters\n!x\n'''"),
-        ("%matplotlib inline\nt = '''\n%a\n!b'''\n!ls", "pass  # in IPython: %matplotlib inline\nt = '''\n%a\n!b'''\npass  # in IPython: !ls"),
+        (
+            "%matplotlib inline\nt = '''\n%a\n!b'''\n!ls",
+            "pass  # in IPython: %matplotlib inline\nt = '''\n%a\n!b'''\npass  # in IPython: !ls",
+        ),
         ("%env X=1\nb = \"\"\"don't\n!keep\n\"\"\"", "pass  # in IPython: %env X=1\nb = \"\"\"don't\n!keep\n\"\"\""),
         ("# don't '''\n!ls\nx = 1", "# don't '''\npass  # in IPython: !ls\nx = 1"),
         ('!echo """\n%time x = 1', 'pass  # in IPython: !echo """\nx = 1  # in IPython: %time x = 1'),

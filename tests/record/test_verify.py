@@ -18,6 +18,7 @@ from functools import partial
 from pathlib import Path
 
 import pytest
+from jupyter_client.kernelspec import KernelSpec
 
 from agentloop_nb import cli
 from agentloop_nb.actions import ActionResult
@@ -356,6 +357,22 @@ def test_a_verification_beside_the_loop_can_be_stopped(tmp_path):
         kernel_run.stop()
         with pytest.raises(asyncio.CancelledError):
             work.result(timeout=30)
+
+
+@pytest.mark.parametrize(
+    ("code", "told"), [("raise SystemExit(3)", "died"), ("import time\ntime.sleep(60)", "respond")]
+)
+def test_a_kernel_that_does_not_start_is_told_in_a_line(tmp_path, monkeypatch, capsys, code, told):
+    path = ran(tmp_path, "print(1)", results=[printed("1\n")])
+    broken = KernelSpec(argv=[sys.executable, "-c", code], display_name="broken")
+    monkeypatch.setattr(kernel_run._ThisPython, "get_kernel_spec", lambda _specs, _name: broken)
+    monkeypatch.setattr(kernel_run, "START", 3)
+    assert cli.main(["verify", str(path)]) != 0
+    said = capsys.readouterr()
+    [line] = (said.out + said.err).strip().splitlines()
+    assert "no fresh kernel to verify in: " in line
+    assert told in line.lower()
+    assert "-m ipykernel" in line
 
 
 def test_stopping_what_ends_at_that_moment_is_no_error(monkeypatch):

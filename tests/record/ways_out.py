@@ -1,6 +1,5 @@
 """Ways to read what lies outside of a notebook's folder, each as a cell that shows what it got."""
 
-# ruff: noqa: E501 - a way reads best on one line
 from __future__ import annotations
 
 import sqlite3
