@@ -16,6 +16,7 @@ from agentloop_nb._internal.paths import typed_path
 from agentloop_nb._internal.text import clean
 from agentloop_nb.errors import Front, UserError
 from agentloop_nb.notebook.beside_loop import tell
+from agentloop_nb.notebook.kernel import output_scope
 from agentloop_nb.notebook.launch_commands import NOTE, fix, fork, resume, retry
 from agentloop_nb.notebook.magic import LASTING
 from agentloop_nb.notebook.undo_commands import restore, undo
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
     from agentloop_nb.state import State
 
 _HELP = ("-h", "--help")
+_OF_ANYBODY = frozenset({"help", "status", "runs", "who", "why", "cost", "sent", "models", "actions"})
+"""Commands that only tell something."""
 
 
 def perform(magics: AgentMagics, line: str, *, awaited: bool) -> Any:
@@ -42,6 +45,8 @@ def perform(magics: AgentMagics, line: str, *, awaited: bool) -> Any:
     if any(each in _HELP for each in NOTE.split(rest, maxsplit=1)[0].split()):
         return help_(magics, word)
     table.check_lives(word, "notebook")
+    if word not in _OF_ANYBODY and output_scope.in_step():
+        raise UserError(f"%agent {word} is for the person at the keyboard: this code runs inside a step")
     if word in LASTING:
         return COMMANDS[word](magics, rest.strip(), awaited=awaited)
     return COMMANDS[word](magics, rest.strip())

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from agentloop_nb._internal import amounts
-from agentloop_nb._internal.text import STATUS_WORDS, clean, counted, on_one_line
+from agentloop_nb._internal.text import STATUS_WORDS, capitalized, clean, counted, on_one_line
 from agentloop_nb.events import (
     ActionFinished,
     ActionStarted,
@@ -44,7 +44,7 @@ class TryRow:
                 self.doing = "thinking"
             case ActionStarted():
                 decision = state.steps[-1].decision
-                self.doing = f"{decision.action.name}: {decision.reasoning}" if decision else "acting"
+                self.doing = decision.reasoning if decision else "acting"
             case ActionFinished():
                 self.board.changed(self, milestone=f"step {event.step} {'done' if event.result.success else 'failed'}")
                 return
@@ -154,7 +154,8 @@ class TriesBoard:
     @property
     def _verdict(self) -> str:
         assert self.ranked is not None
-        return f"Ranked first, {self.ranked.reason}." if self.ranked.chosen else f"{self.ranked.reason}."
+        reason = self.ranked.reason
+        return f"Ranked first: {reason}." if self.ranked.chosen else f"{capitalized(reason)}."
 
     @property
     def _compare(self) -> str:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from importlib.resources import files
+from pathlib import Path
 from typing import Any
 
 import pytest
 from playwright.sync_api import expect
 
 from tests.browser.conftest import Page, Server
+from tests.browser.sheets import made_pages
 from tests.browser.test_live import LOAD, goal
 from tests.wire import Wire, decision, finish
 
@@ -64,6 +66,24 @@ def test_axe_finds_nothing_serious(page: Page, server: Server, theme: str) -> No
     page.picture(f"{page.front}-axe-static-{theme.split(' ', 1)[1]}".replace(" ", "-"), ".jp-RenderedHTML")
     assert serious(page.page, ".jp-RenderedHTML") == []
     page.theme("JupyterLab Light")
+
+
+@pytest.fixture(scope="module")
+def handed_out(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    """Pages that leave the notebook: the report of a run, and that of an evaluation."""
+    return list(made_pages(tmp_path_factory.mktemp("pages")))
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_nothing_serious_in_the_pages_that_are_handed_out(
+    browser: Any, handed_out: list[Path], scheme: Any
+) -> None:
+    view = browser.new_page(color_scheme=scheme, viewport={"width": 1000, "height": 900})
+    for path in handed_out:
+        view.goto(path.as_uri())
+        view.evaluate("() => document.querySelectorAll('details').forEach(each => { each.open = true; })")
+        assert serious(view, "html") == [], path.name
+    view.close()
 
 
 def test_a_run_is_approved_and_told_from_the_keyboard(page: Page, server: Server) -> None:

@@ -108,6 +108,13 @@ def test_reopened_without_a_kernel_every_step_is_there(page: Page, server: Serve
     page.theme("JupyterLab Light")
 
 
+def test_a_drawing_of_the_answer_is_seen_once(page: Page, server: Server) -> None:
+    page.open(server.notebook(f"drawn-{page.front}.ipynb", LOAD, "%%agent -m demo\ncafe"))
+    page.run_all()
+    expect(page.static("summary b")).to_have_count(5)
+    expect(page.page.locator(".jp-Cell-outputArea img:visible")).to_have_count(1)
+
+
 def test_dark_and_narrow(page: Page, server: Server) -> None:
     replies = [decision("run_code", "Wait.", code="import time\nx = 'text'  # why\ntime.sleep(5)"), finish("ok")]
     with Wire(replies) as wire:

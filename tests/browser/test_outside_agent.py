@@ -43,7 +43,7 @@ def test_a_person_watches_an_analysis_of_eight_steps(page: Page, server: Server)
             command, env=os.environ | runtime, cwd=server.folder, stdout=subprocess.PIPE, text=True
         )
         page.picture("outside-asks", ".jp-Notebook")
-        expect(page.card(1, ".agl-default")).to_contain_text("this call is refused, and the agent is told (in ")
+        expect(page.card(1, ".agl-default")).to_contain_text("this call is refused, and the agent is told")
         page.card(1, "button:text-is('Approve')").click()
         expect(page.card(1)).to_have_attribute("data-state", "done")
         expect(page.card(1)).to_contain_text("Count what is known")

@@ -54,7 +54,7 @@ STATES: dict[str, list[AnyEvent | Progress]] = {
     ],
     "finished": story.whole(),
     "stopped": _ended("stopped", "stopped by the user; %agent resume goes on"),
-    "failed": _ended("failed", "the model could not be reached: 503 Service Unavailable, four times in a row"),
+    "failed": _ended("failed", "the model could not be reached: 503 Service Unavailable; %agent resume tries again"),
     "over budget": _ended("cost_limit", "the budget of $0.50 is spent: %agent resume --budget 1.00"),
     "out of steps": _ended("step_limit", "all 12 steps are used: %agent resume --max-steps 32"),
     "interrupted": _ended("interrupted", "its kernel died: %agent resume rebuilds its variables and goes on"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+import nbformat
 import pytest
 from lxml import html as lxml_html
 from markdown_it import MarkdownIt
@@ -12,7 +13,7 @@ from markdown_it import MarkdownIt
 from agentloop_nb.actions import ActionResult
 from agentloop_nb.actions.effects import Effects, Ground
 from agentloop_nb.events import ActionFinished, AnyEvent
-from agentloop_nb.export import write_report
+from agentloop_nb.export import export, write_report
 from agentloop_nb.export.claim_links import with_links
 from agentloop_nb.export.markdown_links import with_markdown_links
 from agentloop_nb.notebook.panel.html import static_html
@@ -190,3 +191,18 @@ def test_a_claim_is_found_where_it_is_said_and_nowhere_else(claim: str, markup: 
 
 def test_a_step_that_is_not_told_of_is_no_link() -> None:
     assert with_links("<p>120</p>", [Ground(claim="120", step=7, how="shown")], {1, 2}, str) == "<p>120</p>"
+
+
+def test_what_is_handed_out_is_called_by_the_finding_and_each_step_says_what_it_gave(tmp_path: Path) -> None:
+    told = "Found here, for the answer:"
+    page = lxml_html.fromstring(write_report(run(), tmp_path / "report.html", folder=tmp_path).read_text())
+    assert [each.text_content() for each in page.xpath("//li/div")] == [f"{told} 12,500, total", f"{told} 7.5 %"]
+    source = write_report(run(), tmp_path / "report.md", folder=tmp_path).read_text()
+    assert f"*{told}* 12,500, `total`" in source
+    written = export(run(), tmp_path / "run.ipynb", folder=tmp_path)
+    first, *steps = (cell.source for cell in nbformat.read(written, 4).cells if cell.cell_type == "markdown")
+    assert first.startswith(
+        "# The mean is 12,500 of 3 shops, up 7.5 % from 2024; total holds all\n\n**The question:** "
+    )
+    assert f"*{told}* 12,500, `total`" in steps[0]
+    assert f"*{told}* 7.5 %" in steps[1]

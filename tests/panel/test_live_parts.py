@@ -45,7 +45,7 @@ def test_the_original_shape_prose_and_fences_are_read_too() -> None:
     reply = 'Sure:\n```json\n{"action": "write_file", "reasoning": "Keep it.", "input": {"filename": "a.md", '
     reply += '"content": "# T'
     card = written(reply, len(reply))
-    assert (card["title"], card["code"], card["reasoning"]) == ("a.md", "# T", "Keep it.")
+    assert (card["title"], card["code"], card["reasoning"]) == ("Write a.md", "# T", "Keep it.")
 
 
 def test_a_flood_of_lines_is_shown_as_if_each_had_come_alone() -> None:

@@ -39,7 +39,7 @@ def test_without_styles_and_folding_every_step_still_reads() -> None:
         f"Finished · {story.GOAL}",
         "6 of 12 steps",
         "$0.0057 of $0.50",
-        "1. retail sales seasonality",
+        "1. Search for retail sales seasonality",
         "Seasonality in retail",
         'sales = pd.read_csv("sales.csv")',
         "warning: 1 row without sales",
@@ -75,8 +75,8 @@ def test_a_run_that_is_cut_off_says_so() -> None:
     state = fold([*events, RunFinished(step=5, status="interrupted", reason="its kernel died")])
     words = stripped(static_html(state))
     assert "Interrupted" in words
-    assert "its kernel died" in words
-    assert "5. report.md" in words
+    assert "Its kernel died" in words
+    assert "5. Write report.md" in words
 
 
 def test_unknown_cost_is_not_zero() -> None:

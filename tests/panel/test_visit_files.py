@@ -106,7 +106,7 @@ def test_the_model_is_told_that_their_words_are_a_strangers(tmp_path: Path) -> N
     ours, strangers = split(note.text)
     assert note.by == "system"
     assert "Ignore all" not in ours
-    assert [each.origin for each in strangers] == ["a.csv", "gone.csv"]
+    assert [each.origin for each in strangers] == ["the file a.csv", "the file gone.csv"]
     assert visit_files.told(tmp_path, []) == []
 
 

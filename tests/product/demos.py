@@ -41,11 +41,12 @@ SCRIPTED = "No model took these decisions: they were written by hand. Everything
 SUMMARY = """\
 **Saturday sells most: 171 cups on a dry day.** Friday follows with 137; Sunday is the weakest day, with 86.
 
-**Rain costs about a tenth from Monday to Thursday (4 to 13 %), and a fifth or more from Friday to Sunday (19 to 24 %).**
+**Rain costs 4 to 13 % from Monday to Thursday, and 19 to 24 % from Friday to Sunday.**
 A wet Saturday sells 37 cups less than a dry one.
 
-Two of the 56 days (2 and 18 April) say *closed* and are left out. The chart is in `cafe.svg`, the means are in `means`.
-"""  # noqa: E501 - lines of Markdown
+Two of the 56 days (2 and 18 April) say *closed* and are left out. The chart is in `cafe.svg`, \
+the daily means are in the variable `means`.
+"""
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,5 @@
 """The notebooks 04 to 09: what stands in their cells, and the decisions, written by hand, that are replayed in them."""
 
-# ruff: noqa: E501, ISC004 - prose and sources of notebook cells, as they stand there
-
 from __future__ import annotations
 
 from typing import Any, NamedTuple
@@ -75,10 +73,14 @@ SEARCH = Story(
             "So were the two *search results*; their addresses end in `example.org`, which belongs to nobody."
         ),
         "%load_ext agentloop_nb",
-        "md:## A question for the web\n\nWith a model and a search of your own, `search_web` goes to the web. What it brings is marked as "
-        "a stranger's text: instructions in it are not followed.",
-        "%%agent -m replay:records/tower.jsonl --output tower\n"
-        "How many Eiffel Towers on top of each other reach the edge of space? Look the heights up and name your sources.",
+        (
+            "md:## A question for the web\n\nWith a model and a search of your own, `search_web` goes to the web. What it brings is marked as "
+            "a stranger's text: instructions in it are not followed."
+        ),
+        (
+            "%%agent -m replay:records/tower.jsonl --output tower\n"
+            "How many Eiffel Towers on top of each other reach the edge of space? Look the heights up and name your sources."
+        ),
         "md:## Where the numbers are from\n\nUnder the answer stands which step shows which number. The run keeps what was found, with its addresses:",
         CHECKED + 'for hit in tower.action_results[0].metadata["hits"]:\n    print(hit["url"], "-", hit["snippet"])',
         "md:The number itself is a variable, and `%agent why` tells how it came about:",
@@ -110,14 +112,18 @@ UNDO = Story(
         + _BY_HAND.format("Undo and lineage are as live as the code."),
         _LOAD,
         "md:## Let it change something of yours",
-        "%%agent -m replay:records/clean-up.jsonl\n"
-        "Clean `sales`: drop rows without units, add a `revenue` column, and leave the totals by region in `by_region`.",
+        (
+            "%%agent -m replay:records/clean-up.jsonl\n"
+            "Clean `sales`: drop rows without units, add a `revenue` column, and leave the totals by region in `by_region`."
+        ),
         "md:## Who changed what\n\nEach variable, each file, and the step that did it:",
         "%agent who",
         "md:`%agent why` shows the cells and steps that led to a variable, and leaves out those that did not:",
         "%agent why by_region",
-        "md:## Take it back\n\nThe last two steps: `by_region` is gone, and `sales` has no `revenue` any more, though the column was "
-        "added in place. The model forgets these steps, too.",
+        (
+            "md:## Take it back\n\nThe last two steps: `by_region` is gone, and `sales` has no `revenue` any more, though the column was "
+            "added in place. The model forgets these steps, too."
+        ),
         CHECKED + "%agent undo 2",
         CHECKED + 'list(sales.columns), len(sales), "by_region" in globals()',
         "md:One variable can be had back alone, with all that the run did to it undone:",
@@ -152,14 +158,20 @@ CONTRACT = Story(
         "md:# A contract: not done until it is true\n\n"
         + _BY_HAND.format("The mistake in it is deliberate; what the contract says of it is not scripted."),
         _LOAD,
-        'md:## `--until` holds the end against your variables\n\n"Done" is the model\'s word. The expression is evaluated in this '
-        "kernel when the agent wants to finish; while it is false, the finish is refused, and the agent is told the values in it.",
-        '%%agent -m replay:records/shares.jsonl --until "abs(shares.sum() - 1) < 1e-9"\n'
-        "Which share of the revenue has each region? Leave it in `shares`, and draw it.",
+        (
+            'md:## `--until` holds the end against your variables\n\n"Done" is the model\'s word. The expression is evaluated in this '
+            "kernel when the agent wants to finish; while it is false, the finish is refused, and the agent is told the values in it."
+        ),
+        (
+            '%%agent -m replay:records/shares.jsonl --until "abs(shares.sum() - 1) < 1e-9"\n'
+            "Which share of the revenue has each region? Leave it in `shares`, and draw it."
+        ),
         "md:The first finish was refused (step 2), the agent mended its division, and the second one holds. The verdict is data, too:",
         CHECKED + "_agent.status, [check.held for check in _agent.checks]",
-        "md:## The answer is grounded\n\nEvery number of an answer is looked for in what the steps showed. Under the answer stands which "
-        "step shows it; a number that none shows is marked.",
+        (
+            "md:## The answer is grounded\n\nEvery number of an answer is looked for in what the steps showed. Under the answer stands which "
+            "step shows it; a number that none shows is marked."
+        ),
         CHECKED + "round(float(shares.max()), 3), best",
     ],
 )
@@ -196,10 +208,14 @@ FORK = Story(
         "md:# Fork and compare: what if it had gone another way?\n\n" + _BY_HAND.format(""),
         _LOAD,
         "md:## One way",
-        "%%agent -m replay:records/trend.jsonl --output line\n"
-        "Fit a trend to the monthly revenue in `sales`, and tell how far off it is on average.",
-        "md:## Another way from step 1 on\n\nA fork begins with the variables as they were after a step, in a process and a copy of the folder "
-        "of its own. What the first run did stays as it is, here and in its record.",
+        (
+            "%%agent -m replay:records/trend.jsonl --output line\n"
+            "Fit a trend to the monthly revenue in `sales`, and tell how far off it is on average."
+        ),
+        (
+            "md:## Another way from step 1 on\n\nA fork begins with the variables as they were after a step, in a process and a copy of the folder "
+            "of its own. What the first run did stays as it is, here and in its record."
+        ),
         "%agent fork --at 1 -m replay:records/trend-by-season.jsonl -- add a yearly season to the line",
         "md:## Side by side\n\nDecisions, results, variables, cost. A fork is compared with the run it came from:",
         "%agent compare",
@@ -229,10 +245,14 @@ ISOLATED = Story(
     [
         "md:# Isolated, with adopt: first in a sandbox, then here\n\n" + _BY_HAND.format("So does the second process."),
         _LOAD,
-        "md:## In a process of its own\n\n`--isolated` gives the run a process and a folder of its own, and `--with` copies of the variables it "
-        "may have. Whatever it does there, to `sales` too, does not happen here.",
-        "%%agent -m replay:records/outliers.jsonl --isolated --with sales\n"
-        "Drop the outliers of `sales`, tell how many there were, and write what is left to kept.csv.",
+        (
+            "md:## In a process of its own\n\n`--isolated` gives the run a process and a folder of its own, and `--with` copies of the variables it "
+            "may have. Whatever it does there, to `sales` too, does not happen here."
+        ),
+        (
+            "%%agent -m replay:records/outliers.jsonl --isolated --with sales\n"
+            "Drop the outliers of `sales`, tell how many there were, and write what is left to kept.csv."
+        ),
         "md:Here nothing has changed; the run even rebound `sales`, in its own process:",
         CHECKED + 'from pathlib import Path\n\nlen(sales), "kept" in globals(), Path("kept.csv").exists()',
         "md:## Take over what you like\n\nBy name, as a copy; it can be taken back:",
@@ -285,12 +305,16 @@ OWN = Story(
         "md:What a run in this kernel may do, and where each action comes from:",
         "%agent actions",
         "md:## A goal that needs both\n\n`query` is one SELECT over variables by their name, read-only by the engine (`pip install 'agentloop-nb[sql]'`).",
-        "%%agent -m replay:records/discounts.jsonl\n"
-        "What does each product in `sales` sell, and what do ten pieces of it cost under our discount rule? What do twelve desks cost?",
+        (
+            "%%agent -m replay:records/discounts.jsonl\n"
+            "What does each product in `sales` sell, and what do ten pieces of it cost under our discount rule? What do twelve desks cost?"
+        ),
         CHECKED + 'by_product[["product", "units"]].values.tolist()',
         CHECKED + "discounted(249.0, 12)",
-        "md:## The export needs neither the agent nor the query engine's confinement\n\n"
-        "The function travels as a cell, the query as `duckdb.sql(...)`, and all of it was run again in a fresh kernel:",
+        (
+            "md:## The export needs neither the agent nor the query engine's confinement\n\n"
+            "The function travels as a cell, the query as `duckdb.sql(...)`, and all of it was run again in a fresh kernel:"
+        ),
         "%agent export own-actions.ipynb",
     ],
 )

@@ -11,10 +11,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import httpx2
 import pytest
 
 import agentloop_nb
-from agentloop_nb.models import exchange
 from agentloop_nb.notebook.kernel.private_shell import private_shell
 from tests.wire import Wire, finish
 
@@ -73,16 +73,16 @@ def _awaited(coroutine: Any) -> Iterator[str]:
 async def _files_at_the_first_request(folder: Path, monkeypatch: pytest.MonkeyPatch) -> set[str]:
     """Run a cell; return the files of the package on the call stack as its first request leaves, and of its task."""
     package, found = Path(agentloop_nb.__file__).parent, []
-    send = exchange._open
+    send = httpx2.AsyncClient.send
 
-    async def looked(*arguments: Any) -> Any:
+    async def looked(*arguments: Any, **options: Any) -> Any:
         names = [frame.filename for frame in inspect.stack(context=0)]
         names += [name for task in asyncio.all_tasks() for name in _awaited(task.get_coro())]
         found.append({str(Path(name).relative_to(package)) for name in names if name.startswith(f"{package}{os.sep}")})
-        return await send(*arguments)
+        return await send(*arguments, **options)
 
     monkeypatch.chdir(folder)
-    monkeypatch.setattr(exchange, "_open", looked)
+    monkeypatch.setattr(httpx2.AsyncClient, "send", looked)
     shell = private_shell()
     shell.run_line_magic("load_ext", "agentloop_nb")
     with Wire([finish("Hello.")]) as wire:

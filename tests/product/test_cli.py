@@ -265,7 +265,7 @@ def test_help_and_version_cost_no_heavy_import(agentloop):
         "import sys\nfrom agentloop_nb.cli import main\nmain(['--help'])\nprint(sorted(sys.modules), file=sys.stderr)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    for heavy in ("pydantic", "IPython", "openai", "rich", "nbclient"):
+    for heavy in ("pydantic", "IPython", "httpx2", "rich", "nbclient"):
         assert f"'{heavy}'" not in done.stderr
 
 

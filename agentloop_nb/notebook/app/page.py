@@ -13,7 +13,7 @@ import ipywidgets as widgets
 from IPython import get_ipython
 
 from agentloop_nb._internal.amounts import dollars
-from agentloop_nb._internal.text import STATUS_WORDS, counted
+from agentloop_nb._internal.text import STATUS_WORDS, capitalized, counted
 from agentloop_nb.errors import UserError
 from agentloop_nb.models.keys import known_keys
 from agentloop_nb.notebook.app import file_list, visit_files
@@ -43,8 +43,8 @@ EXAMPLES = {
 MAX_STEPS = 30
 
 _ABOUT = (
-    '<p style="line-height:1.5">Write what you want. A language model decides one step at a time; each is carried out '
-    "and shown as a card. Code runs on the machine that serves this page, in a folder of this visit.</p>"
+    '<p style="line-height:1.5">Ask a question, or say what to make. A language model decides one step at a time; each '
+    "is carried out and shown as a card. Code runs on the machine that serves this page, in a folder of its own.</p>"
 )
 _SCRIPTED = (
     '<p style="line-height:1.5">The model chosen here is <code>demo</code>: its decisions are scripted, for the coffee '
@@ -81,30 +81,25 @@ class App(widgets.VBox):
         self._upload.observe(self._take_in, "value")
         self._last: Run | None = None
         self._given, self._data = widgets.HTML(), _given_data(self._folder)
-        self._word = widgets.Text(placeholder="a word to the agent", layout={"width": "60%"})
+        self._word = widgets.Text(placeholder="What to do differently (optional)", layout={"width": "60%"})
         self._resume = widgets.Button(description="Go on", tooltip="Go on with this run where it ended")
         self._later = _row(self._word, self._resume)
         self._later.layout.display = "none"
-        self._banner, self._cards, self._files = widgets.HTML(), widgets.VBox(), widgets.VBox()
+        self._banner, self._cards = widgets.HTML(), widgets.VBox()
+        self._made, self._files = widgets.HTML(), widgets.VBox()
         self._start.on_click(lambda _button: self._run(self._begin))
         self._resume.on_click(lambda _button: self._run(self._go_on))
         self._about = widgets.HTML()
         self._model.observe(lambda _change: self._introduce(), "value")
-        super().__init__(
-            [
-                self._about,
-                self._goal,
-                _row(*self._examples()),
-                _row(self._upload, self._given),
-                _row(self._model, self._steps, self._budget),
-                _row(self._start, self._ask, self._plan),
-                self._banner,
-                self._later,
-                self._cards,
-                self._files,
-            ],
-            layout={"max_width": "64em", "margin": "0 auto"},
-        )
+        self._choices = [
+            _row(*self._examples()),
+            _row(self._upload, self._given),
+            _row(self._model, self._steps, self._budget),
+        ]
+        self._begins = _row(self._start, self._ask, self._plan)
+        self._shown = [self._banner, self._later, self._cards, self._made, self._files]
+        first = [self._about, self._goal, *self._choices, self._begins, *self._shown]
+        super().__init__(first, layout={"max_width": "64em", "margin": "0 auto"})
         self._say(_BELOW, bold=False)
         self._introduce()
         self._tell_data()
@@ -112,6 +107,13 @@ class App(widgets.VBox):
     def _introduce(self) -> None:
         """Say what the page does, and where its answers are scripted."""
         self._about.value = f"<h2>AgentLoop</h2>{_ABOUT}{_SCRIPTED if self._model.value == 'demo' else ''}"
+
+    def _make_room(self) -> None:
+        """Put what a run shows right below the goal, and what can be chosen for another run below that."""
+        if self._choices:
+            head = widgets.HTML("<h3>For another run</h3>")
+            self.children = (self._about, self._goal, self._begins, *self._shown, head, *self._choices)
+            self._choices = []
 
     def _examples(self) -> Iterator[widgets.Widget]:
         """Yield goals to try; without a model only the one that the demo knows."""
@@ -144,12 +146,14 @@ class App(widgets.VBox):
         """Start the run on the kernel's own loop, whatever thread served the click."""
         self._start.disabled = self._resume.disabled = True
         self._say("")
+        self._made.value = ""
         self._files.children = ()
         asyncio.run_coroutine_threadsafe(self._go(make), self._loop)
 
     async def _go(self, make: Callable[[], Presenter]) -> None:
         try:
             launch = make()
+            self._make_room()
             launch.make_panel = lambda goal, control, shell: AppPanel(goal, control, shell, self._cards)
             self._later.layout.display = "none"
             self._last = run = await launch.go()
@@ -187,14 +191,14 @@ class App(widgets.VBox):
         """Write the run as a notebook that is proven to re-run, and as a report; each has a button."""
         if not any(result.success for result in run.action_results):
             return
-        said, notebook, report = self._banner.value, self._folder / "notebook.ipynb", self._folder / "report.html"
-        self._banner.value = said + f"<p {_LINES}>The notebook and the report to download are being made …</p>"
+        notebook, report = self._folder / "notebook.ipynb", self._folder / "report.html"
+        self._made.value = f"<p {_LINES}>The notebook and the report to download are being made …</p>"
         for path in (notebook, report):
             path.unlink(missing_ok=True)
         made = await asyncio.to_thread(run.publish, notebook)
         await asyncio.to_thread(run.report, report, check=False)
         buttons = _downloads({notebook: "Download the notebook", report: "Download the report"})
-        self._banner.value = f"{said}<p {_LINES}>{''.join(buttons.values())}</p>{_proof(made)}"
+        self._made.value = f"<p {_LINES}>{''.join(buttons.values())}</p>{_proof(made)}"
         self._list_files(run.artifacts, offered=buttons)
 
     def _list_files(self, first: Sequence[str], *, offered: Collection[str] = ()) -> None:
@@ -203,9 +207,11 @@ class App(widgets.VBox):
 
     def _conclude(self, run: Run) -> None:
         cost = dollars(run.state.total_cost) if run.cost_known else "unknown"
-        told = f"{run.state.reason}; {counted(run.current_step, 'step')}, cost {cost}."
-        color = {"finished": "#1b7f3b", "failed": "#b00020"}.get(run.status, "#8a6100")
-        self._say(f"{STATUS_WORDS[run.status].capitalize()}: {told}", color)
+        word, reason = STATUS_WORDS[run.status], run.state.reason
+        ended = reason if reason.startswith(word) else f"{word}: {reason}"
+        told = f"{capitalized(ended)}; {counted(run.current_step, 'step')}, cost {cost}."
+        color = {"finished": "#1b7f3b", "failed": "#b00020"}.get("" if run.state.doubts else run.status, "#8a6100")
+        self._say(told, color)
         self._later.layout.display = "none" if run.is_complete else ""
         self._list_files(run.artifacts)
 

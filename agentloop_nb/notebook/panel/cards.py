@@ -6,7 +6,18 @@ import re
 from typing import Any, TypedDict
 
 from agentloop_nb._internal.amounts import count, dollars, duration
-from agentloop_nb.actions import ActionResult, Finish, Query, RunCode, UseTool, WriteFile
+from agentloop_nb.actions import (
+    ActionResult,
+    Finish,
+    LookUp,
+    Query,
+    ReadDocument,
+    ReadUrl,
+    RunCode,
+    SearchWeb,
+    UseTool,
+    WriteFile,
+)
 from agentloop_nb.actions.action import Action
 from agentloop_nb.actions.own import OwnAction
 from agentloop_nb.actions.withhold import WITHHELD
@@ -19,6 +30,15 @@ from agentloop_nb.protocols import CodeError
 from agentloop_nb.safety.code_risks import UNREMARKABLE
 from agentloop_nb.state import State
 from agentloop_nb.step import Look, Step
+
+VERBS: dict[type[Action], str] = {
+    SearchWeb: "Search for",
+    ReadUrl: "Read",
+    ReadDocument: "Read",
+    LookUp: "Look up",
+    WriteFile: "Write",
+}
+"""What is said before the title of an action, which is a name or an address there."""
 
 
 class Chip(TypedDict):
@@ -118,7 +138,14 @@ def _title(decision: Decision) -> str:
     action = decision.action
     if isinstance(action, Finish):
         return one_line(re.sub(r"\*\*|`|^[#>\s]+", "", action.title))
-    return one_line(decision.reasoning if isinstance(action, RunCode | Query) else action.title)
+    if isinstance(action, RunCode | Query):
+        return one_line(decision.reasoning)
+    return one_line(worded(type(action), action.title))
+
+
+def worded(kind: type[Action], title: str) -> str:
+    """Say in words what an action does to what its title names."""
+    return f"{VERBS.get(kind, '')} {title}".strip() if title else ""
 
 
 def body(action: Action) -> tuple[str, str]:

@@ -11,23 +11,25 @@ from typing import Any
 from agentloop_nb.notebook.panel.safe_text import escape
 
 _COLOURS = (
-    ("Comment", "c", "--jp-mirror-editor-comment-color", "#59636e"),
-    ("Keyword", "k", "--jp-mirror-editor-keyword-color", "#1a7f37"),
-    ("Operator.Word", "k", "--jp-mirror-editor-keyword-color", "#1a7f37"),
-    ("Literal.String", "s", "--jp-mirror-editor-string-color", "#b42318"),
-    ("Literal.Number", "n", "--jp-mirror-editor-number-color", "#1a7f37"),
-    ("Name.Builtin", "b", "--jp-mirror-editor-builtin-color", "#1a7f37"),
-    ("Name.Function", "d", "--jp-mirror-editor-def-color", "#0550ae"),
-    ("Name.Class", "d", "--jp-mirror-editor-def-color", "#0550ae"),
-    ("Name.Decorator", "m", "--jp-mirror-editor-meta-color", "#8250df"),
+    ("Comment", "c", "--jp-mirror-editor-comment-color", "#59636e", "#9198a1"),
+    ("Keyword", "k", "--jp-mirror-editor-keyword-color", "#1a7f37", "#7ee787"),
+    ("Operator.Word", "k", "--jp-mirror-editor-keyword-color", "#1a7f37", "#7ee787"),
+    ("Literal.String", "s", "--jp-mirror-editor-string-color", "#b42318", "#ff9d95"),
+    ("Literal.Number", "n", "--jp-mirror-editor-number-color", "#1a7f37", "#7ee787"),
+    ("Name.Builtin", "b", "--jp-mirror-editor-builtin-color", "#1a7f37", "#7ee787"),
+    ("Name.Function", "d", "--jp-mirror-editor-def-color", "#0550ae", "#79b8ff"),
+    ("Name.Class", "d", "--jp-mirror-editor-def-color", "#0550ae", "#79b8ff"),
+    ("Name.Decorator", "m", "--jp-mirror-editor-meta-color", "#8250df", "#d2a8ff"),
 )
 PALETTE = ";".join(
     dict.fromkeys(
         f"--agl-{key}:color-mix(in srgb, var({variable}, {hue}) 78%, currentColor)"
-        for _, key, variable, hue in _COLOURS
+        for _, key, variable, hue, _ in _COLOURS
     )
 )
 """The colours as properties of an element around the code, so that each token only names one of them."""
+DARK = ";".join(dict.fromkeys(f"{variable}:{hue}" for _, _, variable, _, hue in _COLOURS))
+"""The editor's colours on a dark page, where no notebook sets them."""
 _MARKED = (
     "display:inline-block;width:100%;background:rgba(209,36,47,.16);border-inline-start:3px solid #d1242f;"
     "margin-inline-start:-3px"
@@ -61,8 +63,8 @@ def _tokens(code: str, lang: str) -> Iterator[tuple[Any, str]]:
 
 @cache
 def _lexer(name: str) -> Any:
-    from pygments.lexers import get_lexer_by_name  # type: ignore[import-untyped]
-    from pygments.util import ClassNotFound  # type: ignore[import-untyped]
+    from pygments.lexers import get_lexer_by_name
+    from pygments.util import ClassNotFound
 
     try:
         return get_lexer_by_name(name, stripnl=False)

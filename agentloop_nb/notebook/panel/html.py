@@ -61,11 +61,12 @@ def _paper() -> str:
     Folds open on paper, open titles are whole, and what stands below for others is not shown twice.
     """
     output = ".jp-OutputArea-child"  # never `*`: with it a browser looks at the whole page again for each run shown
+    drawing = ".jp-RenderedHTML>img:only-child"  # an SVG, which stands in HTML so that it runs no script
     chain, below = "", []
     for number in range(1, NATIVES + 1):
         chain += f"+{output}"
         panel = f':has(.agentloop-run[style*="--k{number}:"])'
-        below.append(f"{output}{panel}{chain}:has(.jp-RenderedImage,.jp-RenderedSVG,.jp-RenderedMarkdown)")
+        below.append(f"{output}{panel}{chain}:has(.jp-RenderedImage,{drawing},.jp-RenderedMarkdown)")
     return (
         "<style>.agentloop-run summary::-webkit-details-marker{display:none}"
         ".agentloop-run details[open]>summary>span{white-space:normal!important}"
@@ -92,7 +93,7 @@ def static_html(state: State, *, natives: bool = False, place: str = "", typed: 
     hidden = sum(not interactive(bundle) for bundle in below)
     marks = "".join(f"--k{number}:1;" for number in range(1, min(hidden, NATIVES) + 1))
     parts = [
-        _header(top, typed=typed),
+        _header(top, typed=typed, doubtful=bool(state.doubts)),
         _answer(state, place),
         *_exhibits(shown, below=sum(any(mime.startswith("image/") for mime in bundle) for bundle in below)),
         _files(state),
@@ -125,14 +126,15 @@ def plain_text(state: State) -> str:
     return "\n".join(lines)
 
 
-def _header(top: Header, *, typed: bool) -> str:
-    tone = GOOD if top["status"] == "finished" else BAD if top["status"] in ("failed", "interrupted") else ""
+def _header(top: Header, *, typed: bool, doubtful: bool) -> str:
+    status = "doubtful" if doubtful else top["status"]
+    tone = GOOD if status == "finished" else BAD if status in ("failed", "interrupted") else ""
     steps = f"{top['step']} of {counted(top['steps'], 'step')}"
     meters = [steps, duration(top["elapsed"]), top["tokens"], top["cost"], top["model"]]
     told = "&nbsp;· ".join(prose(meter) for meter in meters if meter)
     reason = _reason(top["reason"].removeprefix(MET).lstrip(), typed=typed)
     return (
-        f'<div style="padding:6px 10px"><div dir="auto">{dot(top["status"])}'
+        f'<div style="padding:6px 10px"><div dir="auto">{dot(status)}'
         f'<b style="{tone}">{prose(top["label"].capitalize())}</b> · '
         f'<span style="white-space:pre-wrap;overflow-wrap:anywhere">{prose(top["goal"])}</span></div>'
         f'{reason}<div style="font-size:12px;{MUTED}">{told}</div></div>'
@@ -141,7 +143,7 @@ def _header(top: Header, *, typed: bool) -> str:
 
 def _foot(top: Header) -> str:
     """Return what one looks up rarely: which run it was, and its tokens by kind."""
-    tokens = "" if top["tokens_detail"] == top["cost"] else f"&nbsp;· Tokens: {prose(top['tokens_detail'])}"
+    tokens = f"&nbsp;· Tokens: {prose(top['tokens_detail'])}" if top["tokens"] else ""
     told = f"Run {prose(top['run'])}{tokens}"
     return f'<div style="{_PART};font-size:11.5px;{MUTED}">{told}</div>'
 
@@ -219,7 +221,8 @@ def _verdict(state: State, *, typed: bool) -> str:
     told = "The agent reports that the goal is met."
     if not typed:
         return f'<div style="{_INNER};{MUTED}">{told}</div>'
-    line = f' To check its steps in a fresh kernel: <code style="overflow-wrap:anywhere">{escape(proof)}</code>'
+    whole = "display:inline-block;max-width:100%;overflow-wrap:anywhere"
+    line = f' To check its steps in a fresh kernel: <code style="{whole}">{escape(proof)}</code>'
     return f'<div style="{_INNER};{MUTED}">{told}{line}</div>'
 
 

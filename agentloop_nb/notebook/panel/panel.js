@@ -431,7 +431,7 @@ function drawQuestion(view, box, n, { question, choices, default: usual, until }
   const form = node("form", { class: "agl-answer", onsubmit: (event) => { event.preventDefault(); if (text.value.trim()) send({ text: text.value }); } },
     text, node("button", { type: "submit", class: "agl-primary" }, "Answer"));
   const left = node("span", { class: "agl-left", "data-until": until });
-  const usually = node("p", { class: "agl-default", dir: "auto" }, "Without an answer: ", node("b", {}, usual), " ", left);
+  const usually = node("p", { class: "agl-default", dir: "auto" }, "Without an answer ", left, ": ", node("b", {}, usual));
   box.replaceChildren(
     node("p", { class: "agl-question", dir: "auto", role: "alert" }, question),
     node("div", { class: "agl-buttons", role: "group", "aria-label": `Choices of step ${n}`, hidden: !buttons.length }, ...buttons), form, usually);
@@ -478,12 +478,12 @@ function waits(view, until, otherwise = "the run ends here and can be resumed") 
   if (!until) return [];
   const left = node("span", { class: "agl-left", "data-until": until });
   countDown(view, left);
-  return [node("p", { class: "agl-default" }, `Without an answer ${otherwise} `, left)];
+  return [node("p", { class: "agl-default" }, "Without an answer ", left, ` ${otherwise}`)];
 }
 
 function countDown(view, element) {
   const rest = Number(element.dataset.until) - Date.now() / 1000 + view.store.skew;
-  setText(element, rest > 0 ? `(in ${seconds(Math.ceil(rest))})` : "(now)");
+  setText(element, rest > 0 ? `in ${seconds(Math.ceil(rest))}` : "now");
 }
 
 // The view.

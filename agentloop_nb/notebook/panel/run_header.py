@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import TypedDict
 
 from agentloop_nb._internal.amounts import count, dollars
-from agentloop_nb._internal.text import NOT_METERED, STATUS_WORDS
+from agentloop_nb._internal.text import NOT_METERED, STATUS_WORDS, capitalized
 from agentloop_nb.events import ModelFailed, ModelReplied
 from agentloop_nb.notebook.panel.limits import MAX_GOAL
 from agentloop_nb.notebook.panel.safe_text import one_line, shortened
@@ -72,7 +72,7 @@ def header(state: State) -> Header:
         status=state.status,
         label=STATUS_WORDS[state.status],
         reason=_reason(state),
-        step=last.number if last else 0,
+        step=(last.number if last else 0) if state.status == "running" else state.current_step,
         steps=state.max_steps,
         began=state.began,
         elapsed=_elapsed(state),
@@ -84,7 +84,7 @@ def header(state: State) -> Header:
 def _reason(state: State) -> str:
     """Say why it ended, by whose word; what no step shows; and how much of a replay came out differently."""
     told = [
-        shortened(state.ending(), MAX_GOAL),
+        capitalized(shortened(state.ending(), MAX_GOAL)),
         *map(contract_line, state.checks),
         *(f"⚠️ {shortened(doubt, MAX_GOAL)}" for doubt in state.doubts),
     ]

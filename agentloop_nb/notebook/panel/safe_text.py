@@ -7,8 +7,12 @@ import re
 from collections import deque
 from collections.abc import Iterator
 
-_HIDDEN = re.compile("[\u202a-\u202e\u2066-\u2069\u200e\u200f\u061c]")
-_CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+from agentloop_nb._internal.text import CONTROLS, TURNING
+
+_VISIBLE = {
+    **{code: chr(0x2400 + code) if code < 0x20 else "\ufffd" for code in CONTROLS},
+    **{code: f"⟨U+{code:04X}⟩" for code in (*TURNING, 0x061C)},
+}
 _ESCAPE = re.compile(r"\x1b\[([0-9;:]*)m|\x1b\[[0-?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)?|\x1b[@-_]")
 _DELIMITER = re.compile(r"""(<(?:"[^"<]*"|[^"<>])*>)|\$|\\(?=[(\[]|begin)""")
 
@@ -20,8 +24,7 @@ _ENDS = {22: (1, 2), 23: (3,), 24: (4,)}
 def clean(text: str) -> str:
     """Make visible what hides: bidi controls and control characters become signs, lone surrogates U+FFFD."""
     text = text.encode("utf-8", "replace").decode() if not text.isascii() else text
-    text = _HIDDEN.sub(lambda found: f"⟨U+{ord(found[0]):04X}⟩", text.replace("\r\n", "\n"))
-    return _CONTROL.sub(lambda found: chr(0x2400 + ord(found[0])) if found[0] < " " else "\ufffd", text)
+    return text.replace("\r\n", "\n").translate(_VISIBLE)
 
 
 def escape(text: str) -> str:

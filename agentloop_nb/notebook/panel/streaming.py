@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from agentloop_nb.actions import BY_NAME
-from agentloop_nb.notebook.panel.cards import Card
+from agentloop_nb.notebook.panel.cards import Card, worded
 from agentloop_nb.notebook.panel.limits import MAX_CODE, MAX_PROSE
 from agentloop_nb.notebook.panel.outputs import Block, block_of, of_lines
 from agentloop_nb.notebook.panel.safe_text import Lines, clean, one_line, shortened
@@ -45,7 +45,8 @@ class LiveReply:
             return shown
         kind = BY_NAME[name]
         body, lang = _BODIES.get(name, ("", ""))
-        title = shown["reasoning"] if name in ("run_code", "query") else _title(fields.get(kind.title_field))
+        asked = worded(kind, _title(fields.get(kind.title_field)))
+        title = shown["reasoning"] if name in ("run_code", "query") else asked
         shown.update(Card(icon=kind.icon, action=name, title=one_line(title)))
         if body and isinstance(fields.get(body), str):
             shown.update(Card(code=shortened(fields[body].strip("\n"), MAX_CODE), lang=lang))

@@ -30,12 +30,10 @@ class TryLine(NamedTuple):
 
 def tries_html(goal: str, tries: Sequence[TryLine], said: str = "", compare: str = "") -> str:
     """Draw the tries, and `said` of their ranking with the line to type that compares them."""
-    over = sum(each.status not in ("", "running") for each in tries)
+    ended = sum(each.status not in ("", "running") for each in tries)
+    stand = f'<div style="{MUTED}">{ended} of {len(tries)} have ended</div>'
     head = f"<b>{len(tries)} tries</b> · {prose(goal)}"
-    parts = [
-        f'<div style="padding:6px 10px" dir="auto">{head}<div style="{MUTED}">{over} of {len(tries)} over</div></div>'
-    ]
-    parts += map(_row, tries)
+    parts = [f'<div style="padding:6px 10px" dir="auto">{head}{stand}</div>', *map(_row, tries)]
     if said:
         typed = f'<div>Side by side: <code style="{_COMMAND}">{escape(compare)}</code></div>' if compare else ""
         parts.append(f'<div style="padding:6px 10px;border-top:1px solid {LINE}"><b>{prose(said)}</b>{typed}</div>')
