@@ -47,6 +47,8 @@ nitpick_ignore_regex = [
 html_theme = "furo"
 html_title = f"agentloop-nb {release}"
 html_show_copyright = False
+html_static_path = ["_static"]
+html_css_files = ["site.css"]
 html_theme_options = (
     {
         "source_repository": f"https://github.com/{REPOSITORY}/",
