@@ -96,9 +96,10 @@ class Pricing:
     @cached_property
     def _listed(self) -> tuple[Provider, ModelInfo] | None:
         """The model in the list of hosted models: by its provider's address, else by its exact name."""
-        from genai_prices.data_snapshot import get_snapshot
+        # the package before its part, here and in `notebook.warming`: from two sides at once, two threads wait for each other
+        from genai_prices import data_snapshot
 
-        snapshot = get_snapshot()
+        snapshot = data_snapshot.get_snapshot()
         try:
             return snapshot.find_provider_model(self.model, None, None, self.base_url)
         except LookupError:

@@ -10,7 +10,7 @@ _LOOK = 1.0
 _OURS = ("run_manager", "panel.panel_view")
 _MODELS = "agentloop_nb.models.ollama"
 """Every server that speaks OpenAI's protocol is served by what this one is made of."""
-_OTHERS = ("httpx2", "genai_prices.data", "dotenv")
+_OTHERS = ("httpx2", "genai_prices", "genai_prices.data", "dotenv")
 
 _ours_are_in = threading.Event()
 """Set when our own modules are imported."""
