@@ -96,7 +96,7 @@ class Pricing:
     @cached_property
     def _listed(self) -> tuple[Provider, ModelInfo] | None:
         """The model in the list of hosted models: by its provider's address, else by its exact name."""
-        # the package before its part, here and in `notebook.warming`: from two sides at once, two threads wait for each other
+        # the package before its part, as in `notebook.warming`: from two sides, two threads wait for each other
         from genai_prices import data_snapshot
 
         snapshot = data_snapshot.get_snapshot()
