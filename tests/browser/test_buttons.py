@@ -67,7 +67,7 @@ def resume_and_reload(page: Page, server: Server, wire: Wire) -> None:
     expect(page.static("strong")).to_have_count(2)
     expect(bar(page)).to_have_count(1)
     assert sources(page)[3][1].endswith(' -- double "them", why?')
-    assert page.page.locator(".agentloop-run").nth(1).locator(".agl-next").count() == 1
+    expect(page.page.locator(".agentloop-run").nth(1).locator(".agl-next")).to_have_count(1)
     page.wait_for_kernel()
     assert any('double "them", why?' in each["content"] for each in wire.requests[-1].body["messages"])
     page.save()

@@ -89,7 +89,7 @@ async def test_a_time_limit_holds_there_and_runs_on_one_engine_do_not_wait_for_e
     first, second = place("first"), place("second")
     await run(first, "a = 1")
     await run(second, "b = 1")
-    assert "2 runs\n" in overview(ON, {}).splitlines(keepends=True)[1]
+    wait_for(lambda: "2 runs\n" in overview(ON, {}).splitlines(keepends=True)[1], "those of an earlier test to end")
     slow = asyncio.ensure_future(run(first, "while True: pass", timeout=3))
     assert (await run(second, "b += 1\nprint(b)")).outputs[0]["text"] == "2\n"
     assert (await slow).ending == "timeout"
