@@ -19,6 +19,7 @@ import pytest
 from agentloop_nb.models import cells
 from agentloop_nb.models.dialect import lowered
 from agentloop_nb.models.refusal import Refusal
+from agentloop_nb.notebook.panel.outputs import _INDENTED
 from agentloop_nb.safety.code_risks import ipython_cells
 from agentloop_nb.safety.code_risks.command_lines import commands
 from agentloop_nb.safety.code_risks.shell_evaluation import evaluates_data
@@ -74,6 +75,7 @@ STALLED: dict[str, tuple[Callable[[str], object], str, str]] = {
     "a shell line that goes on": (ipython_cells.take_apart, "!ls ", "\\"),
     "shell lines that go on": (ipython_cells.take_apart, "!ls ", " \\\n"),
     "old arithmetic that does not end": (lambda text: evaluates_data(text[:20_000]), "", "$[ "),
+    "lines before no part of a table": (lambda text: _INDENTED.sub(" ", text), "<td>", "\n"),
     "quotes that bash and sh read differently": (commands, "ls ", "$'\\'"),
     "numbers below which a reply must stay": (
         lambda text: lowered(Refusal.read(400, {"error": {"message": text, "param": "max_tokens"}}), 9000),

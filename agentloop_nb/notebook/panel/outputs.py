@@ -27,7 +27,7 @@ _ATTRIBUTES = {
 }
 _PICTURES = ("image/png", "image/jpeg", "image/gif", "image/webp", "image/svg+xml")
 _DATA_PICTURE = re.compile(r"data:image/(?:png|jpeg|gif|webp);base64,[A-Za-z0-9+/=\s]+", re.ASCII)
-_INDENTED = re.compile(r"\s*\n\s*(?=</?(?:table|caption|colgroup|col|thead|tbody|tfoot|tr|th|td)\b)", re.ASCII)
+_INDENTED = re.compile(r"(?<!\s)\s+(?=</?(?:table|caption|colgroup|col|thead|tbody|tfoot|tr|th|td)\b)", re.ASCII)
 """The space in front of a part of a table, which nobody sees: half of what a small table takes."""
 MAX_TABLE, MAX_MARKDOWN = 60_000, 40_000
 """Characters of one table (a longer one is shown as text, which can be cut) and of one piece of Markdown."""
