@@ -63,6 +63,19 @@ def test_no_pattern_stalls() -> None:
     assert not slow
 
 
+def slow_on_short_texts(use: Use) -> bool:
+    texts = islice(attacks(use.pattern, random.Random(7), 1_000), 20)
+    return any(cost(use.run, text) > 0.1 and cost(use.run, text, 3) > 0.1 for text in texts)
+
+
+def test_no_pattern_is_slow_on_any_of_many_short_texts() -> None:
+    assert not [use.name for use in uses() if slow_on_short_texts(use)]
+
+
+def test_a_pattern_that_takes_the_cube_of_the_length_is_found() -> None:
+    assert slow_on_short_texts(Use("cube", re.compile(r"\s*\n\s*(?=</?td\b)"), "sub"))
+
+
 @pytest.mark.parametrize("source", [r"<script.*?</script>", r"\[[^\]]*\]"])
 def test_a_pattern_that_stalls_is_found(source: str) -> None:
     use = Use(source, re.compile(source, re.DOTALL), "sub")
